@@ -157,7 +157,6 @@ check: setup  ## Check formatting, lint, types, import rules, contracts, licence
 	$(BIN)/python -m tools.studio_api --check
 	$(NPM) --prefix studio run check
 	$(BIN)/buf lint proto
-	$(BIN)/buf breaking proto --against proto/baseline.binpb
 
 .PHONY: fmt
 fmt: setup  ## Format the code and apply automatic fixes
@@ -176,10 +175,6 @@ proto: setup  ## Generate the stubs in gen/ from proto/
 .PHONY: studio-api
 studio-api: setup  #: Generate the studio's types of the API from the OpenAPI document
 	$(BIN)/python -m tools.studio_api
-
-.PHONY: proto-baseline
-proto-baseline: setup  #: At a release: make the contracts the baseline of later changes
-	$(BIN)/buf build proto --exclude-source-info --output proto/baseline.binpb
 
 .PHONY: docs
 docs: setup  ## Generate docs/MODELS.md, docs/LICENCES.md and the model names of the gateway

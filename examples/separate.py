@@ -20,7 +20,7 @@ import httpx
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
-from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
+from soundwright.separation.v1 import jobs_pb2, separation_service_pb2, separation_service_pb2_grpc
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -50,7 +50,8 @@ async def create(channel: grpc.aio.Channel, credentials: Metadata, track_id: str
     """Create a separation job and return its ID."""
     async with channel:
         separation = separation_service_pb2_grpc.SeparationServiceStub(channel)
-        request = separation_service_pb2.CreateJobRequest(track_id=track_id, model=model)
+        parameters = jobs_pb2.SeparationParameters(model=model)
+        request = separation_service_pb2.CreateJobRequest(track_id=track_id, parameters=parameters)
         return (await separation.CreateJob(request, metadata=credentials, timeout=30)).job.id
 
 

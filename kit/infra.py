@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import ssl
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.nats.bus import NatsBus, StreamCare
+from kit.adapters.nats.bus import NatsBus
 from kit.adapters.nats.client import BrokerAccess
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.adapters.sqlite.search import SqliteSearch
@@ -18,9 +19,8 @@ from kit.log import get_logger
 from kit.measured import measured
 from kit.ports import Blobs, Bus, Docs, Search
 from kit.settings import Settings, SettingsError
-from kit.tracing import Tracer
 
-__all__ = ["open_blobs", "open_bus", "open_docs_and_search", "open_local_docs", "open_tracer"]
+__all__ = ["open_blobs", "open_bus", "open_docs_and_search", "open_local_docs"]
 
 _BROKER_WAIT_SECONDS = 5.0
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -73,7 +73,8 @@ def open_blobs(settings: Settings) -> Blobs:
         case "file":
             return measured(FileBlobs(_path(url)), Blobs, "blobs")
         case "s3+http" | "s3+https":
-            from kit.adapters.s3.blobs import Access, S3Blobs  # the SDK is loaded only where it is used
+            from kit.adapters.s3.blobs import S3Blobs  # the SDK is loaded only where it is used
+            from kit.adapters.s3.store import Access
 
             access = Access(
                 url,
@@ -96,14 +97,14 @@ def open_blobs(settings: Settings) -> Blobs:
 
 
 async def open_bus(
-    settings: Settings, name: str, *, streams: StreamCare = "create", wait_seconds: float = _BROKER_WAIT_SECONDS
+    settings: Settings, name: str, *, manages_streams: bool = False, wait_seconds: float = _BROKER_WAIT_SECONDS
 ) -> NatsBus:
     """Connect to the broker at ``SOUNDWRIGHT_NATS_URL``, or to the broker that runs beside the services.
 
     If the broker cannot be used within ``wait_seconds``, the bus continues to connect in the background.
 
     Args:
-        streams: ``create`` the streams that are missing, also ``update`` those with an old configuration, or ``ignore`` them.
+        manages_streams: create the streams, and bring existing ones to the current configuration.
     """
     access = BrokerAccess(
         user=settings.nats_user,
@@ -112,23 +113,14 @@ async def open_bus(
         tls=_tls(settings),
     )
     bus = await NatsBus.connect(
-        settings.nats_url.get_secret_value() or await _own_broker(settings),
+        settings.nats_url.get_secret_value() or functools.partial(_own_broker, settings),
         name=name,
         access=access,
         replica_count=settings.nats_replica_count,
-        streams=streams,
+        manages_streams=manages_streams,
         timeout_seconds=wait_seconds,
     )
     return measured(bus, Bus, "broker")
-
-
-def open_tracer(settings: Settings, name: str) -> Tracer | None:
-    """Open the tracer that exports spans to ``SOUNDWRIGHT_OTLP_ENDPOINT``. Return None if that is empty."""
-    if not settings.otlp_endpoint:
-        return None
-    from kit.adapters.opentelemetry.tracer import OtlpTracer  # the SDK is loaded only where it is used
-
-    return OtlpTracer(name, settings.otlp_endpoint, settings.trace_ratio)
 
 
 async def _own_broker(settings: Settings) -> str:

@@ -1,37 +1,27 @@
-"""The stages and tracks of the pipeline dialect, as ``pipeline.proto`` declares them."""
+"""The stages and tracks of the pipeline dialect, for the service that runs them and the gateway that lists them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from soundwright.separation.v1 import pipeline_pb2 as pb
+from typing import NamedTuple
 
 __all__ = ["PIPELINE_STAGES", "PIPELINE_TRACKS", "PipelineStage"]
 
 
-@dataclass(frozen=True)
-class PipelineStage:
-    """A stage of the pipeline.
-
-    Args:
-        name: its public name.
-        processor_type: its public type.
-        tracks: the outputs that the public contract lists.
-    """
+class PipelineStage(NamedTuple):
+    """A stage of the pipeline: its public name and type, and the outputs that the public contract lists, in its order."""
 
     name: str
     processor_type: str
-    tracks: tuple[str, ...]
+    tracks: tuple[str, ...] = ()
 
 
-def _read_stages() -> tuple[PipelineStage, ...]:
-    options: list[Any] = [value.GetOptions() for value in pb.PipelineStage.DESCRIPTOR.values]
-    declared = [option.Extensions[pb.stage] for option in options if option.HasExtension(pb.stage)]
-    return tuple(PipelineStage(stage.name, stage.processor_type, tuple(stage.tracks)) for stage in declared)
-
-
-PIPELINE_STAGES = _read_stages()
+PIPELINE_STAGES = (
+    PipelineStage("audio_separation", "separator", ("vocals", "drums", "bass", "other")),
+    PipelineStage("harmonic_percussive_separation", "decomposition", ("harmonic", "percussive")),
+    PipelineStage("composite_track_creation", "composition", ("main", "main_harmonic", "main_percussive")),
+    # Its track, "normalized", can be downloaded by name, but the public contract does not list it.
+    PipelineStage("normalization", "audio_processing"),
+)
 """The stages in the order in which they run."""
 
 PIPELINE_TRACKS = tuple(track for stage in PIPELINE_STAGES for track in stage.tracks)

@@ -81,13 +81,13 @@ class Runtime(Generic[S]):
         self._stack.push_async_callback(channel.close)
         return channel
 
-    async def bus(self, *, update_streams: bool = False) -> Bus:
+    async def bus(self, *, manages_streams: bool = False) -> Bus:
         """Open the message bus, and make its connection a readiness check.
 
         Args:
-            update_streams: bring existing streams of the broker to the current configuration.
+            manages_streams: create the streams of the broker, and bring existing ones to the current configuration.
         """
-        bus = await infra.open_bus(self.settings, self.name, streams="update" if update_streams else "create")
+        bus = await infra.open_bus(self.settings, self.name, manages_streams=manages_streams)
         self._stack.push_async_callback(bus.close)
         self.check("broker", bus.check)
         return bus
@@ -246,8 +246,8 @@ async def _run(name: str, settings: S, app: App[S]) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, runtime.stopping.set)
-    if tracer := infra.open_tracer(settings, name):
-        tracing.start(tracer)
+    if settings.otlp_endpoint:
+        tracing.start(name, settings.otlp_endpoint, settings.trace_ratio)
     try:
         async with _ops_server(runtime), app(runtime), runtime.readiness.running():
             _spare_collector()

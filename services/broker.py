@@ -96,7 +96,7 @@ def _port(memory: Path) -> int:
     """Return the port that ``memory`` records if it is free, or else another free port. Record the result."""
     try:
         port = _free_port(int(memory.read_text()))
-    except (OSError, ValueError, OverflowError):  # no file, an incomplete one, or a port that is taken
+    except (OSError, OverflowError, ValueError):  # it is missing, unreadable or taken
         port = _free_port()
     write_private(memory, str(port))
     return port
@@ -134,12 +134,13 @@ async def init(settings: Settings) -> None:
         AppError: the broker cannot be used, or cannot change a stream in place.
     """
     from kit import infra  # imported here, because it would delay the start of the server
-    from kit.worker.commands import QUEUES, queue_consumer
+    from kit.settings import QUEUES
+    from kit.worker.commands import queue_consumer
 
-    bus = await infra.open_bus(settings, "init", streams="update", wait_seconds=_INIT_SECONDS)
+    bus = await infra.open_bus(settings, "init", manages_streams=True, wait_seconds=_INIT_SECONDS)
     try:
         for queue in QUEUES:
-            await bus.declare(*queue_consumer(queue), ack_wait_seconds=settings.lease_seconds)
+            await bus.consumer(*queue_consumer(queue), ack_wait_seconds=settings.lease_seconds)
         await bus.check()
         bus.check_streams()
     finally:

@@ -14,7 +14,6 @@ __all__ = ["KEDA", "Direction", "Rate", "ScalingPolicy", "drain_seconds", "read_
 _K8S = Path(__file__).parents[1] / "deploy" / "k8s"
 KEDA = _K8S / "components" / "keda"
 _DRAIN = "SOUNDWRIGHT_DRAIN_SECONDS"
-_FORMULA = "admin + premium + standard + free"
 
 
 class _Model(BaseModel):
@@ -60,15 +59,13 @@ def read_policies(folder: Path = KEDA) -> dict[str, ScalingPolicy]:
     Raises:
         ValueError: a ScaledObject has a setting that the model does not include.
     """
-    policies = {}
-    for path in sorted(folder.glob("*.yaml")):
-        for item in yaml.safe_load_all(path.read_text()):
-            if item and item["kind"] == "ScaledObject":
-                try:
-                    policies[item["metadata"]["name"]] = _policy(item["spec"])
-                except (KeyError, ValueError) as error:
-                    raise ValueError(f"{path}: the scaling model does not include this: {error}") from error
-    return policies
+    items = [item for path in sorted(folder.glob("*.yaml")) for item in yaml.safe_load_all(path.read_text())]
+    specs = {item["metadata"]["name"]: item["spec"] for item in items if item and item["kind"] == "ScaledObject"}
+    common = specs.pop("any", {})  # the patch that the others share
+    try:
+        return {name: _policy({**common, **spec}) for name, spec in specs.items()}
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{folder}: the scaling model does not include this: {error}") from error
 
 
 def drain_seconds(deployment: str) -> float:
@@ -84,11 +81,9 @@ def drain_seconds(deployment: str) -> float:
 
 
 def _policy(spec: Mapping[str, Any]) -> ScalingPolicy:
-    advanced = _only(spec["advanced"], "scalingModifiers", "horizontalPodAutoscalerConfig")
-    modifiers = _only(advanced["scalingModifiers"], "formula", "target", "activationTarget", "metricType")
+    advanced = _only(spec["advanced"], "horizontalPodAutoscalerConfig")
     behavior = _only(_only(advanced["horizontalPodAutoscalerConfig"], "behavior")["behavior"], "scaleUp", "scaleDown")
-    if modifiers["formula"] != _FORMULA or modifiers["metricType"] != "AverageValue":
-        raise ValueError(f"the metric is not the average value of {_FORMULA}")
+    (trigger,) = spec["triggers"]
     _only(
         spec, "scaleTargetRef", "minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod", "advanced",
         "triggers",
@@ -98,8 +93,8 @@ def _policy(spec: Mapping[str, Any]) -> ScalingPolicy:
         max_replicas=spec["maxReplicaCount"],
         polling_interval_seconds=spec["pollingInterval"],
         cooldown_seconds=spec["cooldownPeriod"],
-        target=float(modifiers["target"]),
-        activation=float(modifiers["activationTarget"]),
+        target=float(trigger["metadata"]["lagThreshold"]),
+        activation=float(trigger["metadata"].get("activationLagThreshold", 0)),
         scale_up=_direction(behavior["scaleUp"]),
         scale_down=_direction(behavior["scaleDown"]),
     )

@@ -198,7 +198,7 @@ def job_request(**fields: Any) -> dict[str, Any]:
     return {
         "kind": job_pb2.JOB_KIND_ANALYSIS,
         "attempt_limit": 3,
-        "command_subject": f"soundwright.cmd.repeats{uuid.uuid4().hex}.v1.job.run",
+        "queue": f"repeats{uuid.uuid4().hex}",
         "job_id": str(uuid.uuid4()),
         **fields,
     }

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from soundwright.models.v1 import model_pb2
+from soundwright.models.v1 import model_pb2, model_service_pb2_grpc
+from soundwright.models.v1 import model_service_pb2 as pb
 
 from kit.engines.availability import ModelAvailability, WeightsState
 from kit.engines.declaration import ModelDeclaration
 from kit.engines.registry import EngineRegistry
 from kit.engines.speeds import MeasuredSpeeds
 from kit.hub import fetched_bytes
+from kit.rpc import Context
 from kit.security.identity import require_administrator
-
-__all__ = ["described_models", "fetched_model"]
 
 _REASONS = {
     WeightsState.MISSING: "The weights are not on this server. An administrator can fetch them.",
@@ -23,24 +23,40 @@ _REASONS = {
 }
 
 
-async def described_models(
-    registry: EngineRegistry[Any], availability: ModelAvailability, speeds: MeasuredSpeeds | None = None
-) -> list[model_pb2.Model]:
-    """Return all models of a registry with what is known about them and the state of their weights."""
-    states, usable = await availability.weights(), await availability.usable()
-    found = []
-    for declared in registry.declarations():
-        model = _facts(declared, registry.engine(declared.name).name, speeds or MeasuredSpeeds())
-        state, problem = states[declared.name], availability.problem(declared.name)
-        model.state, model.problem = state, problem
-        model.available = declared.name in usable
-        model.needs_consent = registry.needs_consent(declared.name)
-        if not model.available:
-            model.unavailable_reason = problem or _REASONS.get(state, "")
-        if state is WeightsState.FETCHING and declared.size_bytes is not None:
-            model.fetched_bytes = await asyncio.to_thread(fetched_bytes, declared.source, declared.files)
-        found.append(model)
-    return found
+class ModelRpc(model_service_pb2_grpc.ModelServiceServicer):
+    """Serves the models of a registry."""
+
+    def __init__(
+        self, registry: EngineRegistry[Any], availability: ModelAvailability, speeds: MeasuredSpeeds | None = None
+    ) -> None:
+        self._registry = registry
+        self._availability = availability
+        self._speeds = speeds or MeasuredSpeeds()
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
+        return pb.ListModelsResponse(models=await self._models())
+
+    async def FetchModel(self, request: pb.FetchModelRequest, context: Context) -> pb.FetchModelResponse:
+        require_administrator()
+        await self._availability.fetch(request.name, allow=request.allow)
+        return pb.FetchModelResponse(model=next(each for each in await self._models() if each.name == request.name))
+
+    async def _models(self) -> list[model_pb2.Model]:
+        states, usable = await self._availability.weights(), await self._availability.usable()
+        found = []
+        for declared in self._registry.declarations():
+            model = _facts(declared, self._registry.engine(declared.name).name, self._speeds)
+            state, problem = states[declared.name], self._availability.problem(declared.name)
+            model.state, model.problem = state, problem
+            model.available = declared.name in usable
+            model.needs_consent = self._registry.needs_consent(declared.name)
+            model.listed = declared.name in self._registry.model_names
+            if not model.available:
+                model.unavailable_reason = problem or _REASONS.get(state, "")
+            if state is WeightsState.FETCHING and declared.size_bytes is not None:
+                model.fetched_bytes = await asyncio.to_thread(fetched_bytes, declared.source, declared.files)
+            found.append(model)
+        return found
 
 
 def _facts(declared: ModelDeclaration, engine: str, speeds: MeasuredSpeeds) -> model_pb2.Model:
@@ -70,19 +86,3 @@ def _facts(declared: ModelDeclaration, engine: str, speeds: MeasuredSpeeds) -> m
         device_memory_bytes=declared.device_memory_bytes,
         measured_speed=speeds.get(declared.name),
     )
-
-
-async def fetched_model(
-    registry: EngineRegistry[Any], availability: ModelAvailability, name: str, *, allow: bool = False
-) -> model_pb2.Model:
-    """Start to download the weights of a model for an administrator, and return the model.
-
-    Args:
-        allow: see :meth:`ModelAvailability.fetch`.
-
-    Raises:
-        AppError: ``ROLE_TOO_LOW``; errors of :meth:`ModelAvailability.fetch`.
-    """
-    require_administrator()
-    await availability.fetch(name, allow=allow)
-    return next(model for model in await described_models(registry, availability) if model.name == name)

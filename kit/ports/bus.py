@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 __all__ = ["Bus", "Consumer", "Delivery", "Subscription"]
@@ -34,8 +34,7 @@ class Delivery(Protocol):
 class Consumer(Protocol):
     """A durable group of workers on a queue.
 
-    Priorities are subjects. A consumer delivers the highest priority first and, within one priority, the oldest message
-    first. It has no rule against starvation: a command is a permit to run one job, and the ledger decides which job.
+    It delivers the oldest message first. Each command lets a worker run one job; the ledger chooses which.
     """
 
     async def next(self) -> Delivery:
@@ -71,12 +70,8 @@ class Bus(Protocol):
         """Publish a message that may be lost, for example progress."""
         ...
 
-    async def consumer(self, durable: str, subjects: Sequence[str], *, ack_wait_seconds: float) -> Consumer:
-        """Join the durable consumer of these command subjects, which differ only in the last token.
-
-        The subjects are listed from the highest priority to the lowest. If the broker is away, the consumer delivers once it
-        is back.
-        """
+    async def consumer(self, durable: str, subject: str, *, ack_wait_seconds: float) -> Consumer:
+        """Join the durable consumer of a command subject. If the broker is away, it delivers once the broker is back."""
         ...
 
     async def subscribe(self, pattern: str, listener: Callable[[str, bytes], None]) -> Subscription:
@@ -100,10 +95,7 @@ class Bus(Protocol):
         ...
 
     async def backlog(self, subject: str) -> int:
-        """Return the number of unfinished messages of a command subject, both waiting and delivered.
-
-        ``*`` matches one token.
-        """
+        """Return the number of unfinished messages of a command subject, both waiting and delivered."""
         ...
 
     async def check(self) -> None:

@@ -130,7 +130,7 @@ class _CallingChannel(DelegatingChannel):
                     await asyncio.sleep(pause)
                     pause = min(1.0, pause * 2)
                     continue
-                raise _transport_error(error, method) from None
+                raise _transport_error(error, self._component) from None
         raise AssertionError("the last attempt raises")
 
 
@@ -160,11 +160,10 @@ def _descriptor(method: str) -> MethodDescriptor:
     return descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
 
 
-def _transport_error(error: grpc.aio.AioRpcError, method: str) -> AppError:
+def _transport_error(error: grpc.aio.AioRpcError, component: str) -> AppError:
     """Return the error for a call that no service of the platform answered."""
     code = Code.from_grpc_status(error.code().name)
     if code in (Code.UNAVAILABLE, Code.CANCELLED, Code.TIMEOUT):
-        component = "".join(method.split(".")[1:2])  # "/soundwright.library.v1.JobService/GetJob"
         message = f"The {component} service does not answer at the moment. Please try again shortly."
         return AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", message)
     return AppError(code, "RPC_FAILED", "A call between services failed. Please try again.")

@@ -11,14 +11,14 @@ from grpc_reflection.v1alpha import reflection
 
 from kit.rpc.access import CallerAuthenticator
 from kit.rpc.budgets import RateLimits
-from kit.rpc.edge import Admit, Context, Edge
+from kit.rpc.edge import Admit, Edge
 from kit.rpc.options import ACCEPTING, SERVER_OPTIONS
 from kit.rpc.tokens import AuthenticateToken
 from kit.rpc.transport import listen
 from kit.security.certificates import NO_CERTIFICATES, Certificates
 from kit.security.identity import Signer
 
-__all__ = ["Context", "RpcServer"]
+__all__ = ["RpcServer"]
 
 _DEFAULT_LIMITS = RateLimits()
 _NOTICE_SECONDS = 0.5  # until clients have noticed that they should send calls elsewhere

@@ -16,13 +16,10 @@ from kit.errors import AppError
 from kit.log import correlation_id, get_logger
 from kit.ports import Bus
 from kit.security.identity import current_principal
-from kit.settings import QUEUES
 from kit.worker.kind import JobKind, Spec, pack
 
 __all__ = [
     "CORRELATION_HEADER",
-    "PRIORITIES",
-    "QUEUES",
     "command_subject",
     "create_batch",
     "create_job",
@@ -31,7 +28,6 @@ __all__ = [
     "run_message_id",
 ]
 
-PRIORITIES = ("admin", "premium", "standard", "free")
 _AFFINITY_LENGTH = 64
 _BATCH_SECONDS = 25.0
 CORRELATION_HEADER = "soundwright-correlation-id"
@@ -39,16 +35,13 @@ log = get_logger()
 
 
 def command_subject(queue: str) -> str:
-    """Return the subject of a queue's run commands, without the priority that follows."""
+    """Return the subject of a queue's run commands."""
     return f"soundwright.cmd.{queue}.v1.job.run"
 
 
-def queue_consumer(queue: str) -> tuple[str, list[str]]:
-    """Return the durable name of a queue's consumers, and their subjects from the highest priority to the lowest.
-
-    Each subject has a consumer of its own, ``<durable name>_<priority>``. Autoscalers read the lag of these consumers.
-    """
-    return f"{queue}_job_run", [f"{command_subject(queue)}.{priority}" for priority in PRIORITIES]
+def queue_consumer(queue: str) -> tuple[str, str]:
+    """Return the durable name of a queue's consumer, whose lag autoscalers read, and its subject."""
+    return f"{queue}_job_run", command_subject(queue)
 
 
 def run_message_id(job_id: str, attempt: int, publication: int = 0) -> str:
@@ -61,13 +54,14 @@ def run_message_id(job_id: str, attempt: int, publication: int = 0) -> str:
 
 
 async def publish_run(bus: Bus, job: job_pb2.Job, publication: int = 0) -> None:
-    """Publish the run command of ``job``: a permit to run one job of its queue."""
-    with tracing.span(f"publish {job.command_subject}", "producer") as span:
+    """Publish the run command of ``job``, which lets a worker run one job of its queue."""
+    subject = command_subject(job.queue)
+    with tracing.span(f"publish {subject}", "producer") as span:
         span.set("messaging.system", "nats")
-        span.set("messaging.destination.name", job.command_subject)
+        span.set("messaging.destination.name", subject)
         span.set("soundwright.job.id", job.id)
         await bus.publish(
-            job.command_subject,
+            subject,
             command_pb2.RunJob(job_id=job.id, publication=publication).SerializeToString(),
             message_id=run_message_id(job.id, job.attempt, publication),
             headers={CORRELATION_HEADER: job.correlation_id or correlation_id(), **tracing.headers()},
@@ -117,34 +111,12 @@ async def create_batch(
     for kind, job_spec, request in wanted:
         _fill_from_kind(kind, job_spec, request)
     batch_id = str(uuid.uuid4())
-    requests = [request for _, _, request in wanted]
-    first = requests[0]  # its kind is that of all
     answer = await jobs.CreateBatch(
         library_service_pb2.CreateBatchRequest(
             job_id=batch_id,
             spec=pack(spec),
             idempotency_key=idempotency_key or batch_id,
-            jobs=[
-                library_service_pb2.NewBatchJob(
-                    job_id=request.job_id,
-                    track_id=request.track_id,
-                    spec=request.spec,
-                    affinity=request.affinity,
-                    work_seconds=request.work_seconds,
-                )
-                for request in requests
-            ],
-            kind=first.kind,
-            attempt_limit=first.attempt_limit,
-            command_subject=first.command_subject,
-            priority=first.priority,
-            stages=first.stages,
-            pending_limit=first.pending_limit,
-            hourly_limit=first.hourly_limit,
-            queue_limit=first.queue_limit,
-            output_folder=first.output_folder,
-            public_spec=first.public_spec,
-            starvation_seconds=first.starvation_seconds,
+            jobs=[request for _, _, request in wanted],
         ),
         timeout=_BATCH_SECONDS,
     )
@@ -172,7 +144,7 @@ def _fill_from_kind(kind: JobKind[Spec], spec: Spec, request: library_service_pb
     anonymous = principal is not None and (principal.is_anonymous or principal.is_guest)
     request.pending_limit = request.pending_limit or (kind.limits.anonymous if anonymous else kind.limits.pending)
     request.queue_limit = request.queue_limit or kind.limits.queue
-    request.command_subject = command_subject(kind.queue.name)
+    request.queue = kind.queue.name
     request.output_folder = request.output_folder or kind.output_folder
     request.affinity = _affinity_word(kind.affinity(spec))
     request.work_seconds = kind.work_seconds(spec)

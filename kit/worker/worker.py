@@ -44,6 +44,7 @@ _PROGRESS_INTERVAL_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 1.0
 _RETRY_LIMIT_SECONDS = 60.0
 _DELAY_SECONDS = 5.0  # until a command comes again whose delivery met a ledger or broker that does not answer
+_STOP_SECONDS = 5.0  # for a handler to stop that was told to
 _OUTCOMES = ("succeeded", "failed", "cancelled")
 log = get_logger()
 
@@ -58,8 +59,8 @@ class _Outcome:
 class JobWorker:
     """Runs the jobs of one queue, a bounded number at a time.
 
-    A command is a permit to run one job of the queue. The ledger decides which job is next, so the worker may run
-    another job than the command names.
+    Each command lets the worker run one job of the queue. The ledger chooses which, so it may be another job than the command
+    names.
 
     Args:
         kinds: descriptors that share one queue.
@@ -109,7 +110,7 @@ class JobWorker:
                 await asyncio.wait(loops, timeout=self._drain_seconds)
             for context in self._running:
                 context.stop("stopping")
-            _, unfinished = await asyncio.wait(loops, timeout=self._drain_seconds)
+            _, unfinished = await asyncio.wait(loops, timeout=_STOP_SECONDS)
             for loop in unfinished:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)

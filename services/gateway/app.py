@@ -98,7 +98,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         playback=playback,
     )
     # The gateway serves without the broker, too.
-    connecting: asyncio.Task[Bus] = asyncio.create_task(infra.open_bus(settings, runtime.name, streams="ignore"))
+    connecting: asyncio.Task[Bus] = asyncio.create_task(infra.open_bus(settings, runtime.name))
     limiter = RateLimiter(
         {
             RateClass.NORMAL: settings.rate_normal_per_minute,

@@ -17,6 +17,7 @@ from soundwright.library.v1 import (
     storage_service_pb2_grpc,
     webhook_service_pb2_grpc,
 )
+from soundwright.models.v1 import model_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2_grpc
 
 from kit.compute import ComputeSlots
@@ -43,8 +44,10 @@ class Clients:
     jobs: library_service_pb2_grpc.JobServiceStub
     ingest: ingest_service_pb2_grpc.IngestServiceStub
     separation: separation_service_pb2_grpc.SeparationServiceStub
+    separation_models: model_service_pb2_grpc.ModelServiceStub
     analysis: analysis_service_pb2_grpc.AnalysisServiceStub
     generation: generation_service_pb2_grpc.GenerationServiceStub
+    generation_models: model_service_pb2_grpc.ModelServiceStub
     catalog: catalog_service_pb2_grpc.CatalogServiceStub
     webhooks: webhook_service_pb2_grpc.WebhookServiceStub
     agents: agent_service_pb2_grpc.AgentServiceStub
@@ -62,8 +65,10 @@ class Clients:
             jobs=library_service_pb2_grpc.JobServiceStub(channels["library"]),
             ingest=ingest_service_pb2_grpc.IngestServiceStub(channels["ingest"]),
             separation=separation_service_pb2_grpc.SeparationServiceStub(channels["separation"]),
+            separation_models=model_service_pb2_grpc.ModelServiceStub(channels["separation"]),
             analysis=analysis_service_pb2_grpc.AnalysisServiceStub(channels["analysis"]),
             generation=generation_service_pb2_grpc.GenerationServiceStub(channels["generation"]),
+            generation_models=model_service_pb2_grpc.ModelServiceStub(channels["generation"]),
             catalog=catalog_service_pb2_grpc.CatalogServiceStub(channels["library"]),
             webhooks=webhook_service_pb2_grpc.WebhookServiceStub(channels["library"]),
             agents=agent_service_pb2_grpc.AgentServiceStub(channels["analysis"]),

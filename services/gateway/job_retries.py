@@ -80,18 +80,7 @@ async def _download(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
 async def _separation(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
     spec = unpacked(job.spec, separation_pb.SeparationSpec)
     answer = await clients.separation.CreateJob(
-        separation_service_pb2.CreateJobRequest(
-            track_id=job.track_id,
-            model="" if len(spec.models) > 1 else (spec.models or [spec.model])[0],
-            engine=spec.engine,
-            format=spec.format,
-            stems=spec.stems,
-            models=spec.models if len(spec.models) > 1 else [],
-            weights=spec.weights,
-            combine=spec.combine,
-            chain=spec.chain,
-            idempotency_key=key,
-        )
+        separation_service_pb2.CreateJobRequest(track_id=job.track_id, parameters=spec.parameters, idempotency_key=key)
     )
     return answer.job, answer.existed
 
@@ -120,16 +109,9 @@ async def _analysis(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
 
 
 async def _generation(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
-    spec = unpacked(job.spec, generation_pb.GenerationSpec)
     answer = await clients.generation.CreateJobs(
         generation_service_pb2.CreateJobsRequest(
-            prompt=spec.prompt,
-            duration_seconds=spec.duration_seconds,
-            model=spec.model,
-            seed=spec.seed,
-            loop=spec.loop,
-            continue_from_id=spec.continue_from_id,
-            idempotency_key=key,
+            parameters=unpacked(job.spec, generation_pb.GenerationSpec), idempotency_key=key
         )
     )
     return answer.jobs[0], answer.existed

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 
 from soundwright.generation.v1 import generation_service_pb2, generation_service_pb2_grpc
 from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2_grpc
+from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
 
 from kit.compute import EngineProcesses
 from kit.engines import ModelAvailability
 from kit.engines.consents import Consents, ModelProcesses
+from kit.engines.models_rpc import ModelRpc
 from kit.errors import AppError
 from kit.gpu import has_gpu
 from kit.run import Runtime
@@ -82,7 +84,9 @@ async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
         settings=settings,
     )
     generation_service_pb2_grpc.add_GenerationServiceServicer_to_server(rpc, server.server)
-    server.add_reflection(generation_service_pb2)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelRpc(registry, availability), server.server)
+    for module in (generation_service_pb2, model_service_pb2):
+        server.add_reflection(module)
     steps = (functools.partial(_warm_up, availability, batcher), functools.partial(file_processes.run, warm_up))
     async with runtime.serving(server, *workers), runtime.warming_up(*steps):
         yield

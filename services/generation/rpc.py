@@ -23,7 +23,6 @@ from soundwright.library.v1 import (
 
 from kit.compute import EngineProcesses
 from kit.engines import ModelAvailability, ModelState
-from kit.engines.models_rpc import described_models, fetched_model
 from kit.errors import AppError
 from kit.log import get_logger
 from kit.ports import Blobs, Bus
@@ -38,6 +37,7 @@ from services.generation.prompts import suggest
 from services.generation.registry import Registry
 from services.generation.settings import GenerationSettings
 from services.generation.tiers import Tier, tier_of
+from services.generation.worker import spec_from_wire
 
 __all__ = ["GenerationRpc"]
 
@@ -82,19 +82,10 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
     async def CreateJobs(self, request: pb.CreateJobsRequest, context: Context) -> pb.CreateJobsResponse:
         tier_name, tier = tier_of(require_principal().role, self._settings.generation_tiers)
         count = request.variation_count or 1
-        # A random seed is chosen here, so that all attempts and repeated requests use the same one.
-        seed = request.seed if request.seed >= 0 else uuid.uuid4().int & 0x7FFF_FFFF
-        spec = service.parse_spec(
-            prompt=request.prompt,
-            duration_seconds=request.duration_seconds,
-            model=request.model,
-            seed=seed,
-            loop=request.loop,
-            continue_from_id=request.continue_from_id,
-            variation_count=count,
-            max_seconds=tier.max_seconds,
-            registry=self._registry,
-        )
+        asked = spec_from_wire(request.parameters)
+        if asked.seed < 0:  # all attempts and repeated requests use the one that is chosen here
+            asked = dataclasses.replace(asked, seed=uuid.uuid4().int & 0x7FFF_FFFF)
+        spec = service.parse_spec(asked, variation_count=count, max_seconds=tier.max_seconds, registry=self._registry)
         if spec.continue_from_id:
             await self._require_source(spec, tier)
         await self._availability.require(spec.model)
@@ -136,7 +127,7 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         wanted = dataclasses.asdict(spec)
         fingerprint = {
             **wanted,
-            "seed": request.seed,
+            "seed": request.parameters.seed,
             "variation": index,
             "variation_count": request.variation_count or 1,
         }
@@ -179,13 +170,6 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
                 )
             )
         return answer
-
-    async def DescribeModels(self, request: pb.DescribeModelsRequest, context: Context) -> pb.DescribeModelsResponse:
-        return pb.DescribeModelsResponse(models=await described_models(self._registry, self._availability))
-
-    async def FetchModel(self, request: pb.FetchModelRequest, context: Context) -> pb.FetchModelResponse:
-        model = await fetched_model(self._registry, self._availability, request.name, allow=request.allow)
-        return pb.FetchModelResponse(model=model)
 
     async def RenderSpectrogram(
         self, request: pb.RenderSpectrogramRequest, context: Context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import unicodedata
 import uuid
@@ -115,14 +116,12 @@ def clean_prompt(prompt: str) -> str:
 
 
 def parse_spec(
-    *, prompt: str, duration_seconds: float, model: str, seed: int, loop: bool, continue_from_id: str,
-    variation_count: int, max_seconds: float, registry: EngineRegistry[Engine],
-) -> GenerationSpec:  # fmt: skip
+    asked: GenerationSpec, *, variation_count: int, max_seconds: float, registry: EngineRegistry[Engine]
+) -> GenerationSpec:
     """Validate a request and fill in defaults.
 
     Args:
-        model: empty for the default model of ``registry``.
-        seed: 0 to 2**63 - 1.
+        asked: what was asked for. The seed is valid; an empty model means the default of ``registry``.
         variation_count: number of clips of the request.
         max_seconds: the longest clip that the caller may request.
         registry: declares the models.
@@ -130,26 +129,26 @@ def parse_spec(
     Raises:
         AppError: ``VALIDATION_ERROR`` with the fields that are not valid.
     """
-    cleaned = clean_prompt(prompt)
-    chosen = model or registry.default_model
+    cleaned = clean_prompt(asked.prompt)
+    chosen = asked.model or registry.default_model
     problems: dict[str, list[str]] = {}
     if not PROMPT_LENGTH[0] <= len(cleaned) <= PROMPT_LENGTH[1]:
         problems["prompt"] = [f"must have {PROMPT_LENGTH[0]} to {PROMPT_LENGTH[1]} characters"]
-    if not (math.isfinite(duration_seconds) and MIN_SECONDS <= duration_seconds <= max_seconds):
+    if not (math.isfinite(asked.duration_seconds) and MIN_SECONDS <= asked.duration_seconds <= max_seconds):
         problems["duration"] = [f"must be between {MIN_SECONDS:g} and {max_seconds:g} seconds"]
     if chosen not in registry.model_names:
         problems["model"] = [f"is not known; use one of: {', '.join(registry.model_names)}"]
     if not 1 <= variation_count <= MAX_VARIATIONS:
         problems["variations"] = [f"must be between 1 and {MAX_VARIATIONS}"]
     source = ""
-    if continue_from_id:
+    if asked.continue_from_id:
         try:
-            source = str(uuid.UUID(continue_from_id))
+            source = str(uuid.UUID(asked.continue_from_id))
         except ValueError:
             problems["continue_from"] = ["is not a valid generation ID"]
     if problems:
         raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": problems})
-    return GenerationSpec(cleaned, duration_seconds, chosen, seed, loop, source)
+    return dataclasses.replace(asked, prompt=cleaned, model=chosen, continue_from_id=source)
 
 
 def require_total(source_seconds: float, duration_seconds: float, max_seconds: float) -> None:

@@ -98,7 +98,7 @@ class GenerationWorker:
 
     async def handle(self, context: JobContext, wanted: jobs_pb2.GenerationSpec) -> job_pb2.JobResult:
         """Generate the clip that the job describes."""
-        spec = _spec_from_wire(wanted)
+        spec = spec_from_wire(wanted)
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
             folder = Path(name)
@@ -171,15 +171,9 @@ class GenerationWorker:
             return place.outcome.result()
 
 
-def _spec_from_wire(spec: jobs_pb2.GenerationSpec) -> service.GenerationSpec:
-    return service.GenerationSpec(
-        prompt=spec.prompt,
-        duration_seconds=spec.duration_seconds,
-        model=spec.model,
-        seed=spec.seed,
-        loop=spec.loop,
-        continue_from_id=spec.continue_from_id,
-    )
+def spec_from_wire(spec: jobs_pb2.GenerationSpec) -> service.GenerationSpec:
+    """Return the parameters in a message, whose fields have the same names."""
+    return service.GenerationSpec(**{field.name: getattr(spec, field.name) for field in spec.DESCRIPTOR.fields})
 
 
 def _take_order(spec: service.GenerationSpec, source: _Source | None, retake: int, folder: Path) -> TakeOrder:

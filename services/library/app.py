@@ -103,7 +103,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     await identity.accounts.bootstrap(
         settings.admin_email, settings.admin_password.get_secret_value(), settings.data_dir / "admin-token"
     )
-    bus = await runtime.bus(update_streams=True)
+    bus = await runtime.bus(manages_streams=True)
 
     async def quota_of(owner_id: str) -> int:
         account = await identity.store.get_account(owner_id)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from soundwright.library.v1 import connection_service_pb2_grpc, library_service_pb2_grpc
+from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
 
 from kit.audio import AudioLimits
@@ -16,6 +17,7 @@ from kit.compute import EngineProcesses
 from kit.confined.audio import ConfinedAudio
 from kit.engines import MeasuredSpeeds, ModelAvailability
 from kit.engines.consents import Consents, ModelProcesses
+from kit.engines.models_rpc import ModelRpc
 from kit.gpu import has_gpu
 from kit.run import Runtime
 from kit.security.egress_policy import EgressPolicy
@@ -107,7 +109,9 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     gpu = on_gpu or settings.separation_gpu_workers
     rpc = SeparationRpc(bus, jobs, tracks, kinds, registry, availability, speeds, mixes, tasks, settings, gpu)
     separation_service_pb2_grpc.add_SeparationServiceServicer_to_server(rpc, server.server)
-    server.add_reflection(separation_service_pb2)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelRpc(registry, availability, speeds), server.server)
+    for module in (separation_service_pb2, model_service_pb2):
+        server.add_reflection(module)
     async with runtime.serving(server, *workers), runtime.warming_up(availability.warm_up):
         yield
     await availability.close()

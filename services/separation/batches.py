@@ -6,42 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
-from soundwright.separation.v1 import jobs_pb2
-from soundwright.separation.v1 import separation_service_pb2 as pb
+from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
 
 from kit.errors import AppError, Code
 
-__all__ = ["for_each", "requests_of", "require_tracks", "spec_of"]
+__all__ = ["for_each", "usable_tracks"]
 
 _TRACK_LIMIT = 100
 _PARALLEL_CALLS = 8
 _NAMED_TRACKS = 10  # in the sentence of an error
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def requests_of(request: pb.CreateBatchRequest) -> list[pb.CreateJobRequest]:
-    """Return the request for each separation of a batch.
-
-    Raises:
-        AppError: ``BATCH_INVALID``.
-    """
-    track_ids = list(request.track_ids)
-    if not 1 <= len(track_ids) <= _TRACK_LIMIT or len(set(track_ids)) < len(track_ids) or not all(track_ids):
-        raise AppError(
-            Code.INVALID_ARGUMENT, "BATCH_INVALID", f"A batch needs 1 to {_TRACK_LIMIT} tracks, and each of them once."
-        )
-    parameters = request.parameters.SerializeToString()
-    requests = [pb.CreateJobRequest.FromString(parameters) for _ in track_ids]  # the fields have the same numbers
-    for each, track_id in zip(requests, track_ids, strict=True):
-        each.track_id, each.idempotency_key = track_id, ""
-    return requests
-
-
-def spec_of(request: pb.CreateBatchRequest) -> jobs_pb2.BatchSpec:
-    """Return the specification of a batch: what equal requests have in common."""
-    return jobs_pb2.BatchSpec(parameters=request.parameters, track_ids=request.track_ids)
 
 
 async def for_each(work: Callable[[T], Awaitable[R]], items: Sequence[T]) -> list[R]:
@@ -55,24 +30,30 @@ async def for_each(work: Callable[[T], Awaitable[R]], items: Sequence[T]) -> lis
     return await asyncio.gather(*(one(item) for item in items))
 
 
-async def require_tracks(tracks: library_service_pb2_grpc.TrackServiceStub, track_ids: Sequence[str]) -> None:
-    """Require that all tracks belong to the caller and have audio.
+async def usable_tracks(
+    tracks: library_service_pb2_grpc.TrackServiceStub, track_ids: Sequence[str]
+) -> list[track_pb2.Track]:
+    """Return the tracks of a request, which must belong to the caller and have audio.
 
     Raises:
-        AppError: ``TRACK_NOT_FOUND`` or ``AUDIO_NOT_READY``, with a sentence that names the tracks.
+        AppError: ``BATCH_INVALID``; ``TRACK_NOT_FOUND`` or ``AUDIO_NOT_READY``, with a sentence that names the tracks.
     """
+    if not 1 <= len(track_ids) <= _TRACK_LIMIT or len(set(track_ids)) < len(track_ids) or not all(track_ids):
+        raise AppError(
+            Code.INVALID_ARGUMENT, "BATCH_INVALID", f"A batch needs 1 to {_TRACK_LIMIT} tracks, and each of them once."
+        )
 
-    async def refusal(track_id: str) -> AppError | None:
+    async def found(track_id: str) -> track_pb2.Track | AppError:
         try:
-            await tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id, needs_audio=True))
+            asked = library_service_pb2.GetTrackRequest(track_id=track_id, needs_audio=True)
+            return (await tracks.GetTrack(asked)).track
         except AppError as error:
             return error
-        return None
 
-    refusals = await for_each(refusal, track_ids)
+    answers = await for_each(found, track_ids)
     missing, silent = [], []
-    for track_id, error in zip(track_ids, refusals, strict=True):
-        if error is None:
+    for track_id, error in zip(track_ids, answers, strict=True):
+        if not isinstance(error, AppError):
             continue
         if error.reason in ("TRACK_NOT_FOUND", "ACCESS_DENIED"):
             missing.append(track_id)
@@ -94,6 +75,7 @@ async def require_tracks(tracks: library_service_pb2_grpc.TrackServiceStub, trac
             f"These tracks have no audio yet: {_named(silent)}. Wait until their downloads have ended.",
             _details(silent),
         )
+    return [answer for answer in answers if not isinstance(answer, AppError)]
 
 
 def _named(track_ids: Sequence[str]) -> str:

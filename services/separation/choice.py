@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from soundwright.separation.v1.jobs_pb2 import SeparationParameters
+
 from kit.engines import ModelDeclaration
-from services.separation.service import STEMS, ChainStep, require_none
+from services.separation.service import STEMS, require_none
 
 __all__ = [
     "AUTO",
@@ -62,9 +64,9 @@ class Choice:
     reason: str
 
 
-def needed_stems(stems: Sequence[str], chain: Sequence[ChainStep]) -> Sequence[str]:
+def needed_stems(parameters: SeparationParameters) -> Sequence[str]:
     """Return the stems that a model must estimate: those of a request, or the usual ones and the one that its chain begins with."""
-    return stems or tuple(dict.fromkeys([*STEMS, *(step.stem for step in chain[:1])]))
+    return tuple(parameters.stems) or tuple(dict.fromkeys([*STEMS, *(step.stem for step in parameters.chain[:1])]))
 
 
 def parse_quality(model: str, quality: str) -> Quality:

@@ -1,11 +1,14 @@
-"""Requests of several models: ensembles, whose estimates are combined, and chains, which separate a stem once more."""
+"""Requests for separations: which are valid, and which stems they return.
+
+An ensemble combines the estimates of several models. A chain separates a stem once more.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from typing import cast
+
+from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
 
 from kit.engines import EngineRegistry
 from services.separation.service import (
@@ -14,21 +17,17 @@ from services.separation.service import (
     FORMATS,
     LALALAI,
     LOCAL_ENGINES,
-    ChainStep,
-    Combination,
+    NEWEST_SPLITTER,
+    SPLITTERS,
     Engine,
-    Format,
-    SeparationSpec,
-    Wishes,
     format_problems,
     is_partial,
-    parse_spec,
     require_none,
     result_stems,
     stem_problems,
 )
 
-__all__ = ["first_names", "parse_request", "stem_names"]
+__all__ = ["all_models", "first_models", "first_names", "parse_request", "stem_names", "step_names"]
 
 _MODEL_LIMIT = 4
 _CHAIN_LIMIT = 2
@@ -36,38 +35,82 @@ _CHAIN_LIMIT = 2
 _REST = {"other", "remainder", ACCOMPANIMENT}
 
 
-def parse_request(wishes: Wishes, registry: EngineRegistry[Engine]) -> SeparationSpec:
-    """Validate a request and fill in defaults.
+def first_models(parameters: SeparationParameters) -> tuple[str, ...]:
+    """Return the models of the first separation."""
+    return tuple(parameters.models) or (parameters.model,)
+
+
+def all_models(parameters: SeparationParameters) -> tuple[str, ...]:
+    """Return the models in the order in which they run."""
+    return (*first_models(parameters), *(step.model for step in parameters.chain))
+
+
+def parse_request(asked: SeparationParameters, registry: EngineRegistry[Engine]) -> SeparationSpec:
+    """Validate the parameters of a request and fill in defaults.
+
+    If no model is named, ``engine`` may name one.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` with the fields that are not valid.
     """
-    if wishes.engine == LALALAI:
-        named = {"models": wishes.models, "weights": wishes.weights, "combine": wishes.combine, "chain": wishes.chain}
-        require_none({field: ["cannot be used with lalal.ai"] for field, value in named.items() if value})
-    if not wishes.models:
-        need = {"weights": wishes.weights, "combine": wishes.combine}
-        require_none({field: ["needs models"] for field, value in need.items() if value})
-        first = parse_spec(wishes.model, wishes.engine, wishes.format, registry, wishes.stems)
+    if asked.engine == LALALAI:
+        alone = ("models", "weights", "combine", "chain")
+        require_none({field: ["cannot be used with lalal.ai"] for field in alone if getattr(asked, field)})
+        return _described(_parse_lalalai(asked, registry))
+    if asked.models:
+        parameters = _parse_ensemble(asked, registry)
     else:
-        first = _parse_ensemble(wishes, registry)
-    return _chained(first, wishes.chain, registry)
+        require_none({field: ["needs models"] for field in ("weights", "combine") if getattr(asked, field)})
+        parameters = _parse_model(asked, registry)
+    parameters.format = asked.format or FORMATS[0]
+    _require_chain(parameters, asked.chain, registry)
+    parameters.chain.extend(asked.chain)
+    return _described(parameters)
 
 
-def stem_names(spec: SeparationSpec, registry: EngineRegistry[Engine]) -> tuple[str, ...]:
-    """Return the names of the stems of the result, in their order."""
-    names = first_names(spec, registry)
-    for step in spec.chain:
-        names = _names_after(step, names, registry)
-    return names
+def _described(parameters: SeparationParameters) -> SeparationSpec:
+    model = "+".join(first_models(parameters))
+    if parameters.chain:
+        model += " > " + ", ".join(f"{step.stem}: {step.model}" for step in parameters.chain)
+    return SeparationSpec(parameters=parameters, model=model)
 
 
-def _parse_ensemble(wishes: Wishes, registry: EngineRegistry[Engine]) -> SeparationSpec:
-    models, known = tuple(wishes.models), registry.model_names
-    problems = {"format": format_problems(wishes.format)}
-    if wishes.model:
+def _parse_lalalai(asked: SeparationParameters, registry: EngineRegistry[Engine]) -> SeparationParameters:
+    # Clients that always send a model send the default model of this service.
+    splitter = NEWEST_SPLITTER if asked.model in ("", registry.default_model) else asked.model
+    problems = {"format": format_problems(asked.format)}
+    if splitter not in SPLITTERS:
+        problems["model"] = [f"is not known to lalal.ai; use one of: {', '.join(SPLITTERS)}"]
+    if asked.stems:
+        problems["stems"] = ["cannot be chosen for lalal.ai"]
+    require_none(problems)
+    return SeparationParameters(model=splitter, engine=LALALAI, format=asked.format or FORMATS[0])
+
+
+def _parse_model(asked: SeparationParameters, registry: EngineRegistry[Engine]) -> SeparationParameters:
+    names, engine = registry.model_names, asked.engine
+    engines = {registry.engine(name).name for name in names}
+    problems = {"format": format_problems(asked.format)}
+    chosen = asked.model or (engine if engine in names else registry.default_model)
+    if chosen not in names:
+        problems["model"] = [f"is not known; use one of: {', '.join(names)}"]
+    if engine not in LOCAL_ENGINES | engines:
+        problems["engine"] = [f"is not available; use one of: local, {', '.join(sorted({*engines, LALALAI}))}"]
+    elif chosen in names and engine not in LOCAL_ENGINES and engine != registry.engine(chosen).name:
+        problems["engine"] = [f"does not run {chosen}, which {registry.engine(chosen).name} runs"]
+    if chosen in names:
+        problems["stems"] = stem_problems(asked.stems, chosen, registry.declaration(chosen).outputs)
+    require_none(problems)
+    wanted = [stem for stem in registry.declaration(chosen).outputs if stem in asked.stems]
+    return SeparationParameters(model=chosen, stems=wanted)
+
+
+def _parse_ensemble(asked: SeparationParameters, registry: EngineRegistry[Engine]) -> SeparationParameters:
+    models, known = tuple(asked.models), registry.model_names
+    problems = {"format": format_problems(asked.format)}
+    if asked.model:
         problems["model"] = ["cannot be used beside models"]
-    if wishes.engine not in LOCAL_ENGINES:
+    if asked.engine not in LOCAL_ENGINES:
         problems["engine"] = ["cannot be used beside models"]
     if not 2 <= len(models) <= _MODEL_LIMIT:
         problems["models"] = [f"must name 2 to {_MODEL_LIMIT} models"]
@@ -75,26 +118,20 @@ def _parse_ensemble(wishes: Wishes, registry: EngineRegistry[Engine]) -> Separat
         problems["models"] = [f"are not all known; use some of: {', '.join(known)}"]
     elif len(set(models)) < len(models):
         problems["models"] = ["must differ"]
-    if wishes.combine and wishes.combine not in COMBINATIONS:
+    if asked.combine and asked.combine not in COMBINATIONS:
         problems["combine"] = [f"is not known; use one of: {', '.join(COMBINATIONS)}"]
-    combine = wishes.combine or COMBINATIONS[0]
-    if wishes.weights and (problem := _weight_problem(wishes.weights, len(models), combine)):
+    combine = asked.combine or COMBINATIONS[0]
+    if asked.weights and (problem := _weight_problem(asked.weights, len(models), combine)):
         problems["weights"] = [problem]
     require_none(problems)
 
     outputs = [registry.declaration(model).outputs for model in models]
     common = _common_stems(outputs)
     require_none({"models": [] if common else ["have no stem in common"]})
-    require_none({"stems": stem_problems(wishes.stems, "the ensemble", common)})
-    wanted = tuple(stem for stem in common if stem in wishes.stems) or common
-    return SeparationSpec(
-        model="+".join(models),
-        format=cast(Format, wishes.format or FORMATS[0]),
-        stems=wanted if any(is_partial(wanted, each) for each in outputs) else (),
-        models=models,
-        weights=tuple(wishes.weights),
-        combine=cast(Combination, combine),
-    )
+    require_none({"stems": stem_problems(asked.stems, "the ensemble", common)})
+    wanted = tuple(stem for stem in common if stem in asked.stems) or common
+    stems = wanted if any(is_partial(wanted, each) for each in outputs) else ()
+    return SeparationParameters(stems=stems, models=models, weights=asked.weights, combine=combine)
 
 
 def _weight_problem(weights: Sequence[float], model_count: int, combine: str) -> str:
@@ -112,10 +149,12 @@ def _common_stems(outputs: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(stem for stem in common if is_equal or stem not in _REST)
 
 
-def _chained(first: SeparationSpec, chain: Sequence[ChainStep], registry: EngineRegistry[Engine]) -> SeparationSpec:
-    """Return the specification with the steps of a chain."""
-    if not chain:
-        return first
+def _require_chain(first: SeparationParameters, chain: Sequence[ChainStep], registry: EngineRegistry[Engine]) -> None:
+    """Require that the steps of a chain can follow a separation.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR``.
+    """
     names = first_names(first, registry)
     problem = f"may have at most {_CHAIN_LIMIT} steps" if len(chain) > _CHAIN_LIMIT else ""
     for step in chain[:_CHAIN_LIMIT]:
@@ -129,17 +168,28 @@ def _chained(first: SeparationSpec, chain: Sequence[ChainStep], registry: Engine
             names = _names_after(step, names, registry)
             problem = "would return two stems of one name" if len(set(names)) < len(names) else ""
     require_none({"chain": [problem] if problem else []})
-    steps = ", ".join(f"{step.stem}: {step.model}" for step in chain)
-    return dataclasses.replace(first, model=f"{first.model} > {steps}", models=first.first_models, chain=tuple(chain))
 
 
-def first_names(spec: SeparationSpec, registry: EngineRegistry[Engine]) -> tuple[str, ...]:
+def stem_names(parameters: SeparationParameters, registry: EngineRegistry[Engine]) -> tuple[str, ...]:
+    """Return the names of the stems of the result, in their order."""
+    names = first_names(parameters, registry)
+    for step in parameters.chain:
+        names = _names_after(step, names, registry)
+    return names
+
+
+def first_names(parameters: SeparationParameters, registry: EngineRegistry[Engine]) -> tuple[str, ...]:
     """Return the names of the stems of the first separation."""
-    return result_stems(spec.stems, *(registry.declaration(model).outputs for model in spec.first_models))
+    outputs = (registry.declaration(model).outputs for model in first_models(parameters))
+    return result_stems(tuple(parameters.stems), *outputs)
+
+
+def step_names(step: ChainStep, registry: EngineRegistry[Engine]) -> dict[str, str]:
+    """Return the names in the result of the stems of a step, by their names in its model."""
+    return {stem: f"{step.stem}_{stem}" for stem in registry.declaration(step.model).outputs}
 
 
 def _names_after(step: ChainStep, names: Sequence[str], registry: EngineRegistry[Engine]) -> tuple[str, ...]:
     """Return the names after a step: its stems stand in the place of the stem that it separates."""
     place = names.index(step.stem)
-    made = [step.result_name(stem) for stem in registry.declaration(step.model).outputs]
-    return (*names[:place], *made, *names[place + 1 :])
+    return (*names[:place], *step_names(step, registry).values(), *names[place + 1 :])

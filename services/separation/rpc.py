@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.separation.v1 import jobs_pb2, separation_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
 from kit.engines import MeasuredSpeeds, ModelAvailability, ModelDeclaration
-from kit.engines.models_rpc import described_models, fetched_model
 from kit.ports import Bus
 from kit.rpc import Context
 from kit.worker.commands import create_batch, create_job
@@ -30,10 +30,9 @@ from services.separation.choice import (
 from services.separation.export import parse_export_format, require_stems
 from services.separation.lalalai.tasks import LalalaiTasks
 from services.separation.mixes import Mixes
-from services.separation.plans import parse_request
+from services.separation.plans import all_models, parse_request
 from services.separation.registry import Registry
 from services.separation.settings import SeparationSettings
-from services.separation.worker import spec_to_wire
 
 __all__ = ["SeparationKinds", "SeparationRpc"]
 
@@ -76,94 +75,87 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         self._has_gpu = has_gpu
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        job, existed = await create_job(self._bus, self._jobs, *await self._wanted(request))
+        wanted = await self._wanted(request.track_id, request.parameters, request.idempotency_key)
+        job, existed = await create_job(self._bus, self._jobs, *wanted)
         return pb.CreateJobResponse(job=job, existed=existed)
 
     async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> pb.CreateBatchResponse:
-        requests = batches.requests_of(request)
-        await batches.require_tracks(self._tracks, request.track_ids)
-        wanted = await batches.for_each(self._wanted, requests)
-        batch, existed = await create_batch(
-            self._bus, self._jobs, batches.spec_of(request), request.idempotency_key, wanted
-        )
+        tracks = await batches.usable_tracks(self._tracks, request.track_ids)
+        wanted = await batches.for_each(lambda track: self._wanted(track.id, request.parameters, track=track), tracks)
+        spec = jobs_pb2.BatchSpec(parameters=request.parameters, track_ids=request.track_ids)
+        batch, existed = await create_batch(self._bus, self._jobs, spec, request.idempotency_key, wanted)
         return pb.CreateBatchResponse(batch=batch, existed=existed)
 
     async def _wanted(
-        self, request: pb.CreateJobRequest
+        self,
+        track_id: str,
+        asked: jobs_pb2.SeparationParameters,
+        idempotency_key: str = "",
+        track: track_pb2.Track | None = None,
     ) -> tuple[JobKind[jobs_pb2.SeparationSpec], jobs_pb2.SeparationSpec, library_service_pb2.CreateJobRequest]:
         """Check the parameters of a separation. Return its kind, its specification, and the request for the ledger."""
-        wanted, choice = await self._parsed(request)
-        kind = self._kinds.separation
-        if wanted.engine == service.LALALAI:
+        spec = await self._parsed(track_id, asked, track)
+        kind, models = self._kinds.separation, all_models(spec.parameters)
+        if spec.parameters.engine == service.LALALAI:
             kind = self._kinds.lalalai
             await self._lalalai.require_key()
-        elif len(wanted.all_models) > 1:
-            await self._availability.require_all(wanted.all_models)
+        elif len(models) > 1:
+            await self._availability.require_all(models)
         else:
-            await self._availability.require(wanted.model, wanted.stems)
+            await self._availability.require(spec.model, spec.parameters.stems)
         return (
             kind,
-            spec_to_wire(wanted, choice.reason),
+            spec,
             library_service_pb2.CreateJobRequest(
-                track_id=request.track_id,
-                idempotency_key=request.idempotency_key,
+                track_id=track_id,
+                idempotency_key=idempotency_key,
                 # The choice may change with the weights on the server, and a repeated request does not change with it.
-                fingerprint=_auto_fingerprint(request, wanted) if choice.reason else "",
+                fingerprint=_auto_fingerprint(track_id, asked, spec) if spec.model_reason else "",
             ),
         )
 
-    async def _parsed(self, request: pb.CreateJobRequest) -> tuple[service.SeparationSpec, Choice]:
-        """Return the specification of a request, and the choice of its model."""
-        chain = [service.ChainStep(step.stem, step.model) for step in request.chain]
-        choice = await self._choice(request, chain)
-        wishes = service.Wishes(
-            model=choice.model,
-            engine=request.engine,
-            format=request.format,
-            stems=request.stems,
-            models=request.models,
-            weights=request.weights,
-            combine=request.combine,
-            chain=chain,
-        )
-        return parse_request(wishes, self._registry), choice
-
-    async def _choice(self, request: pb.CreateJobRequest, chain: Sequence[service.ChainStep]) -> Choice:
-        """Return the model of a request, and why if the request leaves it to this service."""
-        quality = parse_quality(request.model, request.quality)
-        if request.model != AUTO or request.engine == service.LALALAI or request.models:
-            return Choice(request.model, "")
+    async def _parsed(
+        self, track_id: str, asked: jobs_pb2.SeparationParameters, track: track_pb2.Track | None = None
+    ) -> jobs_pb2.SeparationSpec:
+        """Return the specification of a request, with the model that ``auto`` chooses and why."""
+        quality = parse_quality(asked.model, asked.quality)
+        if asked.model != AUTO or asked.engine == service.LALALAI or asked.models:
+            return parse_request(asked, self._registry)
         usable = await self._availability.usable()
-        stems = needed_stems(request.stems, chain)
+        stems = needed_stems(asked)
         candidates = [self._candidate(each, each.name in usable) for each in self._registry.models()]
-        duration_seconds = await self._duration_seconds(request.track_id)
-        chosen = choose(candidates, stems, quality, duration_seconds, self._has_gpu)
-        return chosen or self._absent_choice(stems)
+        track = track or await self._track(track_id)
+        choice = choose(candidates, stems, quality, track.duration_seconds, self._has_gpu) or self._absent_choice(stems)
+        chosen = jobs_pb2.SeparationParameters()
+        chosen.CopyFrom(asked)
+        chosen.model = choice.model
+        spec = parse_request(chosen, self._registry)
+        spec.model_reason = choice.reason
+        return spec
+
+    async def _track(self, track_id: str) -> track_pb2.Track:
+        return (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
 
     def _candidate(self, declared: ModelDeclaration, is_available: bool) -> Candidate:
         return Candidate(declared, is_available, self._speeds.get(declared.name))
 
-    async def _duration_seconds(self, track_id: str) -> float:
-        track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
-        return track.duration_seconds
-
     async def PlanJobs(self, request: pb.PlanJobsRequest, context: Context) -> pb.PlanJobsResponse:
-        batch = pb.CreateBatchRequest(parameters=request.parameters, track_ids=request.track_ids)
-        requests = batches.requests_of(batch)
-        await batches.require_tracks(self._tracks, request.track_ids)
-        return pb.PlanJobsResponse(plans=await batches.for_each(self._plan, requests))
-
-    async def _plan(self, request: pb.CreateJobRequest) -> pb.JobPlan:
-        wanted, choice = await self._parsed(request)
-        plan = pb.JobPlan(
-            track_id=request.track_id, requested_model=wanted.model, model=wanted.model, model_reason=choice.reason
+        tracks = await batches.usable_tracks(self._tracks, request.track_ids)
+        return pb.PlanJobsResponse(
+            plans=await batches.for_each(lambda track: self._plan(track, request.parameters), tracks)
         )
-        if wanted.engine == service.LALALAI:
+
+    async def _plan(self, track: track_pb2.Track, asked: jobs_pb2.SeparationParameters) -> pb.JobPlan:
+        spec = await self._parsed(track.id, asked, track)
+        plan = pb.JobPlan(
+            track_id=track.id, requested_model=spec.model, model=spec.model, model_reason=spec.model_reason
+        )
+        if spec.parameters.engine == service.LALALAI:
             return plan
-        models = [self._registry.declaration(model) for model in wanted.all_models]
-        stems = needed_stems(wanted.stems, wanted.chain)
+        models = [self._registry.declaration(model) for model in all_models(spec.parameters)]
+        stems = needed_stems(spec.parameters)
         if len(models) == 1:
-            selection = await self._availability.expected(wanted.model, wanted.stems)
+            selection = await self._availability.expected(spec.model, spec.parameters.stems)
             plan.model, plan.degraded_reason, plan.degraded_details = (
                 selection.model,
                 selection.reason,
@@ -172,14 +164,14 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
             models = [self._registry.declaration(selection.model)]
             if math.isfinite(gain_db := mean_gain_db(models[0], stems)):
                 plan.gain_db = gain_db
-        duration_seconds = await self._duration_seconds(request.track_id)
+        seconds = track.duration_seconds
         candidates = [self._candidate(each, True) for each in models]
         plan.measured = all(each.speed for each in candidates)
-        plan.estimated_seconds = sum(estimated_seconds(each, duration_seconds, self._has_gpu) for each in candidates)
-        if choice.reason:
-            quality = parse_quality(request.model, request.quality)
+        plan.estimated_seconds = sum(estimated_seconds(each, seconds, self._has_gpu) for each in candidates)
+        if spec.model_reason:
+            quality = parse_quality(asked.model, asked.quality)
             fetchable = [self._candidate(each, self._may_be_fetched(each)) for each in self._registry.models()]
-            better = choose(fetchable, stems, quality, duration_seconds, self._has_gpu)
+            better = choose(fetchable, stems, quality, seconds, self._has_gpu)
             if better and mean_gain_db(self._registry.declaration(better.model), stems) > mean_gain_db(
                 models[0], stems
             ):
@@ -235,31 +227,6 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         )
         return pb.CreateExportJobResponse(job=job, existed=existed)
 
-    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
-        described = await described_models(self._registry, self._availability, self._speeds)
-        facts = {model.name: model for model in described}
-        return pb.ListModelsResponse(
-            models=[
-                pb.Model(
-                    name=model.name,
-                    description=model.description,
-                    stems=model.outputs,
-                    engine=self._registry.engine(model.name).name,
-                    needs_weights=model.needs_weights,
-                    facts=facts[model.name],
-                )
-                for model in self._registry.models()
-            ]
-        )
-
-    async def DescribeModels(self, request: pb.DescribeModelsRequest, context: Context) -> pb.DescribeModelsResponse:
-        models = await described_models(self._registry, self._availability, self._speeds)
-        return pb.DescribeModelsResponse(models=models)
-
-    async def FetchModel(self, request: pb.FetchModelRequest, context: Context) -> pb.FetchModelResponse:
-        model = await fetched_model(self._registry, self._availability, request.name, allow=request.allow)
-        return pb.FetchModelResponse(model=model)
-
     async def RenderMix(self, request: pb.RenderMixRequest, context: Context) -> pb.RenderMixResponse:
         return await self._mixes.render(request)
 
@@ -280,8 +247,10 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         return pb.CancelLalalaiTasksResponse(job_ids=[job.id for job in jobs], task_ids=task_ids)
 
 
-def _auto_fingerprint(request: pb.CreateJobRequest, wanted: service.SeparationSpec) -> str:
-    parts = [AUTO, request.track_id, request.quality, wanted.format]
-    if wanted.stems or wanted.chain:
-        parts.append(",".join(wanted.stems))
-    return ":".join([*parts, *(f"{step.stem}>{step.model}" for step in wanted.chain)])
+def _auto_fingerprint(track_id: str, asked: jobs_pb2.SeparationParameters, spec: jobs_pb2.SeparationSpec) -> str:
+    """Return a text that is equal for equal requests of a track, whatever model was chosen."""
+    same = jobs_pb2.SeparationParameters()
+    same.CopyFrom(spec.parameters)
+    same.model, same.quality = AUTO, asked.quality
+    same.stems[:] = sorted(asked.stems)
+    return hashlib.sha256(track_id.encode() + same.SerializeToString(deterministic=True)).hexdigest()

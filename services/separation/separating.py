@@ -7,16 +7,19 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
+
+from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationSpec
 
 from kit import audio
 from kit.compute import Report
 from kit.engines import ModelSelection
 from services.separation import service
 from services.separation.ensembles import averaged, strongest
-from services.separation.plans import first_names, stem_names
+from services.separation.plans import all_models, first_models, first_names, stem_names, step_names
 from services.separation.registry import Registry
 from services.separation.scratch import ScratchSignal
-from services.separation.service import ACCOMPANIMENT, SeparationSpec
+from services.separation.service import ACCOMPANIMENT
 from services.separation.stems import Files, OutputFile, audio_extension, write_mix, write_stems
 from services.separation.upright import Upright, rest_of, separated, with_remainder
 
@@ -78,18 +81,21 @@ class _Separation:
         self._registry = registry
         self._report = report
         self._spec = spec
+        self._parameters = spec.parameters
+        self._stems = tuple(spec.parameters.stems)
+        self._format = cast(service.Format, spec.parameters.format)
         self._mix = mix
         self._upright = Upright(mix)
         self._folder = folder
         self._runs: list[Run] = []
         # Progress is measured in costs of the models.
-        self._costs = [registry.declaration(model).relative_cost or 1.0 for model in spec.all_models]
+        self._costs = [registry.declaration(model).relative_cost or 1.0 for model in all_models(spec.parameters)]
 
     def run(self) -> Separated:
         spec, registry = self._spec, self._registry
-        if len(spec.all_models) == 1:
-            selection = registry.select(spec.model, spec.stems)
-            names = service.result_stems(spec.stems, registry.declaration(selection.model).outputs)
+        if len(self._costs) == 1:
+            selection = registry.select(spec.model, self._stems)
+            names = service.result_stems(self._stems, registry.declaration(selection.model).outputs)
             outputs = self._separate_mix([selection.model], names, {})
         else:
             outputs = self._separate_by_plan()
@@ -98,33 +104,33 @@ class _Separation:
         return Separated(selection, self._runs, outputs, write_mix(self._mix, self._folder, self._report))
 
     def _separate_by_plan(self) -> Files:
-        spec = self._spec
-        inputs = {step.stem: self._signal(step.stem) for step in spec.chain}
-        made = self._separate_mix(spec.first_models, first_names(spec, self._registry), inputs)
-        for step in spec.chain:
+        parameters = self._parameters
+        inputs = {step.stem: self._signal(step.stem) for step in parameters.chain}
+        made = self._separate_mix(first_models(parameters), first_names(parameters, self._registry), inputs)
+        for step in parameters.chain:
             made += self._separate_stem(step, inputs)
         by_name = {output.name: (output, file) for output, file in made}
-        return [by_name[name] for name in stem_names(spec, self._registry)]
+        return [by_name[name] for name in stem_names(parameters, self._registry)]
 
     def _separate_mix(self, models: Sequence[str], names: Sequence[str], inputs: Mapping[str, ScratchSignal]) -> Files:
         """Separate the recording with all models of an ensemble, or with one model."""
-        spec = self._spec
-        stems = spec.stems or names
+        combine = self._parameters.combine
+        stems = self._stems or names
         stored: list[dict[str, ScratchSignal]] = []
         for model in models[:-1]:
             stored.append({stem: self._signal(f"{len(stored)}.{stem}") for stem in stems})
             with self._running(model) as (engine, report):
                 blocks = self._blocks(engine, self._upright, model, stems)
-                write_stems(blocks, self._mix, {}, spec.format, report, stored[-1])
+                write_stems(blocks, self._mix, {}, self._format, report, stored[-1])
         with self._running(models[-1]) as (engine, report):
             blocks = self._blocks(engine, self._upright, models[-1], stems)
-            if spec.combine == "average":
-                blocks = averaged(stored, blocks, spec.weights or [1.0] * len(models))
-            elif spec.combine == "max_magnitude":
+            if combine == "average":
+                blocks = averaged(stored, blocks, self._parameters.weights or [1.0] * len(models))
+            elif combine == "max_magnitude":
                 blocks = strongest(stored, blocks, self._mix.sample_rate_hz)
             if len(stems) < len(names):
                 blocks = with_remainder(blocks, self._mix, ACCOMPANIMENT)
-            elif spec.combine == "max_magnitude":
+            elif combine == "max_magnitude":
                 blocks = with_remainder(blocks, self._mix, rest_of(names))
             made = self._write(blocks, self._mix, names, inputs, report)
         for signals in stored:
@@ -132,10 +138,10 @@ class _Separation:
                 signal.delete()
         return made
 
-    def _separate_stem(self, step: service.ChainStep, inputs: Mapping[str, ScratchSignal]) -> Files:
+    def _separate_stem(self, step: ChainStep, inputs: Mapping[str, ScratchSignal]) -> Files:
         """Separate a stem of the separations before."""
         source = inputs[step.stem]
-        names = {stem: step.result_name(stem) for stem in self._registry.declaration(step.model).outputs}
+        names = step_names(step, self._registry)
         with self._running(step.model, step.stem) as (engine, report):
             blocks = (
                 {names[stem]: samples for stem, samples in block.items()}
@@ -159,7 +165,7 @@ class _Separation:
         """Write those stems that are inputs of later steps to scratch files, and the others to files of the result."""
         files = self._files([name for name in names if name not in inputs])
         scratch = {name: inputs[name] for name in names if name in inputs}
-        return write_stems(blocks, mix, files, self._spec.format, report, scratch)
+        return write_stems(blocks, mix, files, self._format, report, scratch)
 
     @contextlib.contextmanager
     def _running(self, model: str, stem: str = "") -> Iterator[tuple[service.Engine, Report]]:
@@ -171,7 +177,7 @@ class _Separation:
             self._runs.append(Run(engine.name, model, stem, time.monotonic() - started))
 
     def _files(self, names: Sequence[str]) -> dict[str, Path]:
-        return {name: self._folder / f"{name}.{audio_extension(self._spec.format)}" for name in names}
+        return {name: self._folder / f"{name}.{audio_extension(self._format)}" for name in names}
 
     def _signal(self, name: str) -> ScratchSignal:
         return ScratchSignal(self._folder / f"{name}.f32", self._mix)

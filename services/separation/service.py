@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, cast, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.engines import Engine as EngineBase
-from kit.engines import EngineRegistry
 from kit.errors import AppError, Code
 
 Samples = NDArray[np.float32]
@@ -87,113 +85,6 @@ LALALAI_STEMS = ("vocals", "drums", "bass")
 Combination = Literal["average", "max_magnitude"]
 COMBINATIONS: tuple[Combination, ...] = get_args(Combination)
 """How the estimates of several models become one: their weighted mean, or the strongest one in each frequency bin."""
-
-
-@dataclass(frozen=True)
-class ChainStep:
-    """A further separation, of a stem.
-
-    Attributes:
-        stem: a stem of the separations before.
-        model: the model that separates it.
-    """
-
-    stem: str
-    model: str
-
-    def result_name(self, stem: str) -> str:
-        """Return the name in the result of a stem of the model."""
-        return f"{self.stem}_{stem}"
-
-
-@dataclass(frozen=True)
-class SeparationSpec:
-    """Parameters of a separation job.
-
-    Attributes:
-        model: a declared model; for lalal.ai, one of :data:`SPLITTERS`; with several models, a text that names them.
-        engine: :data:`LALALAI`, or empty for an engine of this service.
-        stems: the stems of the first separation, in the order of the model; empty for all.
-        models: the models of the first separation; empty: ``model``.
-        weights: of the models, for the mean; empty: all weigh the same.
-        combine: how the estimates of ``models`` are combined; empty if there is one model.
-        chain: further separations.
-    """
-
-    model: str
-    format: Format
-    engine: str = ""
-    stems: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    weights: tuple[float, ...] = ()
-    combine: Combination | Literal[""] = ""
-    chain: tuple[ChainStep, ...] = ()
-
-    @property
-    def first_models(self) -> tuple[str, ...]:
-        """The models of the first separation."""
-        return self.models or (self.model,)
-
-    @property
-    def all_models(self) -> tuple[str, ...]:
-        """The models in the order in which they run."""
-        return (*self.first_models, *(step.model for step in self.chain))
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """The fields of a request as the caller sent them. Empty fields have their defaults."""
-
-    model: str = ""
-    engine: str = ""
-    format: str = ""
-    stems: Sequence[str] = ()
-    models: Sequence[str] = ()
-    weights: Sequence[float] = ()
-    combine: str = ""
-    chain: Sequence[ChainStep] = ()
-
-
-def parse_spec(
-    model: str, engine: str, encoding: str, registry: EngineRegistry[Engine], stems: Sequence[str] = ()
-) -> SeparationSpec:
-    """Validate a request and fill in defaults.
-
-    Args:
-        model: name of a model; empty for the default. If it is empty, ``engine`` may name a model.
-        engine: an engine of ``registry``, ``lalalai``, or ``local`` or empty for the engine that runs the model.
-        encoding: one of :data:`FORMATS`; empty for the first.
-        registry: declares the models.
-        stems: the requested stems; empty for all.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR`` with the fields that are not valid.
-    """
-    problems = {"format": format_problems(encoding)}
-    form = cast(Format, encoding or FORMATS[0])
-    if engine == LALALAI:
-        # Clients that always send a model send the default model of this service.
-        splitter = NEWEST_SPLITTER if model in ("", registry.default_model) else model
-        if splitter not in SPLITTERS:
-            problems["model"] = [f"is not known to lalal.ai; use one of: {', '.join(SPLITTERS)}"]
-        if stems:
-            problems["stems"] = ["cannot be chosen for lalal.ai"]
-        require_none(problems)
-        return SeparationSpec(model=splitter, format=form, engine=LALALAI)
-    names = registry.model_names
-    engines = {registry.engine(name).name for name in names}
-    chosen = model or (engine if engine in names else registry.default_model)
-    if chosen not in names:
-        problems["model"] = [f"is not known; use one of: {', '.join(names)}"]
-    if engine not in LOCAL_ENGINES | engines:
-        problems["engine"] = [f"is not available; use one of: local, {', '.join(sorted({*engines, LALALAI}))}"]
-    elif chosen in names and engine not in LOCAL_ENGINES and engine != registry.engine(chosen).name:
-        problems["engine"] = [f"does not run {chosen}, which {registry.engine(chosen).name} runs"]
-    if chosen in names:
-        problems["stems"] = stem_problems(stems, chosen, registry.declaration(chosen).outputs)
-    require_none(problems)
-    wanted = tuple(stem for stem in registry.declaration(chosen).outputs if stem in stems)
-    return SeparationSpec(model=chosen, format=form, stems=wanted)
 
 
 def result_stems(stems: Sequence[str], *outputs: Sequence[str]) -> tuple[str, ...]:

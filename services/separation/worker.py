@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, cast
 
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2
@@ -20,14 +19,13 @@ from kit.ports import Blobs
 from kit.worker.context import JobContext
 from kit.worker.kind import JobKind, WorkQueue, pack
 from kit.worker.outputs import JobOutputs
-from services.separation import service
+from services.separation.plans import all_models
 from services.separation.registry import Registry
 from services.separation.separating import Run, separate
-from services.separation.service import SeparationSpec
 from services.separation.settings import SeparationSettings
 from services.separation.stems import describe_selection
 
-__all__ = ["STEMS_FOLDER", "SeparationWorker", "compute_queue", "spec_of", "spec_to_wire"]
+__all__ = ["STEMS_FOLDER", "SeparationWorker", "compute_queue"]
 
 STEMS_FOLDER = "stems"
 
@@ -77,9 +75,9 @@ class SeparationWorker:
         started = time.monotonic()
         async with self.recording(context) as (mix, folder):
             context.report(0.0, await self._progress_text(spec))
-            work = functools.partial(separate, spec=spec_of(spec), mix=mix, folder=folder)
+            work = functools.partial(separate, spec=spec, mix=mix, folder=folder)
             done = await self._processes.run(work, context.report)
-            if len(done.runs) == 1 and not spec.stems:  # some models are quicker for some stems
+            if len(done.runs) == 1 and not spec.parameters.stems:  # some models are quicker for some stems
                 self._speeds.note(done.runs[0].model, context.audio_seconds, done.runs[0].seconds)
             async with JobOutputs(self._blobs, context) as store:
                 context.report(1.0, "Storing the stems")
@@ -94,9 +92,9 @@ class SeparationWorker:
 
     async def _progress_text(self, spec: jobs_pb2.SeparationSpec) -> str:
         """Return what a job does, with the model that runs if that is another one than requested."""
-        if spec.models:
+        if len(all_models(spec.parameters)) > 1:
             return "Separating"
-        return f"Separating with {(await self._availability.expected(spec.model, spec.stems)).model}"
+        return f"Separating with {(await self._availability.expected(spec.model, spec.parameters.stems)).model}"
 
     @contextlib.asynccontextmanager
     async def recording(self, context: JobContext) -> AsyncIterator[tuple[audio.AudioFile, Path]]:
@@ -109,38 +107,9 @@ class SeparationWorker:
                 yield audio.AudioFile(path, self._limits, frame_count=track.frame_count), Path(folder)
 
 
-def spec_to_wire(spec: SeparationSpec, model_reason: str = "") -> jobs_pb2.SeparationSpec:
-    """Return the specification of a job."""
-    return jobs_pb2.SeparationSpec(
-        model=spec.model,
-        format=spec.format,
-        engine=spec.engine,
-        model_reason=model_reason,
-        stems=spec.stems,
-        models=spec.models,
-        weights=spec.weights,
-        combine=spec.combine,
-        chain=[jobs_pb2.ChainStep(stem=step.stem, model=step.model) for step in spec.chain],
-    )
-
-
-def spec_of(spec: jobs_pb2.SeparationSpec) -> SeparationSpec:
-    """Return the parameters of a job."""
-    return SeparationSpec(
-        model=spec.model,
-        format=cast(service.Format, spec.format),
-        engine=spec.engine,
-        stems=tuple(spec.stems),
-        models=tuple(spec.models),
-        weights=tuple(spec.weights),
-        combine=cast(Any, spec.combine),
-        chain=tuple(service.ChainStep(step.stem, step.model) for step in spec.chain),
-    )
-
-
 def _affinity(spec: jobs_pb2.SeparationSpec) -> str:
     """Return a text that is equal for jobs that take as long for the same recording."""
-    return " ".join([spec.model, *spec.stems, spec.combine])
+    return " ".join([spec.model, *spec.parameters.stems, spec.parameters.combine])
 
 
 def _details(runs: Sequence[Run]) -> jobs_pb2.SeparationDetails:

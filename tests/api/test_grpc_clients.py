@@ -25,7 +25,7 @@ from soundwright.generation.v1 import generation_service_pb2, generation_service
 from soundwright.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc
-from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
+from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
 
 from tests.servers import executable
 from tests.stacks import Stack
@@ -36,7 +36,7 @@ COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
 READ = {
     "library": (library_service_pb2_grpc.TrackServiceStub, "ListTracks", library_pb.ListTracksRequest()),
     "separation": (
-        separation_service_pb2_grpc.SeparationServiceStub, "ListModels", separation_service_pb2.ListModelsRequest(),
+        model_service_pb2_grpc.ModelServiceStub, "ListModels", model_service_pb2.ListModelsRequest(),
     ),
     "analysis": (
         agent_service_pb2_grpc.AgentServiceStub, "CheckProviders", agent_service_pb2.CheckProvidersRequest(),
@@ -90,7 +90,7 @@ async def test_a_token_has_the_rights_of_its_account(stack: Stack, admin: httpx.
     # Separation has not seen the token, so no cache delays the suspension there.
     path = f"/api/admin/users/{account.id}"
     assert (await asyncio.to_thread(admin.patch, path, json={"status": "suspended"})).status_code == 200
-    fresh = separation_service_pb2_grpc.SeparationServiceStub, "ListModels", separation_service_pb2.ListModelsRequest()
+    fresh = model_service_pb2_grpc.ModelServiceStub, "ListModels", model_service_pb2.ListModelsRequest()
     assert await refused(stack, "separation", *fresh, token) == "ACCOUNT_SUSPENDED"
 
 
@@ -142,7 +142,7 @@ def socket_of(stack: Stack, component: str) -> str:
 
 @pytest.mark.topology("embedded")  # the sockets are those of the README
 def test_buf_calls_with_a_token(stack: Stack) -> None:
-    listing = "http://localhost/soundwright.separation.v1.SeparationService/ListModels"
+    listing = "http://localhost/soundwright.models.v1.ModelService/ListModels"
     done = buf_curl(stack, "separation", "-H", f"authorization: Bearer {stack.token}", listing)
     assert done.returncode == 0, done.stderr
     assert "htdemucs" in [model["name"] for model in json.loads(done.stdout)["models"]]

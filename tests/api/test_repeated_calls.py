@@ -118,11 +118,10 @@ async def create_job(c: Calls, **_: Any) -> None:
 
 async def create_batch(c: Calls, **_: Any) -> None:
     before = await c.job_count(job_pb2.JOB_KIND_BATCH)
-    common = job_request(idempotency_key=str(uuid.uuid4()))
-    job_ids = [str(uuid.uuid4()) for _ in range(2)]
-    jobs = [{"job_id": job_id} for job_id in job_ids]
-    made = await c.repeated_by("separation", c.me, "JobService.CreateBatch", **common, jobs=jobs)
-    assert (made.batch.id, [job.id for job in made.jobs]) == (common["job_id"], job_ids)
+    jobs = [job_request() for _ in range(2)]
+    batch = {"job_id": str(uuid.uuid4()), "idempotency_key": str(uuid.uuid4()), "jobs": jobs}
+    made = await c.repeated_by("separation", c.me, "JobService.CreateBatch", **batch)
+    assert (made.batch.id, [job.id for job in made.jobs]) == (batch["job_id"], [job["job_id"] for job in jobs])
     assert await c.job_count(job_pb2.JOB_KIND_BATCH) == before + 1
     await c.mine("JobService.CancelJob", job_id=made.batch.id)
 
@@ -301,7 +300,7 @@ async def downloads(c: Calls, site: MediaSite, client: httpx.Client, **_: Any) -
 def creates_one_job(method: str, kind: job_pb2.JobKind.ValueType, **fields: Any) -> Callable[..., Awaitable[None]]:
     async def create(c: Calls, track_id: str, **_: Any) -> None:
         before = await c.job_count(kind)
-        wanted = {**fields, "track_id": track_id} if "prompt" not in fields else fields
+        wanted = {**fields, "track_id": track_id} if kind != job_pb2.JOB_KIND_GENERATION else fields
         await c.repeated(method, **wanted, idempotency_key=str(uuid.uuid4()))
         assert await c.job_count(kind) == before + 1
 
@@ -321,7 +320,7 @@ async def lalalai_tasks(c: Calls, track_id: str, lalalai: LalalaiSimulator, **_:
     try:
         await c.mine("ConnectionService.PutConnection", provider="lalalai", secret=KEY)
         for method in ("SeparationService.CancelLalalaiTask", "SeparationService.CancelLalalaiTasks"):
-            begun = await c.mine("SeparationService.CreateJob", track_id=track_id, engine="lalalai")
+            begun = await c.mine("SeparationService.CreateJob", track_id=track_id, parameters={"engine": "lalalai"})
             named = {"task_id": begun.job.id} if method.endswith("Task") else {}
             await c.repeated(method, **named)
             job = await c.state(begun.job)
@@ -380,7 +379,7 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "IngestService.AbortUpload": abort_upload,
     "IngestService.CreateDownloads": downloads,
     "SeparationService.CreateJob": creates_one_job(
-        "SeparationService.CreateJob", job_pb2.JOB_KIND_SEPARATION, model="dsp"
+        "SeparationService.CreateJob", job_pb2.JOB_KIND_SEPARATION, parameters={"model": "dsp"}
     ),
     "SeparationService.CreateBatch": separate_batch,
     "SeparationService.CreatePipelineJob": creates_one_job(
@@ -391,7 +390,9 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "SeparationService.CancelLalalaiTask SeparationService.CancelLalalaiTasks": lalalai_tasks,
     "AnalysisService.CreateJob": creates_one_job("AnalysisService.CreateJob", job_pb2.JOB_KIND_ANALYSIS),
     "GenerationService.CreateJobs": creates_one_job(
-        "GenerationService.CreateJobs", job_pb2.JOB_KIND_GENERATION, prompt="a beep", duration_seconds=1.0, seed=-1
+        "GenerationService.CreateJobs",
+        job_pb2.JOB_KIND_GENERATION,
+        parameters={"prompt": "a beep", "duration_seconds": 1.0, "seed": -1},
     ),
     "GenerationService.RenderSpectrogram": spectrogram,
     "AnalysisService.RenderSpectrogram": stem_spectrogram,

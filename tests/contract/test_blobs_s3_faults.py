@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import http.server
 import json
+import shutil
 import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
@@ -88,6 +88,22 @@ async def test_a_cut_during_a_read_is_resumed_behind_what_arrived(
     proxy.add("limit_data", bytes=3 << 20)  # every connection breaks after 3 MB
     assert await get(blobs, "a") == BIG
     assert await get(blobs, "a", 5, 9 << 20) == BIG[5 : 5 + (9 << 20)]
+
+
+async def test_a_local_copy_is_removed_off_the_event_loop(direct: S3Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    removers, remove = [], shutil.rmtree
+
+    def record(*arguments: Any, **options: Any) -> None:
+        removers.append(threading.current_thread())
+        remove(*arguments, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", record)
+    await put(direct, "a", b"data")
+    async with direct.local("a") as path:
+        assert path.read_bytes() == b"data"
+    assert not path.parent.exists()
+    assert len(removers) == 1
+    assert threading.main_thread() not in removers
 
 
 async def test_a_read_that_stays_cut_is_no_whole_file(direct: S3Blobs, blobs: S3Blobs, proxy: Proxy) -> None:
@@ -354,7 +370,7 @@ async def test_clocks_that_differ_are_reported(direct: S3Blobs, monkeypatch: pyt
     await direct.check()
 
 
-if which("minio"):  # SeaweedFS enforces quotas only when an operator says so
+if shutil.which("minio"):  # SeaweedFS enforces quotas only when an operator says so
 
     @pytest.mark.parametrize("s3_server", ["minio"], indirect=True)
     async def test_a_bucket_over_its_quota_is_reported_as_full(s3_server: S3Server, direct: S3Blobs) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import nats
 import pytest
 import pytest_asyncio
+import structlog
 
-from kit.adapters.nats import consumer as nats_consumer
 from kit.adapters.nats.bus import NatsBus
 from kit.errors import AppError, Code
 from kit.ports import Bus, Consumer, Delivery
@@ -38,21 +38,18 @@ class Events:
 
 
 class Queue:
-    """Subjects and a durable name that no other test uses."""
+    """A subject and a durable name that no other test uses."""
 
     def __init__(self) -> None:
         self.name = f"test{uuid.uuid4().hex[:12]}"
-        self.subjects = [self.subject(priority) for priority in ("admin", "premium", "standard", "free")]
+        self.subject = f"soundwright.cmd.{self.name}.v1.job.run"
 
-    def subject(self, priority: str) -> str:
-        return f"soundwright.cmd.{self.name}.v1.job.run.{priority}"
-
-    async def send(self, bus: Bus, *texts: str, to: str = "standard") -> None:
+    async def send(self, bus: Bus, *texts: str) -> None:
         for text in texts:
-            await bus.publish(self.subject(to), text.encode(), message_id=f"{self.name}.{text}")
+            await bus.publish(self.subject, text.encode(), message_id=f"{self.name}.{text}")
 
     async def join(self, bus: Bus, ack_wait_seconds: float = LONG_SECONDS) -> Consumer:
-        return await bus.consumer(self.name, self.subjects, ack_wait_seconds=ack_wait_seconds)
+        return await bus.consumer(self.name, self.subject, ack_wait_seconds=ack_wait_seconds)
 
 
 async def take(consumer: Consumer) -> Delivery:
@@ -95,7 +92,7 @@ def queue() -> Queue:
 
 async def test_a_message_arrives_with_its_headers_and_is_gone_when_acknowledged(bus: Bus, queue: Queue) -> None:
     consumer = await queue.join(bus, ACK_WAIT_SECONDS)
-    subject = queue.subject("standard")
+    subject = queue.subject
     await bus.publish(subject, b"\x00\xff1", message_id="m1" + queue.name, headers={"soundwright-x": "y"})
     delivery = await take(consumer)
     assert delivery.payload == b"\x00\xff1"
@@ -109,7 +106,7 @@ async def test_a_message_arrives_with_its_headers_and_is_gone_when_acknowledged(
 
 async def test_a_message_id_is_taken_once(bus: Bus, queue: Queue) -> None:
     await queue.send(bus, "same", "same", "same", "other")
-    assert await bus.backlog(queue.subject("standard")) == 2
+    assert await bus.backlog(queue.subject) == 2
     consumer = await queue.join(bus)
     assert [await take_text(consumer) for _ in range(2)] == ["same", "other"]
     await queue.send(bus, "same", "last")  # nor again after it was worked on
@@ -121,9 +118,9 @@ async def test_nak_brings_it_back(bus: Bus, queue: Queue) -> None:
     await queue.send(bus, "again")
     await (await take(consumer)).nak(0.0)
     await (await take(consumer)).nak(0.3)
-    assert await bus.backlog(queue.subject("standard")) == 1
+    assert await bus.backlog(queue.subject) == 1
     assert await take_text(consumer) == "again"
-    assert await bus.backlog(queue.subject("standard")) == 0
+    assert await bus.backlog(queue.subject) == 0
 
 
 async def test_nak_with_a_delay_lets_others_go_first(bus: Bus, queue: Queue) -> None:
@@ -137,7 +134,7 @@ async def test_term_means_never_again(bus: Bus, queue: Queue) -> None:
     consumer = await queue.join(bus, ACK_WAIT_SECONDS)
     await queue.send(bus, "poison")
     await (await take(consumer)).term()
-    assert await bus.backlog(queue.subject("standard")) == 0
+    assert await bus.backlog(queue.subject) == 0
     await queue.send(bus, "marker")
     late = await take(consumer)
     assert late.payload == b"marker"
@@ -158,7 +155,7 @@ async def test_in_progress_restarts_the_time(bus: Bus, queue: Queue) -> None:
         assert again.result().payload == b"left"
     await kept.ack()
     await again.result().ack()
-    assert await bus.backlog(queue.subject("standard")) == 0
+    assert await bus.backlog(queue.subject) == 0
 
 
 # --------------------------------------------------------------------------------------------------------- events
@@ -222,9 +219,11 @@ async def test_a_listener_that_fails_hears_the_next_one(bus: Bus, queue: Queue) 
         raise ValueError("as it happens")
 
     await bus.subscribe(subject, listen)
-    await bus.publish_transient(subject, b"1")
-    await bus.publish_transient(subject, b"2")
-    await heard.until(2)
+    with structlog.testing.capture_logs() as log:
+        await bus.publish_transient(subject, b"1")
+        await bus.publish_transient(subject, b"2")
+        await heard.until(2)
+    assert [(entry["event"], entry["subject"]) for entry in log] == [("broker.listener_failed", subject)] * 2
 
 
 async def test_a_subscription_outlives_the_broker(breakable: tuple[NatsServer, Connect], queue: Queue) -> None:
@@ -263,7 +262,7 @@ async def test_two_workers_never_get_the_same_message(connect: Connect, queue: Q
 
     tasks = [asyncio.create_task(work(consumer)) for consumer in consumers * 2]
     for text in sent:
-        await queue.send(buses[0], text, to=("standard", "free", "admin", "premium")[int(text) % 4])
+        await queue.send(buses[0], text)
     async with asyncio.timeout(DEADLINE_SECONDS):
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
@@ -299,36 +298,30 @@ async def test_cancelling_the_wait_loses_nothing(bus: Bus, queue: Queue) -> None
         await sending
     while got != sent:
         got.add(await take_text(consumer))
-    assert await bus.backlog(queue.subject("standard")) == 0
+    assert await bus.backlog(queue.subject) == 0
 
 
-# ------------------------------------------------------------------------------------------------- priorities
+async def test_a_consumer_that_is_closed_leaves_its_message_to_others(connect: Connect, queue: Queue) -> None:
+    leaving, staying = [await queue.join(await connect()) for _ in range(2)]
+    waiting = asyncio.create_task(leaving.next())
+    await asyncio.wait((waiting,), timeout=0.05)  # it has asked the broker
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await queue.send(await connect(), "1")  # the broker may give it to the one that has asked
+    await leaving.close()
+    assert await take_text(staying) == "1"
 
 
-async def test_higher_priorities_go_first_and_within_a_priority_the_oldest(bus: Bus, queue: Queue) -> None:
-    """The consumer has no other rule. The ledger decides which job a command starts."""
-    priorities = ("admin", "premium", "standard", "free")
-    for number in range(8):
-        for priority in reversed(priorities):
-            await queue.send(bus, f"{priority} {number}", to=priority)
+async def test_backlog_counts_waiting_and_taken(bus: Bus, queue: Queue) -> None:
+    assert await bus.backlog(queue.subject) == 0
+    await queue.send(bus, "1", "2", "3")
+    assert await bus.backlog(queue.subject) == 3
     consumer = await queue.join(bus)
-    expected = [f"{priority} {number}" for priority in priorities for number in range(8)]
-    assert [await take_text(consumer) for _ in expected] == expected
-
-
-async def test_backlog_counts_waiting_and_taken_of_one_subject(bus: Bus, queue: Queue) -> None:
-    assert await bus.backlog(queue.subject("free")) == 0
-    await queue.send(bus, "1", "2", "3", to="free")
-    await queue.send(bus, "4", to="admin")
-    consumer = await queue.join(bus)
-    await take_text(consumer)
-    held = await take(consumer)
-    assert held.payload == b"1"
-    assert await bus.backlog(queue.subject("free")) == 3
-    assert await bus.backlog(queue.subject("admin")) == 0
-    assert await bus.backlog(queue.subject("*")) == 3
-    await held.ack()
-    assert await bus.backlog(queue.subject("free")) == 2
+    held = [await take(consumer) for _ in range(3)]
+    assert [one.payload for one in held] == [b"1", b"2", b"3"]  # the oldest first
+    assert await bus.backlog(queue.subject) == 3
+    await held[0].ack()
+    assert await bus.backlog(queue.subject) == 2
 
 
 # ---------------------------------------------------------------------------------------------------- counters
@@ -369,7 +362,7 @@ async def test_a_broker_that_is_killed_and_comes_back_has_lost_nothing(
     broker.kill()
     reasons = await asyncio.gather(
         _reason(queue.send(bus, "during")),
-        _reason(bus.backlog(queue.subject("standard"))),
+        _reason(bus.backlog(queue.subject)),
     )
     assert reasons == ["BROKER_UNAVAILABLE"] * 2
     assert await _reason(bus.check()) == "BROKER_UNAVAILABLE"
@@ -395,8 +388,8 @@ async def test_a_broker_that_lost_its_store_gets_its_queues_anew(
     broker.wipe()
     await broker.start()
     await connect()  # any component that starts brings the streams back
-    for text, to in (("new life", "standard"), ("new tune", "free"), ("another", "free")):
-        await _until_sent(queue, bus, text, to)
+    for text in ("new life", "new tune", "another"):
+        await _until_sent(queue, bus, text)
     assert {await take_text(consumer) for _ in range(3)} == {"new life", "new tune", "another"}
 
 
@@ -415,32 +408,14 @@ async def _succeeds(call: Awaitable[Any]) -> bool:
     return True
 
 
-async def _until_sent(queue: Queue, bus: Bus, text: str, to: str = "standard") -> None:
-    await until(lambda: _succeeds(queue.send(bus, text, to=to)), "the message is sent")
+async def _until_sent(queue: Queue, bus: Bus, text: str) -> None:
+    await until(lambda: _succeeds(queue.send(bus, text)), "the message is sent")
 
 
-async def test_an_idle_consumer_is_woken_rather_than_polling(
-    bus: NatsBus, queue: Queue, monkeypatch: pytest.MonkeyPatch
+async def test_idle_takers_have_one_request_at_the_broker_and_it_brings_the_message(
+    bus: NatsBus, nats_server: NatsServer, queue: Queue
 ) -> None:
-    monkeypatch.setattr(nats_consumer, "_POLL_SECONDS", 3600.0)
     consumer = await queue.join(bus)
-    for number in range(50):
-        waiting = asyncio.create_task(take(consumer))
-        await until(lambda: consumer._woken._waiters, "the consumer has found nothing and waits")
-        await queue.send(bus, str(number), to=("admin", "free", "premium", "standard")[number % 4])
-        delivery = await waiting
-        assert delivery.payload == b"%d" % number
-        await delivery.ack()
-
-
-async def test_idle_takers_ask_the_broker_one_thing_at_a_time(
-    bus: NatsBus, nats_server: NatsServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nats_consumer, "_POLL_SECONDS", 0.01)
-    consumer = await queue.join(bus)
-    for to in ("admin", "premium", "standard", "free"):
-        await queue.send(bus, to, to=to)
-        await take_text(consumer)
     asked: list[str] = []
     client = await nats.connect(nats_server.url)
 
@@ -450,12 +425,16 @@ async def test_idle_takers_ask_the_broker_one_thing_at_a_time(
     await client.subscribe("$JS.API.>", cb=hear)
     await client.flush()
     idle = [asyncio.create_task(consumer.next()) for _ in range(4)]
-    await until(lambda: len(asked) >= 20)
-    for waiting in idle:
-        waiting.cancel()
-    await asyncio.gather(*idle, return_exceptions=True)
+    await until(lambda: len(asked) == 1)
+    await queue.send(bus, "1")
+    done, waiting = await asyncio.wait(idle, return_when=asyncio.FIRST_COMPLETED, timeout=DEADLINE_SECONDS)
+    assert [task.result().payload for task in done] == [b"1"]
+    await until(lambda: len(asked) == 2)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
     await client.close()
-    assert set(asked) == {"$JS.API.STREAM.INFO.SOUNDWRIGHT_CMD"}
+    assert set(asked) == {f"$JS.API.CONSUMER.MSG.NEXT.SOUNDWRIGHT_CMD.{queue.name}"}
 
 
 async def test_connecting_waits_for_a_broker_that_is_still_starting(

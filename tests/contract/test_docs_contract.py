@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -328,6 +330,22 @@ async def test_finding_and_paging_by_an_indexed_field_use_the_index(docs: Sqlite
         "SEARCH songs USING INDEX songs(owner,made) (<expr>=? AND <expr><?)",
         "SEARCH songs USING INDEX songs(owner,made) (<expr>=? AND <expr>=?)",  # after the last value: the nulls
     ]
+
+
+@on_sqlite
+@pytest.mark.parametrize(("free_bytes", "reason"), [(0, "STORAGE_FULL"), (10**12, "STORE_UNAVAILABLE")])
+async def test_an_error_of_the_disk_means_a_full_disk_only_if_it_is_full(
+    docs: SqliteDocs, monkeypatch: pytest.MonkeyPatch, free_bytes: int, reason: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free_bytes))
+
+    def fail(_connection: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise error
+
+    with pytest.raises(AppError, match=reason):
+        await docs.database.read(fail)
 
 
 @on_sqlite

@@ -30,6 +30,7 @@ from kit import rpc
 from kit.adapters.nats.bus import NatsBus
 from kit.errors import AppError
 from kit.security.identity import Principal, principal_scope
+from kit.worker.commands import command_subject
 from tests.servers import free_ports
 from tests.servers.mongodb import database_url, mongodb
 from tests.servers.nats import NatsServer
@@ -161,7 +162,7 @@ def _request(**fields: Any) -> library_service_pb2.CreateJobRequest:
         **{
             "kind": job_pb2.JOB_KIND_GENERATION,
             "attempt_limit": 3,
-            "command_subject": "soundwright.cmd.replicas.v1.job.run",
+            "queue": "replicas",
             "job_id": str(uuid.uuid4()),
             **fields,
         }
@@ -236,16 +237,15 @@ async def test_a_repeated_request_creates_one_job(libraries: Libraries) -> None:
         assert sorted(answer.existed for answer in made) == [False] + [True] * 5
 
 
-def _batch(size: int, **fields: Any) -> library_service_pb2.CreateBatchRequest:
-    return library_service_pb2.CreateBatchRequest(
-        **{
-            "kind": job_pb2.JOB_KIND_ANALYSIS,
-            "attempt_limit": 3,
-            "command_subject": f"soundwright.cmd.batches{uuid.uuid4().hex[:8]}.v1.job.run",
-            "jobs": [library_service_pb2.NewBatchJob(job_id=str(uuid.uuid4())) for _ in range(size)],
-            **fields,
-        }
-    )
+def _batch(size: int, key: str = "", **fields: Any) -> library_service_pb2.CreateBatchRequest:
+    common = {
+        "kind": job_pb2.JOB_KIND_ANALYSIS,
+        "attempt_limit": 3,
+        "queue": f"batches{uuid.uuid4().hex[:8]}",
+        **fields,
+    }
+    jobs = [library_service_pb2.CreateJobRequest(job_id=str(uuid.uuid4()), **common) for _ in range(size)]
+    return library_service_pb2.CreateBatchRequest(jobs=jobs, idempotency_key=key)
 
 
 async def test_batches_fit_into_a_limit_as_a_whole_or_not_at_all(libraries: Libraries) -> None:
@@ -263,8 +263,8 @@ async def test_batches_fit_into_a_limit_as_a_whole_or_not_at_all(libraries: Libr
 async def test_a_batch_that_is_requested_repeatedly_has_each_job_once_and_ends_once(libraries: Libraries) -> None:
     for number in range(ROUNDS):
         owner, size = _owner(), 5
-        subject = f"soundwright.cmd.batches{uuid.uuid4().hex[:8]}.v1.job.run"
-        requests = [_batch(size, command_subject=subject, idempotency_key=f"batch{number}") for _ in range(4)]
+        queue = f"batches{uuid.uuid4().hex[:8]}"
+        requests = [_batch(size, queue=queue, key=f"batch{number}") for _ in range(4)]
         calls = [lambda n=n, r=r: libraries.jobs[n % 2].CreateBatch(r) for n, r in enumerate(requests)]
         made, refusals = await _at_once(owner, calls)
         assert not refusals
@@ -303,13 +303,13 @@ async def test_an_account_has_ten_webhooks_and_a_hundred_playlists_at_most(libra
 
 
 async def test_each_job_is_claimed_once_and_each_end_is_delivered_once(libraries: Libraries) -> None:
-    owner, queue = _owner(), f"soundwright.cmd.claims{uuid.uuid4().hex[:8]}.v1.job.run"
+    owner, queue = _owner(), f"claims{uuid.uuid4().hex[:8]}"
     with WebhookReceiver() as receiver:
         with principal_scope(owner):
             wanted = webhook_service_pb2.CreateWebhookRequest(url=f"{receiver.url}/hook")
             webhooks = libraries.stubs(webhook_service_pb2_grpc.WebhookServiceStub)[0]
             webhook_id = (await webhooks.CreateWebhook(wanted)).webhook.id
-        requests = [_request(command_subject=queue) for _ in range(12)]
+        requests = [_request(queue=queue) for _ in range(12)]
         made, _ = await _at_once(
             owner, [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)]
         )
@@ -356,14 +356,14 @@ async def test_each_email_is_sent_once(libraries: Libraries) -> None:
 
 
 async def test_the_sweepers_publish_each_lost_command(libraries: Libraries, nats_of_module: str) -> None:
-    queue = f"soundwright.cmd.lost{uuid.uuid4().hex[:8]}.v1.job.run"
-    requests = [_request(command_subject=queue) for _ in range(10)]  # only the services that run jobs publish commands
+    queue = f"lost{uuid.uuid4().hex[:8]}"
+    requests = [_request(queue=queue) for _ in range(10)]  # only the services that run jobs publish commands
     await _at_once(_owner(), [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)])
     bus = await NatsBus.connect(nats_of_module, name="test")
     try:
 
         async def published() -> bool:
-            return await bus.backlog(f"{queue}.*") >= 10
+            return await bus.backlog(command_subject(queue)) >= 10
 
         await until(published, "all commands are published")
     finally:

@@ -17,9 +17,11 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from kit import infra
 from kit.adapters.nats.bus import NatsBus
 from kit.adapters.nats.client import BrokerAccess
 from kit.errors import AppError
+from kit.settings import Settings
 from tests.certificates import Authority
 from tests.contract.conftest import OpenBus
 from tests.servers import free_ports
@@ -27,7 +29,7 @@ from tests.servers.fault_proxy import FaultProxy
 from tests.servers.nats import NatsServer
 from tests.waiting import DEADLINE_SECONDS, until
 
-SUBJECTS = [f"soundwright.cmd.test.v1.job.run.{priority}" for priority in ("admin", "free")]
+SUBJECT = "soundwright.cmd.test.v1.job.run"
 PASSWORD = "correct-horse"
 JETSTREAM = 'jetstream { store_dir: "{store}" }\n'
 
@@ -52,11 +54,11 @@ def problems(log: list[Any], phrase: str) -> list[str]:
 
 
 async def send(bus: NatsBus, text: str) -> None:
-    await bus.publish(SUBJECTS[0], text.encode(), message_id=text)
+    await bus.publish(SUBJECT, text.encode(), message_id=text)
 
 
 async def works(bus: NatsBus, text: str = "work") -> None:
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
     await send(bus, text)
     async with asyncio.timeout(DEADLINE_SECONDS):
         delivery = await consumer.next()
@@ -72,7 +74,7 @@ async def test_a_broker_that_starts_late_is_used_as_soon_as_it_runs(
     own_nats: NatsServer, open_bus: OpenBus, log: list[Any]
 ) -> None:
     bus = await open_bus(own_nats.url, 0.3, request_seconds=0.5)
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
     heard = asyncio.Event()
     await bus.subscribe("soundwright.evt.>", lambda _subject, _payload: heard.set())
     waiting = asyncio.create_task(consumer.next())
@@ -91,6 +93,20 @@ async def test_a_broker_that_starts_late_is_used_as_soon_as_it_runs(
     await bus.publish("soundwright.evt.test.v1.job.succeeded", b"", message_id="event")
     async with asyncio.timeout(DEADLINE_SECONDS):
         await heard.wait()
+
+
+async def test_the_broker_of_the_stack_may_start_after_the_components(own_nats: NatsServer, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    settings.prepare_folders()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        bus = await infra.open_bus(settings, "test", manages_streams=True, wait_seconds=0.1)
+    try:
+        assert await connected(bus) is False
+        await own_nats.start()
+        (settings.run_dir / "nats.url").write_text(own_nats.url)
+        await until(lambda: connected(bus))
+    finally:
+        await bus.close()
 
 
 async def test_an_unknown_host_is_named_as_the_reason(open_bus: OpenBus, log: list[Any]) -> None:
@@ -127,12 +143,12 @@ async def test_a_slow_network_delays_messages_and_nothing_else(
     await own_nats.start()
     proxy = faults.proxy(f"127.0.0.1:{own_nats.port}")
     bus = await open_bus(f"nats://{proxy.address}", request_seconds=60)
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
     proxy.add("latency", latency=500)
     await send(bus, "slow")
     delivery = await consumer.next()
     await delivery.ack()
-    assert await bus.backlog(SUBJECTS[0]) == 0
+    assert await bus.backlog(SUBJECT) == 0
     assert await connected(bus)
 
 
@@ -144,7 +160,7 @@ async def test_a_message_whose_confirmation_was_cut_off_is_stored_once(
     bus, observer = await open_bus(f"nats://{proxy.address}"), await open_bus(own_nats.url)
 
     async def stored(count: int) -> bool:
-        return await observer.backlog(SUBJECTS[0]) == count
+        return await observer.backlog(SUBJECT) == count
 
     for number in range(3):
         proxy.add("timeout")  # answers no longer arrive
@@ -164,7 +180,7 @@ async def test_requests_fail_with_their_connection_instead_of_waiting_for_an_ans
     proxy = faults.proxy(f"127.0.0.1:{own_nats.port}")
     bus = await open_bus(f"nats://{proxy.address}", request_seconds=3600)
     proxy.add("timeout")  # answers no longer arrive
-    requests = [asyncio.create_task(bus.backlog(SUBJECTS[0])) for _ in range(3)]
+    requests = [asyncio.create_task(bus.backlog(SUBJECT)) for _ in range(3)]
     await until(lambda: len(bus._client._resp_map) == len(requests))
     proxy.cut()
     async with asyncio.timeout(DEADLINE_SECONDS):
@@ -417,7 +433,7 @@ async def test_a_broker_without_jetstream_is_not_ready_until_it_has_it(
 async def test_a_deleted_stream_is_created_again(own_nats: NatsServer, open_bus: OpenBus) -> None:
     await own_nats.start()
     bus = await open_bus(own_nats.url)
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
     operator = await nats.connect(own_nats.url)
     waiting = asyncio.create_task(consumer.next())
     await operator.jetstream().delete_stream("SOUNDWRIGHT_CMD")
@@ -425,9 +441,23 @@ async def test_a_deleted_stream_is_created_again(own_nats: NatsServer, open_bus:
     delivery = await waiting
     assert delivery.payload == b"after deletion of the stream"
     await delivery.ack()
-    await operator.jetstream().delete_consumer("SOUNDWRIGHT_CMD", "test_admin")
+    await operator.jetstream().delete_consumer("SOUNDWRIGHT_CMD", "test")
     await send(bus, "after deletion of the consumer")
     assert (await consumer.next()).payload == b"after deletion of the consumer"
+    await operator.close()
+
+
+async def test_the_manager_of_the_streams_creates_a_deleted_one_that_others_use(
+    own_nats: NatsServer, open_bus: OpenBus
+) -> None:
+    await own_nats.start()
+    library = await open_bus(own_nats.url)
+    worker = await open_bus(own_nats.url, manages_streams=False)
+    operator = await nats.connect(own_nats.url)
+    await operator.jetstream().delete_stream("SOUNDWRIGHT_EVT")
+    await library.check()  # as its readiness does, again and again
+    await worker.publish("soundwright.evt.test.v1.job.succeeded", b"", message_id="event")
+    assert (await operator.jetstream().stream_info("SOUNDWRIGHT_EVT")).state.messages == 1
     await operator.close()
 
 
@@ -439,10 +469,10 @@ async def test_a_full_stream_is_reported_as_such_and_works_again_when_it_has_roo
     operator = await nats.connect(own_nats.url)
     stream = (await operator.jetstream().stream_info("SOUNDWRIGHT_CMD")).config
     await operator.jetstream().update_stream(stream.evolve(max_bytes=1_000_000))
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
-    await bus.publish(SUBJECTS[1], b"x" * 900_000, message_id="large")
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
+    await bus.publish(SUBJECT, b"x" * 900_000, message_id="large")
     with pytest.raises(AppError) as refusal:
-        await bus.publish(SUBJECTS[1], b"x" * 900_000, message_id="too large")
+        await bus.publish(SUBJECT, b"x" * 900_000, message_id="too large")
     assert refusal.value.reason == "BROKER_FULL"
     assert "maximum bytes exceeded" in refusal.value.message
     delivery = await consumer.next()

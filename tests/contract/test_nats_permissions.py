@@ -16,11 +16,11 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
-from kit.adapters.nats.bus import NatsBus, StreamCare
+from kit.adapters.nats.bus import NatsBus
 from kit.adapters.nats.client import BrokerAccess
 from kit.errors import AppError
-from kit.settings import Settings
-from kit.worker.commands import PRIORITIES, QUEUES, command_subject, queue_consumer
+from kit.settings import QUEUES, Settings
+from kit.worker.commands import queue_consumer
 from services import broker
 from tests.certificates import Authority
 from tests.servers import free_ports
@@ -54,9 +54,9 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nats
 
 
 @contextlib.asynccontextmanager
-async def bus_of(server: NatsServer, user: str, streams: StreamCare = "create") -> AsyncIterator[NatsBus]:
+async def bus_of(server: NatsServer, user: str) -> AsyncIterator[NatsBus]:
     access = BrokerAccess(user=user, password=password(user))
-    bus = await NatsBus.connect(server.url, name=user, access=access, streams=streams)
+    bus = await NatsBus.connect(server.url, name=user, access=access, manages_streams=user == "library")
     try:
         await bus.check()
         yield bus
@@ -102,7 +102,6 @@ def forbidden(user: str) -> Iterator[str]:
             yield f"$JS.API.STREAM.{verb}.{stream}"
         if user not in ("library", "init"):
             yield f"$JS.API.STREAM.UPDATE.{stream}"
-        if user == "gateway":
             yield f"$JS.API.STREAM.CREATE.{stream}"
         if (user, stream) != ("library", "SOUNDWRIGHT_CMD"):
             yield f"$JS.API.CONSUMER.LIST.{stream}"
@@ -110,18 +109,16 @@ def forbidden(user: str) -> Iterator[str]:
     if user != "gateway":
         yield "soundwright.count.x"
     for queue in QUEUES:
-        durable, subjects = queue_consumer(queue)
-        yield f"$JS.API.CONSUMER.DELETE.SOUNDWRIGHT_CMD.{durable}_admin"
+        durable, subject = queue_consumer(queue)
+        yield f"$JS.API.CONSUMER.DELETE.SOUNDWRIGHT_CMD.{durable}"
         if queue in WORKERS.get(user, ()):
             continue
         yield f"soundwright.evt.{queue}.v1.job.succeeded"
-        yield from (subjects if user != "library" else ())
-        for priority, subject in zip(PRIORITIES, subjects, strict=True):
-            consumer = f"{durable}_{priority}"
-            yield f"$JS.API.CONSUMER.MSG.NEXT.SOUNDWRIGHT_CMD.{consumer}"
-            yield f"$JS.ACK.SOUNDWRIGHT_CMD.{consumer}.1.1.1.1.0"
-            if user != "init":
-                yield f"$JS.API.CONSUMER.CREATE.SOUNDWRIGHT_CMD.{consumer}.{subject}"
+        yield from ([subject] if user != "library" else ())
+        yield f"$JS.API.CONSUMER.MSG.NEXT.SOUNDWRIGHT_CMD.{durable}"
+        yield f"$JS.ACK.SOUNDWRIGHT_CMD.{durable}.1.1.1.1.0"
+        if user != "init":
+            yield f"$JS.API.CONSUMER.CREATE.SOUNDWRIGHT_CMD.{durable}.{subject}"
 
 
 @pytest.mark.parametrize("user", USERS)
@@ -132,7 +129,7 @@ async def test_a_component_is_denied_what_it_does_not_need(server: NatsServer, u
         assert [subject for subject in forbidden(user) if await outsider.publishes(subject)] == []
         assert all("permissions violation" in reason for reason in outsider.denied)
         others = [f"_INBOX.{other}.>" for other in USERS if other != user]
-        commands = [f"{command_subject(queue)}.*" for queue in QUEUES if queue not in WORKERS.get(user, ())]
+        commands = [queue_consumer(queue)[1] for queue in QUEUES]
         for subject in (">", "$JS.>", "$JS.ACK.>", "_INBOX.>", "soundwright.>", *others, *commands):
             assert not await outsider.subscribes(subject), subject
         if user not in ("gateway", "library"):
@@ -144,28 +141,26 @@ async def test_a_component_is_denied_what_it_does_not_need(server: NatsServer, u
 @pytest.mark.parametrize(("user", "queue"), [(user, queue) for user, queues in WORKERS.items() for queue in queues])
 async def test_a_job_runs_with_the_rights_of_its_component(server: NatsServer, user: str, queue: str) -> None:
     events: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
-    durable, subjects = queue_consumer(queue)
+    durable, subject = queue_consumer(queue)
     async with (
         bus_of(server, user) as worker,
-        bus_of(server, "library", "update") as library,
-        bus_of(server, "gateway", "ignore") as gateway,
+        bus_of(server, "library") as library,
+        bus_of(server, "gateway") as gateway,
         asyncio.timeout(DEADLINE_SECONDS),
     ):
         for bus in (library, gateway):
             await bus.subscribe("soundwright.evt.*.v1.job.*", lambda *event: events.put_nowait(event))
         assert await gateway.increment("requests") >= 1
-        consumer = await worker.consumer(durable, subjects, ack_wait_seconds=20)
-        for subject in subjects:
-            publisher = library if subject.endswith(".premium") else worker
-            await publisher.publish(subject, subject.encode(), message_id=subject)
+        consumer = await worker.consumer(durable, subject, ack_wait_seconds=20)
+        for publisher in (library, worker):
+            await publisher.publish(subject, subject.encode(), message_id=f"{subject} {publisher is worker}")
             delivery = await consumer.next()
             assert delivery.payload == subject.encode()
             await delivery.in_progress()
-            if subject.endswith(".admin"):
-                await delivery.nak(0.0)
-                delivery = await consumer.next()
-            await (delivery.term() if subject.endswith(".free") else delivery.ack())
-            assert await library.backlog(f"{command_subject(queue)}.*") == 0
+            await delivery.nak(0.0)
+            delivery = await consumer.next()
+            await (delivery.term() if publisher is worker else delivery.ack())
+            assert await library.backlog(subject) == 0
         progress, success = (f"soundwright.evt.{queue}.v1.job.{name}" for name in ("progressed", "succeeded"))
         await worker.publish_transient(progress, b"half")
         await worker.publish(success, b"done", message_id=f"{queue}.done")
@@ -227,7 +222,7 @@ async def test_the_configuration_of_a_server_forms_a_cluster_with_tls(tmp_path: 
         (account,) = (one for one in answer.json()["account_details"] if one["name"] == "SOUNDWRIGHT")
         streams = {stream["name"]: stream for stream in account["stream_detail"]}
         assert {stream["config"]["num_replicas"] for stream in streams.values()} == {3}
-        names = {f"{queue}_job_run_{priority}" for queue in QUEUES for priority in PRIORITIES}
+        names = {f"{queue}_job_run" for queue in QUEUES}
         assert {consumer["name"] for consumer in streams["SOUNDWRIGHT_CMD"]["consumer_detail"]} == names
     finally:
         for server in servers:

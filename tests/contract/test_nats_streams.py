@@ -15,14 +15,14 @@ import pytest_asyncio
 from nats.aio.client import Client
 from pydantic import SecretStr
 
-from kit.adapters.nats.bus import NatsBus, StreamCare
-from kit.settings import Settings
-from kit.worker.commands import PRIORITIES, QUEUES, queue_consumer
+from kit.adapters.nats.bus import NatsBus
+from kit.settings import QUEUES, Settings
+from kit.worker.commands import queue_consumer
 from services import broker
 from tests.servers.nats import NatsServer
 from tests.waiting import until
 
-SUBJECT = "soundwright.cmd.separation.v1.job.run.free"
+SUBJECT = "soundwright.cmd.separation.v1.job.run"
 
 
 @pytest_asyncio.fixture
@@ -39,8 +39,8 @@ async def operator(server: NatsServer) -> AsyncIterator[Client]:
 
 
 @contextlib.asynccontextmanager
-async def connected(server: NatsServer, streams: StreamCare) -> AsyncIterator[NatsBus]:
-    bus = await NatsBus.connect(server.url, name="test", streams=streams)
+async def connected(server: NatsServer, manages_streams: bool = False) -> AsyncIterator[NatsBus]:
+    bus = await NatsBus.connect(server.url, name="test", manages_streams=manages_streams)
     await bus.check()
     yield bus
     await bus.close()
@@ -65,15 +65,15 @@ def settings(server: NatsServer, **changes: Any) -> Settings:
 async def test_init_creates_the_consumers_that_autoscalers_read(server: NatsServer, operator: Client) -> None:
     await asyncio.gather(*(broker.init(settings(server)) for _ in range(5)))
     found = {info.name: info.config for info in await operator.jetstream().consumers_info("SOUNDWRIGHT_CMD")}
-    assert set(found) == {f"{queue}_job_run_{priority}" for queue in QUEUES for priority in PRIORITIES}
-    assert found["separation_job_run_free"].filter_subject == SUBJECT
-    assert found["separation_job_run_free"].ack_wait == 20
+    assert set(found) == {f"{queue}_job_run" for queue in QUEUES}
+    assert found["separation_job_run"].filter_subject == SUBJECT
+    assert found["separation_job_run"].ack_wait == 20
 
 
 async def test_init_applies_a_changed_setting_to_existing_consumers(server: NatsServer, operator: Client) -> None:
     await broker.init(settings(server))
     await broker.init(settings(server, lease_seconds=60))
-    info = await operator.jetstream().consumer_info("SOUNDWRIGHT_CMD", "separation_job_run_free")
+    info = await operator.jetstream().consumer_info("SOUNDWRIGHT_CMD", "separation_job_run")
     assert info.config.ack_wait == 60
 
 
@@ -81,10 +81,10 @@ async def test_the_lag_of_a_consumer_is_the_number_of_unfinished_jobs(server: Na
     await broker.init(settings(server))
 
     async def lag() -> int:
-        info = await operator.jetstream().consumer_info("SOUNDWRIGHT_CMD", "separation_job_run_free")
+        info = await operator.jetstream().consumer_info("SOUNDWRIGHT_CMD", "separation_job_run")
         return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
 
-    async with connected(server, "create") as bus:
+    async with connected(server) as bus:
         for number in range(3):
             await bus.publish(SUBJECT, b"", message_id=str(number))
         assert await lag() == 3
@@ -98,14 +98,14 @@ async def test_the_lag_of_a_consumer_is_the_number_of_unfinished_jobs(server: Na
 
 async def test_finished_commands_that_a_crash_brought_back_do_not_count(server: NatsServer, tmp_path: Path) -> None:
     await broker.init(settings(server))
-    async with connected(server, "create") as bus:
+    async with connected(server) as bus:
         for number in range(3):
             await bus.publish(SUBJECT, b"", message_id=str(number))
     server.stop()
     messages = tmp_path / "jetstream" / "jetstream" / "$G" / "streams" / "SOUNDWRIGHT_CMD" / "msgs"
     before = shutil.copytree(messages, tmp_path / "before")
     await server.start()
-    async with connected(server, "create") as bus:
+    async with connected(server) as bus:
         consumer = await bus.consumer(*queue_consumer("separation"), ack_wait_seconds=20)
         for _ in range(2):
             await (await consumer.next()).ack()
@@ -115,7 +115,7 @@ async def test_finished_commands_that_a_crash_brought_back_do_not_count(server: 
     shutil.rmtree(messages)
     shutil.copytree(before, messages)
     await server.start()
-    async with connected(server, "create") as bus:
+    async with connected(server) as bus:
         assert await bus.backlog(SUBJECT) == 1
 
 
@@ -123,14 +123,14 @@ async def test_a_changed_configuration_is_applied_in_place_and_only_by_its_owner
     server: NatsServer, operator: Client
 ) -> None:
     js = operator.jetstream()
-    async with connected(server, "create") as bus:
+    async with connected(server, manages_streams=True) as bus:
         await bus.publish(SUBJECT, b"kept", message_id="kept")
         await bus.publish("soundwright.evt.x.v1.job.succeeded", b"kept", message_id="event")
     old = (await js.stream_info("SOUNDWRIGHT_EVT")).config
     await js.update_stream(old.evolve(max_age=600, max_bytes=1_000_000, description="of the operator"))
-    async with connected(server, "create"):
+    async with connected(server):
         assert (await js.stream_info("SOUNDWRIGHT_EVT")).config.max_age == 600
-    async with connected(server, "update") as bus:
+    async with connected(server, manages_streams=True) as bus:
         info = await js.stream_info("SOUNDWRIGHT_EVT")
         assert (info.config.max_age, info.config.max_bytes) == (old.max_age, old.max_bytes)
         assert info.config.description == "of the operator"
@@ -147,7 +147,7 @@ async def test_a_change_that_is_impossible_is_reported_and_changes_nothing(
     assert "STREAM_INCOMPATIBLE" in problem
     assert "storage" in problem
     assert "SOUNDWRIGHT_EVT" in problem
-    async with connected(server, "update") as bus:  # the library works nevertheless
+    async with connected(server, manages_streams=True) as bus:  # the library works nevertheless
         await bus.publish("soundwright.evt.x.v1.job.succeeded", b"", message_id="event")
 
 

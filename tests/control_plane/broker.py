@@ -40,7 +40,7 @@ class Broker:
 
         async def publish(stream: JetStreamContext) -> None:
             for _ in range(count):
-                await stream.publish(f"soundwright.cmd.{queue}.v1.job.run.free", b"")
+                await stream.publish(f"soundwright.cmd.{queue}.v1.job.run", b"")
 
         asyncio.run(self._call(queue, publish))
 
@@ -48,7 +48,7 @@ class Broker:
         """Take commands out of a queue."""
 
         async def fetch(stream: JetStreamContext) -> None:
-            consumer = await stream.pull_subscribe_bind(f"{queue}_job_run_free", "SOUNDWRIGHT_CMD")
+            consumer = await stream.pull_subscribe_bind(f"{queue}_job_run", "SOUNDWRIGHT_CMD")
             for message in await consumer.fetch(count, timeout=60):
                 await message.ack_sync()
 

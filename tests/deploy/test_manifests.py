@@ -240,13 +240,13 @@ def test_production_workers_use_gpus_and_scale_to_zero() -> None:
 def test_keda_reads_the_consumers_of_the_workers() -> None:
     for name, scaled in of_kind("overlays/prod", "ScaledObject").items():
         queue = name.removeprefix("soundwright-").removesuffix("-worker")
-        triggers = scaled["spec"]["triggers"]
-        assert {trigger["metadata"]["stream"] for trigger in triggers} == {"SOUNDWRIGHT_CMD"}
-        assert {trigger["metadata"]["consumer"] for trigger in triggers} == {
-            f"{queue}_job_run_{priority}" for priority in ("admin", "premium", "standard", "free")
-        }
-        formula = scaled["spec"]["advanced"]["scalingModifiers"]["formula"]
-        assert set(formula.split(" + ")) == {trigger["name"] for trigger in triggers}
+        (trigger,) = scaled["spec"]["triggers"]
+        assert (trigger["metadata"]["stream"], trigger["metadata"]["consumer"]) == (
+            "SOUNDWRIGHT_CMD",
+            f"{queue}_job_run",
+        )
+        assert trigger["metadata"]["account"] == "SOUNDWRIGHT"
+        assert scaled["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleUp"]
 
 
 def test_no_secret_is_in_the_manifests() -> None:

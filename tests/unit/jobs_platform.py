@@ -75,7 +75,7 @@ class Platform:
         self.ledger, self.blobs, self.clock = library.ledger, library.blobs, clock
         self.bus, self.jobs, self.client = bus, stub, client
         self.service = f"test{uuid.uuid4().hex[:12]}"
-        self.subject = f"{command_subject(self.service)}.standard"
+        self.subject = command_subject(self.service)
         self.heard: list[Any] = []
         self.sweeper = Sweeper(library.jobs, library.ledger, bus, clock, self._publish, lost_seconds)
 
@@ -136,7 +136,7 @@ class Platform:
 
     async def emptied(self) -> None:
         async def empty() -> bool:
-            return await self.bus.backlog(f"{command_subject(self.service)}.*") == 0
+            return await self.bus.backlog(self.subject) == 0
 
         await until(empty)
 
@@ -153,10 +153,17 @@ class Platform:
             yield stopping
 
     @contextlib.asynccontextmanager
-    async def worker_of(self, *kinds: JobKind[Any], bus: NatsBus | None = None) -> AsyncIterator[asyncio.Event]:
+    async def worker_of(
+        self, *kinds: JobKind[Any], bus: NatsBus | None = None, drain_seconds: float = 0.1
+    ) -> AsyncIterator[asyncio.Event]:
         """A worker for these kinds, all of which are in the queue of this service."""
         worker = JobWorker(
-            kinds, bus=bus or self.bus, jobs=self.jobs, blobs=self.blobs, lease_seconds=LEASE_SECONDS, drain_seconds=0.1
+            kinds,
+            bus=bus or self.bus,
+            jobs=self.jobs,
+            blobs=self.blobs,
+            lease_seconds=LEASE_SECONDS,
+            drain_seconds=drain_seconds,
         )
         stopping = asyncio.Event()
         task = asyncio.create_task(worker.run(stopping))

@@ -29,7 +29,6 @@ from kit.audio import AudioLimits
 from kit.compute import EngineProcesses
 from kit.security.egress_policy import EgressPolicy
 from kit.security.identity import Principal, principal_scope
-from kit.worker.commands import command_subject
 from kit.worker.context import JobContext
 from kit.worker.kind import pack
 from services.library.identity.account import Account
@@ -133,12 +132,14 @@ class LalalaiFixture:
         )  # fmt: skip
         async with self.blobs.write(track.blob_key) as writer:
             await writer.write(buffer.getvalue())
-        spec = jobs_pb2.SeparationSpec(model=model, format=encoding, engine="lalalai")
+        spec = jobs_pb2.SeparationSpec(
+            parameters=jobs_pb2.SeparationParameters(model=model, format=encoding, engine="lalalai"), model=model
+        )
         with principal_scope(owner):
             await self.ingest_tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))
             request = library_service_pb2.CreateJobRequest(
                 kind=job_pb2.JOB_KIND_SEPARATION, track_id=track_id, spec=pack(spec), attempt_limit=3,
-                job_id=str(uuid.uuid4()), command_subject=command_subject(queue), output_folder="stems",
+                job_id=str(uuid.uuid4()), queue=queue, output_folder="stems",
             )  # fmt: skip
             job: job_pb2.Job = (await self.jobs.CreateJob(request)).job
         return job

@@ -284,9 +284,7 @@ def new(**fields: Any) -> NewJob:
     plain: dict[str, Any] = {
         "kind": "separation", "track_id": "", "spec": SPEC, "attempt_limit": 3, "correlation_id": "c1",
     }  # fmt: skip
-    return NewJob(
-        **plain | {"command_subject": "soundwright.cmd.separation.v1.job.run", "output_folder": "stems"} | fields
-    )
+    return NewJob(**plain | {"queue": "separation", "output_folder": "stems"} | fields)
 
 
 def audio_output(name: str) -> AudioOutput:

@@ -77,6 +77,13 @@ def test_a_process_removes_the_folders_of_dead_processes_of_its_own_host_only(tm
     assert not own.exists()
 
 
+@pytest.mark.parametrize("damaged", ["", "\0" * 5, "99999999"])
+def test_a_damaged_memory_of_the_port_is_replaced(tmp_path: Path, damaged: str) -> None:
+    memory = tmp_path / "port"
+    memory.write_text(damaged)
+    assert broker._port(memory) == int(memory.read_text())
+
+
 def test_a_full_disk_leaves_the_remembered_port(tmp_path: Path) -> None:
     memory = tmp_path / "port"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -21,6 +21,7 @@ from soundwright.analysis.v1 import jobs_pb2 as analysis_jobs
 from soundwright.generation.v1 import generation_service_pb2
 from soundwright.library.v1 import account_pb2, job_pb2, storage_service_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
+from soundwright.models.v1 import model_pb2, model_service_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_jobs
 from soundwright.separation.v1 import separation_service_pb2
 from starlette.types import ASGIApp
@@ -133,17 +134,17 @@ class Services:
         self.requests.append(request)
         if isinstance(request, analysis_service_pb2.CreateJobRequest):
             return analysis_service_pb2.CreateJobResponse(job=self.jobs[JOB], existed=self.existed)
-        if request.model == "bogus":
+        if request.parameters.model == "bogus":
             details = {"details": {"model": ["is not known"]}}
             raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
-        if request.model == "crash":
+        if request.parameters.model == "crash":
             raise RuntimeError("secret of the house")
         return separation_service_pb2.CreateJobResponse(job=self.jobs[JOB], existed=self.existed)
 
     async def ListModels(self, _request: Any) -> Any:
         names = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra", "dsp"]
-        models = [separation_service_pb2.Model(name=name, stems=["a", "b"]) for name in names]
-        return separation_service_pb2.ListModelsResponse(models=models)
+        models = [model_pb2.Model(name=name, outputs=["a", "b"], listed=True) for name in names]
+        return model_service_pb2.ListModelsResponse(models=[*models, model_pb2.Model(name="hpss")])
 
 
 class Site:
@@ -394,7 +395,12 @@ async def test_a_separation_is_created_once(site: Site) -> None:
     assert created.status_code == 201
     assert created.json() == {"data": {"job_id": JOB, "track_id": TRACK, "model": "htdemucs", "status": "queued"}}
     asked = site.services.requests[-1]
-    assert (asked.idempotency_key, asked.engine, asked.format, asked.track_id) == ("k 1", "local", "wav24", TRACK)
+    assert (asked.idempotency_key, asked.parameters.engine, asked.parameters.format, asked.track_id) == (
+        "k 1",
+        "local",
+        "wav24",
+        TRACK,
+    )
     site.services.existed = True
     assert (await client.post("/api/processing/separate", headers=USER, json=body)).status_code == 200
 

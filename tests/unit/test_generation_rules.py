@@ -38,12 +38,9 @@ SOURCE = "7b0d2f0e-6c1a-4a51-9d36-5f0f3c7f1f11"
 REGISTRY = build_registry(GenerationSettings())
 
 
-def parse(**fields: Any) -> GenerationSpec:
-    usual = {
-        "prompt": "calm piano", "duration_seconds": 8.0, "model": "music", "seed": 1, "loop": False,
-        "continue_from_id": "", "variation_count": 1, "max_seconds": 120.0, "registry": REGISTRY,
-    }  # fmt: skip
-    return parse_spec(**{**usual, **fields})
+def parse(variation_count: int = 1, **fields: Any) -> GenerationSpec:
+    asked = GenerationSpec(**{"prompt": "calm piano", "duration_seconds": 8.0, "model": "music", "seed": 1, **fields})
+    return parse_spec(asked, variation_count=variation_count, max_seconds=120.0, registry=REGISTRY)
 
 
 def problems(**fields: Any) -> dict[str, list[str]]:

@@ -100,7 +100,9 @@ async def campaign(cluster: NatsCluster, replica_count: int = 3) -> AsyncIterato
         kind = platform.kind(work.handle)
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(2):
-                bus = await NatsBus.connect(cluster.url, name="worker", replica_count=replica_count)
+                bus = await NatsBus.connect(
+                    cluster.url, name="worker", replica_count=replica_count, manages_streams=False
+                )
                 stack.push_async_callback(bus.close)
                 await stack.enter_async_context(platform.worker_of(kind, bus=bus))
             tasks = [asyncio.create_task(part) for part in (work.keep_creating(), work.sweep())]
@@ -120,7 +122,7 @@ async def leader_of_stream(platform: Platform) -> str:
 
 
 async def leader_of_consumer(platform: Platform) -> str:
-    info = await platform.client.jetstream().consumer_info(STREAM, f"{platform.service}_job_run_standard")
+    info = await platform.client.jetstream().consumer_info(STREAM, f"{platform.service}_job_run")
     return str(info.cluster.leader)
 
 
@@ -154,7 +156,7 @@ async def complete(platform: Platform) -> None:
 async def test_more_replicas_and_killed_leaders_cost_no_job(cluster: NatsCluster) -> None:
     async with campaign(cluster, replica_count=1) as work:
         await work.several_succeed()
-        library = await NatsBus.connect(cluster.url, name="library", streams="update", replica_count=3)
+        library = await NatsBus.connect(cluster.url, name="library", replica_count=3)
         await library.close()
         for find_leader in (leader_of_stream, leader_of_consumer):
             await complete(work.platform)
@@ -179,7 +181,7 @@ async def test_a_rolling_restart_goes_unnoticed(cluster: NatsCluster) -> None:
 async def test_a_cluster_with_one_server_away_works_and_one_without_a_majority_only_delays(
     cluster: NatsCluster,
 ) -> None:
-    library = await NatsBus.connect(cluster.url, name="library", streams="update", replica_count=3)
+    library = await NatsBus.connect(cluster.url, name="library", replica_count=3)
     await library.check()
     await library.close()
     cluster.kill()

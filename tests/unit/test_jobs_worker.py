@@ -142,11 +142,11 @@ async def test_a_descriptor_decides_on_what_a_job_is_and_who_runs_it(platform: P
         output_folder="pipeline", affinity=lambda spec: spec.model, work_seconds=lambda spec: 12.5, creates_track=True,
     )  # fmt: skip
     async with platform.worker_of(separation, pipeline):
-        stems = await platform.create_of(separation, jobs_pb2.SeparationSpec(model="m", format="flac"), track_id="")
+        stems = await platform.create_of(separation, jobs_pb2.SeparationSpec(model="m", model_reason="r"), track_id="")
         await platform.reaches(stems.id, JobState.SUCCEEDED)
         tracks = await platform.create_of(pipeline, jobs_pb2.PipelineSpec(model="dsp"), output_folder="tracks/t1")
         await platform.reaches(tracks.id, JobState.SUCCEEDED)
-    assert given == [jobs_pb2.SeparationSpec(model="m", format="flac"), jobs_pb2.PipelineSpec(model="dsp")]
+    assert given == [jobs_pb2.SeparationSpec(model="m", model_reason="r"), jobs_pb2.PipelineSpec(model="dsp")]
     assert (stems.kind, stems.attempt_limit, stems.output_folder) == (job_pb2.JOB_KIND_SEPARATION, 3, "stems")
     assert (stems.public_spec, stems.creates_track, stems.affinity) == (True, False, "")
     assert [(stage.name, stage.processor_type) for stage in stems.stages] == [("split", "dsp")]
@@ -361,6 +361,25 @@ async def test_a_stopping_worker_hands_its_job_back_unharmed(platform: Platform)
         await platform.emptied()
     assert ended.attempt == 2
     assert await platform.facts() == [("succeeded", f"{job.id}.succeeded")]
+
+
+async def test_a_handler_that_does_not_stop_gets_no_second_drain_time(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit_jobs, "_STOP_SECONDS", 0.0)
+    turns_after_stop = 0
+
+    async def handler(context: JobContext, _spec: Message) -> job_pb2.JobResult:
+        nonlocal turns_after_stop
+        while True:
+            await asyncio.sleep(0.01)
+            turns_after_stop += context.stop_reason is not None
+
+    job = await platform.create()
+    async with platform.worker_of(platform.kind(handler), drain_seconds=2.0):
+        await platform.reaches(job.id, JobState.RUNNING)
+    assert (await platform.job(job.id)).state is JobState.QUEUED
+    assert turns_after_stop < 20  # of 200 in the drain time
 
 
 async def test_a_stopping_worker_finishes_what_is_nearly_done(platform: Platform) -> None:

@@ -18,7 +18,6 @@ from kit.errors import AppError, Code
 from kit.security.identity import Principal, principal_scope
 from services.separation.mixdown import no_engine
 from services.separation.registry import build_registry
-from services.separation.service import SeparationSpec, parse_spec
 from services.separation.settings import SeparationSettings
 from tests.simulators.lalalai import KEY, SHARES, LalalaiSimulator
 from tests.waiting import DEADLINE_SECONDS, until
@@ -48,26 +47,6 @@ async def stopped(task: asyncio.Task[Any]) -> None:
         with pytest.raises(Exception, match=r"cancelled|stopping") as end:
             await task
     assert not isinstance(end.value, AppError)
-
-
-# -------------------------------------------------------------------------------------------------- what is asked for
-
-
-def test_models_are_splitters() -> None:
-    for model in ("", "htdemucs", "newest"):
-        assert parse_spec(model, "lalalai", "", REGISTRY) == SeparationSpec("newest", "flac", "lalalai")
-    assert parse_spec("orion", "lalalai", "wav16", REGISTRY) == SeparationSpec("orion", "wav16", "lalalai")
-    for model in ("mdx_extra", "Orion", "dsp"):
-        with raises_error("VALIDATION_ERROR") as error:
-            parse_spec(model, "lalalai", "mp4", REGISTRY)
-        assert set(error.value.meta["details"]) == {"model", "format"}
-
-
-def test_local_engines_refuse_splitters() -> None:
-    for engine in ("", "demucs"):
-        assert parse_spec("", engine, "", REGISTRY) == SeparationSpec("htdemucs", "flac")
-    with raises_error("VALIDATION_ERROR"):
-        parse_spec("orion", "local", "", REGISTRY)
 
 
 # ------------------------------------------------------------------------------------------------------ from end to end

@@ -41,7 +41,7 @@ async def test_a_created_job_is_queued_and_its_owners(library: Library) -> None:
     assert existed is False
     assert (job.state, job.owner_id, job.attempt, job.progress_ratio) == (JobState.QUEUED, "ann", 0, 0.0)
     assert (job.create_time, job.due_time) == (library.clock.time, library.clock.time)
-    assert job.command_subject == "soundwright.cmd.separation.v1.job.run.standard"
+    assert (job.queue, job.priority) == ("separation", Priority.STANDARD)
     assert await library.now(job) == dataclasses.replace(job, revision=1)
 
 
@@ -65,10 +65,10 @@ async def test_a_repeated_call_with_the_same_id_is_harmless(library: Library) ->
     assert await reason(library.job(BOB, job_id=job_id)) == "DOC_EXISTS"
 
 
-async def test_a_command_goes_to_the_subject_of_its_priority(library: Library) -> None:
+async def test_a_job_has_the_priority_of_its_owner(library: Library) -> None:
     for affinity in ("music", "magnet-audio", "v2"):
         job = await library.job(Principal("p", "pro"), affinity=affinity, work_seconds=12.5)
-        assert job.command_subject == "soundwright.cmd.separation.v1.job.run.premium"
+        assert job.priority is Priority.PREMIUM
         assert (job.affinity, job.work_seconds) == (affinity, 12.5)
 
 
@@ -489,8 +489,8 @@ async def test_what_is_lost_behind_a_long_queue_is_found_in_its_turn(
     for _ in range(10):
         library.clock.advance(1)
         await library.job()
-    lost = await library.job(command_subject="soundwright.cmd.analysis.v1.job.run")
-    library.backlogs |= {"soundwright.cmd.analysis.v1.job.run.*": 0}
+    lost = await library.job(queue="analysis")
+    library.backlogs |= {"soundwright.cmd.analysis.v1.job.run": 0}
     library.backlogs[""] = 10
     library.clock.advance(LOST + 1)
     for _ in range(3):
@@ -506,9 +506,7 @@ async def test_what_was_lost_comes_back_in_the_order_in_which_it_came(library: L
         made.append(await library.job(priority=("standard", "free")[number % 2]))
     library.clock.advance(LOST + 1)
     await library.sweeper.sweep()
-    assert [(job.id, job.command_subject) for job in library.published] == [
-        (job.id, job.command_subject) for job in made
-    ]
+    assert [job.id for job in library.published] == [job.id for job in made]
 
 
 @pytest.mark.parametrize("broker_count", [3, 5])

@@ -307,7 +307,7 @@ async def test_no_worker_and_no_repair_of_commands_sees_a_batch(library: Library
     library.clock.advance(LOST + 1)
     await library.sweeper.sweep()
     assert [job.id for job in library.published] == [jobs[0].id]
-    assert await library.jobs.unfinished_count("soundwright.cmd.separation.v1.job.run") == 1
+    assert await library.jobs.unfinished_count("separation") == 1
     assert await library.queue.position(await library.now(record)) == (0, 0.0)
     assert await library.queue.seconds_left(await library.now(record), 0) is None
     assert [job.id for job in (await library.queue.get(ANN, "separation")).queued] == [jobs[0].id]

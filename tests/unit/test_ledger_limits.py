@@ -65,7 +65,7 @@ async def test_the_queue_of_all_is_limited(library: Library) -> None:
     first = await library.job(limits=limits)
     await library.job(BOB, limits=limits)
     assert await refused(library.job(limits=limits)) == ("QUEUE_FULL", 503, {"queue_size": 2})
-    await library.job(limits=limits, kind="analysis", command_subject="soundwright.cmd.analysis.v1.job.run")
+    await library.job(limits=limits, kind="analysis", queue="analysis")
     await finish(library, first)
     await library.job(limits=limits)
 

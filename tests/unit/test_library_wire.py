@@ -53,7 +53,7 @@ RESULT = JobResult(
 )  # fmt: skip
 JOB = Job(
     id="j", kind="generation", owner_id="ann", track_id="t", state=JobState.SUCCEEDED, priority=Priority.FREE,
-    spec=PACKED, output_folder="stems", creates_track=True, public_spec=True, attempt_limit=3, command_subject="s", correlation_id="c", create_time=1_700_000_000.125,
+    spec=PACKED, output_folder="stems", creates_track=True, public_spec=True, attempt_limit=3, queue="s", correlation_id="c", create_time=1_700_000_000.125,
     fingerprint="", idempotency_key="k", affinity="audio", work_seconds=5.5, attempt=2, progress_ratio=0.5,
     progress_message="m", stages=[Stage("split", "dsp", JobState.RUNNING, 1.0, None, "x")], result=RESULT,
     error=JobError("R", "m"), cancel_requested=True, start_time=1_700_000_001.0, finish_time=1_700_000_002.0,

@@ -17,9 +17,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from kit import infra, log, tracing
-from kit.adapters.opentelemetry.tracer import OtlpTracer
-from kit.settings import Settings
+from kit import log, tracing
 from tests.servers.otlp import Receiver, otlp
 
 _PROGRAM = """
@@ -112,8 +110,7 @@ def receiver() -> Iterator[Receiver]:
     tracing.stop()
 
 
-def test_without_a_receiver_blocks_are_no_spans(tmp_path: Path) -> None:
-    assert infra.open_tracer(Settings(data_dir=tmp_path), "library") is None
+def test_without_a_receiver_blocks_are_no_spans() -> None:
     with tracing.span("GET /", "server", begin=True) as span:
         span.set("a", 1)
         assert tracing.traceparent() == ""
@@ -129,8 +126,7 @@ def test_without_a_receiver_the_sdk_is_not_loaded() -> None:
 @pytest.mark.parametrize("flags", ["00", "01"])
 def test_all_components_record_the_same_traces_whatever_a_client_says(receiver: Receiver, flags: str) -> None:
     for component in ("gateway", "library"):
-        tracer = OtlpTracer(component, receiver.url, 0.5)
-        tracing.start(tracer)
+        tracing.start(component, receiver.url, 0.5)
         for trace_id in (LOW, HIGH):
             with tracing.span("work", "server", parent=f"00-{trace_id}-{PARENT}-{flags}"):
                 assert tracing.traceparent().split("-")[1] == trace_id  # the next component decides by the same id
@@ -139,7 +135,7 @@ def test_all_components_record_the_same_traces_whatever_a_client_says(receiver: 
 
 
 def test_spans_inside_a_span_continue_it_and_others_need_a_beginning(receiver: Receiver) -> None:
-    tracing.start(OtlpTracer("gateway", receiver.url, 1.0))
+    tracing.start("gateway", receiver.url, 1.0)
     with tracing.span("polling", "client"):
         assert tracing.headers() == {}
     with tracing.span("no context", "server", parent="00-nonsense"):

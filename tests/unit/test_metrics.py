@@ -102,7 +102,7 @@ async def test_a_failure_of_the_store_differs_from_its_refusal(error: BaseExcept
 def job(number: int, kind: str, state: JobState, priority: Priority, create_time: float) -> Job:
     return Job(
         id=f"j{number}", kind=kind, owner_id="ann", track_id="", state=state, priority=priority, spec=None,
-        attempt_limit=3, command_subject="s", correlation_id="c", create_time=create_time, fingerprint="f",
+        attempt_limit=3, queue="s", correlation_id="c", create_time=create_time, fingerprint="f",
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 from kit.compute import EngineProcesses, Report
 from kit.engines import EngineRegistry, FallbackPolicy, ModelAvailability, ModelSelection, ModelState, availability
 from kit.engines.availability import WeightsState
-from kit.engines.models_rpc import described_models
+from kit.engines.models_rpc import ModelRpc
 from kit.errors import AppError
 from services.generation.batching import Batcher
 from services.generation.engines.audiocraft.engine import MODELS
@@ -241,7 +241,10 @@ async def test_models_that_are_being_fetched_say_how_much_has_arrived() -> None:
     registry: EngineRegistry[DemucsEngine] = EngineRegistry()
     registry.register(DemucsEngine())
     fetching = ModelAvailability(registry, cast(Any, None), is_loading=lambda model: model in ("htdemucs", "mdx_extra"))
-    models = {model.name: model for model in await described_models(registry, fetching)}
+    models = {
+        model.name: model
+        for model in (await ModelRpc(registry, fetching).ListModels(cast(Any, None), cast(Any, None))).models
+    }
     # The others are not being fetched, and the size of mdx_extra is unknown.
     assert [name for name, model in models.items() if model.HasField("fetched_bytes")] == ["htdemucs"]
     assert 0 <= models["htdemucs"].fetched_bytes <= models["htdemucs"].size_bytes

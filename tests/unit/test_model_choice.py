@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters
 
 from kit.engines import ModelDeclaration
 from kit.errors import AppError
@@ -15,7 +16,7 @@ from services.separation.engines.dsp import DspEngine
 from services.separation.engines.roformer import RoformerEngine
 from services.separation.engines.small import SmallEngine
 from services.separation.engines.spleeter import SpleeterEngine
-from services.separation.service import STEMS, ChainStep
+from services.separation.service import STEMS
 
 MODELS: tuple[ModelDeclaration, ...] = (
     *DemucsEngine.models, *RoformerEngine.models, *SpleeterEngine.models, *SmallEngine.models, *DspEngine.models,
@@ -117,10 +118,11 @@ def test_the_stems_decide_which_models_can_run(
 
 
 def test_a_chain_needs_a_model_with_its_first_stem() -> None:
-    chain = [ChainStep("guitar", "dsp"), ChainStep("drums of guitar", "dsp")]
-    assert needed_stems((), chain) == (*STEMS, "guitar")
-    assert needed_stems((), [ChainStep("vocals", "dsp")]) == needed_stems((), []) == STEMS
-    assert needed_stems(("guitar",), chain) == ("guitar",)
+    chain = [ChainStep(stem="guitar"), ChainStep(stem="drums of guitar")]
+    assert needed_stems(SeparationParameters(chain=chain)) == (*STEMS, "guitar")
+    assert needed_stems(SeparationParameters(chain=[ChainStep(stem="vocals")])) == STEMS
+    assert needed_stems(SeparationParameters()) == STEMS
+    assert needed_stems(SeparationParameters(stems=["guitar"], chain=chain)) == ("guitar",)
 
 
 def test_a_model_of_unknown_cost_is_taken_for_a_slow_one() -> None:

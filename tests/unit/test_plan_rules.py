@@ -6,14 +6,15 @@ import dataclasses
 from typing import Any
 
 import pytest
+from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
 
 from kit.errors import AppError
 from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.dsp import DspEngine
 from services.separation.engines.roformer import RoformerEngine
-from services.separation.plans import parse_request, stem_names
+from services.separation.plans import all_models, parse_request, stem_names
 from services.separation.registry import Registry
-from services.separation.service import STEMS, ChainStep, SeparationSpec, Wishes
+from services.separation.service import STEMS
 
 VOICES = dataclasses.replace(DemucsEngine.models[0], name="voices", outputs=("lead", "backing"))
 CLASH = dataclasses.replace(DemucsEngine.models[0], name="clash", outputs=("vocals", "vocals_lead"))
@@ -25,9 +26,13 @@ KNOWN = ", ".join(REGISTRY.model_names)
 
 
 def test_a_request_of_one_model_is_a_plain_one() -> None:
-    spec = parse_request(Wishes(model="dsp", stems=["vocals"]), REGISTRY)
-    assert spec == SeparationSpec("dsp", "flac", stems=("vocals",))
-    assert (spec.all_models, stem_names(spec, REGISTRY)) == (("dsp",), ("vocals", "accompaniment"))
+    spec = parse_request(SeparationParameters(model="dsp", stems=["vocals"]), REGISTRY)
+    parameters = SeparationParameters(model="dsp", format="flac", stems=["vocals"])
+    assert spec == SeparationSpec(parameters=parameters, model="dsp")
+    assert (all_models(spec.parameters), stem_names(spec.parameters, REGISTRY)) == (
+        ("dsp",),
+        ("vocals", "accompaniment"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,54 +52,58 @@ def test_a_request_of_one_model_is_a_plain_one() -> None:
 def test_an_ensemble_has_the_stems_that_its_models_have_in_common(
     models: list[str], stems: list[str], expected: tuple[str, ...], names: tuple[str, ...]
 ) -> None:
-    spec = parse_request(Wishes(models=models, stems=stems), REGISTRY)
-    assert spec == SeparationSpec("+".join(models), "flac", stems=expected, models=tuple(models), combine="average")
-    assert stem_names(spec, REGISTRY) == names
-    assert parse_request(Wishes(models=models, stems=spec.stems), REGISTRY) == spec
+    spec = parse_request(SeparationParameters(models=models, stems=stems), REGISTRY)
+    parameters = SeparationParameters(format="flac", stems=expected, models=models, combine="average")
+    assert spec == SeparationSpec(parameters=parameters, model="+".join(models))
+    assert stem_names(spec.parameters, REGISTRY) == names
+    assert parse_request(spec.parameters, REGISTRY) == spec
 
 
 def test_weights_and_combination_are_kept() -> None:
-    wishes = Wishes(models=["htdemucs", "dsp"], weights=[2, 0.5], format="wav16", engine="local")
-    spec = parse_request(wishes, REGISTRY)
-    assert (spec.format, spec.weights, spec.combine, spec.all_models) == (
-        "wav16", (2, 0.5), "average", ("htdemucs", "dsp"),
+    asked = SeparationParameters(models=["htdemucs", "dsp"], weights=[2, 0.5], format="wav16", engine="local")
+    parameters = parse_request(asked, REGISTRY).parameters
+    assert (parameters.format, parameters.weights, parameters.combine, all_models(parameters)) == (
+        "wav16", [2, 0.5], "average", ("htdemucs", "dsp"),
     )  # fmt: skip
-    wishes = Wishes(models=["htdemucs", "dsp"], combine="max_magnitude")
-    assert parse_request(wishes, REGISTRY).combine == "max_magnitude"
+    asked = SeparationParameters(models=["htdemucs", "dsp"], combine="max_magnitude")
+    assert parse_request(asked, REGISTRY).parameters.combine == "max_magnitude"
 
 
 @pytest.mark.parametrize(
-    ("wishes", "steps", "names"),
+    ("asked", "steps", "names"),
     [
         (
-            Wishes(model="dsp"), [("vocals", "voices")],
+            SeparationParameters(model="dsp"), [("vocals", "voices")],
             ("drums", "bass", "other", "vocals_lead", "vocals_backing"),
         ),
-        (Wishes(stems=["vocals"]), [("vocals", "voices")], ("vocals_lead", "vocals_backing", "accompaniment")),
+        (SeparationParameters(stems=["vocals"]), [("vocals", "voices")], ("vocals_lead", "vocals_backing", "accompaniment")),
         (
-            Wishes(stems=["vocals"]), [("accompaniment", "dsp"), ("accompaniment_vocals", "voices")],
+            SeparationParameters(stems=["vocals"]), [("accompaniment", "dsp"), ("accompaniment_vocals", "voices")],
             (
                 "vocals", "accompaniment_drums", "accompaniment_bass", "accompaniment_other",
                 "accompaniment_vocals_lead", "accompaniment_vocals_backing",
             ),
         ),
         (
-            Wishes(models=["htdemucs", TWO_STEMS]), [("vocals", "voices")],
+            SeparationParameters(models=["htdemucs", TWO_STEMS]), [("vocals", "voices")],
             ("vocals_lead", "vocals_backing", "accompaniment"),
         ),
     ],
 )  # fmt: skip
 def test_a_step_replaces_the_stem_that_it_separates(
-    wishes: Wishes, steps: list[tuple[str, str]], names: tuple[str, ...]
+    asked: SeparationParameters, steps: list[tuple[str, str]], names: tuple[str, ...]
 ) -> None:
-    chain = tuple(ChainStep(*step) for step in steps)
-    first = parse_request(wishes, REGISTRY)
-    spec = parse_request(dataclasses.replace(wishes, chain=chain), REGISTRY)
-    assert stem_names(spec, REGISTRY) == names
-    assert (spec.chain, spec.stems, spec.combine) == (chain, first.stems, first.combine)
-    assert spec.all_models == (*first.all_models, *(step.model for step in chain))
-    # A worker of an earlier version knows no model of this name, and fails instead of leaving out the steps.
-    assert spec.model == f"{first.model} > " + ", ".join(f"{stem}: {model}" for stem, model in steps)
+    chain = [ChainStep(stem=stem, model=model) for stem, model in steps]
+    first = parse_request(asked, REGISTRY).parameters
+    chained = SeparationParameters(chain=chain)
+    chained.MergeFrom(asked)
+    spec = parse_request(chained, REGISTRY)
+    parameters = spec.parameters
+    assert stem_names(parameters, REGISTRY) == names
+    assert (parameters.chain, parameters.stems, parameters.combine) == (chain, first.stems, first.combine)
+    assert all_models(parameters) == (*all_models(first), *(step.model for step in chain))
+    assert spec.model == "+".join(all_models(first)) + " > " + ", ".join(f"{stem}: {model}" for stem, model in steps)
+    assert parse_request(parameters, REGISTRY) == spec
 
 
 @pytest.mark.parametrize(
@@ -139,28 +148,34 @@ def test_a_step_replaces_the_stem_that_it_separates(
                 "models": ["a"],
                 "weights": [1],
                 "combine": "x",
-                "chain": [ChainStep("vocals", "dsp")],
+                "chain": [ChainStep(stem="vocals", model="dsp")],
             },
             dict.fromkeys(("models", "weights", "combine", "chain"), "cannot be used with lalal.ai"),
         ),
-        ({"chain": [ChainStep("vocals", "dsp")] * 3}, {"chain": "may have at most 2 steps"}),
+        ({"chain": [ChainStep(stem="vocals", model="dsp")] * 3}, {"chain": "may have at most 2 steps"}),
         (
-            {"chain": [ChainStep("vocals", "dsp")] * 2},
+            {"chain": [ChainStep(stem="vocals", model="dsp")] * 2},
             {
                 "chain": "names a stem that the result does not have at this step; use one of: drums, bass, other,"
                 " vocals_drums, vocals_bass, vocals_other, vocals_vocals"
             },
         ),
         (
-            {"stems": ["bass"], "chain": [ChainStep("vocals", "dsp")]},
+            {"stems": ["bass"], "chain": [ChainStep(stem="vocals", model="dsp")]},
             {"chain": "names a stem that the result does not have at this step; use one of: bass, accompaniment"},
         ),
-        ({"chain": [ChainStep("vocals", "hpss")]}, {"chain": f"names an unknown model; use one of: {KNOWN}"}),
-        ({"model": "clash", "chain": [ChainStep("vocals", "voices")]}, {"chain": "would return two stems of one name"}),
+        (
+            {"chain": [ChainStep(stem="vocals", model="hpss")]},
+            {"chain": f"names an unknown model; use one of: {KNOWN}"},
+        ),
+        (
+            {"model": "clash", "chain": [ChainStep(stem="vocals", model="voices")]},
+            {"chain": "would return two stems of one name"},
+        ),
     ],
 )
 def test_invalid_requests_are_refused_by_field(fields: dict[str, Any], problems: dict[str, str]) -> None:
     with pytest.raises(AppError) as caught:
-        parse_request(Wishes(**fields), REGISTRY)
+        parse_request(SeparationParameters(**fields), REGISTRY)
     details = {field: [problem] for field, problem in problems.items()}
     assert (caught.value.reason, caught.value.meta) == ("VALIDATION_ERROR", {"details": details})

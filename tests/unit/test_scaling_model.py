@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,9 @@ def test_the_autoscaler_adds_four_pods_or_doubles_them_and_later_removes_one_a_m
 
 
 def test_a_setting_that_the_model_lacks_is_an_error(tmp_path: Path) -> None:
-    text = (KEDA / "separation-worker.yaml").read_text()
-    (tmp_path / "worker.yaml").write_text(text.replace("  pollingInterval", "  idleReplicaCount: 0\n  pollingInterval"))
+    shutil.copy(KEDA / "behavior.yaml", tmp_path)
+    text = (KEDA / "scaled-objects.yaml").read_text()
+    (tmp_path / "all.yaml").write_text(text.replace("  pollingInterval", "  idleReplicaCount: 0\n  pollingInterval"))
     with pytest.raises(ValueError, match="idleReplicaCount"):
         read_policies(tmp_path)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
 
 from kit.audio import AudioFile, AudioWriter, Waveform
 from kit.engines import FallbackPolicy, ModelDeclaration
@@ -18,7 +19,7 @@ from services.separation import service
 from services.separation.registry import Registry
 from services.separation.scratch import ScratchSignal
 from services.separation.separating import Separated, separate
-from services.separation.service import ChainStep, Engine, Mix, Samples, SeparationSpec
+from services.separation.service import Engine, Mix, Samples
 from services.separation.stems import StemWriter, audio_extension, write_mix, write_stems
 
 RATE_HZ = 22_050
@@ -31,6 +32,12 @@ GAINS: dict[str, dict[str, float]] = {
     "built-in": {"vocals": 0.5, "drums": 0.5},
 }
 COSTS = {"default": 1.0, "second": 3.0, "voices": 4.0}
+
+
+def spec_of(model: str = "plan", **fields: Any) -> SeparationSpec:
+    return SeparationSpec(
+        parameters=SeparationParameters(**{"model": model, "format": "wav32f", **fields}), model=model
+    )
 
 
 def declared(name: str) -> ModelDeclaration:
@@ -85,7 +92,7 @@ class World:
         self.shares: list[float] = []
 
     def separate(self, **fields: Any) -> Separated:
-        spec = SeparationSpec(**{"model": "plan", "format": "wav32f", **fields})
+        spec = spec_of(**fields)
         return separate(self.registry, self.shares.append, spec=spec, mix=self.mix, folder=self.folder)
 
     def gains(self, done: Separated) -> dict[str, float]:
@@ -166,7 +173,7 @@ def test_models_run_in_turn_and_are_combined(
 
 
 def test_a_chain_separates_a_stem_once_more(world: World) -> None:
-    chain = (ChainStep("vocals", "voices"), ChainStep("vocals_lead", "voices"))
+    chain = (ChainStep(stem="vocals", model="voices"), ChainStep(stem="vocals_lead", model="voices"))
     done = world.separate(models=("default",), chain=chain)
     gains = world.gains(done)
     assert gains == {"drums": 0.25, "vocals_lead_lead": 0.125, "vocals_lead_backing": 0.0312, "vocals_backing": 0.0625}
@@ -184,7 +191,9 @@ def test_a_chain_separates_a_stem_once_more(world: World) -> None:
 
 
 def test_the_rest_of_the_recording_can_be_separated_too(world: World) -> None:
-    done = world.separate(models=("default",), stems=("vocals",), chain=(ChainStep("accompaniment", "voices"),))
+    done = world.separate(
+        models=("default",), stems=("vocals",), chain=(ChainStep(stem="accompaniment", model="voices"),)
+    )
     assert world.gains(done) == {"vocals": 0.5, "accompaniment_lead": 0.25, "accompaniment_backing": 0.0625}
 
 
@@ -207,9 +216,9 @@ def test_a_stopped_plan_closes_the_running_model_and_frees_its_models(
         if share > stop_after:
             raise InterruptedError
 
-    spec = SeparationSpec(
-        "plan", "wav32f", models=("second", "default"), stems=("drums", "vocals"), combine="max_magnitude",
-        chain=(ChainStep("vocals", "voices"),),
+    spec = spec_of(
+        models=("second", "default"), stems=("drums", "vocals"), combine="max_magnitude",
+        chain=(ChainStep(stem="vocals", model="voices"),),
     )  # fmt: skip
     with pytest.raises(InterruptedError):
         separate(world.registry, stop, spec=spec, mix=world.mix, folder=world.folder)

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from google.protobuf.message import Message
-from soundwright.library.v1 import library_service_pb2
-from soundwright.separation.v1 import jobs_pb2
-from soundwright.separation.v1 import separation_service_pb2 as pb
+from soundwright.library.v1 import library_service_pb2, track_pb2
 
 from kit.errors import AppError, Code
-from services.separation.batches import requests_of, require_tracks, spec_of
-
-AUTO = jobs_pb2.SeparationParameters(model="auto", quality="best", format="wav16", stems=["vocals"])
+from services.separation.batches import usable_tracks
 
 
 class Tracks:
@@ -26,7 +21,7 @@ class Tracks:
         self.asked.append(request.track_id)
         if refusal := self.refusals.get(request.track_id):
             raise refusal
-        return library_service_pb2.GetTrackResponse()
+        return library_service_pb2.GetTrackResponse(track=track_pb2.Track(id=request.track_id))
 
 
 MISSING = AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "It is refused.")
@@ -35,44 +30,10 @@ SILENT = AppError(Code.CONFLICT, "AUDIO_NOT_READY", "It is refused.")
 AWAY = AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", "It is refused.")
 
 
-def test_each_track_gets_a_request_with_all_parameters() -> None:
-    batch = pb.CreateBatchRequest(parameters=AUTO, track_ids=["a", "b"], idempotency_key="k")
-    assert requests_of(batch) == [
-        pb.CreateJobRequest(track_id="a", model="auto", quality="best", format="wav16", stems=["vocals"]),
-        pb.CreateJobRequest(track_id="b", model="auto", quality="best", format="wav16", stems=["vocals"]),
-    ]
-    assert spec_of(batch) == jobs_pb2.BatchSpec(parameters=AUTO, track_ids=["a", "b"])
-
-
-def test_a_batch_takes_every_parameter_of_a_separation() -> None:
-    def fields(message: type[Message]) -> dict[str, tuple[object, ...]]:
-        return {
-            field.name: (field.number, field.type, field.is_repeated, field.message_type)
-            for field in message.DESCRIPTOR.fields
-            if field.name not in ("track_id", "idempotency_key")
-        }
-
-    assert fields(jobs_pb2.SeparationParameters) == fields(pb.CreateJobRequest)
-
-
-def test_a_field_with_the_number_of_the_track_changes_nothing() -> None:
-    forged = pb.CreateJobRequest(track_id="x", idempotency_key="y", model="dsp").SerializeToString()
-    batch = pb.CreateBatchRequest(parameters=jobs_pb2.SeparationParameters.FromString(forged), track_ids=["a"])
-    assert requests_of(batch) == [pb.CreateJobRequest(track_id="a", model="dsp")]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        pb.CreateBatchRequest(),
-        pb.CreateBatchRequest(track_ids=["a", "a"]),
-        pb.CreateBatchRequest(track_ids=["a", ""]),
-        pb.CreateBatchRequest(track_ids=[str(number) for number in range(101)]),
-    ],
-)
-def test_a_request_that_is_no_batch_is_refused(wrong: pb.CreateBatchRequest) -> None:
+@pytest.mark.parametrize("wrong", [[], ["a", "a"], ["a", ""], [str(number) for number in range(101)]])
+async def test_a_request_that_is_no_batch_is_refused(wrong: list[str]) -> None:
     with pytest.raises(AppError, match=r"batch") as refusal:
-        requests_of(wrong)
+        await usable_tracks(Tracks(), wrong)  # type: ignore[arg-type]
     assert (refusal.value.reason, refusal.value.http_status) == ("BATCH_INVALID", 400)
 
 
@@ -90,11 +51,12 @@ async def test_all_tracks_are_checked_and_those_without_audio_are_named(
 ) -> None:
     tracks = Tracks(**refusals)
     with pytest.raises(AppError, match=words) as refusal:
-        await require_tracks(tracks, ["a", *refusals])  # type: ignore[arg-type]
+        await usable_tracks(tracks, ["a", *refusals])  # type: ignore[arg-type]
     assert named is None or sorted(tracks.asked) == sorted(["a", *refusals])
     assert (refusal.value.reason, refusal.value.http_status) == (reason, status)
     assert refusal.value.meta == ({"details": {"track_ids": named}} if named else {})
 
 
-async def test_usable_tracks_pass() -> None:
-    await require_tracks(Tracks(), ["a", "b"])  # type: ignore[arg-type]
+async def test_usable_tracks_are_returned_in_their_order() -> None:
+    found = await usable_tracks(Tracks(), ["b", "a"])  # type: ignore[arg-type]
+    assert [track.id for track in found] == ["b", "a"]

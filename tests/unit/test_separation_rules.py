@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from soundwright.separation.v1.jobs_pb2 import SeparationParameters
 
 from kit.errors import AppError
 from kit.pipeline import PIPELINE_STAGES, PIPELINE_TRACKS
@@ -12,12 +13,19 @@ from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.dsp import DspEngine
 from services.separation.engines.hpss import HpssEngine
 from services.separation.pipeline import queued_stages
+from services.separation.plans import parse_request
 from services.separation.registry import Registry, build_registry
-from services.separation.service import LALALAI, STEMS, SeparationSpec, parse_spec, result_stems
+from services.separation.service import LALALAI, STEMS, result_stems
 from services.separation.settings import SeparationSettings
 
 OWN = dataclasses.replace(DemucsEngine.models[0], name="own", outputs=("vocals", "accompaniment", "noise"))
 REGISTRY = Registry()
+
+
+def parsed(model: str, engine: str, registry: Registry, **fields: object) -> SeparationParameters:
+    return parse_request(SeparationParameters(model=model, engine=engine, **fields), registry).parameters
+
+
 for engine in (DemucsEngine(), DspEngine(), HpssEngine()):
     REGISTRY.register(engine)
 
@@ -41,10 +49,9 @@ def test_the_documented_models_come_first_and_the_steps_of_the_pipeline_are_not_
     ],
 )  # fmt: skip
 def test_a_request_may_name_a_model_an_engine_or_neither(model: str, engine: str, expected: str) -> None:
-    assert parse_spec(model, engine, "", REGISTRY) == SeparationSpec(expected, "flac")
+    assert parsed(model, engine, REGISTRY) == SeparationParameters(model=expected, format="flac")
     if expected == "htdemucs_6s":  # stems have the order of the model
-        spec = parse_spec(model, engine, "", REGISTRY, ["piano", "drums"])
-        assert spec == SeparationSpec("htdemucs_6s", "flac", stems=("drums", "piano"))
+        assert parsed(model, engine, REGISTRY, stems=["piano", "drums"]).stems == ["drums", "piano"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +65,7 @@ def test_a_request_may_name_a_model_an_engine_or_neither(model: str, engine: str
 )
 def test_what_no_engine_runs_is_refused(model: str, engine: str, problems: dict[str, list[str]]) -> None:
     with pytest.raises(AppError) as caught:
-        parse_spec(model, engine, "", REGISTRY)
+        parsed(model, engine, REGISTRY)
     assert (caught.value.reason, caught.value.meta) == ("VALIDATION_ERROR", {"details": problems})
 
 
@@ -83,9 +90,9 @@ def test_stems_that_the_model_does_not_have_are_refused(
     for each in (DemucsEngine(models=[*DemucsEngine.models, OWN]), DspEngine()):
         registry.register(each)
     with pytest.raises(AppError) as caught:
-        parse_spec(model, engine, "", registry, stems)
+        parsed(model, engine, registry, stems=stems)
     assert (caught.value.reason, caught.value.meta) == ("VALIDATION_ERROR", {"details": {"stems": [problem]}})
-    assert parse_spec("own", "", "", registry, OWN.outputs).stems == OWN.outputs
+    assert parsed("own", "", registry, stems=OWN.outputs).stems == list(OWN.outputs)
 
 
 def test_a_job_returns_the_requested_stems_and_the_rest_of_the_recording() -> None:
@@ -99,8 +106,13 @@ def test_a_job_returns_the_requested_stems_and_the_rest_of_the_recording() -> No
 
 def test_the_default_model_means_the_newest_one_of_lalalai() -> None:
     for model in ("", "htdemucs"):
-        assert parse_spec(model, "lalalai", "wav16", REGISTRY) == SeparationSpec("newest", "wav16", LALALAI)
-    assert parse_spec("orion", "lalalai", "", REGISTRY) == SeparationSpec("orion", "flac", LALALAI)
+        newest = SeparationParameters(model="newest", format="wav16", engine=LALALAI)
+        assert parsed(model, "lalalai", REGISTRY, format="wav16") == newest
+    assert parsed("orion", "lalalai", REGISTRY) == SeparationParameters(model="orion", format="flac", engine=LALALAI)
+    for model in ("mdx_extra", "Orion", "dsp"):
+        with pytest.raises(AppError) as caught:
+            parsed(model, "lalalai", REGISTRY, format="mp4")
+        assert set(caught.value.meta["details"]) == {"model", "format"}
 
 
 def test_the_pipeline_has_the_stages_and_tracks_of_its_contract() -> None:

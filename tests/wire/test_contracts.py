@@ -75,7 +75,7 @@ def test_no_request_or_response_is_left_over_or_nested_in_another() -> None:
     ending = {m.full_name for m in MESSAGES if m.name.endswith(("Request", "Response"))}
     assert ending == used
     nested = {f.message_type.full_name for m in MESSAGES for f in m.fields if f.message_type is not None}
-    assert nested & used == set()
+    assert nested & used == {"soundwright.library.v1.CreateJobRequest"}  # a batch of requests
 
 
 def test_enums_begin_with_unspecified_and_carry_their_name() -> None:
@@ -115,7 +115,8 @@ def servicers() -> list[tuple[str, type[Any], list[str]]]:
     ("component", "base", "methods"), servicers(), ids=lambda value: getattr(value, "__name__", "")
 )
 def test_every_rpc_is_served(component: str, base: type[Any], methods: list[str]) -> None:
-    paths = (stubs.ROOT / "services" / component).rglob("*rpc.py")
+    folder = "kit/engines" if component == "models" else f"services/{component}"
+    paths = (stubs.ROOT / folder).rglob("*rpc.py")
     modules = [importlib.import_module(".".join(path.relative_to(stubs.ROOT).with_suffix("").parts)) for path in paths]
     ours = {
         value for module in modules for value in vars(module).values()

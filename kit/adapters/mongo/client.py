@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ReadPreference, ReplaceOne, errors
+from pymongo import ReadPreference, errors
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from kit.errors import AppError, Code
 from kit.log import FailureLog
 
-__all__ = ["DuplicateKey", "ReplaceOne", "connect", "database_of", "retried"]
+__all__ = ["DuplicateKey", "connect", "database_of", "retried"]
 
 DuplicateKey = errors.DuplicateKeyError
 

@@ -15,8 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pymongo import ReplaceOne
+
 from kit.adapters.declared_indexes import DeclaredIndexes
-from kit.adapters.mongo.client import DuplicateKey, ReplaceOne, connect, database_of, retried
+from kit.adapters.mongo.client import DuplicateKey, connect, database_of, retried
 from kit.adapters.mongo.query import (
     EVERY_ID,
     conjunction,

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -23,11 +22,11 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 
 from kit.adapters.nats.client import BrokerAccess, PersistentClient, explain
 from kit.adapters.nats.consumer import NatsConsumer
-from kit.adapters.nats.streams import COMMAND_STREAM, create_streams, update_streams
+from kit.adapters.nats.streams import COMMAND_STREAM, prepare_streams
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
-__all__ = ["NatsBus", "StreamCare"]
+__all__ = ["NatsBus"]
 
 _REQUEST_SECONDS = 5.0
 _FIRST_ATTEMPT_SHARE = 0.15
@@ -37,7 +36,6 @@ _STARTING_SECONDS = 3.0
 _CANCEL_SECONDS = 1.0
 _PENDING_LIMIT = 10_000
 _PENDING_LIMIT_BYTES = 16 * 1024**2
-StreamCare = Literal["create", "update", "ignore"]
 # Errors of JetStream: a limit of storage, of a stream or of an account is reached.
 _FULL = frozenset({10002, 10023, 10047, 10077, 10122})
 log = get_logger()
@@ -46,22 +44,22 @@ log = get_logger()
 class NatsBus:
     """A :class:`kit.ports.Bus`.
 
-    It connects in the background, and reconnects until it is closed. With each new connection it creates the streams and
-    consumers that the broker lacks.
+    It connects in the background, and reconnects until it is closed. With each new connection it creates what the broker lacks:
+    its consumers, and the streams if it manages them.
     """
 
-    def __init__(self, *, replica_count: int, streams: StreamCare, request_seconds: float) -> None:
+    def __init__(self, *, replica_count: int, manages_streams: bool, request_seconds: float) -> None:
         """
         Args:
             replica_count: on how many servers of a cluster the streams are stored.
-            streams: ``create`` the streams that are missing, also ``update`` those with an old configuration, or ``ignore``
-                them: for components that only subscribe.
+            manages_streams: create the streams that are missing, and bring the others to the current configuration once.
             request_seconds: deadline of one request to the broker.
         """
         self._client = PersistentClient()
         self._js: JetStreamContext = self._client.jetstream(timeout=request_seconds)
         self._replica_count = replica_count
-        self._streams = streams
+        self._manages_streams = manages_streams
+        self._update = True
         self._request_seconds = request_seconds
         self._consumers: list[NatsConsumer] = []
         self._unopened: list[NatsSubscription] = []
@@ -74,25 +72,25 @@ class NatsBus:
     @classmethod
     async def connect(
         cls,
-        url: str,
+        url: str | Callable[[], Awaitable[str]],
         *,
         name: str,
         timeout_seconds: float = 30.0,
         access: BrokerAccess | None = None,
         replica_count: int = 1,
-        streams: StreamCare = "create",
+        manages_streams: bool = True,
         request_seconds: float = _REQUEST_SECONDS,
     ) -> NatsBus:
-        """Connect to one of the servers in ``url``, which are separated by commas.
+        """Connect to one of the servers in ``url``, which are separated by commas; a function returns it as soon as it is known.
 
         If the broker cannot be used within ``timeout_seconds``, the bus is returned nevertheless. It connects as soon as
         the broker can be used.
         """
-        bus = cls(replica_count=replica_count, streams=streams, request_seconds=request_seconds)
+        bus = cls(replica_count=replica_count, manages_streams=manages_streams, request_seconds=request_seconds)
 
         async def open_client() -> None:
             await bus._client.open(
-                url,
+                url if isinstance(url, str) else await url(),
                 name=name,
                 access=access or BrokerAccess(),
                 on_error=bus._on_error,
@@ -131,16 +129,14 @@ class NatsBus:
             try:
                 while self._unopened:
                     await self._unopened.pop().open(self._client)
-                if self._streams == "update":
-                    await update_streams(self._js, self._replica_count)
-                    self._streams = "create"
-                elif self._streams == "create":
-                    await create_streams(self._js, self._replica_count)
+                if self._manages_streams:
+                    await prepare_streams(self._js, self._replica_count, update=self._update)
+                    self._update = False
                 for consumer in self._consumers:
                     await consumer.create()
                 break
             except AppError as error:  # the streams continue with their old configuration
-                self._streams = "create"
+                self._update = False
                 self._incompatible = error
                 log.error("broker.stream_incompatible", error=error.message)
             except (NatsError, TimeoutError) as error:
@@ -183,7 +179,6 @@ class NatsBus:
                 )
                 return
             except (TimeoutError, ConnectionReconnectingError, NoStreamResponseError, ServiceUnavailableError) as error:
-                # Workers also subscribe to the subject. Without a stream, there may be a timeout instead of an error.
                 self._prepare()
                 if _is_full(error) or time.monotonic() + _RETRY_SECONDS >= deadline:
                     raise
@@ -195,15 +190,9 @@ class NatsBus:
         with contextlib.suppress(NatsError, TimeoutError):
             await self._client.publish(subject, payload)
 
-    async def consumer(self, durable: str, subjects: Sequence[str], *, ack_wait_seconds: float) -> NatsConsumer:
-        consumer = await self.declare(durable, subjects, ack_wait_seconds=ack_wait_seconds)
-        consumer.woken_by(await self.subscribe(consumer.pattern, consumer.wake))
-        return consumer
-
-    async def declare(self, durable: str, subjects: Sequence[str], *, ack_wait_seconds: float) -> NatsConsumer:
-        """Create a durable consumer in the broker, or bring it to this configuration, without joining it."""
+    async def consumer(self, durable: str, subject: str, *, ack_wait_seconds: float) -> NatsConsumer:
         consumer = NatsConsumer(
-            self._client, self._js, durable, tuple(subjects), ack_wait_seconds, self._request_seconds, self._prepare
+            self._client, self._js, durable, subject, ack_wait_seconds, self._request_seconds, self._prepare
         )
         self._consumers.append(consumer)
         if self._prepared.is_set():
@@ -241,30 +230,32 @@ class NatsBus:
         return int(ack.val)
 
     async def backlog(self, subject: str) -> int:
-        stored = (await self._command_stream(subject)).subjects or {}
+        stored = ((await self._command_stream(subject)).subjects or {}).get(subject, 0)
         if not stored:
             return 0
         # After a crash, the broker may keep messages that their consumer has finished. Nobody gets them again.
         with _translated():
             consumers = await self._js.consumers_info(COMMAND_STREAM)
-        due = {
-            str(consumer.config.filter_subject): (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
-            for consumer in consumers
-        }
-        return sum(min(count, due.get(name, count)) for name, count in stored.items())
+        for consumer in consumers:
+            if consumer.config.filter_subject == subject:
+                return min(stored, (consumer.num_pending or 0) + (consumer.num_ack_pending or 0))
+        return stored
 
     async def check(self) -> None:
         if not (self._client.is_connected and self._prepared.is_set()):
             reason = " ".join(self._problems) or "The connection to the message broker is down. It is retried."
             raise AppError(Code.UNAVAILABLE, "BROKER_UNAVAILABLE", reason)
-        if self._streams != "ignore":
+        if self._manages_streams:  # another component may miss a stream that this one does not use
+            with _translated():
+                await prepare_streams(self._js, self._replica_count, update=False)
+        if self._manages_streams or self._consumers:
             await self._command_stream()
 
     async def _command_stream(self, subject: str | None = None) -> StreamState:
         """Return the state of the stream of commands.
 
         Args:
-            subject: also count the messages of these subjects.
+            subject: also count the messages of this subject.
         """
         with _translated():
             try:
@@ -312,6 +303,8 @@ def _explain_refusal(error: Exception) -> str:
     """Return why JetStream refuses a request, and what to do."""
     if _is_full(error):
         return f"The message broker is full: {error}. Raise its limits (max_file_store), or free disk space."
+    if isinstance(error, NotFoundError):
+        return "The broker has no stream for commands. The library creates it when it starts; so does `python -m services.broker init`."
     if isinstance(error, (ServiceUnavailableError, TimeoutError)):
         return (
             "JetStream does not answer. Check that it is enabled in the broker (jetstream), and that most servers of the "
@@ -335,7 +328,10 @@ class NatsSubscription:
         """Subscribe, unless the subscription was closed in the meantime."""
 
         async def on_message(message: Msg) -> None:
-            self._listener(message.subject, message.data)
+            try:
+                self._listener(message.subject, message.data)
+            except Exception:
+                log.exception("broker.listener_failed", subject=message.subject)
 
         if not self._closed:
             self._subscription = await client.subscribe(

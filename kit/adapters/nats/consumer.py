@@ -1,33 +1,33 @@
-"""Delivery of commands to workers: durable pull consumers, one for each priority."""
+"""Delivery of the commands of a queue to workers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Callable, Mapping
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
 
-from kit.adapters.nats.streams import COMMAND_STREAM, consumer_name, create_consumer
-from kit.ports import Subscription
+from kit.adapters.nats.streams import COMMAND_STREAM, create_consumer
 
 __all__ = ["NatsConsumer", "NatsDelivery"]
 
-_POLL_SECONDS = 1.0
-_STORE_SECONDS = 0.005
+_WAIT_SECONDS = 5.0  # how long the broker holds a request for a message
+_ANSWER_SECONDS = 1.0  # after that, its answer is on the way
+_PAUSE_SECONDS = 0.5  # after a refusal
 
 
 class NatsConsumer:
-    """A durable pull consumer for each subject. Consumers of a work queue must not overlap, and priorities need an order.
+    """A durable pull consumer of a subject.
 
-    One task of a process at a time fetches messages. It queries all subjects with one request, so the load does not
-    depend on the number of tasks and priorities.
+    A process has one request for a message at the broker at a time, however many tasks wait. The broker holds it until a
+    message arrives. If the waiting task is cancelled, the next one takes the message that the request brings.
     """
 
     def __init__(
@@ -35,124 +35,77 @@ class NatsConsumer:
         client: Client,
         js: JetStreamContext,
         durable: str,
-        subjects: tuple[str, ...],
+        subject: str,
         ack_wait_seconds: float,
         request_seconds: float,
         on_missing: Callable[[], None],
     ) -> None:
         """
         Args:
-            on_missing: called when the broker has lost the stream or a consumer, for example because it was deleted.
+            on_missing: called when the broker has lost the stream or the consumer, for example because it was deleted.
         """
         self._client = client
         self._js = js
-        self._subjects = subjects
         self._durable = durable
+        self._subject = subject
         self._ack_wait_seconds = ack_wait_seconds
         self._request_seconds = request_seconds
         self._on_missing = on_missing
-        self._fetch_lock = asyncio.Lock()
-        self._woken = asyncio.Event()
-        self._waker: Subscription | None = None
-
-    @property
-    def pattern(self) -> str:
-        """All subjects as one pattern."""
-        return f"{self._subjects[0].rpartition('.')[0]}.*"
+        self._taking = asyncio.Lock()
+        self._inbox: Subscription | None = None
+        self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._expire_time = 0.0  # of the request at the broker, by the monotonic clock
 
     async def create(self) -> None:
-        """Create the durable consumers in the broker."""
-        for subject in self._subjects:
-            await create_consumer(self._js, self._durable, subject, self._ack_wait_seconds)
-
-    def woken_by(self, waker: Subscription) -> None:
-        """Keep the subscription that calls ``wake``, to close it."""
-        self._waker = waker
-
-    def wake(self, _subject: str, _payload: bytes) -> None:
-        """Fetch at once. A plain subscriber also receives the messages of the stream, and calls this."""
-        self._woken.set()
+        """Create the durable consumer in the broker, or bring it to this configuration."""
+        await create_consumer(self._js, self._durable, self._subject, self._ack_wait_seconds)
+        if self._inbox is None:
+            self._inbox = await self._client.subscribe(self._client.new_inbox(), cb=self._arrived.put)
+            self._arrived.put_nowait(None)  # who waits already can ask now
 
     async def next(self) -> NatsDelivery:
-        async with self._fetch_lock:
-            return await self._next()
+        async with self._taking:
+            while True:
+                if message := await self._next():
+                    return NatsDelivery(message, self._request_seconds)
 
-    async def _next(self) -> NatsDelivery:
-        pause = _POLL_SECONDS
-        while True:
-            if self._woken.is_set():
-                self._woken.clear()
-                pause = _STORE_SECONDS  # the stream may not have stored the message yet
-            message = await self._fetch()
-            if message is not None:
-                return NatsDelivery(message, self._request_seconds)
-            try:
-                # Not wait_for: in Python 3.11 it loses a cancellation that arrives together with the result.
-                async with asyncio.timeout(pause):
-                    await self._woken.wait()
-                pause = _STORE_SECONDS
-            except TimeoutError:
-                pause = min(_POLL_SECONDS, pause * 2)
-
-    async def _fetch(self) -> Msg | None:
-        """Return the oldest message of the highest priority that has one."""
-        stored = await self._stored()
-        for subject in self._subjects:
-            message = await self._take(subject) if subject in stored else None
-            if message is not None:
-                return message
-        return None
-
-    async def _stored(self) -> set[str]:
-        """Return the subjects that have messages, waiting or delivered."""
-        cancelled_before = _cancel_count()
-        stored: set[str] = set()
+    async def _next(self) -> Msg | None:
+        """Return the next message; None if there was none for a while, or if the broker refuses the request."""
+        if self._inbox is not None and self._arrived.empty() and time.monotonic() >= self._expire_time:
+            self._expire_time = time.monotonic() + _WAIT_SECONDS
+            address = f"$JS.API.CONSUMER.MSG.NEXT.{COMMAND_STREAM}.{self._durable}"
+            request = json.dumps({"batch": 1, "expires": int(_WAIT_SECONDS * 1e9)}).encode()
+            with contextlib.suppress(NatsError):  # without a connection, the next request is sent later
+                await self._client.publish(address, request, reply=self._inbox.subject)
         try:
-            info = await self._js.stream_info(COMMAND_STREAM, subjects_filter=self.pattern)
-            stored = set(info.state.subjects or {})
-        except NotFoundError:
-            self._on_missing()
-        except (NatsError, TimeoutError):
-            pass
-        if _cancel_count() > cancelled_before:
-            raise asyncio.CancelledError
-        return stored
-
-    async def _take(self, subject: str) -> Msg | None:
-        cancelled_before = _cancel_count()
-        message = await self._pull(subject)
-        if _cancel_count() > cancelled_before:
-            if message is not None:
-                await NatsDelivery(message, self._request_seconds).nak(0.0)
-            raise asyncio.CancelledError
-        return message
-
-    async def _pull(self, subject: str) -> Msg | None:
-        address = f"$JS.API.CONSUMER.MSG.NEXT.{COMMAND_STREAM}.{consumer_name(self._durable, subject)}"
-        request = json.dumps({"batch": 1, "no_wait": True}).encode()
-        try:
-            # A stored message keeps its own subject, so the driver's shared inbox could not assign the response.
-            message = await self._client.request(address, request, timeout=self._request_seconds, old_style=True)
-        except NoRespondersError:
-            self._on_missing()
+            async with asyncio.timeout(max(0.0, self._expire_time - time.monotonic()) + _ANSWER_SECONDS):
+                message = await self._arrived.get()
+        except TimeoutError:
             return None
-        except (NatsError, TimeoutError):
+        if message is None:
             return None
-        return None if message.headers and "Status" in message.headers else message
+        self._expire_time = 0.0
+        status = _status(message)
+        if status == "503":  # nobody serves the address
+            self._on_missing()
+        if status not in (None, "408"):  # 408: the request has expired
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return message if status is None else None
 
     async def close(self) -> None:
-        if self._waker is not None:
-            await self._waker.close()
+        """Withdraw the request, and hand back the message that it may have brought meanwhile."""
+        if self._inbox is not None:
+            with contextlib.suppress(NatsError, TimeoutError):
+                await self._inbox.drain()
+        while not self._arrived.empty():
+            message = self._arrived.get_nowait()
+            if message is not None and _status(message) is None:
+                await NatsDelivery(message, self._request_seconds).nak(0.0)
 
 
-def _cancel_count() -> int:
-    """Return how often the current task was cancelled.
-
-    If a call of the driver increases the number, the driver has swallowed a cancellation: it uses ``wait_for``, which
-    loses a cancellation that arrives together with the result.
-    """
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
+def _status(message: Msg) -> str | None:
+    """Return the status of an answer of the broker without a message; None: it is a message."""
+    return (message.headers or {}).get("Status")
 
 
 class NatsDelivery:

@@ -11,7 +11,7 @@ from nats.js.errors import APIError, BadRequestError, NotFoundError
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
-__all__ = ["COMMAND_STREAM", "consumer_name", "create_consumer", "create_streams", "update_streams"]
+__all__ = ["COMMAND_STREAM", "create_consumer", "prepare_streams"]
 
 COMMAND_STREAM = "SOUNDWRIGHT_CMD"
 _STREAMS: dict[str, dict[str, Any]] = {
@@ -48,14 +48,11 @@ _NAME_TAKEN = 10058
 log = get_logger()
 
 
-async def create_streams(js: JetStreamContext, replica_count: int) -> None:
-    """Create the streams that are missing. Existing ones keep their configuration."""
-    for name, settings in _STREAMS.items():
-        await _find_or_create(js, StreamConfig(name=name, num_replicas=replica_count, **settings))
+async def prepare_streams(js: JetStreamContext, replica_count: int, *, update: bool) -> None:
+    """Create the streams that are missing.
 
-
-async def update_streams(js: JetStreamContext, replica_count: int) -> None:
-    """Create the streams that are missing, and bring the others to the current configuration. They keep their messages.
+    Args:
+        update: bring the others to the current configuration. They keep their messages.
 
     Raises:
         AppError: ``STREAM_INCOMPATIBLE`` if the broker cannot change a stream in place.
@@ -64,7 +61,7 @@ async def update_streams(js: JetStreamContext, replica_count: int) -> None:
         wanted = {"num_replicas": replica_count, **settings}
         found = await _find_or_create(js, StreamConfig(name=name, **wanted))
         changes = {field: value for field, value in wanted.items() if value != getattr(found, field)}
-        if changes:
+        if update and changes:
             await _update(js, found.evolve(**changes), list(changes))
 
 
@@ -94,19 +91,13 @@ async def _update(js: JetStreamContext, stream: StreamConfig, changes: list[str]
     log.info("broker.stream_updated", stream=stream.name, changes=changes)
 
 
-def consumer_name(durable: str, subject: str) -> str:
-    """Return the name of the consumer that delivers ``subject``, which ends with a priority."""
-    return f"{durable}_{subject.rpartition('.')[2]}"
-
-
 async def create_consumer(js: JetStreamContext, durable: str, subject: str, ack_wait_seconds: float) -> None:
     """Create a durable pull consumer, or bring it to this configuration. It has as many replicas as its stream."""
-    name = consumer_name(durable, subject)
     await js.add_consumer(
         COMMAND_STREAM,
         ConsumerConfig(
-            name=name,
-            durable_name=name,
+            name=durable,
+            durable_name=durable,
             filter_subject=subject,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ack_wait_seconds,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import itertools
+import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
@@ -179,7 +180,8 @@ class S3Blobs:
     @contextlib.asynccontextmanager
     async def local(self, key: str) -> AsyncIterator[Path]:
         check_key(key)
-        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="blob-", ignore_cleanup_errors=True) as folder:
+        folder = tempfile.mkdtemp(dir=self._scratch, prefix="blob-")
+        try:
             path = Path(folder) / key.rpartition("/")[2]
             file = path.open("xb")
             try:
@@ -190,6 +192,8 @@ class S3Blobs:
             finally:
                 await asyncio.to_thread(file.close)
             yield path
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)  # of gigabytes, it takes a while
 
     def locate(self, key: str) -> str:
         return f"/{self._bucket}/{check_key(key)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,6 @@ __all__ = ["Database"]
 
 T = TypeVar("T")
 _failures = FailureLog()
-_FULL = ("database or disk is full", "disk I/O error")
 _UNAVAILABLE_ERRORS = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
 }  # fmt: skip
@@ -158,7 +158,8 @@ class Database:
             yield
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            if any(text in str(error) for text in _FULL):
+            # A file that cannot grow is an error of the disk, as is a disk that fails.
+            if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._is_disk_full()):
                 raise AppError(
                     Code.STORAGE_FULL, "STORAGE_FULL", "The server's disk is full. Free some space and try again."
                 ) from error
@@ -177,6 +178,9 @@ class Database:
                     Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The document store does not answer. Try again shortly."
                 ) from error
             raise
+
+    def _is_disk_full(self) -> bool:
+        return shutil.disk_usage(self._path.parent).free < STORE_BYTES
 
     async def close(self) -> None:
         """Finish pending work and close all connections. Repeated calls do nothing."""

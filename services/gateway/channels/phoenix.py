@@ -16,7 +16,7 @@ from typing import Any
 from services.gateway.channels.handler import MalformedMessage
 from services.gateway.http.decoding import json_value
 
-__all__ = ["Connection", "MalformedMessage", "Message", "Ref", "Step", "Version", "decode", "encode", "version_of"]
+__all__ = ["Connection", "Message", "Ref", "Step", "Version", "decode", "encode", "version_of"]
 
 Ref = str | int | None
 _SYSTEM_TOPIC = "phoenix"

@@ -55,7 +55,7 @@ class NewJob:
     track_id: str
     spec: PackedMessage
     attempt_limit: int
-    command_subject: str
+    queue: str
     correlation_id: str
     job_id: str = ""
     idempotency_key: str = ""
@@ -245,7 +245,7 @@ def queued(principal: Principal, new: NewJob, now: float) -> Job:
         priority=priority,
         spec=new.spec,
         attempt_limit=max(1, new.attempt_limit),
-        command_subject=f"{new.command_subject}.{priority}",
+        queue=new.queue,
         correlation_id=new.correlation_id,
         create_time=now,
         fingerprint=new.fingerprint or fingerprint(new.kind, new.track_id, new.spec),

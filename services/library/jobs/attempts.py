@@ -9,7 +9,6 @@ from kit.errors import AppError, Code
 from kit.ports import Clock
 from services.library.jobs import transitions
 from services.library.jobs.ledger import JobLedger, JobStore, reservation_id
-from services.library.jobs.order import queue_of
 from services.library.jobs.service import ExternalTask, Job, JobError, JobResult, JobState, Stage
 from services.library.storage.service import Reservations
 
@@ -64,14 +63,14 @@ class JobAttempts:
                 if started.command_id == command_id and started.worker_id == worker_id:
                     return started, True, 0.0  # the call is repeated because its answer was lost
                 return started, False, (started.lease_until or now) - now + _LEASE_MARGIN_SECONDS
-            job = await self._store.next_job(queue_of(named.command_subject), now)
+            job = await self._store.next_job(named.queue, now)
             if job is None:
                 return named, False, await self._seconds_until_change(named, now)
             if claimed := await self._claimed(job, now, command_id, worker_id, lease_seconds):
                 return claimed, not claimed.state.terminal, 0.0
 
     async def _seconds_until_change(self, named: Job, now: float) -> float:
-        change_time = await self._store.next_change_time(queue_of(named.command_subject))
+        change_time = await self._store.next_change_time(named.queue)
         if change_time is not None:
             return max(_LEASE_MARGIN_SECONDS, change_time - now)
         return 0.0 if named.state.terminal else _CHANGED_SECONDS

@@ -55,14 +55,14 @@ def new_batch(principal: Principal, new: NewBatch, jobs: Sequence[Job], now: flo
         track_id="",
         spec=new.spec,
         attempt_limit=1,
-        command_subject="",
+        queue="",
         correlation_id=new.correlation_id,
         job_id=new.job_id,
         idempotency_key=new.idempotency_key,
         traceparent=new.traceparent,
     )
-    # Without a subject and a due time, neither workers nor the repair of lost commands see the batch.
-    record = dataclasses.replace(queued(principal, request, now), attempt_limit=0, command_subject="", due_time=None)
+    # Without a queue and a due time, neither workers nor the repair of lost commands see the batch.
+    record = dataclasses.replace(queued(principal, request, now), attempt_limit=0, queue="", due_time=None)
     planned = [
         dataclasses.replace(job, batch_id=record.id, create_time=now + index * _ORDER_SECONDS)
         for index, job in enumerate(jobs)

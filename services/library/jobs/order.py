@@ -16,7 +16,7 @@ from typing import Any
 from kit.ports import AtLeast, LessThan
 from services.library.jobs.service import Job, Priority
 
-__all__ = ["RANKS", "STARVATION_SECONDS", "Rank", "command_subjects", "queue_of", "rank_of"]
+__all__ = ["RANKS", "STARVATION_SECONDS", "Rank", "rank_of"]
 
 STARVATION_SECONDS = 900.0
 """Starvation timeout of jobs whose caller belongs to no tier."""
@@ -41,13 +41,3 @@ RANKS: Sequence[Rank] = tuple(Rank(starving, priority) for starving in (True, Fa
 def rank_of(job: Job, now: float) -> Rank:
     """Return the rank of a queued job at the time ``now``."""
     return Rank(job.starve_time < now, job.priority)
-
-
-def queue_of(command_subject: str) -> str:
-    """Return the queue of a job: its command subject without the priority. The workers of one service share a queue."""
-    return command_subject.rpartition(".")[0]
-
-
-def command_subjects(queue: str) -> list[str]:
-    """Return the command subjects of a queue, highest priority first."""
-    return [f"{queue}.{priority}" for priority in Priority]

@@ -212,7 +212,7 @@ def _shown_to(principal: Principal, job: Job) -> Job:
         spec=job.spec if job.public_spec else None,
         progress_message=job.progress_message if job.public_spec else "",
         output_folder="",
-        command_subject="",
+        queue="",
         correlation_id="",
         traceparent="",
         fingerprint="",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import AsyncGenerator, Iterable
 
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
@@ -56,7 +55,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         batch, jobs, existed = await self._creation.create_batch(
             require_principal(),
             NewBatch(
-                jobs=_new_jobs(request),
+                jobs=[_new_job(each) for each in request.jobs],
                 spec=from_wire(request.spec, PackedMessage),
                 correlation_id=correlation_id(),
                 job_id=request.job_id,
@@ -169,7 +168,7 @@ def _new_job(request: pb.CreateJobRequest) -> NewJob:
         track_id=request.track_id,
         spec=from_wire(request.spec, PackedMessage),
         attempt_limit=request.attempt_limit,
-        command_subject=request.command_subject,
+        queue=request.queue,
         correlation_id=correlation_id(),
         traceparent=tracing.traceparent(),
         job_id=request.job_id,
@@ -186,36 +185,6 @@ def _new_job(request: pb.CreateJobRequest) -> NewJob:
         new_track=from_wire(request.new_track, NewTrack) if request.HasField("new_track") else None,
         limits=Limits(request.pending_limit, request.hourly_limit, request.queue_limit),
     )
-
-
-def _new_jobs(request: pb.CreateBatchRequest) -> list[NewJob]:
-    """Return the jobs of a batch: what they have in common, and what is particular to each."""
-    common = NewJob(
-        kind=_kind_from_wire(request.kind),
-        track_id="",
-        spec=from_wire(request.spec, PackedMessage),
-        attempt_limit=request.attempt_limit,
-        command_subject=request.command_subject,
-        correlation_id=correlation_id(),
-        traceparent=tracing.traceparent(),
-        priority=_priority_from_wire(request.priority),
-        stages=_stages_from_wire(request.stages),
-        output_folder=request.output_folder,
-        public_spec=request.public_spec,
-        starvation_seconds=request.starvation_seconds,
-        limits=Limits(request.pending_limit, request.hourly_limit, request.queue_limit),
-    )
-    return [
-        dataclasses.replace(
-            common,
-            job_id=each.job_id,
-            track_id=each.track_id,
-            spec=from_wire(each.spec, PackedMessage),
-            affinity=each.affinity,
-            work_seconds=each.work_seconds,
-        )
-        for each in request.jobs
-    ]
 
 
 def _kind_from_wire(kind: job_pb2.JobKind.ValueType) -> str:

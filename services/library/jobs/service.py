@@ -250,7 +250,7 @@ class Job:
     priority: Priority
     spec: PackedMessage | None
     attempt_limit: int
-    command_subject: str
+    queue: str
     correlation_id: str
     create_time: float
     fingerprint: str

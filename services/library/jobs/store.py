@@ -10,7 +10,7 @@ from typing import Any
 from kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
 from services.library.documents import from_doc
 from services.library.jobs.admission import Admissions
-from services.library.jobs.order import RANKS, Rank, command_subjects, rank_of
+from services.library.jobs.order import RANKS, Rank, rank_of
 from services.library.jobs.service import BATCH, Job, JobState, Priority
 from services.library.table import Table
 
@@ -27,7 +27,7 @@ _JOBS = Collection(
         Index(("network", "kind", "state"), present="network"),
         Index(("network", "kind", "create_time"), present="network"),
         Index(("kind", "state", "priority", "create_time")),
-        Index(("state", "command_subject", "create_time")),
+        Index(("state", "queue", "priority", "create_time")),
         Index(("command_id",), present="command_id"),
         Index(("kind", "state", "affinity", "finish_time")),
         # Queries of the sweeper. Finished jobs are not in these indexes.
@@ -154,7 +154,7 @@ class JobDocs:
 
     async def unfinished_count(self, queue: str) -> int:
         """Return how many commands of a queue the broker should hold: one for each unfinished job."""
-        return await self._docs.count("jobs", {"state": _UNFINISHED, "command_subject": OneOf(command_subjects(queue))})
+        return await self._docs.count("jobs", {"state": _UNFINISHED, "queue": queue})
 
     # claims
 
@@ -166,14 +166,15 @@ class JobDocs:
 
     async def next_job(self, queue: str, now: float) -> Job | None:
         """Return the job of a queue that starts next: one whose worker died, else the first queued job that may start."""
-        of_queue = {"command_subject": OneOf(command_subjects(queue))}
+        of_queue = {"queue": queue}
         dead = {"state": JobState.RUNNING, **of_queue, "lease_until": LessThan(now)}
         if found := _jobs(await self._docs.find("jobs", dead, sort="lease_until", limit=1)):
             return found[0]
         for rank in RANKS:
             where = {
                 "state": JobState.QUEUED,
-                "command_subject": f"{queue}.{rank.priority}",
+                "queue": queue,
+                "priority": rank.priority,
                 "due_time": LessThan(now + _CLOCK_TOLERANCE_SECONDS),
                 **rank.conditions(now),
             }
@@ -183,7 +184,7 @@ class JobDocs:
 
     async def next_change_time(self, queue: str) -> float | None:
         """Return when a lease of the queue ends or a delayed job may start, whichever is first; None: no such job."""
-        of_queue = {"command_subject": OneOf(command_subjects(queue))}
+        of_queue = {"queue": queue}
         times: list[float] = []
         for state, time in ((JobState.RUNNING, "lease_until"), (JobState.QUEUED, "due_time")):
             docs = await self._docs.find("jobs", {"state": state, **of_queue}, sort=time, limit=1)

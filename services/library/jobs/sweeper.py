@@ -9,8 +9,8 @@ from kit.log import correlation_scope, get_logger
 from kit.metrics import SWEPT
 from kit.periodic import failures_logged
 from kit.ports import Bus, Clock
+from kit.worker.commands import command_subject
 from services.library.jobs.ledger import JobLedger
-from services.library.jobs.order import queue_of
 from services.library.jobs.service import Job
 from services.library.jobs.store import JobDocs
 
@@ -94,11 +94,11 @@ class Sweeper:
         self._cursor = jobs[-1] if len(jobs) == _BATCH else None
         missing: dict[str, int] = {}
         for job in jobs:
-            queue = queue_of(job.command_subject)
-            if queue not in missing:
-                missing[queue] = await self._store.unfinished_count(queue) - await self._bus.backlog(f"{queue}.*")
-            if missing[queue] > 0:
-                missing[queue] -= 1
+            if job.queue not in missing:
+                backlog = await self._bus.backlog(command_subject(job.queue))
+                missing[job.queue] = await self._store.unfinished_count(job.queue) - backlog
+            if missing[job.queue] > 0:
+                missing[job.queue] -= 1
                 await self._republish(job, "command")
 
     async def _republish(self, job: Job, reason: str) -> None:

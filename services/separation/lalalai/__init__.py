@@ -3,6 +3,6 @@
 ``client`` is the API client, ``keys`` selects the license key, ``worker`` runs the jobs, ``stem_conversion`` converts the
 received stems, and ``tasks`` serves the quota and cancellations.
 
-Consumes ``soundwright.cmd.lalalai.v1.job.run.<priority>``. The jobs have their own queue, because they wait for lalal.ai
+Consumes ``soundwright.cmd.lalalai.v1.job.run``. The jobs have their own queue, because they wait for lalal.ai
 instead of computing.
 """

@@ -10,7 +10,6 @@ from soundwright.separation.v1 import separation_service_pb2 as pb
 
 from kit.errors import AppError, Code, registration_needed
 from kit.security.identity import require_principal
-from kit.worker.commands import command_subject
 from services.separation.lalalai.client import LalalaiClient
 from services.separation.lalalai.keys import Key, Keys
 from services.separation.service import LALALAI
@@ -126,4 +125,4 @@ class LalalaiTasks:
 
 
 def _is_lalalai(job: job_pb2.Job) -> bool:
-    return bool(job.command_subject.startswith(command_subject(LALALAI)))
+    return bool(job.queue == LALALAI)

@@ -139,7 +139,7 @@ class LalalaiWorker:
         except TimeoutError:
             raise failed("the time limit was exceeded") from None
         recording = Recording(track.sample_rate_hz, track.channel_count, track.frame_count)
-        encoding = cast(service.Format, spec.format)
+        encoding = cast(service.Format, spec.parameters.format)
         work = functools.partial(
             fit, files=files, folder=folder, recording=recording, encoding=encoding, limits=self._limits
         )

@@ -8,8 +8,8 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from soundwright.generation.v1 import jobs_pb2 as jobs_pb2
 from soundwright.library.v1 import job_pb2 as job_pb2
-from soundwright.models.v1 import model_pb2 as model_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -42,118 +42,31 @@ MODEL_STATUS_READY: ModelStatus.ValueType  # 3
 MODEL_STATUS_ERROR: ModelStatus.ValueType  # 4
 
 @typing.final
-class DescribeModelsRequest(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class DescribeModelsResponse(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    MODELS_FIELD_NUMBER: builtins.int
-    @builtins.property
-    def models(self) -> containers.RepeatedCompositeFieldContainer[model_pb2.Model]: ...
-    def __init__(
-        self,
-        *,
-        models: abc.Iterable[model_pb2.Model] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["models", b"models"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class FetchModelRequest(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: builtins.int
-    ALLOW_FIELD_NUMBER: builtins.int
-    name: builtins.str
-    allow: builtins.bool
-    """the caller allows the weights, although their authors state no licence"""
-    def __init__(
-        self,
-        *,
-        name: builtins.str = ...,
-        allow: builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["allow", b"allow", "name", b"name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class FetchModelResponse(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    MODEL_FIELD_NUMBER: builtins.int
-    @builtins.property
-    def model(self) -> model_pb2.Model: ...
-    def __init__(
-        self,
-        *,
-        model: model_pb2.Model | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["model", b"model"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["model", b"model"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
 class CreateJobsRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
-    PROMPT_FIELD_NUMBER: builtins.int
-    DURATION_SECONDS_FIELD_NUMBER: builtins.int
-    MODEL_FIELD_NUMBER: builtins.int
-    SEED_FIELD_NUMBER: builtins.int
+    PARAMETERS_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
     PRIORITY_FIELD_NUMBER: builtins.int
-    LOOP_FIELD_NUMBER: builtins.int
     VARIATION_COUNT_FIELD_NUMBER: builtins.int
-    CONTINUE_FROM_ID_FIELD_NUMBER: builtins.int
-    prompt: builtins.str
-    duration_seconds: builtins.float
-    model: builtins.str
-    """music, audio, magnet-music, magnet-audio; empty: music"""
-    seed: builtins.int
-    """negative: derived from the job ID"""
     idempotency_key: builtins.str
     priority: builtins.str
     """admin, premium, standard, free; capped by entitlement"""
-    loop: builtins.bool
     variation_count: builtins.int
     """1 to 8 jobs with consecutive seeds; 0: 1"""
-    continue_from_id: builtins.str
-    """finished clip to continue; empty: none"""
+    @builtins.property
+    def parameters(self) -> jobs_pb2.GenerationSpec: ...
     def __init__(
         self,
         *,
-        prompt: builtins.str = ...,
-        duration_seconds: builtins.float = ...,
-        model: builtins.str = ...,
-        seed: builtins.int = ...,
+        parameters: jobs_pb2.GenerationSpec | None = ...,
         idempotency_key: builtins.str = ...,
         priority: builtins.str = ...,
-        loop: builtins.bool = ...,
         variation_count: builtins.int = ...,
-        continue_from_id: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["continue_from_id", b"continue_from_id", "duration_seconds", b"duration_seconds", "idempotency_key", b"idempotency_key", "loop", b"loop", "model", b"model", "priority", b"priority", "prompt", b"prompt", "seed", b"seed", "variation_count", b"variation_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["idempotency_key", b"idempotency_key", "parameters", b"parameters", "priority", b"priority", "variation_count", b"variation_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

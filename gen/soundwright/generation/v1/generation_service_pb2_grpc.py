@@ -54,16 +54,6 @@ class GenerationServiceStub:
                 request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptRequest.SerializeToString,
                 response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptResponse.FromString,
                 _registered_method=True)
-        self.DescribeModels = channel.unary_unary(
-                '/soundwright.generation.v1.GenerationService/DescribeModels',
-                request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.DescribeModelsRequest.SerializeToString,
-                response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.DescribeModelsResponse.FromString,
-                _registered_method=True)
-        self.FetchModel = channel.unary_unary(
-                '/soundwright.generation.v1.GenerationService/FetchModel',
-                request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.FetchModelRequest.SerializeToString,
-                response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.FetchModelResponse.FromString,
-                _registered_method=True)
 
 
 class GenerationServiceServicer:
@@ -95,22 +85,6 @@ class GenerationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DescribeModels(self, request, context):
-        """Returns all models with the state of their weights in the component that answers.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def FetchModel(self, request, context):
-        """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-        the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
-        allowed them.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_GenerationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -133,16 +107,6 @@ def add_GenerationServiceServicer_to_server(servicer, server):
                     servicer.SuggestPrompt,
                     request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptRequest.FromString,
                     response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptResponse.SerializeToString,
-            ),
-            'DescribeModels': grpc.unary_unary_rpc_method_handler(
-                    servicer.DescribeModels,
-                    request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.DescribeModelsRequest.FromString,
-                    response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.DescribeModelsResponse.SerializeToString,
-            ),
-            'FetchModel': grpc.unary_unary_rpc_method_handler(
-                    servicer.FetchModel,
-                    request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.FetchModelRequest.FromString,
-                    response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.FetchModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -253,60 +217,6 @@ class GenerationService:
             '/soundwright.generation.v1.GenerationService/SuggestPrompt',
             soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptRequest.SerializeToString,
             soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def DescribeModels(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/soundwright.generation.v1.GenerationService/DescribeModels',
-            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.DescribeModelsRequest.SerializeToString,
-            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.DescribeModelsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def FetchModel(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/soundwright.generation.v1.GenerationService/FetchModel',
-            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.FetchModelRequest.SerializeToString,
-            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.FetchModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -20,13 +20,6 @@ class GenerationServiceStub:
     """Draws the spectrogram of a finished clip if it does not exist yet."""
     SuggestPrompt: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.SuggestPromptRequest, _generation_service_pb2.SuggestPromptResponse]
     """Returns a suggested prompt."""
-    DescribeModels: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.DescribeModelsRequest, _generation_service_pb2.DescribeModelsResponse]
-    """Returns all models with the state of their weights in the component that answers."""
-    FetchModel: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.FetchModelRequest, _generation_service_pb2.FetchModelResponse]
-    """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-    the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
-    allowed them.
-    """
 
 class GenerationServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -58,24 +51,5 @@ class GenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_generation_service_pb2.SuggestPromptRequest, _abc.Awaitable[_generation_service_pb2.SuggestPromptResponse]],
     ) -> _abc.Awaitable[_generation_service_pb2.SuggestPromptResponse]:
         """Returns a suggested prompt."""
-
-    @_abc_1.abstractmethod
-    def DescribeModels(
-        self,
-        request: _generation_service_pb2.DescribeModelsRequest,
-        context: _aio.ServicerContext[_generation_service_pb2.DescribeModelsRequest, _abc.Awaitable[_generation_service_pb2.DescribeModelsResponse]],
-    ) -> _abc.Awaitable[_generation_service_pb2.DescribeModelsResponse]:
-        """Returns all models with the state of their weights in the component that answers."""
-
-    @_abc_1.abstractmethod
-    def FetchModel(
-        self,
-        request: _generation_service_pb2.FetchModelRequest,
-        context: _aio.ServicerContext[_generation_service_pb2.FetchModelRequest, _abc.Awaitable[_generation_service_pb2.FetchModelResponse]],
-    ) -> _abc.Awaitable[_generation_service_pb2.FetchModelResponse]:
-        """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-        the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
-        allowed them.
-        """
 
 def add_GenerationServiceServicer_to_server(servicer: GenerationServiceServicer, server: _aio.Server) -> None: ...

@@ -18,7 +18,7 @@ DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
 class GenerationSpec(message.Message):
-    """Specification of the jobs that generation runs."""
+    """The parameters of a generation, in requests and in the specifications of jobs."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -32,11 +32,13 @@ class GenerationSpec(message.Message):
     duration_seconds: builtins.float
     """of a continuation: what follows the clip that it continues"""
     model: builtins.str
-    """music, audio, magnet-music, magnet-audio"""
+    """music, audio, magnet-music, magnet-audio; empty in a request: music"""
     seed: builtins.int
+    """negative in a request: the service chooses it"""
     loop: builtins.bool
+    """the end of the clip connects to its beginning"""
     continue_from_id: builtins.str
-    """empty: none"""
+    """finished clip to continue; empty: none"""
     def __init__(
         self,
         *,

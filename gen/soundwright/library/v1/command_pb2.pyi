@@ -18,7 +18,7 @@ DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
 class RunJob(message.Message):
-    """A permit to run one job of the queue of the job that it names. The ledger chooses the job and holds everything else, so the
+    """Lets a worker run one job of the queue of the job that it names. The ledger chooses the job and holds everything else, so the
     command is the same for every kind.
     """
 
@@ -28,7 +28,7 @@ class RunJob(message.Message):
     PUBLICATION_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     publication: builtins.int
-    """how often the sweeper had published a command that names this job; each is a permit of its own"""
+    """how often the sweeper had published a command that names this job; each lets one job run"""
     def __init__(
         self,
         *,

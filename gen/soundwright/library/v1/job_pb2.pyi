@@ -117,7 +117,7 @@ class Job(message.Message):
     START_TIME_FIELD_NUMBER: builtins.int
     FINISH_TIME_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
-    COMMAND_SUBJECT_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     AFFINITY_FIELD_NUMBER: builtins.int
     WORK_SECONDS_FIELD_NUMBER: builtins.int
     EXTERNAL_TASK_FIELD_NUMBER: builtins.int
@@ -145,8 +145,8 @@ class Job(message.Message):
     cancel_requested: builtins.bool
     correlation_id: builtins.str
     idempotency_key: builtins.str
-    command_subject: builtins.str
-    """bus subject of the run command"""
+    queue: builtins.str
+    """whose workers run it, for example "separation" """
     affinity: builtins.str
     """jobs that share it use the same model; empty: none"""
     work_seconds: builtins.float
@@ -214,7 +214,7 @@ class Job(message.Message):
         start_time: timestamp_pb2.Timestamp | None = ...,
         finish_time: timestamp_pb2.Timestamp | None = ...,
         idempotency_key: builtins.str = ...,
-        command_subject: builtins.str = ...,
+        queue: builtins.str = ...,
         affinity: builtins.str = ...,
         work_seconds: builtins.float = ...,
         external_task: ExternalTask | None = ...,
@@ -227,7 +227,7 @@ class Job(message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["batch", b"batch", "create_time", b"create_time", "error", b"error", "external_task", b"external_task", "finish_time", b"finish_time", "result", b"result", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt", b"attempt", "attempt_limit", b"attempt_limit", "batch", b"batch", "batch_id", b"batch_id", "cancel_requested", b"cancel_requested", "command_subject", b"command_subject", "correlation_id", b"correlation_id", "create_time", b"create_time", "creates_track", b"creates_track", "error", b"error", "external_task", b"external_task", "finish_time", b"finish_time", "id", b"id", "idempotency_key", b"idempotency_key", "kind", b"kind", "output_folder", b"output_folder", "owner_id", b"owner_id", "priority", b"priority", "progress_message", b"progress_message", "progress_ratio", b"progress_ratio", "public_spec", b"public_spec", "result", b"result", "spec", b"spec", "stages", b"stages", "start_time", b"start_time", "state", b"state", "traceparent", b"traceparent", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt", b"attempt", "attempt_limit", b"attempt_limit", "batch", b"batch", "batch_id", b"batch_id", "cancel_requested", b"cancel_requested", "correlation_id", b"correlation_id", "create_time", b"create_time", "creates_track", b"creates_track", "error", b"error", "external_task", b"external_task", "finish_time", b"finish_time", "id", b"id", "idempotency_key", b"idempotency_key", "kind", b"kind", "output_folder", b"output_folder", "owner_id", b"owner_id", "priority", b"priority", "progress_message", b"progress_message", "progress_ratio", b"progress_ratio", "public_spec", b"public_spec", "queue", b"queue", "result", b"result", "spec", b"spec", "stages", b"stages", "start_time", b"start_time", "state", b"state", "traceparent", b"traceparent", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1676,7 +1676,7 @@ class CreateJobRequest(message.Message):
     TRACK_ID_FIELD_NUMBER: builtins.int
     SPEC_FIELD_NUMBER: builtins.int
     ATTEMPT_LIMIT_FIELD_NUMBER: builtins.int
-    COMMAND_SUBJECT_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
     PRIORITY_FIELD_NUMBER: builtins.int
     STAGES_FIELD_NUMBER: builtins.int
@@ -1695,8 +1695,8 @@ class CreateJobRequest(message.Message):
     kind: job_pb2.JobKind.ValueType
     track_id: builtins.str
     attempt_limit: builtins.int
-    command_subject: builtins.str
-    """without the priority, which the library appends"""
+    queue: builtins.str
+    """as in Job"""
     idempotency_key: builtins.str
     """empty: none"""
     priority: job_pb2.Priority.ValueType
@@ -1735,7 +1735,7 @@ class CreateJobRequest(message.Message):
         track_id: builtins.str = ...,
         spec: any_pb2.Any | None = ...,
         attempt_limit: builtins.int = ...,
-        command_subject: builtins.str = ...,
+        queue: builtins.str = ...,
         idempotency_key: builtins.str = ...,
         priority: job_pb2.Priority.ValueType = ...,
         stages: abc.Iterable[job_pb2.Stage] | None = ...,
@@ -1754,7 +1754,7 @@ class CreateJobRequest(message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["new_track", b"new_track", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt_limit", b"attempt_limit", "command_subject", b"command_subject", "creates_track", b"creates_track", "fingerprint", b"fingerprint", "hourly_limit", b"hourly_limit", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "kind", b"kind", "new_track", b"new_track", "output_folder", b"output_folder", "pending_limit", b"pending_limit", "priority", b"priority", "public_spec", b"public_spec", "queue_limit", b"queue_limit", "spec", b"spec", "stages", b"stages", "starvation_seconds", b"starvation_seconds", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt_limit", b"attempt_limit", "creates_track", b"creates_track", "fingerprint", b"fingerprint", "hourly_limit", b"hourly_limit", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "kind", b"kind", "new_track", b"new_track", "output_folder", b"output_folder", "pending_limit", b"pending_limit", "priority", b"priority", "public_spec", b"public_spec", "queue", b"queue", "queue_limit", b"queue_limit", "spec", b"spec", "stages", b"stages", "starvation_seconds", b"starvation_seconds", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1788,97 +1788,29 @@ class CreateBatchRequest(message.Message):
     SPEC_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
     JOBS_FIELD_NUMBER: builtins.int
-    KIND_FIELD_NUMBER: builtins.int
-    ATTEMPT_LIMIT_FIELD_NUMBER: builtins.int
-    COMMAND_SUBJECT_FIELD_NUMBER: builtins.int
-    PRIORITY_FIELD_NUMBER: builtins.int
-    STAGES_FIELD_NUMBER: builtins.int
-    PENDING_LIMIT_FIELD_NUMBER: builtins.int
-    HOURLY_LIMIT_FIELD_NUMBER: builtins.int
-    QUEUE_LIMIT_FIELD_NUMBER: builtins.int
-    OUTPUT_FOLDER_FIELD_NUMBER: builtins.int
-    PUBLIC_SPEC_FIELD_NUMBER: builtins.int
-    STARVATION_SECONDS_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """of the batch; empty: the library chooses"""
     idempotency_key: builtins.str
     """of the batch; empty: none"""
-    kind: job_pb2.JobKind.ValueType
-    """What the jobs have in common, as in CreateJobRequest. The limits count all jobs together."""
-    attempt_limit: builtins.int
-    command_subject: builtins.str
-    priority: job_pb2.Priority.ValueType
-    pending_limit: builtins.int
-    hourly_limit: builtins.int
-    queue_limit: builtins.int
-    output_folder: builtins.str
-    public_spec: builtins.bool
-    starvation_seconds: builtins.float
     @builtins.property
     def spec(self) -> any_pb2.Any:
         """of the batch"""
 
     @builtins.property
-    def jobs(self) -> containers.RepeatedCompositeFieldContainer[NewBatchJob]:
-        """1 to 100"""
+    def jobs(self) -> containers.RepeatedCompositeFieldContainer[CreateJobRequest]:
+        """1 to 100 of one kind, about existing tracks; the limits count all of them together"""
 
-    @builtins.property
-    def stages(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Stage]: ...
     def __init__(
         self,
         *,
         job_id: builtins.str = ...,
         spec: any_pb2.Any | None = ...,
         idempotency_key: builtins.str = ...,
-        jobs: abc.Iterable[NewBatchJob] | None = ...,
-        kind: job_pb2.JobKind.ValueType = ...,
-        attempt_limit: builtins.int = ...,
-        command_subject: builtins.str = ...,
-        priority: job_pb2.Priority.ValueType = ...,
-        stages: abc.Iterable[job_pb2.Stage] | None = ...,
-        pending_limit: builtins.int = ...,
-        hourly_limit: builtins.int = ...,
-        queue_limit: builtins.int = ...,
-        output_folder: builtins.str = ...,
-        public_spec: builtins.bool = ...,
-        starvation_seconds: builtins.float = ...,
+        jobs: abc.Iterable[CreateJobRequest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt_limit", b"attempt_limit", "command_subject", b"command_subject", "hourly_limit", b"hourly_limit", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "jobs", b"jobs", "kind", b"kind", "output_folder", b"output_folder", "pending_limit", b"pending_limit", "priority", b"priority", "public_spec", b"public_spec", "queue_limit", b"queue_limit", "spec", b"spec", "stages", b"stages", "starvation_seconds", b"starvation_seconds"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class NewBatchJob(message.Message):
-    """What is particular to a job of a batch, as in CreateJobRequest."""
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    JOB_ID_FIELD_NUMBER: builtins.int
-    TRACK_ID_FIELD_NUMBER: builtins.int
-    SPEC_FIELD_NUMBER: builtins.int
-    AFFINITY_FIELD_NUMBER: builtins.int
-    WORK_SECONDS_FIELD_NUMBER: builtins.int
-    job_id: builtins.str
-    """empty: the library chooses"""
-    track_id: builtins.str
-    affinity: builtins.str
-    work_seconds: builtins.float
-    @builtins.property
-    def spec(self) -> any_pb2.Any: ...
-    def __init__(
-        self,
-        *,
-        job_id: builtins.str = ...,
-        track_id: builtins.str = ...,
-        spec: any_pb2.Any | None = ...,
-        affinity: builtins.str = ...,
-        work_seconds: builtins.float = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["spec", b"spec"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "job_id", b"job_id", "spec", b"spec", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["idempotency_key", b"idempotency_key", "job_id", b"job_id", "jobs", b"jobs", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

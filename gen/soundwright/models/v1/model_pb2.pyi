@@ -46,6 +46,7 @@ class Model(message.Message):
     UNAVAILABLE_REASON_FIELD_NUMBER: builtins.int
     FETCHED_BYTES_FIELD_NUMBER: builtins.int
     NEEDS_CONSENT_FIELD_NUMBER: builtins.int
+    LISTED_FIELD_NUMBER: builtins.int
     name: builtins.str
     description: builtins.str
     engine: builtins.str
@@ -80,6 +81,8 @@ class Model(message.Message):
     """of size_bytes; absent unless the weights are being fetched and the size is known"""
     needs_consent: builtins.bool
     """no licence of the weights is stated, and nobody has allowed them"""
+    listed: builtins.bool
+    """requests may name it; the others are steps of the platform's own jobs"""
     @builtins.property
     def outputs(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """names of the stems, or of what else it produces"""
@@ -113,10 +116,11 @@ class Model(message.Message):
         unavailable_reason: builtins.str = ...,
         fetched_bytes: builtins.int | None = ...,
         needs_consent: builtins.bool = ...,
+        listed: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_fetched_bytes", b"_fetched_bytes", "_measured_speed", b"_measured_speed", "_memory_bytes", b"_memory_bytes", "_size_bytes", b"_size_bytes", "device_memory_bytes", b"device_memory_bytes", "fetched_bytes", b"fetched_bytes", "measured_speed", b"measured_speed", "memory_bytes", b"memory_bytes", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_fetched_bytes", b"_fetched_bytes", "_measured_speed", b"_measured_speed", "_memory_bytes", b"_memory_bytes", "_size_bytes", b"_size_bytes", "architecture", b"architecture", "available", b"available", "code_licence", b"code_licence", "description", b"description", "device_memory_bytes", b"device_memory_bytes", "engine", b"engine", "fetched_bytes", b"fetched_bytes", "files", b"files", "licence", b"licence", "licence_note", b"licence_note", "measured_speed", b"measured_speed", "memory_bytes", b"memory_bytes", "name", b"name", "needs_consent", b"needs_consent", "outputs", b"outputs", "problem", b"problem", "scores", b"scores", "size_bytes", b"size_bytes", "source", b"source", "state", b"state", "unavailable_reason", b"unavailable_reason", "weights_licence", b"weights_licence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_fetched_bytes", b"_fetched_bytes", "_measured_speed", b"_measured_speed", "_memory_bytes", b"_memory_bytes", "_size_bytes", b"_size_bytes", "architecture", b"architecture", "available", b"available", "code_licence", b"code_licence", "description", b"description", "device_memory_bytes", b"device_memory_bytes", "engine", b"engine", "fetched_bytes", b"fetched_bytes", "files", b"files", "licence", b"licence", "licence_note", b"licence_note", "listed", b"listed", "measured_speed", b"measured_speed", "memory_bytes", b"memory_bytes", "name", b"name", "needs_consent", b"needs_consent", "outputs", b"outputs", "problem", b"problem", "scores", b"scores", "size_bytes", b"size_bytes", "source", b"source", "state", b"state", "unavailable_reason", b"unavailable_reason", "weights_licence", b"weights_licence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__device_memory_bytes: _TypeAlias = typing.Literal["device_memory_bytes"]  # noqa: Y015
     _WhichOneofArgType__device_memory_bytes: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes"]  # noqa: Y015

@@ -24,27 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$soundwright/separation/v1/jobs.proto\x12\x19soundwright.separation.v1\"\xcb\x01\n\x0eSeparationSpec\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x14\n\x0cmodel_reason\x18\x04 \x01(\t\x12\r\n\x05stems\x18\x05 \x03(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x0f\n\x07weights\x18\x07 \x03(\x01\x12\x0f\n\x07\x63ombine\x18\x08 \x01(\t\x12\x33\n\x05\x63hain\x18\t \x03(\x0b\x32$.soundwright.separation.v1.ChainStep\"(\n\tChainStep\x12\x0c\n\x04stem\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"F\n\x11SeparationDetails\x12\x31\n\x04runs\x18\x01 \x03(\x0b\x32#.soundwright.separation.v1.ModelRun\"P\n\x08ModelRun\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x0c\n\x04stem\x18\x03 \x01(\t\x12\x17\n\x0f\x63ompute_seconds\x18\x04 \x01(\x01\"c\n\tBatchSpec\x12\x43\n\nparameters\x18\x01 \x01(\x0b\x32/.soundwright.separation.v1.SeparationParameters\x12\x11\n\ttrack_ids\x18\x02 \x03(\t\"\xd8\x01\n\x14SeparationParameters\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x0f\n\x07quality\x18\x06 \x01(\t\x12\r\n\x05stems\x18\x07 \x03(\t\x12\x0e\n\x06models\x18\x08 \x03(\t\x12\x0f\n\x07weights\x18\t \x03(\x01\x12\x0f\n\x07\x63ombine\x18\n \x01(\t\x12\x33\n\x05\x63hain\x18\x0b \x03(\x0b\x32$.soundwright.separation.v1.ChainStepJ\x04\x08\x01\x10\x02J\x04\x08\x05\x10\x06\"\x1d\n\x0cPipelineSpec\x12\r\n\x05model\x18\x01 \x01(\t\"\x1c\n\nExportSpec\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$soundwright/separation/v1/jobs.proto\x12\x19soundwright.separation.v1\"\xcc\x01\n\x14SeparationParameters\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x0f\n\x07quality\x18\x04 \x01(\t\x12\r\n\x05stems\x18\x05 \x03(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x0f\n\x07weights\x18\x07 \x03(\x01\x12\x0f\n\x07\x63ombine\x18\x08 \x01(\t\x12\x33\n\x05\x63hain\x18\t \x03(\x0b\x32$.soundwright.separation.v1.ChainStep\"z\n\x0eSeparationSpec\x12\x43\n\nparameters\x18\x01 \x01(\x0b\x32/.soundwright.separation.v1.SeparationParameters\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0cmodel_reason\x18\x03 \x01(\t\"(\n\tChainStep\x12\x0c\n\x04stem\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"F\n\x11SeparationDetails\x12\x31\n\x04runs\x18\x01 \x03(\x0b\x32#.soundwright.separation.v1.ModelRun\"P\n\x08ModelRun\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x0c\n\x04stem\x18\x03 \x01(\t\x12\x17\n\x0f\x63ompute_seconds\x18\x04 \x01(\x01\"c\n\tBatchSpec\x12\x43\n\nparameters\x18\x01 \x01(\x0b\x32/.soundwright.separation.v1.SeparationParameters\x12\x11\n\ttrack_ids\x18\x02 \x03(\t\"\x1d\n\x0cPipelineSpec\x12\r\n\x05model\x18\x01 \x01(\t\"\x1c\n\nExportSpec\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.separation.v1.jobs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEPARATIONSPEC']._serialized_start=68
-  _globals['_SEPARATIONSPEC']._serialized_end=271
-  _globals['_CHAINSTEP']._serialized_start=273
-  _globals['_CHAINSTEP']._serialized_end=313
-  _globals['_SEPARATIONDETAILS']._serialized_start=315
-  _globals['_SEPARATIONDETAILS']._serialized_end=385
-  _globals['_MODELRUN']._serialized_start=387
-  _globals['_MODELRUN']._serialized_end=467
-  _globals['_BATCHSPEC']._serialized_start=469
-  _globals['_BATCHSPEC']._serialized_end=568
-  _globals['_SEPARATIONPARAMETERS']._serialized_start=571
-  _globals['_SEPARATIONPARAMETERS']._serialized_end=787
-  _globals['_PIPELINESPEC']._serialized_start=789
-  _globals['_PIPELINESPEC']._serialized_end=818
-  _globals['_EXPORTSPEC']._serialized_start=820
-  _globals['_EXPORTSPEC']._serialized_end=848
+  _globals['_SEPARATIONPARAMETERS']._serialized_start=68
+  _globals['_SEPARATIONPARAMETERS']._serialized_end=272
+  _globals['_SEPARATIONSPEC']._serialized_start=274
+  _globals['_SEPARATIONSPEC']._serialized_end=396
+  _globals['_CHAINSTEP']._serialized_start=398
+  _globals['_CHAINSTEP']._serialized_end=438
+  _globals['_SEPARATIONDETAILS']._serialized_start=440
+  _globals['_SEPARATIONDETAILS']._serialized_end=510
+  _globals['_MODELRUN']._serialized_start=512
+  _globals['_MODELRUN']._serialized_end=592
+  _globals['_BATCHSPEC']._serialized_start=594
+  _globals['_BATCHSPEC']._serialized_end=693
+  _globals['_PIPELINESPEC']._serialized_start=695
+  _globals['_PIPELINESPEC']._serialized_end=724
+  _globals['_EXPORTSPEC']._serialized_start=726
+  _globals['_EXPORTSPEC']._serialized_end=754
 # @@protoc_insertion_point(module_scope)

@@ -19,55 +19,56 @@ else:
 DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
-class SeparationSpec(message.Message):
-    """Specifications of the jobs that separation runs."""
+class SeparationParameters(message.Message):
+    """Specifications of the jobs that separation runs.
+
+    The parameters of a separation. Requests, specifications of jobs and batches embed them.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
     MODEL_FIELD_NUMBER: builtins.int
-    FORMAT_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
-    MODEL_REASON_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    QUALITY_FIELD_NUMBER: builtins.int
     STEMS_FIELD_NUMBER: builtins.int
     MODELS_FIELD_NUMBER: builtins.int
     WEIGHTS_FIELD_NUMBER: builtins.int
     COMBINE_FIELD_NUMBER: builtins.int
     CHAIN_FIELD_NUMBER: builtins.int
     model: builtins.str
-    """as ListModels names it; for lalal.ai, one of its models, or "newest" """
-    format: builtins.str
-    """flac, wav16, wav24, wav32f"""
+    """as ListModels names it; empty: the default; "auto": the service chooses; for lalal.ai, one of its models"""
     engine: builtins.str
-    """"lalalai", or empty: an engine of this service"""
-    model_reason: builtins.str
-    """why the service chose the model; empty if the request named it"""
+    """empty or "local": the built-in engine that runs the model; or "lalalai" """
+    format: builtins.str
+    """"flac" (default), "wav16", "wav24", "wav32f" """
+    quality: builtins.str
+    """for the model "auto": "fast", "balanced" (default) or "best" """
     combine: builtins.str
-    """average, max_magnitude; empty: there is one model"""
+    """"average" (default) or "max_magnitude": the strongest estimate in each bin of the spectrum"""
     @builtins.property
     def stems(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """stems of the first separation, in the order of the model; empty: all"""
+        """Stems of the model. Empty: all. If they are not all, the job also returns "accompaniment", the recording without them."""
 
     @builtins.property
     def models(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """With several models, model is a text that names them, and no fallback runs.
-        the models of the first separation; empty: model
-        """
+        """Two to four models whose estimates are combined, instead of model. The stems are those that all models have."""
 
     @builtins.property
     def weights(self) -> containers.RepeatedScalarFieldContainer[builtins.float]:
-        """of the models, for their mean; empty: all weigh the same"""
+        """one positive number for each of models, for "average"; empty: all weigh the same"""
 
     @builtins.property
     def chain(self) -> containers.RepeatedCompositeFieldContainer[ChainStep]:
-        """further separations, in their order"""
+        """at most two further separations, of stems, in their order"""
 
     def __init__(
         self,
         *,
         model: builtins.str = ...,
-        format: builtins.str = ...,
         engine: builtins.str = ...,
-        model_reason: builtins.str = ...,
+        format: builtins.str = ...,
+        quality: builtins.str = ...,
         stems: abc.Iterable[builtins.str] | None = ...,
         models: abc.Iterable[builtins.str] | None = ...,
         weights: abc.Iterable[builtins.float] | None = ...,
@@ -76,7 +77,35 @@ class SeparationSpec(message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["chain", b"chain", "combine", b"combine", "engine", b"engine", "format", b"format", "model", b"model", "model_reason", b"model_reason", "models", b"models", "stems", b"stems", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["chain", b"chain", "combine", b"combine", "engine", b"engine", "format", b"format", "model", b"model", "models", b"models", "quality", b"quality", "stems", b"stems", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SeparationSpec(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PARAMETERS_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    MODEL_REASON_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """the model of the parameters; with several models, a text that names them"""
+    model_reason: builtins.str
+    """why the service chose the model; empty if the request named it"""
+    @builtins.property
+    def parameters(self) -> SeparationParameters:
+        """With the defaults filled in, the stems in the order of the model, and without "auto", "local" and quality."""
+
+    def __init__(
+        self,
+        *,
+        parameters: SeparationParameters | None = ...,
+        model: builtins.str = ...,
+        model_reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["model", b"model", "model_reason", b"model_reason", "parameters", b"parameters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -175,55 +204,6 @@ class BatchSpec(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters", "track_ids", b"track_ids"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class SeparationParameters(message.Message):
-    """The parameters of a separation as a request states them. The fields are those of CreateJobRequest, with the same numbers, except
-    for its track and its idempotency key.
-    """
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    MODEL_FIELD_NUMBER: builtins.int
-    ENGINE_FIELD_NUMBER: builtins.int
-    FORMAT_FIELD_NUMBER: builtins.int
-    QUALITY_FIELD_NUMBER: builtins.int
-    STEMS_FIELD_NUMBER: builtins.int
-    MODELS_FIELD_NUMBER: builtins.int
-    WEIGHTS_FIELD_NUMBER: builtins.int
-    COMBINE_FIELD_NUMBER: builtins.int
-    CHAIN_FIELD_NUMBER: builtins.int
-    model: builtins.str
-    engine: builtins.str
-    format: builtins.str
-    quality: builtins.str
-    combine: builtins.str
-    @builtins.property
-    def stems(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
-    @builtins.property
-    def models(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
-    @builtins.property
-    def weights(self) -> containers.RepeatedScalarFieldContainer[builtins.float]: ...
-    @builtins.property
-    def chain(self) -> containers.RepeatedCompositeFieldContainer[ChainStep]: ...
-    def __init__(
-        self,
-        *,
-        model: builtins.str = ...,
-        engine: builtins.str = ...,
-        format: builtins.str = ...,
-        quality: builtins.str = ...,
-        stems: abc.Iterable[builtins.str] | None = ...,
-        models: abc.Iterable[builtins.str] | None = ...,
-        weights: abc.Iterable[builtins.float] | None = ...,
-        combine: builtins.str = ...,
-        chain: abc.Iterable[ChainStep] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["chain", b"chain", "combine", b"combine", "engine", b"engine", "format", b"format", "model", b"model", "models", b"models", "quality", b"quality", "stems", b"stems", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

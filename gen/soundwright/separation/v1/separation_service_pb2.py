@@ -24,11 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_dot_access__pb2
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
-from soundwright.models.v1 import model_pb2 as soundwright_dot_models_dot_v1_dot_model__pb2
 from soundwright.separation.v1 import jobs_pb2 as soundwright_dot_separation_dot_v1_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/separation/v1/separation_service.proto\x12\x19soundwright.separation.v1\x1a\"soundwright/access/v1/access.proto\x1a soundwright/library/v1/job.proto\x1a!soundwright/models/v1/model.proto\x1a$soundwright/separation/v1/jobs.proto\"\x17\n\x15\x44\x65scribeModelsRequest\"F\n\x16\x44\x65scribeModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.soundwright.models.v1.Model\"0\n\x11\x46\x65tchModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61llow\x18\x02 \x01(\x08\"A\n\x12\x46\x65tchModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.soundwright.models.v1.Model\"\xf3\x01\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\x12\x0f\n\x07quality\x18\x06 \x01(\t\x12\r\n\x05stems\x18\x07 \x03(\t\x12\x0e\n\x06models\x18\x08 \x03(\t\x12\x0f\n\x07weights\x18\t \x03(\x01\x12\x0f\n\x07\x63ombine\x18\n \x01(\t\x12\x33\n\x05\x63hain\x18\x0b \x03(\x0b\x32$.soundwright.separation.v1.ChainStep\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x85\x01\n\x12\x43reateBatchRequest\x12\x43\n\nparameters\x18\x01 \x01(\x0b\x32/.soundwright.separation.v1.SeparationParameters\x12\x11\n\ttrack_ids\x18\x02 \x03(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"R\n\x13\x43reateBatchResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"i\n\x0fPlanJobsRequest\x12\x43\n\nparameters\x18\x01 \x01(\x0b\x32/.soundwright.separation.v1.SeparationParameters\x12\x11\n\ttrack_ids\x18\x02 \x03(\t\"E\n\x10PlanJobsResponse\x12\x31\n\x05plans\x18\x01 \x03(\x0b\x32\".soundwright.separation.v1.JobPlan\"\x8c\x02\n\x07JobPlan\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0frequested_model\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cmodel_reason\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65graded_reason\x18\x05 \x01(\t\x12\x18\n\x10\x64\x65graded_details\x18\x06 \x01(\t\x12\x1e\n\x11\x65stimated_seconds\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08measured\x18\x08 \x01(\x08\x12\x14\n\x07gain_db\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0c\x62\x65tter_model\x18\n \x01(\tB\x14\n\x12_estimated_secondsB\n\n\x08_gain_db\"E\n\x18\x43reatePipelineJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"V\n\x19\x43reatePipelineJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"S\n\x16\x43reateExportJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"T\n\x17\x43reateExportJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x13\n\x11ListModelsRequest\"F\n\x12ListModelsResponse\x12\x30\n\x06models\x18\x01 \x03(\x0b\x32 .soundwright.separation.v1.Model\"\x8d\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05stems\x18\x03 \x03(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x15\n\rneeds_weights\x18\x05 \x01(\x08\x12+\n\x05\x66\x61\x63ts\x18\x06 \x01(\x0b\x32\x1c.soundwright.models.v1.Model\"\xa0\x01\n\x10RenderMixRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x15\n\rmanifest_json\x18\x02 \x01(\t\x12\x38\n\x07uploads\x18\x03 \x03(\x0b\x32\'.soundwright.separation.v1.UploadedStem\x12\x12\n\noutput_key\x18\x04 \x01(\t\x12\x15\n\rseparation_id\x18\x05 \x01(\t\"g\n\x11RenderMixResponse\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\x03\x12\x0f\n\x07limited\x18\x03 \x01(\x08\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\"2\n\x0cUploadedStem\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\"\x18\n\x16GetLalalaiQuotaRequest\"[\n\x17GetLalalaiQuotaResponse\x12\x19\n\x11remaining_minutes\x18\x01 \x01(\x01\x12\x14\n\x0cused_minutes\x18\x02 \x01(\x01\x12\x0f\n\x07own_key\x18\x03 \x01(\x08\"+\n\x18\x43\x61ncelLalalaiTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"=\n\x19\x43\x61ncelLalalaiTaskResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t\"\x1b\n\x19\x43\x61ncelLalalaiTasksRequest\"?\n\x1a\x43\x61ncelLalalaiTasksResponse\x12\x0f\n\x07job_ids\x18\x01 \x03(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t2\x84\x0c\n\x11SeparationService\x12s\n\tCreateJob\x12+.soundwright.separation.v1.CreateJobRequest\x1a,.soundwright.separation.v1.CreateJobResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe8\xf3\x18\x01\x12y\n\x0b\x43reateBatch\x12-.soundwright.separation.v1.CreateBatchRequest\x1a..soundwright.separation.v1.CreateBatchResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe8\xf3\x18\x01\x12l\n\x08PlanJobs\x12*.soundwright.separation.v1.PlanJobsRequest\x1a+.soundwright.separation.v1.PlanJobsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43reatePipelineJob\x12\x33.soundwright.separation.v1.CreatePipelineJobRequest\x1a\x34.soundwright.separation.v1.CreatePipelineJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x85\x01\n\x0f\x43reateExportJob\x12\x31.soundwright.separation.v1.CreateExportJobRequest\x1a\x32.soundwright.separation.v1.CreateExportJobResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe8\xf3\x18\x01\x12r\n\nListModels\x12,.soundwright.separation.v1.ListModelsRequest\x1a-.soundwright.separation.v1.ListModelsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12{\n\tRenderMix\x12+.soundwright.separation.v1.RenderMixRequest\x1a,.soundwright.separation.v1.RenderMixResponse\"\x13\x90\x02\x02\xc8\xf3\x18\x88\x0e\xda\xf3\x18\x07gateway\x12\x81\x01\n\x0fGetLalalaiQuota\x12\x31.soundwright.separation.v1.GetLalalaiQuotaRequest\x1a\x32.soundwright.separation.v1.GetLalalaiQuotaResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43\x61ncelLalalaiTask\x12\x33.soundwright.separation.v1.CancelLalalaiTaskRequest\x1a\x34.soundwright.separation.v1.CancelLalalaiTaskResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x8a\x01\n\x12\x43\x61ncelLalalaiTasks\x12\x34.soundwright.separation.v1.CancelLalalaiTasksRequest\x1a\x35.soundwright.separation.v1.CancelLalalaiTasksResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12~\n\x0e\x44\x65scribeModels\x12\x30.soundwright.separation.v1.DescribeModelsRequest\x1a\x31.soundwright.separation.v1.DescribeModelsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12s\n\nFetchModel\x12,.soundwright.separation.v1.FetchModelRequest\x1a-.soundwright.separation.v1.FetchModelResponse\"\x08\xc0\xf3\x18\x01\xe8\xf3\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/separation/v1/separation_service.proto\x12\x19soundwright.separation.v1\x1a\"soundwright/access/v1/access.proto\x1a soundwright/library/v1/job.proto\x1a$soundwright/separation/v1/jobs.proto\"\x82\x01\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x43\n\nparameters\x18\x02 \x01(\x0b\x32/.soundwright.separation.v1.SeparationParameters\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x85\x01\n\x12\x43reateBatchRequest\x12\x43\n\nparameters\x18\x01 \x01(\x0b\x32/.soundwright.separation.v1.SeparationParameters\x12\x11\n\ttrack_ids\x18\x02 \x03(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"R\n\x13\x43reateBatchResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"i\n\x0fPlanJobsRequest\x12\x43\n\nparameters\x18\x01 \x01(\x0b\x32/.soundwright.separation.v1.SeparationParameters\x12\x11\n\ttrack_ids\x18\x02 \x03(\t\"E\n\x10PlanJobsResponse\x12\x31\n\x05plans\x18\x01 \x03(\x0b\x32\".soundwright.separation.v1.JobPlan\"\x8c\x02\n\x07JobPlan\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0frequested_model\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cmodel_reason\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65graded_reason\x18\x05 \x01(\t\x12\x18\n\x10\x64\x65graded_details\x18\x06 \x01(\t\x12\x1e\n\x11\x65stimated_seconds\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08measured\x18\x08 \x01(\x08\x12\x14\n\x07gain_db\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0c\x62\x65tter_model\x18\n \x01(\tB\x14\n\x12_estimated_secondsB\n\n\x08_gain_db\"E\n\x18\x43reatePipelineJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"V\n\x19\x43reatePipelineJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"S\n\x16\x43reateExportJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"T\n\x17\x43reateExportJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\xa0\x01\n\x10RenderMixRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x15\n\rmanifest_json\x18\x02 \x01(\t\x12\x38\n\x07uploads\x18\x03 \x03(\x0b\x32\'.soundwright.separation.v1.UploadedStem\x12\x12\n\noutput_key\x18\x04 \x01(\t\x12\x15\n\rseparation_id\x18\x05 \x01(\t\"g\n\x11RenderMixResponse\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\x03\x12\x0f\n\x07limited\x18\x03 \x01(\x08\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\"2\n\x0cUploadedStem\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\"\x18\n\x16GetLalalaiQuotaRequest\"[\n\x17GetLalalaiQuotaResponse\x12\x19\n\x11remaining_minutes\x18\x01 \x01(\x01\x12\x14\n\x0cused_minutes\x18\x02 \x01(\x01\x12\x0f\n\x07own_key\x18\x03 \x01(\x08\"+\n\x18\x43\x61ncelLalalaiTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"=\n\x19\x43\x61ncelLalalaiTaskResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t\"\x1b\n\x19\x43\x61ncelLalalaiTasksRequest\"?\n\x1a\x43\x61ncelLalalaiTasksResponse\x12\x0f\n\x07job_ids\x18\x01 \x03(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t2\x9b\t\n\x11SeparationService\x12s\n\tCreateJob\x12+.soundwright.separation.v1.CreateJobRequest\x1a,.soundwright.separation.v1.CreateJobResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe8\xf3\x18\x01\x12y\n\x0b\x43reateBatch\x12-.soundwright.separation.v1.CreateBatchRequest\x1a..soundwright.separation.v1.CreateBatchResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe8\xf3\x18\x01\x12l\n\x08PlanJobs\x12*.soundwright.separation.v1.PlanJobsRequest\x1a+.soundwright.separation.v1.PlanJobsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43reatePipelineJob\x12\x33.soundwright.separation.v1.CreatePipelineJobRequest\x1a\x34.soundwright.separation.v1.CreatePipelineJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x85\x01\n\x0f\x43reateExportJob\x12\x31.soundwright.separation.v1.CreateExportJobRequest\x1a\x32.soundwright.separation.v1.CreateExportJobResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe8\xf3\x18\x01\x12{\n\tRenderMix\x12+.soundwright.separation.v1.RenderMixRequest\x1a,.soundwright.separation.v1.RenderMixResponse\"\x13\x90\x02\x02\xc8\xf3\x18\x88\x0e\xda\xf3\x18\x07gateway\x12\x81\x01\n\x0fGetLalalaiQuota\x12\x31.soundwright.separation.v1.GetLalalaiQuotaRequest\x1a\x32.soundwright.separation.v1.GetLalalaiQuotaResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43\x61ncelLalalaiTask\x12\x33.soundwright.separation.v1.CancelLalalaiTaskRequest\x1a\x34.soundwright.separation.v1.CancelLalalaiTaskResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x8a\x01\n\x12\x43\x61ncelLalalaiTasks\x12\x34.soundwright.separation.v1.CancelLalalaiTasksRequest\x1a\x35.soundwright.separation.v1.CancelLalalaiTasksResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,8 +44,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEPARATIONSERVICE'].methods_by_name['CreatePipelineJob']._serialized_options = b'\220\002\002\300\363\030\001'
   _globals['_SEPARATIONSERVICE'].methods_by_name['CreateExportJob']._loaded_options = None
   _globals['_SEPARATIONSERVICE'].methods_by_name['CreateExportJob']._serialized_options = b'\220\002\002\300\363\030\001\350\363\030\001'
-  _globals['_SEPARATIONSERVICE'].methods_by_name['ListModels']._loaded_options = None
-  _globals['_SEPARATIONSERVICE'].methods_by_name['ListModels']._serialized_options = b'\220\002\001\300\363\030\001'
   _globals['_SEPARATIONSERVICE'].methods_by_name['RenderMix']._loaded_options = None
   _globals['_SEPARATIONSERVICE'].methods_by_name['RenderMix']._serialized_options = b'\220\002\002\310\363\030\210\016\332\363\030\007gateway'
   _globals['_SEPARATIONSERVICE'].methods_by_name['GetLalalaiQuota']._loaded_options = None
@@ -55,64 +52,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEPARATIONSERVICE'].methods_by_name['CancelLalalaiTask']._serialized_options = b'\220\002\002\300\363\030\001'
   _globals['_SEPARATIONSERVICE'].methods_by_name['CancelLalalaiTasks']._loaded_options = None
   _globals['_SEPARATIONSERVICE'].methods_by_name['CancelLalalaiTasks']._serialized_options = b'\220\002\002\300\363\030\001'
-  _globals['_SEPARATIONSERVICE'].methods_by_name['DescribeModels']._loaded_options = None
-  _globals['_SEPARATIONSERVICE'].methods_by_name['DescribeModels']._serialized_options = b'\220\002\001\300\363\030\001'
-  _globals['_SEPARATIONSERVICE'].methods_by_name['FetchModel']._loaded_options = None
-  _globals['_SEPARATIONSERVICE'].methods_by_name['FetchModel']._serialized_options = b'\300\363\030\001\350\363\030\001'
-  _globals['_DESCRIBEMODELSREQUEST']._serialized_start=224
-  _globals['_DESCRIBEMODELSREQUEST']._serialized_end=247
-  _globals['_DESCRIBEMODELSRESPONSE']._serialized_start=249
-  _globals['_DESCRIBEMODELSRESPONSE']._serialized_end=319
-  _globals['_FETCHMODELREQUEST']._serialized_start=321
-  _globals['_FETCHMODELREQUEST']._serialized_end=369
-  _globals['_FETCHMODELRESPONSE']._serialized_start=371
-  _globals['_FETCHMODELRESPONSE']._serialized_end=436
-  _globals['_CREATEJOBREQUEST']._serialized_start=439
-  _globals['_CREATEJOBREQUEST']._serialized_end=682
-  _globals['_CREATEJOBRESPONSE']._serialized_start=684
-  _globals['_CREATEJOBRESPONSE']._serialized_end=762
-  _globals['_CREATEBATCHREQUEST']._serialized_start=765
-  _globals['_CREATEBATCHREQUEST']._serialized_end=898
-  _globals['_CREATEBATCHRESPONSE']._serialized_start=900
-  _globals['_CREATEBATCHRESPONSE']._serialized_end=982
-  _globals['_PLANJOBSREQUEST']._serialized_start=984
-  _globals['_PLANJOBSREQUEST']._serialized_end=1089
-  _globals['_PLANJOBSRESPONSE']._serialized_start=1091
-  _globals['_PLANJOBSRESPONSE']._serialized_end=1160
-  _globals['_JOBPLAN']._serialized_start=1163
-  _globals['_JOBPLAN']._serialized_end=1431
-  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_start=1433
-  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_end=1502
-  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_start=1504
-  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_end=1590
-  _globals['_CREATEEXPORTJOBREQUEST']._serialized_start=1592
-  _globals['_CREATEEXPORTJOBREQUEST']._serialized_end=1675
-  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_start=1677
-  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_end=1761
-  _globals['_LISTMODELSREQUEST']._serialized_start=1763
-  _globals['_LISTMODELSREQUEST']._serialized_end=1782
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1784
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1854
-  _globals['_MODEL']._serialized_start=1857
-  _globals['_MODEL']._serialized_end=1998
-  _globals['_RENDERMIXREQUEST']._serialized_start=2001
-  _globals['_RENDERMIXREQUEST']._serialized_end=2161
-  _globals['_RENDERMIXRESPONSE']._serialized_start=2163
-  _globals['_RENDERMIXRESPONSE']._serialized_end=2266
-  _globals['_UPLOADEDSTEM']._serialized_start=2268
-  _globals['_UPLOADEDSTEM']._serialized_end=2318
-  _globals['_GETLALALAIQUOTAREQUEST']._serialized_start=2320
-  _globals['_GETLALALAIQUOTAREQUEST']._serialized_end=2344
-  _globals['_GETLALALAIQUOTARESPONSE']._serialized_start=2346
-  _globals['_GETLALALAIQUOTARESPONSE']._serialized_end=2437
-  _globals['_CANCELLALALAITASKREQUEST']._serialized_start=2439
-  _globals['_CANCELLALALAITASKREQUEST']._serialized_end=2482
-  _globals['_CANCELLALALAITASKRESPONSE']._serialized_start=2484
-  _globals['_CANCELLALALAITASKRESPONSE']._serialized_end=2545
-  _globals['_CANCELLALALAITASKSREQUEST']._serialized_start=2547
-  _globals['_CANCELLALALAITASKSREQUEST']._serialized_end=2574
-  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_start=2576
-  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_end=2639
-  _globals['_SEPARATIONSERVICE']._serialized_start=2642
-  _globals['_SEPARATIONSERVICE']._serialized_end=4182
+  _globals['_CREATEJOBREQUEST']._serialized_start=190
+  _globals['_CREATEJOBREQUEST']._serialized_end=320
+  _globals['_CREATEJOBRESPONSE']._serialized_start=322
+  _globals['_CREATEJOBRESPONSE']._serialized_end=400
+  _globals['_CREATEBATCHREQUEST']._serialized_start=403
+  _globals['_CREATEBATCHREQUEST']._serialized_end=536
+  _globals['_CREATEBATCHRESPONSE']._serialized_start=538
+  _globals['_CREATEBATCHRESPONSE']._serialized_end=620
+  _globals['_PLANJOBSREQUEST']._serialized_start=622
+  _globals['_PLANJOBSREQUEST']._serialized_end=727
+  _globals['_PLANJOBSRESPONSE']._serialized_start=729
+  _globals['_PLANJOBSRESPONSE']._serialized_end=798
+  _globals['_JOBPLAN']._serialized_start=801
+  _globals['_JOBPLAN']._serialized_end=1069
+  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_start=1071
+  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_end=1140
+  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_start=1142
+  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_end=1228
+  _globals['_CREATEEXPORTJOBREQUEST']._serialized_start=1230
+  _globals['_CREATEEXPORTJOBREQUEST']._serialized_end=1313
+  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_start=1315
+  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_end=1399
+  _globals['_RENDERMIXREQUEST']._serialized_start=1402
+  _globals['_RENDERMIXREQUEST']._serialized_end=1562
+  _globals['_RENDERMIXRESPONSE']._serialized_start=1564
+  _globals['_RENDERMIXRESPONSE']._serialized_end=1667
+  _globals['_UPLOADEDSTEM']._serialized_start=1669
+  _globals['_UPLOADEDSTEM']._serialized_end=1719
+  _globals['_GETLALALAIQUOTAREQUEST']._serialized_start=1721
+  _globals['_GETLALALAIQUOTAREQUEST']._serialized_end=1745
+  _globals['_GETLALALAIQUOTARESPONSE']._serialized_start=1747
+  _globals['_GETLALALAIQUOTARESPONSE']._serialized_end=1838
+  _globals['_CANCELLALALAITASKREQUEST']._serialized_start=1840
+  _globals['_CANCELLALALAITASKREQUEST']._serialized_end=1883
+  _globals['_CANCELLALALAITASKRESPONSE']._serialized_start=1885
+  _globals['_CANCELLALALAITASKRESPONSE']._serialized_end=1946
+  _globals['_CANCELLALALAITASKSREQUEST']._serialized_start=1948
+  _globals['_CANCELLALALAITASKSREQUEST']._serialized_end=1975
+  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_start=1977
+  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_end=2040
+  _globals['_SEPARATIONSERVICE']._serialized_start=2043
+  _globals['_SEPARATIONSERVICE']._serialized_end=3222
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,6 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
 from soundwright.library.v1 import job_pb2 as job_pb2
-from soundwright.models.v1 import model_pb2 as model_pb2
 from soundwright.separation.v1 import jobs_pb2 as jobs_pb2
 import builtins as builtins
 import sys
@@ -22,136 +21,26 @@ else:
 DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
-class DescribeModelsRequest(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class DescribeModelsResponse(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    MODELS_FIELD_NUMBER: builtins.int
-    @builtins.property
-    def models(self) -> containers.RepeatedCompositeFieldContainer[model_pb2.Model]: ...
-    def __init__(
-        self,
-        *,
-        models: abc.Iterable[model_pb2.Model] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["models", b"models"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class FetchModelRequest(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: builtins.int
-    ALLOW_FIELD_NUMBER: builtins.int
-    name: builtins.str
-    allow: builtins.bool
-    """the caller allows the weights, although their authors state no licence"""
-    def __init__(
-        self,
-        *,
-        name: builtins.str = ...,
-        allow: builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["allow", b"allow", "name", b"name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class FetchModelResponse(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    MODEL_FIELD_NUMBER: builtins.int
-    @builtins.property
-    def model(self) -> model_pb2.Model: ...
-    def __init__(
-        self,
-        *,
-        model: model_pb2.Model | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["model", b"model"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["model", b"model"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
 class CreateJobRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     TRACK_ID_FIELD_NUMBER: builtins.int
-    MODEL_FIELD_NUMBER: builtins.int
-    ENGINE_FIELD_NUMBER: builtins.int
-    FORMAT_FIELD_NUMBER: builtins.int
+    PARAMETERS_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
-    QUALITY_FIELD_NUMBER: builtins.int
-    STEMS_FIELD_NUMBER: builtins.int
-    MODELS_FIELD_NUMBER: builtins.int
-    WEIGHTS_FIELD_NUMBER: builtins.int
-    COMBINE_FIELD_NUMBER: builtins.int
-    CHAIN_FIELD_NUMBER: builtins.int
     track_id: builtins.str
-    model: builtins.str
-    """empty: the default; "auto": the service chooses, see SeparationSpec.model_reason"""
-    engine: builtins.str
-    """empty or "local": the built-in engine that runs the model; or "lalalai" """
-    format: builtins.str
-    """"flac" (default), "wav16", "wav24", "wav32f" """
     idempotency_key: builtins.str
-    quality: builtins.str
-    """for the model "auto": "fast", "balanced" (default) or "best" """
-    combine: builtins.str
-    """"average" (default) or "max_magnitude": the strongest estimate in each bin of the spectrum"""
     @builtins.property
-    def stems(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Stems of the model. Empty: all. If they are not all, the job also returns "accompaniment", the recording without them."""
-
-    @builtins.property
-    def models(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Two to four models whose estimates are combined, instead of model. The stems are those that all models have."""
-
-    @builtins.property
-    def weights(self) -> containers.RepeatedScalarFieldContainer[builtins.float]:
-        """one positive number for each of models, for "average"; empty: all weigh the same"""
-
-    @builtins.property
-    def chain(self) -> containers.RepeatedCompositeFieldContainer[jobs_pb2.ChainStep]:
-        """at most two further separations, of stems"""
-
+    def parameters(self) -> jobs_pb2.SeparationParameters: ...
     def __init__(
         self,
         *,
         track_id: builtins.str = ...,
-        model: builtins.str = ...,
-        engine: builtins.str = ...,
-        format: builtins.str = ...,
+        parameters: jobs_pb2.SeparationParameters | None = ...,
         idempotency_key: builtins.str = ...,
-        quality: builtins.str = ...,
-        stems: abc.Iterable[builtins.str] | None = ...,
-        models: abc.Iterable[builtins.str] | None = ...,
-        weights: abc.Iterable[builtins.float] | None = ...,
-        combine: builtins.str = ...,
-        chain: abc.Iterable[jobs_pb2.ChainStep] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["chain", b"chain", "combine", b"combine", "engine", b"engine", "format", b"format", "idempotency_key", b"idempotency_key", "model", b"model", "models", b"models", "quality", b"quality", "stems", b"stems", "track_id", b"track_id", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["idempotency_key", b"idempotency_key", "parameters", b"parameters", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -418,73 +307,6 @@ class CreateExportJobResponse(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["existed", b"existed", "job", b"job"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class ListModelsRequest(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class ListModelsResponse(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    MODELS_FIELD_NUMBER: builtins.int
-    @builtins.property
-    def models(self) -> containers.RepeatedCompositeFieldContainer[Model]: ...
-    def __init__(
-        self,
-        *,
-        models: abc.Iterable[Model] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["models", b"models"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class Model(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: builtins.int
-    DESCRIPTION_FIELD_NUMBER: builtins.int
-    STEMS_FIELD_NUMBER: builtins.int
-    ENGINE_FIELD_NUMBER: builtins.int
-    NEEDS_WEIGHTS_FIELD_NUMBER: builtins.int
-    FACTS_FIELD_NUMBER: builtins.int
-    name: builtins.str
-    description: builtins.str
-    engine: builtins.str
-    needs_weights: builtins.bool
-    @builtins.property
-    def stems(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
-    @builtins.property
-    def facts(self) -> model_pb2.Model:
-        """what is known about it, and the state of its weights"""
-
-    def __init__(
-        self,
-        *,
-        name: builtins.str = ...,
-        description: builtins.str = ...,
-        stems: abc.Iterable[builtins.str] | None = ...,
-        engine: builtins.str = ...,
-        needs_weights: builtins.bool = ...,
-        facts: model_pb2.Model | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["facts", b"facts"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["description", b"description", "engine", b"engine", "facts", b"facts", "name", b"name", "needs_weights", b"needs_weights", "stems", b"stems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -60,11 +60,6 @@ class SeparationServiceStub:
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobRequest.SerializeToString,
                 response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobResponse.FromString,
                 _registered_method=True)
-        self.ListModels = channel.unary_unary(
-                '/soundwright.separation.v1.SeparationService/ListModels',
-                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsRequest.SerializeToString,
-                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsResponse.FromString,
-                _registered_method=True)
         self.RenderMix = channel.unary_unary(
                 '/soundwright.separation.v1.SeparationService/RenderMix',
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixRequest.SerializeToString,
@@ -84,16 +79,6 @@ class SeparationServiceStub:
                 '/soundwright.separation.v1.SeparationService/CancelLalalaiTasks',
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksRequest.SerializeToString,
                 response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksResponse.FromString,
-                _registered_method=True)
-        self.DescribeModels = channel.unary_unary(
-                '/soundwright.separation.v1.SeparationService/DescribeModels',
-                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsRequest.SerializeToString,
-                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsResponse.FromString,
-                _registered_method=True)
-        self.FetchModel = channel.unary_unary(
-                '/soundwright.separation.v1.SeparationService/FetchModel',
-                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelRequest.SerializeToString,
-                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelResponse.FromString,
                 _registered_method=True)
 
 
@@ -136,12 +121,6 @@ class SeparationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListModels(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def RenderMix(self, request, context):
         """Mixes uploaded files and stored stems of a track into one stereo file, WAV or FLAC. Stops if the caller disconnects.
         """
@@ -165,22 +144,6 @@ class SeparationServiceServicer:
 
     def CancelLalalaiTasks(self, request, context):
         """Cancels all unfinished lalal.ai tasks of the caller.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def DescribeModels(self, request, context):
-        """Returns all models with the state of their weights in the component that answers.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def FetchModel(self, request, context):
-        """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-        the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
-        allowed them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,11 +177,6 @@ def add_SeparationServiceServicer_to_server(servicer, server):
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobRequest.FromString,
                     response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobResponse.SerializeToString,
             ),
-            'ListModels': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListModels,
-                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsRequest.FromString,
-                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsResponse.SerializeToString,
-            ),
             'RenderMix': grpc.unary_unary_rpc_method_handler(
                     servicer.RenderMix,
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixRequest.FromString,
@@ -238,16 +196,6 @@ def add_SeparationServiceServicer_to_server(servicer, server):
                     servicer.CancelLalalaiTasks,
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksRequest.FromString,
                     response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksResponse.SerializeToString,
-            ),
-            'DescribeModels': grpc.unary_unary_rpc_method_handler(
-                    servicer.DescribeModels,
-                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsRequest.FromString,
-                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsResponse.SerializeToString,
-            ),
-            'FetchModel': grpc.unary_unary_rpc_method_handler(
-                    servicer.FetchModel,
-                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelRequest.FromString,
-                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -397,33 +345,6 @@ class SeparationService:
             _registered_method=True)
 
     @staticmethod
-    def ListModels(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/soundwright.separation.v1.SeparationService/ListModels',
-            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsRequest.SerializeToString,
-            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
     def RenderMix(request,
             target,
             options=(),
@@ -521,60 +442,6 @@ class SeparationService:
             '/soundwright.separation.v1.SeparationService/CancelLalalaiTasks',
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksRequest.SerializeToString,
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def DescribeModels(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/soundwright.separation.v1.SeparationService/DescribeModels',
-            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsRequest.SerializeToString,
-            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def FetchModel(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/soundwright.separation.v1.SeparationService/FetchModel',
-            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelRequest.SerializeToString,
-            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

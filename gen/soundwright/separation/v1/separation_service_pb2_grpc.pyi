@@ -27,7 +27,6 @@ class SeparationServiceStub:
     """Creates a job with the four stages and nine tracks of the pipeline dialect."""
     CreateExportJob: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CreateExportJobRequest, _separation_service_pb2.CreateExportJobResponse]
     """Stores the stems of a track in another format, as one ZIP archive."""
-    ListModels: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.ListModelsRequest, _separation_service_pb2.ListModelsResponse]
     RenderMix: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.RenderMixRequest, _separation_service_pb2.RenderMixResponse]
     """Mixes uploaded files and stored stems of a track into one stereo file, WAV or FLAC. Stops if the caller disconnects."""
     GetLalalaiQuota: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.GetLalalaiQuotaRequest, _separation_service_pb2.GetLalalaiQuotaResponse]
@@ -36,13 +35,6 @@ class SeparationServiceStub:
     """Cancels a lalal.ai task of the caller and its job."""
     CancelLalalaiTasks: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CancelLalalaiTasksRequest, _separation_service_pb2.CancelLalalaiTasksResponse]
     """Cancels all unfinished lalal.ai tasks of the caller."""
-    DescribeModels: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.DescribeModelsRequest, _separation_service_pb2.DescribeModelsResponse]
-    """Returns all models with the state of their weights in the component that answers."""
-    FetchModel: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.FetchModelRequest, _separation_service_pb2.FetchModelResponse]
-    """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-    the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
-    allowed them.
-    """
 
 class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Separates recordings into stems, and mixes stems."""
@@ -89,13 +81,6 @@ class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores the stems of a track in another format, as one ZIP archive."""
 
     @_abc_1.abstractmethod
-    def ListModels(
-        self,
-        request: _separation_service_pb2.ListModelsRequest,
-        context: _aio.ServicerContext[_separation_service_pb2.ListModelsRequest, _abc.Awaitable[_separation_service_pb2.ListModelsResponse]],
-    ) -> _abc.Awaitable[_separation_service_pb2.ListModelsResponse]: ...
-
-    @_abc_1.abstractmethod
     def RenderMix(
         self,
         request: _separation_service_pb2.RenderMixRequest,
@@ -126,24 +111,5 @@ class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_separation_service_pb2.CancelLalalaiTasksRequest, _abc.Awaitable[_separation_service_pb2.CancelLalalaiTasksResponse]],
     ) -> _abc.Awaitable[_separation_service_pb2.CancelLalalaiTasksResponse]:
         """Cancels all unfinished lalal.ai tasks of the caller."""
-
-    @_abc_1.abstractmethod
-    def DescribeModels(
-        self,
-        request: _separation_service_pb2.DescribeModelsRequest,
-        context: _aio.ServicerContext[_separation_service_pb2.DescribeModelsRequest, _abc.Awaitable[_separation_service_pb2.DescribeModelsResponse]],
-    ) -> _abc.Awaitable[_separation_service_pb2.DescribeModelsResponse]:
-        """Returns all models with the state of their weights in the component that answers."""
-
-    @_abc_1.abstractmethod
-    def FetchModel(
-        self,
-        request: _separation_service_pb2.FetchModelRequest,
-        context: _aio.ServicerContext[_separation_service_pb2.FetchModelRequest, _abc.Awaitable[_separation_service_pb2.FetchModelResponse]],
-    ) -> _abc.Awaitable[_separation_service_pb2.FetchModelResponse]:
-        """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-        the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
-        allowed them.
-        """
 
 def add_SeparationServiceServicer_to_server(servicer: SeparationServiceServicer, server: _aio.Server) -> None: ...

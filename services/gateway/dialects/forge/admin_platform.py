@@ -7,11 +7,9 @@ from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
-from soundwright.generation.v1 import generation_service_pb2
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.models.v1 import model_pb2
-from soundwright.separation.v1 import separation_service_pb2
+from soundwright.models.v1 import model_pb2, model_service_pb2, model_service_pb2_grpc
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
@@ -29,9 +27,8 @@ from services.gateway.openapi.responses import documented
 __all__ = ["platform_routes"]
 
 _FETCH_SECONDS = 30.0
+_Component = Literal["separation", "generation"]
 _Weights = Literal["built_in", "present", "missing", "fetching", "failed", "not_installed"]
-_ModelComponent = Literal["separation", "generation"]
-_MODEL_COMPONENTS: tuple[_ModelComponent, ...] = get_args(_ModelComponent)
 _WEIGHTS: dict[str, _Weights] = {word: word for word in get_args(_Weights)}
 
 
@@ -78,7 +75,7 @@ class PlatformStorage(TypedDict):
 class PlatformModel(TypedDict):
     """A model, and the state of its weights."""
 
-    component: Annotated[_ModelComponent, Field(examples=["separation"])]
+    component: Annotated[_Component, Field(examples=["separation"])]
     name: Annotated[str, Field(examples=["htdemucs"])]
     description: Annotated[str, Field(examples=["Separates drums, bass, other and vocals."])]
     engine: Annotated[str, Field(examples=["demucs"])]
@@ -111,7 +108,7 @@ class PlatformModel(TypedDict):
 class PlatformModelsMeta(TypedDict):
     """What the list lacks."""
 
-    unavailable: Annotated[list[_ModelComponent], Field(description="Components that do not answer.", examples=[[]])]
+    unavailable: Annotated[list[_Component], Field(description="Components that do not answer.", examples=[[]])]
 
 
 class PlatformModels(TypedDict):
@@ -134,6 +131,10 @@ class FetchModelParameters(BaseModel):
 def platform_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/api/admin", tags=["forge admin"])
     clients = gateway.clients
+    stubs: dict[_Component, model_service_pb2_grpc.ModelServiceStub] = {
+        "separation": clients.separation_models,
+        "generation": clients.generation_models,
+    }
 
     @router.get("/components")
     @access(Access.ACCOUNT, RateClass.NORMAL)
@@ -175,17 +176,14 @@ def platform_routes(gateway: Gateway) -> APIRouter:
         ``meta`` names the components that do not answer, whose models are missing.
         """
         require_administrator()
-        answers = await asyncio.gather(
-            clients.separation.DescribeModels(separation_service_pb2.DescribeModelsRequest()),
-            clients.generation.DescribeModels(generation_service_pb2.DescribeModelsRequest()),
-            return_exceptions=True,
-        )
+        asked = model_service_pb2.ListModelsRequest()
+        answers = await asyncio.gather(*(models.ListModels(asked) for models in stubs.values()), return_exceptions=True)
         body: PlatformModels = {"data": [], "meta": {"unavailable": []}}
-        for component, answer in zip(_MODEL_COMPONENTS, answers, strict=True):
+        for name, answer in zip(stubs, answers, strict=True):
             if not isinstance(answer, BaseException):
-                body["data"] += [_model_to_wire(component, model) for model in answer.models]
+                body["data"] += [_model_to_wire(name, model) for model in answer.models]
             elif isinstance(answer, AppError) and answer.code in (Code.UNAVAILABLE, Code.TIMEOUT):
-                body["meta"]["unavailable"].append(component)
+                body["meta"]["unavailable"].append(name)
             else:
                 raise answer
         return JSONResponse(body)
@@ -212,14 +210,11 @@ def platform_routes(gateway: Gateway) -> APIRouter:
         If `needs_consent` is true, send `allow`. `GET /api/admin/models` shows when the weights are present.
         """
         require_administrator()
-        if component == "separation":
-            wanted = separation_service_pb2.FetchModelRequest(name=name, allow=parameters.allow)
-            separating = await clients.separation.FetchModel(wanted, timeout=_FETCH_SECONDS)
-            return data(_model_to_wire("separation", separating.model), 202)
-        if component == "generation":
-            asked = generation_service_pb2.FetchModelRequest(name=name, allow=parameters.allow)
-            generating = await clients.generation.FetchModel(asked, timeout=_FETCH_SECONDS)
-            return data(_model_to_wire("generation", generating.model), 202)
+        owner = next((name for name in stubs if name == component), None)
+        if owner is not None:
+            wanted = model_service_pb2.FetchModelRequest(name=name, allow=parameters.allow)
+            answer = await stubs[owner].FetchModel(wanted, timeout=_FETCH_SECONDS)
+            return data(_model_to_wire(owner, answer.model), 202)
         raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", "Models belong to the component separation or generation.")
 
     return router
@@ -234,7 +229,7 @@ def _queue_to_wire(queue: pb.QueueDepth) -> QueueDepth:
     }
 
 
-def _model_to_wire(component: _ModelComponent, model: model_pb2.Model) -> PlatformModel:
+def _model_to_wire(component: _Component, model: model_pb2.Model) -> PlatformModel:
     return {
         "component": component,
         "name": model.name,

@@ -7,14 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, field_validator
 from soundwright.library.v1 import job_pb2
-from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.processing import SeparationParameters, separation_request
+from services.gateway.dialects.forge.processing import SeparationParameters, separation_parameters
 from services.gateway.dialects.forge.serializers import batch_counts, data, time_to_wire
 from services.gateway.dialects.forge.shapes import BatchCounts, Data
 from services.gateway.http.access import Access, access
@@ -135,9 +134,9 @@ def batch_request(parameters: BatchParameters) -> pb.CreateBatchRequest:
     Raises:
         AppError: ``TRACK_NOT_FOUND`` with the texts that are no IDs.
     """
-    # The fields have the same numbers.
-    asked = jobs_pb2.SeparationParameters.FromString(separation_request(parameters).SerializeToString())
-    return pb.CreateBatchRequest(parameters=asked, track_ids=_canonical(parameters.track_ids))
+    return pb.CreateBatchRequest(
+        parameters=separation_parameters(parameters), track_ids=_canonical(parameters.track_ids)
+    )
 
 
 def _canonical(track_ids: list[str]) -> list[str]:

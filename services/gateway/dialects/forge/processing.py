@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, field_validator
 from soundwright.library.v1 import job_pb2
+from soundwright.models.v1 import model_service_pb2
 from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
@@ -25,7 +26,7 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Percent, Seconds, Uuid, documented
 from services.gateway.records import own_job, own_track
 
-__all__ = ["SeparationParameters", "processing_routes", "separation_request"]
+__all__ = ["SeparationParameters", "processing_routes", "separation_parameters"]
 
 
 class ChainStep(TypedDict):
@@ -211,8 +212,9 @@ def processing_routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """Start a separation of a track into stems."""
         track = await own_track(clients, parameters.track_id, needs_audio=True)
-        asked = separation_request(parameters)
-        asked.track_id, asked.idempotency_key = track.id, idempotency_key
+        asked = pb.CreateJobRequest(
+            track_id=track.id, parameters=separation_parameters(parameters), idempotency_key=idempotency_key
+        )
         answer = await clients.separation.CreateJob(asked)
         job = answer.job
         started: SeparationStarted = {
@@ -235,42 +237,34 @@ def processing_routes(gateway: Gateway) -> APIRouter:
     @documented(Data[SeparationModels])
     async def list_models() -> Response:
         """List the models for separations: what they separate, their licences, published scores, files and measured speed."""
-        answer = await clients.separation.ListModels(pb.ListModelsRequest())
+        answer = await clients.separation_models.ListModels(model_service_pb2.ListModelsRequest())
         models: list[SeparationModel] = [
             {
                 "name": model.name,
                 "description": model.description,
-                "stems": len(model.stems),
-                "stem_types": list(model.stems),
+                "stems": len(model.outputs),
+                "stem_types": list(model.outputs),
                 "engine": model.engine,
-                "needs_weights": model.needs_weights,
-                **model_facts(model.facts),
+                "needs_weights": bool(model.weights_licence),
+                **model_facts(model),
             }
             for model in answer.models
+            if model.listed
         ]
         return data({"models": models})
 
     return router
 
 
-def separation_request(parameters: SeparationParameters) -> pb.CreateJobRequest:
-    """Return the request for a separation, without its track."""
-    return pb.CreateJobRequest(
-        model=parameters.model,
-        engine=parameters.engine,
-        format=parameters.format,
-        quality=parameters.quality,
-        stems=parameters.stems,
-        models=parameters.models,
-        weights=parameters.weights,
-        combine=parameters.combine,
-        chain=[jobs_pb2.ChainStep(stem=step["stem"], model=step["model"]) for step in parameters.chain],
-    )
+def separation_parameters(parameters: SeparationParameters) -> jobs_pb2.SeparationParameters:
+    """Return the message of the parameters. Its fields have the same names."""
+    return jobs_pb2.SeparationParameters(**parameters.model_dump(include=set(SeparationParameters.model_fields)))
 
 
 def separation_to_wire(job: job_pb2.Job) -> Separation:
     result = job.result if job.HasField("result") else None
-    requested = _requested_model(job)
+    requested, spec = _requested_model(job), _spec(job)
+    parameters = spec.parameters
     return {
         "id": job.id,
         "track_id": job.track_id,
@@ -278,14 +272,14 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
         "progress": progress(job),
         "message": progress_message(job),
         "model": result.model if result else requested,
-        "engine": result.engine if result else _spec(job).engine or None,
+        "engine": result.engine if result else parameters.engine or None,
         "requested_model": requested,
-        "model_reason": _spec(job).model_reason or None,
-        "requested_stems": list(_spec(job).stems),
-        "models": list(_spec(job).models) if len(_spec(job).models) > 1 else [],
-        "weights": list(_spec(job).weights),
-        "combine": _spec(job).combine or None,
-        "chain": [{"stem": step.stem, "model": step.model} for step in _spec(job).chain],
+        "model_reason": spec.model_reason or None,
+        "requested_stems": list(parameters.stems),
+        "models": list(parameters.models),
+        "weights": list(parameters.weights),
+        "combine": parameters.combine or None,
+        "chain": [{"stem": step.stem, "model": step.model} for step in parameters.chain],
         "runs": _runs(result) if result else [],
         "degraded": result.degraded if result else False,
         "degraded_reason": (result.degraded_reason or None) if result else None,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from soundwright.generation.v1 import generation_service_pb2 as pb
+from soundwright.generation.v1 import jobs_pb2
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import JSONResponse, Response
@@ -15,8 +16,8 @@ from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.dialect import SuccessRoute
 from services.gateway.dialects.soundbox.identity import user_scope
+from services.gateway.dialects.soundbox.model_names import MODELS
 from services.gateway.dialects.soundbox.params import (
-    MODELS,
     ClipId,
     Integer,
     Number,
@@ -156,15 +157,17 @@ def generate_routes(gateway: Gateway) -> APIRouter:
         with user_scope(user_id_of(request, values)):
             parameters = validate_body(GenerateBody, values)
             job_request = pb.CreateJobsRequest(
-                prompt=parameters.prompt,
-                duration_seconds=parameters.duration,
-                model=parameters.model,
-                seed=parameters.seed,
+                parameters=jobs_pb2.GenerationSpec(
+                    prompt=parameters.prompt,
+                    duration_seconds=parameters.duration,
+                    model=parameters.model,
+                    seed=parameters.seed,
+                    loop=parameters.loop,
+                    continue_from_id=parameters.continue_from[:64],
+                ),
                 idempotency_key=idempotency_key,
                 priority=parameters.priority,
-                loop=parameters.loop,
                 variation_count=parameters.variations,
-                continue_from_id=parameters.continue_from[:64],
             )
             try:
                 answer = await clients.generation.CreateJobs(job_request)

@@ -15,8 +15,8 @@ from typing_extensions import TypedDict
 from kit.errors import AppError, Code
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.soundbox.identity import owner_ids, user_scope
+from services.gateway.dialects.soundbox.model_names import MODELS
 from services.gateway.dialects.soundbox.params import (
-    MODELS,
     ClipId,
     FamilyFilter,
     HistoryLength,

@@ -31,7 +31,6 @@ from services.gateway.http.playback import PIXEL_FRAMES
 from services.gateway.http.problems import details_of
 
 __all__ = [
-    "MODELS",
     "AudioName",
     "Clamped",
     "ClipId",

@@ -15,8 +15,8 @@ from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.generate import find_job
 from services.gateway.dialects.soundbox.identity import public_user_id, user_scope
+from services.gateway.dialects.soundbox.model_names import MODELS
 from services.gateway.dialects.soundbox.params import (
-    MODELS,
     ClipId,
     UserBody,
     bad_request,

@@ -102,8 +102,11 @@ def _import_audiocraft() -> None:
 
 _import_audiocraft()
 
-from audiocraft.data.audio_utils import convert_audio  # noqa: E402
-from audiocraft.models import AudioGen, MAGNeT, MusicGen, loaders  # noqa: E402
+from audiocraft.data.audio_utils import convert_audio as convert_audio  # noqa: E402
+from audiocraft.models import AudioGen as AudioGen  # noqa: E402
+from audiocraft.models import MAGNeT as MAGNeT  # noqa: E402
+from audiocraft.models import MusicGen as MusicGen  # noqa: E402
+from audiocraft.models import loaders  # noqa: E402
 from audiocraft.modules import conditioners  # noqa: E402
 from audiocraft.modules.transformer import set_efficient_attention_backend  # noqa: E402
 from audiocraft.utils import utils  # noqa: E402
