@@ -17,6 +17,7 @@ from soundwright.separation.v1 import jobs_pb2 as separation_pb
 from kit.worker.kind import JobKind, pack
 from services.analysis.settings import AnalysisSettings
 from services.analysis.worker import AnalysisWorker
+from services.gateway.dialects.pipeline.routes import engine_headers
 from services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind, unpacked
 from services.gateway.job_retries import RETRIES
 from services.gateway.job_views import status
@@ -187,3 +188,12 @@ def test_every_kind_limits_its_unfinished_jobs() -> None:
     # A batch counts as its jobs.
     others = {job_pb2.JOB_KIND_GENERATION, job_pb2.JOB_KIND_BATCH, job_pb2.JOB_KIND_UNSPECIFIED}
     assert {kind.kind for kind in kinds} | others == set(job_pb2.JobKind.values())
+
+
+def test_the_headers_of_a_pipeline_job_hide_no_substitution() -> None:
+    result = job_pb2.JobResult(engine="spleeter", model="spleeter", requested_model="htdemucs", degraded=True)
+    assert engine_headers(job_pb2.Job(result=result)) == {
+        "X-Soundwright-Engine": "spleeter", "X-Soundwright-Model": "spleeter",
+        "X-Soundwright-Degraded": "htdemucs was requested",
+    }  # fmt: skip
+    assert engine_headers(job_pb2.Job()) == {}

@@ -91,7 +91,7 @@ def pipeline_job_view(gateway: Gateway) -> JobView:
 
     @documented(PipelineJob)
     def view(answer: library_pb.GetJobResponse) -> Response:
-        return JSONResponse(job_to_wire(answer.job, gateway.blobs), headers=_engine_headers(answer.job))
+        return JSONResponse(job_to_wire(answer.job, gateway.blobs), headers=engine_headers(answer.job))
 
     return view
 
@@ -102,7 +102,7 @@ def _response_model(views: Iterable[JobView]) -> Any:
     return Union[tuple(doc.responses[200].model for doc in docs)]  # noqa: UP007 (a union of a variable number of types)
 
 
-def _engine_headers(job: job_pb2.Job) -> dict[str, str]:
+def engine_headers(job: job_pb2.Job) -> dict[str, str]:
     """Return headers that name the engine and the models of a job. The contract has no fields for them."""
     if not job.HasField("result"):
         return {}
