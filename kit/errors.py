@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DATA_DAMAGED_STATUS", "AppError", "Code", "Disposition", "idempotency_key_reused"]
+__all__ = ["DATA_DAMAGED_STATUS", "AppError", "Code", "Disposition", "idempotency_key_reused", "registration_needed"]
 
 DATA_DAMAGED_STATUS = 65
 """The exit status of a component whose stored data is damaged or lost: a restart does not help (``EX_DATAERR`` of sysexits.h)."""
@@ -96,4 +96,13 @@ def idempotency_key_reused() -> AppError:
         Code.CONFLICT,
         "IDEMPOTENCY_KEY_REUSED",
         "This Idempotency-Key was used for another request. Use a new key for a new request.",
+    )
+
+
+def registration_needed() -> AppError:
+    """Return the error for what only registered accounts may do."""
+    return AppError(
+        Code.PERMISSION_DENIED,
+        "REGISTRATION_NEEDED",
+        "Guests cannot do this. Register first. Your tracks and jobs stay yours.",
     )

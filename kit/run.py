@@ -112,18 +112,26 @@ class Runtime(Generic[S]):
         """Create an empty folder for this process's temporary files, and remove the folders of dead processes."""
         return self._stack.enter_context(process_folder(self.settings.scratch_dir(self.name)))
 
-    def rpc_server(self, authenticate_token: rpc.AuthenticateToken | None = None) -> rpc.RpcServer:
+    def rpc_server(
+        self, authenticate_token: rpc.AuthenticateToken | None = None, admit: rpc.Admit | None = None
+    ) -> rpc.RpcServer:
         """Build this component's gRPC server.
 
         Args:
             authenticate_token: resolves API tokens; by default, the library does.
+            admit: raises an error for callers that the component refuses.
         """
         settings = self.settings
         address = settings.grpc_bind or settings.grpc_address(self.name)
         self._require_encryption(address, "SOUNDWRIGHT_GRPC_BIND")
         self._require_encryption(settings.grpc_token_bind, "SOUNDWRIGHT_GRPC_TOKEN_BIND")
         lookup = authenticate_token or rpc.token_lookup(self._channel("library"))
-        return rpc.RpcServer(address, self.signer, lookup, settings.certificates, settings.grpc_token_bind)
+        limits = rpc.RateLimits(
+            settings.rate_heavy_per_minute, settings.rate_polling_per_minute, settings.rate_normal_per_minute
+        )
+        return rpc.RpcServer(
+            address, self.signer, lookup, settings.certificates, settings.grpc_token_bind, limits, admit
+        )
 
     def _require_encryption(self, address: str, setting: str) -> None:
         """

@@ -87,7 +87,7 @@ def run() -> None:
 
 def _token(memory: Path) -> str:
     """Return the token that ``memory`` records, or a new one. Components keep the token when only the broker restarts."""
-    if not memory.exists():
+    if not memory.exists() or not memory.read_text():
         write_private(memory, secrets.token_hex(32))
     return memory.read_text()
 

@@ -20,9 +20,9 @@ from kit.rpc.tokens import AuthenticateToken, RecentTokens
 from kit.rpc.transport import peer_names
 from kit.security.identity import Principal, Signer, bearer_token
 
-__all__ = ["CallerAuthenticator", "accepts_api_token"]
+__all__ = ["AUTHORIZATION_METADATA", "CallerAuthenticator", "accepts_api_token"]
 
-_AUTHORIZATION_METADATA = "authorization"
+AUTHORIZATION_METADATA = "authorization"
 _PLAIN: Mapping[str, Iterable[bytes]] = {}
 
 
@@ -65,7 +65,7 @@ class CallerAuthenticator:
                     "This component may not call this method in this role.",
                 )
             return caller
-        principal = await self._tokens.principal_of(bearer_token(str(metadata.get(_AUTHORIZATION_METADATA, ""))))
+        principal = await self._tokens.principal_of(bearer_token(str(metadata.get(AUTHORIZATION_METADATA, ""))))
         if not accepts_api_token(method):
             raise AppError(
                 Code.PERMISSION_DENIED, "API_TOKEN_NOT_ACCEPTED", "Only services of the platform may call this method."

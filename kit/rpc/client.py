@@ -22,10 +22,10 @@ from kit.errors import AppError, Code
 from kit.log import correlation_id
 from kit.metrics import RPC_CLIENT_DURATION
 from kit.rpc.errors import error_from_rpc
-from kit.rpc.options import ACCEPTING, CORRELATION_METADATA, PRINCIPAL_METADATA
+from kit.rpc.options import ACCEPTING, ADDRESS_METADATA, CORRELATION_METADATA, PRINCIPAL_METADATA
 from kit.rpc.transport import DelegatingChannel, open_channel
 from kit.security.certificates import NO_CERTIFICATES, Certificates
-from kit.security.identity import Signer, current_principal
+from kit.security.identity import Signer, client_address, current_principal
 
 __all__ = ["connect", "healthy", "removes", "repeatable", "require_serving"]
 
@@ -90,6 +90,7 @@ class _CallingChannel(DelegatingChannel):
             metadata = (
                 (PRINCIPAL_METADATA, self._signer.sign(principal, self._component, timeout)),
                 (CORRELATION_METADATA, correlation_id()),
+                (ADDRESS_METADATA, client_address()),
                 *tracing.headers().items(),
             )
             try:

@@ -7,8 +7,10 @@ import contextlib
 import functools
 import inspect
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, NoReturn, TypeAlias, cast
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -19,10 +21,12 @@ from kit import tracing
 from kit.errors import AppError, Code
 from kit.log import correlation_scope, get_logger
 from kit.metrics import RPC_SERVER_DURATION
-from kit.rpc.access import CallerAuthenticator
+from kit.rpc.access import AUTHORIZATION_METADATA, CallerAuthenticator
+from kit.rpc.budgets import Budgets, RateLimits
 from kit.rpc.errors import status_from_error
-from kit.rpc.options import CORRELATION_METADATA, PRINCIPAL_METADATA
-from kit.security.identity import principal_scope
+from kit.rpc.options import ADDRESS_METADATA, CORRELATION_METADATA, PRINCIPAL_METADATA
+from kit.rpc.transport import peer_names
+from kit.security.identity import Principal, address_scope, principal_scope, require_principal, usual_address
 
 __all__ = ["Context", "Edge"]
 
@@ -32,9 +36,13 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 _Metadata: TypeAlias = Mapping[str, str | bytes]
 _Answers: TypeAlias = Awaitable[None] | AsyncGenerator[Message, None]
 _Serve: TypeAlias = Callable[[Any, Context], _Answers]
+Admit: TypeAlias = Callable[[Principal], Awaitable[None]]
+"""Raises an error for a caller that the component refuses."""
 _OPEN_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 _TIME_LIMIT_SECONDS = 60
 _STREAM_LIMIT = 1000
+_OPEN_STREAM_LIMIT = 500
+_OPEN_STREAMS_PER_CONNECTION = 10
 _OPEN_STREAM_SECONDS = 3600
 _STREAM_CHECK_SECONDS = 5.0
 log = get_logger()
@@ -46,10 +54,12 @@ class Edge(grpc.aio.ServerInterceptor):
     Streams also end when the server stops and, at most six seconds later, when the API token of the caller is revoked.
     """
 
-    def __init__(self, callers: CallerAuthenticator) -> None:
+    def __init__(self, callers: CallerAuthenticator, limits: RateLimits, admit: Admit | None = None) -> None:
         self.stopping = asyncio.Event()
         self._callers = callers
-        self._stream_count = 0
+        self._admit = admit
+        self._budgets = Budgets(limits)
+        self._streams = Counter[str]()
 
     async def intercept_service(
         self,
@@ -71,7 +81,7 @@ class Edge(grpc.aio.ServerInterceptor):
             # The edge reads messages itself: gRPC would do it before the caller is known, and report its own exception.
             async def unary(content: bytes, context: Context) -> Message:
                 async with self._call(method, metadata, context):
-                    return await respond(_read(handler, content), context)
+                    return await respond(self._counted(method, metadata, _read(handler, content)), context)
 
             return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serializer)
         if handler.request_streaming and not method.startswith(_OPEN_SERVICES):
@@ -80,12 +90,37 @@ class Edge(grpc.aio.ServerInterceptor):
 
         async def stream(requests: Any, context: Context) -> None:
             async with self._call(method, metadata, context):
-                request = requests if handler.request_streaming else _read(handler, requests)
-                await self._until_ended(method, metadata, context, _send(serve(request, context), context))
+                request = (
+                    requests if handler.request_streaming else self._counted(method, metadata, _read(handler, requests))
+                )
+                await self._until_ended(method, metadata, context, _send(serve, request, context))
 
         if handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(stream, handler.request_deserializer, serializer)
         return grpc.unary_stream_rpc_method_handler(stream, response_serializer=serializer)
+
+    def _counted(self, method: str, metadata: _Metadata, request: Message) -> Message:
+        """Count a call with an API token, and return its request.
+
+        Raises:
+            AppError: ``RATE_LIMITED``.
+        """
+        if PRINCIPAL_METADATA not in metadata and not method.startswith(_OPEN_SERVICES):
+            self._budgets.take(require_principal().id, method, request)
+        return request
+
+    async def _identified(self, method: str, metadata: _Metadata, context: Context, address: str) -> Principal:
+        """Return the caller of a call.
+
+        Raises:
+            AppError: ``RATE_LIMITED`` after too many refused calls of the address; see :meth:`CallerAuthenticator.identify`.
+        """
+        credential = str(metadata.get(AUTHORIZATION_METADATA, ""))
+        guess: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if credential and PRINCIPAL_METADATA not in metadata:
+            guess = self._budgets.guess(address, credential)
+        with guess:
+            return await self._callers.identify(method, metadata, context.auth_context())
 
     @contextlib.asynccontextmanager
     async def _call(self, method: str, metadata: _Metadata, context: Context) -> AsyncIterator[None]:
@@ -96,12 +131,16 @@ class Edge(grpc.aio.ServerInterceptor):
         parent = str(metadata.get(tracing.TRACEPARENT, ""))
         # A call with an API token begins a trace. Components continue the trace of a request, if there is one.
         begins = not is_open and PRINCIPAL_METADATA not in metadata
+        address = _client_address(metadata, context)
         with (
+            address_scope(address),
             correlation_scope(str(metadata.get(CORRELATION_METADATA, ""))),
             tracing.span(method.removeprefix("/"), "server", parent=parent, begin=begins) as span,
         ):
             try:
-                principal = None if is_open else await self._callers.identify(method, metadata, context.auth_context())
+                principal = None if is_open else await self._identified(method, metadata, context, address)
+                if self._admit is not None and principal is not None:
+                    await self._admit(principal)
                 with principal_scope(principal):
                     async with _time_limit(method):
                         yield
@@ -135,21 +174,20 @@ class Edge(grpc.aio.ServerInterceptor):
         Raises:
             AppError: ``TOO_MANY_STREAMS``, ``SERVICE_STOPPING``, or the error of the refused token.
         """
-        limited = not method.startswith(
-            "/grpc.health."
-        )  # the platform's own clients watch the health of each connection
-        if limited and self._stream_count >= _STREAM_LIMIT:
+        limits = _stream_limits(method, context)
+        if any(self._streams[key] >= limit for key, limit in limits.items()):
             sending.close()
-            raise AppError(
-                Code.RATE_LIMITED, "TOO_MANY_STREAMS", "The service has too many open streams. Try again in a minute."
-            )
-        self._stream_count += limited
+            # Clients take this status of a health check for "health is not told", and go on with their calls.
+            code = Code.NOT_PROVISIONED if method.startswith("/grpc.health.") else Code.RATE_LIMITED
+            raise AppError(code, "TOO_MANY_STREAMS", "The service has too many open streams. Try again in a minute.")
+        self._streams.update(limits.keys())
         work, guard = asyncio.create_task(sending), asyncio.create_task(self._guard(method, metadata, context))
         try:
             await asyncio.wait({work, guard}, return_when=asyncio.FIRST_COMPLETED)
             (work if work.done() else guard).result()
         finally:
-            self._stream_count -= limited
+            self._streams.subtract(limits.keys())
+            self._streams += Counter()  # without zeros
             work.cancel()
             guard.cancel()
             await asyncio.gather(work, guard, return_exceptions=True)
@@ -163,6 +201,29 @@ class Edge(grpc.aio.ServerInterceptor):
                     raise _StreamEnded("SERVICE_STOPPING", "The service restarts. Repeat the call to continue.")
             if PRINCIPAL_METADATA not in metadata and not method.startswith(_OPEN_SERVICES):
                 await self._callers.identify(method, metadata, context.auth_context())
+
+
+def _stream_limits(method: str, context: Context) -> dict[str, int]:
+    """Return the counters of streams in which a stream of ``method`` counts, and their limits.
+
+    Streams of callers without credentials do not use up those of others. The platform's own clients watch the health of each
+    connection; other clients of the same socket have only as much.
+    """
+    if not method.startswith(_OPEN_SERVICES):
+        return {"calls": _STREAM_LIMIT}
+    name, peer = method.split("/")[1], context.peer()
+    if name.startswith("grpc.health.") and peer_names(context.auth_context()):
+        return {}
+    own = {} if peer.startswith("unix:") else {f"{name} {peer}": _OPEN_STREAMS_PER_CONNECTION}
+    return {name: _OPEN_STREAM_LIMIT, **own}
+
+
+def _client_address(metadata: _Metadata, context: Context) -> str:
+    """Return the address of the client: of the request that a component serves, or of the connection of the call."""
+    if PRINCIPAL_METADATA in metadata:
+        return str(metadata.get(ADDRESS_METADATA, ""))
+    family, _, rest = unquote(context.peer()).partition(":")
+    return usual_address(rest.rpartition(":")[0].strip("[]")) if family in ("ipv4", "ipv6") else ""
 
 
 class _StreamEnded(AppError):
@@ -181,8 +242,9 @@ def _read(handler: grpc.RpcMethodHandler[Any, Any], content: bytes) -> Message:
         raise AppError(Code.INVALID_ARGUMENT, "MESSAGE_INVALID", message) from None
 
 
-async def _send(answers: _Answers, context: Context) -> None:
+async def _send(serve: _Serve, request: Any, context: Context) -> None:
     """Send what a handler yields. A handler that is no generator writes to the context."""
+    answers = serve(request, context)
     if inspect.isawaitable(answers):
         await answers
         return

@@ -10,7 +10,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from kit.rpc.access import CallerAuthenticator
-from kit.rpc.edge import Edge
+from kit.rpc.budgets import RateLimits
+from kit.rpc.edge import Admit, Edge
 from kit.rpc.options import ACCEPTING, SERVER_OPTIONS
 from kit.rpc.tokens import AuthenticateToken
 from kit.rpc.transport import listen
@@ -19,6 +20,7 @@ from kit.security.identity import Signer
 
 __all__ = ["RpcServer"]
 
+_DEFAULT_LIMITS = RateLimits()
 _NOTICE_SECONDS = 0.5  # until clients have noticed that they should send calls elsewhere
 
 
@@ -32,6 +34,8 @@ class RpcServer:
         authenticate_token: AuthenticateToken | None = None,
         certificates: Certificates = NO_CERTIFICATES,
         token_address: str = "",
+        limits: RateLimits = _DEFAULT_LIMITS,
+        admit: Admit | None = None,
     ) -> None:
         """Prepare a server.
 
@@ -40,12 +44,14 @@ class RpcServer:
                 component.
             authenticate_token: resolves API tokens. Without it, the server accepts signed principals only.
             token_address: ``host:port`` of a listener for callers with an API token, who need no certificate; empty: none.
+            limits: of calls with an API token.
+            admit: raises an error for callers that the component refuses.
         """
         self._address = address
         self._certificates = certificates
         self._token_address = token_address
         callers = CallerAuthenticator(signer, authenticate_token)
-        self._edge = Edge(callers)
+        self._edge = Edge(callers, limits, admit)
         self._server = grpc.aio.server(interceptors=[self._edge], options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

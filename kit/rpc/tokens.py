@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable
 import grpc
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 
-from kit.security.identity import Principal, principal_scope
+from kit.security.identity import Principal, api_token_id, principal_scope
 
-__all__ = ["TOKEN_CACHE_SECONDS", "AuthenticateToken", "RecentTokens", "token_lookup"]
+__all__ = ["TOKEN_CACHE_SECONDS", "AuthenticateToken", "KnownCredentials", "RecentTokens", "token_lookup"]
 
 TOKEN_CACHE_SECONDS = 0.5
 _TOKEN_CACHE_LIMIT = 1000
+_KNOWN_SECONDS, _KNOWN_LIMIT = 600.0, 10_000
 
 AuthenticateToken = Callable[[str], Awaitable[Principal]]
 """Returns the principal of an API token.
@@ -62,6 +63,29 @@ class RecentTokens:
             del self._lookups[key]
 
 
+class KnownCredentials:
+    """Remembers for ten minutes which credentials were valid, as hashes, so that guesses of others behind the address of their
+    holders do not lock them out."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._valid: OrderedDict[bytes, float] = OrderedDict()
+
+    def add(self, credential: str) -> None:
+        key = hashlib.sha256(credential.encode()).digest()
+        self._valid[key] = self._now()
+        self._valid.move_to_end(key)
+        if len(self._valid) > _KNOWN_LIMIT:
+            self._valid.popitem(last=False)
+
+    def discard(self, credential: str) -> None:
+        self._valid.pop(hashlib.sha256(credential.encode()).digest(), None)
+
+    def __contains__(self, credential: str) -> bool:
+        time = self._valid.get(hashlib.sha256(credential.encode()).digest())
+        return time is not None and self._now() - time < _KNOWN_SECONDS
+
+
 def token_lookup(library: grpc.aio.Channel) -> AuthenticateToken:
     """Return a function that asks the library for the principal of an API token."""
     accounts = library_service_pb2_grpc.AccountServiceStub(library)
@@ -69,6 +93,6 @@ def token_lookup(library: grpc.aio.Channel) -> AuthenticateToken:
     async def authenticate(token: str) -> Principal:
         with principal_scope(None):  # the component asks on its own behalf
             answer = await accounts.AuthenticateToken(library_service_pb2.AuthenticateTokenRequest(token=token))
-        return Principal(answer.account.id, answer.account.role, proof=answer.proof)
+        return Principal(answer.account.id, answer.account.role, api_token_id=api_token_id(token), proof=answer.proof)
 
     return authenticate

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import hashlib
+import ipaddress
+import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,7 +35,10 @@ __all__ = [
     "ROLE_RANKS",
     "Principal",
     "Signer",
+    "address_scope",
+    "api_token_id",
     "bearer_token",
+    "client_address",
     "current_principal",
     "is_anonymous_id",
     "principal_scope",
@@ -40,6 +46,7 @@ __all__ = [
     "require_principal",
     "role_too_low",
     "service_principal",
+    "usual_address",
 ]
 
 ROLE_RANKS: Mapping[str, int] = {
@@ -50,7 +57,8 @@ ROLE_RANKS: Mapping[str, int] = {
     "platform_admin": 3,
     "super_admin": 5,
 }
-"""The roles of accounts and their ranks. No account can manage an account of a higher rank or assign a higher role."""
+"""The roles of accounts and their ranks. No account can manage an account of a higher rank, or assign a role
+with rights that it lacks."""
 
 ADMINISTRATION_ROLES = frozenset(role for role, rank in ROLE_RANKS.items() if rank >= ROLE_RANKS["admin"])
 """Roles that may use the administration: accounts, the audit log and the state of language models."""
@@ -88,8 +96,9 @@ class Principal:
     """The identity of a caller: an account, an anonymous caller (ID ``anon:...`` or ``address:...``) or a service (role ``service``).
 
     Attributes:
-        network: the ID of the network address from which an anonymous caller came; empty for others.
+        network: the ID of the network address from which an anonymous caller or a guest came; empty for others.
         creator_key: the hash of the secret that an anonymous caller holds; empty for others, and without a secret.
+        api_token_id: the ID of the API token that authenticated the account; empty: a session did.
         component: the component that sent the call; empty if the caller has not come with a call of a component.
         proof: the token with which an account called this component. It allows to act for the account.
     """
@@ -98,6 +107,7 @@ class Principal:
     role: str
     network: str = ""
     creator_key: str = ""
+    api_token_id: str = ""
     component: str = field(default="", compare=False)
     proof: str = field(default="", compare=False, repr=False)
 
@@ -179,8 +189,8 @@ class Signer:
             claims |= {"sub": self.service.id, "role": self.service.role}
         elif self.component in _ACCOUNT_SIGNERS:
             claims |= {"sub": principal.id, "role": principal.role}
-            if principal.is_anonymous:
-                claims |= {"net": principal.network, "key": principal.creator_key}
+            optional = {"net": principal.network, "key": principal.creator_key, "tok": principal.api_token_id}
+            claims |= {name: value for name, value in optional.items() if value}
         elif principal.proof:
             claims |= {"for": principal.proof}
         else:
@@ -244,6 +254,7 @@ class Signer:
             str(claims["role"]),
             str(claims.get("net", "")),
             str(claims.get("key", "")),
+            str(claims.get("tok", "")),
             component=issuer,
         )
         is_service = principal.is_service or principal.id.startswith(_SERVICE_PREFIX)
@@ -303,7 +314,26 @@ def bearer_token(authorization: str) -> str:
     return token
 
 
+def api_token_id(token: str) -> str:
+    """Return the public ID of an API token: a part of its hash."""
+    return str(uuid.UUID(bytes=hashlib.sha256(token.encode()).digest()[:16]))
+
+
+def usual_address(host: str) -> str:
+    """Return an IP address as limits count it: an IPv6 address as its /64 network, which one customer usually has."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "".join(char for char in host if char.isascii() and char.isprintable())[:100]
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if address.version == 6 and not address.is_loopback:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
 _current: contextvars.ContextVar[Principal | None] = contextvars.ContextVar("principal", default=None)
+_address: contextvars.ContextVar[str] = contextvars.ContextVar("address", default="")
 
 
 def current_principal() -> Principal | None:
@@ -347,3 +377,18 @@ def principal_scope(principal: Principal | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def client_address() -> str:
+    """Return the IP address of the client that the current call comes from; empty if it is not known."""
+    return _address.get()
+
+
+@contextlib.contextmanager
+def address_scope(address: str) -> Iterator[None]:
+    """Tell the components that are called inside the block the IP address of the client."""
+    token = _address.set(address)
+    try:
+        yield
+    finally:
+        _address.reset(token)

@@ -119,12 +119,19 @@ async def _generation(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
 
 async def _batch(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
     spec = unpacked(job.spec, separation_pb.BatchSpec)
-    answer = await clients.separation.CreateBatch(
-        separation_service_pb2.CreateBatchRequest(
-            parameters=spec.parameters, track_ids=_retried_tracks(job), idempotency_key=key
-        ),
-        timeout=BATCH_SECONDS,
+    request = separation_service_pb2.CreateBatchRequest(
+        parameters=spec.parameters, track_ids=_retried_tracks(job), idempotency_key=key
     )
+    try:
+        answer = await clients.separation.CreateBatch(request, timeout=BATCH_SECONDS)
+    except AppError as error:
+        gone = set(error.meta.get("details", {}).get("track_ids", ())) if error.reason == "TRACK_NOT_FOUND" else set()
+        left = [track_id for track_id in request.track_ids if track_id not in gone]
+        if not gone or not left:
+            raise
+        request.ClearField("track_ids")
+        request.track_ids.extend(left)
+        answer = await clients.separation.CreateBatch(request, timeout=BATCH_SECONDS)
     return answer.batch, answer.existed
 
 

@@ -48,9 +48,6 @@ class GatewaySettings(Settings):
         120.0, gt=0, description="a connection is closed if its client reads nothing of a response for this time"
     )
 
-    rate_normal_per_minute: int = Field(60, ge=1, description="all other requests")
-    rate_heavy_per_minute: int = Field(10, ge=1, description="requests that start separations, analyses and downloads")
-    rate_polling_per_minute: int = Field(1200, ge=1, description="requests for the status of jobs and tracks")
     rate_files_per_minute: int = Field(600, ge=1, description="downloads of exports and files")
     rate_reports_per_minute: int = Field(10, ge=1, description="error reports from browsers")
     rate_pages_per_minute: int = Field(120, ge=1, description="browser pages and forms")

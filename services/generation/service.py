@@ -80,6 +80,7 @@ MAX_VARIATIONS = 8
 PROMPT_LENGTH = (3, 500)
 MIN_SECONDS = 1.0
 _SEED_LIMIT = 2**63  # int64 in the message
+_CLEANED_LIMIT = 20_000  # characters, much more than a prompt may have: longer ones cost no more time
 _JOINERS = "\u200c\u200d"  # invisible, but part of how some scripts are spelled
 
 
@@ -107,7 +108,9 @@ class GenerationSpec:
 def clean_prompt(prompt: str) -> str:
     """Return the prompt on one line, without controls, unassigned characters and bidirectional overrides."""
     text = "".join(
-        " " if c.isspace() else c for c in prompt if c.isspace() or c in _JOINERS or unicodedata.category(c)[0] != "C"
+        " " if c.isspace() else c
+        for c in prompt[:_CLEANED_LIMIT]
+        if c.isspace() or c in _JOINERS or unicodedata.category(c)[0] != "C"
     )
     return " ".join(text.split())
 

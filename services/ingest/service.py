@@ -50,6 +50,7 @@ QUALITIES: dict[str, int | None] = {"lossless": None, "high": 320, "medium": 192
 """Quality to kbit/s of MP3; None: FLAC."""
 
 _DEFAULT_QUALITY = "high"
+_PATH_LIMIT = 20_000
 _NAME_LIMIT = 200
 _PART_BYTES = 16 << 20
 _PART_COUNT_LIMIT = 10_000
@@ -143,7 +144,9 @@ def attempt_key(track_id: str, job_id: str, attempt: int, container: str) -> str
 def clean_filename(name: str) -> str:
     """Return the last part of a client's file name, without control characters, at most 200 characters long."""
     visible = "".join(
-        c for c in name if unicodedata.category(c) not in _LINE_BREAKS and unicodedata.category(c)[0] != "C"
+        c
+        for c in name[-_PATH_LIMIT:]
+        if unicodedata.category(c) not in _LINE_BREAKS and unicodedata.category(c)[0] != "C"
     )
     last = _trimmed(re.split(r"[/\\]", unicodedata.normalize("NFC", visible))[-1])
     if len(last) > _NAME_LIMIT:

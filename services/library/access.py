@@ -5,7 +5,7 @@ from __future__ import annotations
 from kit.errors import AppError, Code
 from kit.security.identity import Principal, is_anonymous_id
 
-__all__ = ["audio_not_ready", "denied", "may_see", "not_found", "owns", "registration_needed"]
+__all__ = ["audio_not_ready", "denied", "listed_creator", "may_see", "not_found", "owns"]
 
 
 def owns(principal: Principal, owner_id: str, creator_key: str | None) -> bool:
@@ -28,6 +28,14 @@ def may_see(principal: Principal, owner_id: str) -> bool:
     return principal.is_service or principal.id == owner_id or is_anonymous_id(owner_id)
 
 
+def listed_creator(principal: Principal) -> str | None:
+    """Return the ``creator_key`` of what a list shows to the caller; None: all that its ID owns.
+
+    Several people may have the ID of an anonymous caller: that of their common address, or a name that they chose.
+    """
+    return principal.creator_key if principal.is_anonymous else None
+
+
 def denied(what: str) -> AppError:
     """Return the error for an object of another account. ``what`` is the type of the object, such as "track"."""
     return AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", f"This {what} belongs to another account.")
@@ -37,14 +45,6 @@ def not_found(what: str) -> AppError:
     """Return the error for a missing object. ``what`` is the type of the object, such as "track"."""
     return AppError(
         Code.NOT_FOUND, f"{what.upper()}_NOT_FOUND", f"There is no such {what}. Check the ID; it may have been deleted."
-    )
-
-
-def registration_needed() -> AppError:
-    return AppError(
-        Code.PERMISSION_DENIED,
-        "REGISTRATION_NEEDED",
-        "Guests cannot do this. Register first. Your tracks and jobs stay yours.",
     )
 
 

@@ -117,10 +117,10 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     async def publish(job: Job) -> None:
         await publish_run(bus, job_to_wire(job), job.publication)
 
-    catalog = Catalog(clips, blobs, runtime.clock, ledger.forget_files, identity.audit.record_deletion)
+    catalog = Catalog(clips, blobs, runtime.clock, ledger.forget_files, identity.audit.record_by)
     deletions = TrackDeletions(tracks, jobs, ledger, blobs, runtime.clock)
     egress_policy, sealer = EgressPolicy(settings.fetch_allow_hosts), Sealer(settings.secrets())
-    webhooks = Webhooks(webhook_store, egress_policy, sealer, runtime.clock)
+    webhooks = Webhooks(webhook_store, egress_policy, sealer, runtime.clock, identity.audit.record_by)
     deliveries = Deliveries(webhooks, webhook_store, webhook_store.deliveries, jobs, public_kinds(), runtime.clock)
     dispatcher = WebhookDispatcher(
         deliveries,
@@ -132,7 +132,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         settings.webhook_retry_seconds,
     )
     sweeper = Sweeper(jobs, ledger, bus, runtime.clock, publish, settings.lost_command_seconds)
-    server = runtime.rpc_server(identity.principal_of_token)
+    server = runtime.rpc_server(identity.principal_of_token, identity.refuse_names_of_accounts)
     library_service_pb2_grpc.add_AccountServiceServicer_to_server(
         AccountRpc(
             identity.accounts,

@@ -78,6 +78,11 @@ class LibrarySettings(Settings):
     keep_downloads_days: float = Field(
         0.0, ge=0, description="Age in days at which downloaded tracks are deleted. 0: never."
     )
+    keep_anonymous_days: float = Field(
+        30.0,
+        ge=0,
+        description="Age in days at which tracks of callers without an account are deleted, with their results. 0: never.",
+    )
     keep_clips_days: float = Field(0.0, ge=0, description="Age in days at which generated clips are deleted. 0: never.")
     keep_audit_days: float = Field(
         0.0, ge=0, description="Age in days at which entries of the audit log are deleted. 0: never."

@@ -27,7 +27,7 @@ class Stores:
         self.conversations = ConversationDocs(docs)
         self.identity = IdentityStore(docs)
         self.emails = queued_emails(docs)
-        self.webhooks = WebhookDocs(docs, self.identity.token_epoch)
+        self.webhooks = WebhookDocs(docs, self.identity.token_epoch, self.identity.has_token)
         self.storage = StorageDocs(docs)
 
     async def prepare(self) -> None:

@@ -122,7 +122,9 @@ def _parse_json(text: str) -> Any:
     if not text.strip():
         return {}
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # raises for half a surrogate pair
+        return value
     except (ValueError, RecursionError) as error:
         where = f": line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise invalid({"manifest": [f"is not valid JSON{where}"]}) from None

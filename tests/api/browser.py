@@ -7,9 +7,10 @@ import uuid
 
 import httpx
 
-__all__ = ["PASSWORD", "Browser", "csrf_token", "registered", "token_of"]
+__all__ = ["GUEST", "PASSWORD", "Browser", "become_guest", "csrf_token", "registered", "token_of"]
 
 PASSWORD = "correct horse battery"
+GUEST = "/api/users/guest"
 
 
 def csrf_token(client: httpx.Client) -> str:
@@ -55,3 +56,11 @@ def token_of(browser: Browser) -> str:
     answer = browser.post("/api/tokens", json={"email": browser.email, "password": PASSWORD})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["data"]["token"])
+
+
+def become_guest(browser: Browser) -> str:
+    """Become a guest, send the CSRF token of its session from now on, and return the ID of the account."""
+    answer = browser.post(GUEST, headers={"X-CSRF-Token": browser.token()})
+    assert answer.status_code == 201, answer.text
+    browser.headers["X-CSRF-Token"] = answer.json()["data"]["csrf_token"]
+    return str(answer.json()["data"]["id"])

@@ -202,6 +202,8 @@ def test_a_form_that_does_not_fit_says_what(
 
 
 def test_keys_are_shown_once_and_work_until_revoked(ann: Browser) -> None:
+    forever = ann.submit("POST", "/users/settings", {"action": "create_key", "name": "laptop", "lifetime": "week"})
+    assert forever.status_code == 400
     page = ann.submit("POST", "/users/settings", {"action": "create_key", "name": "<b>laptop</b>"})
     (secret,) = re.findall(r'id="secret">([A-Za-z0-9_-]{43})<', page.text)
     assert "<b>" not in page.text
@@ -322,7 +324,10 @@ def test_who_is_suspended_is_refused_in_every_dialect_at_once(stack: Stack, ann:
     assert httpx.get(f"{stack.base_url}/api/tracks", headers=cookie(session)).status_code == 401  # it is over for good
     log = [e for e in admin.get("/api/admin/audit").json()["data"] if e["resource_id"] == user["id"]]
     assert {(e["action"], e["actor_email"]) for e in log} >= {("login", ann.email)}
-    acts = [e for e in log if e["action"] != "login"]
+    acts = [e for e in log if e["action"] not in ("register", "login")]
+    own = admin.get("/api/admin/audit", params={"actor_id": user["id"]}).json()["data"]
+    assert {"register", "login", "token_create"} <= {e["action"] for e in own}
+    assert {e["ip_address"] for e in own} == {"127.0.0.1"}
     assert [(e["action"], e["changes"]["status"]["to"], e["actor_email"]) for e in acts] == [
         ("reactivate", "active", "admin@localhost"),
         ("ban", "banned", "admin@localhost"),

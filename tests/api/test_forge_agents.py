@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from browser import Browser, become_guest
 from stories import UNHURRIED, encoded, finished, song, upload
 
 from tests.simulators.language_model import KEY, LanguageModelSimulator, picks, says
@@ -322,6 +323,15 @@ def test_without_the_model_the_rules_answer_and_say_so(
     assert reason in answer["data"]["degraded_reason"]
     assert f"Answered by rules: {answer['data']['degraded_reason']}" in answer["content"]
     assert evening["measured"]["key"] in answer["content"]
+
+
+def test_guests_do_not_spend_the_key_of_the_operator(house: Stack, model: LanguageModelSimulator) -> None:
+    model.plays(says("At your cost."))
+    with Browser(house.base_url) as visitor:
+        become_guest(visitor)
+        answer = chat(visitor, "What is a DAW?")
+    assert (answer["data"]["engine"], model.seen) == ("rules", [])
+    assert answer["data"]["degraded_reason"] == "The language model needs an account. Register to use it."
 
 
 def test_a_title_gives_no_orders(ann: httpx.Client, model: LanguageModelSimulator) -> None:

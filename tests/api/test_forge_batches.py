@@ -133,6 +133,14 @@ def test_a_track_that_is_deleted_meanwhile_does_not_hold_up_its_batch(admin: htt
     refused = admin.post(f"/api/jobs/{batch['id']}/retry")
     assert (refused.status_code, refused.json()["code"]) == (404, "TRACK_NOT_FOUND")
     assert long in refused.json()["message"]
+    gone, kept = (str(upload(admin, LONG)["id"]) for _ in range(2))
+    batch = separated(admin, [gone, kept])
+    assert admin.delete(f"/api/jobs/{batch['id']}").status_code == 204
+    assert counts(finished(admin, f"{BATCH}/{batch['id']}"))[-1] == 2
+    assert admin.delete(f"/api/tracks/{gone}").status_code == 204
+    again = admin.post(f"/api/jobs/{batch['id']}/retry")
+    assert again.status_code == 201, again.text
+    assert [job["track_id"] for job in finished(admin, f"{BATCH}/{again.json()['data']['id']}")["jobs"]] == [kept]
 
 
 def test_one_track_that_cannot_be_separated_refuses_the_whole_batch(

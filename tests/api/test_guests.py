@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from browser import PASSWORD, Browser, registered
+from browser import GUEST, PASSWORD, Browser, become_guest, registered
 from gateway_process import GatewayProcess
 from matrix import HANDSHAKE
 from stories import UNHURRIED, encoded, song, upload
@@ -15,21 +15,12 @@ from stories import UNHURRIED, encoded, song, upload
 from tests.stacks import Stack
 
 SESSION = "soundwright_session"
-GUEST = "/api/users/guest"
 
 
 @pytest.fixture
 def visitor(stack: Stack) -> Iterator[Browser]:
     with Browser(stack.base_url) as browser:
         yield browser
-
-
-def enter(browser: Browser) -> str:
-    """Become a guest, send the CSRF token of its session from now on, and return the ID of the account."""
-    answer = browser.post(GUEST, headers={"X-CSRF-Token": browser.token()})
-    assert answer.status_code == 201, answer.text
-    browser.headers["X-CSRF-Token"] = answer.json()["data"]["csrf_token"]
-    return str(answer.json()["data"]["id"])
 
 
 def guest_count(admin: httpx.Client) -> int:
@@ -45,7 +36,7 @@ def test_only_a_script_with_the_token_of_a_page_creates_a_guest(visitor: Browser
     assert (forged.status_code, forged.json()["code"]) == (403, "CSRF_INVALID")
     assert visitor.get(GUEST).status_code == 401
     assert guest_count(admin) == before
-    account_id = enter(visitor)
+    account_id = become_guest(visitor)
     assert guest_count(admin) == before + 1
     assert '<meta name="account" content="">' in visitor.get("/studio").text
     again = visitor.post(GUEST)
@@ -60,7 +51,7 @@ def test_only_a_script_with_the_token_of_a_page_creates_a_guest(visitor: Browser
 
 
 def test_a_guest_keeps_tracks_by_registering(visitor: Browser) -> None:
-    account_id = enter(visitor)
+    account_id = become_guest(visitor)
     before = visitor.cookies[SESSION]
     track = upload(visitor, encoded(song(0.5)))
     assert "Your tracks and jobs stay in your library." in visitor.get("/users/register").text
@@ -80,10 +71,10 @@ def test_a_guest_keeps_tracks_by_registering(visitor: Browser) -> None:
 
 
 def test_a_taken_address_is_not_revealed_and_costs_nothing(visitor: Browser) -> None:
-    enter(visitor)
+    become_guest(visitor)
     with Browser(str(visitor.base_url)) as ann, Browser(str(visitor.base_url)) as other:
         registered(ann)
-        enter(other)
+        become_guest(other)
         free = other.register()
         track = upload(visitor, encoded(song(0.5)))
         visitor.email = ann.email
@@ -102,7 +93,7 @@ def test_a_taken_address_is_not_revealed_and_costs_nothing(visitor: Browser) -> 
 def test_a_guest_who_logs_in_gets_the_other_account(visitor: Browser) -> None:
     with Browser(str(visitor.base_url)) as ann:
         registered(ann)
-    enter(visitor)
+    become_guest(visitor)
     guest = visitor.cookies[SESSION]
     visitor.email = ann.email
     assert visitor.log_in(PASSWORD).status_code == 302
@@ -112,7 +103,7 @@ def test_a_guest_who_logs_in_gets_the_other_account(visitor: Browser) -> None:
 
 
 def test_guests_create_no_credentials(visitor: Browser) -> None:
-    enter(visitor)
+    become_guest(visitor)
     assert visitor.get("/users/settings").headers["location"].startswith("/users/log-in")
     for method, path, body in (
         ("POST", "/api/webhooks", {"url": "https://example.org/hook"}),
@@ -127,7 +118,7 @@ def test_guests_create_no_credentials(visitor: Browser) -> None:
 
 
 def test_without_open_access_there_are_no_guests(stack: Stack, visitor: Browser) -> None:
-    enter(visitor)
+    become_guest(visitor)
     cookie = {"Cookie": f"{SESSION}={visitor.cookies[SESSION]}"}
     assert httpx.get(f"{stack.base_url}/api/tracks", headers=cookie).status_code == 200
     with GatewayProcess(stack, open_access="false") as closed:
@@ -152,8 +143,8 @@ def test_guests_of_one_address_share_its_limits(stack: Stack) -> None:
     with contextlib.ExitStack() as opened:
         strict = opened.enter_context(GatewayProcess(stack, **(settings | limits)))
         first, second, third = (opened.enter_context(Browser(strict.base_url)) for _ in range(3))
-        enter(first)
-        enter(second)
+        become_guest(first)
+        become_guest(second)
         refused = third.post(GUEST, headers={"X-CSRF-Token": third.token()})
         assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
         assert [first.get("/api/tracks").status_code for _ in range(2)] == [200, 200]

@@ -181,6 +181,8 @@ def test_who_denies_access_is_not_logged_in(browser: Browser, spotify: SpotifySi
     spotify.visitor = ""
     assert outcome(browser, go(browser)) == "You denied access to Spotify. Nothing was changed."
     assert account(browser) == ""
+    answer = go(browser, "/auth/spotify?return_to=/tracks")
+    assert answer.headers["location"] == "/users/log-in?return_to=%2Ftracks"
 
 
 def test_an_address_that_has_an_account_needs_its_login(

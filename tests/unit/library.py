@@ -129,7 +129,7 @@ class Library:
         self.guests, self.connections, self.emails = identity.guests, identity.connections, identity.emails
         self.administration, self.email_links = identity.administration, identity.email_links
         store, policy, sealer = self.stores.webhooks, egress_policy or EgressPolicy(), Sealer(self.settings.secrets())
-        self.webhooks = Webhooks(store, policy, sealer, clock)
+        self.webhooks = Webhooks(store, policy, sealer, clock, identity.audit.record_by)
         self.deliveries = Deliveries(self.webhooks, store, store.deliveries, self.jobs, public_kinds(), clock)
         self.dispatcher = WebhookDispatcher(
             self.deliveries, store, store.deliveries, policy, sealer, clock, RETRY_SECONDS

@@ -39,7 +39,8 @@ class Accounts:
 
     async def AuthenticateSession(self, request: Any) -> Any:
         self.session_count += 1
-        assert request.session_token == SECRET
+        if request.session_token != SECRET:
+            raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Your session has ended. Log in again.")
         return pb.AuthenticateSessionResponse(account=account_pb2.Account(id="ann", role="user"))
 
     async def AuthenticateToken(self, request: Any) -> Any:
@@ -164,6 +165,19 @@ async def test_wrong_tokens_beyond_the_limit_cost_no_look_up(gate: Gate) -> None
     for _ in range(10):
         assert await gate.call("GET", "/api", authorization="Bearer wrong") == (429, "RATE_LIMITED")
     assert gate.accounts.token_count == 100
+
+
+@pytest.mark.parametrize("guess", [{}, {"authorization": "Bearer wrong"}, {"cookie": f"{SESSION}={'x' * 43}"}])
+async def test_refusals_do_not_lock_out_valid_callers_of_the_address(gate: Gate, guess: dict[str, str]) -> None:
+    own = ({"authorization": "Bearer token"}, {"cookie": f"{SESSION}={SECRET}"})
+    for valid in own:
+        assert (await gate.call("GET", "/api", **valid))[0] == 200
+    for _ in range(110):
+        await gate.call("GET", "/api", **guess)
+    assert await gate.call("GET", "/api", **guess) == (429, "RATE_LIMITED")
+    for valid in own:
+        assert await gate.call("GET", "/api", **valid) == (200, "api")
+    assert (await gate.call("GET", "/page"))[0] == 405  # without a credential there is nothing to guess
 
 
 async def test_an_invalid_path_is_refused_before_the_library_is_asked(gate: Gate) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from library import CLIENT_IP, PASSWORD, START, Library, reason, refusal
 
 from kit.errors import Code
+from kit.security.identity import Principal, address_scope
 from services.library.identity.credentials import digest
 from services.library.identity.sessions import Visit
 
@@ -109,6 +111,35 @@ async def test_only_the_own_sessions_can_be_ended(library: Library) -> None:
     assert (await sessions.authenticate(foreign)).account.id == bob.id
     await sessions.end_others(ann.id, "")
     assert await sessions.list_own(ann.id, 0, 10) == ([], 0)
+
+
+async def test_changes_of_credentials_are_in_the_audit_log_with_their_address(library: Library) -> None:
+    with address_scope("192.0.2.7"):
+        account = await library.account()
+        for email in ("ann@example.org", "nobody@example.org"):
+            assert await reason(library.verify("a wrong password", email, "")) == "CREDENTIALS_INVALID"
+        session = await library.log_in()
+        session = await library.change_password(session, "", "a better password")
+        await library.email_links.request_change(session, "", "new@example.org", CLIENT_IP)
+        await library.confirm(await library.secret("email-change"), "", session)
+        await library.connections.put(account.id, "lalalai", "", "", "key")
+        await library.connections.delete(account.id, "lalalai")
+        _, token = await library.tokens.create(account, "program")
+        await library.tokens.revoke(account.id, token.public_id)
+        library.clock.time += 1
+        webhook, _ = await library.webhooks.create(Principal(account.id, "user"), "https://1.1.1.1/", (), "")
+        await library.webhooks.rotate_secret(Principal(account.id, "user"), webhook.id)
+        await library.webhooks.delete(Principal(account.id, "user"), webhook.id)
+    entries, _ = await library.identity.store.list_audit(0, 100)
+    by = {account.id: "ann", "": "nobody"}
+    assert Counter((entry.action, by[entry.actor_id]) for entry in entries) == Counter({
+        ("login_failed", "nobody"): 1, ("login", "ann"): 2,
+        **{(action, "ann"): 1 for action in (
+            "register", "login_failed", "password_change", "email_change", "connection_create", "connection_delete", "token_create",
+            "token_revoke", "webhook_create", "webhook_rotate_secret", "webhook_delete",
+        )},
+    })  # fmt: skip
+    assert {entry.ip_address for entry in entries} <= {"192.0.2.7", CLIENT_IP}
 
 
 async def test_ended_sessions_are_in_the_audit_log(library: Library) -> None:

@@ -204,6 +204,9 @@ def test_a_task_goes_before_keywords() -> None:
     ("re-analyze this", {ANALYSIS}), ("How do I separate a track?", set()), ("Don't separate it", set()),
     ("Please do not analyse anything", set()), ("What do you know about Separate Ways?", set()),
     ('Tell me about "please separate all tracks"', set()), ("Tell me about “Analyse this”", set()),
+    ("Tell me how to separate this", set()), ("Please explain the ways to isolate vocals", set()),
+    ("I wonder whether you can analyse it", set()), ("Tell me how loud it is, then separate it", {SEPARATION}),
+    ("Tell me its key and separate it", {SEPARATION}),
     ("Has it been analysed?", set()), ("Which stems does it have?", set()), ("", set()),
 ])  # fmt: skip
 def test_only_clear_requests_count(message: str, work: set[str]) -> None:

@@ -7,6 +7,9 @@ import asyncio
 import pytest
 from library import ANN, BOB, GUEST, LISTENERS, UNKNOWN, Library, dying, ids, reason
 
+from kit.errors import AppError
+from kit.security.identity import Principal
+from services.library.catalog.categories import CATEGORIES
 from services.library.catalog.service import GenerationSort
 from services.library.catalog.tags import TagOutcome, TagSuggestion
 
@@ -37,6 +40,28 @@ async def test_parallel_votes_are_all_counted(library: Library) -> None:
     assert await library.docs.count("votes", {}) == 25
     assert all(answer.upvote_count + answer.downvote_count >= 1 for answer in answers)
     assert await library.listed(GenerationSort.POPULAR, voted_only=True) == [clip.id]
+
+
+async def test_invented_names_behind_one_address_are_limited(library: Library) -> None:
+    def named(number: int, network: str = "address:1") -> Principal:
+        return Principal(f"anon:{number}", "anonymous", network)
+
+    clip = await library.clip(owner_id="anon:0")
+    votes = (library.votes.vote(named(number), clip.id, 1) for number in range(40))
+    answers = await asyncio.gather(*votes, return_exceptions=True)
+    assert {answer.reason for answer in answers if isinstance(answer, AppError)} == {"TOO_MANY_VOTES"}
+    assert (await library.votes.vote(ANN, clip.id, 1)).upvote_count <= 11
+    owned = await library.clip()  # of an account
+    for number in range(3):
+        assert not (await library.tags.suggest(named(number), owned.id, "jazz", False)).consensus_reached
+    assert (await library.tags.suggest(named(3, "address:2"), owned.id, "jazz", False)).suggestion_count == 2
+    assert (await library.tags.suggest(BOB, owned.id, "jazz", False)).consensus_reached
+    for number in range(27):
+        await library.tags.suggest(named(number), clip.id, f"{sorted(CATEGORIES['music'])[number]}", False)
+    late = library.tags.suggest(named(99), owned.id, "rock", False)
+    assert await reason(late) == "TOO_MANY_SUGGESTIONS"
+    library.clock.advance(3601)
+    assert (await library.tags.suggest(named(99), owned.id, "rock", False)).suggestion_count == 1
 
 
 async def test_the_next_vote_repairs_counts_after_a_crash(library: Library) -> None:

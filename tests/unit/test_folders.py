@@ -97,3 +97,13 @@ def test_a_full_disk_leaves_the_remembered_port(tmp_path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert memory.read_text() == taken
+
+
+@pytest.mark.parametrize("content", ["", "x", "99999999", "-1"])
+def test_a_damaged_port_or_token_is_replaced(tmp_path: Path, content: str) -> None:
+    (tmp_path / "port").write_text(content)
+    (tmp_path / "token").write_text("")
+    port, token = broker._port(tmp_path / "port"), broker._token(tmp_path / "token")
+    assert 0 < port < 65536
+    assert len(token) == 64
+    assert [(tmp_path / name).read_text() for name in ("port", "token")] == [str(port), token]

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError
-from services.gateway.http.archives import Member, stream_zip
+from services.gateway.http.archives import Member, archive_response, stream_zip
 from services.gateway.http.files import Span, Unsatisfiable, attachment, blob_response, parse_range, safe_title
 
 CONTENT = bytes(range(256)) * 10
@@ -101,6 +101,22 @@ async def site(tmp_path: Path) -> httpx.AsyncClient:
 
     app = Starlette(routes=[Route("/f", get)])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+
+
+async def test_head_of_an_archive_reads_no_file(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)  # without the file
+
+    async def get(request: Request) -> Response:
+        request.scope["soundwright.head"] = request.method == "HEAD"  # as the edge does
+        return archive_response(request, blobs, [Member("a.wav", "a/gone.wav", 1)], "a.zip")
+
+    app = Starlette(routes=[Route("/f", get)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        answer = await client.head("/f")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+        assert answer.headers["content-disposition"] == 'attachment; filename="a.zip"'
+        with pytest.raises(AppError):
+            await client.get("/f")
 
 
 async def test_serves_whole_parts_and_nothing(site: httpx.AsyncClient) -> None:

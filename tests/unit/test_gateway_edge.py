@@ -19,7 +19,7 @@ from gateway_fixture import gateway_over
 from soundwright.analysis.v1 import analysis_service_pb2
 from soundwright.analysis.v1 import jobs_pb2 as analysis_jobs
 from soundwright.generation.v1 import generation_service_pb2
-from soundwright.library.v1 import account_pb2, job_pb2, track_pb2
+from soundwright.library.v1 import account_pb2, job_pb2, storage_service_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.models.v1 import model_pb2, model_service_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_jobs
@@ -29,7 +29,7 @@ from structlog.testing import capture_logs
 
 from kit.errors import AppError, Code
 from kit.log import correlation_id
-from kit.security.identity import Principal, current_principal, require_principal
+from kit.security.identity import Principal, api_token_id, current_principal, require_principal
 from kit.worker.kind import pack
 from services.gateway.app import build
 from services.gateway.auth import Authenticator
@@ -211,7 +211,7 @@ async def test_forge_wants_a_token(site: Site, value: str) -> None:
 async def test_a_caller_lends_its_name_and_role_to_the_services(site: Site) -> None:
     answer = await site.client().get("/api/tracks", headers={"Authorization": "bEARER  token-of-user"})
     assert answer.status_code == 200
-    assert site.services.principals == [Principal("user", "pro")]
+    assert site.services.principals == [Principal("user", "pro", api_token_id=api_token_id("token-of-user"))]
 
 
 async def test_without_open_access_the_pipeline_wants_a_token_too(site: Site) -> None:
@@ -264,6 +264,18 @@ async def test_the_pipeline_is_limited_like_polling_and_uploads_like_other_reque
     assert process.headers["x-ratelimit-limit"] == str(LIMITS[RateClass.POLLING])
     upload = await client.post("/api/uploads", headers=USER, json={"filename": "a.wav", "size_bytes": 1})
     assert upload.headers["x-ratelimit-limit"] == str(LIMITS[RateClass.NORMAL])
+
+
+async def test_a_mix_is_refused_before_its_files_are_stored(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def reserve(_request: Any) -> Any:
+        return storage_service_pb2.ReserveResponse()
+
+    written = list[str]()
+    monkeypatch.setattr(site.gateway.blobs, "write", written.append)
+    site.services.Reserve = reserve  # type: ignore[attr-defined]
+    files = {"stems[]": ("a.wav", b"RIFF" * 1000)}
+    answer = await site.client().post("/api/daw/export", headers=USER, data={"track_id": FOREIGN_TRACK}, files=files)
+    assert (answer.status_code, answer.json()["code"], written) == (404, "TRACK_NOT_FOUND", [])
 
 
 async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None:
@@ -699,9 +711,14 @@ async def test_a_limit_of_soundbox_says_how_high_it_is(
 
     site.services.CreateJobs = refuse  # type: ignore[attr-defined]
     answer = await site.client("soundbox").post("/generate", json={"prompt": "rain"})
-    figures = {} if reason == "MODEL_UNAVAILABLE" else meta
+    figures = {} if reason == "MODEL_UNAVAILABLE" else {**({"retry_after": 30} if status == 429 else {}), **meta}
     assert (answer.status_code, answer.json()) == (status, {"success": False, "error": "Not now.", **figures})
-    assert answer.headers.get("retry-after") == ("90" if "retry_after" in meta else None)
+    seconds = meta.get("retry_after", 30 if status == 429 else None)
+    assert answer.headers.get("retry-after") == (str(seconds) if seconds else None)
+    site.services.CreateJob = refuse  # type: ignore[attr-defined]
+    site.services.GetTrack = refuse  # type: ignore[attr-defined]
+    answer = await site.client().post("/api/processing/separate", headers=USER, json={"track_id": UNKNOWN})
+    assert answer.json().get("retry_after") == (seconds if status == 429 else None)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from soundwright.library.v1 import connection_service_pb2, job_pb2, library_serv
 
 from kit.compute import EngineProcesses
 from kit.errors import AppError, Code
-from kit.security.identity import principal_scope
+from kit.security.identity import Principal, principal_scope
 from services.separation.mixdown import no_engine
 from services.separation.registry import build_registry
 from services.separation.settings import SeparationSettings
@@ -109,6 +109,13 @@ async def test_jobs_without_a_key_are_refused(fixture: LalalaiFixture) -> None:
     await fixture.put_key(ANNS_KEY)
     with principal_scope(ANN):
         await fixture.tasks.require_key()
+
+
+@pytest.mark.parametrize("caller", [Principal("g", "guest"), Principal("anon:eve", "anonymous")])
+async def test_callers_without_a_registered_account_cost_nothing(fixture: LalalaiFixture, caller: Principal) -> None:
+    with principal_scope(caller):
+        assert await reason(fixture.tasks.require_key()) == "REGISTRATION_NEEDED"
+        assert await reason(fixture.tasks.quota()) == "REGISTRATION_NEEDED"
 
 
 async def test_a_removed_key(fixture: LalalaiFixture) -> None:

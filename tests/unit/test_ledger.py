@@ -120,6 +120,11 @@ async def test_get_and_cancel_keep_to_the_owner(library: Library) -> None:
     anonymous = await library.job(Principal("anon:1", "user"))
     assert (await library.ledger.get(BOB, anonymous.id)).id == anonymous.id
     assert await reason(library.ledger.cancel(BOB, anonymous.id)) == "ACCESS_DENIED"  # to see is not to own
+    named = await library.job(Principal("anon:2", "anonymous", "address:2", "key"))
+    elsewhere = Principal("anon:2", "anonymous", "address:3", "other")
+    assert await reason(library.ledger.cancel(elsewhere, named.id)) == "ACCESS_DENIED"
+    without_cookies = Principal("anon:2", "anonymous", "address:2", "other")
+    assert (await library.ledger.cancel(without_cookies, named.id)).state is JobState.CANCELLED
     assert (await library.ledger.cancel(WORKER, job.id)).state is JobState.CANCELLED
 
 

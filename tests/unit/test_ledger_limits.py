@@ -80,6 +80,7 @@ async def test_callers_of_one_address_cannot_rotate_their_names(library: Library
     for number in range(8):
         await library.job(guest(number), limits=limits)
     assert (await refused(library.job(guest(8), limits=limits)))[:2] == (reason, 429)
+    assert (await refused(library.job(Principal("g", "guest", "address:1"), limits=limits)))[:2] == (reason, 429)
     assert await library.job(guest(8, "address:2"), limits=limits)
     assert await library.job(ANN, limits=limits)
 

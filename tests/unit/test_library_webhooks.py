@@ -214,6 +214,23 @@ async def test_webhooks_end_with_the_credentials_of_their_owner(library: Library
     assert await library.stores.webhooks.deliveries.count({"webhook_id": webhook.id}) == 0
 
 
+async def test_a_webhook_ends_with_the_api_token_that_created_it(library: Library, receiver: WebhookReceiver) -> None:
+    account = await library.account()
+    principals = []
+    for lifetime_days in (0, 1, 0):
+        secret, _ = await library.tokens.create(account, "program", lifetime_days)
+        principals.append(await library.identity.principal_of_token(secret))
+    revoked, expired, other = principals
+    ended = [(await library.webhooks.create(each, receiver.url, (), ""))[0] for each in (revoked, expired)]
+    kept, _ = await library.webhooks.create(revoked, receiver.url, (), "")
+    await library.webhooks.update(other, kept.id, description="moved to another token")
+    await library.tokens.revoke(account.id, revoked.api_token_id)
+    library.clock.advance(2 * 86400)
+    assert await library.identity.delete_expired() >= 1
+    assert ids(await library.webhooks.list_own(Principal(account.id, "user"))) == [kept.id]
+    assert [await library.stores.webhooks.get(each.id) for each in ended] == [None, None]
+
+
 async def test_webhooks_of_suspended_accounts_are_not_delivered(library: Library, receiver: WebhookReceiver) -> None:
     account = await library.account()
     owner = Principal(account.id, "user")

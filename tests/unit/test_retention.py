@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from library import ANN, DAY, Library, clip, details, new, result, track
 
+from kit.security.identity import Principal
 from services.library.identity.administration import AuditEntry
 from services.library.jobs.batches import NewBatch
 from services.library.jobs.service import Job, JobError, PackedMessage
@@ -23,9 +24,9 @@ def retention(library: Library, **days: float) -> Retention:
     return build_retention(settings, library.docs, library.stores, library.blobs, library.ledger, library.clock)
 
 
-async def stored(library: Library, track_id: str, **fields: Any) -> None:
+async def stored(library: Library, track_id: str, owner: Principal = ANN, **fields: Any) -> None:
     key = await library.write(f"tracks/{track_id}/original.wav")
-    await library.tracks.create(ANN, track(track_id, blob_key=key, size_bytes=5, **fields))
+    await library.tracks.create(owner, track(track_id, blob_key=key, size_bytes=5, **fields))
 
 
 async def done(library: Library, folder: str, track_id: str, **fields: Any) -> Job:
@@ -129,6 +130,22 @@ async def test_downloaded_tracks_go_with_their_results_and_uploads_stay(library:
     deleted = await applied(retention(library, downloads=30))
     assert (deleted["downloads"].count, deleted["downloads"].size_bytes) == (1, 10)
     assert library.files() == {"tracks/uploaded/original.wav"}
+
+
+async def test_uploads_of_callers_without_an_account_end_with_their_results(library: Library) -> None:
+    nobody = Principal("address:1", "anonymous", "address:1", "key")
+    await stored(library, "theirs", nobody)
+    await stored(library, "mine")
+    job, _ = await library.ledger.create(nobody, new(kind="pipeline", track_id="theirs", output_folder="pipeline"))
+    await library.start(job)
+    key = await library.write(f"pipeline/1/{job.id}/vocals.wav")
+    made = result("vocals")
+    outputs = [dataclasses.replace(output, blob_key=key, size_bytes=5) for output in made.outputs]
+    library.clock.advance(31 * DAY)
+    assert await applied(retention(library)) == {}  # while the job runs
+    await library.ledger.succeed(job.id, 1, dataclasses.replace(made, outputs=outputs), [])
+    assert set(await applied(retention(library))) == {"anonymous"}
+    assert library.files() == {"tracks/mine/original.wav"}
 
 
 async def test_clips_in_use_are_kept(library: Library) -> None:

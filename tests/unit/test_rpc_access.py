@@ -140,7 +140,7 @@ class Called:
 async def called() -> AsyncIterator[Called]:
     folder = Path(tempfile.mkdtemp())  # short enough for a socket
     address = f"unix:{folder / 'rpc.sock'}"
-    server = rpc.RpcServer(address, LIBRARY, tokens)
+    server = rpc.RpcServer(address, LIBRARY, tokens, limits=rpc.RateLimits(10**6, 10**6, 10**6))
     async with grpc.aio.insecure_channel(address) as channel:
         all_services = Called(address, channel)
         for path in CONTRACTS:
@@ -313,12 +313,12 @@ async def test_tokens_have_the_rights_of_their_account(library: Library) -> None
     admin = await library.account("boss@example.org", role="super_admin")
     secret, token = await library.identity.tokens.create_for(account.id, "grpc")
     authenticate = library.identity.principal_of_token
-    assert await authenticate(secret) == Principal(account.id, "pro")
+    assert await authenticate(secret) == Principal(account.id, "pro", api_token_id=token.public_id)
     for status in ("suspended", "banned"):
         await set_status(library, admin.id, account.id, status)
         assert await reason(authenticate(secret)) == "ACCOUNT_SUSPENDED"
     await set_status(library, admin.id, account.id, "active")
-    assert await authenticate(secret) == Principal(account.id, "pro")
+    assert await authenticate(secret) == Principal(account.id, "pro", api_token_id=token.public_id)
     await library.identity.tokens.revoke(account.id, token.public_id)
     assert await reason(authenticate(secret)) == "UNAUTHORIZED"
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from soundwright.analysis.v1 import agent_service_pb2
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.separation.v1 import separation_service_pb2
 
 from kit import rpc
 from kit.errors import AppError, Code
@@ -208,6 +211,54 @@ async def test_streams_are_limited(served: Served, monkeypatch: pytest.MonkeyPat
             third = served.watch("one")
             with contextlib.suppress(grpc.aio.AioRpcError):
                 await third.read()
+
+
+async def test_streams_without_credentials_leave_those_of_callers_alone(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge, "_STREAM_LIMIT", 1)
+    monkeypatch.setattr(edge, "_OPEN_STREAM_LIMIT", 2)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(served.channel)
+
+    async def reflect() -> Any:
+        call = stub.ServerReflectionInfo()
+        await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        return call
+
+    for call in (await reflect(), await reflect(), served.health_watch(), served.health_watch()):
+        assert await call.read()
+    assert await refusal(await reflect()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+    # To the platform's own clients, this means that the server tells no health, and calls go on.
+    assert await refusal(served.health_watch()) == (grpc.StatusCode.UNIMPLEMENTED, "TOO_MANY_STREAMS")
+    assert (await served.watch("one").read()).position == 1
+
+
+async def test_calls_have_the_budgets_of_http(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    served.jobs.released.set()
+    limited = (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+    budgets = served.server._edge._budgets
+    monkeypatch.setattr(budgets, "_limits", rpc.RateLimits(heavy=1, calls=3, refused=5))
+    monkeypatch.setattr(budgets, "_now", lambda: 0.0)
+    assert (await served.watch("one").read()).position == 1
+    guesses = [
+        served.stub.WatchJob(pb.WatchJobRequest(job_id="one"), metadata=(("authorization", f"Bearer {number}"),))
+        for number in range(20)
+    ]
+    refusals = Counter([reason for _, reason in await asyncio.gather(*map(refusal, guesses))])
+    assert refusals == {"UNAUTHORIZED": 5, "RATE_LIMITED": 15}
+    for _ in range(2):  # a token that was valid lately is not locked out with the guesses behind its address
+        assert await served.watch("one").read()
+    assert await refusal(served.watch("one")) == limited
+    assert agent_service_pb2.DESCRIPTOR  # loaded, as is the next
+    assert separation_service_pb2.DESCRIPTOR
+    chat, batch = (
+        "/soundwright.analysis.v1.AgentService/Chat",
+        "/soundwright.separation.v1.SeparationService/CreateBatch",
+    )
+    budgets.take("ann", chat, pb.WatchJobRequest())
+    for heavy in (chat, batch):
+        with pytest.raises(AppError, match=r"1 are allowed per minute\. Try again in 61 seconds"):
+            budgets.take("ann", heavy, pb.WatchJobRequest())
 
 
 async def test_an_oversized_request_is_refused(served: Served) -> None:

@@ -9,6 +9,7 @@ import pytest
 from services.gateway.dialects.forge import FORGE
 from services.gateway.dialects.pipeline import PIPELINE
 from services.gateway.dialects.soundbox import SOUNDBOX
+from services.gateway.dialects.soundbox.params import clean, normalize_user_id
 from services.gateway.dialects.soundbox.serializers import preview, slug
 from services.gateway.http.dialect import dialect_for
 from services.gateway.http.problems import Problem
@@ -71,3 +72,8 @@ def test_a_prompt_as_part_of_a_file_name(prompt: str, name: str) -> None:
 
 def test_a_preview_is_cut_when_it_is_longer() -> None:
     assert (preview("a" * 50, 50), preview("a" * 51, 50)) == ("a" * 50, "a" * 50 + "...")
+
+
+def test_long_text_is_cut_before_each_character_is_looked_at() -> None:
+    assert clean("\0" + "x" * 10**6) == "x" * 19_999
+    assert clean("x" * 10**6, 3) == normalize_user_id(" xxx" + " " * 10**6) == "xxx"

@@ -158,3 +158,22 @@ async def test_each_anonymous_identity_and_each_account_has_a_quota(library: Lib
     assert await reason(upload(library, "b1", 11, BOB)) == "QUOTA_EXCEEDED"
     library.quotas[ANN.id] = 10  # a smaller quota deletes nothing
     assert (await library.storage.usage(ANN.id)).available_bytes == 0
+
+
+async def test_guests_and_invented_names_of_one_network_share_four_quotas(library: Library) -> None:
+    def guest(number: int, network: str = "address:1") -> Principal:
+        return Principal(f"guest-{number}", "guest", network)
+
+    for number in range(3):
+        await upload(library, f"t{number}", QUOTA, guest(number))
+    named = Principal("anon:eve", "anonymous", "address:1")
+    job, _ = await library.ledger.create(named, new(track_id="", output_folder="stems"))
+    await library.start(job)
+    await library.ledger.reserve_storage(job.id, 1, QUOTA)
+    assert await reason(upload(library, "t4", 1, guest(4))) == "QUOTA_EXCEEDED"
+    await upload(library, "t5", QUOTA, guest(5, "address:2"))
+    await library.ledger.fail(job.id, 1, JobError("X", "x"), False, [])  # which frees its place
+    await upload(library, "t6", QUOTA, guest(6))
+    assert await reason(upload(library, "t7", 1, guest(7))) == "QUOTA_EXCEEDED"
+    assert await reason(library.ledger.create(named, new(output_folder="stems"))) == "QUOTA_EXCEEDED"
+    await upload(library, "t8", QUOTA)  # of an account

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import uuid
 from typing import Any
 
 import pytest
-from library import ANN, BOB, Library, reason, result, track
+from library import ANN, BOB, Library, ids, new, reason, result, track
 
 from kit.errors import AppError
+from kit.security.identity import Principal
 from services.library.jobs.service import Job, JobResult, Measurement
 from services.library.tracks.service import KEYS, Track, TrackFilter, TrackSort, TrackStatus, parse_key
 
@@ -240,3 +242,26 @@ async def test_pages(library: Library) -> None:
 
 async def test_a_filter_by_a_key_that_there_is_not(library: Library) -> None:
     assert list(await details(listed(library, key="H minor"))) == ["key"]
+
+
+async def test_anonymous_callers_list_and_change_only_what_they_made(library: Library) -> None:
+    """Others behind their address have their ID."""
+    mine, other, bare = (Principal("address:1", "anonymous", "address:1", key) for key in ("mine", "other", ""))
+    made = await library.tracks.create(mine, track("a1"))
+    job, _ = await library.ledger.create(mine, new(track_id="a1"))
+    for caller, count in ((mine, 1), (other, 0), (bare, 0)):
+        tracks = await library.tracks.list_tracks(caller, TrackFilter(""), TrackSort.CREATE_TIME, True, 0, 10)
+        jobs = await library.ledger.list_jobs(caller, [], [], "", 0, 10)
+        assert (tracks[1], ids(tracks[0]), jobs[1], ids(jobs[0])) == (count, ["a1"] * count, count, [job.id] * count)
+        assert (await library.tracks.get(caller, made.id)).id == made.id  # whoever knows the random ID
+    assert await reason(library.deletions.delete(other, "a1")) == "ACCESS_DENIED"
+    await library.deletions.delete(mine, "a1")
+
+
+async def test_names_of_callers_are_not_those_of_accounts(library: Library) -> None:
+    account = await library.account()
+    for name in (account.id, account.id.upper()):
+        refused = library.identity.refuse_names_of_accounts(Principal(f"anon:{name}", "anonymous"))
+        assert await reason(refused) == "USER_ID_FOREIGN"
+    for free in ("anon:eve", f"anon:{uuid.uuid4()}", account.id):
+        await library.identity.refuse_names_of_accounts(Principal(free, "anonymous"))

@@ -39,6 +39,7 @@ class LanguageModel:
 
     def __init__(self, url: str, key: str, name: str, timeout_seconds: float) -> None:
         self.name = name
+        self.costs_money = bool(key)
         self.host = urlsplit(url or _OPENAI_URL).hostname or ""
         self._reasons = _REASONING.search(name.lower()) is not None
         # Pass all values: the library would read missing ones from its own environment variables. It requires a key.

@@ -13,6 +13,7 @@ from soundwright.library.v1 import conversation_service_pb2_grpc
 
 from kit.errors import AppError, Code
 from kit.log import get_logger
+from kit.security.identity import require_principal
 from services.analysis.agents.planner import answer_by_rules
 from services.analysis.agents.references import suggested_work, tracks_of
 from services.analysis.agents.replies import ModelError, Reply
@@ -160,6 +161,8 @@ class Orchestrator:
         specialist = choose(task, turn.message)
         if self._model is None:
             reason = "No language model is configured."
+        elif self._model.costs_money and require_principal().is_guest:
+            reason = "The language model needs an account. Register to use it."
         else:
             try:
                 async with asyncio.timeout(self._bounds.seconds):

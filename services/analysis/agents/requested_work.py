@@ -28,9 +28,14 @@ _WORK_PATTERNS = {
 _QUESTION = re.compile(
     r"(?:how|why|what|when|which|who|where|should|shall|is|are|was|were|does|did|has|have|had|if|do\s+(?:i|we|you|they))\b"
 )
+# Before the verb, these words make a clause ask: "tell me how to separate this" wants an explanation.
+_ASKING = re.compile(
+    r"\b(?:how|why|whether|what|when|where|which|ways?|possible|explain|describe|teach|learn|advice|tips?)\b"
+)
 _REFUSAL = re.compile(r"\b(?:don'?t|do not|never|not|without|no need|stop|cancel|avoid|instead of|rather than)\b")
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|(?<!\w)'[^'\n]*'(?!\w)|(?<!\w)‘[^’]*’(?!\w)|`[^`]*`")
 _SENTENCE = re.compile(r"[^.!?\n]+")
+_CLAUSE_END = re.compile(r"[,;:]|\bthen\b")
 
 
 def requested_work(message: str) -> frozenset[str]:
@@ -41,7 +46,11 @@ def requested_work(message: str) -> frozenset[str]:
         sentence = sentence.strip()
         if _QUESTION.match(sentence) or _REFUSAL.search(sentence):
             continue
-        requested |= {work for work, pattern in _WORK_PATTERNS.items() if pattern.search(sentence)}
+        for clause in _CLAUSE_END.split(sentence):
+            for work, pattern in _WORK_PATTERNS.items():
+                found = pattern.search(clause.strip())
+                if found and not _ASKING.search(clause.strip(), 0, found.end()):
+                    requested.add(work)
     return frozenset(requested)
 
 

@@ -164,6 +164,7 @@ def _mapping(arguments: dict[str, Any] | str) -> dict[str, Any]:
         raise ValueError("too long")
     try:
         value = json.loads(arguments or "{}")
+        json.dumps(value, ensure_ascii=False).encode()  # raises for half a surrogate pair
     except RecursionError:
         raise ValueError("too deep") from None
     if not isinstance(value, dict):

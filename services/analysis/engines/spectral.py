@@ -152,8 +152,9 @@ class MelMeter:
 
     def mfcc(self) -> Floats:
         """Return float32 [13, frames]: the mel-frequency cepstral coefficients."""
+        # Copies, because slices would keep all coefficients in memory.
         coefficients = (
-            scipy.fft.dct(levels, type=2, norm="ortho", axis=1)[:, :_MFCC_COUNT] for levels in self.batches()
+            scipy.fft.dct(levels, type=2, norm="ortho", axis=1)[:, :_MFCC_COUNT].copy() for levels in self.batches()
         )
         return np.concatenate(list(coefficients)).T
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from dataclasses import dataclass
 
 from soundwright.library.v1 import library_service_pb2 as pb
@@ -19,8 +18,10 @@ from kit.security.identity import (
     ANONYMOUS_ROLE,
     GUEST_ROLE,
     Principal,
+    api_token_id,
     bearer_token,
     principal_scope,
+    usual_address,
 )
 from kit.security.secrets import Secrets
 from services.gateway.auth.browsers import BrowserSession
@@ -100,17 +101,19 @@ class Authenticator:
     async def _principal_of(self, token: str) -> Principal:
         with principal_scope(None):  # the gateway itself makes this call, not the caller
             answer = await self._accounts.AuthenticateToken(pb.AuthenticateTokenRequest(token=token))
-        return Principal(answer.account.id, answer.account.role)
+        return Principal(answer.account.id, answer.account.role, api_token_id=api_token_id(token))
 
     def _anonymous(self, peer: str, creator_secret: str) -> Caller:
         if not self._open_access:
             return Caller()
-        # Everybody sees the identity. Without the key, nobody can compute the address from it.
-        key = hmac.digest(self._secrets.current, b"soundwright address", "sha256")
-        digest = hmac.digest(key, peer.encode(), "sha256").hex()[:_DIGEST_CHARS]
-        network = f"{ADDRESS_PREFIX}{digest}"
+        network = self._network(peer)
         creator_key = hashlib.sha256(creator_secret.encode()).hexdigest()[:_DIGEST_CHARS] if creator_secret else ""
         return Caller(Principal(network, ANONYMOUS_ROLE, network, creator_key))
+
+    def _network(self, peer: str) -> str:
+        # Everybody sees the identity. Without the key, nobody can compute the address from it.
+        key = hmac.digest(self._secrets.current, b"soundwright address", "sha256")
+        return f"{ADDRESS_PREFIX}{hmac.digest(key, peer.encode(), 'sha256').hex()[:_DIGEST_CHARS]}"
 
     async def _by_page_session(self, secret: str, visit: pb.AuthenticateSessionRequest) -> Caller | None:
         """Return the caller of a page; None without a valid session, since the visitor can log in again."""
@@ -141,7 +144,8 @@ class Authenticator:
             renewed_secret=answer.renewed_session_token,
             session_id=answer.session_id,
         )
-        return Caller(Principal(answer.account.id, answer.account.role), session)
+        network = self._network(visit.ip_address) if answer.account.role == GUEST_ROLE else ""
+        return Caller(Principal(answer.account.id, answer.account.role, network), session)
 
 
 def _user_agent(headers: Headers) -> str:
@@ -158,15 +162,7 @@ def peer_address(scope: Scope, trusted_proxy: bool) -> str:
         # entries but the last one.
         forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")[-1].strip()
         host = _without_port(forwarded) or host
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return str(host)[:100]
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    if address.version == 6 and not address.is_loopback:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+    return usual_address(str(host))
 
 
 def _without_port(host: str) -> str:

@@ -42,16 +42,24 @@ async def request_csrf_token(scope: Scope, receive: Receive) -> tuple[str, Recei
     return "", receive
 
 
-async def form_method(scope: Scope, receive: Receive) -> tuple[str, Receive]:
+async def form_method(scope: Scope, receive: Receive, *, multipart: bool = False) -> tuple[str, Receive]:
     """Return the method of a request, which a form can override, and a ``receive`` that delivers the whole body.
 
     HTML forms support GET and POST only. A posted form can select ``put``, ``patch`` or ``delete`` in its field ``_method``.
+
+    Args:
+        multipart: also read a multipart form.
     """
     method: str = scope["method"]
-    if method != "POST" or _media_type(Headers(scope=scope)) != _FORM:
+    headers = Headers(scope=scope)
+    kind = _media_type(headers)
+    if method != "POST" or kind not in (_FORM, *(("multipart/form-data",) if multipart else ())):
         return method, receive
     body, receive = await _read_ahead(receive, limits.FORM_BYTES)
-    named = _form_field(body, "_method").upper()
+    if kind == _FORM:
+        named = _form_field(body, "_method").upper()
+    else:
+        named = _multipart_field(headers["content-type"], body[: limits.FORM_BYTES], "_method").upper()
     return named if named in _FORM_METHODS else method, receive
 
 

@@ -9,7 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.errors import AppError, Code
-from kit.security.identity import principal_scope
+from kit.rpc import KnownCredentials
+from kit.security.identity import address_scope, principal_scope
 from services.gateway.auth import (
     CREATOR_HEADER,
     SAFE_METHODS,
@@ -58,6 +59,7 @@ class AccessControl:
         self._browsers = browsers
         self._sites = sites
         self._trusted_proxy = trusted_proxy
+        self._known = KnownCredentials()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,13 +73,24 @@ class AccessControl:
         # Whoever creates something without a secret gets one.
         new_creator = not creator_secret and declared.access is Access.OPEN and scope["method"] not in SAFE_METHODS
         creator_secret = creator_secret or (new_secret() if new_creator else "")
-        # Requests without valid credentials count by address. Over the limit, they cost the library no further call.
-        stranger, rate_class = f"refused:{peer}", declared.rate_class
-        flooding = rate_class is not None and await self._limiter.is_exhausted(stranger, rate_class)
+        # Requests with unknown credentials count by address. Over the limit, they cost the library no further call. Credentials
+        # that were valid lately do not suffer from the guesses of others behind their address.
+        credential = self._credential(scope, declared.access)
+        stranger, rate_class = f"{'refused' if credential else 'missing'}:{peer}", declared.rate_class
+        flooding = (
+            rate_class is not None
+            and bool(credential)
+            and credential not in self._known
+            and await self._limiter.is_exhausted(stranger, rate_class)
+        )
         caller, refusal = Caller(), PATH_INVALID if _CONTROL.search(scope["path"]) else None
         if refusal is None and not flooding:
             caller, refusal = await self._authenticate(scope, peer, declared.access, creator_secret)
         anonymous = caller.principal is not None and caller.principal.is_anonymous
+        if credential and caller.principal is not None and not anonymous:
+            self._known.add(credential)
+        elif credential and refusal is not None:
+            self._known.discard(credential)
         new_creator = new_creator and anonymous
         # A page of another site may not use the open access that the visitor's network has.
         if (
@@ -121,8 +134,8 @@ class AccessControl:
         if refusal is not None:
             await dialect.render(refusal)(scope, receive, send_with_headers)
             return
-        if declared.access is Access.PAGE:
-            method, receive = await form_method(scope, receive)
+        if declared.access in (Access.PAGE, Access.ACCOUNT):
+            method, receive = await form_method(scope, receive, multipart=found.route is None)
             # The checks above applied to the method of the request. The form may only select a route with the same access.
             chosen = self._routes.find(method, scope["path"])
             if chosen.access == declared:
@@ -131,8 +144,13 @@ class AccessControl:
         scope["soundwright.access"] = declared
         found.select(scope)
         scope["principal_id"] = caller.principal.id if caller.principal is not None else ""
-        with principal_scope(caller.principal):
+        with principal_scope(caller.principal), address_scope(peer):
             await self._app(scope, receive, send_with_headers)
+
+    def _credential(self, scope: Scope, access: Access) -> str:
+        """Return the token or the session of a request that a look-up must check; empty if there is none."""
+        token = Headers(scope=scope).get("authorization", "") if access.tokens else ""
+        return token or (self._browsers.session_secret(scope) if access.sessions else "")
 
     async def _authenticate(
         self, scope: Scope, peer: str, access: Access, creator_secret: str

@@ -8,9 +8,14 @@ import zipfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from kit.ports import Blobs
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
-__all__ = ["Member", "stream_zip"]
+from kit.ports import Blobs
+from services.gateway.http.edge import is_head
+from services.gateway.http.files import attachment
+
+__all__ = ["Member", "archive_response", "stream_zip"]
 
 _ZIP64_BYTES = 2**31  # below the 4 GiB limit of ZIP without the ZIP64 extension
 _EPOCH = time.struct_time((1980, 1, 1, 0, 0, 0, 0, 0, 0))
@@ -49,6 +54,13 @@ class _ChunkBuffer:
         data = b"".join(self._chunks)
         self._chunks.clear()
         return data
+
+
+def archive_response(request: Request, blobs: Blobs, members: Sequence[Member], filename: str) -> Response:
+    """Return a ZIP archive of stored files. For HEAD, no file is read."""
+    headers = {"Content-Disposition": attachment(filename)}
+    content = iter(()) if is_head(request.scope) else stream_zip(blobs, members)
+    return StreamingResponse(content, media_type="application/zip", headers=headers)
 
 
 async def stream_zip(blobs: Blobs, members: Sequence[Member]) -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ from services.gateway.http import limits
 __all__ = ["form_pairs", "json_value", "parameter_count_is_valid", "plain_cookies", "whole_number"]
 
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)?', re.DOTALL)
 _COOKIE = re.compile(r"[!#-+\--\[\]-~]*(?:\"[!#-+\--\[\]-~]*\")?")  # the characters of RFC 6265: no escapes
 
@@ -46,7 +47,12 @@ def json_value(text: bytes | str) -> Any:
     if sum(map(structure.count, ",[{")) > limits.JSON_VALUES:
         raise ValueError("the JSON has too many values")
     try:
-        return json.loads(text, parse_constant=_reject_constant)
+        value = json.loads(text, parse_constant=_reject_constant)
+        if _SURROGATE.search(text):
+            json.dumps(
+                value, ensure_ascii=False
+            ).encode()  # raises for half a surrogate pair, which no encoding can store
+        return value
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
 

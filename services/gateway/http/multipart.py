@@ -19,9 +19,19 @@ from services.gateway.http.decoding import parameter_count_is_valid
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-__all__ = ["Event", "MultipartReader", "PartBegin", "PartData", "PartEnd", "bad_form", "multipart_events"]
+__all__ = [
+    "Event",
+    "MultipartReader",
+    "PartBegin",
+    "PartData",
+    "PartEnd",
+    "bad_form",
+    "multipart_events",
+    "multipart_fields",
+]
 
 
+_PIECE_BYTES = 1 << 12
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _EXTENDED_FILENAME = re.compile(rb"; *filename\* *= *(utf-8|iso-8859-1)'[^';]*'([^;\s]*)", re.IGNORECASE)
 
@@ -65,6 +75,27 @@ async def multipart_events(content_type: str, pieces: AsyncIterator[bytes]) -> A
             yield event
     if not reader.complete:
         raise bad_form("The form ends before its last boundary.")
+
+
+def multipart_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
+    """Return the fields of a multipart form without files.
+
+    Raises:
+        AppError: ``BAD_REQUEST`` if it is malformed, contains a file or has more than 200 fields.
+    """
+    reader = MultipartReader(content_type)
+    fields: list[tuple[str, bytearray]] = []
+    for start in range(0, len(body), _PIECE_BYTES):
+        for event in reader.feed(body[start : start + _PIECE_BYTES]):
+            if isinstance(event, PartData):
+                fields[-1][1].extend(event.data)
+            elif isinstance(event, PartBegin):
+                if event.filename is not None or len(fields) == limits.FORM_FIELDS:
+                    raise bad_form(f"The form must consist of at most {limits.FORM_FIELDS} fields, without files.")
+                fields.append((event.name, bytearray()))
+    if not reader.complete:
+        raise bad_form("The form ends before its last boundary.")
+    return [(name, value.decode(errors="replace")) for name, value in fields]
 
 
 class MultipartReader:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from kit.errors import AppError, Code
 from services.gateway.http import limits
 from services.gateway.http.decoding import form_pairs, json_value
+from services.gateway.http.multipart import multipart_fields
 from services.gateway.http.problems import details_of
 from services.gateway.openapi.schemas import REFERENCE, PlainSchema
 
@@ -110,7 +111,9 @@ async def _parameters(request: Request) -> dict[str, Any]:
         return query | _from_pairs(form_fields(body))
     if kind == "application/json" or kind.endswith("+json"):
         return query | json_object(body)
-    raise HTTPException(415, "Send the body as application/json or application/x-www-form-urlencoded.")
+    if kind == "multipart/form-data":
+        return query | _from_pairs(multipart_fields(request.headers["content-type"], _short(body)))
+    raise HTTPException(415, "Send the body as application/json or as a form.")
 
 
 def form_fields(body: bytes) -> list[tuple[str, str]]:
@@ -119,12 +122,16 @@ def form_fields(body: bytes) -> list[tuple[str, str]]:
     Raises:
         AppError: ``TOO_LARGE`` if it exceeds 64 KB; ``BAD_REQUEST`` if it is malformed or has more than 200 fields.
     """
-    if len(body) > limits.FORM_BYTES:
-        raise AppError(Code.TOO_LARGE, "TOO_LARGE", "The form is larger than 64 KB. Shorten its fields.")
     try:
-        return form_pairs(body)
+        return form_pairs(_short(body))
     except ValueError:
         raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body is not a valid form.") from None
+
+
+def _short(form: bytes) -> bytes:
+    if len(form) > limits.FORM_BYTES:
+        raise AppError(Code.TOO_LARGE, "TOO_LARGE", "The form is larger than 64 KB. Shorten its fields.")
+    return form
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from kit.errors import AppError
+from kit.errors import AppError, Code
 
 __all__ = ["CHANGED", "HOST_NOT_ALLOWED", "INTERNAL", "PATH_INVALID", "STOPPING", "Problem", "details_of", "problem_of"]
 
+_RETRY_SECONDS = 30  # if nobody knows better
 _REASONS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE"}
 
 
@@ -54,12 +55,12 @@ STOPPING = Problem(
 def problem_of(error: Exception) -> Problem:
     """Return the problem for an exception. Exceptions that are neither ours nor the framework's become ``INTERNAL``."""
     if isinstance(error, AppError):
-        headers = {}
-        if "retry_after" in error.meta:
-            headers["Retry-After"] = str(error.meta["retry_after"])
-        return Problem(
-            error.http_status, error.reason, error.message, details=error.meta.get("details"), headers=headers
-        )
+        details, seconds = error.meta.get("details"), error.meta.get("retry_after")
+        if error.code is Code.RATE_LIMITED:  # of which the contract says that the body has the time to wait
+            seconds = seconds or (details or {}).get("retry_after", _RETRY_SECONDS)
+            details = {**(details or {}), "retry_after": seconds}
+        headers = {} if seconds is None else {"Retry-After": str(seconds)}
+        return Problem(error.http_status, error.reason, error.message, details=details, headers=headers)
     if isinstance(error, RequestValidationError):
         problems = [{key: e[key] for key in ("type", "loc", "msg", "input") if key in e} for e in error.errors()]
         return Problem(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import Request
@@ -65,6 +65,7 @@ class FormPolicy:
         total_limit_bytes: limit of all files together. The limit of the platform applies to each file.
         too_large: returns the error for files above the given limit in bytes.
         long_fields: limits in bytes of fields that may be longer than others. They may be sent as files, too.
+        check: raises if the fields before the first file are not valid, so that no file is stored.
     """
 
     dialect: str
@@ -73,6 +74,7 @@ class FormPolicy:
     total_limit_bytes: int
     too_large: Callable[[int], Exception]
     long_fields: Mapping[str, int] = field(default_factory=dict)
+    check: Callable[[Mapping[str, str]], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,8 @@ class Uploads:
                     raise _invalid_field(event.name, "must be a file with a filename")
                 if len(files) == policy.file_count_limit:
                     raise _invalid_field(event.name, f"can have at most {policy.file_count_limit} files")
+                if not files and policy.check is not None:
+                    await policy.check(fields)
                 limit = min(total_limit - size, self._max_upload_bytes)
                 file = ReceivedFile(event.filename.replace("\0", "")[:_NAME_LIMIT], f"{folder}/{len(files)}")
                 async with self._blobs.write(file.blob_key) as writer:

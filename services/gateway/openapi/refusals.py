@@ -171,11 +171,13 @@ TOO_MANY_PENDING = Problem(
     429,
     "TOO_MANY_PENDING",
     "You have 5 unfinished jobs; 5 are allowed at a time. Wait until one is done, or cancel one that waits.",
+    {"retry_after": 30},
 )
 TOO_MANY_CONVERSIONS = Problem(
     429,
     "TOO_MANY_CONVERSIONS",
     "4 converted files of yours are not downloaded completely yet. Finish or cancel a download first.",
+    {"retry_after": 30},
 )
 HOURLY_LIMIT = Problem(
     429, "HOURLY_LIMIT", "You have used up your 10 jobs an hour. Try again in 12 minutes.", {"retry_after": 720}

@@ -224,10 +224,11 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
                 confirmed = await accounts.ConfirmEmail(confirmation)
             flash = "taken_over" if confirmed.password_removed else "confirmed"
         except AppError as error:
-            if error.reason not in ("LINK_INVALID", "EMAIL_TAKEN"):
+            if error.reason not in ("LINK_INVALID", "EMAIL_TAKEN", "SESSION_NEEDED"):
                 raise
             flash = error.reason.lower()
-        return views.redirect(request, "/users/settings" if session else LOG_IN, flash)
+        back = f"{LOG_IN}?return_to={request.url.path}" if flash == "session_needed" else LOG_IN
+        return views.redirect(request, "/users/settings" if registered_session_of(request) else back, flash)
 
     @router.delete("/log-out", openapi_extra=form_body({}))
     @router.post("/log-out", name="log_out_by_post", openapi_extra=form_body({}))

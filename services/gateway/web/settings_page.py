@@ -24,7 +24,7 @@ from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registe
 
 __all__ = ["settings_routes"]
 
-_LIFETIMES_DAYS = {"month": 30, "quarter": 90, "year": 365}  # otherwise a key does not expire
+_LIFETIMES_DAYS = {"": 0, "month": 30, "quarter": 90, "year": 365}  # 0: the key does not expire
 _LALALAI_KEY = re.compile(LICENSE_KEY)
 _FORM = form_body(
     {
@@ -128,10 +128,11 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
         return views.logged_in(request, SETTINGS, changed.session_token, session.remembered, "password_changed")
 
     async def create_key(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+        lifetime_days = _LIFETIMES_DAYS.get(form.get("lifetime", ""))
+        if lifetime_days is None:
+            raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The form field lifetime is unknown.")
         created = await accounts.CreateApiToken(
-            pb.CreateApiTokenRequest(
-                name=form.get("name", ""), lifetime_days=_LIFETIMES_DAYS.get(form.get("lifetime", ""), 0)
-            )
+            pb.CreateApiTokenRequest(name=form.get("name", ""), lifetime_days=lifetime_days)
         )
         return await page(request, session, secret=created.secret)
 

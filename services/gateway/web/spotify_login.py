@@ -33,7 +33,6 @@ _STATE_LIFETIME_SECONDS = 600.0
 _PATH_LIMIT_CHARS = 1000
 # Ingest makes two requests to Spotify, each with its own timeout.
 _FINISH_SECONDS = 30.0
-_LOG_IN = f"{LOG_IN}?return_to={quote(SETTINGS, safe='')}"
 # Flash messages by error code. Other errors are shown as error pages.
 _ERROR_FLASHES = {
     "SPOTIFY_DENIED": "spotify_refused",
@@ -115,24 +114,27 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
         ] = "",
     ) -> Response:
         """Finish a login with Spotify. If the browser is logged in, connects its account instead. The state is valid once."""
+        login = _login_state(request)
         try:
-            response = await _finish(request, code, state, error)
+            response = await _finish(request, login, code, state, error)
         except AppError as failure:
             if failure.reason not in _ERROR_FLASHES:
                 raise
-            response = failed(request, _ERROR_FLASHES[failure.reason])
+            response = failed(request, login, _ERROR_FLASHES[failure.reason])
         response.headers.append("set-cookie", browsers.state_cookie(request.scope, _COOKIE, "", 0))
         return response
 
-    def failed(request: Request, flash: str) -> Response:
-        return views.redirect(request, SETTINGS if registered_session_of(request) else _LOG_IN, flash)
+    def failed(request: Request, login: _LoginState | None, flash: str) -> Response:
+        """Return to where the login began, or to the settings."""
+        target = login.return_to if login is not None and login.return_to != "/" else SETTINGS
+        back = f"{LOG_IN}?return_to={quote(target, safe='')}"
+        return views.redirect(request, target if registered_session_of(request) else back, flash)
 
-    async def _finish(request: Request, code: str, state: str, error: str) -> Response:
-        login = _login_state(request)
+    async def _finish(request: Request, login: _LoginState | None, code: str, state: str, error: str) -> Response:
         if login is None or not hmac.compare_digest(login.state.encode(), state.encode()):
-            return failed(request, "spotify_state")
+            return failed(request, login, "spotify_state")
         if error or not code:
-            return failed(request, "spotify_denied" if error == "access_denied" else "spotify_error")
+            return failed(request, login, "spotify_denied" if error == "access_denied" else "spotify_error")
         with principal_scope(None):
             found = await ingest.FinishSpotifyAuthorization(
                 ingest_service_pb2.FinishSpotifyAuthorizationRequest(

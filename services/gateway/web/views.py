@@ -48,6 +48,7 @@ _FLASHES = {
         "Your email address is confirmed. Somebody registered it in another browser, so we removed the password. Enter only your "
         "email address to log in by a link, then choose a password.",
     ),
+    "session_needed": _Flash("error", "Log in to the account that gets this email address. Then open the link again."),
     "email_taken": _Flash("error", "An account with this email address already exists."),
     "change_sent": _Flash("info", "We sent a link to the new address. Open it to confirm the change."),
     "password_changed": _Flash("info", "Your password was changed. All other browsers were logged out."),

@@ -38,6 +38,7 @@ VOTES = Collection(
         Index(("generation_id", "feedback_time"), present="feedback_time"),
         Index(("feedback_time",), present="feedback_time"),
         Index(("listener_id", "vote_time")),
+        Index(("generation_id", "network"), present="network"),
     ),
 )
 FAVORITES = Collection(
@@ -50,7 +51,12 @@ FAVORITES = Collection(
     ),
 )
 SUGGESTIONS = Collection(
-    "tag_suggestions", (Index(("generation_id", "category", "round")), Index(("generation_id", "suggest_time")))
+    "tag_suggestions",
+    (
+        Index(("generation_id", "category", "round")),
+        Index(("generation_id", "suggest_time")),
+        Index(("network", "suggest_time"), present="network"),
+    ),
 )
 PLAYLISTS = Collection(
     "playlists",

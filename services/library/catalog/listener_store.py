@@ -94,6 +94,10 @@ class ListenerStore(ClipDocs):
             await self._count_of(VOTES, generation_id, vote=-1),
         )
 
+    async def count_votes_of_network(self, generation_id: str, network: str) -> int:
+        """Return the number of votes on a clip by listeners without a registered account behind an address."""
+        return await self._count_of(VOTES, generation_id, network=network)
+
     async def vote_totals(self) -> VoteTotals:
         """Return the numbers of all votes and favorites. This takes time in proportion to them."""
         return VoteTotals(
@@ -129,9 +133,23 @@ class ListenerStore(ClipDocs):
         key = _suggestion_key(generation_id, category, round_number, listener_id)
         return await self._docs.delete(SUGGESTIONS.name, key)
 
-    async def count_suggestions(self, generation_id: str, category: str, round_number: int) -> int:
-        """Return the number of suggestions for a category in a round."""
-        return await self._count_of(SUGGESTIONS, generation_id, category=category, round=round_number)
+    async def count_suggestions(
+        self, generation_id: str, category: str, round_number: int, *, by_network: bool = False
+    ) -> int:
+        """Return the number of suggestions for a category in a round.
+
+        Args:
+            by_network: those of listeners without a registered account behind the same address count as one.
+        """
+        where = {"generation_id": generation_id, "category": category, "round": round_number}
+        if not by_network:
+            return await self._docs.count(SUGGESTIONS.name, where)
+        docs = await self._docs.find(SUGGESTIONS.name, where, limit=_PAGE_SIZE)
+        return len({doc.get("network") or doc["listener_id"] for doc in docs})
+
+    async def count_suggestions_since(self, network: str, time: float) -> int:
+        """Return the number of suggestions by listeners without a registered account behind an address."""
+        return await self._docs.count(SUGGESTIONS.name, {"network": network, "suggest_time": AtLeast(time)})
 
     async def list_suggestions(self, generation_id: str, limit: int) -> list[TagSuggestion]:
         """Return the suggestions for a clip, newest first."""

@@ -245,19 +245,19 @@ class Catalog:
         blobs: Blobs,
         clock: Clock,
         forget_files: Callable[[str], Awaitable[None]],
-        record_deletion: Callable[[str, str, str, str], Awaitable[None]] | None = None,
+        record: Callable[[str, str, str, str, dict[str, str]], Awaitable[None]] | None = None,
     ) -> None:
         """
         Args:
             forget_files: records that the files of the job with this ID were deleted.
-            record_deletion: records that an administrator deletes an object of another user: the ID of the administrator, the
+            record: records what an administrator does to an object of another user: the ID of the administrator, the action, the
                 type and the ID of the object, and the ID of its owner.
         """
         self._store = store
         self._blobs = blobs
         self._clock = clock
         self._forget_files = forget_files
-        self._record_deletion = record_deletion
+        self._record = record
 
     async def get(self, generation_id: str) -> Generation:
         """Return a clip.
@@ -369,8 +369,8 @@ class Catalog:
                 "GENERATION_NOT_OWNED",
                 "Only its owner or an administrator may delete a generation.",
             )
-        if not own and self._record_deletion is not None:
-            await self._record_deletion(principal.id, "generation", deletion.id, deletion.owner_id)
+        if not own and self._record is not None:
+            await self._record(principal.id, "delete", "generation", deletion.id, {"owner_id": deletion.owner_id})
         await self._store.begin_deletion(deletion)
         await self._finish(deletion)
 

@@ -4,6 +4,9 @@ Suggestions for a category of a clip are collected in rounds. All suggestions of
 category if the clip lacks it, or to remove it if the clip has it. The third suggestion ends the round: one compare-and-set
 changes the category and increases the round number. So parallel suggestions change the category once, and suggestions of
 an earlier round have no effect.
+
+Callers without an account choose their names. So on the clip of an account, those of one address count as one listener, and an
+address can make 30 suggestions an hour.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Protocol
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
-from kit.security.identity import Principal
+from kit.security.identity import Principal, is_anonymous_id
 from services.library.catalog.categories import CATEGORIES
 from services.library.catalog.service import Generation, GenerationStore, require_generation
 
@@ -27,6 +30,8 @@ THRESHOLD = 3
 
 _KEYS = frozenset(category for family in CATEGORIES.values() for category in family)
 _LIST_LIMIT = 1000
+_NETWORK_LIMIT = 30
+_HOUR_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class TagSuggestion:
         round: the number of earlier decisions on this category of the clip.
         remove: suggests to remove the category instead of adding it.
         suggest_time: seconds since 1970.
+        network: the ID of the address of a listener without a registered account; None: the listener has one.
     """
 
     generation_id: str
@@ -45,6 +51,7 @@ class TagSuggestion:
     remove: bool
     listener_id: str
     suggest_time: float
+    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,10 @@ class TagStore(GenerationStore, Protocol):
     async def remove_suggestion(
         self, generation_id: str, category: str, round_number: int, listener_id: str
     ) -> bool: ...
-    async def count_suggestions(self, generation_id: str, category: str, round_number: int) -> int: ...
+    async def count_suggestions(
+        self, generation_id: str, category: str, round_number: int, *, by_network: bool = False
+    ) -> int: ...
+    async def count_suggestions_since(self, network: str, time: float) -> int: ...
     async def list_suggestions(self, generation_id: str, limit: int) -> Sequence[TagSuggestion]: ...
 
 
@@ -90,7 +100,7 @@ class Tags:
 
         Raises:
             AppError: ``CATEGORY_UNKNOWN``; ``GENERATION_NOT_FOUND``; ``TAG_PRESENT`` or ``TAG_ABSENT`` if the change has
-                no effect; ``ALREADY_SUGGESTED`` if the caller has suggested it in this round.
+                no effect; ``ALREADY_SUGGESTED`` if the caller has suggested it in this round; ``TOO_MANY_SUGGESTIONS``.
         """
         if category not in _KEYS:
             raise AppError(
@@ -101,10 +111,14 @@ class Tags:
         generation = await require_generation(self._store, generation_id)
         _require_effect(generation, category, remove)
         round_number = generation.tag_rounds.get(category, 0)
+        now, network = self._clock.now(), principal.network or None
         added = await self._store.add_suggestion(
-            TagSuggestion(generation_id, category, round_number, remove, principal.id, self._clock.now())
+            TagSuggestion(generation_id, category, round_number, remove, principal.id, now, network)
         )
         try:
+            if network and await self._store.count_suggestions_since(network, now - _HOUR_SECONDS) > _NETWORK_LIMIT:
+                message = "Too many suggestions came from your address in the last hour. Try again later, or log in."
+                raise AppError(Code.RATE_LIMITED, "TOO_MANY_SUGGESTIONS", message)
             # Also after a repeated suggestion: the process may have stopped between the third one and the decision.
             generation = await self._decide(generation_id, category, round_number, remove)
         except AppError:
@@ -113,7 +127,7 @@ class Tags:
         decided = generation.tag_rounds.get(category, 0) > round_number
         if not (added or decided):
             raise AppError(Code.CONFLICT, "ALREADY_SUGGESTED", "You have already suggested this change.")
-        count = await self._store.count_suggestions(generation_id, category, round_number)
+        count = await self._count(generation, category, round_number)
         return TagOutcome(decided, count, generation.categories)
 
     async def _decide(self, generation_id: str, category: str, round_number: int, remove: bool) -> Generation:
@@ -122,7 +136,7 @@ class Tags:
             generation = await require_generation(self._store, generation_id)
             if generation.tag_rounds.get(category, 0) != round_number:
                 return generation
-            if await self._store.count_suggestions(generation_id, category, round_number) < THRESHOLD:
+            if await self._count(generation, category, round_number) < THRESHOLD:
                 return generation
             others = [present for present in generation.categories if present != category]
             decided = dataclasses.replace(
@@ -132,6 +146,11 @@ class Tags:
             )
             if await self._store.replace_generation(decided):
                 return decided
+
+    async def _count(self, generation: Generation, category: str, round_number: int) -> int:
+        """Return how many listeners suggest the change."""
+        by_network = not is_anonymous_id(generation.owner_id)
+        return await self._store.count_suggestions(generation.id, category, round_number, by_network=by_network)
 
     async def withdraw(self, principal: Principal, generation_id: str, category: str, remove: bool) -> None:
         """Remove the caller's suggestion in the current round.

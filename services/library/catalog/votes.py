@@ -22,6 +22,7 @@ from services.library.catalog.service import (
 
 __all__ = ["Feedback", "Vote", "VoteStore", "Votes"]
 
+_NETWORK_LIMIT = 10  # votes on a clip
 _REASON_LIMIT = 10
 _REASON_LIMIT_CHARS = 50
 _NOTES_LIMIT_CHARS = 1000
@@ -35,6 +36,7 @@ class Vote:
     Attributes:
         vote: 1 for an upvote, -1 for a downvote.
         vote_time: seconds since 1970.
+        network: the ID of the address of a listener without a registered account; None: the listener has one.
         notes: a private note for the operator. The API never returns it.
     """
 
@@ -45,6 +47,7 @@ class Vote:
     feedback_reasons: list[str] = field(default_factory=list)
     notes: str = ""
     suggested_model: str = ""
+    network: str | None = None
 
     @property
     def has_feedback(self) -> bool:
@@ -67,6 +70,7 @@ class VoteStore(GenerationStore, Protocol):
     async def put_vote(self, vote: Vote) -> None: ...
     async def remove_vote(self, generation_id: str, listener_id: str) -> None: ...
     async def count_votes(self, generation_id: str) -> tuple[int, int]: ...
+    async def count_votes_of_network(self, generation_id: str, network: str) -> int: ...
     async def get_votes(self, listener_id: str, generation_ids: Sequence[str]) -> dict[str, int]: ...
     def iter_votes_with_feedback(self, generation_id: str) -> AsyncIterator[Vote]: ...
     async def list_votes(
@@ -97,7 +101,7 @@ class Votes:
 
         Raises:
             AppError: ``VOTE_INVALID``, ``TOO_MANY_REASONS``, ``NOTES_TOO_LONG``, ``SUGGESTED_MODEL_INVALID``,
-                ``GENERATION_NOT_FOUND``.
+                ``GENERATION_NOT_FOUND``; ``TOO_MANY_VOTES`` if callers with invented names have voted from this address.
         """
         if vote not in (-1, 0, 1):
             raise AppError(Code.INVALID_ARGUMENT, "VOTE_INVALID", "The vote must be -1, 0 or 1.")
@@ -124,8 +128,10 @@ class Votes:
                 feedback_reasons=list(dict.fromkeys(filter(None, reasons))),
                 notes=notes.strip(),
                 suggested_model=suggested_model,
+                network=principal.network or None,
             )
             await self._store.put_vote(new_vote)
+            await self._limit_network(new_vote)
         else:
             await self._store.remove_vote(generation_id, principal.id)
         try:
@@ -134,6 +140,18 @@ class Votes:
             # A parallel deletion of the clip may have searched for votes before this one was stored.
             await self._store.remove_vote(generation_id, principal.id)
             raise
+
+    async def _limit_network(self, vote: Vote) -> None:
+        """Remove a new vote if there are too many of its network."""
+        if vote.network is None:
+            return
+        if await self._store.count_votes_of_network(vote.generation_id, vote.network) > _NETWORK_LIMIT:
+            await self._store.remove_vote(vote.generation_id, vote.listener_id)
+            raise AppError(
+                Code.RATE_LIMITED,
+                "TOO_MANY_VOTES",
+                f"This clip has {_NETWORK_LIMIT} votes from your address. Log in to vote.",
+            )
 
     async def _with_counts(self, generation: Generation) -> Generation:
         upvotes, downvotes = await self._store.count_votes(generation.id)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
 from kit.errors import AppError, Code
-from kit.security.identity import ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal, role_too_low
+from kit.security.identity import ADMIN_ROLES, ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal, role_too_low
 from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry, AuditLog
@@ -198,8 +198,9 @@ def _changed(actor: Account, account: Account, role: str, status: str, storage_q
         raise AppError(Code.CONFLICT, "GUEST_ACCOUNT", "Guests get a role when they register.")
     if ROLE_RANKS.get(account.role, 0) > rank:
         raise _forbidden("RANK_TOO_HIGH", f"Your role is too low to change an account with the role {account.role}.")
-    if role and ROLE_RANKS[role] > rank:
-        raise _forbidden("RANK_TOO_HIGH", f"You cannot assign the role {role}, which is higher than your own.")
+    lacks_rights = role in ADMIN_ROLES and actor.role not in ADMIN_ROLES
+    if role and (ROLE_RANKS[role] > rank or lacks_rights):
+        raise _forbidden("RANK_TOO_HIGH", f"You cannot assign the role {role}. It has rights that your own role lacks.")
     quota = None if storage_quota_bytes == DEFAULT_QUOTA else storage_quota_bytes
     changed = dataclasses.replace(
         account,

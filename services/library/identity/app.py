@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kit.errors import AppError, Code
 from kit.ports import Clock, Docs
-from kit.security.identity import Principal
+from kit.security.identity import ANONYMOUS_PREFIX, Principal, api_token_id
 from kit.security.sealing import Sealer
 from services.library.identity.administration import Administration
 from services.library.identity.api_tokens import ApiTokens
@@ -60,10 +61,21 @@ class Identity:
             AppError: see :meth:`ApiTokens.authenticate`.
         """
         account = await self.tokens.authenticate(secret)
-        return Principal(account.id, account.role)
+        return Principal(account.id, account.role, api_token_id=api_token_id(secret))
+
+    async def refuse_names_of_accounts(self, principal: Principal) -> None:
+        """Refuse anonymous callers who name themselves after an account, whose ID lists show without a prefix.
+
+        Raises:
+            AppError: ``USER_ID_FOREIGN``.
+        """
+        name = principal.id.removeprefix(ANONYMOUS_PREFIX)
+        if name != principal.id and await self.store.get_account(name.lower()) is not None:
+            message = "This user_id is the ID of an account. Log in to it, or send another one."
+            raise AppError(Code.PERMISSION_DENIED, "USER_ID_FOREIGN", message)
 
     async def delete_expired(self) -> int:
-        """Delete a batch of expired sessions, links and throttle records, and return its size."""
+        """Delete a batch of expired sessions, API tokens, links and throttle records, and return its size."""
         return await self.store.delete_expired(self.clock.now())
 
 
@@ -78,7 +90,9 @@ def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Ident
     email_queue = EmailQueue(emails_in_store, transport, clock, settings.mail_from)
     emails = AccountEmails(email_queue, store, throttle, clock, settings.public_address)
     limit = settings.attempts_per_address
-    accounts = Accounts(store, tokens, sessions, throttle, Passwords(), emails, clock, limit, settings.registration)
+    accounts = Accounts(
+        store, tokens, sessions, throttle, Passwords(), emails, audit, clock, limit, settings.registration
+    )
     return Identity(
         store=store,
         queued_emails=emails_in_store,
@@ -86,8 +100,8 @@ def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Ident
         guests=Guests(store, sessions, throttle, clock, limit),
         sessions=sessions,
         tokens=tokens,
-        email_links=EmailLinks(store, accounts, sessions, throttle, emails, clock, limit),
-        connections=Connections(store, accounts, sessions, Sealer(settings.secrets()), clock),
+        email_links=EmailLinks(store, accounts, sessions, throttle, emails, audit, clock, limit),
+        connections=Connections(store, accounts, sessions, Sealer(settings.secrets()), audit, clock),
         email_queue=email_queue,
         emails=emails,
         administration=Administration(store, audit),

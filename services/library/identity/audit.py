@@ -1,4 +1,4 @@
-"""The audit log: what administrators did to others, and how accounts were entered."""
+"""The audit log: what administrators did to others, how accounts were entered, and changes of their credentials."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kit.ports import Clock
+from kit.security.identity import client_address
 from services.library.identity.account import Account
 from services.library.table import Table
 
@@ -48,7 +49,7 @@ class AuditLog:
 
     async def record(
         self,
-        actor: Account,
+        actor: Account | None,
         action: str,
         resource_type: str,
         resource_id: str,
@@ -58,29 +59,30 @@ class AuditLog:
         """Store an entry and return its ID.
 
         Args:
+            actor: None: nobody with an account, for example after a login with an unknown email address.
             action: for example ``login`` or ``role_change``.
-            resource_type: ``user``, ``token`` or ``generation``.
-            address: the IP address of the client; empty if it is not known.
+            resource_type: for example ``user``, ``token`` or ``generation``.
+            address: the IP address of the client; empty: that of the current call, if it is known.
         """
         entry = AuditEntry(
             id=str(uuid.uuid4()),
-            actor_id=actor.id,
-            actor_email=actor.email,
+            actor_id=actor.id if actor else "",
+            actor_email=actor.email if actor else "",
             action=action,
             resource_type=resource_type,
             resource_id=resource_id,
             changes_json=json.dumps(changes or {}),
-            ip_address=address,
+            ip_address=address or client_address(),
             create_time=self._clock.now(),
         )
         await self._store.audit.add(entry)
         return entry.id
 
-    async def record_deletion(self, actor_id: str, resource_type: str, resource_id: str, owner_id: str) -> None:
-        """Store an entry of an administrator who deletes what belongs to another user."""
-        actor = await self._store.get_account(actor_id)
-        if actor is not None:
-            await self.record(actor, "delete", resource_type, resource_id, {"owner_id": owner_id})
+    async def record_by(
+        self, actor_id: str, action: str, resource_type: str, resource_id: str, changes: Mapping[str, Any] | None = None
+    ) -> None:
+        """Store an entry of the account with this ID. See :meth:`record`."""
+        await self.record(await self._store.get_account(actor_id), action, resource_type, resource_id, changes)
 
     async def withdraw(self, entry_id: str) -> None:
         """Delete the entry of an action that did not take place."""

@@ -12,6 +12,7 @@ from kit.ports import Clock
 from kit.security.sealing import Sealer
 from services.library.access import not_found
 from services.library.identity.account import Account
+from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import checked_email, require_active, require_registered
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
@@ -80,9 +81,16 @@ class Connections:
     """
 
     def __init__(
-        self, store: ConnectionStore, accounts: Accounts, sessions: Sessions, sealer: Sealer, clock: Clock
+        self,
+        store: ConnectionStore,
+        accounts: Accounts,
+        sessions: Sessions,
+        sealer: Sealer,
+        audit: AuditLog,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._audit = audit
         self._accounts = accounts
         self._sessions = sessions
         self._sealer = sealer
@@ -111,11 +119,13 @@ class Connections:
                     raise _connection_taken(provider)
                 await self._store.connections.delete(existing.id)
             if stored := await self._upsert(connection):
+                await self._audit.record(account, "connection_create", "connection", provider)
                 return stored
 
     async def delete(self, account_id: str, provider: str) -> None:
         """Delete the connection if it exists. A user without a password can still log in with a link by email."""
-        await self._store.connections.delete(connection_id(account_id, _checked_provider(provider)))
+        if await self._store.connections.delete(connection_id(account_id, _checked_provider(provider))):
+            await self._audit.record_by(account_id, "connection_delete", "connection", provider)
 
     async def sign_in(
         self, provider: str, subject: str, label: str, secret: str, email: str, address: str

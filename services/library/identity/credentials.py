@@ -14,9 +14,8 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from kit.errors import AppError, Code
+from kit.errors import AppError, Code, registration_needed
 from kit.security.identity import GUEST_ROLE
-from services.library.access import registration_needed
 from services.library.identity.account import Account
 
 __all__ = [

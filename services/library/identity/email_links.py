@@ -9,6 +9,7 @@ from typing import Protocol
 from kit.errors import AppError, Code
 from kit.ports import Clock
 from services.library.identity.account import Account
+from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import (
     NO_PASSWORD,
     Link,
@@ -46,6 +47,7 @@ class EmailLinks:
         sessions: Sessions,
         throttle: LoginThrottle,
         emails: AccountEmails,
+        audit: AuditLog,
         clock: Clock,
         attempts_per_address: int,
     ) -> None:
@@ -58,6 +60,7 @@ class EmailLinks:
         self._sessions = sessions
         self._throttle = throttle
         self._emails = emails
+        self._audit = audit
         self._clock = clock
         self._request_budget = Budget(attempts_per_address, wait_seconds=2.0, limit_seconds=900.0)
 
@@ -83,7 +86,10 @@ class EmailLinks:
         Raises:
             AppError: ``LINK_INVALID``, ``ACCOUNT_SUSPENDED``.
         """
-        link, _ = await self._redeem(secret, ("login",))
+        link, before = await self._find(secret, ("login",))
+        await self._void(link)
+        if before.confirm_time is None:
+            await self._audit.record(before, "take_over", "user", before.id)
 
         def change(account: Account) -> Account:
             _require_unchanged(link, account)
@@ -123,12 +129,21 @@ class EmailLinks:
             session_secret: the secret of its session; empty if there is none.
 
         Raises:
-            AppError: ``LINK_INVALID``; ``EMAIL_TAKEN`` if another account has the new address.
+            AppError: ``LINK_INVALID``; ``EMAIL_TAKEN`` if another account has the new address; ``SESSION_NEEDED`` for a change
+                outside a session of the account. Otherwise, strangers could move an account of theirs to a mailbox of another
+                person, who would use it with them.
         """
-        link, before = await self._redeem(secret, ("confirm", "email"))
-        known = (before.browser_key and before.browser_key == browser_key) or await self._is_session(
-            session_secret, before.id
-        )
+        link, before = await self._find(secret, ("confirm", "email"))
+        in_session = await self._is_session(session_secret, before.id)
+        if link.purpose == "email" and not in_session:
+            message = "Log in to the account that gets this email address. Then open the link again."
+            raise AppError(Code.PERMISSION_DENIED, "SESSION_NEEDED", message)
+        await self._void(link)
+        known = in_session or (before.browser_key and before.browser_key == browser_key)
+        action, changes = "email_change", {"email": {"from": before.email, "to": link.sent_to}}
+        if link.purpose == "confirm":
+            action = "email_confirm" if known or before.confirm_time is not None else "take_over"
+        entry = await self._audit.record(before, action, "user", before.id, changes)
 
         def change(account: Account) -> Account:
             _require_unchanged(link, account)
@@ -142,6 +157,7 @@ class EmailLinks:
         try:
             account = await self._store.change_account(link.account_id, change)
         except AppError as error:
+            await self._audit.withdraw(entry)
             if error.reason != "DOC_EXISTS":
                 raise
             raise AppError(
@@ -160,8 +176,8 @@ class EmailLinks:
         except AppError:
             return False
 
-    async def _redeem(self, secret: str, purposes: tuple[str, ...]) -> tuple[Link, Account]:
-        """Void the link, and return it with its account."""
+    async def _find(self, secret: str, purposes: tuple[str, ...]) -> tuple[Link, Account]:
+        """Return a valid link with its account."""
         link = await self._store.links.get(digest(secret))
         if link is None or link.purpose not in purposes or link.expire_time <= self._clock.now():
             raise _link_invalid()
@@ -169,9 +185,11 @@ class EmailLinks:
         if account is None:
             raise _link_invalid()
         _require_unchanged(link, account)
+        return link, account
+
+    async def _void(self, link: Link) -> None:
         if not await self._store.redeem_link(link):  # a parallel request redeemed it
             raise _link_invalid()
-        return link, account
 
 
 def _taken_over(account: Account, now: float) -> Account:

@@ -6,7 +6,7 @@ from soundwright.library.v1 import account_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
 
 from kit.rpc import Context
-from kit.security.identity import Principal, Signer, require_principal
+from kit.security.identity import Principal, Signer, api_token_id, require_principal
 from services.library.identity.account import Account
 from services.library.identity.api_tokens import ApiTokens
 from services.library.identity.credentials import NO_PASSWORD, ApiToken, Session
@@ -44,7 +44,8 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
         self, request: pb.AuthenticateTokenRequest, context: Context
     ) -> pb.AuthenticateTokenResponse:
         account = await self._tokens.authenticate(request.token)
-        proof = self._signer.prove(Principal(account.id, account.role), require_principal().component)
+        principal = Principal(account.id, account.role, api_token_id=api_token_id(request.token))
+        proof = self._signer.prove(principal, require_principal().component)
         return pb.AuthenticateTokenResponse(account=account_to_wire(account), proof=proof)
 
     async def AuthenticateSession(

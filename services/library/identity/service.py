@@ -18,6 +18,7 @@ from kit.security.identity import GUEST_ROLE
 from kit.security.private_files import write_private
 from services.library.identity.account import Account
 from services.library.identity.api_tokens import ApiTokens
+from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import (
     NO_PASSWORD,
     Passwords,
@@ -67,6 +68,7 @@ class Accounts:
         throttle: LoginThrottle,
         passwords: Passwords,
         emails: AccountEmails,
+        audit: AuditLog,
         clock: Clock,
         attempts_per_address: int,
         registration: bool,
@@ -82,6 +84,7 @@ class Accounts:
         self._throttle = throttle
         self._passwords = passwords
         self._emails = emails
+        self._audit = audit
         self._clock = clock
         self._address_budget = Budget(attempts_per_address, wait_seconds=2.0, limit_seconds=900.0)
         self._registration = registration
@@ -125,6 +128,7 @@ class Accounts:
         account = dataclasses.replace(account, browser_key=browser_key)
         registered = await self._register_guest(guest, account) if guest else await self._insert_new(account)
         if registered:
+            await self._audit.record(registered, "register", "user", registered.id, address=address)
             await self._emails.send_confirmation_link(registered)
         else:
             await self._emails.send_already_registered(checked)
@@ -170,6 +174,7 @@ class Accounts:
         account = self._new(account_id, checked_email(email), "user", NO_PASSWORD)
         await self._throttle.acquire("register", address, self._address_budget)
         await self._insert(account)
+        await self._audit.record(account, "register", "user", account.id, address=address)
         await self._emails.send_confirmation_link(account)
         return account
 
@@ -184,6 +189,7 @@ class Accounts:
         await self._throttle.acquire("login", given, _LOGIN_BUDGET)
         account = await self._store.find_account_by_email(given)
         if not await self._passwords.matches(account.password_hash if account else None, password) or account is None:
+            await self._audit.record(account, "login_failed", "user", account.id if account else "", address=address)
             raise unknown_credentials()
         await self._throttle.reset("login", given)
         await self._throttle.refund("address", address)
@@ -243,6 +249,8 @@ class Accounts:
         opened = await self.reauthenticate(session_secret, current_password, address, details)
         password_hash = await self._passwords.hash(new_password)
         known = opened.account
+        revoked = {"tokens_revoked": revoke_tokens}
+        await self._audit.record(known, "password_change", "user", known.id, revoked, address)
 
         def change(account: Account) -> Account:
             if (account.session_epoch, account.password_hash) != (known.session_epoch, known.password_hash):

@@ -32,7 +32,11 @@ _ACCOUNTS = Collection(
 )
 _TOKENS = Collection(
     "tokens",
-    (Index(("account_id", "create_time")), Index(("account_id", "epoch", "slot"), unique=True, present="slot")),
+    (
+        Index(("account_id", "create_time")),
+        Index(("account_id", "epoch", "slot"), unique=True, present="slot"),
+        Index(("expire_time",), present="expire_time"),
+    ),
 )
 _SESSIONS = Collection(
     "sessions",
@@ -98,6 +102,10 @@ class IdentityStore:
         if account is not None and account.status != "active":
             return None
         return account.token_epoch if account else 0
+
+    async def has_token(self, account_id: str, public_id: str) -> bool:
+        """Return whether an account has an API token with this ID."""
+        return any([token.public_id == public_id async for token in self.tokens.walk({"account_id": account_id})])
 
     async def find_account_by_email(self, email: str) -> Account | None:
         """Return the account with an email address, or None."""
@@ -180,10 +188,11 @@ class IdentityStore:
     # expiry
 
     async def delete_expired(self, now: float) -> int:
-        """Delete a batch of expired sessions, links and throttle records, and return its size."""
+        """Delete a batch of expired sessions, API tokens, links and throttle records, and return its size."""
         count = 0
         for collection, field in (
             ("sessions", "expire_time"),
+            ("tokens", "expire_time"),
             ("links", "expire_time"),
             (_THROTTLE_RECORDS.name, "forget_time"),
         ):

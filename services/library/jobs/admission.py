@@ -16,6 +16,7 @@ from kit.errors import AppError, Code, idempotency_key_reused
 from kit.security.identity import Principal
 from services.library.jobs.order import STARVATION_SECONDS
 from services.library.jobs.service import Job, JobState, NewTrack, PackedMessage, Priority, Stage, granted_priority
+from services.library.storage.service import NETWORK_SHARE
 from services.library.table import Table
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
 _AFFINITY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _OUTPUT_FOLDER = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")
 _HOUR_SECONDS = 3600.0
-_NETWORK_SHARE = 4  # so many callers are usual behind one address: a household or an office
 _RESERVATION_SECONDS = 30.0  # longer than the deadline of the call that creates the job
 
 
@@ -152,8 +152,8 @@ async def admit(
     own_count = sum(one.owner_id == job.owner_id for one in reservations)
     await _admit_creator(store, job, {"owner_id": job.owner_id}, limits, own_count, new_count, "You have")
     if job.network is not None:
-        # Anonymous callers choose their IDs, so those of one address have limits together.
-        shared = Limits(_NETWORK_SHARE * limits.pending, _NETWORK_SHARE * limits.hourly)
+        # Anonymous callers choose their IDs, and guests cost nothing, so those of one address have limits together.
+        shared = Limits(NETWORK_SHARE * limits.pending, NETWORK_SHARE * limits.hourly)
         own_count = sum(one.network == job.network for one in reservations)
         subject = "Callers from your address have"
         await _admit_creator(store, job, {"network": job.network}, shared, own_count, new_count, subject)

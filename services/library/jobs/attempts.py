@@ -118,7 +118,7 @@ class JobAttempts:
         """
         job = await self._ledger.require(job_id)
         transitions.require_attempt(job, attempt)
-        await self._storage.reserve(job.owner_id, reservation_id(job), size_bytes)
+        await self._storage.reserve(job.owner_id, reservation_id(job), size_bytes, job.network)
 
     async def succeed(
         self, job_id: str, attempt: int, result: JobResult, stages: Sequence[Stage], stored_bytes: int = 0

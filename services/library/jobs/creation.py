@@ -101,7 +101,7 @@ class JobCreation:
         """
         if any(place.output_folder or place.creates_track for place in places):
             try:
-                await self._storage.require_room(job.owner_id)
+                await self._storage.require_room(job.owner_id, job.network)
             except AppError:
                 if existing := await self._existing(principal, job):
                     return existing

@@ -15,8 +15,8 @@ from typing import Protocol
 from kit.errors import AppError
 from kit.periodic import failures_logged
 from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.access import denied, may_see, not_found, owns
+from kit.security.identity import ANONYMOUS_PREFIX, Principal
+from services.library.access import denied, listed_creator, may_see, not_found, owns
 from services.library.documents import inserted
 from services.library.jobs import transitions
 from services.library.jobs.admission import AdmissionStore
@@ -47,6 +47,7 @@ class JobStore(AdmissionStore, Protocol):
         offset: int,
         limit: int,
         oldest_first: bool = False,
+        creator_key: str | None = None,
     ) -> tuple[list[Job], int]: ...
 
 
@@ -135,7 +136,10 @@ class JobLedger:
         oldest_first: bool = False,
     ) -> tuple[list[Job], int]:
         """Return a page of the caller's jobs, and the number of all matching jobs."""
-        jobs, total = await self._store.list_jobs(principal.id, kinds, states, track_id, offset, limit, oldest_first)
+        creator_key = listed_creator(principal)
+        jobs, total = await self._store.list_jobs(
+            principal.id, kinds, states, track_id, offset, limit, oldest_first, creator_key
+        )
         return [
             job if job.batch is None or job.state.terminal else await self.advance_batch(job.id) for job in jobs
         ], total
@@ -156,7 +160,11 @@ class JobLedger:
         """
 
         def change(job: Job) -> Job:
-            if not (of_anyone or principal.is_service or owns(principal, job.owner_id, job.creator_key)):
+            own = owns(principal, job.owner_id, job.creator_key)
+            # The contract lets clients without cookies cancel by name. So the name is enough in the network of the creator.
+            named = principal.id == job.owner_id and principal.id.startswith(ANONYMOUS_PREFIX)
+            own = own or (named and job.network is not None and principal.network == job.network)
+            if not (of_anyone or principal.is_service or own):
                 raise denied("job")
             return transitions.cancelled(job, self._clock.now())
 
@@ -269,7 +277,7 @@ class JobLedger:
                 return job, job
             if await self._store.replace_job(changed):
                 if job.state is JobState.RUNNING and changed.state is not JobState.RUNNING:
-                    await self._storage.release(job.owner_id, reservation_id(job))
+                    await self._storage.release(job.owner_id, reservation_id(job), job.network)
                 return job, dataclasses.replace(changed, revision=job.revision + 1)
 
 

@@ -256,7 +256,7 @@ class Job:
     fingerprint: str
     idempotency_key: str | None = None
     network: str | None = (
-        None  # the ID of the address from which an anonymous caller came; None: the owner has an account
+        None  # the ID of the address from which an anonymous caller or a guest came; None: the owner is registered
     )
     creator_key: str | None = None  # see :func:`services.library.access.owns`
     output_folder: str = ""

@@ -40,6 +40,7 @@ _JOBS = Collection(
         # The administration.
         Index(("kind", "state", "create_time")),
         Index(("stored_bytes",), present="stored_bytes"),
+        Index(("network", "stored_bytes"), present="network"),
     ),
 )
 _ADMISSIONS = Collection("admissions")
@@ -101,8 +102,11 @@ class JobDocs:
         offset: int,
         limit: int,
         oldest_first: bool = False,
+        creator_key: str | None = None,
     ) -> tuple[list[Job], int]:
         where: dict[str, Any] = {"owner_id": owner_id}
+        if creator_key is not None:
+            where["creator_key"] = creator_key
         if kinds:
             where["kind"] = OneOf(list(kinds))
         if states:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from kit.ports import Blobs, Clock, Doc, Docs
+from kit.security.identity import is_anonymous_id
 from services.library.catalog.service import Catalog
 from services.library.jobs.ledger import JobLedger
-from services.library.retention.rules import ClipRule, DownloadRule, JobRule, OutputRule, RecordRule
+from services.library.retention.rules import ClipRule, JobRule, OutputRule, RecordRule, TrackRule
 from services.library.retention.service import Retention, Rule
 from services.library.retention.store import RetentionDocs
 from services.library.settings import LibrarySettings
@@ -30,7 +31,8 @@ def build_retention(
         # The first, so that a preview is exact: records whose files the other rules delete follow in the next round.
         JobRule("jobs", settings.keep_jobs_days, store),
         *(OutputRule(folder, days, folder, store, stores.jobs, ledger, blobs) for folder, days in folders.items()),
-        DownloadRule("downloads", settings.keep_downloads_days, store, deletions),
+        TrackRule("downloads", settings.keep_downloads_days, store, deletions, _is_download),
+        TrackRule("anonymous", settings.keep_anonymous_days, store, deletions, _is_anonymous),
         ClipRule("clips", settings.keep_clips_days, store, Catalog(stores.clips, blobs, clock, ledger.forget_files)),
         RecordRule("audit", settings.keep_audit_days, store, "audit"),
         RecordRule("deliveries", settings.keep_deliveries_days, store, "webhook_deliveries", _is_still_to_be_sent),
@@ -40,3 +42,11 @@ def build_retention(
 
 def _is_still_to_be_sent(delivery: Doc) -> bool:
     return delivery["due_time"] is not None
+
+
+def _is_download(track: Doc) -> bool:
+    return bool(track["download_job_id"])
+
+
+def _is_anonymous(track: Doc) -> bool:
+    return is_anonymous_id(track["owner_id"])

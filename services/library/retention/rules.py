@@ -1,4 +1,4 @@
-"""The rules: files and records of finished jobs, downloaded tracks, generated clips, the audit log and webhook deliveries."""
+"""The rules: files and records of finished jobs, downloaded tracks, uploads without an account, generated clips, the audit log and webhook deliveries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.library.retention.service import Expired
 from services.library.retention.store import RetentionDocs
 from services.library.tracks.deletions import TrackDeletions
 
-__all__ = ["ClipRule", "DownloadRule", "JobRule", "OutputRule", "RecordRule"]
+__all__ = ["ClipRule", "JobRule", "OutputRule", "RecordRule", "TrackRule"]
 
 _LIBRARY = Principal("service:library", "service")
 _ADMINISTRATOR = Principal("service:library", "super_admin")
@@ -55,17 +55,22 @@ class OutputRule:
 
 
 @dataclass(frozen=True)
-class DownloadRule:
-    """Downloaded tracks, with all their results. Uploaded tracks and tracks with unfinished jobs are kept."""
+class TrackRule:
+    """Tracks of a kind, with all their results. Tracks with unfinished jobs are kept.
+
+    Attributes:
+        applies: whether a track is of the kind.
+    """
 
     name: str
     days: float
     store: RetentionDocs
     deletions: TrackDeletions
+    applies: Callable[[Doc], bool]
 
     async def expired(self, before: float) -> AsyncIterator[Expired]:
         async for track in self.store.before("tracks", before):
-            if track["download_job_id"] and not await self.store.has_unfinished_job(track["id"]):
+            if self.applies(track) and not await self.store.has_unfinished_job(track["id"]):
                 size_bytes = track["size_bytes"] + await self.store.output_bytes(track["id"])
                 yield Expired(track["id"], size_bytes, track["create_time"])
 

@@ -21,12 +21,14 @@ class StorageRpc(storage_service_pb2_grpc.StorageServiceServicer):
         return pb.GetUsageResponse(usage=_usage(usage))
 
     async def Reserve(self, request: pb.ReserveRequest, context: Context) -> pb.ReserveResponse:
-        owner_id = require_principal().id
-        await self._storage.reserve(owner_id, request.reservation_id, max(0, request.size_bytes))
-        return pb.ReserveResponse(usage=_usage(await self._storage.usage(owner_id)))
+        caller = require_principal()
+        size_bytes = max(0, request.size_bytes)
+        await self._storage.reserve(caller.id, request.reservation_id, size_bytes, caller.network or None)
+        return pb.ReserveResponse(usage=_usage(await self._storage.usage(caller.id)))
 
     async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:
-        await self._storage.release(require_principal().id, request.reservation_id)
+        caller = require_principal()
+        await self._storage.release(caller.id, request.reservation_id, caller.network or None)
         return pb.ReleaseResponse()
 
 

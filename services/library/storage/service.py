@@ -3,6 +3,8 @@
 What an owner stores is the sum of the sizes in the documents of tracks and jobs, so it is exact after any crash. A reservation stands
 for files that are being stored and have no document yet. All reservations of an owner are in one document, and each change
 compares and sets it. Two processes therefore cannot both give away the last bytes.
+
+Callers without a registered account can invent more of them, so those of one network have a quota together, too.
 """
 
 from __future__ import annotations
@@ -16,8 +18,12 @@ from kit.errors import AppError, Code
 from kit.ports import Clock
 from services.library.table import Table
 
-__all__ = ["OwnerReservations", "Reservation", "Reservations", "Storage", "StorageStore", "Usage"]
+__all__ = ["NETWORK_SHARE", "OwnerReservations", "Reservation", "Reservations", "Storage", "StorageStore", "Usage"]
 
+NETWORK_SHARE = 4
+"""How many callers without a registered account are usual behind one address: a household or an office."""
+
+_NETWORK_PREFIX = "network:"
 _RESERVATION_SECONDS = 3600.0  # then a crashed upload or job no longer holds space
 
 
@@ -32,7 +38,7 @@ class Reservation:
 
 @dataclass(frozen=True)
 class OwnerReservations:
-    """All reservations of an owner. ``id`` is the owner's ID."""
+    """All reservations of an owner or of a network. ``id`` is the owner's ID, or ``network:`` and that of the network."""
 
     id: str
     reservations: list[Reservation] = field(default_factory=list)
@@ -60,14 +66,17 @@ class Usage:
 class StorageStore(Protocol):
     reservations: Table[OwnerReservations]
 
-    async def stored_bytes(self, owner_id: str) -> int: ...
+    async def stored_bytes(self, owner_id: str, field: str = "owner_id") -> int: ...
     async def stored_ids(self, ids: Sequence[str]) -> set[str]: ...
 
 
 class Reservations(Protocol):
-    """What the services that store files need of the quota."""
+    """What the services that store files need of the quota.
 
-    async def require_room(self, owner_id: str) -> None:
+    ``network`` is the ID of the address of an owner without a registered account; None: the owner has one.
+    """
+
+    async def require_room(self, owner_id: str, network: str | None = None) -> None:
         """Check that the owner may store anything at all.
 
         Raises:
@@ -75,7 +84,7 @@ class Reservations(Protocol):
         """
         ...
 
-    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int) -> None:
+    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int, network: str | None = None) -> None:
         """Reserve space, in place of an earlier reservation with this ID.
 
         Raises:
@@ -83,7 +92,7 @@ class Reservations(Protocol):
         """
         ...
 
-    async def release(self, owner_id: str, reservation_id: str) -> None:
+    async def release(self, owner_id: str, reservation_id: str, network: str | None = None) -> None:
         """End a reservation: the files have a document, or are deleted."""
         ...
 
@@ -106,21 +115,28 @@ class Storage:
         current = await self._current(owner_id)
         return Usage(await self._used_bytes(current), limit or None)
 
-    async def require_room(self, owner_id: str) -> None:
+    async def require_room(self, owner_id: str, network: str | None = None) -> None:
         """See :class:`Reservations`."""
         if limit := await self._limit_of(owner_id):
-            used = await self._used_bytes(await self._current(owner_id))
-            if used >= limit:
-                raise _quota_exceeded(used, limit, 1)
+            for key, share in _shares(owner_id, network):
+                used = await self._used_bytes(await self._current(key))
+                if used >= share * limit:
+                    raise _quota_exceeded(used, share * limit, 1)
 
-    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int) -> None:
+    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int, network: str | None = None) -> None:
         """See :class:`Reservations`."""
-        limit = await self._limit_of(owner_id)
-        if not limit:
-            return
+        if limit := await self._limit_of(owner_id):
+            try:
+                for key, share in _shares(owner_id, network):
+                    await self._reserve(key, share * limit, reservation_id, size_bytes)
+            except AppError:
+                await self.release(owner_id, reservation_id, network)
+                raise
+
+    async def _reserve(self, key: str, limit: int, reservation_id: str, size_bytes: int) -> None:
         while True:
             # The document is read before the sizes: what is no longer reserved in it is stored.
-            others = _without(await self._current(owner_id), reservation_id)
+            others = _without(await self._current(key), reservation_id)
             used = await self._used_bytes(others)
             if used + size_bytes > limit:
                 raise _quota_exceeded(used, limit, size_bytes)
@@ -130,13 +146,14 @@ class Storage:
             ):
                 return
 
-    async def release(self, owner_id: str, reservation_id: str) -> None:
+    async def release(self, owner_id: str, reservation_id: str, network: str | None = None) -> None:
         """See :class:`Reservations`."""
-        await self._store.reservations.change(owner_id, lambda current: _without(current, reservation_id))
+        for key, _ in _shares(owner_id, network):
+            await self._store.reservations.change(key, lambda current: _without(current, reservation_id))
 
-    async def _current(self, owner_id: str) -> OwnerReservations:
-        """Return the reservations of an owner that have not expired."""
-        found = await self._store.reservations.get(owner_id) or OwnerReservations(owner_id)
+    async def _current(self, key: str) -> OwnerReservations:
+        """Return the reservations of an owner or of a network that have not expired."""
+        found = await self._store.reservations.get(key) or OwnerReservations(key)
         live = [reservation for reservation in found.reservations if reservation.expire_time > self._clock.now()]
         return dataclasses.replace(found, reservations=live)
 
@@ -145,9 +162,16 @@ class Storage:
         ids = [reservation.id for reservation in current.reservations]
         while True:
             stored = await self._store.stored_ids(ids)
-            size = await self._store.stored_bytes(current.id)
+            network = current.id.removeprefix(_NETWORK_PREFIX)
+            is_owner = network == current.id
+            size = await self._store.stored_bytes(network, "owner_id" if is_owner else "network")
             if stored == await self._store.stored_ids(ids):  # none of them was stored in between
                 return size + sum(each.size_bytes for each in current.reservations if each.id not in stored)
+
+
+def _shares(owner_id: str, network: str | None) -> list[tuple[str, int]]:
+    """Return the keys of the quotas that count a file, and how many times the quota of the owner each is."""
+    return [(owner_id, 1), *([(f"{_NETWORK_PREFIX}{network}", NETWORK_SHARE)] if network else [])]
 
 
 def _without(current: OwnerReservations, reservation_id: str) -> OwnerReservations:

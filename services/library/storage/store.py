@@ -25,11 +25,11 @@ class StorageDocs:
     async def prepare(self) -> None:
         await self.reservations.prepare()
 
-    async def stored_bytes(self, owner_id: str) -> int:
-        """Return the bytes of all files of an owner. Its cost grows with their number, at about 1 ms for 10,000."""
+    async def stored_bytes(self, owner_id: str, field: str = "owner_id") -> int:
+        """Return the bytes of all files of an owner or, if ``field`` is ``network``, of a network. Its cost grows with their number, at about 1 ms for 10,000."""
         return sum(
             [
-                await self._docs.total(collection, {"owner_id": owner_id, size: AtLeast(1)}, size)
+                await self._docs.total(collection, {field: owner_id, size: AtLeast(1)}, size)
                 for collection, size in _SIZES
             ]
         )

@@ -66,6 +66,8 @@ def _pending_track(job: Job) -> Track:
     return Track(
         id=job.track_id,
         owner_id=job.owner_id,
+        network=job.network,
+        creator_key=job.creator_key,
         download_job_id=job.id,
         filename="",
         blob_key="",
@@ -116,10 +118,10 @@ class TrackDownloads:
 
         stored = await self._tracks.track(found.id)
         if found.blob_key and stored is not None and not stored.blob_key:
-            await self._storage.reserve(stored.owner_id, found.id, found.size_bytes)
+            await self._storage.reserve(stored.owner_id, found.id, found.size_bytes, stored.network)
         changed = await change_track(self._tracks, found.id, change)
         if found.blob_key and stored is not None:
-            await self._storage.release(stored.owner_id, found.id)
+            await self._storage.release(stored.owner_id, found.id, stored.network)
         if changed is None:
             raise not_found("track")
         return changed

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from kit.errors import AppError, Code
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.access import audio_not_ready, denied, may_see, not_found
+from services.library.access import audio_not_ready, denied, listed_creator, may_see, not_found, owns
 from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
 from services.library.storage.service import Reservations
 
@@ -46,6 +46,7 @@ _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _NAME_LIMIT = 500
 _TAG_LIMIT = 50
 _TAG_LENGTH_LIMIT = 50
+_LINE_LIMIT = 20_000
 _SEARCH_LIMIT = 500
 
 
@@ -98,6 +99,8 @@ class Track:
     pending_download: PendingDownload | None = None  # read from the job, never stored
     create_time: float = 0.0
     update_time: float = 0.0
+    network: str | None = None  # the ID of the address of an owner without a registered account
+    creator_key: str | None = None  # see :func:`services.library.access.owns`
     revision: int = 0
 
 
@@ -168,6 +171,7 @@ class TrackFilter:
     """
 
     owner_id: str
+    creator_key: str | None = None
     search: str = ""
     status: TrackStatus | None = None
     artist: str = ""
@@ -220,10 +224,17 @@ class Tracks:
         """
         now = self._clock.now()
         owned = dataclasses.replace(
-            track, owner_id=principal.id, create_time=now, update_time=now, stem_count=0, analyzed=False
+            track,
+            owner_id=principal.id,
+            network=principal.network or None,
+            creator_key=principal.creator_key or None,
+            create_time=now,
+            update_time=now,
+            stem_count=0,
+            analyzed=False,
         )
         try:
-            await self._storage.reserve(owned.owner_id, owned.id, owned.size_bytes)
+            await self._storage.reserve(owned.owner_id, owned.id, owned.size_bytes, owned.network)
             await self._store.insert_track(owned)
         except AppError as error:
             stored = await self._store.track(track.id)
@@ -233,7 +244,7 @@ class Tracks:
                 raise
             return stored
         finally:
-            await self._storage.release(owned.owner_id, owned.id)
+            await self._storage.release(owned.owner_id, owned.id, owned.network)
         return owned
 
     async def get(self, principal: Principal, track_id: str, *, needs_audio: bool = False) -> Track:
@@ -260,7 +271,13 @@ class Tracks:
             AppError: ``VALIDATION_ERROR`` for an unknown key.
         """
         key = _checked({"key": chosen.key})["key"]
-        mine = dataclasses.replace(chosen, owner_id=principal.id, key=key, search=chosen.search[:_SEARCH_LIMIT])
+        mine = dataclasses.replace(
+            chosen,
+            owner_id=principal.id,
+            creator_key=listed_creator(principal),
+            key=key,
+            search=chosen.search[:_SEARCH_LIMIT],
+        )
         return await self._store.list_tracks(mine, sort, descending, offset, limit)
 
     async def update(self, principal: Principal, track_id: str, new: Mapping[str, Any]) -> Track:
@@ -320,7 +337,7 @@ def require_owner(principal: Principal, track: Track) -> None:
     Raises:
         AppError: ``ACCESS_DENIED``.
     """
-    if not (principal.is_service or principal.id == track.owner_id):
+    if not (principal.is_service or owns(principal, track.owner_id, track.creator_key)):
         raise denied("track")
 
 
@@ -388,8 +405,9 @@ def _tags(value: list[str]) -> list[str]:
 
 
 def _line(text: str) -> str:
-    """Return the text on one line, without control characters."""
-    return " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text).split())
+    """Return the text on one line, without control characters. It is first cut to more than a field may have."""
+    breaks = ("Cc", "Cs", "Zl", "Zp")
+    return " ".join("".join(" " if unicodedata.category(c) in breaks else c for c in text[:_LINE_LIMIT]).split())
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {

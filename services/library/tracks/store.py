@@ -38,6 +38,7 @@ _TRACKS = Collection(
         Index(("create_time",)),
         Index(("owner_id", "size_bytes")),
         Index(("size_bytes",)),
+        Index(("network", "size_bytes"), present="network"),
     ),
 )
 _OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",)), Index(("create_time", "job_id"))))
@@ -189,6 +190,8 @@ def _beginnings(texts: Sequence[str]) -> list[str]:
 def _where(chosen: TrackFilter) -> dict[str, Any] | None:
     """Return the document conditions of a filter, or None if no track can match."""
     where: dict[str, Any] = {"owner_id": chosen.owner_id}
+    if chosen.creator_key is not None:
+        where["creator_key"] = chosen.creator_key
     if chosen.search.strip():
         asked = list(dict.fromkeys(word[:_BEGINNING_LIMIT] for word in words(chosen.search)))[:_SEARCH_WORD_LIMIT]
         if not asked:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from kit.errors import AppError, Code
+from kit.errors import AppError, Code, registration_needed
 from kit.log import get_logger
 from kit.ports import Clock
 from kit.security.identity import Principal
 from kit.security.sealing import Sealer
-from services.library.access import not_found, registration_needed
+from services.library.access import not_found
 from services.library.webhooks.messages import EVENTS, new_signing_secret
 
 __all__ = [
@@ -50,6 +50,7 @@ class Webhook:
         disabled_reason: why the platform disabled the webhook; empty if it did not.
         fail_time: when the current run of failures began; None after a success.
         owner_epoch: the epoch of its owner's credentials when it was created.
+        api_token_id: the API token that created it, or last changed it, and with which it ends; empty: a session did.
         slot: the place of the webhook among those of its owner, which limits their number.
     """
 
@@ -67,6 +68,7 @@ class Webhook:
     disabled_reason: str = ""
     fail_time: float | None = None
     owner_epoch: int | None = None
+    api_token_id: str = ""
     slot: int | None = None
     revision: int = 0
 
@@ -104,8 +106,20 @@ class AddressPolicy(Protocol):
 class Webhooks:
     """Manages the webhooks of accounts."""
 
-    def __init__(self, store: WebhookStore, policy: AddressPolicy, sealer: Sealer, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: WebhookStore,
+        policy: AddressPolicy,
+        sealer: Sealer,
+        clock: Clock,
+        record: Callable[[str, str, str, str], Awaitable[None]],
+    ) -> None:
+        """
+        Args:
+            record: stores an entry of the audit log: the ID of the account, the action, the type and the ID of the object.
+        """
         self._store = store
+        self._record = record
         self._policy = policy
         self._sealer = sealer
         self._clock = clock
@@ -132,6 +146,7 @@ class Webhooks:
             secret_sealed=self._sealer.seal(secret, webhook_id),
             create_time=now,
             update_time=now,
+            api_token_id=principal.api_token_id,
         )
         if not await self._store.insert(webhook, WEBHOOK_LIMIT):
             raise AppError(
@@ -139,6 +154,7 @@ class Webhooks:
                 "WEBHOOK_LIMIT",
                 f"An account can have {WEBHOOK_LIMIT} webhooks. Delete one that you no longer need.",
             )
+        await self._record(principal.id, "webhook_create", "webhook", webhook.id)
         log.info("webhook.created", webhook_id=webhook.id)
         return webhook, secret
 
@@ -188,6 +204,7 @@ class Webhooks:
         return await self._change(
             principal,
             webhook_id,
+            "webhook_update",
             lambda webhook: dataclasses.replace(webhook, **changes, update_time=self._clock.now()),
         )
 
@@ -200,6 +217,7 @@ class Webhooks:
         webhook = await self.get(principal, webhook_id)
         if not await self._store.delete(webhook.id):
             raise not_found("webhook")
+        await self._record(principal.id, "webhook_delete", "webhook", webhook.id)
         log.info("webhook.deleted", webhook_id=webhook.id)
 
     async def rotate_secret(self, principal: Principal, webhook_id: str) -> tuple[Webhook, str]:
@@ -220,15 +238,18 @@ class Webhooks:
                 update_time=now,
             )
 
-        webhook = await self._change(principal, webhook_id, change)
+        webhook = await self._change(principal, webhook_id, "webhook_rotate_secret", change)
         log.info("webhook.secret_rotated", webhook_id=webhook.id)
         return webhook, secret
 
-    async def _change(self, principal: Principal, webhook_id: str, change: Callable[[Webhook], Webhook]) -> Webhook:
+    async def _change(
+        self, principal: Principal, webhook_id: str, action: str, change: Callable[[Webhook], Webhook]
+    ) -> Webhook:
         while True:
             webhook = await self.get(principal, webhook_id)
-            changed = change(webhook)
+            changed = dataclasses.replace(change(webhook), api_token_id=principal.api_token_id)
             if await self._store.replace(changed):
+                await self._record(principal.id, action, "webhook", webhook_id)
                 return changed
 
     async def _check_url(self, url: str) -> None:

@@ -30,17 +30,24 @@ _DELIVERIES = Collection(
 class WebhookDocs:
     """Webhooks and deliveries in the document store.
 
-    A webhook ends with the credentials of its owner: once they are revoked, it is deleted when it is next read. While its owner is
-    suspended, it is hidden.
+    A webhook ends with the credentials of its owner, and with the API token that created it: once they are revoked, it is deleted
+    when it is next read. While its owner is suspended, it is hidden.
 
     Args:
         epoch_of: returns the epoch of an account's API tokens, which rises when they are revoked; None: it is suspended.
+        has_token: returns whether an account has a valid API token with this ID.
     """
 
-    def __init__(self, docs: Docs, epoch_of: Callable[[str], Awaitable[int | None]]) -> None:
+    def __init__(
+        self,
+        docs: Docs,
+        epoch_of: Callable[[str], Awaitable[int | None]],
+        has_token: Callable[[str, str], Awaitable[bool]],
+    ) -> None:
         self.webhooks = Table(docs, _WEBHOOKS, Webhook)
         self.deliveries = Table(docs, _DELIVERIES, Delivery)
         self._epoch_of = epoch_of
+        self._has_token = has_token
 
     async def prepare(self) -> None:
         """Create missing collections and indexes."""
@@ -64,11 +71,14 @@ class WebhookDocs:
         return [webhook for each in found if (webhook := await self._unless_ended(each)) is not None]
 
     async def _unless_ended(self, webhook: Webhook) -> Webhook | None:
-        """Return the webhook, or delete it if the credentials of its owner were revoked after its creation."""
-        epoch = await self._epoch_of(webhook.owner_id)
-        if epoch is not None and webhook.owner_epoch != epoch:
-            await self.delete(webhook.id)
-        return webhook if webhook.owner_epoch == epoch else None
+        """Return the webhook, or delete it if the credentials with which it was created were revoked."""
+        epoch, token_id = await self._epoch_of(webhook.owner_id), webhook.api_token_id
+        if epoch is None:
+            return None
+        if webhook.owner_epoch == epoch and (not token_id or await self._has_token(webhook.owner_id, token_id)):
+            return webhook
+        await self.delete(webhook.id)
+        return None
 
     async def replace(self, webhook: Webhook) -> bool:
         """Replace a webhook. Return False if it was changed or deleted."""

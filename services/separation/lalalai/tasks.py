@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
-from kit.errors import AppError, Code
+from kit.errors import AppError, Code, registration_needed
 from kit.security.identity import require_principal
 from services.separation.lalalai.client import LalalaiClient
-from services.separation.lalalai.keys import Keys
+from services.separation.lalalai.keys import Key, Keys
 from services.separation.service import LALALAI
 
 __all__ = ["LalalaiTasks"]
@@ -44,17 +44,28 @@ class LalalaiTasks:
         """Require that the caller can use lalal.ai.
 
         Raises:
-            AppError: ``LALALAI_NOT_CONFIGURED``.
+            AppError: the errors of :meth:`_key`.
         """
-        await self._keys.get_current(require_principal().id)
+        await self._key()
+
+    async def _key(self) -> Key:
+        """Return the key for new tasks of the caller.
+
+        Raises:
+            AppError: ``LALALAI_NOT_CONFIGURED``; ``REGISTRATION_NEEDED``, because each task costs money.
+        """
+        caller = require_principal()
+        if caller.is_guest or caller.is_anonymous:
+            raise registration_needed()
+        return await self._keys.get_current(caller.id)
 
     async def quota(self) -> pb.GetLalalaiQuotaResponse:
         """Return the remaining minutes of the license, and the minutes that the caller has used.
 
         Raises:
-            AppError: ``LALALAI_NOT_CONFIGURED``, ``LALALAI_UNAUTHORIZED``, ``LALALAI_ERROR``.
+            AppError: the errors of :meth:`_key`; ``LALALAI_UNAUTHORIZED``, ``LALALAI_ERROR``.
         """
-        key = await self._keys.get_current(require_principal().id)
+        key = await self._key()
         remaining_minutes = await self._client.minutes_left(key)
         used_seconds = 0.0
         async for job in self._own_jobs([job_pb2.JOB_STATE_SUCCEEDED]):

@@ -597,7 +597,7 @@ export interface paths {
          * List the stems of a track's separation, and the recording itself (mix) with the same rate and length
          * @description List the stems of a track's separation, and the recording itself (`mix`) with the same rate and length.
          *
-         *     `separations` lists the others, for comparison.
+         *     `separations` lists the newest 20, for comparison. `GET /api/jobs?track_id=` lists all.
          */
         get: operations["list_stems"];
         put?: never;
@@ -1331,6 +1331,8 @@ export interface paths {
         /**
          * List all models with their licences, and whether their weights are on the server
          * @description List all models with their licences, and whether their weights are on the server.
+         *
+         *     `meta` names the components that do not answer, whose models are missing.
          */
         get: operations["list_platform_models"];
         put?: never;
@@ -4952,11 +4954,8 @@ export interface components {
             changes: {
                 [key: string]: unknown;
             };
-            /**
-             * Format: uuid
-             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
-             */
-            actor_id: string;
+            /** @description Null: nobody with an account, whose login failed. */
+            actor_id: string | null;
             /** @example admin@example.com */
             actor_email: string;
             /** @example 203.0.113.9 */
@@ -5183,6 +5182,25 @@ export interface components {
              * @example null
              */
             problem: string | null;
+        };
+        /**
+         * PlatformModelsMeta
+         * @description What the list lacks.
+         */
+        PlatformModelsMeta: {
+            /**
+             * @description Components that do not answer.
+             * @example []
+             */
+            unavailable: ("separation" | "generation")[];
+        };
+        /**
+         * PlatformModels
+         * @description All models of the components that answer.
+         */
+        PlatformModels: {
+            data: components["schemas"]["PlatformModel"][];
+            meta: components["schemas"]["PlatformModelsMeta"];
         };
         /**
          * FetchModelParameters
@@ -7466,6 +7484,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `REGISTRATION_NEEDED` */
+        forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `RATE_LIMITED`, `TOO_MANY_PENDING` */
         forge_429_RATE_LIMITED_TOO_MANY_PENDING: {
             headers: {
@@ -8014,6 +8045,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `ACCOUNT_SUSPENDED`, `REGISTRATION_NEEDED` */
+        forge_403_ACCOUNT_SUSPENDED_REGISTRATION_NEEDED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `RATE_LIMITED`, `LALALAI_ERROR` */
         forge_429_RATE_LIMITED_LALALAI_ERROR: {
             headers: {
@@ -8030,19 +8074,6 @@ export interface components {
         };
         /** @description `TASK_NOT_FOUND` */
         forge_404_TASK_NOT_FOUND: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `REGISTRATION_NEEDED` */
-        forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10109,7 +10140,7 @@ export interface operations {
             };
             400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
-            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
             409: components["responses"]["forge_409_IDEMPOTENCY_KEY_REUSED_AUDIO_NOT_READY"];
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
@@ -10529,7 +10560,7 @@ export interface operations {
             };
             400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
-            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_2"];
             409: components["responses"]["forge_409_IDEMPOTENCY_KEY_REUSED_AUDIO_NOT_READY_2"];
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
@@ -11923,7 +11954,7 @@ export interface operations {
     list_stems: {
         parameters: {
             query?: {
-                /** @description One of `separations`. Default: the latest one. */
+                /** @description A finished separation of the track. Default: the latest one. */
                 separation_id?: string;
             };
             header?: never;
@@ -12012,7 +12043,7 @@ export interface operations {
             };
             400: components["responses"]["forge_400_PATH_INVALID"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
-            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
@@ -13236,7 +13267,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["forge_401_UNAUTHORIZED"];
-            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_REGISTRATION_NEEDED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_LALALAI_ERROR"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -14475,12 +14506,13 @@ export interface operations {
                      *           "weights": "present",
                      *           "problem": null
                      *         }
-                     *       ]
+                     *       ],
+                     *       "meta": {
+                     *         "unavailable": []
+                     *       }
                      *     }
                      */
-                    "application/json": {
-                        data: components["schemas"]["PlatformModel"][];
-                    };
+                    "application/json": components["schemas"]["PlatformModels"];
                 };
             };
             401: components["responses"]["forge_401_UNAUTHORIZED"];

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"soundwright/access/v1/access.proto\x12\x15soundwright.access.v1\x1a google/protobuf/descriptor.proto:;\n\x11\x61\x63\x63\x65pts_api_token\x12\x1e.google.protobuf.MethodOptions\x18\xb8\x8e\x03 \x01(\x08:2\n\x08services\x12\x1e.google.protobuf.MethodOptions\x18\xba\x8e\x03 \x03(\t:?\n\x15services_for_accounts\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x8e\x03 \x03(\t:<\n\x12time_limit_seconds\x12\x1e.google.protobuf.MethodOptions\x18\xb9\x8e\x03 \x01(\x05:1\n\x07removes\x12\x1e.google.protobuf.MethodOptions\x18\xbc\x8e\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"soundwright/access/v1/access.proto\x12\x15soundwright.access.v1\x1a google/protobuf/descriptor.proto:;\n\x11\x61\x63\x63\x65pts_api_token\x12\x1e.google.protobuf.MethodOptions\x18\xb8\x8e\x03 \x01(\x08:2\n\x08services\x12\x1e.google.protobuf.MethodOptions\x18\xba\x8e\x03 \x03(\t:?\n\x15services_for_accounts\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x8e\x03 \x03(\t:<\n\x12time_limit_seconds\x12\x1e.google.protobuf.MethodOptions\x18\xb9\x8e\x03 \x01(\x05:1\n\x07removes\x12\x1e.google.protobuf.MethodOptions\x18\xbc\x8e\x03 \x01(\x08:/\n\x05heavy\x12\x1e.google.protobuf.MethodOptions\x18\xbd\x8e\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)

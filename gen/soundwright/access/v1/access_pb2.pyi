@@ -16,6 +16,7 @@ SERVICES_FIELD_NUMBER: builtins.int
 SERVICES_FOR_ACCOUNTS_FIELD_NUMBER: builtins.int
 TIME_LIMIT_SECONDS_FIELD_NUMBER: builtins.int
 REMOVES_FIELD_NUMBER: builtins.int
+HEAVY_FIELD_NUMBER: builtins.int
 accepts_api_token: extension_dict._ExtensionFieldDescriptor[descriptor_pb2.MethodOptions, builtins.bool]
 """Callers may authenticate with an API token, `authorization: Bearer <token>` in the metadata, and get the rights that
 the token's account has over HTTP. All other RPCs are for the gateway and for services: their requests contain values
@@ -33,3 +34,5 @@ removes: extension_dict._ExtensionFieldDescriptor[descriptor_pb2.MethodOptions, 
 """The RPC removes something, and may answer NOT_FOUND if it does not exist. A client that has repeated the call takes
 NOT_FOUND for success, because the first call may have removed it.
 """
+heavy: extension_dict._ExtensionFieldDescriptor[descriptor_pb2.MethodOptions, builtins.bool]
+"""Calls with an API token have the budget of heavy requests over HTTP. An RPC for several tracks counts each of them."""

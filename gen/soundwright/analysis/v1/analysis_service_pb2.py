@@ -26,7 +26,7 @@ from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_do
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.soundwright/analysis/v1/analysis_service.proto\x12\x17soundwright.analysis.v1\x1a\"soundwright/access/v1/access.proto\x1a soundwright/library/v1/job.proto\"O\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"+\n\x18RenderSpectrogramRequest\x12\x0f\n\x07stem_id\x18\x01 \x01(\t\"-\n\x19RenderSpectrogramResponse\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t2\x89\x02\n\x0f\x41nalysisService\x12k\n\tCreateJob\x12).soundwright.analysis.v1.CreateJobRequest\x1a*.soundwright.analysis.v1.CreateJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x88\x01\n\x11RenderSpectrogram\x12\x31.soundwright.analysis.v1.RenderSpectrogramRequest\x1a\x32.soundwright.analysis.v1.RenderSpectrogramResponse\"\x0c\x90\x02\x02\xc0\xf3\x18\x01\xc8\xf3\x18\xd8\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.soundwright/analysis/v1/analysis_service.proto\x12\x17soundwright.analysis.v1\x1a\"soundwright/access/v1/access.proto\x1a soundwright/library/v1/job.proto\"O\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"+\n\x18RenderSpectrogramRequest\x12\x0f\n\x07stem_id\x18\x01 \x01(\t\"-\n\x19RenderSpectrogramResponse\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t2\x8d\x02\n\x0f\x41nalysisService\x12o\n\tCreateJob\x12).soundwright.analysis.v1.CreateJobRequest\x1a*.soundwright.analysis.v1.CreateJobResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe8\xf3\x18\x01\x12\x88\x01\n\x11RenderSpectrogram\x12\x31.soundwright.analysis.v1.RenderSpectrogramRequest\x1a\x32.soundwright.analysis.v1.RenderSpectrogramResponse\"\x0c\x90\x02\x02\xc0\xf3\x18\x01\xc8\xf3\x18\xd8\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.analysis.v1.ana
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ANALYSISSERVICE'].methods_by_name['CreateJob']._loaded_options = None
-  _globals['_ANALYSISSERVICE'].methods_by_name['CreateJob']._serialized_options = b'\220\002\002\300\363\030\001'
+  _globals['_ANALYSISSERVICE'].methods_by_name['CreateJob']._serialized_options = b'\220\002\002\300\363\030\001\350\363\030\001'
   _globals['_ANALYSISSERVICE'].methods_by_name['RenderSpectrogram']._loaded_options = None
   _globals['_ANALYSISSERVICE'].methods_by_name['RenderSpectrogram']._serialized_options = b'\220\002\002\300\363\030\001\310\363\030\330\004'
   _globals['_CREATEJOBREQUEST']._serialized_start=145
@@ -46,5 +46,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENDERSPECTROGRAMRESPONSE']._serialized_start=351
   _globals['_RENDERSPECTROGRAMRESPONSE']._serialized_end=396
   _globals['_ANALYSISSERVICE']._serialized_start=399
-  _globals['_ANALYSISSERVICE']._serialized_end=664
+  _globals['_ANALYSISSERVICE']._serialized_end=668
 # @@protoc_insertion_point(module_scope)

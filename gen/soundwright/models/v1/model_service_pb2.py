@@ -26,7 +26,7 @@ from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_do
 from soundwright.models.v1 import model_pb2 as soundwright_dot_models_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)soundwright/models/v1/model_service.proto\x12\x15soundwright.models.v1\x1a\"soundwright/access/v1/access.proto\x1a!soundwright/models/v1/model.proto\"\x13\n\x11ListModelsRequest\"B\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.soundwright.models.v1.Model\"0\n\x11\x46\x65tchModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61llow\x18\x02 \x01(\x08\"A\n\x12\x46\x65tchModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.soundwright.models.v1.Model2\xe3\x01\n\x0cModelService\x12j\n\nListModels\x12(.soundwright.models.v1.ListModelsRequest\x1a).soundwright.models.v1.ListModelsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12g\n\nFetchModel\x12(.soundwright.models.v1.FetchModelRequest\x1a).soundwright.models.v1.FetchModelResponse\"\x04\xc0\xf3\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)soundwright/models/v1/model_service.proto\x12\x15soundwright.models.v1\x1a\"soundwright/access/v1/access.proto\x1a!soundwright/models/v1/model.proto\"\x13\n\x11ListModelsRequest\"B\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.soundwright.models.v1.Model\"0\n\x11\x46\x65tchModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61llow\x18\x02 \x01(\x08\"A\n\x12\x46\x65tchModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.soundwright.models.v1.Model2\xe7\x01\n\x0cModelService\x12j\n\nListModels\x12(.soundwright.models.v1.ListModelsRequest\x1a).soundwright.models.v1.ListModelsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12k\n\nFetchModel\x12(.soundwright.models.v1.FetchModelRequest\x1a).soundwright.models.v1.FetchModelResponse\"\x08\xc0\xf3\x18\x01\xe8\xf3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_MODELSERVICE'].methods_by_name['ListModels']._serialized_options = b'\220\002\001\300\363\030\001'
   _globals['_MODELSERVICE'].methods_by_name['FetchModel']._loaded_options = None
-  _globals['_MODELSERVICE'].methods_by_name['FetchModel']._serialized_options = b'\300\363\030\001'
+  _globals['_MODELSERVICE'].methods_by_name['FetchModel']._serialized_options = b'\300\363\030\001\350\363\030\001'
   _globals['_LISTMODELSREQUEST']._serialized_start=139
   _globals['_LISTMODELSREQUEST']._serialized_end=158
   _globals['_LISTMODELSRESPONSE']._serialized_start=160
@@ -46,5 +46,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHMODELRESPONSE']._serialized_start=278
   _globals['_FETCHMODELRESPONSE']._serialized_end=343
   _globals['_MODELSERVICE']._serialized_start=346
-  _globals['_MODELSERVICE']._serialized_end=573
+  _globals['_MODELSERVICE']._serialized_end=577
 # @@protoc_insertion_point(module_scope)

@@ -91,7 +91,7 @@ class AuditEntry(TypedDict):
         dict[str, Any],
         Field(description="Old and new values by field.", examples=[{"status": {"from": "active", "to": "suspended"}}]),
     ]
-    actor_id: Uuid
+    actor_id: Annotated[Uuid | None, Field(description="Null: nobody with an account, whose login failed.")]
     actor_email: Annotated[str, Field(examples=["admin@example.com"])]
     ip_address: Annotated[str, Field(examples=["203.0.113.9"])]
     inserted_at: Time | None
@@ -248,7 +248,7 @@ def _entry_to_wire(entry: account_pb2.AuditEntry) -> AuditEntry:
         "resource_type": entry.resource_type,
         "resource_id": entry.resource_id,
         "changes": json.loads(entry.changes_json),
-        "actor_id": entry.actor_id,
+        "actor_id": entry.actor_id or None,
         "actor_email": entry.actor_email,
         "ip_address": entry.ip_address,
         "inserted_at": time_to_wire(entry, "create_time"),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.models.v1 import model_pb2, model_service_pb2, model_service_pb2_grpc
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
@@ -105,6 +105,19 @@ class PlatformModel(TypedDict):
     ]
 
 
+class PlatformModelsMeta(TypedDict):
+    """What the list lacks."""
+
+    unavailable: Annotated[list[_Component], Field(description="Components that do not answer.", examples=[[]])]
+
+
+class PlatformModels(TypedDict):
+    """All models of the components that answer."""
+
+    data: list[PlatformModel]
+    meta: PlatformModelsMeta
+
+
 class FetchModelParameters(BaseModel):
     """Whether you allow the weights."""
 
@@ -156,15 +169,24 @@ def platform_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/models")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[list[PlatformModel]], refusals.ROLE_TOO_LOW)
+    @documented(PlatformModels, refusals.ROLE_TOO_LOW)
     async def list_platform_models() -> Response:
-        """List all models with their licences, and whether their weights are on the server."""
+        """List all models with their licences, and whether their weights are on the server.
+
+        ``meta`` names the components that do not answer, whose models are missing.
+        """
         require_administrator()
         asked = model_service_pb2.ListModelsRequest()
-        answers = await asyncio.gather(*(models.ListModels(asked) for models in stubs.values()))
-        return data(
-            [_model_to_wire(name, model) for name, found in zip(stubs, answers, strict=True) for model in found.models]
-        )
+        answers = await asyncio.gather(*(models.ListModels(asked) for models in stubs.values()), return_exceptions=True)
+        body: PlatformModels = {"data": [], "meta": {"unavailable": []}}
+        for name, answer in zip(stubs, answers, strict=True):
+            if not isinstance(answer, BaseException):
+                body["data"] += [_model_to_wire(name, model) for model in answer.models]
+            elif isinstance(answer, AppError) and answer.code in (Code.UNAVAILABLE, Code.TIMEOUT):
+                body["meta"]["unavailable"].append(name)
+            else:
+                raise answer
+        return JSONResponse(body)
 
     @router.post("/models/{component}/{name}/fetch", openapi_extra=body_schema(FetchModelParameters, required=False))
     @access(Access.ACCOUNT, RateClass.HEAVY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -71,6 +72,11 @@ _BODY = {
 
 def daw_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["forge daw"])
+
+    async def check(fields: Mapping[str, str]) -> None:
+        if track_id := fields.get("track_id", "").strip():
+            await own_track(gateway.clients, track_id, needs_audio=True)
+
     policy = FormPolicy(
         dialect="forge",
         files=frozenset({"stems[]", "stems"}),
@@ -78,6 +84,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
         total_limit_bytes=_TOTAL_PER_FILE_LIMIT * gateway.settings.max_upload_bytes,
         too_large=_too_large,
         long_fields={"manifest": _MANIFEST_LIMIT_BYTES},
+        check=check,
     )
 
     @router.post("/api/daw/export", openapi_extra=_BODY)

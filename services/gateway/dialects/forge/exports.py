@@ -10,7 +10,7 @@ from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as separation_pb
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
@@ -19,7 +19,7 @@ from services.gateway.dialects.forge.serializers import data, json_text, splice
 from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
 from services.gateway.file_paths import extension, stem_file_path
 from services.gateway.http.access import Access, access
-from services.gateway.http.archives import Member, stream_zip
+from services.gateway.http.archives import Member, archive_response
 from services.gateway.http.edge import is_head
 from services.gateway.http.files import attachment, blob_response, safe_title
 from services.gateway.http.parameters import IdempotencyKey, JobId, StemId, TrackId, body_of, body_schema, require_uuid
@@ -131,7 +131,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
         refusals.STEMS_LOST,
         ranges=False,
     )
-    async def export_stems(track_id: TrackId) -> Response:
+    async def export_stems(request: Request, track_id: TrackId) -> Response:
         """Download all stems of a track's latest separation as a ZIP archive."""
         canonical = require_uuid(track_id, "track")
         track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
@@ -140,8 +140,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
             raise AppError(Code.NOT_FOUND, "NO_STEMS", "This track has no stems. Start a separation first.")
         title = safe_title(track.title)
         members = [await _member(gateway, stem, f"{title} - {stem.name}") for stem in stems]
-        headers = {"Content-Disposition": attachment(f"{title}_stems.zip")}
-        return StreamingResponse(stream_zip(blobs, members), media_type="application/zip", headers=headers)
+        return archive_response(request, blobs, members, f"{title}_stems.zip")
 
     @router.post("/api/export/stems", openapi_extra=body_schema(ExportParameters))
     @access(Access.ACCOUNT, RateClass.HEAVY)

@@ -83,6 +83,7 @@ def lalalai_routes(gateway: Gateway) -> APIRouter:
     @documented(
         Data[Quota],
         refusals.LALALAI_NOT_CONFIGURED,
+        refusals.REGISTRATION_NEEDED,
         refusals.LALALAI_UNAUTHORIZED,
         refusals.LALALAI_AWAY,
         refusals.LALALAI_BUSY,

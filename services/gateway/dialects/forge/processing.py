@@ -201,6 +201,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
         refusals.MODEL_UNAVAILABLE,
         refusals.WEIGHTS_CHANGED,
         refusals.LALALAI_NOT_CONFIGURED,
+        refusals.REGISTRATION_NEEDED,
         refusals.TOO_MANY_PENDING,
         refusals.QUEUE_FULL,
         status=201,

@@ -22,7 +22,7 @@ from services.gateway.http.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented, file_responses, made_file_responses
-from services.gateway.records import own_track
+from services.gateway.records import own_job, own_track
 
 __all__ = ["stem_routes"]
 
@@ -95,22 +95,24 @@ def stem_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/tracks/{track_id}/stems")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[Stems], refusals.TRACK_NOT_FOUND, refusals.JOB_NOT_FOUND)
+    @documented(Data[Stems], refusals.ACCESS_DENIED, refusals.TRACK_NOT_FOUND, refusals.JOB_NOT_FOUND)
     async def list_stems(
         track_id: TrackId,
-        separation_id: Annotated[str, Query(description="One of `separations`. Default: the latest one.")] = "",
+        separation_id: Annotated[
+            str, Query(description="A finished separation of the track. Default: the latest one.")
+        ] = "",
     ) -> Response:
         """List the stems of a track's separation, and the recording itself (``mix``) with the same rate and length.
 
-        ``separations`` lists the others, for comparison.
+        ``separations`` lists the newest 20, for comparison. `GET /api/jobs?track_id=` lists all.
         """
         track = await own_track(clients, track_id)
         jobs = await _separations(clients, track)
         if separation_id:
-            wanted = require_uuid(separation_id, "job")
-            result = next((job.result for job in jobs if job.id == wanted), None)
-            if result is None:
+            job = await own_job(clients, separation_id, job_pb2.JOB_KIND_SEPARATION)
+            if job.track_id != track.id or not _has_stems(job, track):
                 raise AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "This track has no such finished separation.")
+            result = job.result
             shown = pb.ListStemsResponse(stems=result.outputs, mix=result.mix if result.HasField("mix") else None)
         else:
             shown = await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))
@@ -219,19 +221,20 @@ async def _stem(clients: Clients, stem_id: str) -> job_pb2.AudioOutput:
 
 
 async def _separations(clients: Clients, track: track_pb2.Track) -> list[job_pb2.Job]:
-    """Return the latest finished separations of a track, newest first. A deleted track may have had the same ID."""
+    """Return the latest finished separations of a track, newest first."""
     asked = pb.ListJobsRequest(
         track_id=track.id,
         kinds=[job_pb2.JOB_KIND_SEPARATION],
         states=[job_pb2.JOB_STATE_SUCCEEDED],
         page_size=_SEPARATION_LIMIT,
     )
-    created = track.create_time.ToMicroseconds()
-    return [
-        job
-        for job in (await clients.jobs.ListJobs(asked)).jobs
-        if job.result.outputs_are_stems and job.create_time.ToMicroseconds() >= created
-    ]
+    return [job for job in (await clients.jobs.ListJobs(asked)).jobs if _has_stems(job, track)]
+
+
+def _has_stems(job: job_pb2.Job, track: track_pb2.Track) -> bool:
+    """Return whether a job has stems of this track. A deleted track may have had the same ID."""
+    is_later = job.create_time.ToMicroseconds() >= track.create_time.ToMicroseconds()
+    return job.state == job_pb2.JOB_STATE_SUCCEEDED and job.result.outputs_are_stems and is_later
 
 
 def _separation_to_wire(job: job_pb2.Job) -> FinishedSeparation:

@@ -12,7 +12,7 @@ from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.separation.v1 import separation_service_pb2 as separation_pb
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from kit.errors import AppError, Code
 from kit.pipeline import PIPELINE_STAGES
@@ -26,8 +26,8 @@ from services.gateway.dialects.pipeline.serializers import (
     outputs_to_wire,
 )
 from services.gateway.http.access import Access, access
-from services.gateway.http.archives import Member, stream_zip
-from services.gateway.http.files import attachment, blob_response
+from services.gateway.http.archives import Member, archive_response
+from services.gateway.http.files import blob_response
 from services.gateway.http.health import UNHEALTHY, HealthReport
 from services.gateway.http.parameters import IdempotencyKey, JobId, require_uuid
 from services.gateway.http.problems import Problem
@@ -190,7 +190,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
     @router.get("/download/{job_id}/all")
     @access(Access.OPEN, RateClass.FILES)
     @file_responses("application/zip", _NO_JOB, _NO_OUTPUTS, _NO_TRACK, ranges=False)
-    async def download_outputs(job_id: JobId) -> Response:
+    async def download_outputs(request: Request, job_id: JobId) -> Response:
         """Download all outputs of a completed job as a ZIP archive."""
         job = await pipeline_job(job_id, "Job not found")
         outputs = documented_outputs(job)
@@ -204,8 +204,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
             if info is None:
                 raise HTTPException(404, "Track not found")
             members.append(Member(output.path, output.blob_key, info.size_bytes, info.modify_time))
-        headers = {"Content-Disposition": attachment(f"audio_tracks_{job.id}.zip")}
-        return StreamingResponse(stream_zip(blobs, members), media_type="application/zip", headers=headers)
+        return archive_response(request, blobs, members, f"audio_tracks_{job.id}.zip")
 
     @router.get("/download/{job_id}/{track_name}")
     @access(Access.OPEN, RateClass.FILES)

@@ -6,6 +6,12 @@ import { Choice, Pager, Section, Table, Time } from "../../ui/forms.tsx";
 
 const ACTIONS = [
   "login",
+  "login_failed",
+  "register",
+  "password_change",
+  "email_change",
+  "email_confirm",
+  "take_over",
   "role_change",
   "quota_change",
   "suspend",
@@ -17,6 +23,12 @@ const ACTIONS = [
   "token_create",
   "token_revoke",
   "session_end",
+  "connection_create",
+  "connection_delete",
+  "webhook_create",
+  "webhook_update",
+  "webhook_rotate_secret",
+  "webhook_delete",
 ];
 
 /** The audit log, filtered by action and by who acted. */
@@ -73,9 +85,11 @@ function Row({ entry, onActor }: { entry: AuditEntry; onActor: () => void }) {
         <Time at={entry.inserted_at} />
       </td>
       <td class="name">
-        <Button label={`${entry.actor_email}: show only this account`} look="quiet" onClick={onActor}>
-          {entry.actor_email}
-        </Button>
+        {entry.actor_id && (
+          <Button label={`${entry.actor_email}: show only this account`} look="quiet" onClick={onActor}>
+            {entry.actor_email}
+          </Button>
+        )}
       </td>
       <td>{entry.action.replaceAll("_", " ")}</td>
       <td class="name number" title={entry.resource_id}>

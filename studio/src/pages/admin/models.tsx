@@ -1,5 +1,5 @@
-import { api, dataOf, type PlatformModel } from "../../api/client.ts";
-import { useInterval, useLoaded } from "../../api/requests.ts";
+import { api, type PlatformModel } from "../../api/client.ts";
+import { bodyOf, useInterval, useLoaded } from "../../api/requests.ts";
 import { ProgressBar } from "../../ui/components.tsx";
 import { Section, Table } from "../../ui/forms.tsx";
 import { sizeText } from "../../ui/texts.ts";
@@ -14,17 +14,22 @@ const LOOKS = {
   failed: "bad",
   not_installed: "bad",
 } as const;
-const load = () => dataOf(api.GET("/api/admin/models"));
+const load = () => bodyOf(api.GET("/api/admin/models"));
 
 /** Models: licences, sizes, and whether their weights are on the server. */
 export function Models() {
-  const { value: models, problem, reload } = useLoaded(load);
-  useInterval(reload, FETCHING_SECONDS, models?.some(({ weights }) => weights === "fetching") ?? false);
+  const { value: listed, problem, reload } = useLoaded(load);
+  useInterval(reload, FETCHING_SECONDS, listed?.data.some(({ weights }) => weights === "fetching") ?? false);
   return (
-    <Section title="Models" problem={problem} isLoading={!models}>
-      {models && (
+    <Section title="Models" problem={problem} isLoading={!listed}>
+      {listed?.meta.unavailable.map((name) => (
+        <p key={name} role="status">
+          The component {name} does not answer. Its models are missing in this list.
+        </p>
+      ))}
+      {listed && (
         <Table label="Models" columns={["Model", "For", "Engine", "Licence", "Download", "Weights", "Fetch"]}>
-          {models.map((model) => (
+          {listed.data.map((model) => (
             <Row key={`${model.component} ${model.name}`} model={model} onChange={reload} />
           ))}
         </Table>
