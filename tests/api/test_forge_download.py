@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 from pathlib import Path
@@ -291,14 +292,13 @@ def test_a_site_that_was_down_for_a_moment_is_asked_again(admin: httpx.Client, s
 
 
 def fetching(stack: Stack) -> list[psutil.Process]:
-    """Fetching processes of the stack."""
+    """Fetching processes of the stack: forks of fork servers."""
     found = []
     for process in stack.processes():
-        try:
-            if "services.ingest.fetch.child:fetch" in process.cmdline():
+        with contextlib.suppress(psutil.Error):
+            parent = process.parent()
+            if parent and process.cmdline()[-1:] == parent.cmdline()[-1:] == ["confined"]:
                 found.append(process)
-        except psutil.Error:
-            continue
     return found
 
 

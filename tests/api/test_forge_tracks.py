@@ -102,7 +102,7 @@ def test_simultaneous_uploads_with_one_key_create_one_track(stack: Stack, admin:
             assert answer.json()["data"]["id"] == track["id"], answer.text
         else:
             assert (answer.status_code, answer.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
-    assert len(stored_files(stack) - before) == 1
+    assert len(stored_files(stack) - before) == 2  # the recording and its waveform
 
 
 # ------------------------------------------------------------------------------------------------- change and delete
@@ -174,8 +174,8 @@ def test_a_deleted_track_is_gone_with_all_that_belongs_to_it(stack: Stack, admin
     job = finished(admin, f"/api/processing/job/{created['job_id']}")
     analysis = admin.post("/api/analysis/analyze", json={"track_id": track["id"]}).json()["data"]
     finished(admin, f"/api/analysis/job/{analysis['job_id']}")
-    # The recording, the mix and four stems, and the waveforms of the last five.
-    assert len(stored_files(stack) - before) == 11
+    # The recording, the mix and four stems, and their waveforms.
+    assert len(stored_files(stack) - before) == 12
     path = f"/api/tracks/{track['id']}"
     answer = admin.delete(path)
     assert (answer.status_code, answer.content) == (204, b"")

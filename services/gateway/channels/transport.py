@@ -183,7 +183,8 @@ class Sockets:
                     served.close(Closing(1008, "unauthorized"))
                 return
         for served in sockets:
-            if principal not in (None, served.identity.principal):
+            seen = served.identity.principal
+            if principal is not None and (principal.id, principal.role) != (seen.id, seen.role):
                 served.close(Closing(1008, "role changed"))
 
 
