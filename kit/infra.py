@@ -13,22 +13,20 @@ from urllib.parse import unquote, urlsplit
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.nats.bus import NatsBus
 from kit.adapters.nats.client import BrokerAccess
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
 from kit.log import get_logger
 from kit.measured import measured
-from kit.ports import Blobs, Bus, Docs, Search
+from kit.ports import Blobs, Bus, Docs
 from kit.settings import Settings, SettingsError
 
-__all__ = ["open_blobs", "open_bus", "open_docs_and_search", "open_local_docs"]
+__all__ = ["open_blobs", "open_bus", "open_docs", "open_local_docs"]
 
 _BROKER_WAIT_SECONDS = 5.0
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 log = get_logger()
 
 
-def open_docs_and_search(settings: Settings) -> tuple[Docs, Search]:
-    """Open the document store of ``SOUNDWRIGHT_DOCS_URL`` and the search in it. Closing the store closes both.
+def open_docs(settings: Settings) -> Docs:
+    """Open the document store of ``SOUNDWRIGHT_DOCS_URL``.
 
     Raises:
         SettingsError: the URL has an unknown scheme.
@@ -36,29 +34,26 @@ def open_docs_and_search(settings: Settings) -> tuple[Docs, Search]:
     url = settings.docs_location()
     match urlsplit(url).scheme:
         case "sqlite":
-            docs = SqliteDocs(_path(url))
-            return _measured_docs(docs, SqliteSearch(docs.database))
+            from kit.adapters.sqlite.docs import SqliteDocs  # NumPy is loaded only where documents are kept
+
+            return measured(SqliteDocs(_path(url)), Docs, "documents")
         case "mongodb" | "mongodb+srv":
             from kit.adapters.mongo.docs import MongoDocs  # the driver is loaded only where it is used
-            from kit.adapters.mongo.search import MongoSearch
 
             try:
-                store = MongoDocs(url, _tls(settings))
+                return measured(MongoDocs(url, _tls(settings)), Docs, "documents")
             except ValueError as error:
                 raise SettingsError(f"SOUNDWRIGHT_DOCS_URL: {error}") from None
-            return _measured_docs(store, MongoSearch(store.database))
         case scheme:
             raise SettingsError(
                 f"SOUNDWRIGHT_DOCS_URL: unknown kind of store {scheme!r}; use sqlite:///path or mongodb://host:port/database"
             )
 
 
-def _measured_docs(docs: Docs, search: Search) -> tuple[Docs, Search]:
-    return measured(docs, Docs, "documents"), measured(search, Search, "search")
-
-
 def open_local_docs(path: Path) -> Docs:
     """Open a document store in a file, whatever the settings say: for temporary data of one process."""
+    from kit.adapters.sqlite.docs import SqliteDocs
+
     return SqliteDocs(path)
 
 

@@ -27,7 +27,7 @@ from kit.adapters.system.clock import SystemClock
 from kit.errors import DATA_DAMAGED_STATUS, AppError
 from kit.http_limits import ConnectionGuard, HttpLimits
 from kit.http_server import serve_http
-from kit.ports import Blobs, Bus, Docs, Search
+from kit.ports import Blobs, Bus, Docs
 from kit.readiness import Check, Readiness
 from kit.scratch import process_folder
 from kit.security.identity import Signer
@@ -101,12 +101,12 @@ class Runtime(Generic[S]):
         self._stack.callback(preparing.cancel)
         return blobs
 
-    def docs_and_search(self) -> tuple[Docs, Search]:
-        """Open the document store and the search in it."""
-        docs, search = infra.open_docs_and_search(self.settings)
+    def docs(self) -> Docs:
+        """Open the document store, and make it a readiness check."""
+        docs = infra.open_docs(self.settings)
         self._stack.push_async_callback(docs.close)
         self.check("documents", docs.check)
-        return docs, search
+        return docs
 
     def scratch(self) -> Path:
         """Create an empty folder for this process's temporary files, and remove the folders of dead processes."""

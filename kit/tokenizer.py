@@ -1,18 +1,20 @@
-"""Words of texts and of search queries. Every search adapter uses this tokenizer, so that all find the same.
+"""Words of texts and of search queries.
 
-A word is a run of letters and digits with their marks. Words are compared without case and diacritics: "Noël" equals
-"noel", "Straße" equals "strasse". A query is a list of phrases, any of which may match. Blanks separate phrases; other
-characters separate the words of a phrase, so ``lo-fi`` is the phrase "lo fi". There is no query syntax: quotes, stars,
-colons and ``OR`` have no meaning.
+A word is a run of letters and digits with their marks. In Chinese, Japanese and Korean, where no blanks separate words or words have
+endings, each character is a word. Words are compared without case and diacritics: "Noël" equals "noel", "Straße" equals "strasse". A
+query is a list of phrases. Blanks separate phrases; other characters separate the words of a phrase, so ``lo-fi`` is the phrase "lo fi".
+There is no query syntax: quotes, stars, colons and ``OR`` have no meaning.
+
+Signs count where there are no words: the name "!!!" and a query for it.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import islice
+from itertools import chain, islice
 
-__all__ = ["Phrase", "last_phrase", "phrases", "words"]
+__all__ = ["Phrase", "last_phrase", "phrases", "runs", "signs", "words"]
 
 Phrase = tuple[str, ...]
 
@@ -26,19 +28,44 @@ _STROKES = str.maketrans("øłđħŧı", "oldhti")
 # Combining classes of diacritics: points of Semitic scripts, and marks around letters. Marks of other classes form another
 # letter (kana) or a vowel (Indic and Thai scripts).
 _DIACRITIC_CLASSES = frozenset((*range(10, 37), *range(200, 256)))
+# Kana, bopomofo, ideographs and Hangul syllables.
+_CJK = (
+    "\u3005-\u3007\u3031-\u3035\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
+)
+_WORD_OF_RUN = re.compile(rf"[{_CJK}]\W*|[^{_CJK}]+")
 
 
 def words(text: str) -> list[str]:
     """Return the words of a text in order, folded."""
+    return list(chain.from_iterable(runs(text)))
+
+
+def runs(text: str) -> list[Phrase]:
+    """Return the runs of letters and digits of a text in order, each as its words."""
     if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
+        return [(word,) for word in _ASCII_WORD.findall(text.lower())]
     # Normalize twice: case folding may create marks, and decomposition may create letters with a case.
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _STYLING.sub("", text)).casefold())
     bare = "".join(sign for sign in decomposed if unicodedata.combining(sign) not in _DIACRITIC_CLASSES)
     composed = unicodedata.normalize("NFC", bare).translate(_STROKES)
     # Marks belong to a word, but a run of marks alone is no word.
-    runs = "".join(sign if unicodedata.category(sign)[0] in "LNM" else " " for sign in composed).split()
-    return [run for run in runs if any(sign.isalnum() for sign in run)]
+    found = "".join(sign if unicodedata.category(sign)[0] in "LNM" else " " for sign in composed).split()
+    split = (tuple(filter(_is_word, _WORD_OF_RUN.findall(run))) for run in found)
+    return [run for run in split if run]
+
+
+def _is_word(text: str) -> bool:
+    return any(sign.isalnum() for sign in text)
+
+
+def signs(text: str) -> list[str]:
+    """Return those parts of a text between blanks that have no words, only punctuation and symbols."""
+    if text.isascii() and text.isalnum():
+        return []
+    decomposed = (unicodedata.normalize("NFKD", _STYLING.sub("", part)) for part in text.split() if not runs(part))
+    found = ("".join(sign for sign in part if unicodedata.category(sign)[0] in "PS") for part in decomposed)
+    return [part for part in found if part]
 
 
 def phrases(search: str) -> list[Phrase]:

@@ -160,7 +160,7 @@ def _with_consents(work: Callable[[Consents], Awaitable[T]]) -> T:
     async def run() -> T:
         settings = load(LibrarySettings)
         settings.prepare_folders()
-        docs, _ = infra.open_docs_and_search(settings)
+        docs = infra.open_docs(settings)
         try:
             await migrate(docs)
             identity = build_identity(docs, settings, SystemClock())

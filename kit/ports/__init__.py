@@ -8,6 +8,7 @@ from kit.ports.bus import Bus, Consumer, Delivery, Subscription
 from kit.ports.clock import Clock
 from kit.ports.documents import (
     AllOf,
+    AnyOf,
     AtLeast,
     Collection,
     Contains,
@@ -16,11 +17,12 @@ from kit.ports.documents import (
     Index,
     LessThan,
     OneOf,
+    StartsWith,
 )
-from kit.ports.search import Search, SearchEntry, SearchIndex, SearchPage, SearchQuery
 
 __all__ = [
     "AllOf",
+    "AnyOf",
     "AtLeast",
     "BlobInfo",
     "BlobWriter",
@@ -37,11 +39,7 @@ __all__ = [
     "LessThan",
     "OneOf",
     "PublicBlobs",
-    "Search",
-    "SearchEntry",
-    "SearchIndex",
-    "SearchPage",
-    "SearchQuery",
+    "StartsWith",
     "StoreSpace",
     "Subscription",
     "UploadedPart",

@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["AllOf", "AtLeast", "Collection", "Contains", "Doc", "Docs", "Index", "LessThan", "OneOf"]
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "AtLeast",
+    "Collection",
+    "Contains",
+    "Doc",
+    "Docs",
+    "Index",
+    "LessThan",
+    "OneOf",
+    "StartsWith",
+]
 
 Doc = dict[str, Any]
 """A JSON object with a string ``id``. The store adds an integer ``revision``, which starts at 1."""
@@ -37,14 +49,28 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class Contains:
-    """Condition: the field is an array, and one of its elements is this text."""
+    """Condition: one of the elements of the field, an array, is this text."""
 
     value: str
 
 
 @dataclass(frozen=True)
+class StartsWith:
+    """Condition: one of the elements of the field, an array, begins with this text."""
+
+    prefix: str
+
+
+@dataclass(frozen=True)
 class AllOf:
     """Condition: the field meets each of these conditions."""
+
+    conditions: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """Condition: the field meets one of these conditions or more. Without conditions, no document meets it."""
 
     conditions: Sequence[Any]
 
@@ -112,7 +138,7 @@ class Docs(Protocol):
 
         Args:
             where: For each field, a value to equal, or :class:`OneOf`, :class:`LessThan`, :class:`AtLeast`,
-                :class:`Contains` or :class:`AllOf`. A missing field equals None.
+                :class:`Contains`, :class:`StartsWith`, :class:`AllOf` or :class:`AnyOf`. A missing field equals None.
             sort: One field or several, all in the same direction. Documents without the field come first in ascending
                 order. Ties are broken by id.
             after: The sort values and the id of the last document of the page before. The next page costs as much as
@@ -125,8 +151,36 @@ class Docs(Protocol):
         """
         ...
 
+    async def page(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: tuple[str, ...],
+        descending: bool = False,
+        limit: int,
+        offset: int,
+    ) -> tuple[list[Doc], int]:
+        """Return a numbered page, as :meth:`find` does, and the number of documents on all pages.
+
+        This is for large collections and conditions that many documents meet: an index begins with the fields of ``sort``, and
+        each condition is about an array with a multikey index, a range of the first field of an index, or few documents.
+        """
+        ...
+
+    async def sample(self, collection: str, where: Mapping[str, Any], count: int) -> list[Doc]:
+        """Return up to ``count`` different documents that meet every condition, chosen at random, in random order.
+
+        Every such document has the same chance. Conditions are those of :meth:`page`.
+        """
+        ...
+
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
         """Return the number of documents that meet every condition."""
+        ...
+
+    async def count_each(self, collection: str, field: str, values: Sequence[str]) -> dict[str, int]:
+        """Return, for each of these texts, how many documents have it in the array ``field``, which has a multikey index of its own."""
         ...
 
     async def total(self, collection: str, where: Mapping[str, Any], field: str) -> int:

@@ -40,9 +40,9 @@ from services.library.transfer import commands as transfer
 
 async def _migrate(_options: argparse.Namespace) -> None:
     log.configure("library", level="info", fmt="console")
-    docs, search = infra.open_docs_and_search(load(LibrarySettings))
+    docs = infra.open_docs(load(LibrarySettings))
     try:
-        await Stores(docs, search).prepare()
+        await Stores(docs).prepare()
         sys.stdout.write(f"The documents are at version {await schema_version(docs)}. All indexes exist.\n")
     finally:
         await docs.close()
@@ -50,7 +50,7 @@ async def _migrate(_options: argparse.Namespace) -> None:
 
 async def _create_account(options: argparse.Namespace) -> None:
     settings = load(LibrarySettings)
-    docs, _ = infra.open_docs_and_search(settings)
+    docs = infra.open_docs(settings)
     try:
         await migrate(docs)
         identity = build_identity(docs, settings, SystemClock())
@@ -70,10 +70,10 @@ async def _restore(options: argparse.Namespace) -> None:
 
 async def _apply_retention(options: argparse.Namespace) -> None:
     settings = load(LibrarySettings)
-    docs, search = infra.open_docs_and_search(settings)
+    docs = infra.open_docs(settings)
     blobs = infra.open_blobs(settings)
     try:
-        stores = Stores(docs, search)
+        stores = Stores(docs)
         await stores.prepare()
         storage = Storage(stores.storage, _no_quota, SystemClock())
         ledger = build_ledger(stores, SystemClock(), storage)

@@ -28,7 +28,7 @@ from soundwright.library.v1 import (
 
 from kit.metrics import SWEPT
 from kit.periodic import every
-from kit.ports import Clock, Docs, Search
+from kit.ports import Clock, Docs
 from kit.run import Runtime
 from kit.security.egress_policy import EgressPolicy
 from kit.security.identity import ANONYMOUS_ROLE, GUEST_ROLE
@@ -92,9 +92,9 @@ _FIRST_ORPHAN_SECONDS, _ORPHAN_SECONDS = 600.0, 6 * 3600.0
 async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     """Run the library inside the ``async with`` block."""
     settings = runtime.settings
-    docs, search = runtime.docs_and_search()
+    docs = runtime.docs()
     await runtime.enter(using(docs, runtime.clock))
-    stores = Stores(docs, search)
+    stores = Stores(docs)
     await stores.prepare()
     blobs = runtime.blobs()
     await require_documents_of_files(docs, blobs)
@@ -170,7 +170,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     job_rpc = JobRpc(ledger, creation, JobAttempts(ledger, jobs, runtime.clock, storage), queue, watches)
     library_service_pb2_grpc.add_JobServiceServicer_to_server(job_rpc, server.server)
     catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
-        _catalog_rpc(catalog, docs, search, runtime.clock), server.server
+        _catalog_rpc(catalog, docs, runtime.clock), server.server
     )
     webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(
         WebhookRpc(webhooks, deliveries, dispatcher), server.server
@@ -203,7 +203,6 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
             "track_deletion": deletions.resume,
             "expiry": identity.delete_expired,
             "guest": identity.guests.delete_abandoned,
-            "search": clips.repair_search,
         }
         work = (
             every(sweep_seconds, "sweep.failed", sweeper.sweep, first_seconds=sweep_seconds),
@@ -234,14 +233,14 @@ async def _repair(name: str, repair: Callable[[], Awaitable[int]], seconds: floa
     await every(seconds, f"{name}.not_repaired", work, first_seconds=first_seconds)
 
 
-def _catalog_rpc(catalog: Catalog, docs: Docs, search: Search, clock: Clock) -> CatalogRpc:
-    listeners, plays = ListenerStore(docs, search), PlayStore(docs, search)
+def _catalog_rpc(catalog: Catalog, docs: Docs, clock: Clock) -> CatalogRpc:
+    listeners, plays = ListenerStore(docs), PlayStore(docs)
     return CatalogRpc(
         catalog,
         Favorites(listeners, clock),
         Votes(listeners, clock),
         Tags(listeners, clock),
-        Playlists(PlaylistStore(docs, search), clock),
+        Playlists(PlaylistStore(docs), clock),
         Plays(plays, clock),
         Trends(plays, clock),
         Totals(listeners, clock),

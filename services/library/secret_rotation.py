@@ -35,7 +35,7 @@ async def rotate_secret(settings: LibrarySettings, finish: bool) -> str:
     if not configured and not finish:
         add_secret(settings)
     platform_secrets = settings.secrets()
-    docs, _ = infra.open_docs_and_search(settings)
+    docs = infra.open_docs(settings)
     try:
         changed = await reseal(docs, platform_secrets)
     finally:

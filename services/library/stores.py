@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit.ports import Docs, Search
+from kit.ports import Docs
 from services.library.catalog.store import CatalogStore
 from services.library.conversations.store import ConversationDocs
 from services.library.identity.store import IdentityStore
@@ -19,11 +19,11 @@ __all__ = ["Stores"]
 class Stores:
     """The store of each room. A store may be opened twice, because it has no state of its own."""
 
-    def __init__(self, docs: Docs, search: Search) -> None:
+    def __init__(self, docs: Docs) -> None:
         self._docs = docs
         self.jobs = JobDocs(docs)
         self.tracks = TrackDocs(docs)
-        self.clips = CatalogStore(docs, search)
+        self.clips = CatalogStore(docs)
         self.conversations = ConversationDocs(docs)
         self.identity = IdentityStore(docs)
         self.emails = queued_emails(docs)

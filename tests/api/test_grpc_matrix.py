@@ -54,7 +54,7 @@ def _verified(component: str) -> Principal:
 
 async def _expire(stack: Stack, token: str) -> None:
     """Make a token expire now. The API sets only times of tomorrow and later."""
-    docs, _ = infra.open_docs_and_search(stack.settings)
+    docs = infra.open_docs(stack.settings)
     try:
         doc = await docs.get("tokens", hashlib.sha256(token.encode()).hexdigest())
         assert doc is not None

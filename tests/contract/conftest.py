@@ -13,9 +13,8 @@ import pytest
 import pytest_asyncio
 
 from kit.adapters.nats.bus import NatsBus
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.ports import Search
-from tests.contract.stores import OpenDocs, OpenSearch, Store, open_store
+from kit.ports import Docs
+from tests.contract.stores import OpenDocs, open_store
 from tests.servers.fault_proxy import FaultProxy, fault_proxy
 from tests.servers.mongodb import TOPOLOGIES, database_url, mongodb
 from tests.servers.nats import NatsServer
@@ -95,34 +94,18 @@ def docs_url(request: pytest.FixtureRequest, mongodb_servers: Callable[[str], st
 
 
 @pytest_asyncio.fixture
-async def connect(docs_url: str) -> AsyncIterator[Callable[[], Store]]:
+async def open_docs(docs_url: str) -> AsyncIterator[OpenDocs]:
     """Open another connection to the same store. All are closed after the test."""
     async with contextlib.AsyncExitStack() as stack:
 
-        def connect() -> Store:
-            store = open_store(docs_url)
-            stack.push_async_callback(_close, store)
-            return store
+        def connect() -> Docs:
+            docs = open_store(docs_url)
+            stack.push_async_callback(_close, docs)
+            return docs
 
         yield connect
 
 
-async def _close(store: Store) -> None:
+async def _close(docs: Docs) -> None:
     with contextlib.suppress(RuntimeError):  # the test closed it already
-        await store.docs.close()
-
-
-@pytest.fixture
-def open_docs(connect: Callable[[], Store]) -> OpenDocs:
-    return lambda: connect().docs
-
-
-@pytest.fixture
-def open_search(connect: Callable[[], Store]) -> OpenSearch:
-    def open_one() -> Search:
-        docs, search = connect()
-        if isinstance(docs, SqliteDocs):
-            docs.database.writer.execute("PRAGMA synchronous = OFF")  # these tests write much, and lose no power
-        return search
-
-    return open_one
+        await docs.close()

@@ -15,10 +15,9 @@ from pymongo.errors import AutoReconnect
 
 from kit.adapters.mongo.docs import MongoDocs
 from kit.adapters.mongo.query import index_options, where_clauses
-from kit.adapters.mongo.search import MongoSearch
 from kit.errors import AppError
 from kit.log import FailureLog
-from kit.ports import Collection, Index, LessThan, SearchEntry, SearchIndex, SearchQuery
+from kit.ports import AllOf, AnyOf, Collection, Contains, Index, LessThan, StartsWith
 from services.library.identity.credentials import Link
 from services.library.identity.store import IdentityStore
 from services.library.stores import Stores
@@ -121,10 +120,10 @@ async def test_a_server_that_is_away_is_unavailable(monkeypatch: pytest.MonkeyPa
 
 async def test_indexes_of_the_library_keep_to_what_every_compatible_engine_offers(mongodb_url: str) -> None:
     docs = MongoDocs(database_url(mongodb_url, f"test_{uuid.uuid4().hex}"))
-    await Stores(docs, MongoSearch(docs.database)).prepare()
+    await Stores(docs).prepare()
     try:
         names = await docs.database.list_collection_names()
-        assert {"jobs", "tracks", "accounts", "search.indexes"} <= set(names)
+        assert {"jobs", "tracks", "accounts", "generations"} <= set(names)
         for name in names:
             indexes = await docs.database[name].index_information()
             assert len(indexes) <= 64, name
@@ -134,8 +133,6 @@ async def test_indexes_of_the_library_keep_to_what_every_compatible_engine_offer
                 assert operators <= {"$type", "$eq", "$gt"}, (name, title)
                 # Some engines refuse a second document that lacks the field of a unique index.
                 assert partial or not index.get("unique"), (name, title)
-                keys = {key for key, _ in index["key"]}
-                assert not {"terms", "combinations"} <= keys, "an index over two arrays"
     finally:
         await docs.database.client.drop_database(docs.database.name)
         await docs.close()
@@ -145,15 +142,15 @@ async def test_writes_and_searches_use_no_transactions_and_no_change_streams(mon
     commands = StartedCommands()
     monitoring.register(commands)  # of all clients from now on
     docs = MongoDocs(database_url(mongodb_url, f"test_{uuid.uuid4().hex}"))
-    search, index = MongoSearch(docs.database), SearchIndex("clips", ("model",), (("made",),), (("model",),))
     await docs.ensure(LEASES)
     await docs.insert("jobs", {"id": "a"})
     await docs.replace("jobs", {"id": "a", "slug": "x"}, 1)
-    await search.ensure(index)
-    await search.put("clips", [SearchEntry("a", 1, "rain", {"model": ("music",)}, {"made": 1})])
-    await search.find("clips", SearchQuery("rain or-sun su", prefix=True, facets={"model": "music"}), order=("made",))
-    await search.facet_counts("clips", ("model",))
-    await search.sample("clips", SearchQuery(), 1)
+    await docs.ensure(Collection("clips", (Index(("terms",), each="terms"),)))
+    await docs.insert("clips", {"id": "a", "terms": ["rain"], "made": 1})
+    terms = AllOf([Contains("rain"), AnyOf([StartsWith("r"), AllOf([Contains("a"), Contains("b")])])])
+    assert (await docs.page("clips", {"terms": terms}, sort=("made",), limit=1, offset=0))[1] == 1
+    assert await docs.count_each("clips", "terms", ["rain"]) == {"rain": 1}
+    assert len(await docs.sample("clips", {}, 1)) == 1
     await docs.delete("jobs", "a")
     await docs.close()
     used = {name for name, _ in commands.sent}

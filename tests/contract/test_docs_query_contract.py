@@ -6,10 +6,13 @@ import asyncio
 import multiprocessing
 import sqlite3
 import threading
+import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from itertools import count
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Barrier
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_docs_contract import plans_of, trace_reads
 
+from kit.adapters.sqlite import matches
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.errors import AppError
-from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
+from kit.ports import AllOf, AnyOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf, StartsWith
 from tests.contract.stores import OpenDocs, on_sqlite, open_store
+from tests.servers.mongodb import TOPOLOGIES, database_url
 from tests.waiting import until
 
 CLIPS = Collection(
@@ -48,6 +53,8 @@ async def found(docs: Docs, **where: Any) -> list[int]:
     """Return the numbers of the clips that meet the conditions, and check that ``count`` agrees."""
     numbers = [doc["made"] for doc in await docs.find("clips", where)]
     assert await docs.count("clips", where) == len(numbers)
+    page, total = await docs.page("clips", where, sort=("made",), limit=1000, offset=0)
+    assert ([doc["made"] for doc in page], total) == (sorted(numbers), len(numbers))
     return numbers
 
 
@@ -65,14 +72,19 @@ FIELDS = st.fixed_dictionaries(
     },
 )
 CHANGES = st.lists(st.tuples(st.integers(0, 15), st.one_of(st.none(), FIELDS, FIELDS, FIELDS)), min_size=8, max_size=40)
-CONTAINS = st.sampled_from([Contains("pop"), Contains("none"), AllOf([Contains("pop"), Contains("jazz")])])
+CONTAINS = st.sampled_from([
+    Contains("pop"), Contains("none"), StartsWith("p"), StartsWith("x"), AnyOf([]), AllOf([Contains("pop"), Contains("jazz")]),
+    AllOf([Contains("folk"), AnyOf([Contains("pop"), StartsWith("ja")])]),
+    AnyOf([StartsWith("f"), AllOf([Contains("pop"), Contains("jazz")]), Contains("none")]),
+    AllOf([AnyOf([StartsWith("f"), Contains("pop")]), AnyOf([StartsWith("j"), Contains("folk")])]),
+])  # fmt: skip
 WHERE = st.fixed_dictionaries(
     {},
     optional={
         "model": st.sampled_from(["music", None, OneOf(["music", "audio"]), OneOf([]), OneOf(["music", None])]),
         "genres": CONTAINS,
         "moods": CONTAINS,
-        "votes": st.sampled_from([None, 2, LessThan(2), AtLeast(0)]),
+        "votes": st.sampled_from([None, 2, LessThan(2), AtLeast(0), AnyOf([None, AtLeast(1)])]),
         "made": st.sampled_from([AtLeast(2), LessThan(2), OneOf([0, 1, 2]), AllOf([AtLeast(1), LessThan(3)])]),
     },
 )
@@ -89,9 +101,13 @@ def meets(doc: Doc, field: str, condition: Any) -> bool:
         case AtLeast(bound):
             return value is not None and value >= bound
         case Contains(element):
-            return isinstance(value, list) and element in value
+            return element in (value or [])
+        case StartsWith(prefix):
+            return any(element.startswith(prefix) for element in value or [])
         case AllOf(conditions):
             return all(meets(doc, field, one) for one in conditions)
+        case AnyOf(conditions):
+            return any(meets(doc, field, one) for one in conditions)
         case _:
             return bool(value == condition)
 
@@ -104,9 +120,28 @@ def order_of(fields: tuple[str, ...]) -> Callable[[Doc], Any]:
     return key
 
 
+# SQLite reads a page from the index of its order, or sorts. Here it decides, always sorts and always reads.
+READ_STEPS = {"sqlite": matches._READ_STEPS, "sqlite that sorts": 0, "sqlite that walks": 1_000_000}
+
+
+@pytest.fixture(params=[*READ_STEPS, *TOPOLOGIES])
+def docs_url(
+    request: pytest.FixtureRequest,
+    mongodb_servers: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    if request.param in READ_STEPS:
+        monkeypatch.setattr(matches, "_READ_STEPS", READ_STEPS[request.param])
+        return f"sqlite://{tmp_path / 'library.db'}"
+    return database_url(mongodb_servers(request.param), f"test_{uuid.uuid4().hex}")
+
+
 @pytest_asyncio.fixture
 async def docs(open_docs: OpenDocs) -> Docs:
     docs = open_docs()
+    if isinstance(docs, SqliteDocs):
+        docs.database.writer.execute("PRAGMA synchronous = OFF")  # these tests write much, and lose no power
     await docs.ensure(CLIPS)
     return docs
 
@@ -147,6 +182,19 @@ async def test_after_any_changes_every_query_returns_what_the_model_returns(
     async def page(**which: Any) -> list[Doc]:
         return await docs.find("clips", where, sort=sort, descending=descending, limit=step, **which)
 
+    for start in range(0, len(there) + step, step):
+        docs_of_page, total = await docs.page(
+            "clips", where, sort=sort, descending=descending, limit=step, offset=start
+        )
+        assert (docs_of_page, total) == (expected[start : start + step], len(expected))
+    drawn = await docs.sample("clips", where, step)
+    assert len(drawn) == len({doc["id"] for doc in drawn}) == min(step, len(expected))
+    assert all(doc in expected for doc in drawn)
+    assert await docs.count_each("clips", "genres", ["pop", "none"]) == {
+        "pop": sum(meets(doc, "genres", Contains("pop")) for doc in there.values()),
+        "none": 0,
+    }
+
     numbered = [doc for start in range(0, len(there) + step, step) for doc in await page(offset=start)]
     assert numbered == expected
     followed: list[Doc] = []
@@ -163,8 +211,8 @@ async def test_after_any_changes_every_query_returns_what_the_model_returns(
 
 async def test_conditions(docs: Docs) -> None:
     await docs.insert("clips", clip(0, genres=["pop", "jazz", "pop"], tags=["pop"], model="audio", votes=3, loud=True))
-    await docs.insert("clips", clip(1, genres="pop", tags=['po"p', 1], model=None, votes=None, label="c", loud=False))
-    await docs.insert("clips", clip(2, genres=["pop"], tags="pop", model="music", votes=0, label="a", ratio=0.1))
+    await docs.insert("clips", clip(1, tags=['po"p', 1], model=None, votes=None, label="c", loud=False))
+    await docs.insert("clips", clip(2, genres=["pop"], model="music", votes=0, label="a", ratio=0.1))
     await docs.insert("clips", clip(3, genres=['po"p', "popular"], model="music", votes=-1, loud=None))
     await docs.insert("clips", clip(4, genres=[], moods=["sad"], title="ナイト 🌙"))
     expectations: list[tuple[dict[str, Any], list[int]]] = [
@@ -182,6 +230,26 @@ async def test_conditions(docs: Docs) -> None:
         ({"moods": Contains("sad"), "model": None}, [4]),
         ({"moods": Contains("sad"), "model": "music"}, []),
         ({"nothing": Contains("pop")}, []),
+        ({"genres": StartsWith("pop")}, [0, 2, 3]),
+        ({"genres": StartsWith("po")}, [0, 2, 3]),
+        ({"genres": StartsWith('po"')}, [3]),
+        ({"genres": StartsWith("Pop")}, []),
+        ({"genres": StartsWith("p%")}, []),
+        ({"genres": StartsWith("op")}, []),
+        ({"genres": StartsWith("")}, [0, 2, 3]),
+        ({"tags": StartsWith("po")}, [0, 1]),
+        ({"nothing": StartsWith("pop")}, []),
+        ({"moods": StartsWith("s"), "model": None}, [4]),
+        ({"genres": AnyOf([Contains("jazz"), StartsWith("popu")])}, [0, 3]),
+        ({"genres": AnyOf([Contains("jazz"), Contains('po"p')])}, [0, 3]),
+        ({"genres": AnyOf([AllOf([Contains("pop"), StartsWith("ja")]), Contains('po"p')])}, [0, 3]),
+        ({"genres": AllOf([Contains("pop"), AnyOf([StartsWith("x"), Contains("jazz")])])}, [0]),
+        (
+            {"tags": AnyOf([Contains("pop"), StartsWith('po"')]), "genres": AnyOf([Contains("pop"), StartsWith("x")])},
+            [0],
+        ),
+        ({"genres": AnyOf([])}, []),
+        ({"votes": AnyOf([None, AtLeast(1)])}, [0, 1, 4]),
         ({"model": "music"}, [2, 3]),
         ({"model": "Music"}, []),
         ({"model": None}, [1, 4]),
@@ -222,8 +290,12 @@ async def test_hostile_names_are_refused(docs: Docs, name: str) -> None:
     refused: list[Callable[[], Awaitable[Any]]] = [
         *(
             lambda where=where: docs.find("clips", where)
-            for where in ({name: 1}, {name: Contains("x")}, {name: AtLeast(1)})
+            for where in ({name: 1}, {name: Contains("x")}, {name: StartsWith("x")}, {name: AtLeast(1)})
         ),
+        lambda: docs.page("clips", {name: Contains("x")}, sort=("made",), limit=1, offset=0),
+        lambda: docs.page("clips", {}, sort=(name,), limit=1, offset=0),
+        lambda: docs.sample("clips", {name: 1}, 1),
+        lambda: docs.count_each("clips", name, ["x"]),
         *(lambda sort=sort: docs.find("clips", {}, sort=sort) for sort in (name, ("made", name))),
         *(lambda index=index: docs.ensure(Collection("other", (index,))) for index in indexes),
         lambda: docs.count("clips", {name: OneOf([1])}),
@@ -264,6 +336,42 @@ async def test_a_refused_document_leaves_no_elements(docs: Docs) -> None:
         await docs.replace("clips", clip(1, slug="taken", genres=["folk"]), 1)
     assert await docs.replace("clips", clip(1, genres=["folk"]), 2) is False
     assert [await found(docs, genres=Contains(genre)) for genre in ("folk", "jazz")] == [[], [1]]
+
+
+# ------------------------------------------------------------------------------------------------------- samples
+
+EACH_STORE = pytest.mark.parametrize("docs_url", ["sqlite", *TOPOLOGIES], indirect=True)
+
+
+@EACH_STORE
+@pytest.mark.parametrize("where", [{}, {"genres": Contains("pop"), "made": AtLeast(1)}, {"votes": AtLeast(1)}])
+async def test_every_document_is_drawn_as_often_at_every_place(docs: Docs, where: dict[str, Any]) -> None:
+    for number in (*range(1, 9), *range(50, 60)):
+        await docs.insert("clips", clip(number, genres=["pop", "jazz"], votes=1))
+    for number in (3, *range(50, 60)):  # these leave gaps
+        await docs.delete("clips", f"c{number:03}")
+    await docs.insert("clips", clip(9, genres=["pop"], votes=2))
+    if where:
+        await docs.insert("clips", clip(0, genres=["folk"], votes=0))
+    places: list[Counter[str]] = [Counter(), Counter(), Counter()]
+    rounds = 400
+    for _ in range(rounds):
+        drawn = ids(await docs.sample("clips", where, 3))
+        assert len(set(drawn)) == 3
+        for place, doc_id in zip(places, drawn, strict=True):
+            place[doc_id] += 1
+    for place in places:
+        assert len(place) == 8
+        deviation = sum((times - rounds / 8) ** 2 / (rounds / 8) for times in place.values())
+        assert deviation < 42  # chi-square of 7 degrees of freedom: exceeded once in two million
+
+
+@EACH_STORE
+async def test_a_sample_has_as_many_documents_as_there_are(docs: Docs) -> None:
+    assert await docs.sample("clips", {}, 3) == []
+    await docs.insert("clips", clip(0))
+    assert await docs.sample("clips", {}, 0) == []
+    assert ids(await docs.sample("clips", {}, 3)) == ["c000"]
 
 
 # -------------------------------------------------------------------------------------------------------- growing
@@ -318,7 +426,7 @@ def start_and_fill(docs_url: str, barrier: Barrier, part: int) -> None:
     """Create the indexes while other processes do the same and all insert documents."""
 
     async def work() -> None:
-        docs = open_store(docs_url).docs
+        docs = open_store(docs_url)
         await docs.ensure(Collection("clips"))
         for number in range(part * 10, part * 10 + 5):
             await docs.insert("clips", clip(number, genres=["pop"]))
@@ -336,7 +444,7 @@ def change_without_end(docs_url: str, answered: Synchronized[int]) -> None:
     """Insert two documents, replace one and delete the other, again and again, and count the answers."""
 
     async def work() -> None:
-        docs = open_store(docs_url).docs
+        docs = open_store(docs_url)
         for number in count(step=2):
             await docs.insert("clips", clip(number, genres=["pop", "jazz"]))
             await docs.insert("clips", clip(number + 1, genres=["pop", "jazz"]))

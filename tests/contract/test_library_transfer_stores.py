@@ -26,7 +26,7 @@ class Library:
 
     def __init__(self, settings: LibrarySettings) -> None:
         self.settings = settings
-        self.docs: Docs = infra.open_docs_and_search(settings)[0]
+        self.docs: Docs = infra.open_docs(settings)
         self.blobs: Blobs = infra.open_blobs(settings)
 
     async def contents(self) -> dict[str, str]:

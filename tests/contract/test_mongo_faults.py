@@ -19,15 +19,13 @@ from pymongo.errors import AutoReconnect
 
 from kit.adapters.mongo import client as mongo_client
 from kit.adapters.mongo.docs import MongoDocs
-from kit.adapters.mongo.search import MongoSearch
 from kit.errors import AppError
-from kit.ports import Collection, Doc, Docs, Index, SearchEntry, SearchIndex, SearchQuery
+from kit.ports import Collection, Doc, Docs, Index
 from tests.servers.fault_proxy import FaultProxy, Proxy
 from tests.servers.mongodb import MongodbServer, database_url, primary_of, start_replica_set
 from tests.waiting import until
 
 JOBS = Collection("jobs", (Index(("key",), unique=True),))
-CLIPS = SearchIndex("clips", facets=(), orders=(("made",),))
 Write = Callable[[MongoDocs], Awaitable[Any]]
 
 
@@ -36,12 +34,8 @@ class FailedCommands(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.before: Callable[[str], None] = lambda _name: None
-        """It is called with the name of each command before it is sent."""
 
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.before(event.command_name)
-
+    def started(self, event: monitoring.CommandStartedEvent) -> None: ...
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
@@ -123,43 +117,6 @@ async def test_a_write_is_applied_once_when_its_connection_breaks(
     with contextlib.suppress(AppError):  # the same write by another caller
         assert await write(direct) is False
     assert await direct.find("jobs", {}) == expected
-
-
-@pytest.mark.parametrize("lost", ["request", "answer"])
-@pytest.mark.parametrize("number", [1, 2, 3], ids=["versions before", "entries", "versions after"])
-async def test_search_entries_are_stored_and_counted_once_when_their_connection_breaks(
-    number: int,
-    lost: str,
-    proxy: Proxy,
-    proxied_url: str,
-    failed_commands: FailedCommands,
-    open_docs: Callable[[str], MongoDocs],
-) -> None:
-    search = MongoSearch(open_docs(proxied_url).database)
-    await search.ensure(CLIPS)
-    entries = [SearchEntry(f"c{number}", 1, "rain", {}, {"made": number}) for number in range(3)]
-    await search.put("clips", entries[:1])
-    assert (await search.find("clips", SearchQuery(), order=("made",))).total == 1
-    failed_commands.names.clear()
-    updates: list[str] = []
-
-    def break_an_update(name: str) -> None:
-        if name == "update":
-            updates.append(name)
-            if len(updates) == number:
-                proxy.add("limit_data", upstream=lost == "request", bytes=0)
-
-    failed_commands.before = break_an_update
-    try:
-        writing = asyncio.create_task(search.put("clips", entries))
-        await until(lambda: "update" in failed_commands.names)
-        proxy.restore()
-        assert await writing <= 2
-    finally:
-        failed_commands.before = lambda _name: None
-    for query in (SearchQuery("rain"), SearchQuery()):
-        found = await search.find("clips", query, order=("made",))
-        assert (found.ids, found.total) == (["c0", "c1", "c2"], 3)
 
 
 # ------------------------------------------------------------------------------------- a server that dies and returns
@@ -387,5 +344,3 @@ async def test_credentials_decide_about_reads_and_writes(
     reader = as_user("reader:secret@")
     assert await reader.get("jobs", "a") == {"id": "a", "revision": 1}
     assert await refusal(reader) == (503, "STORE_REFUSED")
-    with pytest.raises(AppError, match="STORE_REFUSED"):
-        await MongoSearch(reader.database).ensure(CLIPS)

@@ -14,7 +14,7 @@ import pytest
 from kit.adapters.mongo import client as mongo_client
 from kit.adapters.mongo.docs import MongoDocs
 from kit.errors import AppError
-from kit.infra import open_docs_and_search
+from kit.infra import open_docs
 from kit.ports import Docs
 from kit.security.certificates import Certificates
 from kit.settings import Settings, SettingsError
@@ -46,7 +46,7 @@ def url(server: MongodbServer) -> str:
 
 
 def opened(url: str, certificates: Certificates) -> Docs:
-    docs, _ = open_docs_and_search(
+    docs = open_docs(
         Settings(
             docs_url=url,
             tls_ca_file=certificates.ca_file,

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
-from kit.ports import OneOf, SearchQuery
-from tests.durability.writer import BLOB_FOLDER, DATABASE, INDEX, RECORDS, blob, body
+from kit.ports import Contains, OneOf
+from tests.durability.writer import BLOB_FOLDER, DATABASE, RECORDS, blob, body
 from tests.files import files_below
 
 __all__ = ["Acknowledged", "losses"]
@@ -23,7 +22,6 @@ class Acknowledged:
     """The latest version of everything that a writer reported."""
 
     docs: dict[str, int] = field(default_factory=dict)
-    entries: dict[str, int] = field(default_factory=dict)
     blobs: dict[str, int] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
     deleting: set[str] = field(default_factory=set)
@@ -37,7 +35,7 @@ class Acknowledged:
             if report["kind"] == "secret":
                 self.secrets.add(name)
                 continue
-            known = {"doc": self.docs, "entry": self.entries, "blob": self.blobs}.get(report["kind"])
+            known = {"doc": self.docs, "blob": self.blobs}.get(report["kind"])
             if known is None:
                 (self.deleted if report["kind"] == "deletion" else self.deleting).add(name)
             else:
@@ -60,27 +58,23 @@ def _damage(database: Path) -> list[str]:
     if not database.exists():
         return []
     with contextlib.closing(sqlite3.connect(database)) as connection:
-        found = [line for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"]
-        for (table,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%fts5%'"
-        ).fetchall():
-            connection.execute(f'INSERT INTO "{table}" ("{table}", rank) VALUES (\'integrity-check\', 1)')  # raises
-    return found
+        return [line for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"]
 
 
 async def _lost_documents(folder: Path, acknowledged: Acknowledged) -> list[str]:
     docs = SqliteDocs(folder / DATABASE)
-    search = SqliteSearch(docs.database)
     found: list[str] = []
     try:
         await docs.ensure(RECORDS)
-        await search.ensure(INDEX)
         stored = {doc["id"]: doc for doc in await docs.find(RECORDS.name, {}, limit=100_000)}
         indexed = await docs.count(RECORDS.name, {"parity": OneOf([0, 1])})
-        for name, version in acknowledged.entries.items():
-            query = SearchQuery(only_ids=[name], minimums={"version": version})
-            if (await search.find(INDEX.name, query, order=("version",))).total != 1:
-                found.append(f"search entry {name}: version {version} is missing")
+        by_element = await docs.count_each(RECORDS.name, "terms", ["parity 0", "parity 1"])
+        current = {
+            doc["id"]
+            for version in {doc["version"] for doc in stored.values()}
+            for doc in await docs.find(RECORDS.name, {"terms": Contains(f"version {version}")}, limit=100_000)
+            if doc["version"] == version
+        }
     finally:
         await docs.close()
     for name, doc in stored.items():
@@ -92,8 +86,9 @@ async def _lost_documents(folder: Path, acknowledged: Acknowledged) -> list[str]
         kept = stored[name]["version"] if name in stored else 0
         if kept < version and name not in acknowledged.deleting:
             found.append(f"document {name}: version {version} was acknowledged, but {kept} is stored")
-    if indexed != len(stored):
-        found.append(f"an index has {indexed} of {len(stored)} documents")
+    for kept in (indexed, sum(by_element.values()), len(current)):
+        if kept != len(stored):
+            found.append(f"an index has {kept} of {len(stored)} documents")
     return found
 
 

@@ -18,16 +18,16 @@ from typing import Any
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
 from kit.errors import AppError
-from kit.ports import Collection, Index, SearchEntry, SearchIndex
+from kit.ports import Collection, Index
 from kit.settings import Settings
 
-__all__ = ["BLOB_FOLDER", "DATABASE", "INDEX", "RECORDS", "blob", "body"]
+__all__ = ["BLOB_FOLDER", "DATABASE", "RECORDS", "blob", "body"]
 
 DATABASE, BLOB_FOLDER = "data/library.db", "data/blobs"
-RECORDS = Collection("records", (Index(("name",), unique=True), Index(("parity", "version"))))
-INDEX = SearchIndex("records", facets=("parity",), orders=(("version",),), counted=(("parity",),))
+RECORDS = Collection(
+    "records", (Index(("name",), unique=True), Index(("parity", "version")), Index(("terms",), each="terms"))
+)
 _TASKS = 4
 _BODY_BYTES = 12_000
 _BLOB_BYTES = 30_000
@@ -38,7 +38,15 @@ def body(name: str, version: int) -> dict[str, Any]:
     """Return the document ``name`` with ``version``."""
     chance = random.Random(f"{name} {version}")
     padding = chance.randbytes(chance.randrange(_BODY_BYTES) // 2).hex()
-    return {"id": name, "name": name, "version": version, "parity": version % 2, "padding": padding}
+    terms = [f"version {version}", f"parity {version % 2}"]
+    return {
+        "id": name,
+        "name": name,
+        "version": version,
+        "parity": version % 2,
+        "terms": terms,
+        "padding": padding,
+    }
 
 
 def blob(key: str, version: int) -> bytes:
@@ -52,13 +60,12 @@ def _acknowledge(kind: str, name: str, version: int) -> None:
 
 
 class _Writer:
-    """Writes documents, entries of the search index, and files."""
+    """Writes documents and files."""
 
     def __init__(self, folder: Path, elsewhere: Path, name: str) -> None:
         self._folder = folder
         self._name = name
         self._docs = SqliteDocs(folder / DATABASE)
-        self._search = SqliteSearch(self._docs.database)
         self._blobs = FileBlobs(folder / BLOB_FOLDER)
         self._scratch = folder / "data" / "scratch"
         self._scratch.mkdir(exist_ok=True)
@@ -69,7 +76,6 @@ class _Writer:
         settings.secrets()
         _acknowledge("secret", settings.secret_file.read_text(), 1)
         await self._docs.ensure(RECORDS)
-        await self._search.ensure(INDEX)
         await asyncio.gather(*(self._write(number, count) for number in range(_TASKS)))
 
     async def _write(self, number: int, count: int | None) -> None:
@@ -92,11 +98,6 @@ class _Writer:
             if stored:
                 break
         _acknowledge("doc", name, version)
-        facets = {"parity": [str(version % 2)]}
-        await self._search.put(
-            INDEX.name, [SearchEntry(name, version, f"version {version}", facets, {"version": version})]
-        )
-        _acknowledge("entry", name, version)
 
     async def _inserted(self, name: str) -> bool:
         try:

@@ -16,7 +16,6 @@ import uvloop
 from query_plans import answering_index
 
 from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
 from kit.ports import Collection, Doc, Index
 from tests.simulators.media_site import MediaSite
 
@@ -65,7 +64,7 @@ def declared_indexes(folder: Path) -> dict[str, tuple[Index, ...]]:
 
     async def start() -> None:
         docs = RecordingDocs(folder / "library.db")
-        await Stores(docs, SqliteSearch(docs.database)).prepare()
+        await Stores(docs).prepare()
         await docs.close()
 
     found: dict[str, tuple[Index, ...]] = {}
@@ -86,12 +85,23 @@ def documents_and_queries_fit_the_indexes(tmp_path_factory: pytest.TempPathFacto
     def check_count(collection: str, where: Mapping[str, Any]) -> None:
         check_query(collection, where, ())
 
+    def check_page(collection: str, where: Mapping[str, Any], sort: tuple[str, ...], **_: Any) -> None:
+        assert Index(sort) in indexes[collection], f"no index of {collection} is sorted by {sort}"
+        check_sample(collection, where)
+
+    def check_sample(collection: str, where: Mapping[str, Any], *_: Any) -> None:
+        indexed = {index.fields[0] for index in indexes[collection]} | {"id"}
+        assert where.keys() <= indexed, f"no index answers each of {dict(where)} of {collection}"
+
     def check_arrays(collection: str, doc: Doc, *_: Any) -> None:
         for index in indexes.get(collection, ()):
             arrays = [field for field in index.fields if isinstance(doc.get(field), list | tuple)]
             assert len(arrays) <= 1, f"{collection}: {arrays} of one index are arrays"
 
-    checks = {"find": check_query, "count": check_count, "insert": check_arrays, "replace": check_arrays}
+    checks = {
+        "find": check_query, "count": check_count, "page": check_page, "sample": check_sample,
+        "insert": check_arrays, "replace": check_arrays,
+    }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         for name, check in checks.items():
             patch.setattr(SqliteDocs, name, _checked(getattr(SqliteDocs, name), check))

@@ -19,7 +19,6 @@ from argon2 import PasswordHasher
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
 from kit.errors import AppError, Code
 from kit.security.egress_policy import EgressPolicy
 from kit.security.identity import Principal
@@ -106,8 +105,8 @@ class Library:
         self.clock = clock = clock or HandClock(START)
         self.docs = docs = SqliteDocs(folder / "library.db")
         docs.database.writer.execute("PRAGMA synchronous = OFF")  # no test pulls the plug
-        self.search, self.blobs = SqliteSearch(docs.database), FileBlobs(self.root)
-        self.stores = Stores(docs, self.search)
+        self.blobs = FileBlobs(self.root)
+        self.stores = Stores(docs)
         self.jobs, self.track_docs, self.clips = self.stores.jobs, self.stores.tracks, self.stores.clips
         self.quotas, self.backlogs, self.published = {} if quotas is None else quotas, {"": 0}, list[Job]()
         self.storage = Storage(self.stores.storage, self._quota_of, clock)
@@ -117,10 +116,10 @@ class Library:
         self.downloads = TrackDownloads(self.track_docs, self.jobs, clock, self.storage)
         self.deletions = TrackDeletions(self.track_docs, self.jobs, self.ledger, self.blobs, clock)
         self.catalog = Catalog(self.clips, self.blobs, clock, self.ledger.forget_files)
-        self.listeners, play_store = ListenerStore(docs, self.search), PlayStore(docs, self.search)
+        self.listeners, play_store = ListenerStore(docs), PlayStore(docs)
         self.favorites, self.votes = Favorites(self.listeners, clock), Votes(self.listeners, clock)
         self.tags, self.totals = Tags(self.listeners, clock), Totals(self.listeners, clock)
-        self.playlists = Playlists(PlaylistStore(docs, self.search), clock)
+        self.playlists = Playlists(PlaylistStore(docs), clock)
         self.plays, self.trends = Plays(play_store, clock), Trends(play_store, clock)
         self.identity = identity = build_identity(docs, self.settings, clock)
         # Fast hashes: with the default cost, each test would spend most of its time on them.

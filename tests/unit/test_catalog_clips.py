@@ -65,29 +65,6 @@ async def test_parallel_inserts_store_one_clip(library: Library) -> None:
     assert await library.listed() == [UNKNOWN]
 
 
-async def test_a_clip_can_be_found_when_any_process_has_stored_it(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first process stops between the document and its search entry."""
-    clip = Generation(UNKNOWN, "ann", "rain", "audio", 1.0)
-    put, stopped, go_on = library.search.put, asyncio.Event(), asyncio.Event()
-
-    async def stop_once(*args: Any) -> int:
-        if not stopped.is_set():
-            stopped.set()
-            await go_on.wait()
-        return await put(*args)
-
-    monkeypatch.setattr(library.search, "put", stop_once)
-    first = asyncio.create_task(library.clips.store_generation(clip))
-    await stopped.wait()
-    await library.clips.store_generation(clip)
-    assert await library.listed() == [UNKNOWN]
-    go_on.set()
-    await first
-    assert await library.listed() == [UNKNOWN]
-
-
 async def test_a_deleted_clip_is_not_stored_again(library: Library) -> None:
     clip = await library.clip()
     await library.catalog.delete(ANN, clip.id)

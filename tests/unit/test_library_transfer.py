@@ -223,7 +223,7 @@ def kill_restore(backup: Path, target: Library, line_count: int) -> bool:
 
 async def test_every_collection_of_a_library_is_transferred(tmp_path: Path) -> None:
     folder = tmp_path / "stack"
-    docs, search = infra.open_docs_and_search(LibrarySettings(data_dir=folder))
+    docs = infra.open_docs(LibrarySettings(data_dir=folder))
     names: set[str] = set()
     ensure = docs.ensure
 
@@ -234,7 +234,7 @@ async def test_every_collection_of_a_library_is_transferred(tmp_path: Path) -> N
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(docs, "ensure", recording)
         async with using(docs, SystemClock()):
-            await Stores(docs, search).prepare()
+            await Stores(docs).prepare()
     await docs.close()
     assert names == {*COLLECTIONS, *TRANSIENT_COLLECTIONS}
 

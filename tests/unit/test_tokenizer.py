@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kit.tokenizer import phrases, words
+from kit.tokenizer import phrases, runs, signs, words
 
-TEXTS = st.text(st.one_of(st.sampled_from("ab -éÉ.ßıİŁ\u0301\ufe0f"), st.characters()), max_size=20)
+TEXTS = st.text(st.one_of(st.sampled_from("ab -éÉ.ßıİŁ夜かﾞ한\u0301\u3099\ufe0f"), st.characters()), max_size=20)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,9 @@ TEXTS = st.text(st.one_of(st.sampled_from("ab -éÉ.ßıİŁ\u0301\ufe0f"), st.c
         ("Noël STRASSE Straße Ångström Łódź", ["noel", "strasse", "strasse", "angstrom", "lodz"]),
         ("İstanbul ISTANBUL ısı", ["istanbul", "istanbul", "isi"]),
         ("ﬃ Ａｂ 𝐀𝐛 Ⅳ", ["ffi", "ab", "ab", "iv"]),
-        ("がか ｶﾞ", ["がか", "ガ"]),  # another letter, not a diacritic
+        ("がか ｶﾞ", ["が", "か", "ガ"]),  # another letter, not a diacritic
+        ("夜に駆けるDrive 한국어 人々〇", [*"夜に駆ける", "drive", *"한국어", *"人々〇"]),
+        ("ん゙の", ["ん\u3099", "の"]),
         ("हिन्दी กีต้าร์", ["हिन्दी", "กีต้าร์"]),
         ("العَرَبِيَّة שָׁלוֹם", ["العربية", "שלום"]),
         ("❤️ 1️⃣ \u0301 \ud800 \x00", ["1"]),
@@ -33,6 +35,7 @@ def test_words_are_folded(text: str, expected: list[str]) -> None:
 
 def test_what_stands_between_blanks_is_a_phrase() -> None:
     assert phrases(' lo-fi "rain" -x NEAR(a,b) ** lo_fi ') == [("lo", "fi"), ("rain",), ("x",), ("near", "a", "b")]
+    assert phrases("夜の drive2夜") == [("夜", "の"), ("drive2", "夜")]
     assert phrases("!? 🌙") == []
     assert phrases(" ".join(f"w{number} w{number}" for number in range(300))) == [
         (f"w{number}",) for number in range(256)
@@ -46,6 +49,27 @@ def test_folding_is_final_and_indifferent_to_case_and_form(text: str) -> None:
     assert words(" ".join(folded)) == folded
     assert words(unicodedata.normalize("NFD", text)) == words(unicodedata.normalize("NFC", text)) == folded
     assert all(any(sign.isalnum() for sign in word) and not word.isspace() for word in folded)
+
+
+def test_runs_are_the_words_between_other_characters() -> None:
+    assert runs("AC/DC 夜のmix") == [("ac",), ("dc",), ("夜", "の", "mix")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("!!!", ["!!!"]),
+        ("！！！ ❤️", ["!!!", "❤"]),
+        ("drum & bass -x", ["&"]),
+        ("rain!!!", []),
+        ("夜!", []),
+        ("\x00 \ud800 \u0301", []),
+        ("=\u0338", ["="]),
+        ("", []),
+    ],
+)
+def test_signs_are_parts_without_words(text: str, expected: list[str]) -> None:
+    assert signs(text) == expected
 
 
 @given(text=TEXTS)

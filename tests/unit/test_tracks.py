@@ -192,7 +192,7 @@ async def test_orders(library: Library, sort: TrackSort, descending: bool, expec
     ("filters", "expected"),
     [
         ({"search": "blue"}, "t1 t3"), ({"search": "BLU mon"}, "t1"), ({"search": "order blue day"}, "t3"),
-        ({"search": "elan"}, "t2"), ({"search": "power"}, "t1 t5"), ({"search": "ue"}, ""), ({"search": "%"}, ""),
+        ({"search": "elan"}, "t2"), ({"search": "power"}, "t1 t5"), ({"search": "ue"}, ""), ({"search": "%"}, "t4"), ({"search": "_"}, ""),
         ({"search": "100%"}, "t4"), ({"search": "  "}, "t1 t2 t3 t4 t5"), ({"artist": "New order"}, "t1 t3"),
         ({"artist": "new"}, ""), ({"artist": "AC/DC"}, "t5"), ({"artist": "%"}, ""), ({"album": "POWER"}, "t1 t5"),
         ({"tag": "CALM"}, "t2 t5"), ({"tag": "lo fi"}, "t2"), ({"tag": "cal"}, ""), ({"source": "import"}, "t3"),
@@ -207,6 +207,20 @@ async def test_orders(library: Library, sort: TrackSort, descending: bool, expec
 async def test_filters(library: Library, filters: dict[str, Any], expected: str) -> None:
     await fill(library)
     assert await listed(library, descending=False, **filters) == expected.split()
+
+
+async def test_words_inside_titles_without_blanks_and_names_of_signs_are_found(library: Library) -> None:
+    await stored(library, "t1", title="夜に駆ける", artist="YOASOBI")
+    await stored(library, "t2", title="ナイトクルーズ", tags=["月の夜"])
+    await stored(library, "t3", title="사랑해요", artist="!!!")
+    await stored(library, "t4", title="月亮代表我的心", album="★")
+    await stored(library, "t5", title="Must be the moon", artist="!!! (Chk Chk Chk)")
+    expected = {
+        "駆ける": "t1", "けに": "", "夜": "t1 t2", "夜に yoa": "t1", "クルーズ": "t2", "の夜": "t2", "月 夜": "t2", "랑해": "t3",
+        "代表": "t4", "月": "t2 t4", "月夜": "", "!!!": "t3 t5", "!!": "t3 t5", "!!! moon": "t5", "★": "t4", "!!! ★": "",
+        "☆": "",
+    }  # fmt: skip
+    assert {text: " ".join(await listed(library, search=text, descending=False)) for text in expected} == expected
 
 
 async def test_a_track_is_found_by_all_that_there_is_of_it(library: Library) -> None:

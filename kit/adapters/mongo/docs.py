@@ -6,8 +6,10 @@ the first attempt took effect, the adapter finds the token in the document.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import random
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -31,7 +33,7 @@ from kit.adapters.mongo.query import (
 from kit.adapters.mongo.query import (
     field as field_name,
 )
-from kit.ports import Collection, Doc, Docs
+from kit.ports import Collection, Contains, Doc, Docs
 
 __all__ = ["MongoDocs"]
 
@@ -118,6 +120,44 @@ class MongoDocs:
             cursor = partial(stored.find, conjunction([*conditions, *segment]), sort=order, skip=offset)
             found += await retried(partial(_docs_of, cursor, limit - len(found)))
         return found
+
+    async def page(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: tuple[str, ...],
+        descending: bool = False,
+        limit: int,
+        offset: int,
+    ) -> tuple[list[Doc], int]:
+        """See :meth:`kit.ports.Docs.page`."""
+        total = await self.count(collection, where)
+        limit = min(limit, total - offset)
+        if limit <= 0:
+            return [], total
+        if from_end := offset > total - offset - limit:  # the end is nearer than the beginning
+            descending, offset = not descending, total - offset - limit
+        docs = await self.find(collection, where, sort=sort, descending=descending, limit=limit, offset=offset)
+        return docs[::-1] if from_end else docs, total
+
+    async def sample(self, collection: str, where: Mapping[str, Any], count: int) -> list[Doc]:
+        """See :meth:`kit.ports.Docs.sample`."""
+        if count <= 0:
+            return []
+        stored = self._collection(collection)
+        conditions = conjunction(where_clauses(where, self._declared.of(collection)))
+        # The filter keeps the server from its random cursor, which may return a document twice.
+        stages = [{"$match": conditions or EVERY_ID}, {"$sample": {"size": count}}]
+        drawn = await retried(lambda: stored.aggregate(stages).to_list(count))
+        random.shuffle(drawn)  # some engines return a sample of all documents in their order
+        return [_doc(each) for each in drawn]
+
+    async def count_each(self, collection: str, field: str, values: Sequence[str]) -> dict[str, int]:
+        """See :meth:`kit.ports.Docs.count_each`."""
+        # MongoDB counts the keys of one value in the index. To group the documents, it would read all of them.
+        counts = await asyncio.gather(*(self.count(collection, {field: Contains(value)}) for value in values))
+        return dict(zip(values, counts, strict=True))
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
         """See :meth:`kit.ports.Docs.count`."""

@@ -6,10 +6,11 @@ They keep to what every MongoDB-compatible engine offers: partial indexes filter
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kit.ports import AllOf, AtLeast, Contains, Index, LessThan, OneOf
+from kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, OneOf, StartsWith
 
 __all__ = [
     "EVERY_ID",
@@ -50,7 +51,7 @@ def where_clauses(where: Mapping[str, Any], indexes: Sequence[Index]) -> list[Fi
     partial = {index.present for index in indexes if index.present is not None}
     for name, condition in where.items():
         conditions = condition.conditions if isinstance(condition, AllOf) else (condition,)
-        clauses += [{field(name): _condition(one)} for one in conditions]
+        clauses += _clauses(field(name), condition)
         if name in partial and not any(map(_may_be_absent, conditions)):
             clauses.append({field(name): _PRESENT})
     return clauses
@@ -63,13 +64,18 @@ def conjunction(clauses: Sequence[Filter]) -> Filter:
     """
     merged: dict[str, Filter] = {}
     rest: list[Filter] = []
+    options: list[Filter] = []
     for clause in clauses:
         for name, operators in clause.items():
-            if merged.setdefault(name, {}).keys() & operators.keys():
+            if name.startswith("$"):
+                (rest if options else options).append({name: operators})
+            elif merged.setdefault(name, {}).keys() & operators.keys():
                 rest.append({name: operators})
             else:
                 merged[name].update(operators)
     found: Filter = {name: _plain(operators) for name, operators in merged.items()}
+    for option in options:
+        found.update(option)
     return {**found, "$and": rest} if rest else found
 
 
@@ -81,21 +87,42 @@ def _plain(operators: Filter) -> Any:
 
 
 def _may_be_absent(condition: Any) -> bool:
-    return condition is None or (isinstance(condition, OneOf) and None in condition.values)
-
-
-def _condition(condition: Any) -> Any:
     match condition:
+        case AnyOf(conditions):
+            return any(map(_may_be_absent, conditions))
+        case AllOf(conditions):
+            return all(map(_may_be_absent, conditions))
         case OneOf(values):
-            return {"$in": list(values)}
-        case LessThan(value):
-            return {"$lt": value}
-        case AtLeast(value):
-            return {"$gte": value}
-        case Contains(value):
-            return {"$elemMatch": {"$eq": value}}
+            return None in values
         case _:
-            return {"$eq": condition}
+            return condition is None
+
+
+def _clauses(name: str, condition: Any) -> list[Filter]:
+    match condition:
+        case AllOf(conditions):
+            contained = [one.value for one in conditions if isinstance(one, Contains)]
+            others = [clause for one in conditions if not isinstance(one, Contains) for clause in _clauses(name, one)]
+            if len(contained) < 2:
+                return [*({name: {"$eq": value}} for value in contained), *others]
+            return [{name: {"$all": contained}}, *others]
+        case AnyOf(conditions):
+            contained = [one.value for one in conditions if isinstance(one, Contains)]
+            others = [conjunction(_clauses(name, one)) for one in conditions if not isinstance(one, Contains)]
+            listed: list[Filter] = [{name: {"$in": contained}}] if contained or not others else []
+            return [*listed, *others] if len(listed) + len(others) == 1 else [{"$or": [*listed, *others]}]
+        case OneOf(values):
+            return [{name: {"$in": list(values)}}]
+        case LessThan(value):
+            return [{name: {"$lt": value}}]
+        case AtLeast(value):
+            return [{name: {"$gte": value}}]
+        case Contains(value):
+            return [{name: {"$eq": value}}]
+        case StartsWith(prefix):
+            return [{name: {"$regex": f"^{re.escape(prefix)}"}}]  # a range of the index
+        case _:
+            return [{name: {"$eq": condition}}]
 
 
 def sort_of(fields: Sequence[str], descending: bool) -> list[tuple[str, int]]:

@@ -13,9 +13,10 @@ from typing import Any
 from kit.adapters.declared_indexes import DeclaredIndexes
 from kit.adapters.sqlite.database import Database
 from kit.adapters.sqlite.indexes import create_index, create_table
-from kit.adapters.sqlite.query import column, conjunction, name, order, segments, where_clause
+from kit.adapters.sqlite.matches import Matches
+from kit.adapters.sqlite.query import column, conjunction, index_name, name, order, segments, where_clause
 from kit.errors import AppError, Code
-from kit.ports import Collection, Doc
+from kit.ports import Collection, Doc, Index
 
 __all__ = ["SqliteDocs"]
 
@@ -78,11 +79,47 @@ class SqliteDocs:
 
         return await self.database.read(work)
 
+    async def page(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: tuple[str, ...],
+        descending: bool = False,
+        limit: int,
+        offset: int,
+    ) -> tuple[list[Doc], int]:
+        indexes = self._declared.of(collection)
+
+        def work(connection: sqlite3.Connection) -> tuple[list[Doc], int]:
+            matches = Matches(connection, collection, where, indexes)
+            numbers, total = matches.page(sort, descending, limit, offset)
+            return _docs(connection, collection, numbers), total
+
+        return await self.database.read(work)
+
+    async def sample(self, collection: str, where: Mapping[str, Any], count: int) -> list[Doc]:
+        def work(connection: sqlite3.Connection) -> list[Doc]:
+            matches = Matches(connection, collection, where, self._declared.of(collection))
+            return _docs(connection, collection, matches.sample(count))
+
+        return await self.database.read(work)
+
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
         sql, values = where_clause(collection, where, self._declared.of(collection))
         # Without WHERE, SQLite counts the pages of an index rather than its rows.
         statement = f"SELECT count(*) FROM {name(collection)}" + (f" WHERE {sql}" if where else "")
         return await self.database.read(lambda connection: int(connection.execute(statement, values).fetchone()[0]))
+
+    async def count_each(self, collection: str, field: str, values: Sequence[str]) -> dict[str, int]:
+        element, table = name(field), index_name(collection, Index((field,), each=field))
+        sql = (
+            f"SELECT {element}, count(*) FROM {table}"
+            f" WHERE {element} IN (SELECT value FROM json_each(?)) GROUP BY {element}"
+        )
+        listed = (json.dumps(list(values)),)
+        rows = await self.database.read(lambda connection: connection.execute(sql, listed).fetchall())
+        return {**dict.fromkeys(values, 0), **dict(rows)}
 
     async def total(self, collection: str, where: Mapping[str, Any], field: str) -> int:
         sql, values = where_clause(collection, where, self._declared.of(collection))
@@ -149,7 +186,14 @@ def _body(doc: Doc) -> str:
     return json.dumps({key: value for key, value in doc.items() if key != "revision"}, allow_nan=False)
 
 
-def _doc(row: tuple[int, str]) -> Doc:
+def _docs(connection: sqlite3.Connection, collection: str, numbers: Sequence[int]) -> list[Doc]:
+    """Return the documents with these numbers, in order."""
+    sql = f"SELECT number, revision, body FROM {name(collection)} WHERE number IN (SELECT value FROM json_each(?))"
+    found = {number: _doc(row) for number, *row in connection.execute(sql, (json.dumps(numbers),))}
+    return [found[number] for number in numbers]
+
+
+def _doc(row: Sequence[Any]) -> Doc:
     doc: Doc = json.loads(row[1])
     doc["revision"] = row[0]
     return doc

@@ -49,8 +49,9 @@ def _create_multikey_index(connection: sqlite3.Connection, collection: str, inde
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table.strip('"'),)).fetchone():
         return
     keys = ", ".join((*(f'"{field}"' for field in index.fields), "number"))
+    sorted_by = ", ".join(str(place + 1) for place in range(len(index.fields) + 1))
     connection.execute(f"CREATE TABLE {table} ({keys}, PRIMARY KEY ({keys})) WITHOUT ROWID")
-    connection.execute(f"INSERT INTO {table} {_multikey_rows(index, each, source, f'{source}, ')}")
+    connection.execute(f"INSERT INTO {table} {_multikey_rows(index, each, source, f'{source}, ')} ORDER BY {sorted_by}")
     insert = f"INSERT INTO {table} {_multikey_rows(index, each, 'new')};"
     delete = f"DELETE FROM {table} WHERE ({keys}) IN ({_multikey_rows(index, each, 'old')});"
     for event, actions in (

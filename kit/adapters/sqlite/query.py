@@ -3,13 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kit.ports import AllOf, AtLeast, Contains, Index, LessThan, OneOf
+from kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, OneOf, StartsWith
 
-__all__ = ["Clause", "Segment", "column", "conjunction", "index_name", "name", "order", "segments", "where_clause"]
+__all__ = [
+    "Clause",
+    "Segment",
+    "column",
+    "conjunction",
+    "element_clause",
+    "elements",
+    "index_name",
+    "name",
+    "order",
+    "segments",
+    "where_clause",
+]
+
+_LAST = "\U0010ffff"  # no text has this character
 
 Clause = tuple[str, tuple[Any, ...]]
 """A condition in SQL and the values that are bound in it."""
@@ -61,47 +75,55 @@ def where_clause(collection: str, where: Mapping[str, Any], indexes: Sequence[In
     Args:
         indexes: The indexes of the collection.
     """
-    clauses: list[Clause] = [("true", ())]
-    for field, condition in _conditions(where):
-        clause = _multikey_lookup(collection, field, condition, where, indexes)
-        clauses.append(clause or _condition(field, condition))
-    return conjunction(*clauses)
+    clauses = [
+        _condition(field, condition, elements(collection, field, where, indexes)) for field, condition in where.items()
+    ]
+    return conjunction(("true", ()), *clauses)
 
 
-def _conditions(where: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for field, condition in where.items():
-        for one in condition.conditions if isinstance(condition, AllOf) else (condition,):
-            yield field, one
+def elements(collection: str, field: str, where: Mapping[str, Any], indexes: Sequence[Index]) -> Clause | None:
+    """Return a query for the documents in a multikey index, to which :func:`element_clause` adds a condition.
 
-
-def _multikey_lookup(
-    collection: str, field: str, condition: Any, where: Mapping[str, Any], indexes: Sequence[Index]
-) -> Clause | None:
-    """Return a look-up in a multikey index whose other fields all have to equal a value, or None."""
-    if not isinstance(condition, Contains):
-        return None
+    Returns:
+        None: ``field`` has no such index whose other fields all have to equal a value.
+    """
     for index in indexes:
         equal = {other: where.get(other) for other in index.fields if other != field}
         if index.each == field and all(isinstance(value, str | int | float) for value in equal.values()):
-            keys = " AND ".join(f'"{key}" = ?' for key in (*equal, field))
-            lookup = f"SELECT number FROM {index_name(collection, index)} WHERE {keys}"
-            return f"number IN ({lookup})", (*equal.values(), condition.value)
+            keys = "".join(f'"{key}" = ? AND ' for key in equal)
+            return f"SELECT number FROM {index_name(collection, index)} WHERE {keys}", tuple(equal.values())
     return None
 
 
-def _condition(field: str, condition: Any) -> Clause:
+def element_clause(element: str, condition: Contains | StartsWith) -> Clause:
+    """Return the condition on one element of an array."""
+    if isinstance(condition, Contains):
+        return f"{element} = ?", (condition.value,)
+    return f"{element} >= ? AND {element} < ?", (condition.prefix, condition.prefix + _LAST)
+
+
+def _condition(field: str, condition: Any, indexed: Clause | None) -> Clause:
     match condition:
-        case OneOf(values):
-            given = tuple(value for value in values if value is not None)
+        case AllOf(conditions):
+            return conjunction(("true", ()), *(_condition(field, one, indexed) for one in conditions))
+        case AnyOf(conditions):
+            sql, values = conjunction(("false", ()), *(_condition(field, one, indexed) for one in conditions), by="OR")
+            return f"({sql})", values
+        case Contains() | StartsWith() if indexed is not None:
+            (lookup, keys), (sql, values) = indexed, element_clause(f'"{field}"', condition)
+            return f"number IN ({lookup}{sql})", (*keys, *values)
+        case Contains() | StartsWith():
+            array = f"json_each(CASE json_type(body, '$.{field}') WHEN 'array' THEN {column(field)} ELSE '[]' END)"
+            sql, values = element_clause("element.value", condition)
+            return f"EXISTS (SELECT 1 FROM {array} AS element WHERE {sql})", values
+        case OneOf(options):
+            given = tuple(value for value in options if value is not None)
             listed = f"{column(field)} IN ({', '.join('?' * len(given))})"
-            return f"({listed} OR {column(field)} IS NULL)" if len(given) < len(values) else listed, given
+            return f"({listed} OR {column(field)} IS NULL)" if len(given) < len(options) else listed, given
         case LessThan(value):
             return f"{column(field)} < ?", (value,)
         case AtLeast(value):
             return f"{column(field)} >= ?", (value,)
-        case Contains(value):
-            elements = f"json_each(CASE json_type(body, '$.{field}') WHEN 'array' THEN {column(field)} ELSE '[]' END)"
-            return f"EXISTS (SELECT 1 FROM {elements} AS element WHERE element.value = ?)", (value,)
         case _:
             return _equal(column(field), condition)
 
@@ -147,9 +169,9 @@ def segments(fields: tuple[str, ...], after: tuple[Any, ...] | None, descending:
     return found
 
 
-def conjunction(*clauses: Clause) -> Clause:
-    """Return the condition that all of the conditions hold."""
-    return " AND ".join(sql for sql, _ in clauses), tuple(value for _, values in clauses for value in values)
+def conjunction(*clauses: Clause, by: str = "AND") -> Clause:
+    """Return the condition that all of the conditions hold, or with ``OR`` that one holds."""
+    return f" {by} ".join(sql for sql, _ in clauses), tuple(value for _, values in clauses for value in values)
 
 
 def _equal(expression: str, value: Any) -> Clause:

@@ -8,28 +8,49 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from kit.ports import Collection, Doc, Docs, Index, OneOf, Search, SearchQuery
-from services.library.catalog.clip_search import CLIPS, GENERATIONS, ClipSearch
+from kit.ports import Collection, Doc, Docs, Index, OneOf
 from services.library.catalog.service import FAMILIES, Generation
 from services.library.documents import insert_doc_if_absent
+from services.library.search_terms import facet, text_terms
 
 __all__ = [
+    "BY_PLAYS",
+    "BY_RATING",
+    "BY_TIME",
+    "BY_VOTES",
     "COLLECTIONS",
     "DELETIONS",
     "FAVORITES",
+    "GENERATIONS",
     "LISTENERS",
     "PLAYLISTS",
     "PLAYS",
     "PLAY_HOURS",
     "SUGGESTIONS",
+    "TOP_RATED",
     "VOTES",
     "ClipDocs",
+    "clip_doc",
     "listener_key",
     "model_condition",
 ]
 
 T = TypeVar("T")
 
+BY_TIME = ("create_time",)
+BY_VOTES = ("vote_total", "create_time")
+BY_RATING = ("vote_balance", "create_time")
+TOP_RATED = ("vote_balance", "upvote_count", "create_time")
+BY_PLAYS = ("play_count", "create_time")
+
+GENERATIONS = Collection(
+    "generations",
+    (
+        Index(("terms",), each="terms"),
+        *map(Index, (BY_TIME, BY_VOTES, BY_RATING, TOP_RATED, BY_PLAYS)),
+        Index(("duration_seconds",)),
+    ),
+)
 DELETIONS = Collection("deleted_generations", (Index(("pending",), present="pending"),))
 VOTES = Collection(
     "votes",
@@ -92,12 +113,10 @@ def listener_key(generation_id: str, listener_id: str) -> str:
 
 
 class ClipDocs:
-    """Reads, searches and replaces clips. The stores of the catalog build on it."""
+    """Reads and replaces clips. The stores of the catalog build on it."""
 
-    def __init__(self, docs: Docs, search: Search) -> None:
+    def __init__(self, docs: Docs) -> None:
         self._docs = docs
-        self._search = search
-        self._entries = ClipSearch(docs, search)
 
     async def generation(self, generation_id: str) -> Generation | None:
         """Return the clip with this id, or None."""
@@ -112,40 +131,11 @@ class ClipDocs:
 
     async def replace_generation(self, generation: Generation) -> bool:
         """Compare-and-set a clip by its revision. Return whether it was replaced."""
-        doc = _doc(generation)
-        if not await self._docs.replace(GENERATIONS.name, doc, generation.revision):
-            return False
-        await self._entries.update({**doc, "revision": generation.revision + 1})
-        return True
+        return await self._docs.replace(GENERATIONS.name, clip_doc(generation), generation.revision)
 
     async def _insert_generation(self, generation: Generation) -> bool:
-        """Store a new clip so that it can be found. Return whether it was new."""
-        doc = _doc(generation)
-        if not await insert_doc_if_absent(self._docs, GENERATIONS.name, doc):
-            # Whoever has inserted it may not have written its search entry yet.
-            if stored := await self._docs.get(GENERATIONS.name, generation.id):
-                await self._entries.update(stored)
-            return False
-        await self._entries.update({**doc, "revision": 1})
-        return True
-
-    async def _find(
-        self, query: SearchQuery, order: tuple[str, ...], offset: int, limit: int
-    ) -> tuple[list[Generation], int]:
-        """Return a page of the matching clips, highest first, and the number of all matching clips."""
-        page = await self._search.find(CLIPS.name, query, order=order, descending=True, offset=offset, limit=limit)
-        return await self._found(page.ids), page.total
-
-    async def _sample(self, query: SearchQuery, count: int) -> list[Generation]:
-        """Return a random sample of the matching clips."""
-        return await self._found(await self._search.sample(CLIPS.name, query, count))
-
-    async def _found(self, ids: Sequence[str]) -> list[Generation]:
-        """Return the clips that a search found, in order. Entries of clips that do not exist are removed."""
-        clips = await self.generations(ids)
-        if deleted := [clip_id for clip_id in ids if clip_id not in clips]:
-            await self._entries.remove(deleted)
-        return [clips[clip_id] for clip_id in ids if clip_id in clips]
+        """Store a new clip. Return whether it was new."""
+        return await insert_doc_if_absent(self._docs, GENERATIONS.name, clip_doc(generation))
 
     async def _count_of(self, collection: Collection, generation_id: str, **where: Any) -> int:
         return await self._docs.count(collection.name, {"generation_id": generation_id, **where})
@@ -176,5 +166,18 @@ class ClipDocs:
         return [(clips[doc["generation_id"]], parse(doc)) for doc in docs if doc["generation_id"] in clips]
 
 
-def _doc(generation: Generation) -> Doc:
-    return {**dataclasses.asdict(generation), "search_pending": True}
+def clip_doc(generation: Generation) -> Doc:
+    """Return the document of a clip, with the values by which it is sorted and the terms by which it is found."""
+    vote_total = generation.upvote_count + generation.downvote_count
+    terms = text_terms([generation.prompt])
+    terms |= {facet("family", generation.family), facet("model", generation.model), facet("owner", generation.owner_id)}
+    for category in generation.categories:
+        terms |= {facet("category", category), facet("family_category", generation.family, category)}
+    if vote_total:
+        terms.add(facet("voted"))
+    return {
+        **dataclasses.asdict(generation),
+        "vote_total": vote_total,
+        "vote_balance": generation.upvote_count - generation.downvote_count,
+        "terms": sorted(terms),
+    }

@@ -7,12 +7,20 @@ import hashlib
 
 from pydantic import TypeAdapter
 
-from kit.ports import AtLeast, Doc, SearchQuery
-from services.library.catalog.clip_search import BY_PLAYS
-from services.library.catalog.documents import LISTENERS, PLAY_HOURS, PLAYS, ClipDocs, model_condition
+from kit.ports import AllOf, AtLeast, Contains, Doc
+from services.library.catalog.documents import (
+    BY_PLAYS,
+    GENERATIONS,
+    LISTENERS,
+    PLAY_HOURS,
+    PLAYS,
+    ClipDocs,
+    model_condition,
+)
 from services.library.catalog.plays import Play
 from services.library.catalog.service import Generation
-from services.library.documents import insert_doc_if_absent
+from services.library.documents import from_doc, insert_doc_if_absent
+from services.library.search_terms import facet
 
 __all__ = ["PlayStore"]
 
@@ -84,8 +92,10 @@ class PlayStore(ClipDocs):
 
     async def most_played(self, model: str, limit: int) -> list[Generation]:
         """Return the most played clips of a model or family, without those that were never played."""
-        clips, _ = await self._find(SearchQuery(facets=model_condition(model)), BY_PLAYS, 0, limit)
-        return [clip for clip in clips if clip.play_count]
+        terms = [Contains(facet(name, value)) for name, value in model_condition(model).items()]
+        where = {"terms": AllOf(terms)} if terms else {}
+        docs, _ = await self._docs.page(GENERATIONS.name, where, sort=BY_PLAYS, descending=True, limit=limit, offset=0)
+        return [from_doc(Generation, doc) for doc in docs if doc["play_count"]]
 
     # listeners
 

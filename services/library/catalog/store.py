@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from kit.ports import Docs, Search, SearchQuery
-from services.library.catalog.categories import categorise
-from services.library.catalog.clip_search import BY_RATING, BY_TIME, BY_VOTES, CLIPS, GENERATIONS, TOP_RATED
+from kit.ports import AllOf, AtLeast, Contains, Docs, LessThan, OneOf
+from services.library.catalog.categories import CATEGORIES, categorise
 from services.library.catalog.documents import (
+    BY_RATING,
+    BY_TIME,
+    BY_VOTES,
     COLLECTIONS,
     DELETIONS,
     FAVORITES,
+    GENERATIONS,
     LISTENERS,
     PLAY_HOURS,
     PLAYS,
     SUGGESTIONS,
+    TOP_RATED,
     VOTES,
     ClipDocs,
     model_condition,
 )
 from services.library.catalog.playlist_store import PlaylistStore
 from services.library.catalog.service import (
+    FAMILIES,
     Deletion,
     Generation,
     GenerationFilter,
     GenerationSort,
 )
-from services.library.documents import insert_doc_if_absent, walk
+from services.library.documents import from_doc, insert_doc_if_absent, walk
+from services.library.search_terms import any_phrase, facet
 
 __all__ = ["CatalogStore"]
 
@@ -48,19 +56,14 @@ _deletion: TypeAdapter[Deletion] = TypeAdapter(Deletion)
 class CatalogStore(ClipDocs):
     """Clips, their deletion, and the counts of the catalog."""
 
-    def __init__(self, docs: Docs, search: Search) -> None:
-        super().__init__(docs, search)
-        self._playlists = PlaylistStore(docs, search)
+    def __init__(self, docs: Docs) -> None:
+        super().__init__(docs)
+        self._playlists = PlaylistStore(docs)
 
     async def prepare(self) -> None:
-        """Create the collections and the search index."""
+        """Create the collections."""
         for collection in COLLECTIONS:
             await self._docs.ensure(collection)
-        await self._entries.prepare()
-
-    async def repair_search(self) -> int:
-        """Write the search entries that are missing after a crash. Return their number."""
-        return await self._entries.repair()
 
     async def store_generation(self, generation: Generation) -> None:
         """Store a new clip, in the categories that its prompt suggests.
@@ -89,30 +92,43 @@ class CatalogStore(ClipDocs):
     ) -> tuple[list[Generation], int]:
         """Return a page of the matching clips, and the number of all matching clips."""
         order = TOP_RATED if chosen.voted_only and sort is GenerationSort.RATING else _ORDERS[sort]
-        return await self._find(_query(chosen), order, offset, limit)
+        docs, total = await self._docs.page(
+            GENERATIONS.name, _where(chosen), sort=order, descending=True, limit=limit, offset=offset
+        )
+        return [from_doc(Generation, doc) for doc in docs], total
 
     async def sample_generations(
         self, chosen: GenerationFilter, count: int, exclude_ids: Sequence[str], favorites_of: str | None
     ) -> list[Generation]:
         """Return a random sample of the matching clips. ``favorites_of`` limits it to the favorites of a listener."""
-        query = dataclasses.replace(_query(chosen), exclude_ids=exclude_ids)
+        where = _where(chosen)
         if favorites_of is not None:
-            where = {"listener_id": favorites_of, **model_condition(chosen.model)}
+            of_listener = {"listener_id": favorites_of, **model_condition(chosen.model)}
             favorites = await self._docs.find(
-                FAVORITES.name, where, sort="add_time", descending=True, limit=_FAVORITE_LIMIT
+                FAVORITES.name, of_listener, sort="add_time", descending=True, limit=_FAVORITE_LIMIT
             )
-            query = dataclasses.replace(query, only_ids=[doc["generation_id"] for doc in favorites])
-        return await self._sample(query, count)
+            where["id"] = OneOf([doc["generation_id"] for doc in favorites])
+        excluded = set(exclude_ids)
+        # A sample without some of its clips is a sample of the other clips.
+        drawn = await self._docs.sample(GENERATIONS.name, where, count + len(excluded))
+        kept = [doc for doc in drawn if doc["id"] not in excluded][:count]
+        return [from_doc(Generation, doc) for doc in kept]
 
     async def count_by_family(self) -> dict[str, int]:
         """Return the number of clips of each family."""
-        counts = await self._search.facet_counts(CLIPS.name, ("family",))
-        return {family: count for (family,), count in counts.items()}
+        terms = {family: facet("family", family) for family in FAMILIES}
+        counts = await self._docs.count_each(GENERATIONS.name, "terms", list(terms.values()))
+        return {family: counts[term] for family, term in terms.items()}
 
     async def count_by_category(self) -> dict[tuple[str, str], int]:
         """Return the number of clips for each family and category."""
-        counts = await self._search.facet_counts(CLIPS.name, ("family", "category"))
-        return {(family, category): count for (family, category), count in counts.items()}
+        terms = {
+            (family, category): facet("family_category", family, category)
+            for family in FAMILIES
+            for category in CATEGORIES[family]
+        }
+        counts = await self._docs.count_each(GENERATIONS.name, "terms", list(terms.values()))
+        return {key: counts[term] for key, term in terms.items()}
 
     # ---------------------------------------------------------------------------------------------------- deletion
 
@@ -138,9 +154,8 @@ class CatalogStore(ClipDocs):
             await self._docs.replace(DELETIONS.name, dataclasses.asdict(done), current.revision)
 
     async def remove_generation(self, generation_id: str) -> None:
-        """Delete the document of a clip and its search entry."""
+        """Delete the document of a clip."""
         await self._docs.delete(GENERATIONS.name, generation_id)
-        await self._entries.remove([generation_id])
 
     async def remove_belongings(self, generation_id: str) -> bool:
         """Delete up to 500 votes, plays and other documents about a clip. Return whether none is left."""
@@ -152,18 +167,26 @@ class CatalogStore(ClipDocs):
         return await self._playlists.remove_everywhere(generation_id, left)
 
 
-def _query(chosen: GenerationFilter) -> SearchQuery:
+def _where(chosen: GenerationFilter) -> dict[str, Any]:
+    """Return the document conditions of a filter."""
     facets = model_condition(chosen.model)
     if chosen.category:
         facets["category"] = chosen.category
     if chosen.owner_id:
-        facets["owner_id"] = chosen.owner_id
+        facets["owner"] = chosen.owner_id
+    terms: list[Any] = [Contains(facet(name, value)) for name, value in facets.items()]
     if chosen.voted_only:
-        facets["voted"] = "true"
-    minimums: dict[str, float] = {}
-    if chosen.min_create_time is not None:
-        minimums["create_time"] = chosen.min_create_time
+        terms.append(Contains(facet("voted")))
+    if chosen.search.strip():
+        terms.append(any_phrase(chosen.search, prefix=chosen.search_prefix))
+    durations: list[Any] = []
     if chosen.min_duration_seconds > 0:
-        minimums["duration_seconds"] = chosen.min_duration_seconds
-    maximums = {"duration_seconds": chosen.max_duration_seconds} if chosen.max_duration_seconds > 0 else {}
-    return SearchQuery(chosen.search, chosen.search_prefix, facets, minimums, maximums)
+        durations.append(AtLeast(chosen.min_duration_seconds))
+    if chosen.max_duration_seconds > 0:
+        durations.append(LessThan(math.nextafter(chosen.max_duration_seconds, math.inf)))
+    where: dict[str, Any] = {"terms": AllOf(terms)} if terms else {}
+    if durations:
+        where["duration_seconds"] = AllOf(durations)
+    if chosen.min_create_time is not None:
+        where["create_time"] = AtLeast(chosen.min_create_time)
+    return where

@@ -16,10 +16,10 @@ __all__ = ["report_orphans"]
 
 async def report_orphans(settings: LibrarySettings, older_than_hours: float, *, delete: bool) -> None:
     """Print the orphans of the stores in the settings, and delete them if asked to."""
-    docs, search = infra.open_docs_and_search(settings)
+    docs = infra.open_docs(settings)
     blobs = infra.open_blobs(settings)
     try:
-        await Stores(docs, search).prepare()
+        await Stores(docs).prepare()
         orphans = Orphans(blobs, BlobDocs(docs), SystemClock())
         seconds = older_than_hours * 3600
         found = await orphans.delete(seconds) if delete else [each async for each in orphans.find(seconds)]

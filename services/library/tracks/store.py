@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import AsyncIterator, Sequence
-from itertools import islice
 from typing import Any
 
 from kit.errors import AppError
@@ -13,6 +12,7 @@ from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, Le
 from kit.tokenizer import words
 from services.library.documents import from_doc, insert_if_absent, walk
 from services.library.jobs.service import AudioOutput, Job
+from services.library.search_terms import every_word, text_terms
 from services.library.tracks.service import (
     Analysis,
     StemSet,
@@ -32,7 +32,7 @@ _TRACKS = Collection(
         Index(("owner_id", "title_order", "artist_order")),
         Index(("owner_id", "artist_order", "title_order")),
         Index(("owner_id", "duration_seconds")),
-        Index(("owner_id", "beginnings"), each="beginnings"),
+        Index(("owner_id", "terms"), each="terms"),
         Index(("owner_id", "tag_orders"), each="tag_orders"),
         Index(("owner_id", "pending"), present="pending"),
         Index(("create_time",)),
@@ -52,10 +52,6 @@ _ORDERS = {
     TrackSort.DURATION: ("duration_seconds",),
 }
 _LAST = "\U0010ffff"  # sorts missing names last
-# Limits of the search index of one track: longer prefixes and further words are not indexed.
-_BEGINNING_LIMIT = 20
-_WORD_LIMIT = 300
-_SEARCH_WORD_LIMIT = 20
 _BATCH = 500
 
 
@@ -88,8 +84,6 @@ class TrackDocs:
         self, chosen: TrackFilter, sort: TrackSort, descending: bool, offset: int, limit: int
     ) -> tuple[list[Track], int]:
         where = _where(chosen)
-        if where is None:
-            return [], 0
         docs = await self._docs.find(
             _TRACKS.name, where, sort=_ORDERS[sort], descending=descending, offset=offset, limit=limit
         )
@@ -172,7 +166,7 @@ def _track_doc(track: Track) -> Doc:
         "artist_order": _order(track.artist),
         "album_order": _order(track.album),
         "tag_orders": [_order(tag) for tag in track.tags],
-        "beginnings": _beginnings((track.title, track.artist, track.album, *track.tags)),
+        "terms": sorted(text_terms((track.title, track.artist, track.album, *track.tags))),
     }
 
 
@@ -181,22 +175,13 @@ def _order(name: str) -> str:
     return " ".join(words(name)) or name.casefold() or _LAST
 
 
-def _beginnings(texts: Sequence[str]) -> list[str]:
-    every = (word[:_BEGINNING_LIMIT] for text in texts for word in words(text))
-    kept = set(islice(every, _WORD_LIMIT))
-    return sorted({word[:length] for word in kept for length in range(1, len(word) + 1)})
-
-
-def _where(chosen: TrackFilter) -> dict[str, Any] | None:
-    """Return the document conditions of a filter, or None if no track can match."""
+def _where(chosen: TrackFilter) -> dict[str, Any]:
+    """Return the document conditions of a filter."""
     where: dict[str, Any] = {"owner_id": chosen.owner_id}
     if chosen.creator_key is not None:
         where["creator_key"] = chosen.creator_key
     if chosen.search.strip():
-        asked = list(dict.fromkeys(word[:_BEGINNING_LIMIT] for word in words(chosen.search)))[:_SEARCH_WORD_LIMIT]
-        if not asked:
-            return None
-        where["beginnings"] = AllOf([Contains(word) for word in asked])
+        where["terms"] = every_word(chosen.search)
     match chosen.status:
         case TrackStatus.PENDING:
             where["pending"] = True

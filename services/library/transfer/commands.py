@@ -28,7 +28,7 @@ def _progress(text: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _docs(settings: Settings) -> AsyncIterator[Docs]:
-    docs, _ = infra.open_docs_and_search(settings)
+    docs = infra.open_docs(settings)
     try:
         yield docs
     finally:
