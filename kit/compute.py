@@ -23,8 +23,6 @@ from kit.errors import AppError, Code
 from kit.free_space import full_disk
 from kit.metrics import ENGINE_GPU_MEMORY, ENGINE_GPU_MEMORY_PEAK, GPU_MEMORY
 
-__all__ = ["ComputeSlots", "EngineProcesses", "Report", "Work"]
-
 T = TypeVar("T")
 E = TypeVar("E")
 logger = log.get_logger()

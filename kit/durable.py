@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["make_folder", "sync"]
-
 
 def make_folder(path: Path, mode: int = 0o777) -> None:
     """Create a folder and its missing parents, durably. Do nothing if it exists.

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DATA_DAMAGED_STATUS", "AppError", "Code", "Disposition", "idempotency_key_reused", "registration_needed"]
-
 DATA_DAMAGED_STATUS = 65
 """The exit status of a component whose stored data is damaged or lost: a restart does not help (``EX_DATAERR`` of sysexits.h)."""
 

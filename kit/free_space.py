@@ -8,8 +8,6 @@ from pathlib import Path
 
 from kit.errors import AppError, Code
 
-__all__ = ["STORE_BYTES", "FreeSpace", "full_disk", "require_free_space"]
-
 STORE_BYTES = 32 << 20
 """A store with less free space does not count as ready."""
 

@@ -15,8 +15,6 @@ from pathlib import Path
 
 from kit.log import get_logger
 
-__all__ = ["GPU_SLOT_COUNT", "has_gpu"]
-
 GPU_SLOT_COUNT = 4
 """Jobs that share a GPU unless the operator sets a number: while some decode and encode, others fill its batches."""
 

@@ -20,8 +20,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kit.metrics import HTTP_REFUSED
 
-__all__ = ["ConnectionGuard", "HttpLimits", "Refusal"]
-
 _PIECE_BYTES = 4096
 _BODY_PIECE_BYTES = 1 << 16
 _FRAMING_PER_BODY_BYTE = 8  # a chunk of one byte needs five bytes of framing

@@ -13,8 +13,6 @@ import uvicorn
 
 from kit.http_limits import ConnectionGuard
 
-__all__ = ["serve_http"]
-
 
 @contextlib.asynccontextmanager
 async def serve_http(

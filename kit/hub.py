@@ -13,8 +13,6 @@ from pathlib import Path
 from kit.engines.declaration import ModelFile
 from kit.log import get_logger
 
-__all__ = ["cached_file", "cached_model_file", "fetched_bytes", "hub_file", "model_file", "require_hub"]
-
 PROBE_SECONDS = 8.0
 _MIRROR_SECONDS = 30.0  # longest wait for the next bytes from a mirror
 _MIRROR_LIMIT_BYTES = 8 << 30

@@ -18,8 +18,6 @@ from kit.measured import measured
 from kit.ports import Blobs, Bus, Docs
 from kit.settings import Settings, SettingsError
 
-__all__ = ["open_blobs", "open_bus", "open_docs", "open_local_docs"]
-
 _BROKER_WAIT_SECONDS = 5.0
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 log = get_logger()

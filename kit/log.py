@@ -15,16 +15,6 @@ from typing import TextIO, cast
 
 import structlog
 
-__all__ = [
-    "FailureLog",
-    "configuration",
-    "configure",
-    "correlation_id",
-    "correlation_scope",
-    "get_logger",
-    "new_correlation_id",
-]
-
 _KEY = "correlation_id"
 _REPEAT_SECONDS = 60.0
 # Local variables are omitted, because they may contain secrets.

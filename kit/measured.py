@@ -13,8 +13,6 @@ from typing import Any, TypeVar, cast
 from kit.errors import AppError
 from kit.metrics import STORE_DURATION
 
-__all__ = ["measured"]
-
 T = TypeVar("T")
 _Timed = Callable[[], AbstractContextManager[None]]
 _END = object()

@@ -4,34 +4,6 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-__all__ = [
-    "BATCH_TAKES",
-    "DEPENDENCY_READY",
-    "ENGINE_GPU_MEMORY",
-    "ENGINE_GPU_MEMORY_PEAK",
-    "GPU_MEMORY",
-    "HTTP_DURATION",
-    "HTTP_REFUSED",
-    "JOBS_FINISHED",
-    "JOBS_QUEUED",
-    "JOB_AUDIO",
-    "JOB_COMPUTE",
-    "JOB_DURATION",
-    "JOB_QUEUED_AGE",
-    "JOB_WAIT",
-    "RPC_CLIENT_DURATION",
-    "RPC_SERVER_DURATION",
-    "SOCKETS_CLOSED",
-    "SOCKETS_OPEN",
-    "SOCKET_MESSAGES",
-    "STORE_DURATION",
-    "SWEPT",
-    "UPLOAD_BYTES",
-    "WEBHOOK_ATTEMPTS",
-    "WORKER_SLOTS",
-    "model_label",
-]
-
 _MODEL_LIMIT = 100
 _models: set[str] = set()
 

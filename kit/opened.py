@@ -6,8 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import IO
 
-__all__ = ["open_in_thread"]
-
 
 async def open_in_thread(path: Path, mode: str, buffering: int = -1) -> IO[bytes]:
     """Open a file as ``Path.open`` does, with a binary mode.

@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from kit.errors import AppError
 from kit.log import get_logger
 
-__all__ = ["every", "failures_logged"]
-
 log = get_logger()
 
 

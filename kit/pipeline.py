@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["PIPELINE_STAGES", "PIPELINE_TRACKS", "PipelineStage"]
-
 
 class PipelineStage(NamedTuple):
     """A stage of the pipeline: its public name and type, and the outputs that the public contract lists, in its order."""

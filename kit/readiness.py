@@ -20,8 +20,6 @@ from kit import log
 from kit.errors import AppError
 from kit.metrics import DEPENDENCY_READY
 
-__all__ = ["Check", "CheckReport", "Readiness", "ReadinessReport"]
-
 Check = Callable[[], Awaitable[None]]
 """Returns if a dependency can be used, and raises otherwise. The message of an ``AppError`` becomes the reason."""
 

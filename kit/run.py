@@ -34,8 +34,6 @@ from kit.security.identity import Signer
 from kit.settings import Settings, SettingsError, load
 from kit.worker.worker import JobWorker
 
-__all__ = ["Runtime", "run_component"]
-
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T")
 logger = log.get_logger()

@@ -10,8 +10,6 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["process_folder"]
-
 
 @contextlib.contextmanager
 def process_folder(parent: Path) -> Iterator[Path]:

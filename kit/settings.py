@@ -25,8 +25,6 @@ from kit.security.private_files import create_private, private_folder
 from kit.security.secrets import SecretError, Secrets
 from kit.security.signing_keys import DerivedKeys, FileKeys, KeyFileError, SigningKeys
 
-__all__ = ["QUEUES", "Settings", "SettingsError", "load", "new_secret", "unknown_variables"]
-
 _PREFIX = "SOUNDWRIGHT_"
 # The kernel limits the path of a Unix socket to 107 bytes. This is what remains for the folder of the longest name.
 _SOCKET_PATH_LIMIT_BYTES = 107 - len("/generation.ops.sock")

@@ -8,8 +8,6 @@ from collections.abc import Callable, Coroutine
 
 from kit.errors import AppError, Code
 
-__all__ = ["SharedWork"]
-
 
 class SharedWork:
     """Computations by key. No caller can cancel one.

@@ -14,8 +14,6 @@ import re
 import unicodedata
 from itertools import chain, islice
 
-__all__ = ["Phrase", "last_phrase", "phrases", "runs", "signs", "words"]
-
 Phrase = tuple[str, ...]
 
 _PHRASE_LIMIT = 256

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-__all__ = ["TRACEPARENT", "Attribute", "Span", "SpanKind", "headers", "span", "start", "stop", "traceparent"]
-
 TRACEPARENT = "traceparent"
 """Name of the HTTP header, gRPC metadata and NATS header with the W3C trace context."""
 

@@ -20,8 +20,6 @@ from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.security.private_files import write_private
 
-__all__ = ["RECORD_SUFFIX", "ImportedModel", "imported_models", "read_verified", "write_record"]
-
 RECORD_SUFFIX = ".model.json"
 log = get_logger()
 

@@ -29,8 +29,6 @@ from kit.errors import AppError
 from kit.security.private_files import write_private
 from kit.settings import Settings, SettingsError, load
 
-__all__ = ["init", "main", "refuses_messages", "run"]
-
 _INIT_SECONDS = 30.0
 _HEALTH_SECONDS = 1.0
 _HEALTH_ANSWER_BYTES = 4096

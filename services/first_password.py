@@ -9,8 +9,6 @@ import os
 import secrets
 from pathlib import Path
 
-__all__ = ["first_password", "forget"]
-
 _NAME = "admin-password"
 
 

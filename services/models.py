@@ -31,8 +31,6 @@ from services.library.settings import LibrarySettings
 from services.separation.registry import build_registry as build_separation
 from services.separation.settings import SeparationSettings
 
-__all__ = ["build_registries", "main", "size_text"]
-
 _ACCEPT = "--accept"
 T = TypeVar("T")
 

@@ -29,8 +29,6 @@ from kit.settings import Settings, load
 from services import broker
 from services.first_password import first_password, forget
 
-__all__ = ["run"]
-
 # Components drain, then close what they have opened.
 _STOP_SECONDS = 15.0
 _BACKOFF_SECONDS = (0.2, 1.0, 2.0, 5.0, 10.0)

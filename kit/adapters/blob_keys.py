@@ -6,8 +6,6 @@ import re
 
 from kit.errors import AppError, Code
 
-__all__ = ["blob_not_found", "check_folder", "check_key", "check_prefix"]
-
 _KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}(/(?!\.)[A-Za-z0-9._-]{1,200}){0,15}")
 
 

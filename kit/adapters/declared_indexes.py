@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from kit.ports import Collection, Index
 
-__all__ = ["DeclaredIndexes"]
-
 
 class DeclaredIndexes:
     """What :meth:`kit.ports.Docs.ensure` was called with."""

@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["DEMUXERS", "SUPPORTED_FORMATS", "comment_count", "id3_bytes", "locate", "promised_seconds", "sniff"]
-
 SUPPORTED_FORMATS = "WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska"
 
 DEMUXERS = {

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from kit.audio.ffmpeg import DEFAULT_LIMITS, AudioInfo, AudioLimits, AudioSummary, Decoding
 
-__all__ = ["AudioFile", "decode_blocks", "inspect", "probe", "regroup"]
-
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 

@@ -19,8 +19,6 @@ from kit.audio.ffmpeg import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding
 from kit.errors import AppError, Code
 from kit.free_space import FreeSpace
 
-__all__ = ["AudioWriter", "Encoding", "reencode", "resample_blocks"]
-
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 

@@ -26,8 +26,6 @@ from kit.audio.mp4 import Edit, Timeline, read_timeline
 from kit.audio.pcm import Pcm, find_pcm
 from kit.errors import AppError, Code
 
-__all__ = ["DEFAULT_LIMITS", "AudioInfo", "AudioLimits", "AudioSummary", "Decoding"]
-
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 

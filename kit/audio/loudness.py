@@ -8,8 +8,6 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-__all__ = ["LoudnessMeter"]
-
 Samples = NDArray[np.float32]
 
 _STEPS_PER_SECOND = 10

@@ -13,8 +13,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Edit", "Timeline", "read_timeline"]
-
 _MAX_BOXES = 10_000
 _MAX_EDITS = 256
 _MAX_TAGS_BYTES = 1 << 20

@@ -17,8 +17,6 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pcm", "find_pcm"]
-
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from kit.audio.waveform import Waveform
 from kit.errors import AppError, Code
 
-__all__ = ["Segment", "encode_segment", "stored_waveform"]
-
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 

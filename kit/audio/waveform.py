@@ -10,8 +10,6 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PIXEL_FRAMES", "Waveform", "coarser_waveform", "waveform_bytes"]
-
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 

@@ -19,8 +19,6 @@ from kit.confined.recordings import CPU_SECONDS, WAVEFORM, Recording
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
-__all__ = ["ConfinedAudio", "recording_of"]
-
 _MEMORY_BYTES = 1 << 30
 _SAMPLE_BYTES = 4
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,40}")

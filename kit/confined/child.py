@@ -20,8 +20,6 @@ from kit.confined import landlock
 from kit.confined.limits import limit_process
 from kit.errors import AppError
 
-__all__ = ["main"]
-
 _DETAIL_LIMIT = 500
 _FORBIDDEN_EVENTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty")
 _SYSTEM_PATHS = (

@@ -8,8 +8,6 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["restrict", "version"]
-
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all architectures
 _VERSION_FLAG = 1
 _PATH_RULE, _PORT_RULE = 1, 2

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 
-__all__ = ["allow_cpu_seconds", "limit_process"]
-
 _OPEN_FILE_LIMIT = 256
 
 

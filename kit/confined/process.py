@@ -22,8 +22,6 @@ from kit.confined.fork_server import HEADER_BYTES
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
-__all__ = ["Confinement", "ProcessDied", "call"]
-
 _PROJECT = Path(kit.__file__).resolve().parents[1]
 # -I ignores the environment and the working folder. The process runs the same code as this one, wherever that is installed.
 _PROGRAM = (

@@ -13,8 +13,6 @@ from kit.audio.ffmpeg import AudioLimits, AudioSummary, Decoding
 from kit.audio.waveform import Waveform
 from kit.confined.limits import allow_cpu_seconds
 
-__all__ = ["CPU_SECONDS", "WAVEFORM", "Recording", "describe", "examine"]
-
 CPU_SECONDS = 900.0
 """CPU time of one file. Reading its header may take a small part of it."""
 

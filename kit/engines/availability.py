@@ -16,8 +16,6 @@ from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
-__all__ = ["ModelAvailability", "ModelState", "WeightsState"]
-
 Processes = EngineProcesses[EngineRegistry[Any]]
 WAIT_SECONDS = 8.0  # limit of the time that a request waits for a model to load; a download continues after that
 log = get_logger()

@@ -17,8 +17,6 @@ from kit.errors import AppError
 from kit.log import get_logger
 from kit.security.identity import principal_scope
 
-__all__ = ["Consents", "ModelProcesses", "terms"]
-
 _FRESH_SECONDS = 1.0
 _WAIT_SECONDS = 5.0
 E = TypeVar("E")

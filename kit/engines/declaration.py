@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["NONE_STATED", "Engine", "Gain", "ModelDeclaration", "ModelFile", "Score"]
-
 NONE_STATED = "none stated"
 """The licence of weights whose authors state none."""
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 from kit.errors import AppError
 
-__all__ = ["FAILURE_SECONDS", "LoadFailures"]
-
 FAILURE_SECONDS = 30.0
 
 

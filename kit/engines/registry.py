@@ -15,8 +15,6 @@ from kit.engines.failures import LoadFailures
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
-__all__ = ["EngineRegistry", "FallbackPolicy", "ModelSelection"]
-
 E = TypeVar("E", bound=Engine)
 _FALLBACK_REASONS = {"MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED", "MODEL_UNSUPPORTED"}
 _SHORT_REASONS = {

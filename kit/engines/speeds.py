@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 
-__all__ = ["MeasuredSpeeds"]
-
 _JOBS = 20
 _SHORTEST_SECONDS = 5.0  # of a recording; with shorter ones, constant costs hide the speed
 

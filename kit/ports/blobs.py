@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-__all__ = ["BlobInfo", "BlobWriter", "Blobs", "PublicBlobs", "StoreSpace", "UploadedPart"]
-
 
 @dataclass(frozen=True)
 class BlobInfo:

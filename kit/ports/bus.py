@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-__all__ = ["Bus", "Consumer", "Delivery", "Subscription"]
-
 
 class Delivery(Protocol):
     """One delivery of one message. The receiver calls exactly one of ``ack``, ``nak`` and ``term``."""

@@ -8,20 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = [
-    "AllOf",
-    "AnyOf",
-    "AtLeast",
-    "Collection",
-    "Contains",
-    "Doc",
-    "Docs",
-    "Index",
-    "LessThan",
-    "OneOf",
-    "StartsWith",
-]
-
 Doc = dict[str, Any]
 """A JSON object with a string ``id``. The store adds an integer ``revision``, which starts at 1."""
 

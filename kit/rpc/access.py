@@ -20,8 +20,6 @@ from kit.rpc.tokens import AuthenticateToken, RecentTokens
 from kit.rpc.transport import peer_names
 from kit.security.identity import Principal, Signer, bearer_token
 
-__all__ = ["AUTHORIZATION_METADATA", "CallerAuthenticator", "accepts_api_token"]
-
 AUTHORIZATION_METADATA = "authorization"
 _PLAIN: Mapping[str, Iterable[bytes]] = {}
 

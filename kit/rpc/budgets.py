@@ -15,8 +15,6 @@ from soundwright.access.v1 import access_pb2
 from kit.errors import AppError, Code
 from kit.rpc.tokens import KnownCredentials
 
-__all__ = ["Budgets", "RateLimits"]
-
 _MINUTE_SECONDS = 60.0
 
 

@@ -27,8 +27,6 @@ from kit.rpc.transport import DelegatingChannel, open_channel
 from kit.security.certificates import NO_CERTIFICATES, Certificates
 from kit.security.identity import Signer, client_address, current_principal
 
-__all__ = ["connect", "healthy", "removes", "repeatable", "require_serving"]
-
 _SERVING_SECONDS = 1.5
 _KEY_FIELD = "idempotency_key"
 _BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)

@@ -28,8 +28,6 @@ from kit.rpc.options import ADDRESS_METADATA, CORRELATION_METADATA, PRINCIPAL_ME
 from kit.rpc.transport import peer_names
 from kit.security.identity import Principal, address_scope, principal_scope, require_principal, usual_address
 
-__all__ = ["Context", "Edge"]
-
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 """The context of a call, as servicers get it. Its type parameters matter to streaming calls only."""
 

@@ -22,8 +22,6 @@ from grpc_status import rpc_status
 
 from kit.errors import AppError, Code
 
-__all__ = ["error_from_rpc", "status_from_error"]
-
 _DOMAIN = "soundwright"
 _DETAILS = "details"
 _TRUNCATED = "truncated"

@@ -4,15 +4,6 @@ from __future__ import annotations
 
 import json
 
-__all__ = [
-    "ACCEPTING",
-    "ADDRESS_METADATA",
-    "CLIENT_OPTIONS",
-    "CORRELATION_METADATA",
-    "PRINCIPAL_METADATA",
-    "SERVER_OPTIONS",
-]
-
 # The name in the health service for a server that accepts calls. The other names also need the dependencies of the component.
 # A server without its database still gets calls: its error is clearer than that of a call that waits for a healthy server.
 ACCEPTING = "soundwright.accepting"

@@ -18,8 +18,6 @@ from kit.rpc.transport import listen
 from kit.security.certificates import NO_CERTIFICATES, Certificates
 from kit.security.identity import Signer
 
-__all__ = ["RpcServer"]
-
 _DEFAULT_LIMITS = RateLimits()
 _NOTICE_SECONDS = 0.5  # until clients have noticed that they should send calls elsewhere
 

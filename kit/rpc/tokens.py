@@ -13,8 +13,6 @@ from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 
 from kit.security.identity import Principal, api_token_id, principal_scope
 
-__all__ = ["TOKEN_CACHE_SECONDS", "AuthenticateToken", "KnownCredentials", "RecentTokens", "token_lookup"]
-
 TOKEN_CACHE_SECONDS = 0.5
 _TOKEN_CACHE_LIMIT = 1000
 _KNOWN_SECONDS, _KNOWN_LIMIT = 600.0, 10_000

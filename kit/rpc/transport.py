@@ -14,8 +14,6 @@ from kit.log import get_logger
 from kit.rpc.options import CLIENT_OPTIONS
 from kit.security.certificates import CertificateError, Certificates
 
-__all__ = ["DelegatingChannel", "is_local", "listen", "open_channel", "peer_names"]
-
 _RETIRED_CHANNEL_SECONDS = 15 * 60.0
 
 log = get_logger()

@@ -18,8 +18,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kit.log import get_logger
 
-__all__ = ["NO_CERTIFICATES", "CertificateError", "CertificateFiles", "Certificates"]
-
 _CA_SETTING, _CERT_SETTING, _KEY_SETTING = (
     "SOUNDWRIGHT_TLS_CA_FILE",
     "SOUNDWRIGHT_TLS_CERT_FILE",

@@ -16,8 +16,6 @@ import httpx
 from kit.free_space import FreeSpace
 from kit.security.egress_policy import EgressPolicy, address_refused
 
-__all__ = ["UntrustedCertificate", "UnusableResponse", "post_web", "read_web", "save_web"]
-
 _REDIRECT_LIMIT = 5
 _BODY_SECONDS = 2.0
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})

@@ -16,8 +16,6 @@ from urllib.parse import urlsplit
 
 from kit.errors import AppError, Code
 
-__all__ = ["EgressPolicy", "Resolver", "address_refused", "is_public", "resolve"]
-
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the IP addresses of a host. Raises OSError if it has none."""
 

@@ -25,30 +25,6 @@ from kit.errors import AppError, Code
 from kit.ports import Clock
 from kit.security.signing_keys import SigningKeys, component_of
 
-__all__ = [
-    "ADDRESS_PREFIX",
-    "ADMINISTRATION_ROLES",
-    "ADMIN_ROLES",
-    "ANONYMOUS_PREFIX",
-    "ANONYMOUS_ROLE",
-    "GUEST_ROLE",
-    "ROLE_RANKS",
-    "Principal",
-    "Signer",
-    "address_scope",
-    "api_token_id",
-    "bearer_token",
-    "client_address",
-    "current_principal",
-    "is_anonymous_id",
-    "principal_scope",
-    "require_administrator",
-    "require_principal",
-    "role_too_low",
-    "service_principal",
-    "usual_address",
-]
-
 ROLE_RANKS: Mapping[str, int] = {
     "user": 0,
     "pro": 1,

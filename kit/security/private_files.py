@@ -10,8 +10,6 @@ from pathlib import Path
 
 from kit.durable import make_folder, sync
 
-__all__ = ["create_private", "private_folder", "write_private"]
-
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 

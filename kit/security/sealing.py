@@ -14,8 +14,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from kit.errors import AppError, Code
 from kit.security.secrets import Secrets
 
-__all__ = ["Sealer"]
-
 _VERSION = "v1."
 _NONCE_BYTES = 12
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Hashable
 
-__all__ = ["SECRET_MINIMUM_BYTES", "SecretError", "Secrets"]
-
 SECRET_MINIMUM_BYTES = 32
 
 

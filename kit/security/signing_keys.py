@@ -32,16 +32,6 @@ from kit.log import get_logger
 from kit.security.private_files import write_private
 from kit.security.secrets import SECRET_MINIMUM_BYTES, Secrets
 
-__all__ = [
-    "DerivedKeys",
-    "FileKeys",
-    "KeyFileError",
-    "SigningKeys",
-    "add_key_files",
-    "component_of",
-    "forget_previous_keys",
-]
-
 _KEY_SETTING, _KEYS_SETTING = "SOUNDWRIGHT_SIGNING_KEY_FILE", "SOUNDWRIGHT_VERIFICATION_KEYS_FILE"
 _KEY_ID = re.compile(r"[a-z]{1,20}\.[0-9a-f]{16}")
 

@@ -18,16 +18,6 @@ from kit.ports import Bus
 from kit.security.identity import current_principal
 from kit.worker.kind import JobKind, Spec, pack
 
-__all__ = [
-    "CORRELATION_HEADER",
-    "command_subject",
-    "create_batch",
-    "create_job",
-    "publish_run",
-    "queue_consumer",
-    "run_message_id",
-]
-
 _AFFINITY_LENGTH = 64
 _BATCH_SECONDS = 25.0
 CORRELATION_HEADER = "soundwright-correlation-id"

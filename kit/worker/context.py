@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from soundwright.library.v1 import job_pb2
 
-__all__ = ["JobContext", "JobStopped"]
-
 
 class JobStopped(Exception):
     """Stops a handler. ``reason`` is "cancelled", "lost" or "stopping"."""

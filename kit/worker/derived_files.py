@@ -7,15 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = [
-    "SPECTROGRAM_BANDS",
-    "SPECTROGRAM_HOP_FRAMES",
-    "described_key",
-    "spectrogram_key",
-    "waveform_file",
-    "waveform_key",
-]
-
 _WAVEFORM = ".dat"
 _SPECTROGRAM = ".mel"
 SPECTROGRAM_BANDS = 64

@@ -13,8 +13,6 @@ from soundwright.library.v1 import job_pb2
 from kit.errors import AppError, Code
 from kit.worker.context import JobContext
 
-__all__ = ["FinishCallback", "Handler", "JobKind", "JobLimits", "Spec", "WorkQueue", "pack"]
-
 Spec = TypeVar("Spec", bound=Message)
 
 Handler = Callable[[JobContext, Spec], Awaitable[job_pb2.JobResult]]

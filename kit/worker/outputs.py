@@ -17,8 +17,6 @@ from kit.ports import Blobs
 from kit.worker.context import JobContext
 from kit.worker.derived_files import waveform_file, waveform_key
 
-__all__ = ["JobOutputs", "delete_outputs"]
-
 
 def _prefix(folder: str, job_id: str, attempt: int) -> str:
     """Return the prefix of the keys of one attempt."""

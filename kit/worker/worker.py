@@ -38,8 +38,6 @@ from kit.worker.context import JobContext, JobStopped
 from kit.worker.kind import JobKind
 from kit.worker.outputs import delete_outputs
 
-__all__ = ["JobWorker", "job_workers"]
-
 _PROGRESS_INTERVAL_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 1.0
 _RETRY_LIMIT_SECONDS = 60.0

@@ -17,8 +17,6 @@ from services.analysis.agents.replies import ProviderState
 if TYPE_CHECKING:
     from services.analysis.agents.llm import LanguageModel
 
-__all__ = ["AgentRpc"]
-
 _CHECK_SECONDS = 10.0
 
 

@@ -33,8 +33,6 @@ from services.analysis.worker import AnalysisWorker
 if TYPE_CHECKING:
     from services.analysis.agents.llm import LanguageModel
 
-__all__ = ["app"]
-
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:

@@ -6,8 +6,6 @@ from kit.engines import EngineRegistry
 from services.analysis.engines.librosa_engine import LibrosaEngine
 from services.analysis.service import Engine
 
-__all__ = ["Registry", "build_registry"]
-
 Registry = EngineRegistry[Engine]
 
 

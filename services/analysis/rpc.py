@@ -13,8 +13,6 @@ from kit.worker.kind import JobKind
 from services.analysis import service
 from services.analysis.spectrograms import Spectrograms
 
-__all__ = ["AnalysisRpc"]
-
 
 class AnalysisRpc(analysis_service_pb2_grpc.AnalysisServiceServicer):
     def __init__(

@@ -8,8 +8,6 @@ from pydantic_settings import SettingsConfigDict
 from kit.settings import Settings
 from kit.worker.kind import JobLimits
 
-__all__ = ["AnalysisSettings"]
-
 
 class AnalysisSettings(Settings):
     """The shared settings and those of analysis."""

@@ -17,8 +17,6 @@ from kit.shared_work import SharedWork
 from kit.worker.derived_files import SPECTROGRAM_BANDS, SPECTROGRAM_HOP_FRAMES, spectrogram_key
 from services.analysis.engines.mel_spectrogram import write_spectrogram
 
-__all__ = ["Spectrograms"]
-
 _WAITING_LIMIT = 32
 
 

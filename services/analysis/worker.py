@@ -19,8 +19,6 @@ from kit.worker.kind import JobKind, WorkQueue, pack
 from services.analysis.registry import Registry
 from services.analysis.settings import AnalysisSettings
 
-__all__ = ["AnalysisWorker"]
-
 
 class AnalysisWorker:
     """The handler of analysis jobs."""

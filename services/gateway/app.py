@@ -51,8 +51,6 @@ from services.gateway.openapi.reference import serve_reference
 from services.gateway.settings import GatewaySettings
 from services.gateway.web import PAGES, page_routes
 
-__all__ = ["app", "build", "http_limits"]
-
 _NO_SOCKETS: dict[str, Any] = {"ws": "none"}
 _SOCKETS: dict[str, Any] = {
     "ws": SocketProtocol,

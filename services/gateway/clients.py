@@ -29,8 +29,6 @@ from services.gateway.http.playback import Playback
 from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
 
-__all__ = ["COMPONENTS", "Clients", "Gateway", "open_channels"]
-
 COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
 
 

@@ -7,16 +7,6 @@ from urllib.parse import quote
 
 from soundwright.library.v1 import job_pb2, track_pb2
 
-__all__ = [
-    "analysis_path",
-    "extension",
-    "hex_id",
-    "job_file_path",
-    "stem_file_path",
-    "track_audio_path",
-    "track_file_path",
-]
-
 _SLUG_LIMIT = 80
 
 

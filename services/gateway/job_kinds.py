@@ -26,18 +26,6 @@ from services.gateway.file_paths import (
     track_file_path,
 )
 
-__all__ = [
-    "DEFAULT_KIND",
-    "JOB_KINDS",
-    "JobFile",
-    "JobKind",
-    "Link",
-    "PublicFile",
-    "analysis_values",
-    "job_kind",
-    "unpacked",
-]
-
 Spec = TypeVar("Spec", bound=Message)
 
 

@@ -19,8 +19,6 @@ from services.gateway.clients import Clients
 from services.gateway.job_kinds import unpacked
 from services.gateway.job_views import ENDED
 
-__all__ = ["BATCH_SECONDS", "RETRIES", "retried_count", "retry_job"]
-
 _RETRYABLE = frozenset({job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED})
 _CHAIN_LIMIT = 100
 BATCH_SECONDS = 45.0

@@ -8,18 +8,6 @@ from soundwright.library.v1 import job_pb2, track_pb2
 
 from services.gateway.job_kinds import job_kind
 
-__all__ = [
-    "ENDED",
-    "DownloadStatus",
-    "JobStatus",
-    "download_error",
-    "download_status",
-    "error_text",
-    "progress",
-    "progress_message",
-    "status",
-]
-
 ENDED = frozenset({job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED})
 
 JobStatus = Literal["queued", "downloading", "processing", "completed", "failed"]

@@ -12,8 +12,6 @@ from kit.errors import AppError, Code
 from services.gateway.clients import Clients
 from services.gateway.http.parameters import require_uuid
 
-__all__ = ["created_track", "denied_is_unknown", "find_track", "own_job", "own_track"]
-
 
 async def own_job(clients: Clients, job_id: str, kind: job_pb2.JobKind.ValueType | None = None) -> job_pb2.Job:
     """Return a job of the caller, of this ``kind`` unless it is None.

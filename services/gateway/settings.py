@@ -11,8 +11,6 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from kit.settings import Settings
 from services.gateway.http.conversions import ConversionLimits
 
-__all__ = ["GatewaySettings"]
-
 
 class GatewaySettings(Settings):
     """The settings of the gateway, in addition to the shared ones."""

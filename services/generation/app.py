@@ -26,8 +26,6 @@ from services.generation.rpc import GenerationRpc
 from services.generation.settings import GenerationSettings
 from services.generation.worker import GenerationWorker
 
-__all__ = ["app"]
-
 _JOBS_PER_FILE_PROCESS = 4
 
 

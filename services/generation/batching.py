@@ -18,8 +18,6 @@ from services.generation.engines.device import Device, cuda_device
 from services.generation.registry import Registry
 from services.generation.takes import Batch, MadeTake, TakeOrder, make_takes
 
-__all__ = ["Batcher", "Place"]
-
 _GATHER_SECONDS = 0.1  # variations of one request arrive one after the other
 _DEVICE_SECONDS = 2.0
 

@@ -19,8 +19,6 @@ from services.generation.service import Clip, Samples
 from services.generation.spectrogram import draw_spectrogram
 from services.generation.takes import read_samples
 
-__all__ = ["FinishOrder", "FinishedClip", "draw_file", "finish", "no_engine", "warm_up"]
-
 
 @dataclass(frozen=True)
 class FinishOrder:

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from kit.audio.loudness import LoudnessMeter
 
-__all__ = ["TARGET_LUFS", "TRUE_PEAK_LIMIT_DBTP", "levelled", "metered", "without_clicks"]
-
 Samples = NDArray[np.float32]
 
 TARGET_LUFS = -14.0

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 
 from services.generation import prompt_music, prompt_sounds
 
-__all__ = ["suggest"]
-
 _SLOT = re.compile(r"\{(a |-)?(?:(\w+)\+)?(\w+)\}")
 _SMALL = frozenset(
     ("a", "an", "and", "the", "of", "to", "for", "at", "by", "in", "on", "with", "over", "under", "into")

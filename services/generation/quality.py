@@ -15,8 +15,6 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-__all__ = ["ACCEPTED_SCORE", "Quality", "judge", "wants_noise"]
-
 Samples = NDArray[np.float32]
 
 ACCEPTED_SCORE = 50

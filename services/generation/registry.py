@@ -8,8 +8,6 @@ from services.generation.engines.procedural.engine import ProceduralEngine
 from services.generation.service import Engine
 from services.generation.settings import GenerationSettings
 
-__all__ = ["Registry", "build_registry"]
-
 Registry = EngineRegistry[Engine]
 
 

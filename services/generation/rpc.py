@@ -39,8 +39,6 @@ from services.generation.settings import GenerationSettings
 from services.generation.tiers import Tier, tier_of
 from services.generation.worker import spec_from_wire
 
-__all__ = ["GenerationRpc"]
-
 log = get_logger()
 
 _STATUS = {

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from services.generation.level import metered
 
-__all__ = ["JOIN_SECONDS", "crossfade", "joined", "loop_fade_seconds", "looped"]
-
 Samples = NDArray[np.float32]
 
 JOIN_SECONDS = 0.2

@@ -13,8 +13,6 @@ from kit.settings import Settings
 from services.generation.engines.audiocraft.engine import MODELS
 from services.generation.tiers import TIERS, Tier
 
-__all__ = ["GenerationSettings"]
-
 V = TypeVar("V")
 
 

@@ -8,8 +8,6 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-__all__ = ["draw_spectrogram", "mel_spectrogram_db"]
-
 Samples = NDArray[np.float32]
 
 _BAND_COUNT = 128

@@ -17,8 +17,6 @@ from services.generation.quality import Quality, judge, wants_noise
 from services.generation.registry import Registry
 from services.generation.service import Clip, Samples, Take, makes_music
 
-__all__ = ["Batch", "MadeTake", "TakeOrder", "make_takes", "read_samples"]
-
 _LOADED_RATIO = 1e-3  # reported once the weights are loaded; before, the ratio is 0
 
 

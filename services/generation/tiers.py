@@ -10,8 +10,6 @@ from pydantic import Field
 
 from kit.security.identity import ADMINISTRATION_ROLES
 
-__all__ = ["TIERS", "Tier", "tier_of"]
-
 
 @dataclass(frozen=True)
 class Tier:

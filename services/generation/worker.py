@@ -26,8 +26,6 @@ from services.generation.registry import Registry
 from services.generation.settings import GenerationSettings
 from services.generation.takes import MadeTake, TakeOrder
 
-__all__ = ["GenerationWorker"]
-
 _RETAKE_LIMIT = 2
 # Progress ratios of a job at which each take and the saving begin. Retakes are rare, so their ranges are small.
 _TAKE_RATIOS = (0.02, 0.80, 0.88, 0.92)

@@ -30,8 +30,6 @@ from services.ingest.spotify_accounts import SpotifyAccounts
 from services.ingest.spotify_tokens import SpotifyTokens
 from services.ingest.worker import DownloadWorker
 
-__all__ = ["app", "purge_once"]
-
 _CATALOG_SLOT_COUNT = 4
 _PURGE_PAUSE_SECONDS = 3600.0
 log = get_logger()

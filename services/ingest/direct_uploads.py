@@ -16,8 +16,6 @@ from kit.errors import AppError, Code
 from kit.ports import Blobs, Clock, PublicBlobs, UploadedPart
 from services.ingest import service
 
-__all__ = ["DIRECT_FOLDER", "DirectUpload", "DirectUploads"]
-
 DIRECT_FOLDER = "uploads/direct/"
 _UNFINISHED_LIMIT = 20
 

@@ -30,8 +30,6 @@ from services.ingest.songs import Collection, Song, track_id_of
 from services.ingest.spotify import SpotifyCatalog, TokenRefused
 from services.ingest.spotify_tokens import SpotifyTokens
 
-__all__ = ["Downloads"]
-
 _JOB_PAGE_SIZE = 100
 _JOB_PAGE_LIMIT = 50
 _LOOKUPS_AT_ONCE = 20

@@ -8,8 +8,6 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from kit.errors import AppError, Code
 
-__all__ = ["ShortLink", "SpotifyLink", "WebLink", "parse_link", "parse_spotify_link"]
-
 _URL_LIMIT_CHARS = 2000
 _ID = r"[0-9A-Za-z]{1,64}"
 _KINDS = "track|album|playlist"

@@ -10,8 +10,6 @@ from kit.log import get_logger
 from services.ingest.fetch.tags import Tags
 from services.ingest.songs import one_line
 
-__all__ = ["own_tags"]
-
 _CPU_SECONDS = 2.0
 log = get_logger()
 

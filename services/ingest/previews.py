@@ -16,8 +16,6 @@ from services.ingest.links import ShortLink, SpotifyLink, WebLink, parse_link
 from services.ingest.service import title_of_address
 from services.ingest.songs import Song
 
-__all__ = ["LinkEntry", "LinkPreview", "LinkPreviews"]
-
 _ENTRY_LIMIT = 50
 _DEADLINE_SECONDS = 60.0
 _WAITING_LIMIT = 20

@@ -7,8 +7,6 @@ from soundwright.library.v1 import track_pb2
 from kit.confined.recordings import Recording
 from services.ingest import service
 
-__all__ = ["describe"]
-
 
 def describe(recording: Recording, track: track_pb2.Track) -> None:
     """Set the audio properties of ``track``."""

@@ -29,8 +29,6 @@ from services.ingest.serializers import skipped_to_wire, song_to_wire
 from services.ingest.songs import Song
 from services.ingest.spotify_accounts import SpotifyAccounts
 
-__all__ = ["IngestRpc"]
-
 _SEARCH_PAGE_LIMIT = 50
 log = get_logger()
 

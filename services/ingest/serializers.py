@@ -10,8 +10,6 @@ from soundwright.ingest.v1 import jobs_pb2
 from services.ingest.service import DownloadSpec
 from services.ingest.songs import Collection, Song
 
-__all__ = ["skipped_to_wire", "song_to_wire", "spec_from_wire", "spec_to_wire"]
-
 
 def spec_to_wire(spec: DownloadSpec) -> jobs_pb2.DownloadSpec:
     """Return the specification of a download job as a message."""

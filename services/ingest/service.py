@@ -12,25 +12,6 @@ from urllib.parse import unquote, urlsplit
 from kit.errors import AppError, Code
 from services.ingest.songs import Song, one_line, track_id_of
 
-__all__ = [
-    "CONTENT_TYPES",
-    "QUALITIES",
-    "DownloadSpec",
-    "attempt_key",
-    "clean_filename",
-    "new_upload_id",
-    "parse_quality",
-    "part_size",
-    "require_container",
-    "staging_key",
-    "title_of",
-    "title_of_address",
-    "track_folder",
-    "upload_key",
-    "upload_not_found",
-    "upload_track_id",
-]
-
 CONTENT_TYPES = {
     "wav": "audio/wav",
     "flac": "audio/flac",

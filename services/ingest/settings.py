@@ -7,8 +7,6 @@ from pydantic_settings import SettingsConfigDict
 
 from kit.settings import Settings
 
-__all__ = ["IngestSettings"]
-
 
 class IngestSettings(Settings):
     """The shared settings and those of ingest."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-__all__ = ["Collection", "Skipped", "Song", "one_line", "track_id_of"]
-
 _NAMESPACE = uuid.UUID("8f0cf2c4-3b5a-4e0e-9a55-5d1c5f1f6a54")
 _TEXT_LIMIT_CHARS = 500
 

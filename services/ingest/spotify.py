@@ -25,17 +25,6 @@ if TYPE_CHECKING:  # slow to import, and only installations with credentials nee
     import spotipy
     from spotipy.exceptions import SpotifyException
 
-__all__ = [
-    "SpotifyCatalog",
-    "TokenRefused",
-    "accounts_base",
-    "api_base",
-    "credentials_missing",
-    "credentials_refused",
-    "is_credential_error",
-    "spotify_failure",
-]
-
 _TOKEN_PATH = "/api/token"  # noqa: S105 (an address)
 _PAGE_SIZE = 50
 _SEARCH_LIMIT = 1000

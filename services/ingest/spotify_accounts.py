@@ -28,8 +28,6 @@ from services.ingest.spotify import (
     spotify_failure,
 )
 
-__all__ = ["AuthorizationRevoked", "Profile", "SpotifyAccounts", "UserToken"]
-
 _SCOPES = "playlist-read-private user-library-read user-read-private user-read-email"
 _STATE_CHARS = 43
 _VERIFIER_CHARS = 64  # RFC 7636 allows 43 to 128

@@ -14,8 +14,6 @@ from kit.ports import Clock
 from kit.security.identity import principal_scope, require_principal
 from services.ingest.spotify_accounts import AuthorizationRevoked, SpotifyAccounts, UserToken
 
-__all__ = ["SpotifyTokens"]
-
 _PROVIDER = "spotify"
 _RENEWAL_MARGIN_SECONDS = 60.0
 _RENEWAL_SECONDS = 30.0  # after this time without a result, another call renews the token

@@ -30,8 +30,6 @@ from services.ingest.service import DownloadSpec
 from services.ingest.settings import IngestSettings
 from services.ingest.songs import one_line
 
-__all__ = ["DownloadWorker"]
-
 _FETCHED_RATIO, _ENCODED_RATIO = 0.8, 0.95
 _COVER_LIMIT_BYTES = 8 << 20
 _COVER_SECONDS = 20.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from kit.errors import AppError, Code
 from kit.security.identity import Principal, is_anonymous_id
 
-__all__ = ["audio_not_ready", "denied", "listed_creator", "may_see", "not_found", "owns"]
-
 
 def owns(principal: Principal, owner_id: str, creator_key: str | None) -> bool:
     """Return whether the caller may change an object, delete it, or read it although it is private.

@@ -80,8 +80,6 @@ from services.library.webhooks.dispatcher import WebhookDispatcher
 from services.library.webhooks.rpc import WebhookRpc
 from services.library.webhooks.service import Webhooks
 
-__all__ = ["app"]
-
 _JOB_EVENTS = "soundwright.evt.*.v1.job.*"
 _METRICS_SECONDS = 5.0
 _RETENTION_SECONDS = 3600.0

@@ -13,8 +13,6 @@ from pydantic import TypeAdapter
 from kit.errors import AppError
 from kit.ports import Doc, Docs
 
-__all__ = ["from_doc", "insert_doc_if_absent", "insert_if_absent", "insert_in_slot", "inserted", "walk"]
-
 T = TypeVar("T")
 _BATCH = 500
 

@@ -10,8 +10,6 @@ from soundwright.library.v1 import job_pb2
 from services.library.serializers import word_from_wire
 from services.library.webhooks.messages import PublicKind
 
-__all__ = ["public_kinds"]
-
 
 def public_kinds() -> Mapping[str, PublicKind]:
     """Return the public name and paths of each kind, by the library's name of the kind."""

@@ -14,8 +14,6 @@ from services.library.tracks.downloads import store_track
 from services.library.tracks.results import TrackResults
 from services.library.tracks.service import TrackStore
 
-__all__ = ["ClipStore", "JobResults", "build_ledger"]
-
 
 def build_ledger(stores: Stores, clock: Clock, storage: Reservations) -> JobLedger:
     """Build the ledger over the stores of tracks and clips."""

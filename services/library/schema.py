@@ -13,8 +13,6 @@ from kit.log import get_logger
 from kit.ports import Collection, Docs
 from services.library.documents import insert_doc_if_absent
 
-__all__ = ["LATEST_VERSION", "migrate", "require_current", "schema_version"]
-
 _SCHEMA = Collection("schema")
 _VERSION_ID = "version"
 # The version that a migration results in, in ascending order.

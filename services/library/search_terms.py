@@ -18,8 +18,6 @@ from typing import Any
 from kit.ports import AllOf, AnyOf, Contains, StartsWith
 from kit.tokenizer import Phrase, last_phrase, phrases, runs, signs, words
 
-__all__ = ["any_phrase", "every_word", "facet", "text_terms"]
-
 _WORD_LIMIT = 1_000  # of a document; further words are not found
 _WORD_LIMIT_CHARACTERS = 64  # longer words are found by their beginning
 _PHRASE_LIMIT_WORDS = 32

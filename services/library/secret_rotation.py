@@ -15,8 +15,6 @@ from kit.settings import Settings, new_secret
 from services.library.documents import walk
 from services.library.settings import LibrarySettings
 
-__all__ = ["add_secret", "forget_previous_secrets", "renew_signing_keys", "reseal", "rotate_secret"]
-
 _COMPONENTS = ("gateway", "library", "ingest", "separation", "analysis", "generation")
 
 # The encrypted fields of each collection. Each is encrypted for the ID of its document.

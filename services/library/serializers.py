@@ -20,16 +20,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from kit.errors import AppError, Code
 
-__all__ = [
-    "bounded",
-    "from_wire",
-    "page_bounds",
-    "time_from_wire",
-    "time_to_wire",
-    "to_wire",
-    "word_from_wire",
-]
-
 _DEFAULT_PAGE_SIZE = 20
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")

@@ -11,8 +11,6 @@ from kit.security.identity import ANONYMOUS_ROLE, ROLE_RANKS
 from kit.settings import Settings
 from services.library.mail.transport import smtp_url_error
 
-__all__ = ["LibrarySettings"]
-
 
 class LibrarySettings(Settings):
     """The shared settings and those of the library."""

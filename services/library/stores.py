@@ -13,8 +13,6 @@ from services.library.storage.store import StorageDocs
 from services.library.tracks.store import TrackDocs
 from services.library.webhooks.store import WebhookDocs
 
-__all__ = ["Stores"]
-
 
 class Stores:
     """The store of each room. A store may be opened twice, because it has no state of its own."""

@@ -9,8 +9,6 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from kit.ports import Collection, Docs
 from services.library.documents import from_doc, insert_if_absent, insert_in_slot, walk
 
-__all__ = ["Record", "Table"]
-
 
 class Record(Protocol):
     """A dataclass with these fields. The store counts the revisions."""

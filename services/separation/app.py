@@ -35,8 +35,6 @@ from services.separation.rpc import SeparationKinds, SeparationRpc
 from services.separation.settings import SeparationSettings
 from services.separation.worker import SeparationWorker
 
-__all__ = ["app"]
-
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:

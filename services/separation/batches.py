@@ -10,8 +10,6 @@ from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 
 from kit.errors import AppError, Code
 
-__all__ = ["for_each", "usable_tracks"]
-
 _TRACK_LIMIT = 100
 _PARALLEL_CALLS = 8
 _NAMED_TRACKS = 10  # in the sentence of an error

@@ -12,19 +12,6 @@ from soundwright.separation.v1.jobs_pb2 import SeparationParameters
 from kit.engines import ModelDeclaration
 from services.separation.service import STEMS, require_none
 
-__all__ = [
-    "AUTO",
-    "QUALITIES",
-    "Candidate",
-    "Choice",
-    "Quality",
-    "choose",
-    "estimated_seconds",
-    "mean_gain_db",
-    "needed_stems",
-    "parse_quality",
-]
-
 AUTO = "auto"
 """The model name of a request that leaves the choice to the service."""
 

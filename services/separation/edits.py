@@ -12,8 +12,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CURVES", "KINDS", "Curve", "Edit", "Kind", "Ramp", "Segment", "edited", "frames"]
-
 Kind = Literal["crop", "trim", "split", "fade_in", "fade_out", "gain"]
 Curve = Literal["linear", "equal-power"]
 KINDS: tuple[Kind, ...] = ("crop", "trim", "split", "fade_in", "fade_out", "gain")

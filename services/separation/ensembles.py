@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from services.separation.scratch import ScratchSignal
 from services.separation.service import Samples
 
-__all__ = ["averaged", "strongest"]
-
 _WINDOW_SECONDS = 4096 / 44_100
 _OVERLAP = 4
 _HOPS_AT_ONCE = 32

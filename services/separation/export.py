@@ -28,8 +28,6 @@ from services.separation.service import FORMATS, Format, format_problems, requir
 from services.separation.settings import SeparationSettings
 from services.separation.stems import audio_extension
 
-__all__ = ["ExportWorker", "parse_export_format", "require_stems"]
-
 _ENGINE = "export"
 _SLOT_COUNT = 1
 _BLOCK_FRAMES = 65_536

@@ -28,8 +28,6 @@ from services.separation.engines.roformer.config import UnsupportedConfig, confi
 from services.separation.registry import build_registry
 from services.separation.settings import SeparationSettings
 
-__all__ = ["import_checkpoint", "main"]
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _KINDS = (
     "a Demucs checkpoint (.safetensors, .th), or a RoFormer checkpoint (.safetensors, .ckpt) beside its configuration"

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CEILING", "REACH_SECONDS", "Limiter"]
-
 Block = NDArray[np.float64]
 """float64 [channels, frames]."""
 

@@ -17,8 +17,6 @@ from services.separation.limiter import Limiter
 from services.separation.mixing import MixedStem, MixSpec, balance
 from services.separation.service import invalid
 
-__all__ = ["BLOCK_FRAMES", "MixSource", "Mixed", "mix_to_file", "no_engine", "stereo"]
-
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 

@@ -22,8 +22,6 @@ from services.separation.mixing import MixSpec, parse_manifest
 from services.separation.service import invalid
 from services.separation.stems import audio_extension
 
-__all__ = ["Mixes"]
-
 _Place = tuple[str, str, int | None]
 """Name, blob key and, if known, number of frames of a stem's audio."""
 

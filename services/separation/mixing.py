@@ -12,8 +12,6 @@ from typing import Any, Literal, TypeVar, get_args
 from services.separation.edits import CURVES, KINDS, Edit, Kind
 from services.separation.service import invalid, require_none
 
-__all__ = ["Balance", "MixFormat", "MixSpec", "MixedStem", "balance", "parse_manifest"]
-
 MixFormat = Literal["wav16", "wav24", "wav32f", "flac16", "flac"]
 FORMATS: tuple[MixFormat, ...] = get_args(MixFormat)
 _STEM_LIMIT = 64

@@ -32,8 +32,6 @@ from services.separation.stems import Files, describe_output, describe_selection
 from services.separation.upright import Upright, separated
 from services.separation.worker import SeparationWorker, compute_queue
 
-__all__ = ["PipelineWorker", "normalize", "queued_stages"]
-
 ENCODING: service.Format = "wav24"
 TARGET_RMS = 0.1  # -20 dBFS
 PEAK_CEILING = 10 ** (-1 / 20)  # -1 dBFS

@@ -27,8 +27,6 @@ from services.separation.service import (
     stem_problems,
 )
 
-__all__ = ["all_models", "first_models", "first_names", "parse_request", "stem_names", "step_names"]
-
 _MODEL_LIMIT = 4
 _CHAIN_LIMIT = 2
 # Stems that mean "the rest", which differs among models with different stems.

@@ -14,8 +14,6 @@ from services.separation.engines.spleeter import SpleeterEngine
 from services.separation.service import Engine
 from services.separation.settings import SeparationSettings
 
-__all__ = ["Registry", "build_registry"]
-
 Registry = EngineRegistry[Engine]
 
 

@@ -34,8 +34,6 @@ from services.separation.plans import all_models, parse_request
 from services.separation.registry import Registry
 from services.separation.settings import SeparationSettings
 
-__all__ = ["SeparationKinds", "SeparationRpc"]
-
 
 @dataclass(frozen=True)
 class SeparationKinds:

@@ -12,8 +12,6 @@ import numpy as np
 from kit.free_space import FreeSpace
 from services.separation.service import Samples, Shape
 
-__all__ = ["ScratchSignal", "SignalReader"]
-
 _SAMPLE_BYTES = 4
 
 

@@ -23,8 +23,6 @@ from services.separation.service import ACCOMPANIMENT
 from services.separation.stems import Files, OutputFile, audio_extension, write_mix, write_stems
 from services.separation.upright import Upright, rest_of, separated, with_remainder
 
-__all__ = ["Run", "Separated", "separate"]
-
 Blocks = Iterator[Mapping[str, service.Samples]]
 
 

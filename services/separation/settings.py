@@ -12,8 +12,6 @@ from kit.gpu import GPU_SLOT_COUNT
 from kit.settings import Settings
 from kit.worker.kind import JobLimits
 
-__all__ = ["SeparationSettings"]
-
 
 class SeparationSettings(Settings):
     """The shared settings and those of separation."""

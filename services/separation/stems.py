@@ -18,18 +18,6 @@ from kit.worker.derived_files import waveform_file
 from services.separation import service
 from services.separation.scratch import ScratchSignal
 
-__all__ = [
-    "MIX",
-    "Files",
-    "OutputFile",
-    "StemWriter",
-    "audio_extension",
-    "describe_output",
-    "describe_selection",
-    "write_mix",
-    "write_stems",
-]
-
 MIX = "mix"
 """Name of the recording that is stored beside its stems."""
 

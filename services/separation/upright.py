@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from services.separation.service import Engine, Mix, Samples
 
-__all__ = ["BLOCK_SECONDS", "Upright", "channel_pairs", "rest_of", "separated", "with_remainder"]
-
 BLOCK_SECONDS = 5
 
 _LEAST_OFFSET = 0.001

@@ -25,8 +25,6 @@ from services.separation.separating import Run, separate
 from services.separation.settings import SeparationSettings
 from services.separation.stems import describe_selection
 
-__all__ = ["STEMS_FOLDER", "SeparationWorker", "compute_queue"]
-
 STEMS_FOLDER = "stems"
 
 

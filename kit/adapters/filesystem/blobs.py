@@ -23,8 +23,6 @@ from kit.log import FailureLog
 from kit.opened import open_in_thread
 from kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace
 
-__all__ = ["FileBlobs"]
-
 _CHUNK_BYTES = 1 << 20
 _MOVE_ATTEMPTS = 20
 _SCAN_COUNT = 1000

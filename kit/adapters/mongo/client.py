@@ -22,8 +22,6 @@ from pymongo.write_concern import WriteConcern
 from kit.errors import AppError, Code
 from kit.log import FailureLog
 
-__all__ = ["DuplicateKey", "connect", "database_of", "retried"]
-
 DuplicateKey = errors.DuplicateKeyError
 
 _SELECTION_MILLISECONDS = 5_000

@@ -35,8 +35,6 @@ from kit.adapters.mongo.query import (
 )
 from kit.ports import Collection, Contains, Doc, Docs
 
-__all__ = ["MongoDocs"]
-
 _TOKEN = "_write"  # noqa: S105 - the name of a field
 _INDEX_LIMIT = 63
 

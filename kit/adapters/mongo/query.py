@@ -12,19 +12,6 @@ from typing import Any
 
 from kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, OneOf, StartsWith
 
-__all__ = [
-    "EVERY_ID",
-    "Filter",
-    "conjunction",
-    "field",
-    "index_keys",
-    "index_name",
-    "index_options",
-    "segments",
-    "sort_of",
-    "where_clauses",
-]
-
 Filter = dict[str, Any]
 # All documents, by the index over their ids. Without a condition, a server would read the documents themselves.
 EVERY_ID: Filter = {"_id": {"$gte": ""}}

@@ -26,8 +26,6 @@ from kit.adapters.nats.streams import COMMAND_STREAM, prepare_streams
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
-__all__ = ["NatsBus"]
-
 _REQUEST_SECONDS = 5.0
 _FIRST_ATTEMPT_SHARE = 0.15
 _RETRY_SECONDS = 0.1

@@ -21,8 +21,6 @@ from nats.aio.client import Client
 from nats.errors import ConnectionReconnectingError, SecureConnWantedError, StaleConnectionError
 from nats.errors import Error as NatsError
 
-__all__ = ["BrokerAccess", "PersistentClient", "explain"]
-
 _CONNECT_SECONDS = 5
 _RECONNECT_SECONDS = 0.5
 _PING_SECONDS = 10

@@ -16,8 +16,6 @@ from nats.js import JetStreamContext
 
 from kit.adapters.nats.streams import COMMAND_STREAM, create_consumer
 
-__all__ = ["NatsConsumer", "NatsDelivery"]
-
 _WAIT_SECONDS = 5.0  # how long the broker holds a request for a message
 _ANSWER_SECONDS = 1.0  # after that, its answer is on the way
 _PAUSE_SECONDS = 0.5  # after a refusal

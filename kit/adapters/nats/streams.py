@@ -11,8 +11,6 @@ from nats.js.errors import APIError, BadRequestError, NotFoundError
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
-__all__ = ["COMMAND_STREAM", "create_consumer", "prepare_streams"]
-
 COMMAND_STREAM = "SOUNDWRIGHT_CMD"
 _STREAMS: dict[str, dict[str, Any]] = {
     COMMAND_STREAM: {

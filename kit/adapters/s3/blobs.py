@@ -29,8 +29,6 @@ from kit.free_space import FreeSpace
 from kit.log import get_logger
 from kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace, UploadedPart
 
-__all__ = ["Access", "S3Blobs"]
-
 _PIECE_BYTES = 1 << 20
 _PART_BYTES = 8 << 20  # 10,000 parts, the limit of S3, hold 80 GiB
 _RESUME_LIMIT = 3

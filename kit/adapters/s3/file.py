@@ -7,8 +7,6 @@ from typing import Any
 
 from kit.adapters.s3.store import Connection, translated
 
-__all__ = ["BUFFER_BYTES", "BlobFile"]
-
 BUFFER_BYTES = 256 << 10
 """What a buffered reader requests at a time: half a second of typical audio, and little more than the time of a round trip."""
 

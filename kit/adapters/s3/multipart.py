@@ -14,8 +14,6 @@ from minio.datatypes import Part
 
 from kit.ports import UploadedPart
 
-__all__ = ["PRIVATE_CALLS", "MultipartUploads"]
-
 PRIVATE_CALLS = {
     "_create_multipart_upload": ("bucket_name", "object_name", "headers"),
     "_upload_part": ("bucket_name", "object_name", "data", "headers", "upload_id", "part_number"),

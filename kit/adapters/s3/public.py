@@ -17,8 +17,6 @@ from kit.adapters.s3.multipart import MultipartUploads
 from kit.adapters.s3.store import REGION, Access, Connection
 from kit.ports import UploadedPart
 
-__all__ = ["S3PublicBlobs", "presign"]
-
 _DOWNLOAD_SECONDS = 900
 _PART_SECONDS = 3600
 

@@ -20,8 +20,6 @@ from kit.adapters.blob_keys import blob_not_found
 from kit.errors import AppError, Code
 from kit.log import FailureLog
 
-__all__ = ["REGION", "Access", "Connection", "InvalidRange", "translated", "unavailable"]
-
 REGION = "us-east-1"
 """A fixed one spares a request for it; MinIO and SeaweedFS accept any."""
 _THREAD_COUNT = 32

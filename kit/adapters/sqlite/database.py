@@ -23,8 +23,6 @@ from kit.errors import AppError, Code
 from kit.free_space import STORE_BYTES, require_free_space
 from kit.log import FailureLog
 
-__all__ = ["Database"]
-
 T = TypeVar("T")
 _failures = FailureLog()
 _UNAVAILABLE_ERRORS = {

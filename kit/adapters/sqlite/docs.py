@@ -18,8 +18,6 @@ from kit.adapters.sqlite.query import column, conjunction, index_name, name, ord
 from kit.errors import AppError, Code
 from kit.ports import Collection, Doc, Index
 
-__all__ = ["SqliteDocs"]
-
 
 class SqliteDocs:
     """A :class:`kit.ports.Docs`."""

@@ -12,8 +12,6 @@ import sqlite3
 from kit.adapters.sqlite.query import column, index_name, name
 from kit.ports import Index
 
-__all__ = ["create_index", "create_table"]
-
 
 def create_table(connection: sqlite3.Connection, collection: str) -> None:
     """Create the table of the collection if it is missing."""

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from kit.adapters.sqlite.query import Clause, element_clause, elements, index_name, name, order, where_clause
 from kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, StartsWith
 
-__all__ = ["Matches"]
-
 Flags = NDArray[np.bool_]
 # Reading and sorting a document costs about as much as this many steps in the index of an order.
 _READ_STEPS = 50

@@ -9,20 +9,6 @@ from typing import Any
 
 from kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, OneOf, StartsWith
 
-__all__ = [
-    "Clause",
-    "Segment",
-    "column",
-    "conjunction",
-    "element_clause",
-    "elements",
-    "index_name",
-    "name",
-    "order",
-    "segments",
-    "where_clause",
-]
-
 _LAST = "\U0010ffff"  # no text has this character
 
 Clause = tuple[str, tuple[Any, ...]]

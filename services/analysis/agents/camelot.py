@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["TEMPO_TOLERANCE", "Camelot", "TempoMatch", "match_tempo", "parse_key"]
-
 TEMPO_TOLERANCE = 0.06
 """Maximum relative change of a tempo. Turntables commonly have this range."""
 _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["BEATS_PER_BAR", "Cue", "find_cues"]
-
 BEATS_PER_BAR = 4
 _PHRASE_BARS = (32, 16, 8, 4)
 _FEWEST_PHRASES = 3

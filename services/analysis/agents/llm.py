@@ -13,8 +13,6 @@ import openai
 from kit.log import get_logger
 from services.analysis.agents.replies import ModelError, PickedTool, ProviderState, Reply
 
-__all__ = ["LanguageModel"]
-
 _OPENAI_URL = "https://api.openai.com/v1"
 _RETRIES = 2
 _ANSWER_TOKENS = 2000

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CEILING_DBTP", "TARGETS_LUFS", "Advice", "advise"]
-
 TARGETS_LUFS = {"streaming": -14.0, "podcast": -16.0, "broadcast": -23.0, "club": -6.0}
 CEILING_DBTP = -1.0
 """Highest true peak that does not clip after lossy encoding."""

@@ -23,8 +23,6 @@ from services.analysis.agents.toolbox import Toolbox, Turn
 if TYPE_CHECKING:
     from services.analysis.agents.llm import LanguageModel
 
-__all__ = ["Answered", "Bounds", "Orchestrator", "Question"]
-
 _PICKS_AT_ONCE = 16
 _RESULT_LENGTH = 12_000
 _HISTORY_LENGTH = 12_000

@@ -10,8 +10,6 @@ from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
 from services.analysis.agents.specialists import Specialist
 from services.analysis.agents.toolbox import JOB_LIMIT, Toolbox, ToolCall, Turn
 
-__all__ = ["answer_by_rules"]
-
 _TRACK_LIMIT = 3
 _NAME_THE_TRACK = "Name the track by its title or its track_id."
 _FILLERS = (

@@ -10,8 +10,6 @@ from soundwright.library.v1.conversation_service_pb2 import SuggestedWork, Track
 from services.analysis.agents.requested_work import ANALYSIS, SEPARATION
 from services.analysis.agents.toolbox import ToolCall
 
-__all__ = ["suggested_work", "tracks_of"]
-
 _TRACK_LIMIT = 20
 _SUGGESTION_LIMIT = 5
 # The reasons of tools that have too few measurements of a track.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ModelError", "PickedTool", "ProviderState", "Reply"]
-
 
 class ModelError(Exception):
     """The model returned no usable answer. ``status`` is as in :class:`ProviderState`. The message is for users."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ANALYSIS", "SEPARATION", "names", "requested_work"]
-
 ANALYSIS, SEPARATION = "analysis", "separation"
 
 # A verb counts as a request at the beginning of a sentence or after one of these words.

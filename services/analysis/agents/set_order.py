@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from services.analysis.agents.camelot import Camelot, match_tempo
 
-__all__ = ["SONG_LIMIT", "Song", "propose_order", "transition_cost"]
-
 SONG_LIMIT = 40
 _UNKNOWN_COST = 2.0  # as much as two steps on the wheel
 _TEMPO_CLASH_COST = 5.0

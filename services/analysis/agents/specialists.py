@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from services.analysis.agents.requested_work import SEPARATION, requested_work
 
-__all__ = ["DEFAULT", "SPECIALISTS", "Specialist", "choose", "named"]
-
 _COMMON_TOOLS = ("search_tracks", "get_track", "get_analysis")
 _SHORT = 3  # letters. Keywords this short match whole words only: "set" does not match "settings".
 

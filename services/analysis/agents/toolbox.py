@@ -17,8 +17,6 @@ from kit.errors import AppError
 from kit.log import get_logger
 from services.analysis.agents.requested_work import requested_work
 
-__all__ = ["JOB_LIMIT", "Found", "Tool", "ToolCall", "Toolbox", "Turn"]
-
 JOB_LIMIT = 5
 """Maximum number of jobs that one question may start."""
 _ARGUMENTS_LENGTH = 8000

@@ -27,8 +27,6 @@ from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
 from services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order
 from services.analysis.agents.toolbox import Found, Tool, Turn
 
-__all__ = ["Tools"]
-
 _PAGE_SIZE = 100
 _PAGE_LIMIT = 20
 _TEXT_LENGTH = 200

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["limit_db", "power_to_db"]
-
 Floats = NDArray[np.float32]
 
 _FLOOR_POWER = 1e-10

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Framer"]
-
 # 2 MB of samples, which fit the CPU cache. A fixed size makes the results independent of the block size.
 _BATCH_FRAMES = 256
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from services.analysis.agents.camelot import Camelot
 
-__all__ = ["PITCH_CLASSES", "Key", "KeyMeter", "Tonality", "confidences", "rank_keys"]
-
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 

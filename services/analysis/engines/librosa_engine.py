@@ -26,8 +26,6 @@ from services.analysis.engines.spectral import (
 from services.analysis.engines.tempo import find_onsets, find_rhythm
 from services.analysis.service import FEATURES, Engine, Recording, Samples
 
-__all__ = ["LibrosaEngine", "warm_up"]
-
 Floats = NDArray[np.float32]
 
 _RATE_HZ = 22050

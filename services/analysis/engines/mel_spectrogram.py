@@ -14,8 +14,6 @@ from kit.audio import AudioFile
 from kit.audio.downmix import Downmix
 from services.analysis.engines.frames import Framer
 
-__all__ = ["FFT_LENGTH", "FLOOR_DB", "HIGHEST_HZ", "LOWEST_HZ", "write_spectrogram"]
-
 FFT_LENGTH = 4096
 LOWEST_HZ = 30.0
 HIGHEST_HZ = 16_000.0

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from services.analysis.engines.decibels import limit_db, power_to_db
 
-__all__ = ["ChromaMeter", "EnergyMeter", "MelMeter", "SignChanges", "SpectralMeter", "pooled"]
-
 Floats = NDArray[np.float32]
 
 _ROLLOFF_SHARE = 0.85

@@ -10,8 +10,6 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-__all__ = ["Onsets", "Rhythm", "TempoCandidate", "find_onsets", "find_rhythm"]
-
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 

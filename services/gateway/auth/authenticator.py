@@ -27,8 +27,6 @@ from kit.security.secrets import Secrets
 from services.gateway.auth.browsers import BrowserSession
 from services.gateway.http.access import Access
 
-__all__ = ["Authenticator", "Caller", "peer_address"]
-
 _DIGEST_CHARS = 32
 _USER_AGENT_LIMIT_CHARS = 400
 

@@ -18,8 +18,6 @@ from kit.security.identity import GUEST_ROLE
 from services.gateway.http.decoding import plain_cookies
 from services.gateway.settings import GatewaySettings
 
-__all__ = ["CREATOR_HEADER", "SESSION_COOKIE", "VISIT_COOKIE", "BrowserSession", "Browsers", "new_secret"]
-
 SESSION_COOKIE = "soundwright_session"
 VISIT_COOKIE = "soundwright_visit"
 CREATOR_COOKIE = "soundwright_creator"

@@ -13,8 +13,6 @@ from services.gateway.http import limits
 from services.gateway.http.decoding import form_pairs
 from services.gateway.http.multipart import MultipartReader, PartBegin, PartData, PartEnd
 
-__all__ = ["FIELD", "HEADER", "SAFE_METHODS", "form_method", "request_csrf_token"]
-
 FIELD = "_csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADER = "x-csrf-token"

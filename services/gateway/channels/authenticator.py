@@ -19,8 +19,6 @@ from services.gateway.http.access import Access
 from services.gateway.http.decoding import form_pairs
 from services.gateway.settings import GatewaySettings
 
-__all__ = ["ConnectionIdentity", "Credential", "SocketAuthenticator", "fields_of"]
-
 _SUBPROTOCOL = "phoenix"
 _BEARER_PROTOCOL = "base64url.bearer.phx."
 _UNREADABLE = "?"

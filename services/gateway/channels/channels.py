@@ -24,8 +24,6 @@ from services.gateway.http.parameters import require_uuid
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.records import created_track
 
-__all__ = ["Channels", "channels_endpoint"]
-
 _JOIN_SECONDS = 5.0
 log = get_logger()
 

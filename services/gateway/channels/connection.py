@@ -14,8 +14,6 @@ from services.gateway.channels.authenticator import ConnectionIdentity
 from services.gateway.channels.handler import MalformedMessage, SocketHandler
 from services.gateway.settings import GatewaySettings
 
-__all__ = ["Closing", "Socket"]
-
 _BURST_COUNT = 200
 _REFILL_PER_SECOND = 50.0
 log = get_logger()

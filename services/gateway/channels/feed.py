@@ -18,8 +18,6 @@ from services.gateway.clients import Clients
 from services.gateway.job_views import ENDED
 from services.gateway.records import created_track
 
-__all__ = ["JobFeed", "JobListener"]
-
 _EVENTS = "soundwright.evt.*.v1.job.*"
 _READER_COUNT = 4
 log = get_logger()

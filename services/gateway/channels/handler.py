@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["MalformedMessage", "SocketHandler"]
-
 
 class MalformedMessage(ValueError):
     """A text that is not a message of the protocol."""

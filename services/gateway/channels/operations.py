@@ -9,8 +9,6 @@ from services.gateway.channels.transport import Endpoint
 from services.gateway.openapi.responses import JSON
 from services.gateway.openapi.security import security_of
 
-__all__ = ["socket_operations"]
-
 _REFUSALS = {
     403: "The credential is missing or invalid, or the protocol version or list is unknown.",
     429: "Too many handshakes, or too many open sockets of this caller.",

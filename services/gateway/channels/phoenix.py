@@ -16,8 +16,6 @@ from typing import Any
 from services.gateway.channels.handler import MalformedMessage
 from services.gateway.http.decoding import json_value
 
-__all__ = ["Connection", "Message", "Ref", "Step", "Version", "decode", "encode", "version_of"]
-
 Ref = str | int | None
 _SYSTEM_TOPIC = "phoenix"
 _REF_LIMIT_CHARS = 200

@@ -8,8 +8,6 @@ from collections import deque
 from kit.metrics import SOCKET_MESSAGES
 from services.gateway.channels.phoenix import Message
 
-__all__ = ["SendBuffer"]
-
 _WAITING_LIMIT = 64
 _INTERVAL_SECONDS = 0.25
 

@@ -10,8 +10,6 @@ from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
 
 from services.gateway.job_views import ENDED
 
-__all__ = ["JobTopic", "JobTopics", "KnownJob", "Push"]
-
 
 @dataclass(frozen=True)
 class Push:

@@ -26,8 +26,6 @@ from services.gateway.http.access import RouteAccess
 from services.gateway.http.rate_limits import RateLimiter
 from services.gateway.settings import GatewaySettings
 
-__all__ = ["Endpoint", "SocketProtocol", "Sockets"]
-
 _CLOSE_SECONDS = 1.0
 _REVALIDATION_LIMIT = 8
 _UNREAD_SECONDS = 30

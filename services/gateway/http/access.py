@@ -9,8 +9,6 @@ from typing import TypeVar
 
 from services.gateway.http.rate_limits import RateClass
 
-__all__ = ["Access", "RouteAccess", "access", "declared_access"]
-
 _ATTRIBUTE = "soundwright_access"
 T = TypeVar("T")
 

@@ -32,8 +32,6 @@ from services.gateway.http.rate_limits import COUNT_MORE, Allowance, RateLimiter
 from services.gateway.http.route_table import RouteTable
 from services.gateway.openapi.refusals import ORIGIN_NOT_ALLOWED
 
-__all__ = ["AccessControl"]
-
 
 class AccessControl:
     """ASGI middleware between the edge and the router.

@@ -15,8 +15,6 @@ from kit.ports import Blobs
 from services.gateway.http.edge import is_head
 from services.gateway.http.files import attachment
 
-__all__ = ["Member", "archive_response", "stream_zip"]
-
 _ZIP64_BYTES = 2**31  # below the 4 GiB limit of ZIP without the ZIP64 extension
 _EPOCH = time.struct_time((1980, 1, 1, 0, 0, 0, 0, 0, 0))
 

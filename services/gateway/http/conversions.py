@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from kit.errors import AppError, Code
 
-__all__ = ["Conversion", "ConversionLimits", "Conversions"]
-
 
 @dataclass(frozen=True)
 class ConversionLimits:

@@ -8,8 +8,6 @@ from typing import Any
 
 from services.gateway.http import limits
 
-__all__ = ["form_pairs", "json_value", "parameter_count_is_valid", "plain_cookies", "whole_number"]
-
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)?', re.DOTALL)

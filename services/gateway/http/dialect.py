@@ -13,8 +13,6 @@ from starlette.responses import Response
 from services.gateway.http.access import RouteAccess
 from services.gateway.http.problems import Problem
 
-__all__ = ["Dialect", "Registration", "dialect_for"]
-
 
 @dataclass(frozen=True)
 class Dialect:

@@ -9,8 +9,6 @@ from typing import TypeVar
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-__all__ = ["cancel_on_disconnect"]
-
 T = TypeVar("T")
 
 

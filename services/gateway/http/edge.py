@@ -21,8 +21,6 @@ from services.gateway.http.decoding import plain_cookies
 from services.gateway.http.dialect import Dialect, dialect_for
 from services.gateway.http.problems import HOST_NOT_ALLOWED, INTERNAL, STOPPING
 
-__all__ = ["Edge", "is_head"]
-
 _PROBES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -21,17 +21,6 @@ from services.gateway.http import limits
 from services.gateway.http.edge import is_head
 from services.gateway.http.problems import CHANGED
 
-__all__ = [
-    "Span",
-    "Unsatisfiable",
-    "attachment",
-    "blob_response",
-    "file_not_found",
-    "not_modified",
-    "parse_range",
-    "safe_title",
-]
-
 _RANGE = re.compile(
     r"bytes *= *([0-9]{0,18}) *- *([0-9]{0,18})", re.IGNORECASE
 )  # longer numbers exceed any file's size

@@ -15,8 +15,6 @@ from kit.log import get_logger
 from kit.pipeline import PIPELINE_STAGES
 from services.gateway.openapi.responses import ResponseDoc
 
-__all__ = ["UNHEALTHY", "Health", "HealthReport"]
-
 log = get_logger()
 
 

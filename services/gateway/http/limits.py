@@ -5,23 +5,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "BODY_BYTES",
-    "CONTENT_TYPE_CHARS",
-    "COOKIES_BYTES",
-    "FORM_BYTES",
-    "FORM_FIELDS",
-    "JSON_QUOTES",
-    "JSON_VALUES",
-    "NUMBER_DIGITS",
-    "PART_HEADERS",
-    "PART_HEADER_BYTES",
-    "PART_PARAMETERS",
-    "RANGE_CHARS",
-    "SEARCH_CHARS",
-    "TOKEN_SEARCH_BYTES",
-]
-
 BODY_BYTES = 1 << 20
 """A body that is not an upload."""
 FORM_BYTES = 1 << 16

@@ -19,18 +19,6 @@ from services.gateway.http.decoding import parameter_count_is_valid
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-__all__ = [
-    "Event",
-    "MultipartReader",
-    "PartBegin",
-    "PartData",
-    "PartEnd",
-    "bad_form",
-    "multipart_events",
-    "multipart_fields",
-]
-
-
 _PIECE_BYTES = 1 << 12
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _EXTENDED_FILENAME = re.compile(rb"; *filename\* *= *(utf-8|iso-8859-1)'[^';]*'([^;\s]*)", re.IGNORECASE)

@@ -18,8 +18,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import ResponseDoc, documented
 from services.gateway.settings import GatewaySettings
 
-__all__ = ["ops_routes"]
-
 _METRICS = "soundwright_sockets_open 3.0\n"
 
 

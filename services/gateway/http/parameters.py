@@ -18,29 +18,6 @@ from services.gateway.http.multipart import multipart_fields
 from services.gateway.http.problems import details_of
 from services.gateway.openapi.schemas import REFERENCE, PlainSchema
 
-__all__ = [
-    "LICENSE_KEY",
-    "AccountId",
-    "ConversationId",
-    "DeliveryId",
-    "IdempotencyKey",
-    "JobId",
-    "PageNumber",
-    "PageSize",
-    "SessionId",
-    "StemId",
-    "TokenId",
-    "TrackId",
-    "UploadId",
-    "WebhookId",
-    "body_of",
-    "body_schema",
-    "form_fields",
-    "json_object",
-    "limited_body",
-    "require_uuid",
-]
-
 _KEY_LIMIT = 255
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 M = TypeVar("M", bound=BaseModel)

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from kit.ports import BlobWriter
 from services.gateway.http.multipart import Event, PartData, PartEnd, bad_form
 
-__all__ = ["FIELD_LIMIT_BYTES", "Hashing", "copy_part", "read_field"]
-
 FIELD_LIMIT_BYTES = 64 * 1024
 _WRITE_BYTES = 256 * 1024
 

@@ -20,8 +20,6 @@ from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.edge import is_head
 from services.gateway.http.files import attachment, blob_response, file_not_found, not_modified
 
-__all__ = ["PIXEL_FRAMES", "SPECTROGRAM_SECONDS", "TILE_PIXELS", "Playback", "segment_count", "segment_frame_count"]
-
 PIXEL_FRAMES = 256
 """Frames of each pixel of a stored waveform, as :data:`kit.audio.PIXEL_FRAMES`."""
 

@@ -13,8 +13,6 @@ from starlette.exceptions import HTTPException
 
 from kit.errors import AppError, Code
 
-__all__ = ["CHANGED", "HOST_NOT_ALLOWED", "INTERNAL", "PATH_INVALID", "STOPPING", "Problem", "details_of", "problem_of"]
-
 _RETRY_SECONDS = 30  # if nobody knows better
 _REASONS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE"}
 

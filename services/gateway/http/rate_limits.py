@@ -22,8 +22,6 @@ from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.ports import Bus, Clock
 
-__all__ = ["COUNT_MORE", "Allowance", "RateClass", "RateLimiter", "count_as"]
-
 COUNT_MORE = "soundwright.count_more"
 """The key in the scope of the function that counts more requests of the caller."""
 

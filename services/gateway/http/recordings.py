@@ -5,8 +5,6 @@ from __future__ import annotations
 from kit.errors import AppError, Code
 from services.gateway.http.uploads import UploadPolicy
 
-__all__ = ["recording_policy"]
-
 
 def recording_policy(dialect: str) -> UploadPolicy:
     """Return the requirements.

@@ -21,8 +21,6 @@ from kit.opened import open_in_thread
 from services.gateway.clients import Gateway
 from services.gateway.http.disconnects import cancel_on_disconnect
 
-__all__ = ["ConvertedResponse", "WavFormat", "reencoded_response"]
-
 WavFormat = Literal["wav16", "wav24", "wav32f"]
 _SAMPLE_BYTES = {"wav16": 2, "wav24": 3, "wav32f": 4}
 _CHUNK_BYTES = 1 << 20

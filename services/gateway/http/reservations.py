@@ -9,8 +9,6 @@ from soundwright.library.v1 import storage_service_pb2_grpc
 
 from kit.errors import AppError, Code
 
-__all__ = ["Reservation", "quota_exceeded"]
-
 
 class Reservation:
     """Space that is reserved while files are stored that no document counts."""

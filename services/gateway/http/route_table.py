@@ -13,8 +13,6 @@ from starlette.types import Receive, Scope, Send
 from services.gateway.http.access import Access, RouteAccess, declared_access
 from services.gateway.http.dialect import Dialect, dialect_for
 
-__all__ = ["Dispatch", "FoundRoute", "RouteTable"]
-
 _PUBLIC = RouteAccess(Access.PUBLIC)
 _SCOPE = "soundwright.route"
 

@@ -25,8 +25,6 @@ from services.gateway.http.multipart import Event, PartBegin, bad_form, multipar
 from services.gateway.http.parts import FIELD_LIMIT_BYTES, Hashing, copy_part, read_field
 from services.gateway.http.reservations import Reservation, quota_exceeded
 
-__all__ = ["Form", "FormPolicy", "ReceivedFile", "UploadPolicy", "Uploads"]
-
 _FIELD_COUNT_LIMIT = 32
 _FRAMING_BYTES = _FIELD_COUNT_LIMIT * FIELD_LIMIT_BYTES  # maximum size of a body without its file
 _USUAL_FRAMING_BYTES = 1024  # what a body is longer than its file; the file's own size is checked at the end

@@ -30,8 +30,6 @@ from services.gateway.openapi.schemas import Schemas
 from services.gateway.openapi.security import SECURITY_SCHEMES, access_refusals, security_of
 from services.gateway.openapi.texts import ABOUT, HEADERS, TAGS
 
-__all__ = ["Site"]
-
 _RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _MULTIPART = "multipart/form-data"
 _HEADERS_BY_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",)}

@@ -9,8 +9,6 @@ from starlette.staticfiles import StaticFiles
 
 from services.gateway.http.access import Access, access
 
-__all__ = ["serve_reference"]
-
 _PATH = "/docs"
 # Swagger UI sets inline styles. All scripts are served from this origin.
 _HEADERS = {

@@ -13,24 +13,6 @@ from pydantic import ConfigDict, Field
 
 from services.gateway.http.problems import CHANGED, Problem
 
-__all__ = [
-    "BINARY",
-    "EXTRA_FIELDS",
-    "JSON",
-    "Bytes",
-    "Percent",
-    "ResponseDoc",
-    "RouteDoc",
-    "Seconds",
-    "Time",
-    "Uuid",
-    "documented",
-    "documented_as",
-    "file_responses",
-    "made_file_responses",
-    "route_doc",
-]
-
 JSON = "application/json"
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 

@@ -7,8 +7,6 @@ from typing import Any, get_origin
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-__all__ = ["REFERENCE", "PlainSchema", "Schemas"]
-
 REFERENCE = "#/components/schemas/"
 
 

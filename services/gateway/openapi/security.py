@@ -9,8 +9,6 @@ from services.gateway.http.access import Access
 from services.gateway.http.problems import Problem
 from services.gateway.openapi import refusals
 
-__all__ = ["SECURITY_SCHEMES", "access_refusals", "security_of"]
-
 SECURITY_SCHEMES: dict[str, Any] = {
     "bearer": {
         "type": "http",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ABOUT", "HEADERS", "TAGS"]
-
 ABOUT = """\
 Soundwright serves three public APIs on one port. *Forge* (Sound Forge Alchemy) wraps results in `data`. *Soundbox* (Sound Box)
 and *pipeline* (Audio Pipeline) return plain objects. The pages are for browsers.

@@ -18,8 +18,6 @@ from services.gateway.openapi import refusals
 from services.gateway.web.responses import form_body, page_responses
 from services.gateway.web.views import LOG_IN, Views, form_of, local_path, registered_session_of, session_of
 
-__all__ = ["auth_routes"]
-
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _EMAIL = ("The email address.", "you@example.com")
 _PASSWORD = ("The password, 12 to 72 characters.", "correct horse battery")

@@ -11,8 +11,6 @@ from services.gateway.file_paths import analysis_path, job_file_path, track_audi
 from services.gateway.job_kinds import JOB_KINDS, Link, job_kind
 from services.gateway.job_views import download_error, download_status, error_text, progress, progress_message, status
 
-__all__ = ["Card", "JobCard", "TrackCard", "job_card", "track_card"]
-
 
 @dataclass(frozen=True)
 class Card:

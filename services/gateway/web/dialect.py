@@ -12,8 +12,6 @@ from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.web.templates import PAGE_HEADERS, render_template
 
-__all__ = ["PAGES"]
-
 _SECRET = re.compile(r"(/users/(?:log-in|log_in|confirm|settings/confirm-email)/).+")
 _TITLES = {
     403: "Not allowed",

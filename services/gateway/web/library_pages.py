@@ -28,8 +28,6 @@ from services.gateway.web.responses import REDIRECT, page_responses
 from services.gateway.web.templates import player_headers
 from services.gateway.web.views import LOG_IN, Views, session_of
 
-__all__ = ["library_routes"]
-
 Search = Annotated[str, Query(max_length=500, description="Words or prefixes of words.", examples=["blind"])]
 _UPLOAD = {
     "requestBody": {

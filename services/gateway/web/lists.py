@@ -15,8 +15,6 @@ from services.gateway.clients import Clients
 from services.gateway.records import find_track
 from services.gateway.web.cards import Card, job_card, track_card
 
-__all__ = ["CardPage", "job_cards", "track_cards"]
-
 _PAGE_SIZE = 20
 _CONCURRENCY_LIMIT = 5
 T = TypeVar("T")

@@ -9,8 +9,6 @@ from services.gateway.auth import FIELD
 from services.gateway.http.problems import Problem
 from services.gateway.openapi.responses import ResponseDoc, RouteDoc, documented_as
 
-__all__ = ["REDIRECT", "form_body", "page_responses"]
-
 _FORM = "application/x-www-form-urlencoded"
 _HTML = {"type": "string", "contentMediaType": "text/html"}
 _PAGE = ResponseDoc(

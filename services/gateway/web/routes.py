@@ -21,8 +21,6 @@ from services.gateway.web.spotify_login import spotify_login_routes
 from services.gateway.web.studio_pages import read_build, studio_routes
 from services.gateway.web.views import Views
 
-__all__ = ["page_routes"]
-
 _ASSETS = Path(__file__).parent / "assets"
 _STYLESHEET = (_ASSETS / "style.css").read_bytes()
 _DROPS = (_ASSETS / "drops.js").read_bytes()

@@ -22,8 +22,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.web.responses import form_body, page_responses
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registered_session_of
 
-__all__ = ["settings_routes"]
-
 _LIFETIMES_DAYS = {"": 0, "month": 30, "quarter": 90, "year": 365}  # 0: the key does not expire
 _LALALAI_KEY = re.compile(LICENSE_KEY)
 _FORM = form_body(

@@ -25,8 +25,6 @@ from services.gateway.web.responses import page_responses
 from services.gateway.web.templates import PAGE_HEADERS
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, local_path, registered_session_of, session_of
 
-__all__ = ["spotify_login_routes"]
-
 _PATH = "/auth/spotify"
 _COOKIE = "soundwright_spotify"
 _STATE_LIFETIME_SECONDS = 600.0

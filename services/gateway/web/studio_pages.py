@@ -24,8 +24,6 @@ from services.gateway.web.responses import page_responses
 from services.gateway.web.templates import studio_headers
 from services.gateway.web.views import LOG_IN, Views, session_of
 
-__all__ = ["Build", "read_build", "studio_routes"]
-
 _FOLDER = Path(__file__).parent / "studio"
 _ENTRY = "src/main.tsx"
 _BASE = "/studio/"

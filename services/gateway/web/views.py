@@ -16,8 +16,6 @@ from services.gateway.auth import Browsers, BrowserSession, new_secret
 from services.gateway.http.parameters import form_fields, limited_body
 from services.gateway.web.templates import PAGE_HEADERS, render_template
 
-__all__ = ["LOG_IN", "SETTINGS", "Views", "form_of", "local_path", "registered_session_of", "session_of"]
-
 LOG_IN = "/users/log-in"
 SETTINGS = "/users/settings"
 _FLASH_COOKIE = "soundwright_flash"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-__all__ = ["Device", "cuda_device"]
-
 
 @dataclass(frozen=True)
 class Device:

@@ -15,8 +15,6 @@ from kit.free_space import require_free_space
 from services.ingest.fetch.matching import Candidate, Wanted, rank
 from services.ingest.fetch.unwrap import unwrap
 
-__all__ = ["fetch", "preview"]
-
 _SOCKET_SECONDS = 20.0
 _CANDIDATE_LIMIT = 10
 _TRY_LIMIT = 3

@@ -12,8 +12,6 @@ from kit import audio
 from kit.audio.ffmpeg import Decoding
 from kit.free_space import FreeSpace
 
-__all__ = ["keep"]
-
 _BLOCK_FRAMES = 65_536
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _BIT_RATE_TOLERANCE = 1.05

@@ -17,8 +17,6 @@ from kit.security.egress_policy import EgressPolicy
 from services.ingest.fetch.proxy import FetchProxy
 from services.ingest.songs import one_line
 
-__all__ = ["Entry", "Fetched", "Fetcher", "Preview"]
-
 _FETCH = "services.ingest.fetch.child:fetch"
 _PREVIEW = "services.ingest.fetch.child:preview"
 _PREVIEW_BYTES = 16 << 20  # web pages, and the beginning of a recording

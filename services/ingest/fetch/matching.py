@@ -11,8 +11,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Candidate", "Wanted", "rank", "similarity"]
-
 DURATION_TOLERANCE_SECONDS = 10.0
 _SIMILARITY_FLOORS = (0.45, 0.45, 0.8)  # minimum similarity if the length matches, is unknown, or differs
 _OTHER_VERSION_COST = 0.35

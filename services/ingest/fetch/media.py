@@ -12,8 +12,6 @@ from kit.confined.recordings import describe
 from services.ingest.fetch.encoding import keep
 from services.ingest.fetch.tags import Tags, read_tags, write_tags
 
-__all__ = ["prepare", "tags_of"]
-
 
 def tags_of(_report: Callable[[float], None], *, path: str) -> dict[str, Any]:
     """Return the :class:`Tags` of a file."""

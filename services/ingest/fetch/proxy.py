@@ -18,8 +18,6 @@ from kit.errors import AppError
 from kit.log import get_logger
 from kit.security.egress_policy import EgressPolicy
 
-__all__ = ["FetchProxy"]
-
 _CONNECTION_LIMIT = 32
 _HANDSHAKE_SECONDS = 10.0
 _CLOSE_SECONDS = 10.0  # a client may be slow to read the end of a recording

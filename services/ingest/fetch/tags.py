@@ -15,8 +15,6 @@ from mutagen.id3._util import ID3JunkFrameError
 
 from kit.audio.containers import DEMUXERS, id3_bytes, sniff
 
-__all__ = ["Tags", "picture_type", "read_tags", "write_tags"]
-
 _FRONT_COVER = 3
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import av
 import av.error
 
-__all__ = ["unwrap"]
-
 _MATROSKA = bytes.fromhex("1a45dfa3")
 _TS_PACKET_BYTES = 188
 _TARGETS = {"opus": "ogg", "vorbis": "ogg", "flac": "flac", "mp3": "mp3", "aac": "ipod", "alac": "ipod"}

@@ -8,8 +8,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 
 from services.library.catalog import category_cues
 
-__all__ = ["CATEGORIES", "categorise", "family"]
-
 _CATEGORY_LIMIT = 5
 _CUE_SCORE = 3
 _PHRASE_SCORE = 4

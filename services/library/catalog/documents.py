@@ -13,28 +13,6 @@ from services.library.catalog.service import FAMILIES, Generation
 from services.library.documents import insert_doc_if_absent
 from services.library.search_terms import facet, text_terms
 
-__all__ = [
-    "BY_PLAYS",
-    "BY_RATING",
-    "BY_TIME",
-    "BY_VOTES",
-    "COLLECTIONS",
-    "DELETIONS",
-    "FAVORITES",
-    "GENERATIONS",
-    "LISTENERS",
-    "PLAYLISTS",
-    "PLAYS",
-    "PLAY_HOURS",
-    "SUGGESTIONS",
-    "TOP_RATED",
-    "VOTES",
-    "ClipDocs",
-    "clip_doc",
-    "listener_key",
-    "model_condition",
-]
-
 T = TypeVar("T")
 
 BY_TIME = ("create_time",)

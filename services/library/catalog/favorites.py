@@ -11,8 +11,6 @@ from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.catalog.service import Generation, GenerationStore, require_batch, require_generation
 
-__all__ = ["Favorite", "FavoriteStore", "Favorites"]
-
 
 @dataclass(frozen=True)
 class Favorite:

@@ -26,8 +26,6 @@ from services.library.catalog.totals import VoteTotals
 from services.library.catalog.votes import Vote
 from services.library.documents import insert_doc_if_absent, walk
 
-__all__ = ["ListenerStore"]
-
 _PAGE_SIZE = 500
 
 _favorite: TypeAdapter[Favorite] = TypeAdapter(Favorite)

@@ -22,8 +22,6 @@ from services.library.catalog.service import Generation
 from services.library.documents import from_doc, insert_doc_if_absent
 from services.library.search_terms import facet
 
-__all__ = ["PlayStore"]
-
 _play: TypeAdapter[Play] = TypeAdapter(Play)
 
 

@@ -11,8 +11,6 @@ from services.library.catalog.documents import PLAYLISTS, ClipDocs
 from services.library.catalog.playlists import Playlist
 from services.library.documents import insert_in_slot
 
-__all__ = ["PlaylistStore"]
-
 _playlist: TypeAdapter[Playlist] = TypeAdapter(Playlist)
 
 

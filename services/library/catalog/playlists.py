@@ -14,8 +14,6 @@ from kit.security.identity import Principal
 from services.library.access import owns
 from services.library.catalog.service import Generation, GenerationStore, require_generation
 
-__all__ = ["Entry", "Playlist", "PlaylistStore", "Playlists"]
-
 _NAME_LIMIT_CHARS = 100
 _DESCRIPTION_LIMIT_CHARS = 500
 _ENTRY_LIMIT = 500

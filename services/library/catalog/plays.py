@@ -18,8 +18,6 @@ from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.catalog.service import Generation, GenerationStore, change_generation, require_generation
 
-__all__ = ["HOUR_SECONDS", "Play", "PlayStats", "PlayStore", "Plays"]
-
 HOUR_SECONDS = 3600
 _SOURCE_LIMIT_CHARS = 50
 _SOURCE_LIMIT = 32

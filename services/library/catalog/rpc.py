@@ -20,8 +20,6 @@ from services.library.catalog.trends import Trends
 from services.library.catalog.votes import Votes
 from services.library.serializers import bounded, from_wire, page_bounds, time_from_wire, time_to_wire, to_wire
 
-__all__ = ["CatalogRpc"]
-
 _PAGE_SIZE_LIMIT = 500
 _LIST_LIMIT = 100
 

@@ -21,21 +21,6 @@ from kit.worker.derived_files import waveform_key
 from services.library.access import owns
 from services.library.catalog import categories
 
-__all__ = [
-    "FAMILIES",
-    "Catalog",
-    "Deletion",
-    "Generation",
-    "GenerationFilter",
-    "GenerationSort",
-    "GenerationStore",
-    "change_generation",
-    "generation_not_found",
-    "recount",
-    "require_batch",
-    "require_generation",
-]
-
 FAMILIES = tuple(categories.CATEGORIES)
 _BATCH_LIMIT = 100
 _SAMPLE_LIMIT = 100

@@ -39,8 +39,6 @@ from services.library.catalog.service import (
 from services.library.documents import from_doc, insert_doc_if_absent, walk
 from services.library.search_terms import any_phrase, facet
 
-__all__ = ["CatalogStore"]
-
 _ORDERS = {
     GenerationSort.RECENT: BY_TIME,
     GenerationSort.POPULAR: BY_VOTES,

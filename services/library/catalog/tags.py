@@ -23,8 +23,6 @@ from kit.security.identity import Principal, is_anonymous_id
 from services.library.catalog.categories import CATEGORIES
 from services.library.catalog.service import Generation, GenerationStore, require_generation
 
-__all__ = ["THRESHOLD", "TagOutcome", "TagStore", "TagSuggestion", "TagSuggestions", "Tags"]
-
 THRESHOLD = 3
 """The number of listeners who must agree."""
 

@@ -8,8 +8,6 @@ from typing import Protocol
 
 from kit.ports import Clock
 
-__all__ = ["Totals", "TotalsStore", "VoteTotals"]
-
 _LIFETIME_SECONDS = 10.0
 
 

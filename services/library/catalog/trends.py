@@ -17,8 +17,6 @@ from services.library.catalog.categories import family as family_of
 from services.library.catalog.plays import HOUR_SECONDS
 from services.library.catalog.service import FAMILIES, Generation
 
-__all__ = ["TrendStore", "Trends"]
-
 _WINDOW_HOURS = 31 * 24
 _HOUR_TOP_COUNT = 100  # clips of each hour that are considered for longer windows
 _WINDOW_TOP_COUNT = 300

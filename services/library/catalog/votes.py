@@ -20,8 +20,6 @@ from services.library.catalog.service import (
     require_generation,
 )
 
-__all__ = ["Feedback", "Vote", "VoteStore", "Votes"]
-
 _NETWORK_LIMIT = 10  # votes on a clip
 _REASON_LIMIT = 10
 _REASON_LIMIT_CHARS = 50

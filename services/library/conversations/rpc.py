@@ -10,8 +10,6 @@ from kit.security.identity import require_principal
 from services.library.conversations.service import Conversation, Conversations, SuggestedWork, TrackReference, Turn
 from services.library.serializers import from_wire, page_bounds, to_wire
 
-__all__ = ["ConversationRpc"]
-
 _PAGE_SIZE_LIMIT = 100
 
 

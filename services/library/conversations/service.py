@@ -12,17 +12,6 @@ from kit.security.identity import Principal
 from services.library.access import not_found
 from services.library.table import Table
 
-__all__ = [
-    "CONVERSATION_LIMIT",
-    "MESSAGE_LIMIT",
-    "Conversation",
-    "Conversations",
-    "Message",
-    "SuggestedWork",
-    "TrackReference",
-    "Turn",
-]
-
 CONVERSATION_LIMIT = 200
 """The number of conversations per account. A new one replaces the one whose last change is the oldest."""
 MESSAGE_LIMIT = 200

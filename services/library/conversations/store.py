@@ -6,8 +6,6 @@ from kit.ports import Collection, Docs, Index
 from services.library.conversations.service import Conversation, Message
 from services.library.table import Table
 
-__all__ = ["ConversationDocs"]
-
 _CONVERSATIONS = Collection("conversations", (Index(("owner_id", "update_time")),))
 _MESSAGES = Collection("conversation_messages", (Index(("conversation_id", "number")),))
 

@@ -22,8 +22,6 @@ from services.library.jobs.store import JobDocs
 from services.library.serializers import page_bounds, to_wire, word_from_wire
 from services.library.storage.store import StorageDocs
 
-__all__ = ["AdminRpc"]
-
 _PAGE_SIZE_LIMIT = 100
 _STATES = job_pb2.JobState.DESCRIPTOR
 

@@ -14,8 +14,6 @@ from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry, AuditLog
 from services.library.identity.service import STATUSES
 
-__all__ = ["DEFAULT_QUOTA", "AdminStore", "Administration"]
-
 DEFAULT_QUOTA = -1
 """As a new storage quota: that of the platform."""
 

@@ -13,8 +13,6 @@ from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import ApiToken, digest, new_secret, require_active, require_registered
 from services.library.table import Table
 
-__all__ = ["ApiTokens", "TokenStore"]
-
 _PREFIX_CHARS = 6
 _COUNT_LIMIT = 50
 _NAME_LIMIT_CHARS = 80

@@ -27,8 +27,6 @@ from services.library.mail.transport import FolderTransport, SmtpTransport
 from services.library.settings import LibrarySettings
 from services.library.table import Table
 
-__all__ = ["Identity", "build_identity"]
-
 
 @dataclass(frozen=True)
 class Identity:

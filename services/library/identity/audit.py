@@ -13,8 +13,6 @@ from kit.security.identity import client_address
 from services.library.identity.account import Account
 from services.library.table import Table
 
-__all__ = ["AuditEntry", "AuditLog", "AuditStore"]
-
 
 @dataclass(frozen=True)
 class AuditEntry:

@@ -10,8 +10,6 @@ from kit.security.identity import require_principal
 from services.library.identity.connections import Connection, Connections
 from services.library.serializers import to_wire
 
-__all__ = ["ConnectionRpc"]
-
 
 class ConnectionRpc(connection_service_pb2_grpc.ConnectionServiceServicer):
     """Serves ``ConnectionService``. Only services may read and replace secrets."""

@@ -18,8 +18,6 @@ from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
 from services.library.table import Table
 
-__all__ = ["PROVIDERS", "Connection", "ConnectionStore", "Connections", "SignInResult", "connection_id"]
-
 PROVIDERS = {"spotify": "Spotify", "lalalai": "lalal.ai"}
 _SUBJECT_LIMIT_CHARS = 200
 _LABEL_LIMIT_CHARS = 200

@@ -11,8 +11,6 @@ from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.table import Table
 
-__all__ = ["Consent", "Consents", "operator"]
-
 _LIMIT_CHARS = 2000
 _LIMIT_MODELS = 1000
 _NO_ACCOUNT = "00000000-0000-0000-0000-000000000000"

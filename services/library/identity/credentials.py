@@ -18,22 +18,6 @@ from kit.errors import AppError, Code, registration_needed
 from kit.security.identity import GUEST_ROLE
 from services.library.identity.account import Account
 
-__all__ = [
-    "NO_PASSWORD",
-    "ApiToken",
-    "Link",
-    "Passwords",
-    "Session",
-    "checked_email",
-    "digest",
-    "new_secret",
-    "password_problems",
-    "require_active",
-    "require_registered",
-    "unknown_credentials",
-    "validation_error",
-]
-
 NO_PASSWORD = ""
 """The password hash of an account without a password. No password matches it."""
 

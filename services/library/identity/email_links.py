@@ -24,8 +24,6 @@ from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
 from services.library.table import Table
 
-__all__ = ["EmailLinks", "LinkStore"]
-
 
 class LinkStore(Protocol):
     """Stores accounts and links."""

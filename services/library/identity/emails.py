@@ -13,8 +13,6 @@ from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.mail.service import EmailContent, EmailQueue, QueuedEmail
 from services.library.table import Table
 
-__all__ = ["LOGIN_LINK_SECONDS", "AccountEmailStore", "AccountEmails"]
-
 log = get_logger()
 
 LOGIN_LINK_SECONDS = 15 * 60.0

@@ -13,8 +13,6 @@ from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.identity.sessions import Sessions
 from services.library.table import Table
 
-__all__ = ["GuestStore", "Guests"]
-
 _BATCH = 20
 _MIN_AGE_SECONDS = 86400.0
 _PAUSE_SECONDS = 3600.0

@@ -14,8 +14,6 @@ from kit.ports import Clock
 from services.library.identity.credentials import digest
 from services.library.table import Table
 
-__all__ = ["Budget", "LoginThrottle", "ThrottleRecord"]
-
 
 @dataclass(frozen=True)
 class Budget:

@@ -16,8 +16,6 @@ from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions, Visit
 from services.library.serializers import page_bounds, time_to_wire, to_wire
 
-__all__ = ["AccountRpc", "account_to_wire"]
-
 _PAGE_SIZE_LIMIT = 100
 
 

@@ -33,8 +33,6 @@ from services.library.identity.emails import AccountEmails
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.identity.sessions import ActiveSession, Sessions
 
-__all__ = ["STATUSES", "AccountStore", "Accounts"]
-
 STATUSES = ("active", "suspended", "banned")
 _BOOTSTRAP_TOKEN_NAME = "admin-token"  # noqa: S105 (a name)
 _BOOTSTRAP_TOKEN_LIMIT = 10

@@ -14,8 +14,6 @@ from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import Session, digest, new_secret, require_active
 from services.library.table import Table
 
-__all__ = ["ActiveSession", "SessionStore", "Sessions", "Visit"]
-
 _LIFETIME_SECONDS = 14 * 86400.0
 _RENEWAL_SECONDS = 7 * 86400.0
 _FRESH_SECONDS = 600.0

@@ -18,8 +18,6 @@ from services.library.identity.credentials import ApiToken, Link, Session
 from services.library.identity.login_throttle import ThrottleRecord
 from services.library.table import Table
 
-__all__ = ["IdentityStore"]
-
 _ACCOUNTS = Collection(
     "accounts",
     (

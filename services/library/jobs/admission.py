@@ -19,19 +19,6 @@ from services.library.jobs.service import Job, JobState, NewTrack, PackedMessage
 from services.library.storage.service import NETWORK_SHARE
 from services.library.table import Table
 
-__all__ = [
-    "AdmissionStore",
-    "Admissions",
-    "Limits",
-    "NewJob",
-    "Reservation",
-    "fingerprint",
-    "queued",
-    "release",
-    "repeated",
-    "reserve",
-]
-
 _AFFINITY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _OUTPUT_FOLDER = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")
 _HOUR_SECONDS = 3600.0

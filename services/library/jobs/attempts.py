@@ -12,8 +12,6 @@ from services.library.jobs.ledger import JobLedger, JobStore, reservation_id
 from services.library.jobs.service import ExternalTask, Job, JobError, JobResult, JobState, Stage
 from services.library.storage.service import Reservations
 
-__all__ = ["JobAttempts"]
-
 # A command that comes before a lease has ended is delivered again this much after the end.
 _LEASE_MARGIN_SECONDS = 0.05
 # A command whose job changed while the ledger looked for it is delivered again after this time.

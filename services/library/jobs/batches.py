@@ -14,8 +14,6 @@ from kit.security.identity import Principal
 from services.library.jobs.admission import NewJob, queued
 from services.library.jobs.service import BATCH, Batch, BatchJob, Job, JobError, JobState, PackedMessage
 
-__all__ = ["BATCH_SIZE_LIMIT", "NewBatch", "new_batch", "planned_jobs", "require_batch", "summarized"]
-
 BATCH_SIZE_LIMIT = 100
 _ORDER_SECONDS = 1e-6  # between the creation times of the jobs of a batch, which start in this order
 

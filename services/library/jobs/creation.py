@@ -18,8 +18,6 @@ from services.library.jobs.ledger import JobLedger, JobStore
 from services.library.jobs.service import Job
 from services.library.storage.service import Reservations
 
-__all__ = ["JobCreation"]
-
 # While other processes create jobs of the same kind, try again at this interval, for this time.
 _CONFLICT_SECONDS = 0.01
 _RESERVATION_WAIT_SECONDS = 5.0

@@ -24,8 +24,6 @@ from services.library.jobs.batches import planned_jobs, summarized
 from services.library.jobs.service import Job, JobState
 from services.library.storage.service import Reservations
 
-__all__ = ["JobLedger", "JobStore", "JobTrack", "ResultStore", "reservation_id"]
-
 
 class JobStore(AdmissionStore, Protocol):
     """The queries that the ledger needs."""

@@ -16,8 +16,6 @@ from typing import Any
 from kit.ports import AtLeast, LessThan
 from services.library.jobs.service import Job, Priority
 
-__all__ = ["RANKS", "STARVATION_SECONDS", "Rank", "rank_of"]
-
 STARVATION_SECONDS = 900.0
 """Starvation timeout of jobs whose caller belongs to no tier."""
 

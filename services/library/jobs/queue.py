@@ -18,8 +18,6 @@ from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.jobs.service import BATCH, Job, JobState
 
-__all__ = ["JobQueue", "Queue", "QueueStore"]
-
 _LISTED_JOBS = 1000
 _FORECAST_TTL_SECONDS = 1.0
 _SPEED_TTL_SECONDS = 10.0

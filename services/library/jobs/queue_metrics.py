@@ -9,8 +9,6 @@ from kit.ports import Clock
 from services.library.jobs.service import Priority
 from services.library.jobs.store import JobDocs
 
-__all__ = ["QueueMetrics"]
-
 
 class QueueMetrics:
     """Reads the ledger. All library processes report the same values.

@@ -32,8 +32,6 @@ from services.library.jobs.service import (
 from services.library.jobs.watches import JobWatches
 from services.library.serializers import from_wire, page_bounds, to_wire, word_from_wire
 
-__all__ = ["JobRpc", "job_to_wire", "listed_job_to_wire"]
-
 _PAGE_SIZE_LIMIT = 100
 
 

@@ -7,25 +7,6 @@ from enum import StrEnum
 
 from kit.security.identity import ADMINISTRATION_ROLES, Principal
 
-__all__ = [
-    "BATCH",
-    "AudioOutput",
-    "Batch",
-    "BatchJob",
-    "ExternalTask",
-    "GeneratedClip",
-    "Job",
-    "JobError",
-    "JobResult",
-    "JobState",
-    "Measurement",
-    "NewTrack",
-    "PackedMessage",
-    "Priority",
-    "Stage",
-    "granted_priority",
-]
-
 BATCH = "batch"
 """The kind of the jobs that stand for several others."""
 

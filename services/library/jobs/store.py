@@ -14,8 +14,6 @@ from services.library.jobs.order import RANKS, Rank, rank_of
 from services.library.jobs.service import BATCH, Job, JobState, Priority
 from services.library.table import Table
 
-__all__ = ["JobDocs"]
-
 _JOBS = Collection(
     "jobs",
     (

@@ -14,8 +14,6 @@ from services.library.jobs.ledger import JobLedger
 from services.library.jobs.service import Job
 from services.library.jobs.store import JobDocs
 
-__all__ = ["Sweeper"]
-
 _BATCH = 200
 _BATCH_RECORDS = 50
 log = get_logger()

@@ -11,18 +11,6 @@ from collections.abc import Sequence
 from kit.errors import AppError, Code
 from services.library.jobs.service import AudioOutput, ExternalTask, Job, JobError, JobResult, JobState, Stage
 
-__all__ = [
-    "cancelled",
-    "claimed",
-    "ended",
-    "failed",
-    "progressed",
-    "released",
-    "republished",
-    "require_attempt",
-    "succeeded",
-]
-
 _CANCELLED = JobError("CANCELLED", "cancelled")
 
 

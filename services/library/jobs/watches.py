@@ -22,8 +22,6 @@ from services.library.jobs.ledger import JobLedger
 from services.library.jobs.queue import JobQueue
 from services.library.jobs.service import Job, JobState
 
-__all__ = ["JobWatches"]
-
 _READ_SECONDS = 2.0
 _WATCHES_PER_CALLER = 20
 _WATCHES = 500

@@ -18,8 +18,6 @@ from kit.periodic import every, failures_logged
 from kit.ports import Clock, LessThan
 from services.library.table import Table
 
-__all__ = ["Composer", "EmailContent", "EmailQueue", "MailTransport", "QueuedEmail"]
-
 _BATCH_SIZE = 100
 # After this time another process sends the email. The recipient may then receive it twice, but it is never lost.
 _CLAIM_SECONDS = 120.0

@@ -6,8 +6,6 @@ from kit.ports import Collection, Docs, Index
 from services.library.mail.service import QueuedEmail
 from services.library.table import Table
 
-__all__ = ["queued_emails"]
-
 _EMAILS = Collection("email_queue", (Index(("due_time",)),))
 
 

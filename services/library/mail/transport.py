@@ -14,8 +14,6 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from kit.log import get_logger
 from kit.security.private_files import write_private
 
-__all__ = ["FolderTransport", "SmtpTransport", "smtp_url_error"]
-
 _TIMEOUT_SECONDS = 15.0
 _RETRY_DELAYS_SECONDS = (1.0, 5.0)
 log = get_logger()

@@ -11,8 +11,6 @@ from services.library.orphans.store import BlobDocs
 from services.library.settings import LibrarySettings
 from services.library.stores import Stores
 
-__all__ = ["report_orphans"]
-
 
 async def report_orphans(settings: LibrarySettings, older_than_hours: float, *, delete: bool) -> None:
     """Print the orphans of the stores in the settings, and delete them if asked to."""

@@ -6,8 +6,6 @@ from kit.errors import AppError, Code
 from kit.ports import Blobs, Docs
 from services.library.orphans.service import Place, place_of
 
-__all__ = ["require_documents_of_files"]
-
 
 async def require_documents_of_files(docs: Docs, blobs: Blobs) -> None:
     """Check that an empty document store comes with an empty file store. Call it after ``Stores.prepare``.

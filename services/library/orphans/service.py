@@ -24,8 +24,6 @@ from kit.periodic import failures_logged
 from kit.ports import BlobInfo, Blobs, Clock
 from kit.worker.derived_files import described_key
 
-__all__ = ["MIN_AGE_SECONDS", "BlobRecords", "Orphan", "Orphans", "Place", "place_of"]
-
 MIN_AGE_SECONDS = 3600.0
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TEMPORARY = ("uploads", "check")

@@ -7,8 +7,6 @@ from services.library.jobs.service import JobState
 from services.library.orphans.service import Place
 from services.library.transfer.files import keys_in
 
-__all__ = ["BlobDocs"]
-
 _OUTPUT_LIMIT = 1000
 
 

@@ -13,8 +13,6 @@ from services.library.settings import LibrarySettings
 from services.library.stores import Stores
 from services.library.tracks.deletions import TrackDeletions
 
-__all__ = ["build_retention"]
-
 
 def build_retention(
     settings: LibrarySettings, docs: Docs, stores: Stores, blobs: Blobs, ledger: JobLedger, clock: Clock

@@ -16,8 +16,6 @@ from services.library.retention.service import Expired
 from services.library.retention.store import RetentionDocs
 from services.library.tracks.deletions import TrackDeletions
 
-__all__ = ["ClipRule", "JobRule", "OutputRule", "RecordRule", "TrackRule"]
-
 _LIBRARY = Principal("service:library", "service")
 _ADMINISTRATOR = Principal("service:library", "super_admin")
 

@@ -11,8 +11,6 @@ from kit.log import get_logger
 from kit.periodic import failures_logged
 from kit.ports import Clock
 
-__all__ = ["Expired", "Retention", "Rule", "Summary", "table"]
-
 _DAY_SECONDS = 86400.0
 log = get_logger()
 

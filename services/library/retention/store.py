@@ -9,8 +9,6 @@ from kit.ports import Contains, Doc, Docs, LessThan, OneOf
 from services.library.documents import walk
 from services.library.jobs.service import JobState
 
-__all__ = ["RetentionDocs"]
-
 _BATCH = 200
 _UNFINISHED = OneOf([JobState.QUEUED, JobState.RUNNING])
 

@@ -9,8 +9,6 @@ from kit.rpc import Context
 from kit.security.identity import require_principal
 from services.library.storage.service import Storage, Usage
 
-__all__ = ["StorageRpc"]
-
 
 class StorageRpc(storage_service_pb2_grpc.StorageServiceServicer):
     def __init__(self, storage: Storage) -> None:

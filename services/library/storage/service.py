@@ -18,8 +18,6 @@ from kit.errors import AppError, Code
 from kit.ports import Clock
 from services.library.table import Table
 
-__all__ = ["NETWORK_SHARE", "OwnerReservations", "Reservation", "Reservations", "Storage", "StorageStore", "Usage"]
-
 NETWORK_SHARE = 4
 """How many callers without a registered account are usual behind one address: a household or an office."""
 

@@ -8,8 +8,6 @@ from kit.ports import AtLeast, Collection, Docs, OneOf
 from services.library.storage.service import OwnerReservations
 from services.library.table import Table
 
-__all__ = ["StorageDocs"]
-
 _RESERVATIONS = Collection("storage_reservations")
 # The documents of files: their collection, and the field of their size. Their stores create the indexes.
 _SIZES = (("tracks", "size_bytes"), ("jobs", "stored_bytes"))

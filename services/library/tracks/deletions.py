@@ -22,8 +22,6 @@ from services.library.jobs.ledger import JobLedger
 from services.library.jobs.service import Job
 from services.library.tracks.service import Track, TrackDeletion, require_owner
 
-__all__ = ["TrackDeletionStore", "TrackDeletions", "TrackJobStore"]
-
 _LIBRARY = Principal("service:library", "service")
 _JOB_BATCH = 100
 log = get_logger()

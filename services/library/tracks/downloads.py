@@ -18,8 +18,6 @@ from services.library.jobs.service import Job, JobError, JobState, NewTrack
 from services.library.storage.service import Reservations
 from services.library.tracks.service import PendingDownload, Track, TrackStore, change_track
 
-__all__ = ["DownloadJobs", "TrackDownloads", "store_track"]
-
 _UNNAMED = NewTrack(title="Download", source="import")
 _NAMES = ("title", "artist", "album")
 _AUDIO_FIELDS = (

@@ -9,8 +9,6 @@ from typing import Any, Protocol
 from services.library.jobs.service import AudioOutput, Job, JobResult, Measurement
 from services.library.tracks.service import BPM_RANGE, KEYS, Analysis, StemSet, Track, TrackStore, change_track
 
-__all__ = ["TrackResultStore", "TrackResults"]
-
 
 class TrackResultStore(TrackStore, Protocol):
     async def store_outputs(self, outputs: Sequence[AudioOutput]) -> None: ...

@@ -15,8 +15,6 @@ from services.library.tracks.deletions import TrackDeletions
 from services.library.tracks.downloads import TrackDownloads
 from services.library.tracks.service import EDITABLE, Track, TrackFilter, Tracks, TrackSort, TrackStatus
 
-__all__ = ["TrackRpc"]
-
 _PAGE_SIZE_LIMIT = 100
 
 

@@ -17,25 +17,6 @@ from services.library.access import audio_not_ready, denied, listed_creator, may
 from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
 from services.library.storage.service import Reservations
 
-__all__ = [
-    "BPM_RANGE",
-    "EDITABLE",
-    "KEYS",
-    "Analysis",
-    "PendingDownload",
-    "StemSet",
-    "Track",
-    "TrackDeletion",
-    "TrackFilter",
-    "TrackSort",
-    "TrackStatus",
-    "TrackStore",
-    "Tracks",
-    "change_track",
-    "parse_key",
-    "require_owner",
-]
-
 BPM_RANGE = (20.0, 400.0)
 _TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 KEYS = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in _TONICS)

@@ -23,8 +23,6 @@ from services.library.tracks.service import (
     TrackStatus,
 )
 
-__all__ = ["TrackDocs"]
-
 _TRACKS = Collection(
     "tracks",
     (

@@ -20,8 +20,6 @@ from services.library.transfer.documents import COLLECTIONS, Progress, Tally, li
 from services.library.transfer.files import FILE_COLLECTIONS, WorkList, copy_blob, in_pages, keys_in
 from services.library.transfer.folder import BackupFolder, BlobEntry, KnownBlobs
 
-__all__ = ["Backup"]
-
 _ROUNDS = 10
 # The results of a job are stored within this time after its end.
 _RESULTS_SECONDS = 60.0

@@ -18,8 +18,6 @@ from services.library.transfer.backup import Backup
 from services.library.transfer.folder import PRIVATE_FILES, BackupFolder
 from services.library.transfer.restore import Restore
 
-__all__ = ["back_up", "restore"]
-
 
 def _progress(text: str) -> None:
     sys.stderr.write(text + "\n")

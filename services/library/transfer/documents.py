@@ -13,17 +13,6 @@ from kit.errors import AppError, Code
 from kit.ports import Collection, Doc, Docs
 from services.library.documents import walk
 
-__all__ = [
-    "COLLECTIONS",
-    "TRANSIENT_COLLECTIONS",
-    "Progress",
-    "Tally",
-    "compare",
-    "line",
-    "read_lines",
-    "synchronise",
-]
-
 Progress = Callable[[str], None]
 """Takes a line for the operator."""
 

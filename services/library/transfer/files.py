@@ -16,8 +16,6 @@ from kit.errors import AppError, Code
 from kit.ports import Blobs, Collection, Doc, Docs
 from services.library.documents import walk
 
-__all__ = ["FILE_COLLECTIONS", "BlobCopy", "WorkList", "blob_hash", "copy_blob", "holds", "in_pages", "keys_in"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -25,8 +25,6 @@ from kit.errors import AppError, Code
 from kit.security.private_files import write_private
 from services.library.transfer.files import BlobCopy
 
-__all__ = ["PRIVATE_FILES", "BackupFolder", "BlobEntry", "KnownBlobs", "entries_of"]
-
 PRIVATE_FILES = ("secret", "admin-token")
 _FORMAT = 1
 _MANIFEST = "manifest.json"

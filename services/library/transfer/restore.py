@@ -13,8 +13,6 @@ from services.library.transfer.files import copy_blob, holds, in_pages
 from services.library.transfer.folder import BackupFolder, BlobEntry, entries_of
 from services.library.transfer.usage import begin_filling, end_filling, require_unused
 
-__all__ = ["Restore"]
-
 
 class Restore:
     """Restores one backup. After an interruption, a second run completes it."""

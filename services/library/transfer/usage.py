@@ -18,8 +18,6 @@ from kit.ports import Clock, Collection, Doc, Docs
 from services.library.documents import walk
 from services.library.transfer.documents import COLLECTIONS
 
-__all__ = ["begin_filling", "end_filling", "require_unused", "using"]
-
 _LIBRARIES = Collection("library_processes")
 _FILLINGS = Collection("fillings")
 _FILLING = "latest"

@@ -19,8 +19,6 @@ from services.library.table import Table
 from services.library.webhooks.messages import PING, PublicKind, event_of, job_body, job_message_id, ping_body
 from services.library.webhooks.service import Webhook, Webhooks, WebhookStore, require_account, require_enabled
 
-__all__ = ["Deliveries", "Delivery", "DeliveryStatus", "FinishedJobStore"]
-
 _LOG_LIMIT = 1000  # deliveries per webhook
 _BATCH_SIZE = 200
 _ID_NAMESPACE = uuid.UUID("3b1f7f6e-2f0d-4b8e-9a55-5f2a1c0e7d46")

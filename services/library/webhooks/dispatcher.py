@@ -23,8 +23,6 @@ from services.library.webhooks.deliveries import Deliveries, Delivery, DeliveryS
 from services.library.webhooks.messages import signature
 from services.library.webhooks.service import Webhook, WebhookStore, signing_secrets
 
-__all__ = ["WebhookDispatcher"]
-
 _TIMEOUT_SECONDS = 10.0
 _LEASE_SECONDS = 60.0  # after this time without a result, another dispatcher takes over the delivery
 _POLL_SECONDS = 1.0

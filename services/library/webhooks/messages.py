@@ -15,18 +15,6 @@ from standardwebhooks import Webhook
 
 from services.library.jobs.service import AudioOutput, Job, JobState
 
-__all__ = [
-    "EVENTS",
-    "PING",
-    "PublicKind",
-    "event_of",
-    "job_body",
-    "job_message_id",
-    "new_signing_secret",
-    "ping_body",
-    "signature",
-]
-
 PING = "ping"
 EVENTS = ("job.completed", "job.failed", PING)
 

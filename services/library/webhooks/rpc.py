@@ -12,8 +12,6 @@ from services.library.webhooks.deliveries import Deliveries, Delivery
 from services.library.webhooks.dispatcher import WebhookDispatcher
 from services.library.webhooks.service import Webhook, Webhooks
 
-__all__ = ["WebhookRpc"]
-
 _PAGE_SIZE_LIMIT = 100
 
 

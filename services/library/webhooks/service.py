@@ -17,18 +17,6 @@ from kit.security.sealing import Sealer
 from services.library.access import not_found
 from services.library.webhooks.messages import EVENTS, new_signing_secret
 
-__all__ = [
-    "ALL_EVENTS",
-    "WEBHOOK_LIMIT",
-    "AddressPolicy",
-    "Webhook",
-    "WebhookStore",
-    "Webhooks",
-    "require_account",
-    "require_enabled",
-    "signing_secrets",
-]
-
 ALL_EVENTS = "*"
 WEBHOOK_LIMIT = 10
 """The number of webhooks that an account can have."""

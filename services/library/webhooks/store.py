@@ -10,8 +10,6 @@ from services.library.table import Table
 from services.library.webhooks.deliveries import Delivery
 from services.library.webhooks.service import Webhook
 
-__all__ = ["WebhookDocs"]
-
 _WEBHOOKS = Collection(
     "webhooks", (Index(("owner_id", "create_time")), Index(("owner_id", "slot"), unique=True, present="slot"))
 )

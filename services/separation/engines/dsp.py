@@ -18,8 +18,6 @@ from kit.engines import ModelDeclaration
 from services.separation.engines.spectral import EPSILON, Stft, in_windows, median_along, percussive_share, power
 from services.separation.service import STEMS, Engine, Mix, Samples
 
-__all__ = ["DSP", "DspEngine"]
-
 DSP = ModelDeclaration(
     name="dsp",
     description="Classical signal processing: quick, needs no weights",

@@ -15,8 +15,6 @@ from kit.engines import ModelDeclaration
 from services.separation.engines.spectral import Stft, in_windows, percussive_share, power
 from services.separation.service import Engine, Mix, Samples
 
-__all__ = ["HPSS", "HpssEngine"]
-
 HPSS = ModelDeclaration(
     name="hpss",
     description="Harmonic and percussive parts, the second stage of the pipeline",

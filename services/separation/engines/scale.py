@@ -13,8 +13,6 @@ from collections.abc import Iterable
 
 from kit.engines import Gain, Score
 
-__all__ = ["MULTISONG", "MUSDB18", "estimated", "measured"]
-
 MUSDB18 = "MUSDB18-HQ, test"
 MULTISONG = "MVSEP Multisong"
 _OFFSETS_DB = {MUSDB18: 1.75, MULTISONG: 2.44}

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from services.separation.service import Samples
 
-__all__ = ["CrossFade", "Window", "overlap_add", "read_windows", "trapezoid", "triangle"]
-
 
 @dataclass(frozen=True)
 class Window:

@@ -23,8 +23,6 @@ from kit.security.egress_client import UnusableResponse, save_web
 from kit.security.egress_policy import EgressPolicy
 from services.separation.lalalai.keys import Key
 
-__all__ = ["STEMS", "LalalaiClient", "SplitTrack", "TaskState", "failed", "is_transient"]
-
 STEMS = {
     "vocals": "vocals",
     "drums": "drum",

@@ -10,8 +10,6 @@ from soundwright.library.v1 import connection_service_pb2, connection_service_pb
 from kit.errors import AppError, Code
 from kit.security.identity import principal_scope
 
-__all__ = ["Key", "Keys"]
-
 
 @dataclass(frozen=True)
 class Key:

@@ -16,8 +16,6 @@ from services.separation.lalalai.client import failed
 from services.separation.service import LALALAI, Format, Samples
 from services.separation.stems import Files, OutputFile, StemWriter, audio_extension, describe_output, write_mix
 
-__all__ = ["Recording", "copy_recording", "fit"]
-
 _BLOCK_FRAMES = 65_536
 # Encoders add padding. A larger difference indicates another recording, or a preview.
 _TOLERANCE_SECONDS = 1.0

@@ -14,8 +14,6 @@ from services.separation.lalalai.client import LalalaiClient
 from services.separation.lalalai.keys import Key, Keys
 from services.separation.service import LALALAI
 
-__all__ = ["LalalaiTasks"]
-
 _PAGE_SIZE = 100
 _PAGE_LIMIT = 200
 _UNFINISHED = (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING)

@@ -31,8 +31,6 @@ from services.separation.settings import SeparationSettings
 from services.separation.stems import Files, OutputFile
 from services.separation.worker import STEMS_FOLDER
 
-__all__ = ["LalalaiWorker"]
-
 # The progress after each step. The separation at lalal.ai takes longest.
 _SENT_RATIO, _SPLIT_RATIO, _FETCHED_RATIO = 0.1, 0.9, 0.95
 _POLL_LIMIT_SECONDS = 15.0

@@ -23,8 +23,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
 
-__all__ = ["admin_routes"]
-
 _STATES = {
     job_pb2.JOB_STATE_QUEUED: "queued",
     job_pb2.JOB_STATE_RUNNING: "processing",

@@ -24,8 +24,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
-__all__ = ["platform_routes"]
-
 _FETCH_SECONDS = 30.0
 _Component = Literal["separation", "generation"]
 _Weights = Literal["built_in", "present", "missing", "fetching", "failed", "not_installed"]

@@ -24,8 +24,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
 from services.gateway.records import own_track
 
-__all__ = ["agent_routes"]
-
 # Exceeds the timeouts of the language model and of the rules that replace it, together.
 _CHAT_SECONDS = 120.0
 _CHECK_SECONDS = 30.0

@@ -24,8 +24,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Percent, Time, Uuid, documented
 from services.gateway.records import own_job, own_track
 
-__all__ = ["analysis_routes"]
-
 
 class AnalyzeParameters(BaseModel):
     """The track to analyse and the features to measure."""

@@ -25,8 +25,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Percent, Time, Uuid, documented
 from services.gateway.records import own_job
 
-__all__ = ["BatchParameters", "batch_request", "batch_routes"]
-
 _TRACK_LIMIT = 100
 
 

@@ -18,8 +18,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, documented
 
-__all__ = ["connection_routes"]
-
 
 class Connection(TypedDict):
     """A connection to another service. Its key or token is never returned."""

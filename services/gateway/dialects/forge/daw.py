@@ -25,8 +25,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented, file_responses
 from services.gateway.records import own_track
 
-__all__ = ["daw_routes"]
-
 _SCHEMA_PATH = "/schemas/daw-manifest.json"
 _SCHEMA_TYPE = "application/schema+json"
 _FILE_COUNT_LIMIT = 32

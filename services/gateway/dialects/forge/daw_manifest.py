@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["DAW_MANIFEST_SCHEMA"]
-
 _DAY_MS = 86_400_000
 
 

@@ -13,8 +13,6 @@ from services.gateway.http.dialect import Dialect
 from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass
 
-__all__ = ["FORGE"]
-
 _SHORT = {
     "UNAUTHORIZED": "Unauthorized",
     "ACCESS_DENIED": "Access denied",

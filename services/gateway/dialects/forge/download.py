@@ -26,8 +26,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented
 from services.gateway.records import created_track, own_job, own_track
 
-__all__ = ["download_routes"]
-
 # Long playlists are read completely, and each of their tracks becomes a job.
 _TIMEOUT_SECONDS = 300.0
 _QUALITIES = ("lossless", "high", "medium", "low")

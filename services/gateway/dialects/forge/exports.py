@@ -31,8 +31,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
 from services.gateway.records import find_track, own_job, own_track
 
-__all__ = ["export_routes"]
-
 _FILE_PATH = "downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac"
 
 

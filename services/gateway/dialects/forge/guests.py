@@ -21,8 +21,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import ResponseDoc, Uuid, documented
 
-__all__ = ["guest_routes"]
-
 
 class BrowserAccount(TypedDict):
     """The account of a browser session."""

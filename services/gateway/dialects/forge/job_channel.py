@@ -11,8 +11,6 @@ from services.gateway.dialects.forge.serializers import JOB_TYPES, stem_to_wire
 from services.gateway.job_kinds import job_kind
 from services.gateway.job_views import error_text, progress, progress_message, status
 
-__all__ = ["FORGE_TOPICS", "JobChannel", "result_to_wire"]
-
 
 class JobChannel:
     """The topic ``jobs:<id>`` of one client. A :class:`~services.gateway.channels.topics.JobTopic`.

@@ -29,8 +29,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import ResponseDoc, documented
 from services.gateway.records import own_job
 
-__all__ = ["job_routes"]
-
 # Callers may filter by the public name of a kind and by its internal name.
 _KINDS = {kind.public_type: kind for kind in JOB_KINDS.values()} | {kind.word: kind for kind in JOB_KINDS.values()}
 _STATES = {

@@ -22,8 +22,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Uuid, documented
 
-__all__ = ["lalalai_routes"]
-
 _PROVIDER = "lalalai"
 # Includes slow responses of lalal.ai.
 _TIMEOUT_SECONDS = 60.0

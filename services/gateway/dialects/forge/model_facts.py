@@ -8,8 +8,6 @@ from pydantic import Field
 from soundwright.models.v1 import model_pb2
 from typing_extensions import TypedDict
 
-__all__ = ["ModelFacts", "model_facts"]
-
 
 class ModelFile(TypedDict):
     """A file that a model needs."""

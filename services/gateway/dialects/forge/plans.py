@@ -21,8 +21,6 @@ from services.gateway.job_retries import BATCH_SECONDS
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Uuid, documented
 
-__all__ = ["plan_routes"]
-
 _TRACKS_PER_REQUEST = 10  # that a plan counts for the rate limit
 
 

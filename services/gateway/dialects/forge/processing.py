@@ -26,8 +26,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Percent, Seconds, Uuid, documented
 from services.gateway.records import own_job, own_track
 
-__all__ = ["SeparationParameters", "processing_routes", "separation_parameters"]
-
 
 class ChainStep(TypedDict):
     """A further separation, of a stem."""

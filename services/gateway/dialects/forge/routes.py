@@ -32,8 +32,6 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.health import UNHEALTHY, HealthReport
 from services.gateway.openapi.responses import documented
 
-__all__ = ["forge_routes"]
-
 
 def forge_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter()

@@ -18,19 +18,6 @@ from services.gateway.http.playback import segment_count, segment_frame_count
 from services.gateway.job_kinds import JOB_KINDS, job_kind
 from services.gateway.job_views import download_error, download_status, error_text, progress, progress_message, status
 
-__all__ = [
-    "JOB_TYPES",
-    "batch_counts",
-    "data",
-    "job_to_wire",
-    "json_text",
-    "listing",
-    "splice",
-    "stem_to_wire",
-    "time_to_wire",
-    "track_to_wire",
-]
-
 JOB_TYPES: dict[int, JobType] = {kind: descriptor.public_type for kind, descriptor in JOB_KINDS.items()}
 """Public names of job kinds."""
 

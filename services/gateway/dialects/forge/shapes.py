@@ -11,21 +11,6 @@ from services.gateway.job_kinds import JOB_KINDS
 from services.gateway.job_views import DownloadStatus, JobStatus
 from services.gateway.openapi.responses import EXTRA_FIELDS, Bytes, Seconds, Time, Uuid
 
-__all__ = [
-    "AnalysisValues",
-    "Data",
-    "ForgeError",
-    "Job",
-    "JobSummary",
-    "JobType",
-    "Page",
-    "PageMeta",
-    "Started",
-    "Stem",
-    "Track",
-    "TrackStatus",
-]
-
 T = TypeVar("T")
 _Text = Annotated[str, Field(examples=["Blinding Lights"])]
 _Sentence = Annotated[str | None, Field(description="The reason as a sentence.", examples=[None])]

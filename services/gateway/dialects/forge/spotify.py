@@ -21,8 +21,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Seconds, Uuid, documented
 
-__all__ = ["Skipped", "skipped_to_wire", "spotify_routes"]
-
 # Includes waits that Spotify's rate limit requires, and the pages of long playlists.
 _TIMEOUT_SECONDS = 120.0
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")

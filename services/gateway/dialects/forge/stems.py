@@ -24,8 +24,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented, file_responses, made_file_responses
 from services.gateway.records import own_job, own_track
 
-__all__ = ["stem_routes"]
-
 _PIXEL_FRAMES_LIMIT = 1 << 24
 _SEPARATION_LIMIT = 20
 _PIXEL_COLUMNS_LIMIT = 1024

@@ -17,8 +17,6 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
 
-__all__ = ["storage_routes"]
-
 
 class StorageUsage(TypedDict):
     """The storage of an account in bytes."""

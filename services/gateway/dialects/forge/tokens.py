@@ -21,8 +21,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
 
-__all__ = ["token_routes"]
-
 
 class NewTokenParameters(BaseModel):
     """A name for the token, and its lifetime."""

@@ -30,8 +30,6 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import BINARY, documented
 from services.gateway.records import denied_is_unknown, own_track
 
-__all__ = ["track_routes"]
-
 # The library checks the real limits of the fields. This one only bounds the request.
 _Text = Annotated[str, Field(max_length=100_000)]
 _Whole = Annotated[str, Query(max_length=500, description="The complete name, ignoring case and diacritics.")]

@@ -24,8 +24,6 @@ from services.gateway.http.reservations import Reservation
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Bytes, Time, Uuid, documented
 
-__all__ = ["upload_routes"]
-
 _PART_URL = "https://files.example.com/soundwright/uploads/0f8fad5b?partNumber=1&X-Amz-Signature=5d41402abc4b2a76"
 
 

@@ -28,8 +28,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
 
-__all__ = ["webhook_routes"]
-
 _Status = Literal["pending", "delivered", "failed"]
 _STATUSES: dict[pb.WebhookDeliveryStatus.ValueType, _Status] = {
     pb.WEBHOOK_DELIVERY_STATUS_PENDING: "pending",

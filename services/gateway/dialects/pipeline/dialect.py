@@ -13,8 +13,6 @@ from services.gateway.http.dialect import Dialect
 from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass
 
-__all__ = ["PIPELINE"]
-
 
 def render(problem: Problem) -> Response:
     """Return ``{"detail"}`` with a sentence, or with FastAPI's list of errors if the form is incomplete."""

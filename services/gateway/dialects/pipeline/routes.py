@@ -36,8 +36,6 @@ from services.gateway.http.uploads import UploadPolicy
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import BINARY, documented, file_responses, route_doc
 
-__all__ = ["JobView", "pipeline_job_view", "pipeline_only_routes", "pipeline_routes"]
-
 JobView = Callable[[library_pb.GetJobResponse], Response]
 """Returns the response of ``GET /job/{id}`` for one kind of job."""
 

@@ -12,15 +12,6 @@ from kit.pipeline import PIPELINE_TRACKS
 from kit.ports import Blobs
 from services.gateway.openapi.responses import Uuid
 
-__all__ = [
-    "Outputs",
-    "PipelineConfig",
-    "PipelineJob",
-    "documented_outputs",
-    "job_to_wire",
-    "outputs_to_wire",
-]
-
 _Time = Annotated[
     str, Field(description="UTC with microseconds, without a time zone", examples=["2026-03-04T18:30:00.120045"])
 ]

@@ -18,8 +18,6 @@ from services.gateway.http.dialect import Dialect
 from services.gateway.http.problems import Problem, problem_of
 from services.gateway.http.rate_limits import RateClass
 
-__all__ = ["SOUNDBOX", "SuccessRoute"]
-
 _CONTRACT_MESSAGES = {
     "NOT_FOUND": "Not found",
     "FILE_NOT_FOUND": "Not found",

@@ -32,8 +32,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
-__all__ = ["favorite_routes"]
-
 
 class Favorite(Clip):
     """A clip among the favorites of a user."""

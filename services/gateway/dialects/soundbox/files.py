@@ -25,8 +25,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented, file_responses
 
-__all__ = ["clip_id_of_file", "file_routes"]
-
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
 

@@ -38,8 +38,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
-__all__ = ["find_job", "generate_routes", "job_routes", "job_view"]
-
 _PRIORITIES = ("admin", "premium", "standard", "free")
 _MAX_VARIATIONS = 8
 _SEED_LIMIT = 2**63

@@ -11,8 +11,6 @@ from kit.errors import AppError, Code
 from kit.security.identity import ADDRESS_PREFIX, ANONYMOUS_PREFIX, Principal, principal_scope, require_principal
 from services.gateway.dialects.soundbox.params import bad_request
 
-__all__ = ["owner_ids", "public_user_id", "user_scope"]
-
 _ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -48,8 +48,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import EXTRA_FIELDS, documented
 
-__all__ = ["find_clip", "library_routes"]
-
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 _SORTS = {
     "recent": pb.GENERATION_SORT_RECENT,

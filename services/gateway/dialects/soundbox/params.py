@@ -30,43 +30,6 @@ from services.gateway.http.parameters import body_schema, json_object, limited_b
 from services.gateway.http.playback import PIXEL_FRAMES
 from services.gateway.http.problems import details_of
 
-__all__ = [
-    "AudioName",
-    "Clamped",
-    "ClipId",
-    "FamilyFilter",
-    "Flag",
-    "HistoryLength",
-    "Ids",
-    "IdsBody",
-    "ImageName",
-    "Integer",
-    "Keyword",
-    "MaxDuration",
-    "MinDuration",
-    "ModelFilter",
-    "Number",
-    "OptionalText",
-    "PageNumber",
-    "PageSize",
-    "PixelFrames",
-    "PlaylistId",
-    "Prefix",
-    "SearchText",
-    "Text",
-    "UserBody",
-    "UserId",
-    "bad_request",
-    "clean",
-    "is_one_of",
-    "json_body",
-    "normalize_user_id",
-    "read_json",
-    "user_id_of",
-    "valid_ids",
-    "validate_body",
-]
-
 _ID_COUNT_LIMIT = 100
 _USER_ID_LIMIT = 100
 _SEARCH_LIMIT = 200

@@ -34,8 +34,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
-__all__ = ["find_playlist", "playlist_routes"]
-
 _ID = re.compile(r"pl_[0-9a-f]{12}")
 _NAME_LIMIT = 100
 _DESCRIPTION_LIMIT = 500

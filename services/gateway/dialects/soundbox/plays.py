@@ -32,8 +32,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
-__all__ = ["play_routes", "trending"]
-
 _NAME_LIMIT = 50
 _SESSION_LIMIT = 100
 

@@ -48,8 +48,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
-__all__ = ["queue_routes"]
-
 _STATUS_SECONDS = 3.0
 _MODEL_STATUS_NAMES: dict[int, ModelStatus] = {
     pb.MODEL_STATUS_LOADING: "loading",

@@ -37,8 +37,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
-__all__ = ["radio_routes"]
-
 _WORDS_BY_STATION = {
     "ambient": "ambient soundscape atmospheric drone",
     "lofi": "lo-fi lofi chillhop",

@@ -17,8 +17,6 @@ from services.gateway.dialects.soundbox.tags import tag_routes
 from services.gateway.dialects.soundbox.utility import utility_routes
 from services.gateway.dialects.soundbox.votes import vote_routes
 
-__all__ = ["soundbox_only_routes", "soundbox_routes"]
-
 
 def soundbox_routes(gateway: Gateway) -> APIRouter:
     """Return all routes but ``GET /job/{job_id}``, which also serves pipeline jobs on the default listener."""

@@ -25,23 +25,6 @@ from services.gateway.file_paths import hex_id
 from services.gateway.http.parameters import require_uuid
 from services.gateway.job_kinds import unpacked
 
-__all__ = [
-    "clip_id",
-    "clip_to_history",
-    "clip_to_wire",
-    "clips_to_wire",
-    "duration_to_wire",
-    "job_spec",
-    "job_to_wire",
-    "page_to_wire",
-    "preview",
-    "priority_name",
-    "progress_of",
-    "slug",
-    "status_name",
-    "time_to_wire",
-]
-
 _STATUS_NAMES: dict[job_pb2.JobState.ValueType, ClipStatus] = {
     job_pb2.JOB_STATE_QUEUED: "queued",
     job_pb2.JOB_STATE_RUNNING: "processing",

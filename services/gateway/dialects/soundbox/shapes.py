@@ -9,23 +9,6 @@ from typing_extensions import TypedDict
 
 from services.gateway.openapi.responses import EXTRA_FIELDS, Percent
 
-__all__ = [
-    "Clip",
-    "ClipJob",
-    "ClipPage",
-    "ClipStatus",
-    "Done",
-    "HexId",
-    "HistoryEntry",
-    "Paged",
-    "Playlist",
-    "PriorityName",
-    "SoundboxError",
-    "SpacedTime",
-    "StationTracks",
-    "Tracks",
-]
-
 HexId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714"])]
 NaiveTime = Annotated[str, Field(description="UTC, without a time zone.", examples=["2026-03-04T18:30:00"])]
 SpacedTime = Annotated[str, Field(description="UTC, without a time zone.", examples=["2026-03-04 18:30:00"])]

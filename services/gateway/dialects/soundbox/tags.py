@@ -31,8 +31,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
-__all__ = ["tag_routes"]
-
 _CATEGORY_LIMIT = 64
 _CLIENT_ERRORS = (Code.INVALID_ARGUMENT, Code.UNPROCESSABLE, Code.NOT_FOUND, Code.CONFLICT)
 

@@ -20,8 +20,6 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import EXTRA_FIELDS, documented
 
-__all__ = ["utility_routes"]
-
 log = get_logger()
 
 

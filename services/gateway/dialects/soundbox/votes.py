@@ -36,8 +36,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
-__all__ = ["vote_routes"]
-
 _REASON_LIMIT = 50
 _REASON_COUNT_LIMIT = 10
 _NOTES_LIMIT = 1000

@@ -21,8 +21,6 @@ from services.generation.service import MUSIC, SOUND, Clip, Engine, Take
 if TYPE_CHECKING:
     from services.generation.engines.audiocraft.model import Model
 
-__all__ = ["MODELS", "AudiocraftEngine"]
-
 # The code of audiocraft is under MIT, its weights under CC-BY-NC 4.0 (LICENSE_weights and the model cards of audiocraft). Sizes and digests of the files on the hub are
 # not verified, and the memory on a GPU is not measured, so these facts stay None.
 _declare = functools.partial(ModelDeclaration, code_licence="MIT", weights_licence="CC-BY-NC-4.0", needs_weights=True)

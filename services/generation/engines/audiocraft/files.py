@@ -11,8 +11,6 @@ from pathlib import Path
 from kit.errors import AppError, Code
 from kit.hub import cached_file, hub_file
 
-__all__ = ["CHECKPOINT", "TEXT_ENCODER", "are_present", "find", "unavailable"]
-
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
 TEXT_ENCODER = ("config.json", "tokenizer.json", "model.safetensors")
 

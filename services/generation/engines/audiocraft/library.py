@@ -27,8 +27,6 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-__all__ = ["AudioGen", "MAGNeT", "MusicGen", "convert_audio", "drawing", "separate_rows", "text_encoders"]
-
 
 class _StubModule(types.ModuleType):
     """A stub module that contains only the given attributes."""

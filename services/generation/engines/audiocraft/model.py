@@ -27,8 +27,6 @@ from torch.nn import functional
 from services.generation.engines.audiocraft import library
 from services.generation.service import Clip, Take
 
-__all__ = ["KINDS", "Kind", "Model"]
-
 
 @dataclass(frozen=True)
 class Kind:

@@ -22,8 +22,6 @@ from omegaconf.base import ContainerMetadata, Metadata
 from kit.errors import AppError, Code
 from services.generation.engines.audiocraft import files, library
 
-__all__ = ["load"]
-
 CONFIGURATION = [
     *(DictConfig, ListConfig, Metadata, ContainerMetadata),
     *(nodes.AnyNode, nodes.StringNode, nodes.IntegerNode, nodes.FloatNode, nodes.BooleanNode),

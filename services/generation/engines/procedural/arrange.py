@@ -18,9 +18,6 @@ from services.generation.engines.procedural.players import BASS_LOWEST_MIDI, bas
 from services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
 from services.generation.engines.procedural.styles import STYLES, Layer, Style
 
-__all__ = ["Plan", "arrange"]
-
-
 _INTRO_LEAST_SECONDS = 20.0
 _SHORTEST_BAR = 0.15  # of a whole bar; what is left of a piece after its last whole bar is a bar if it is longer
 _HELD_LEAST_BARS = 8  # in shorter pieces, the band plays on through the last bar

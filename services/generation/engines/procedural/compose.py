@@ -12,8 +12,6 @@ from services.generation.engines.procedural.prompt import Mood, Request, parse_p
 from services.generation.engines.procedural.score import STEMS, Key, Song
 from services.generation.engines.procedural.styles import STYLES, Layer, Style
 
-__all__ = ["compose", "compose_loop", "plan_music", "seed_for"]
-
 _DEFAULT_STYLES = ("pop", "synthwave", "lofi", "house", "funk", "soul", "cinematic")
 _NEUTRAL = Mood(None, 0.0, 0.8, _DEFAULT_STYLES)
 _SUSTAINED = ("pad", "dark_pad", "strings", "choir", "organ", "brass")

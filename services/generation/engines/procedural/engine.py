@@ -17,8 +17,6 @@ from services.generation.engines.procedural.sounds import ambience_cues, design,
 from services.generation.engines.procedural.waves import fade
 from services.generation.service import MUSIC, SOUND, Clip, Engine, Take
 
-__all__ = ["COMPOSER", "SOUND_DESIGNER", "ProceduralEngine"]
-
 Samples = NDArray[np.float32]
 
 _RATE_HZ = 44100

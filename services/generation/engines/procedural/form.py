@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Section", "form"]
-
 _ENERGY = {"intro": 0.72, "verse": 0.82, "chorus": 1.0, "bridge": 0.7, "outro": 0.75}
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from services.generation.engines.procedural.score import Key
 
-__all__ = ["Chord", "chord_tones", "nearest_pitch", "progression", "scale_pitches", "voicing"]
-
 _DEGREES = {"I": 0, "II": 1, "III": 2, "IV": 3, "V": 4, "VI": 5, "VII": 6}
 _NUMERAL = re.compile(r"(b?)([IViv]+)(o?)(7?)(sus)?$")
 _MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)

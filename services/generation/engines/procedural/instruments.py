@@ -27,8 +27,6 @@ from services.generation.engines.procedural.tones import (
 )
 from services.generation.engines.procedural.waves import Wave
 
-__all__ = ["INSTRUMENTS", "Instrument"]
-
 Play = Callable[[Tone, int, np.random.Generator], Wave]
 
 

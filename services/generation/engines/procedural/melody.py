@@ -12,8 +12,6 @@ import numpy as np
 from services.generation.engines.procedural.harmony import Chord, scale_pitches
 from services.generation.engines.procedural.score import Key, Note
 
-__all__ = ["Motif", "compose_motif", "sing"]
-
 
 @dataclass(frozen=True)
 class Motif:

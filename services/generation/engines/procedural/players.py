@@ -15,8 +15,6 @@ from services.generation.engines.procedural.harmony import Chord, voicing
 from services.generation.engines.procedural.score import Note
 from services.generation.engines.procedural.styles import Layer, Style
 
-__all__ = ["BASS_LOWEST_MIDI", "bass_bar", "drum_bar", "layer_bar"]
-
 BASS_LOWEST_MIDI = 31
 _LOUDNESS = {"X": 1.0, "x": 0.85, "o": 0.55, ",": 0.32}
 

@@ -9,8 +9,6 @@ from types import MappingProxyType
 
 from services.generation.engines.procedural.score import PITCH_CLASSES
 
-__all__ = ["Mood", "Request", "find_words", "parse_prompt", "words_of"]
-
 _TEMPO_BPM = re.compile(
     r"\b(\d{2,3})(?:\.\d+)?\s*-?\s*bpm\b|\bbpm\s*(?:of|:|=)?\s*(\d{2,3})\b|\btempo\s*(?:of|:|=)?\s*(\d{2,3})\b"
 )

@@ -14,8 +14,6 @@ from services.generation.engines.procedural.score import STEMS, Note, Song, Trac
 from services.generation.engines.procedural.tones import Tone
 from services.generation.engines.procedural.waves import fade
 
-__all__ = ["mix", "render_stems"]
-
 Samples = NDArray[np.float32]
 
 _PEAK = 0.89

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PITCH_CLASSES", "STEMS", "Key", "Note", "Song", "Track"]
-
 STEMS = ("drums", "bass", "vocals", "other")
 """The stems of a song, in the order that separation uses."""
 

@@ -9,8 +9,6 @@ from types import MappingProxyType
 from services.generation.engines.procedural.arrange import Plan, arrange
 from services.generation.engines.procedural.score import Key, Song
 
-__all__ = ["SONGS", "song"]
-
 
 def _plan(name: str, style: str, tempo_bpm: float, key: str, seed: int, progression: str, lead: str) -> Plan:
     return Plan(name, style, tempo_bpm, Key.parse(key), 30.0, seed, progression, lead)

@@ -14,8 +14,6 @@ from services.generation.engines.procedural.prompt import find_words, words_of
 from services.generation.engines.procedural.textures import Stage
 from services.generation.engines.procedural.waves import Wave
 
-__all__ = ["SOURCES", "Cue", "ambience_cues", "cues", "design", "render_cue"]
-
 Samples = NDArray[np.float32]
 
 _TEXTURE_RMS = 0.12

@@ -24,8 +24,6 @@ from services.generation.engines.procedural.drums import (
     SNARE,
 )
 
-__all__ = ["STYLES", "Layer", "Style"]
-
 Groove = Mapping[int, str]
 
 

@@ -31,8 +31,6 @@ from demucs.htdemucs import HTDemucs
 
 from kit.errors import AppError, Code
 
-__all__ = ["SUFFIXES", "architecture", "read_network"]
-
 SUFFIXES = (".safetensors", ".th")
 NETWORK_CLASSES = {f"{network.__module__}.{network.__qualname__}": network for network in (Demucs, HDemucs, HTDemucs)}
 _ARCHITECTURES = {Demucs: "Demucs", HDemucs: "Hybrid Demucs", HTDemucs: "Hybrid Transformer Demucs"}

@@ -21,8 +21,6 @@ from services.separation.engines.demucs.transforms import InverseTransform
 from services.separation.engines.networks import exported
 from services.separation.engines.networks.exported import CompiledModel
 
-__all__ = ["CompiledNetwork", "Mode", "compiled", "export"]
-
 Mode = Literal["mixed", "fast"]
 _ALL_LEVELS = frozenset(range(16))
 PLANS: Mapping[Mode, Plan] = {

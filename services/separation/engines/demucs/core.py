@@ -27,8 +27,6 @@ from demucs.htdemucs import HTDemucs
 from demucs.transformer import CrossTransformerEncoder, MyGroupNorm
 from torch import Tensor, nn
 
-__all__ = ["Core", "Plan", "can_be_rewritten"]
-
 _STRUCTURE_OF_BRANCH = (nn.Conv1d, nn.GroupNorm, nn.GELU, nn.Conv1d, nn.GroupNorm, nn.GLU, LayerScale)
 
 

@@ -24,8 +24,6 @@ from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
 from services.separation.engines.networks.exported import exclusive, is_installed
 from services.separation.service import FALLBACK
 
-__all__ = ["DemucsEngine"]
-
 log = get_logger()
 
 

@@ -16,8 +16,6 @@ from pathlib import Path
 
 from kit.log import get_logger
 
-__all__ = ["export_model"]
-
 _NICENESS = 10
 log = get_logger()
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from kit.engines import ModelDeclaration, ModelFile
 from kit.hub import cached_model_file
 
-__all__ = ["are_present", "network_path"]
-
 
 def are_present(declaration: ModelDeclaration, model_dir: Path | None) -> bool:
     """Return whether all networks of a model are in ``model_dir``, or, if that is None, in the cache of the hub."""

@@ -21,8 +21,6 @@ from kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
 from services.separation.engines.scale import MUSDB18, estimated
 from services.separation.service import FALLBACK, STEMS
 
-__all__ = ["MODELS"]
-
 _PAPER = "https://arxiv.org/abs/2211.08553"
 _HYBRID_TRANSFORMER_BYTES = 84_025_440
 

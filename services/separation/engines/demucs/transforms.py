@@ -8,8 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["InverseTransform"]
-
 _OVERLAP = 4
 """Frames that contain a sample."""
 

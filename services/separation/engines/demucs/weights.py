@@ -23,8 +23,6 @@ from services.separation.engines.demucs.checkpoints import read_network
 from services.separation.engines.demucs.files import network_path
 from services.separation.engines.networks import Bag
 
-__all__ = ["alone", "load_from_folder", "load_from_hub", "on_device"]
-
 OVERLAP = 0.25  # of ``demucs.apply.apply_model``
 
 

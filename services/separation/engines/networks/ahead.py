@@ -10,8 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TypeVar
 
-__all__ = ["Passed", "in_order"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

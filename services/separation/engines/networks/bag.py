@@ -13,8 +13,6 @@ from services.separation.engines.networks.batch_size import BatchSize
 from services.separation.engines.networks.shared_batches import Rows
 from services.separation.service import Samples
 
-__all__ = ["Bag", "read_frames"]
-
 
 @dataclass(frozen=True)
 class Bag:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["OUT_OF_MEMORY", "BatchSize"]
-
 OUT_OF_MEMORY = "OUT_OF_MEMORY"
 """The reason of the error of a batch that does not fit into the memory of the device."""
 

@@ -12,8 +12,6 @@ from services.separation.engines.windows import Window
 from services.separation.service import Mix, Samples
 from services.separation.upright import BLOCK_SECONDS
 
-__all__ = ["batches", "blocks_at_rate", "stems_at_rate"]
-
 
 def batches(windows: Iterable[Window], count: Callable[[], int]) -> Iterator[Sequence[Window]]:
     """Yield runs of consecutive windows of equal size; ``count`` returns the length of the next one at most."""

@@ -27,8 +27,6 @@ from services.separation.engines.windows import CrossFade, Window, read_windows,
 from services.separation.service import Engine, Mix, Samples
 from services.separation.upright import Upright, channel_pairs, with_remainder
 
-__all__ = ["CpuMode", "GpuMode", "NetworkEngine"]
-
 CpuMode = Literal["exact", "mixed", "fast"]
 GpuMode = Literal["exact", "mixed"]
 

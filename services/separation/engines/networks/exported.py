@@ -26,8 +26,6 @@ from kit.scratch import process_folder
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["CompiledModel", "exclusive", "export", "is_installed", "version"]
-
 _FILE = "network.xml"
 _LOCK = ".lock"
 

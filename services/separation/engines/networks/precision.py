@@ -6,8 +6,6 @@ import contextlib
 
 import torch
 
-__all__ = ["cpu_has_bfloat16", "precision"]
-
 
 def cpu_has_bfloat16() -> bool:
     """Return whether this CPU computes in bfloat16. Others imitate it, which is slow."""

@@ -14,8 +14,6 @@ from kit.errors import AppError
 from services.separation.engines.networks.batch_size import OUT_OF_MEMORY, BatchSize
 from services.separation.service import Samples
 
-__all__ = ["Rows", "SharedBatches"]
-
 Rows = tuple[int, ...] | None
 """Indices of the outputs that a job needs; None: all."""
 

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from services.separation.engines.roformer.config import RoformerConfig
 
-__all__ = ["mel_bands"]
-
 # The mel scale of Slaney's Auditory Toolbox: linear up to 1000 Hz, logarithmic above.
 _HZ_PER_MEL = 200 / 3
 _BREAK_HZ = 1000.0

@@ -13,16 +13,6 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = [
-    "CONFIG_BYTES",
-    "DEFAULT_BANDS",
-    "RoformerConfig",
-    "UnsupportedConfig",
-    "config_path",
-    "parse_config",
-    "read_config",
-]
-
 CONFIG_BYTES = 64_000
 """Limit of the size of a configuration file. Public ones have 1 to 5 kB."""
 

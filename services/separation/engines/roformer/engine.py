@@ -21,8 +21,6 @@ from services.separation.engines.roformer.config import (
 from services.separation.engines.roformer.models import CONFIGS, MODELS
 from services.separation.service import FALLBACK
 
-__all__ = ["RoformerEngine"]
-
 
 class RoformerEngine(NetworkEngine):
     """RoFormer networks behind the Engine Protocol.

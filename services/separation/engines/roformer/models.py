@@ -24,8 +24,6 @@ from services.separation.engines.roformer.config import DEFAULT_BANDS, RoformerC
 from services.separation.engines.scale import MULTISONG, MUSDB18, estimated
 from services.separation.service import FALLBACK, STEMS
 
-__all__ = ["CONFIGS", "MODELS"]
-
 _MSST = "https://github.com/ZFTurbo/Music-Source-Separation-Training"
 _SCORES = f"{_MSST}/blob/main/docs/pretrained_models.md"
 

