@@ -207,23 +207,22 @@ async def _process(
     connection, alive = _server.fork(function.partition(":")[0])
     try:
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=_LINE_LIMIT_BYTES)
-        try:
-            with contextlib.suppress(OSError):
-                writer.write(json.dumps(request).encode() + b"\n")
-                await writer.drain()
-            async with contextlib.aclosing(_messages(reader)) as messages:
-                yield messages
-        finally:
-            os.close(alive)
-            alive = -1
-            with contextlib.suppress(OSError):
-                writer.write_eof()  # ends the process also if the server has died
-                while await reader.read(_LINE_LIMIT_BYTES):  # until the process has ended
-                    pass
-            writer.close()
+    except BaseException:
+        os.close(alive)
+        raise
+    try:
+        with contextlib.suppress(OSError):
+            writer.write(json.dumps(request).encode() + b"\n")
+            await writer.drain()
+        async with contextlib.aclosing(_messages(reader)) as messages:
+            yield messages
     finally:
-        if alive >= 0:
-            os.close(alive)
+        os.close(alive)
+        with contextlib.suppress(OSError):
+            writer.write_eof()  # ends the process also if the server has died
+            while await reader.read(_LINE_LIMIT_BYTES):  # until the process has ended
+                pass
+        writer.close()
 
 
 async def _messages(stdout: asyncio.StreamReader) -> AsyncGenerator[dict[str, Any] | None, None]:
