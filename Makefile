@@ -153,6 +153,7 @@ check: setup  ## Check formatting, lint, types, import rules, contracts, licence
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.stubs --check
 	$(BIN)/python -m tools.models_doc --check
+	$(BIN)/python -m tools.errors_doc --check
 	$(BIN)/python -m tools.licences --check
 	$(BIN)/python -m tools.studio_api --check
 	$(NPM) --prefix studio run check
@@ -177,8 +178,9 @@ studio-api: setup  #: Generate the studio's types of the API from the OpenAPI do
 	$(BIN)/python -m tools.studio_api
 
 .PHONY: docs
-docs: setup  ## Generate docs/MODELS.md, docs/LICENCES.md and the model names of the gateway
+docs: setup  ## Generate docs/MODELS.md, docs/ERRORS.md, docs/LICENCES.md and the model names of the gateway
 	$(BIN)/python -m tools.models_doc
+	$(BIN)/python -m tools.errors_doc
 	$(BIN)/python -m tools.licences
 
 # `make lock UPGRADE=` keeps the versions, adds what pyproject.toml newly requires, and reads all hashes again. The markers are

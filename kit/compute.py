@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
-from kit import log
-from kit.errors import AppError, Code
+from kit import errors, log
+from kit.errors import AppError
 from kit.free_space import full_disk
 from kit.metrics import ENGINE_GPU_MEMORY, ENGINE_GPU_MEMORY_PEAK, GPU_MEMORY
 
@@ -153,7 +153,7 @@ class EngineProcesses(Generic[E]):
                     return lane
                 self._discard(lane)
             if self._closed:
-                raise AppError(Code.UNAVAILABLE, "STOPPING", "The service is stopping. Try again in a minute.")
+                raise errors.STOPPING("The service is stopping. Try again in a minute.")
             process = _EngineProcess(self._build, self._lane_count)
             self._processes.add(process)
             first, *others = process.lanes
@@ -291,12 +291,7 @@ class _Lane:
             exit_code = self.process.exit_code()
             if not self.process.ended:
                 logger.error("engine.process_died", exit_code=exit_code)
-            raise report_error or AppError(
-                Code.UNAVAILABLE,
-                "ENGINE_DIED",
-                "The engine process ended unexpectedly. It may have run out of memory. Try again.",
-                {"exit_code": exit_code},
-            ) from error
+            raise report_error or errors.ENGINE_DIED(exit_code=exit_code) from error
 
     def close(self) -> None:
         """Close the connection, which no other thread may use: its file descriptor could stand for another file then."""
@@ -395,10 +390,10 @@ def _portable(error: Exception) -> Exception:
     if isinstance(error, FileNotFoundError):
         # A folder of blobs removes the files of a deleted track at once, also those that a job reads.
         logger.warning("engine.file_not_found", path=error.filename)
-        return AppError(Code.NOT_FOUND, "BLOB_NOT_FOUND", "A file that this job reads was deleted.")
+        return errors.BLOB_NOT_FOUND("A file that this job reads was deleted.")
     if not isinstance(error, _Stopped):
         logger.exception("engine.failed")
-    return AppError(Code.INTERNAL, "INTERNAL", "The computation failed because of an internal error.")
+    return errors.INTERNAL("The computation failed because of an internal error.")
 
 
 def _exit_with(parent: Any) -> None:

@@ -6,7 +6,8 @@ import errno
 import os
 from pathlib import Path
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 
 STORE_BYTES = 32 << 20
 """A store with less free space does not count as ready."""
@@ -24,22 +25,14 @@ def require_free_space(folder: Path, least_bytes: int = _FLOOR_BYTES) -> None:
     """
     disk = os.statvfs(folder)
     if disk.f_bavail * disk.f_frsize < least_bytes:
-        raise AppError(
-            Code.STORAGE_FULL,
-            "STORAGE_FULL",
-            f"The disk has less than {least_bytes >> 20} MiB of free space. Free some space.",
-        )
+        raise errors.STORAGE_FULL(f"The disk has less than {least_bytes >> 20} MiB of free space. Free some space.")
 
 
 def full_disk(error: BaseException) -> AppError | None:
     """Return ``STORAGE_FULL`` for an error of the operating system that means a full disk, and None for other errors."""
     if not isinstance(error, OSError) or error.errno not in _FULL:
         return None
-    return AppError(
-        Code.STORAGE_FULL,
-        "STORAGE_FULL",
-        "The server has no disk space left for this file. Free some space and try again.",
-    )
+    return errors.STORAGE_FULL()
 
 
 class FreeSpace:

@@ -14,10 +14,13 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from kit import errors
+from kit.errors import ErrorType
 from kit.metrics import HTTP_REFUSED
 
 _PIECE_BYTES = 4096
@@ -57,35 +60,18 @@ class HttpLimits:
     address_count: int = 0
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """A response to a request that does not reach the application. Its body suits the clients of all dialects."""
-
-    status: str
-    code: str
-    message: str
-
-    def response(self) -> bytes:
-        body = json.dumps({"error": self.message, "code": self.code, "message": self.message, "detail": self.message})
-        retry = "Retry-After: 30\r\n" if self.status[:3] in ("429", "503") else ""
-        head = f"HTTP/1.1 {self.status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{retry}"
-        return f"{head}X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{body}".encode()
-
-
-MALFORMED = Refusal("400 Bad Request", "MALFORMED_REQUEST", "The request is not valid HTTP/1.1.")
-TIMEOUT = Refusal("408 Request Timeout", "REQUEST_TIMEOUT", "The request did not arrive in time. Send it again.")
-URL_TOO_LONG = Refusal("414 URI Too Long", "URL_TOO_LONG", "The URL is too long. Send long parameters in the body.")
-HEAD_TOO_LARGE = Refusal(
-    "431 Request Header Fields Too Large",
-    "HEADERS_TOO_LARGE",
-    "The headers of the request are too large, or too many. Send fewer or shorter headers and cookies.",
-)
-TOO_MANY_CONNECTIONS = Refusal(
-    "429 Too Many Requests", "TOO_MANY_CONNECTIONS", "Your address has too many open connections. Close some of them."
-)
-SERVER_FULL = Refusal(
-    "503 Service Unavailable", "SERVER_FULL", "The server has too many open connections. Try again in a minute."
-)
+def _response(error: ErrorType) -> bytes:
+    """Return the response to a request that does not reach the application. Its body suits the clients of all dialects."""
+    status = HTTPStatus(error.code.value.http_status)
+    text = error.sentence
+    body = json.dumps({"error": text, "code": error.reason, "message": text, "detail": text})
+    retry = "Retry-After: 30\r\n" if error.code.value.retryable else ""
+    head = (
+        f"HTTP/1.1 {status} {status.phrase}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{retry}"
+    )
+    return (
+        f"{head}X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{body}".encode()
+    )
 
 
 class ConnectionGuard:
@@ -100,7 +86,7 @@ class ConnectionGuard:
         """Return the protocol of a new connection, with the ``options`` of uvicorn."""
         return LimitedProtocol(self, **options)
 
-    def admit(self, connection: LimitedProtocol, host: str) -> Refusal | None:
+    def admit(self, connection: LimitedProtocol, host: str) -> ErrorType | None:
         """Count a new connection. Return why it is refused; None: it is not."""
         address = _network(host)
         refusal = self._excess(address)
@@ -112,11 +98,11 @@ class ConnectionGuard:
             self._counts[address] += 1
         return refusal
 
-    def _excess(self, address: str) -> Refusal | None:
+    def _excess(self, address: str) -> ErrorType | None:
         if self.limits.connection_count and len(self._addresses) >= self.limits.connection_count:
-            return SERVER_FULL
+            return errors.SERVER_FULL
         if self.limits.address_count and address and self._counts[address] >= self.limits.address_count:
-            return TOO_MANY_CONNECTIONS
+            return errors.TOO_MANY_CONNECTIONS
         return None
 
     def release(self, connection: LimitedProtocol) -> None:
@@ -187,7 +173,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._write_time = math.inf  # when the client stopped reading
         self._answer_time = math.inf  # when the last response was complete
         self._close_time = math.inf  # when to end a connection whose client is not done yet
-        self._refusal = MALFORMED  # why the parser stopped
+        self._refusal = errors.MALFORMED_REQUEST  # why the parser stopped
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -198,8 +184,8 @@ class LimitedProtocol(HttpToolsProtocol):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         refusal = self._guard.admit(self, self.client[0] if self.client else "")
         if refusal is not None:
-            HTTP_REFUSED.labels(refusal.code).inc()
-            transport.write(refusal.response())
+            HTTP_REFUSED.labels(refusal.reason).inc()
+            transport.write(_response(refusal))
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -216,7 +202,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 _BODY_PIECE_BYTES if self._in_body else min(_PIECE_BYTES, self._limits.head_bytes - self._outside_bytes)
             )
             if room <= 0:
-                self._refuse(HEAD_TOO_LARGE)
+                self._refuse(errors.HEADERS_TOO_LARGE)
                 return
             piece, rest = rest[:room], rest[room:]
             body_bytes = self._body_bytes
@@ -225,7 +211,7 @@ class LimitedProtocol(HttpToolsProtocol):
             outside = self._outside_bytes + len(piece) - (1 + _FRAMING_PER_BODY_BYTE) * body_bytes
             self._outside_bytes = max(0, outside)
             if self._outside_bytes > self._limits.head_bytes:
-                self._refuse(HEAD_TOO_LARGE)
+                self._refuse(errors.HEADERS_TOO_LARGE)
 
     @property
     def _ended(self) -> bool:
@@ -233,7 +219,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _PIPELINE_LIMIT:
-            self._stop(MALFORMED)
+            self._stop(errors.MALFORMED_REQUEST)
         super().on_message_begin()
         self._begun = True
         self._head_time = min(self._head_time, self._data_time)
@@ -241,13 +227,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         if len(self.url) > self._limits.url_bytes:
-            self._stop(URL_TOO_LONG)
+            self._stop(errors.URL_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_body:
             return  # a trailer must not become a header of the request
         if len(self.headers) >= self._limits.header_count:
-            self._stop(HEAD_TOO_LARGE)
+            self._stop(errors.HEADERS_TOO_LARGE)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -294,7 +280,7 @@ class LimitedProtocol(HttpToolsProtocol):
         elif self.flow.read_paused:  # the client waits for the server
             self._head_time = now if self._head_time < math.inf else math.inf
         elif now > self._head_time + limits.head_seconds:
-            self._refuse(TIMEOUT) if self._begun else self.transport.close()
+            self._refuse(errors.REQUEST_TIMEOUT) if self._begun else self.transport.close()
         elif self._in_body:
             self._check_body(now, interval)
 
@@ -310,24 +296,24 @@ class LimitedProtocol(HttpToolsProtocol):
             self._limits.body_idle_seconds + (self._body_bytes - self._body_start) / _SLOWEST_BYTES_PER_SECOND
         )
         if now > self._data_time + self._limits.body_idle_seconds or self._waited_seconds > expected_seconds:
-            self._refuse(TIMEOUT)
+            self._refuse(errors.REQUEST_TIMEOUT)
 
-    def _stop(self, refusal: Refusal) -> None:
+    def _stop(self, refusal: ErrorType) -> None:
         """Stop the parser. It calls :meth:`send_400_response`."""
         self._refusal = refusal
-        raise ValueError(refusal.code)
+        raise ValueError(refusal.reason)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._refusal)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: ErrorType) -> None:
         """Answer the current request, and drop what the client still sends for a moment, so that it reads the response.
 
         Close the connection at once if the response would be read as the response to another request.
         """
         if self._ended:
             return
-        HTTP_REFUSED.labels(refusal.code).inc()
+        HTTP_REFUSED.labels(refusal.reason).inc()
         self._unset_keepalive_if_required()
         running = self.cycle is not None and not self.cycle.response_complete
         own = running and self._in_body and not self.pipeline and not self.cycle.response_started
@@ -339,5 +325,5 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._close_time = self.loop.time() + _LINGER_SECONDS
         self.flow.resume_reading()
-        self.transport.write(refusal.response())
+        self.transport.write(_response(refusal))
         self.transport.write_eof()

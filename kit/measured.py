@@ -101,7 +101,7 @@ def _timed(store: str, operation: str) -> Iterator[None]:
         yield
         outcome = "ok"
     except AppError as error:
-        outcome = "failed" if error.code.value.ours else "refused"
+        outcome = "failed" if error.code.value.is_server_fault else "refused"
         raise
     except BaseException as error:
         outcome = "failed" if isinstance(error, Exception) else "cancelled"

@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Coroutine
 
-from kit.errors import AppError, Code
+from kit import errors
 
 
 class SharedWork:
@@ -36,10 +36,8 @@ class SharedWork:
         task = self._running.get(key)
         if task is None:
             if len(self._running) >= self._limit:
-                raise AppError(
-                    Code.RATE_LIMITED,
-                    "TOO_MANY_CONVERSIONS",
-                    f"The server is computing too many {self._what} at the moment. Try again in a minute.",
+                raise errors.TOO_MANY_CONVERSIONS(
+                    f"The server is computing too many {self._what} at the moment. Try again in a minute."
                 )
             task = self._running[key] = asyncio.create_task(start())
             task.add_done_callback(functools.partial(self._forget, key))

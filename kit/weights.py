@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit import errors
 from kit.engines.declaration import NONE_STATED, ModelDeclaration, ModelFile
-from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.security.private_files import write_private
 
@@ -43,13 +43,7 @@ def read_verified(path: Path, sha256: str | None, model: str) -> bytes:
         return content
     found = _digest(content, expected)
     if found != expected:
-        raise AppError(
-            Code.NOT_PROVISIONED,
-            "WEIGHTS_CHANGED",
-            f"The file {path.name} of the model {model!r} is damaged or was changed: its digest is {found}, not {expected}."
-            f" Delete the file and run `make models MODEL={model}`; if it is your own checkpoint, import it again.",
-            {"model": model, "file": path.name},
-        )
+        raise errors.WEIGHTS_CHANGED(found=found, expected=expected, model=model, file=path.name)
     return content
 
 

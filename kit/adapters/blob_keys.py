@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kit.errors import AppError, Code
+from kit import errors
 
 _KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}(/(?!\.)[A-Za-z0-9._-]{1,200}){0,15}")
 
@@ -16,7 +16,7 @@ def check_key(key: str) -> str:
         AppError: ``BLOB_KEY_INVALID`` if it is not a key as :class:`kit.ports.Blobs` describes.
     """
     if not _KEY.fullmatch(key):
-        raise AppError(Code.INVALID_ARGUMENT, "BLOB_KEY_INVALID", "The key of the file is invalid.")
+        raise errors.BLOB_KEY_INVALID()
     return key
 
 
@@ -30,11 +30,6 @@ def check_prefix(prefix: str) -> str:
 def check_folder(prefix: str) -> str:
     """Return ``prefix``, a folder with a slash at its end. Raises like :func:`check_key`."""
     if not prefix.endswith("/"):
-        raise AppError(Code.INVALID_ARGUMENT, "BLOB_KEY_INVALID", "The prefix must end with a slash.")
+        raise errors.BLOB_KEY_INVALID("The prefix must end with a slash.")
     check_key(prefix[:-1])
     return prefix
-
-
-def blob_not_found() -> AppError:
-    """Return the refusal for a key without a blob."""
-    return AppError(Code.NOT_FOUND, "BLOB_NOT_FOUND", "The file does not exist. It may have been deleted.")

@@ -14,9 +14,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from kit import errors
 from kit.audio.decode import regroup
 from kit.audio.ffmpeg import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding
-from kit.errors import AppError, Code
 from kit.free_space import FreeSpace
 
 Samples = NDArray[np.float32]
@@ -141,9 +141,7 @@ class AudioWriter:
         try:
             do(*arguments)
         except (OSError, soundfile.LibsndfileError, AssertionError) as error:  # soundfile asserts that all was written
-            raise AppError(
-                Code.STORAGE_FULL, "AUDIO_NOT_WRITTEN", "The audio could not be stored; please try again later."
-            ) from error
+            raise errors.AUDIO_NOT_WRITTEN() from error
 
 
 class _FlacSink:

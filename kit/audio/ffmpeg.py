@@ -21,10 +21,11 @@ import numpy as np
 from av.stream import Discard
 from numpy.typing import NDArray
 
+from kit import errors
 from kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, comment_count, locate, promised_seconds
 from kit.audio.mp4 import Edit, Timeline, read_timeline
 from kit.audio.pcm import Pcm, find_pcm
-from kit.errors import AppError, Code
+from kit.errors import AppError
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -130,17 +131,17 @@ class Decoding:
         self.peak = 0.0
         located = locate(path)
         if located is None:
-            raise _empty() if path.stat().st_size == 0 else _unreadable("This is not a supported audio file.")
+            raise (
+                errors.AUDIO_EMPTY() if path.stat().st_size == 0 else _unreadable("This is not a supported audio file.")
+            )
         container, self._offset = located
         self._pcm = find_pcm(path, container)
         if self._pcm is not None:
             self.info = self._pcm_info(self._pcm, container)
             return
         if comment_count(path, container, self._offset) > _MAX_COMMENT_COUNT:  # FFmpeg needs quadratic time for them
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "AUDIO_TOO_COMPLEX",
-                f"The file has more than {_MAX_COMMENT_COUNT} tags. Export the audio again, without its tags.",
+            raise errors.AUDIO_TOO_COMPLEX(
+                f"The file has more than {_MAX_COMMENT_COUNT} tags. Export the audio again, without its tags."
             )
         self._timeline = read_timeline(path) if container == "m4a" else Timeline()
         try:
@@ -162,7 +163,11 @@ class Decoding:
             self._frames = self._decode()
             first = next(self._frames, None)  # decode one frame first: the header alone may be wrong (HE-AAC)
             if first is None:
-                raise _unreadable("The file contains no audio that can be decoded.") if self._damaged else _empty()
+                raise (
+                    _unreadable("The file contains no audio that can be decoded.")
+                    if self._damaged
+                    else errors.AUDIO_EMPTY()
+                )
             self._first = first
             self.info = AudioInfo(container, codec, first.sample_rate, first.layout.nb_channels, header_seconds)
             self._check(self.info.sample_rate_hz, self.info.channel_count)
@@ -195,12 +200,7 @@ class Decoding:
             peak = float(np.abs(chunk).max(initial=0.0))
             if not np.isfinite(peak):
                 at = self.frame_count + int(np.argmin(np.isfinite(chunk).all(axis=0)))
-                raise AppError(
-                    Code.UNPROCESSABLE,
-                    "AUDIO_NOT_FINITE",
-                    f"The recording contains samples that are not finite numbers, first at {at / rate_hz:.3f} s."
-                    " Export it again.",
-                )
+                raise errors.AUDIO_NOT_FINITE(seconds=at / rate_hz)
             self.peak = max(self.peak, peak)
             self.frame_count += chunk.shape[1]
             if self.frame_count > self._limits.max_seconds * rate_hz:
@@ -225,7 +225,7 @@ class Decoding:
         rate_hz, channel_count = pcm.form.sample_rate_hz, pcm.form.channel_count
         self._check(rate_hz, channel_count)
         if pcm.frame_count == 0:
-            raise _empty()
+            raise errors.AUDIO_EMPTY()
         if pcm.frame_count > self._limits.max_seconds * rate_hz:
             raise self._too_long()
         if pcm.frame_count * channel_count > self._limits.max_sample_count:
@@ -262,33 +262,21 @@ class Decoding:
     def _check(self, sample_rate_hz: int, channel_count: int) -> None:
         limits = self._limits
         if not limits.min_sample_rate_hz <= sample_rate_hz <= limits.max_sample_rate_hz:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "AUDIO_RATE_UNSUPPORTED",
-                f"A sample rate of {sample_rate_hz} Hz is not supported. Use {limits.min_sample_rate_hz} to"
-                f" {limits.max_sample_rate_hz} Hz.",
+            raise errors.AUDIO_RATE_UNSUPPORTED(
+                sample_rate_hz=sample_rate_hz,
+                min_sample_rate_hz=limits.min_sample_rate_hz,
+                max_sample_rate_hz=limits.max_sample_rate_hz,
             )
         if not 1 <= channel_count <= limits.max_channel_count:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "AUDIO_CHANNELS_UNSUPPORTED",
-                f"A recording with {channel_count} channels is not supported. Use 1 to {limits.max_channel_count}.",
+            raise errors.AUDIO_CHANNELS_UNSUPPORTED(
+                channel_count=channel_count, max_channel_count=limits.max_channel_count
             )
 
     def _too_long(self) -> AppError:
-        return AppError(
-            Code.UNPROCESSABLE,
-            "AUDIO_TOO_LONG",
-            f"The recording is longer than the limit of {self._limits.max_seconds:g} seconds. Shorten it.",
-        )
+        return errors.AUDIO_TOO_LONG(max_seconds=self._limits.max_seconds)
 
     def _too_large(self) -> AppError:
-        return AppError(
-            Code.UNPROCESSABLE,
-            "AUDIO_TOO_LARGE",
-            f"The recording has more than {self._limits.max_sample_count} samples in all channels. Shorten it, or export it with"
-            " a lower sample rate or fewer channels.",
-        )
+        return errors.AUDIO_TOO_LARGE(max_sample_count=self._limits.max_sample_count)
 
     def _decode(self) -> Iterator[Any]:
         """Yield the frames of the stream. Packets that cannot be decoded are skipped and recorded."""
@@ -481,13 +469,9 @@ def _samples(frame: Any, channel_count: int) -> Samples:
     return samples
 
 
-def _empty() -> AppError:
-    return AppError(Code.UNPROCESSABLE, "AUDIO_EMPTY", "The file contains no audio. Check it and upload it again.")
-
-
 def _changes_midway() -> AppError:
     return _unreadable("The recording's sample rate or channel count changes midway.")
 
 
 def _unreadable(what: str) -> AppError:
-    return AppError(Code.UNPROCESSABLE, "AUDIO_UNREADABLE", f"{what} The supported formats are {SUPPORTED_FORMATS}.")
+    return errors.AUDIO_UNREADABLE(what=what, formats=SUPPORTED_FORMATS)

@@ -15,8 +15,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from kit import errors
 from kit.audio.waveform import Waveform
-from kit.errors import AppError, Code
+from kit.errors import AppError
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -58,7 +59,7 @@ def encode_segment(file: BinaryIO, start: int, frame_count: int) -> Segment:
         ) as segment:
             segment.write(samples)
     if len(samples) != frame_count:
-        raise _unreadable()
+        raise errors.AUDIO_DAMAGED()
     return Segment("audio/wav" if is_float else "audio/flac", target.getvalue())
 
 
@@ -78,7 +79,7 @@ def stored_waveform(file: BinaryIO) -> bytes:
             waveform.add(block.T)
             read_frames += len(block)
         if read_frames != source.frames:
-            raise _unreadable()
+            raise errors.AUDIO_DAMAGED()
     return waveform.data()
 
 
@@ -89,7 +90,7 @@ def _opened(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
         with soundfile.SoundFile(careful) as source:
             yield source
     except (soundfile.LibsndfileError, AppError) as error:
-        raise (careful.error or (error if isinstance(error, AppError) else _unreadable())) from error
+        raise (careful.error or (error if isinstance(error, AppError) else errors.AUDIO_DAMAGED())) from error
 
 
 class _CarefulFile:
@@ -111,7 +112,3 @@ class _CarefulFile:
 
     def tell(self) -> int:
         return self._file.tell()
-
-
-def _unreadable() -> AppError:
-    return AppError(Code.INTERNAL, "AUDIO_UNREADABLE", "The stored file is damaged. Separate the track again.")

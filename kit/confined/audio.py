@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kit import errors
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
 from kit.audio.waveform import waveform_bytes
 from kit.compute import Report
 from kit.confined.process import Confinement, ProcessDied, call
 from kit.confined.recordings import CPU_SECONDS, WAVEFORM, Recording
-from kit.errors import AppError, Code
 from kit.log import get_logger
 
 _MEMORY_BYTES = 1 << 30
@@ -62,7 +62,7 @@ class ConfinedAudio:
                 size_bytes = waveform_bytes(recording.summary.frame_count)
                 # An untrusted process wrote it.
                 if made.is_symlink() or not made.is_file() or made.stat().st_size != size_bytes:
-                    raise _too_complex()
+                    raise errors.AUDIO_TOO_COMPLEX()
                 made.replace(waveform_file)
             return recording
 
@@ -101,7 +101,7 @@ class ConfinedAudio:
                     return await call(function, whole, allowed, report)  # once: the file may be the cause all the same
             except ProcessDied as died:
                 log.warning("audio.reader_died", function=function, detail=died.detail)
-                raise _too_complex() from None
+                raise errors.AUDIO_TOO_COMPLEX() from None
 
 
 def recording_of(answer: Any) -> Recording:
@@ -127,13 +127,5 @@ def recording_of(answer: Any) -> Recording:
     except (AttributeError, KeyError, TypeError):
         valid = None
     if not valid:
-        raise _too_complex()
+        raise errors.AUDIO_TOO_COMPLEX()
     return recording
-
-
-def _too_complex() -> AppError:
-    return AppError(
-        Code.UNPROCESSABLE,
-        "AUDIO_TOO_COMPLEX",
-        "Reading the file takes more time or memory than the server allows. Export the audio again, without its tags.",
-    )

@@ -9,11 +9,12 @@ import functools
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
+from kit import errors
 from kit.compute import EngineProcesses, Report
 from kit.engines.declaration import ModelDeclaration
 from kit.engines.failures import LoadFailures
 from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.log import get_logger
 
 Processes = EngineProcesses[EngineRegistry[Any]]
@@ -200,16 +201,10 @@ class ModelAvailability:
         if not declared.needs_weights or model in self._available:
             return None
         if not self._registry.engine(model).is_installed():
-            return AppError(
-                Code.NOT_PROVISIONED,
-                "MODEL_UNSUPPORTED",
-                f"The libraries of the model {model!r} are not installed on this server.",
-            )
+            return errors.MODEL_NOT_INSTALLED(model=model)
         if model not in present and not (declared.source or declared.has_mirrors):
-            return AppError(
-                Code.NOT_PROVISIONED,
-                "MODEL_UNAVAILABLE",
-                f"The weights of the model {model!r} are not on this server, and cannot be downloaded.",
+            return errors.MODEL_UNAVAILABLE(
+                f"The weights of the model {model!r} are not on this server, and cannot be downloaded."
             )
         return self._refusal(model) or self._failures.recent(model)
 
@@ -241,9 +236,7 @@ class ModelAvailability:
             await self._consents.allow(model)
         self._registry.require_allowed(model)
         if other := next((name for name in self._attempts if name != model), None):
-            raise AppError(
-                Code.CONFLICT, "FETCH_UNDERWAY", f"The model {other!r} is being fetched. Wait until it is done."
-            )
+            raise errors.FETCH_UNDERWAY(model=other)
         self._failures.discard(model)
         await asyncio.wait({self._try(model, self._open_probe)}, timeout=WAIT_SECONDS)
         self._failures.check(model)
@@ -297,7 +290,7 @@ class ModelAvailability:
         try:
             await processes.run(functools.partial(_load, model=model))
         except (AppError, MemoryError) as caught:
-            error = caught if isinstance(caught, AppError) else _out_of_memory()
+            error = caught if isinstance(caught, AppError) else errors.OUT_OF_MEMORY()
             self._available.discard(model)
             self._failures.add(model, error)
             log.info("model.not_ready", model=model, reason=error.reason, error=error.message)
@@ -307,12 +300,6 @@ class ModelAvailability:
         finally:
             if open_probe is not None:
                 await asyncio.to_thread(processes.close)
-
-
-def _out_of_memory() -> AppError:
-    return AppError(
-        Code.UNAVAILABLE, "OUT_OF_MEMORY", "This machine has too little free memory for the model. Try again later."
-    )
 
 
 def _load(registry: EngineRegistry[Any], _report: Report, *, model: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 
@@ -42,7 +43,7 @@ class LoadFailures:
         until, error = self._failures.get(model, (0.0, None))
         if error is None or self._clock() >= until:
             return None
-        return AppError(error.code, error.reason, error.message, error.meta)
+        return copy.copy(error)
 
     def check(self, model: str) -> None:
         """Raise the failure of ``model`` again if it is less than ``FAILURE_SECONDS`` old.

@@ -18,7 +18,7 @@ from kit.security.identity import require_administrator
 
 _REASONS = {
     WeightsState.MISSING: "The weights are not on this server. An administrator can fetch them.",
-    WeightsState.FETCHING: "The weights are being downloaded. Try again in a few minutes.",
+    WeightsState.FETCHING: "The weights are being downloaded. Try again in a minute.",
     WeightsState.NOT_INSTALLED: "The libraries of the engine are not installed on this server.",
 }
 

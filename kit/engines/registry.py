@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from kit import errors
 from kit.engines.declaration import Engine, ModelDeclaration
 from kit.engines.failures import LoadFailures
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.log import get_logger
 
 E = TypeVar("E", bound=Engine)
@@ -170,13 +171,14 @@ class EngineRegistry(Generic[E]):
         """
         if not self.needs_consent(model):
             return
-        raise AppError(
-            Code.NOT_PROVISIONED,
-            "MODEL_UNAVAILABLE",
-            f"The weights of the model {model!r} are not available: their authors state no licence, and nobody has allowed"
-            f" them. An administrator allows them in the studio (Administration, Models), or with `make models MODEL={model}`"
-            f" on the server. In clusters, SOUNDWRIGHT_UNLICENSED_MODELS can name {model}, too.",
-            {"model": model, "licence": self.declaration(model).weights_licence},
+        raise errors.MODEL_UNAVAILABLE(
+            (
+                f"The weights of the model {model!r} are not available: their authors state no licence, and nobody has allowed"
+                f" them. An administrator allows them in the studio (Administration, Models), or with `make models MODEL={model}`"
+                f" on the server. In clusters, SOUNDWRIGHT_UNLICENSED_MODELS can name {model}, too."
+            ),
+            model=model,
+            licence=self.declaration(model).weights_licence,
         )
 
     def needs_consent(self, model: str) -> bool:
@@ -276,7 +278,7 @@ class EngineRegistry(Generic[E]):
     def _entry(self, model: str) -> tuple[ModelDeclaration, E]:
         if model not in self._entries:
             known = ", ".join(self.model_names)
-            raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
+            raise errors.MODEL_UNKNOWN(model=model, known=known)
         return self._entries[model]
 
     def _begin_use(self, model: str, engine: E, keep: bool) -> _Loaded:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from google.protobuf import descriptor_pool
 from soundwright.access.v1 import access_pb2
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.rpc.options import PRINCIPAL_METADATA
 from kit.rpc.tokens import AuthenticateToken, RecentTokens
 from kit.rpc.transport import peer_names
@@ -51,23 +51,13 @@ class CallerAuthenticator:
             caller = self._signer.verify(str(metadata.get(PRINCIPAL_METADATA, "")))
             names = peer_names(connection)
             if names is not None and caller.component not in names:
-                raise AppError(
-                    Code.PERMISSION_DENIED,
-                    "CERTIFICATE_MISMATCH",
-                    "The certificate of the connection does not name the component that signed the call.",
-                )
+                raise errors.CERTIFICATE_MISMATCH()
             if not accepts_component(method, caller):
-                raise AppError(
-                    Code.PERMISSION_DENIED,
-                    "CALLER_NOT_ACCEPTED",
-                    "This component may not call this method in this role.",
-                )
+                raise errors.CALLER_NOT_ACCEPTED()
             return caller
         principal = await self._tokens.principal_of(bearer_token(str(metadata.get(AUTHORIZATION_METADATA, ""))))
         if not accepts_api_token(method):
-            raise AppError(
-                Code.PERMISSION_DENIED, "API_TOKEN_NOT_ACCEPTED", "Only services of the platform may call this method."
-            )
+            raise errors.API_TOKEN_NOT_ACCEPTED()
         return principal
 
 

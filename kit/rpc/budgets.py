@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 from soundwright.access.v1 import access_pb2
 
+from kit import errors
 from kit.errors import AppError, Code
 from kit.rpc.tokens import KnownCredentials
 
@@ -83,8 +84,9 @@ class Budgets:
         total = self._counts.get(key, 0) + count
         if total > limit:
             seconds = int(_MINUTE_SECONDS - now % _MINUTE_SECONDS) + 1
-            message = f"Too many calls: {limit} are allowed per minute. Try again in {seconds} seconds."
-            raise AppError(Code.RATE_LIMITED, "RATE_LIMITED", message, {"retry_after": seconds})
+            raise errors.RATE_LIMITED(
+                f"Too many calls: {limit} are allowed per minute. Try again in {seconds} seconds.", retry_after=seconds
+            )
         self._counts[key] = total
 
 

@@ -17,7 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from soundwright.access.v1 import access_pb2
 
-from kit import tracing
+from kit import errors, tracing
 from kit.errors import AppError, Code
 from kit.log import correlation_id
 from kit.metrics import RPC_CLIENT_DURATION
@@ -30,6 +30,7 @@ from kit.security.identity import Signer, client_address, current_principal
 _SERVING_SECONDS = 1.5
 _KEY_FIELD = "idempotency_key"
 _BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+_UNANSWERED = (*_BROKEN, grpc.StatusCode.DEADLINE_EXCEEDED)
 _ATTEMPT_LIMIT = 10  # a call that kills each server that it reaches must end before its deadline
 
 _Send: TypeAlias = Callable[..., Awaitable[Message]]
@@ -160,11 +161,9 @@ def _descriptor(method: str) -> MethodDescriptor:
 
 def _transport_error(error: grpc.aio.AioRpcError, component: str) -> AppError:
     """Return the error for a call that no service of the platform answered."""
-    code = Code.from_grpc_status(error.code().name)
-    if code in (Code.UNAVAILABLE, Code.CANCELLED, Code.TIMEOUT):
-        message = f"The {component} service does not answer at the moment. Please try again shortly."
-        return AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", message)
-    return AppError(code, "RPC_FAILED", "A call between services failed. Please try again.")
+    if error.code() in _UNANSWERED:
+        return errors.SERVICE_UNAVAILABLE(component=component)
+    return errors.RPC_FAILED()
 
 
 async def healthy(channel: grpc.aio.Channel, timeout_seconds: float, service: str = "") -> bool:
@@ -185,6 +184,4 @@ async def require_serving(channel: grpc.aio.Channel) -> None:
         AppError: ``SERVICE_UNAVAILABLE``.
     """
     if not await healthy(channel, _SERVING_SECONDS, ACCEPTING):
-        raise AppError(
-            Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", "The component does not answer. Check that it is running."
-        )
+        raise errors.SERVICE_UNAVAILABLE("The component does not answer. Check that it is running.")

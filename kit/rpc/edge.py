@@ -17,8 +17,8 @@ from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError, Message
 from soundwright.access.v1 import access_pb2
 
-from kit import tracing
-from kit.errors import AppError, Code
+from kit import errors, tracing
+from kit.errors import AppError
 from kit.log import correlation_scope, get_logger
 from kit.metrics import RPC_SERVER_DURATION
 from kit.rpc.access import AUTHORIZATION_METADATA, CallerAuthenticator
@@ -38,6 +38,8 @@ Admit: TypeAlias = Callable[[Principal], Awaitable[None]]
 """Raises an error for a caller that the component refuses."""
 _OPEN_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 _TIME_LIMIT_SECONDS = 60
+# Streams end this way although they are not complete. The client repeats the call to continue.
+_REGULAR_ENDS = (errors.SERVICE_STOPPING.reason, errors.STREAM_ENDED.reason)
 _STREAM_LIMIT = 1000
 _OPEN_STREAM_LIMIT = 500
 _OPEN_STREAMS_PER_CONNECTION = 10
@@ -145,7 +147,7 @@ class Edge(grpc.aio.ServerInterceptor):
             except AppError as error:
                 outcome = error.code.value.grpc_status
                 span.fail(error.reason)
-                if error.code.value.ours and not isinstance(error, _StreamEnded):
+                if error.code.value.is_server_fault and error.reason not in _REGULAR_ENDS:
                     log.error("rpc.failed", method=method, reason=error.reason, error=error.message)
                 await context.abort_with_status(status_from_error(error))
             except asyncio.CancelledError:
@@ -157,8 +159,7 @@ class Edge(grpc.aio.ServerInterceptor):
                 outcome = "INTERNAL"
                 span.fail(outcome)
                 log.exception("rpc.crashed", method=method)
-                message = "Something went wrong on our side. Please try again."
-                await context.abort_with_status(status_from_error(AppError(Code.INTERNAL, "INTERNAL", message)))
+                await context.abort_with_status(status_from_error(errors.INTERNAL()))
             finally:
                 span.set("rpc.system", "grpc")
                 span.set("rpc.grpc.status_code", grpc.StatusCode[outcome].value[0])
@@ -175,9 +176,8 @@ class Edge(grpc.aio.ServerInterceptor):
         limits = _stream_limits(method, context)
         if any(self._streams[key] >= limit for key, limit in limits.items()):
             sending.close()
-            # Clients take this status of a health check for "health is not told", and go on with their calls.
-            code = Code.NOT_PROVISIONED if method.startswith("/grpc.health.") else Code.RATE_LIMITED
-            raise AppError(code, "TOO_MANY_STREAMS", "The service has too many open streams. Try again in a minute.")
+            is_health = method.startswith("/grpc.health.")
+            raise errors.HEALTH_NOT_REPORTED() if is_health else errors.TOO_MANY_STREAMS()
         self._streams.update(limits.keys())
         work, guard = asyncio.create_task(sending), asyncio.create_task(self._guard(method, metadata, context))
         try:
@@ -196,7 +196,7 @@ class Edge(grpc.aio.ServerInterceptor):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STREAM_CHECK_SECONDS):
                     await self.stopping.wait()
-                    raise _StreamEnded("SERVICE_STOPPING", "The service restarts. Repeat the call to continue.")
+                    raise errors.SERVICE_STOPPING()
             if PRINCIPAL_METADATA not in metadata and not method.startswith(_OPEN_SERVICES):
                 await self._callers.identify(method, metadata, context.auth_context())
 
@@ -224,20 +224,14 @@ def _client_address(metadata: _Metadata, context: Context) -> str:
     return usual_address(rest.rpartition(":")[0].strip("[]")) if family in ("ipv4", "ipv6") else ""
 
 
-class _StreamEnded(AppError):
-    """The regular end of a stream that was not complete. The client repeats the call to continue."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(Code.UNAVAILABLE, reason, message)
-
-
 def _read(handler: grpc.RpcMethodHandler[Any, Any], content: bytes) -> Message:
     """Return the request in ``content``."""
     try:
         return cast(Callable[[bytes], Message], handler.request_deserializer)(content)
     except DecodeError:
-        message = "The request is not a message of this method. Create a client from the contracts in proto/."
-        raise AppError(Code.INVALID_ARGUMENT, "MESSAGE_INVALID", message) from None
+        raise errors.MESSAGE_INVALID(
+            "The request is not a message of this method. Create a client from the contracts in proto/."
+        ) from None
 
 
 async def _send(serve: _Serve, request: Any, context: Context) -> None:
@@ -262,11 +256,8 @@ async def _time_limit(method: str) -> AsyncIterator[None]:
         if not scope.expired():
             raise
         if streams:
-            raise _StreamEnded(
-                "STREAM_ENDED", f"A stream ends after {seconds} s. Repeat the call to continue."
-            ) from None
-        message = f"The call took longer than {seconds} s, the limit of this method. Try again later."
-        raise AppError(Code.TIMEOUT, "DEADLINE_EXCEEDED", message) from None
+            raise errors.STREAM_ENDED(limit_seconds=seconds) from None
+        raise errors.DEADLINE_EXCEEDED(limit_seconds=seconds) from None
 
 
 @functools.cache
@@ -279,5 +270,4 @@ def _limits(method: str) -> tuple[int, bool]:
 
 
 async def _unknown(method: str, _requests: Any, context: Context) -> None:
-    message = f"The server has no method {method[:200]}. List its methods by server reflection."
-    await context.abort_with_status(status_from_error(AppError(Code.NOT_PROVISIONED, "METHOD_NOT_FOUND", message)))
+    await context.abort_with_status(status_from_error(errors.METHOD_NOT_FOUND(method=method[:200])))

@@ -13,8 +13,9 @@ from urllib.parse import urljoin, urlsplit
 import httpcore
 import httpx
 
+from kit import errors
 from kit.free_space import FreeSpace
-from kit.security.egress_policy import EgressPolicy, address_refused
+from kit.security.egress_policy import EgressPolicy
 
 _REDIRECT_LIMIT = 5
 _BODY_SECONDS = 2.0
@@ -161,7 +162,7 @@ async def _follow(
 def _require_web_url(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.username is not None:
-        raise address_refused()
+        raise errors.ADDRESS_REFUSED()
 
 
 @contextlib.asynccontextmanager
@@ -214,6 +215,6 @@ class _EgressBackend(httpcore.AsyncNetworkBackend):
                 continue
             if self._egress_policy.connects_to_self(host, port, local, remote):
                 await stream.aclose()
-                raise address_refused()
+                raise errors.ADDRESS_REFUSED()
             return stream
         raise failure

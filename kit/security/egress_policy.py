@@ -14,7 +14,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
-from kit.errors import AppError, Code
+from kit import errors
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the IP addresses of a host. Raises OSError if it has none."""
@@ -64,18 +64,6 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(address[0]) for _, _, _, _, address in found))
 
 
-def address_refused() -> AppError:
-    """Return the error for a refused address.
-
-    It is the same for unknown names and for names of private servers, so that it reveals nothing about the network.
-    """
-    return AppError(
-        Code.UNPROCESSABLE,
-        "ADDRESS_REFUSED",
-        "The address is not a public web server. Use the address of a public website.",
-    )
-
-
 class EgressPolicy:
     """Decides about connections, and opens them."""
 
@@ -102,14 +90,14 @@ class EgressPolicy:
         name = host.rstrip(".").lower()
         allowed = self.is_allow_listed(name, port)
         if not allowed and port not in _WEB_PORTS:
-            raise address_refused()
+            raise errors.ADDRESS_REFUSED()
         try:
             async with asyncio.timeout(_RESOLVE_SECONDS):
                 found = await self._resolver(name, port)
         except (OSError, UnicodeError, ValueError):  # TimeoutError is an OSError
-            raise address_refused() from None
+            raise errors.ADDRESS_REFUSED() from None
         if not found or not (allowed or all(is_public(address) for address in found)):
-            raise address_refused()
+            raise errors.ADDRESS_REFUSED()
         return list(found)[:_ADDRESS_LIMIT]
 
     async def connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -135,7 +123,7 @@ class EgressPolicy:
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
-                raise address_refused()
+                raise errors.ADDRESS_REFUSED()
             return reader, writer
         raise failure
 

@@ -21,7 +21,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, OKPKey
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Clock
 from kit.security.signing_keys import SigningKeys, component_of
 
@@ -170,11 +170,7 @@ class Signer:
         elif principal.proof:
             claims |= {"for": principal.proof}
         else:
-            raise AppError(
-                Code.INTERNAL,
-                "PRINCIPAL_NOT_PROVEN",
-                f"The {self.component} service may not act for an account that has not called it.",
-            )
+            raise errors.PRINCIPAL_NOT_PROVEN(component=self.component)
         token = jwt.encode({"alg": _ALGORITHM, "kid": key_id}, claims, key, algorithms=[_ALGORITHM])
         if lifetime_seconds == _LIFETIME_SECONDS:
             self._signed.put(identity, (now, key_id, token))
@@ -199,12 +195,12 @@ class Signer:
                     raise ValueError("too long")
                 expires, principal = self._read(token, self.component, _FORWARD_LIMIT)
             except (JoseError, ValueError, KeyError, TypeError, RecursionError):
-                raise _invalid() from None
+                raise errors.PRINCIPAL_INVALID() from None
             remembered = (expires, replace(principal, proof="" if principal.is_service else token))
             self._verified.put(token, remembered)
         expires, principal = remembered
         if self._clock.now() > expires + _LEEWAY_SECONDS:
-            raise _invalid()
+            raise errors.PRINCIPAL_INVALID()
         return principal
 
     def _read(self, token: str, audience: str, forward_limit: int) -> tuple[float, Principal]:
@@ -247,14 +243,6 @@ class Signer:
         return key
 
 
-def _invalid() -> AppError:
-    return AppError(
-        Code.UNAUTHENTICATED,
-        "PRINCIPAL_INVALID",
-        "The principal of the call is invalid or expired. Check that the components have the same keys and the same time.",
-    )
-
-
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -286,7 +274,7 @@ def bearer_token(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not 0 < len(token) <= _TOKEN_LIMIT_CHARS or not token.isascii():
-        raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
+        raise errors.UNAUTHORIZED()
     return token
 
 
@@ -325,7 +313,7 @@ def require_principal() -> Principal:
     """
     principal = _current.get()
     if principal is None:
-        raise AppError(Code.UNAUTHENTICATED, "PRINCIPAL_MISSING", "The call has no principal.")
+        raise errors.PRINCIPAL_MISSING()
     return principal
 
 
@@ -337,12 +325,8 @@ def require_administrator() -> Principal:
     """
     principal = require_principal()
     if not principal.may_administer:
-        raise role_too_low()
+        raise errors.ROLE_TOO_LOW()
     return principal
-
-
-def role_too_low() -> AppError:
-    return AppError(Code.PERMISSION_DENIED, "ROLE_TOO_LOW", "This operation requires the role of an administrator.")
 
 
 @contextlib.contextmanager

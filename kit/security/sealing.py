@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.security.secrets import Secrets
 
 _VERSION = "v1."
@@ -46,12 +47,7 @@ class Sealer:
         for platform_secret in self._secrets.all:
             if (text := _opened(platform_secret, sealed, purpose)) is not None:
                 return text
-        raise AppError(
-            Code.NOT_PROVISIONED,
-            "SECRET_UNREADABLE",
-            "A stored secret cannot be decrypted, because the signing key of the platform has changed. Enter the "
-            "secret again.",
-        )
+        raise errors.SECRET_UNREADABLE()
 
     def reseal(self, sealed: str, purpose: str) -> str:
         """Return the text encrypted with the current secret. A text that already is, or that is unreadable, stays as it is."""

@@ -10,7 +10,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
 from soundwright.library.v1 import job_pb2
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.worker.context import JobContext
 
 Spec = TypeVar("Spec", bound=Message)
@@ -107,9 +107,7 @@ class JobKind(Generic[Spec]):
         except DecodeError:
             readable = False
         if not readable:
-            raise AppError(
-                Code.UNPROCESSABLE, "SPEC_UNREADABLE", "The job's specification cannot be read. Create the job again."
-            )
+            raise errors.SPEC_UNREADABLE()
         return spec
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from soundwright.library.v1 import command_pb2, events_pb2, job_pb2, library_service_pb2, library_service_pb2_grpc
 
-from kit import tracing
+from kit import errors, tracing
 from kit.errors import AppError, Code
 from kit.free_space import full_disk
 from kit.log import correlation_scope, get_logger
@@ -225,19 +225,17 @@ class JobWorker:
         except AppError as error:
             return _Outcome(error=error)
         except MemoryError:
-            return _Outcome(error=AppError(Code.UNAVAILABLE, "OUT_OF_MEMORY", "The worker ran out of memory."))
+            return _Outcome(error=errors.OUT_OF_MEMORY("The worker ran out of memory."))
         except Exception as error:
             if full := full_disk(error):
                 return _Outcome(error=full)
             log.exception("job.crashed", job_id=context.job.id)
-            return _Outcome(
-                error=AppError(Code.INTERNAL, "INTERNAL", "An internal error stopped this job. Please try again.")
-            )
+            return _Outcome(error=errors.INTERNAL("An internal error stopped this job. Try again in a minute."))
 
     def _kind(self, job: job_pb2.Job) -> JobKind[Any]:
         kind = self._kinds.get(job.kind)
         if kind is None:  # a newer release created the job, and its workers can run it
-            raise AppError(Code.UNAVAILABLE, "JOB_KIND_UNKNOWN", "This worker does not support the kind of this job.")
+            raise errors.JOB_KIND_UNKNOWN()
         return kind
 
     async def _send_heartbeats(self, context: JobContext, delivery: Delivery) -> None:
@@ -311,7 +309,7 @@ class JobWorker:
                 await delivery.nak(delay)
                 return "released"
         else:
-            failure = outcome.error or AppError(Code.CANCELLED, "CANCELLED", "The job was cancelled.")
+            failure = outcome.error or errors.CANCELLED("The job was cancelled.")
             failed = library_service_pb2.FailJobRequest(
                 job_id=job.id, attempt=job.attempt, stages=stages, cancelled=outcome.stopped == "cancelled",
                 error=job_pb2.JobError(reason=failure.reason, message=failure.message),

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kit import errors
 from kit.engines import Engine as EngineBase
-from kit.errors import AppError, Code
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -70,8 +70,6 @@ def parse_features(names: Sequence[str]) -> AnalysisSpec:
     unknown = sorted({name for name in names if name not in FEATURES and name != "all"})
     if unknown:
         problem = f"{', '.join(unknown)[:200]} is not known; use any of: {', '.join(FEATURES)}, all"
-        raise AppError(
-            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": {"features": [problem]}}
-        )
+        raise errors.VALIDATION_ERROR(details={"features": [problem]})
     wanted = set(FEATURES) if not names or "all" in names else set(names)
     return AnalysisSpec(tuple(feature for feature in FEATURES if feature in wanted))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from soundwright.library.v1 import job_pb2
 
+from kit import errors
 from kit.audio import AudioFile, AudioLimits
 from kit.compute import ComputeSlots
-from kit.errors import AppError, Code
 from kit.ports import Blobs
 from kit.shared_work import SharedWork
 from kit.worker.derived_files import SPECTROGRAM_BANDS, SPECTROGRAM_HOP_FRAMES, spectrogram_key
@@ -46,7 +46,7 @@ class Spectrograms:
         key = spectrogram_key(stem.blob_key)
         if await self._blobs.stat(key) is None:
             if not stem.frame_count or await self._blobs.stat(stem.blob_key) is None:
-                raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "There is no such file.")
+                raise errors.FILE_NOT_FOUND()
             await self._work.run(key, functools.partial(self._compute, stem, key))
         return key
 
@@ -70,4 +70,4 @@ class Spectrograms:
 
     def _check(self) -> None:
         if self._closed.is_set():
-            raise AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", "The service stops. Try again in a minute.")
+            raise errors.SERVICE_UNAVAILABLE("The service stops. Try again in a minute.")

@@ -14,7 +14,8 @@ from soundwright.library.v1 import job_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_pb
 from soundwright.separation.v1 import separation_service_pb2
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from services.gateway.clients import Clients
 from services.gateway.job_kinds import unpacked
 from services.gateway.job_views import ENDED
@@ -51,20 +52,12 @@ async def retry_job(clients: Clients, job: job_pb2.Job) -> _Retried:
     """
     send = RETRIES.get(job.kind)
     if not retried_count(job) or send is None:
-        raise AppError(
-            Code.CONFLICT,
-            "JOB_NOT_FAILED",
-            "Only a failed or cancelled job can start again. Wait until this job ends, or start a new one.",
-        )
+        raise errors.JOB_NOT_FAILED()
     for _ in range(_CHAIN_LIMIT):
         job, existed = await send(clients, job, f"retry:{job.id}")
         if not existed or not retried_count(job):
             return job, existed
-    raise AppError(
-        Code.CONFLICT,
-        "TOO_MANY_RETRIES",
-        f"This job was started again {_CHAIN_LIMIT} times. Send a new request instead.",
-    )
+    raise errors.TOO_MANY_RETRIES(limit=_CHAIN_LIMIT)
 
 
 async def _download(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:

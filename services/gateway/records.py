@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Clients
 from services.gateway.http.parameters import require_uuid
@@ -19,10 +20,10 @@ async def own_job(clients: Clients, job_id: str, kind: job_pb2.JobKind.ValueType
     Raises:
         AppError: ``JOB_NOT_FOUND``; ``ACCESS_DENIED`` for a job of another account.
     """
-    answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=require_uuid(job_id, "job")))
+    answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=require_uuid(job_id, errors.JOB_NOT_FOUND)))
     job: job_pb2.Job = answer.job
     if kind is not None and job.kind != kind:
-        raise AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "There is no such job of this kind. See /api/jobs.")
+        raise errors.JOB_NOT_FOUND("There is no such job of this kind. See /api/jobs.")
     return job
 
 
@@ -33,7 +34,7 @@ async def own_track(clients: Clients, track_id: str, *, needs_audio: bool = Fals
         AppError: ``TRACK_NOT_FOUND``, also for a track of another account; ``AUDIO_NOT_READY`` if audio is needed and
             the track has none yet.
     """
-    request = pb.GetTrackRequest(track_id=require_uuid(track_id, "track"), needs_audio=needs_audio)
+    request = pb.GetTrackRequest(track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND), needs_audio=needs_audio)
     with denied_is_unknown():
         track: track_pb2.Track = (await clients.tracks.GetTrack(request)).track
     return track
@@ -46,9 +47,7 @@ def denied_is_unknown() -> Iterator[None]:
         yield
     except AppError as error:
         if error.reason == "ACCESS_DENIED":
-            raise AppError(
-                Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track. Check the id; it may have been deleted."
-            ) from None
+            raise errors.TRACK_NOT_FOUND() from None
         raise
 
 

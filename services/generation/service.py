@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from kit import errors
 from kit.engines import Engine as EngineBase
 from kit.engines import EngineRegistry, ModelDeclaration
-from kit.errors import AppError, Code
 
 if TYPE_CHECKING:  # settings import this module, and every process imports all settings
     import numpy as np
@@ -147,7 +147,7 @@ def parse_spec(
         except ValueError:
             problems["continue_from"] = ["is not a valid generation ID"]
     if problems:
-        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": problems})
+        raise errors.VALIDATION_ERROR(details=problems)
     return dataclasses.replace(asked, prompt=cleaned, model=chosen, continue_from_id=source)
 
 
@@ -161,9 +161,7 @@ def require_total(source_seconds: float, duration_seconds: float, max_seconds: f
         room = max_seconds - source_seconds
         hint = f"ask for {math.floor(room)} at most" if room >= MIN_SECONDS else "take a shorter clip to go on from"
         problem = f"makes a clip of more than {max_seconds:g} seconds with the one that it goes on from; {hint}"
-        raise AppError(
-            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": {"duration": [problem]}}
-        )
+        raise errors.VALIDATION_ERROR(details={"duration": [problem]})
 
 
 def variation_seeds(seed: int, count: int) -> list[int]:

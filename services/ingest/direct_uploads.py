@@ -12,7 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Blobs, Clock, PublicBlobs, UploadedPart
 from services.ingest import service
 
@@ -68,13 +69,9 @@ class DirectUploads:
         store = self._store()
         if size_bytes > self._size_limit_bytes:
             limit = self._size_limit_bytes / 1024**2
-            raise AppError(Code.TOO_LARGE, "TOO_LARGE", f"The file exceeds the limit of {limit:.0f} MB.")
+            raise errors.FILE_TOO_LARGE(limit_mb=limit)
         if len(await self._blobs.keys(_folder(owner_id))) >= _UNFINISHED_LIMIT:
-            raise AppError(
-                Code.CONFLICT,
-                "TOO_MANY_UPLOADS",
-                f"You can have {_UNFINISHED_LIMIT} unfinished uploads. Complete or abort one first.",
-            )
+            raise errors.TOO_MANY_UPLOADS(limit=_UNFINISHED_LIMIT)
         upload_id = service.new_upload_id()
         upload = DirectUpload(
             id=upload_id,
@@ -98,7 +95,7 @@ class DirectUploads:
         self._store()
         upload = await self._read(_record_key(owner_id, upload_id))
         if upload is None:
-            raise service.upload_not_found()
+            raise errors.UPLOAD_NOT_FOUND()
         return upload
 
     async def arrived(self, upload: DirectUpload) -> list[UploadedPart]:
@@ -109,7 +106,7 @@ class DirectUploads:
         except AppError as error:
             if error.reason != "BLOB_NOT_FOUND":
                 raise
-            raise service.upload_not_found() from None
+            raise errors.UPLOAD_NOT_FOUND() from None
         return [part for part in parts if 0 < part.size_bytes == upload.part_bytes(part.number)]
 
     def url(self, upload: DirectUpload, number: int) -> str:
@@ -121,11 +118,9 @@ class DirectUploads:
         size = upload.part_bytes(number)
         if not size:
             details = {"part_numbers": [f"must be between 1 and {upload.part_count}"]}
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "VALIDATION_ERROR",
+            raise errors.VALIDATION_ERROR(
                 f"This upload has no part {number}. Its parts are numbered from 1 to {upload.part_count}.",
-                {"details": details},
+                details=details,
             )
         return self._store().part_url(service.staging_key(upload.id), upload.store_upload_id, number, size)
 
@@ -143,11 +138,8 @@ class DirectUploads:
         numbers = {part.number for part in parts}
         missing = [number for number in range(1, upload.part_count + 1) if number not in numbers]
         if missing:
-            raise AppError(
-                Code.CONFLICT,
-                "UPLOAD_INCOMPLETE",
-                f"{len(missing)} of {upload.part_count} parts have not arrived, among them part {missing[0]}. Send them, then "
-                "complete the upload again.",
+            raise errors.UPLOAD_INCOMPLETE(
+                missing_count=len(missing), part_count=upload.part_count, first_missing=missing[0]
             )
         await self._store().complete_upload(key, upload.store_upload_id, parts)
 
@@ -181,11 +173,7 @@ class DirectUploads:
 
     def _store(self) -> PublicBlobs:
         if self._blobs.public is None:
-            raise AppError(
-                Code.CONFLICT,
-                "DIRECT_UPLOADS_UNAVAILABLE",
-                "This server takes no uploads in parts. Upload the file with POST /api/tracks.",
-            )
+            raise errors.DIRECT_UPLOADS_UNAVAILABLE()
         return self._blobs.public
 
 

@@ -13,6 +13,7 @@ from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import jobs_pb2
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 
+from kit import errors
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
 from kit.ports import Bus
@@ -108,9 +109,7 @@ class Downloads:
         else:
             specs = await self._specs_of_link(request.url, service.parse_quality(request.quality), answer)
         if not specs:
-            raise AppError(
-                Code.UNPROCESSABLE, "NOTHING_TO_DOWNLOAD", "Nothing behind this link can be downloaded from Spotify."
-            )
+            raise errors.NOTHING_TO_DOWNLOAD()
         under_way = await self._under_way()
         self._require_room(len(under_way), sum(spec.track_id not in under_way for spec in specs))
         for spec in specs:
@@ -147,11 +146,7 @@ class Downloads:
         """Return the specification of a track's latest download, with another quality if one is given."""
         track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
         if not track.download_job_id:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "NOT_DOWNLOADED",
-                "This track was not downloaded, so it cannot be downloaded again. Send a url.",
-            )
+            raise errors.NOT_DOWNLOADED()
         request = library_service_pb2.GetJobRequest(job_id=track.download_job_id)
         spec = spec_from_wire(self._kind.parse((await self._jobs.GetJob(request)).job))
         return dataclasses.replace(spec, quality=service.parse_quality(quality)) if quality.strip() else spec
@@ -160,11 +155,9 @@ class Downloads:
         """Raise if the new downloads exceed the limit. A collection is accepted as a whole or not at all."""
         limit = self._settings.download_pending_limit
         if limit and unfinished_count + new_count > limit:
-            raise AppError(
-                Code.RATE_LIMITED,
-                "TOO_MANY_PENDING",
+            raise errors.TOO_MANY_PENDING(
                 f"You would have {unfinished_count + new_count} unfinished downloads; {limit} are allowed. "
-                "Wait until some are done, or cancel some.",
+                "Wait until some are done, or cancel some."
             )
 
     async def _create_job(self, spec: DownloadSpec, idempotency_key: str) -> tuple[job_pb2.Job, bool]:
@@ -236,17 +229,13 @@ class Downloads:
                 stop=lambda url: _target(url) is not None,
             )
         except OSError:
-            raise AppError(
-                Code.UNAVAILABLE,
-                "SPOTIFY_ERROR",
-                "Spotify's short link does not answer. Use the long one, or try again.",
+            raise errors.SPOTIFY_AWAY(
+                "Spotify's short link does not answer. Use the long one, or try again in a minute."
             ) from None
         named = _CATALOG_ADDRESS.findall(page.decode("utf-8", "replace"))
         target = next(filter(None, map(_target, (last, *named))), None)
         if target is None:
-            raise AppError(
-                Code.INVALID_ARGUMENT, "URL_INVALID", "This short link leads to no track, album or playlist."
-            )
+            raise errors.URL_INVALID("This short link leads to no track, album or playlist.")
         return target
 
 

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 
 _URL_LIMIT_CHARS = 2000
 _ID = r"[0-9A-Za-z]{1,64}"
@@ -114,4 +115,4 @@ def _split(text: str) -> SplitResult | None:
 
 
 def _invalid(message: str) -> AppError:
-    return AppError(Code.INVALID_ARGUMENT, "URL_INVALID", message)
+    return errors.URL_INVALID(message)

@@ -8,7 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.security.egress_policy import EgressPolicy
 from services.ingest.downloads import Downloads
 from services.ingest.fetch.fetcher import Entry, Fetcher
@@ -108,12 +109,7 @@ class LinkPreviews:
 
     async def _web(self, link: WebLink) -> LinkPreview:
         if self._waiting_count >= _WAITING_LIMIT:
-            raise AppError(
-                Code.RATE_LIMITED,
-                "TOO_MANY_PREVIEWS",
-                "The server is reading many links. Try again in a minute.",
-                {"retry_after": 60},
-            )
+            raise errors.TOO_MANY_PREVIEWS(retry_after=60)
         self._waiting_count += 1
         try:
             async with self._slots:

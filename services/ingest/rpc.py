@@ -12,8 +12,9 @@ from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
 
+from kit import errors
 from kit.confined.audio import ConfinedAudio
-from kit.errors import AppError, Code, idempotency_key_reused
+from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.ports import Blobs
 from kit.rpc import Context
@@ -145,7 +146,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         key, waveform = service.staging_key(request.upload_id), folder / "waveform"
         info = await self._blobs.stat(key)
         if info is None:
-            raise service.upload_not_found()
+            raise errors.UPLOAD_NOT_FOUND()
         try:
             async with self._blobs.local(key) as path:
                 recording = await self._reader.examine(path, waveform_file=waveform)
@@ -202,7 +203,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             if stored is None:
                 raise
             if stored.content_sha256 != track.content_sha256:
-                raise idempotency_key_reused() from None
+                raise errors.IDEMPOTENCY_KEY_REUSED() from None
             return stored, True
 
     async def _track(self, track_id: str) -> track_pb2.Track | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from kit.errors import AppError, Code
+from kit import errors
 from services.ingest.songs import Song, one_line, track_id_of
 
 CONTENT_TYPES = {
@@ -72,11 +72,9 @@ def parse_quality(name: str) -> str:
     """
     quality = name.strip().lower() or _DEFAULT_QUALITY
     if quality not in QUALITIES:
-        raise AppError(
-            Code.UNPROCESSABLE,
-            "VALIDATION_ERROR",
+        raise errors.VALIDATION_ERROR(
             f"The quality {name[:40]!r} is unknown. Use one of: {', '.join(QUALITIES)}.",
-            {"details": {"quality": [f"must be one of: {', '.join(QUALITIES)}"]}},
+            details={"quality": [f"must be one of: {', '.join(QUALITIES)}"]},
         )
     return quality
 
@@ -89,12 +87,8 @@ def new_upload_id() -> str:
 def staging_key(upload_id: str) -> str:
     """Return the blob key of an unfinished upload."""
     if not _UPLOAD_ID.fullmatch(upload_id):
-        raise upload_not_found()
+        raise errors.UPLOAD_NOT_FOUND()
     return f"uploads/{upload_id}"
-
-
-def upload_not_found() -> AppError:
-    return AppError(Code.NOT_FOUND, "UPLOAD_NOT_FOUND", "There is no such upload. Start it again.")
 
 
 def part_size(size_bytes: int) -> int:
@@ -166,8 +160,4 @@ def require_container(container: str, allowed: Sequence[str]) -> None:
         AppError: the format is not one of ``allowed``.
     """
     if allowed and container not in allowed:
-        raise AppError(
-            Code.UNPROCESSABLE,
-            "AUDIO_FORMAT_NOT_ALLOWED",
-            f"The file's content is {container}, which is not accepted here. Use one of: {', '.join(allowed)}.",
-        )
+        raise errors.AUDIO_FORMAT_NOT_ALLOWED(container=container, allowed=", ".join(allowed))

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.log import get_logger
 from services.ingest.songs import Collection, Skipped, Song, one_line
 
@@ -110,7 +111,7 @@ class SpotifyCatalog:
     def track(self, spotify_id: str) -> Song:
         """Return a track."""
         if not _ID.fullmatch(spotify_id):
-            raise _not_found()
+            raise errors.SPOTIFY_NOT_FOUND()
         item = self._call(lambda client: client.track(spotify_id))
         return _song(item, item.get("album") or {})
 
@@ -121,11 +122,9 @@ class SpotifyCatalog:
             AppError: ``VALIDATION_ERROR`` for results after the first 1000, which Spotify does not return.
         """
         if offset + limit > _SEARCH_LIMIT:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "VALIDATION_ERROR",
+            raise errors.VALIDATION_ERROR(
                 f"Spotify returns only the first {_SEARCH_LIMIT} results. Use a more specific search.",
-                {"details": {"page": [f"is after the first {_SEARCH_LIMIT} results"]}},
+                details={"page": [f"is after the first {_SEARCH_LIMIT} results"]},
             )
         response = self._call(lambda client: client.search(query, limit=limit, offset=offset, type="track"))
         page = response.get("tracks") or {}
@@ -169,7 +168,7 @@ class SpotifyCatalog:
         """Send a request. Retry it while Spotify is unavailable and time remains. Renew an expired token once."""
         client = self._client
         if client is None:
-            raise credentials_missing()
+            raise errors.SPOTIFY_UNAUTHORIZED()
         from spotipy.exceptions import SpotifyException, SpotifyOauthError
 
         deadline = time.monotonic() + self._call_limit_seconds
@@ -194,7 +193,7 @@ class SpotifyCatalog:
                 if status == _UNAUTHORIZED:
                     raise credentials_refused(error) from None
                 if status in _NOT_FOUND_STATUSES:
-                    raise _not_found() from None
+                    raise errors.SPOTIFY_NOT_FOUND() from None
                 failure = spotify_failure(status)
                 if status == _TOO_MANY:
                     delay_seconds = _retry_after_seconds(error)
@@ -304,34 +303,13 @@ def is_credential_error(error: object) -> bool:
 def spotify_failure(status: int) -> AppError:
     """Return the error for a response with this HTTP status; 0 for no response or an invalid one."""
     if status == _TOO_MANY:
-        return AppError(
-            Code.RATE_LIMITED, "SPOTIFY_ERROR", "Spotify limits the requests of this server. Try again later."
-        )
-    return AppError(Code.UNAVAILABLE, "SPOTIFY_ERROR", "Spotify is unavailable. Try again in a minute.")
-
-
-def _not_found() -> AppError:
-    return AppError(
-        Code.NOT_FOUND,
-        "SPOTIFY_ERROR",
-        "Spotify did not find this item, or does not share it with applications. Check that it exists and is public.",
-    )
-
-
-def credentials_missing() -> AppError:
-    """Return the error for missing credentials of the application."""
-    return AppError(
-        Code.NOT_PROVISIONED,
-        "SPOTIFY_UNAUTHORIZED",
-        "Spotify credentials are not configured. Ask the operator to set SOUNDWRIGHT_SPOTIFY_CLIENT_ID and _SECRET.",
-    )
+        return errors.SPOTIFY_BUSY()
+    return errors.SPOTIFY_AWAY()
 
 
 def credentials_refused(error: Exception) -> AppError:
     """Log and return the error for refused credentials of the application."""
     log.error("spotify.credentials_refused", kind=type(error).__name__)
-    return AppError(
-        Code.NOT_PROVISIONED,
-        "SPOTIFY_UNAUTHORIZED",
-        "Spotify does not accept the credentials of this installation. Ask the operator to check them.",
+    return errors.SPOTIFY_UNAUTHORIZED(
+        "Spotify does not accept the credentials of this installation. Ask the operator to check them."
     )

@@ -16,13 +16,12 @@ from authlib.common.security import generate_token  # type: ignore[import-untype
 from authlib.integrations.requests_client import OAuth2Session, OAuthError  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Clock
 from services.ingest.songs import one_line
 from services.ingest.spotify import (
     accounts_base,
     api_base,
-    credentials_missing,
     credentials_refused,
     is_credential_error,
     spotify_failure,
@@ -139,11 +138,7 @@ class SpotifyAccounts:
                     lambda: session.fetch_token(self._token_url, code=code, code_verifier=code_verifier)
                 )
             except AuthorizationRevoked:
-                raise AppError(
-                    Code.PERMISSION_DENIED,
-                    "SPOTIFY_DENIED",
-                    "This login at Spotify has expired. Start it again.",
-                ) from None
+                raise errors.SPOTIFY_DENIED() from None
             return self._profile(session), token
 
     def refresh(self, token: UserToken) -> UserToken:
@@ -168,7 +163,7 @@ class SpotifyAccounts:
 
     def _session(self, **options: Any) -> OAuth2Session:
         if not (self._client_id and self._client_secret):
-            raise credentials_missing()
+            raise errors.SPOTIFY_UNAUTHORIZED()
         session = OAuth2Session(
             self._client_id, self._client_secret, default_timeout=self._timeout_seconds, leeway=0, **options
         )
@@ -193,11 +188,8 @@ class SpotifyAccounts:
         try:
             response = session.get(f"{self._api_url}/me")
             if response.status_code == requests.codes.forbidden:
-                raise AppError(
-                    Code.PERMISSION_DENIED,
-                    "SPOTIFY_DENIED",
-                    "Spotify does not allow this account to use the application of this server. Ask the operator to add "
-                    "the account.",
+                raise errors.SPOTIFY_DENIED(
+                    "Spotify does not allow this account to use the application of this server. Ask the operator to add the account."
                 )
             if not response.ok:
                 raise spotify_failure(response.status_code)

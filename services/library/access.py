@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kit.errors import AppError, Code
 from kit.security.identity import Principal, is_anonymous_id
 
 
@@ -32,23 +31,3 @@ def listed_creator(principal: Principal) -> str | None:
     Several people may have the ID of an anonymous caller: that of their common address, or a name that they chose.
     """
     return principal.creator_key if principal.is_anonymous else None
-
-
-def denied(what: str) -> AppError:
-    """Return the error for an object of another account. ``what`` is the type of the object, such as "track"."""
-    return AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", f"This {what} belongs to another account.")
-
-
-def not_found(what: str) -> AppError:
-    """Return the error for a missing object. ``what`` is the type of the object, such as "track"."""
-    return AppError(
-        Code.NOT_FOUND, f"{what.upper()}_NOT_FOUND", f"There is no such {what}. Check the ID; it may have been deleted."
-    )
-
-
-def audio_not_ready() -> AppError:
-    return AppError(
-        Code.CONFLICT,
-        "AUDIO_NOT_READY",
-        "This track has no audio yet. Wait until its download is completed, or start the download again if it failed.",
-    )

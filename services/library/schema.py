@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.log import get_logger
 from kit.ports import Collection, Docs
 from services.library.documents import insert_doc_if_absent
@@ -47,14 +47,9 @@ async def require_current(docs: Docs) -> int:
     await docs.ensure(_SCHEMA)
     version = await schema_version(docs)
     if version == 0:
-        raise AppError(Code.NOT_FOUND, "STORE_EMPTY", "The document store contains no library. Check its URL.")
+        raise errors.STORE_EMPTY()
     if version != LATEST_VERSION:
-        raise AppError(
-            Code.CONFLICT,
-            "SCHEMA_OUTDATED",
-            f"The documents have version {version}, and this version of Soundwright uses {LATEST_VERSION}. Use the "
-            "version of Soundwright that the library runs, or start the library with this one once.",
-        )
+        raise errors.SCHEMA_OUTDATED(version=version, latest_version=LATEST_VERSION)
     return version
 
 

@@ -18,7 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import TypeAdapter, ValidationError
 
-from kit.errors import AppError, Code
+from kit import errors
 
 _DEFAULT_PAGE_SIZE = 20
 M = TypeVar("M", bound=Message)
@@ -42,7 +42,7 @@ def from_wire(message: Message, kind: type[T]) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
-        raise AppError(Code.INVALID_ARGUMENT, "FIELD_INVALID", f"{name} is invalid: {first['msg']}.") from None
+        raise errors.FIELD_INVALID(f"{name} is invalid: {first['msg']}.") from None
     return value
 
 
@@ -137,8 +137,9 @@ def _seconds(stamp: Timestamp, name: str) -> float:
     try:
         return stamp.ToMicroseconds() / 1e6
     except ValueError:
-        reason = f"{name} must be a time between the years 1 and 9999, with 0 to 999999999 nanoseconds."
-        raise AppError(Code.INVALID_ARGUMENT, "FIELD_INVALID", reason) from None
+        raise errors.FIELD_INVALID(
+            f"{name} must be a time between the years 1 and 9999, with 0 to 999999999 nanoseconds."
+        ) from None
 
 
 def bounded(size: int, limit: int) -> int:

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 
 _TRACK_LIMIT = 100
 _PARALLEL_CALLS = 8
@@ -37,9 +38,7 @@ async def usable_tracks(
         AppError: ``BATCH_INVALID``; ``TRACK_NOT_FOUND`` or ``AUDIO_NOT_READY``, with a sentence that names the tracks.
     """
     if not 1 <= len(track_ids) <= _TRACK_LIMIT or len(set(track_ids)) < len(track_ids) or not all(track_ids):
-        raise AppError(
-            Code.INVALID_ARGUMENT, "BATCH_INVALID", f"A batch needs 1 to {_TRACK_LIMIT} tracks, and each of them once."
-        )
+        raise errors.BATCH_INVALID(f"A batch needs 1 to {_TRACK_LIMIT} tracks, and each of them once.")
 
     async def found(track_id: str) -> track_pb2.Track | AppError:
         try:
@@ -60,19 +59,9 @@ async def usable_tracks(
         else:
             raise error
     if missing:
-        raise AppError(
-            Code.NOT_FOUND,
-            "TRACK_NOT_FOUND",
-            f"You have no such tracks: {_named(missing)}. Check the IDs; they may have been deleted.",
-            _details(missing),
-        )
+        raise errors.TRACKS_NOT_FOUND(names=_named(missing), **_details(missing))
     if silent:
-        raise AppError(
-            Code.CONFLICT,
-            "AUDIO_NOT_READY",
-            f"These tracks have no audio yet: {_named(silent)}. Wait until their downloads have ended.",
-            _details(silent),
-        )
+        raise errors.AUDIOS_NOT_READY(names=_named(silent), **_details(silent))
     return [answer for answer in answers if not isinstance(answer, AppError)]
 
 

@@ -16,9 +16,8 @@ from typing import cast
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2
 
-from kit import audio
+from kit import audio, errors
 from kit.compute import EngineProcesses, Report
-from kit.errors import AppError, Code
 from kit.free_space import FreeSpace
 from kit.ports import Blobs
 from kit.worker.context import JobContext
@@ -57,7 +56,7 @@ async def require_stems(
         await tracks.ListStems(library_service_pb2.ListStemsRequest(track_id=track_id))
     ).stems
     if not stems:
-        raise AppError(Code.NOT_FOUND, "NO_STEMS", "This track has no stems. Start a separation first.")
+        raise errors.NO_STEMS()
     return stems
 
 

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit import errors
 from kit.durable import make_folder
 from kit.engines import NONE_STATED
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.security.private_files import write_private
 from kit.settings import SettingsError, load
 from kit.weights import ImportedModel, imported_models, write_record
@@ -189,4 +190,4 @@ def _require_free(folder: Path, model: ImportedModel) -> None:
 
 
 def _refused(message: str) -> AppError:
-    return AppError(Code.UNPROCESSABLE, "IMPORT_REFUSED", message)
+    return errors.IMPORT_REFUSED(message)

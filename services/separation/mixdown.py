@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import audio
+from kit import audio, errors
 from kit.compute import Report
-from kit.errors import AppError, Code
 from services.separation.edits import Segment, edited
 from services.separation.limiter import Limiter
 from services.separation.mixing import MixedStem, MixSpec, balance
@@ -132,7 +131,7 @@ def mix_to_file(
             with np.errstate(over="ignore"):
                 samples = block.astype(np.float32)
             if not np.isfinite(samples).all():
-                raise AppError(Code.UNPROCESSABLE, "AUDIO_NOT_FINITE", "The mix exceeds the range of 32-bit floats.")
+                raise errors.AUDIO_NOT_FINITE("The mix exceeds the range of 32-bit floats.")
             writer.write(samples)
             report(writer.frame_count / frame_count)
     return Mixed(rate, frame_count, limiter.engaged)

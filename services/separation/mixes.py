@@ -13,6 +13,7 @@ from pathlib import Path
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
+from kit import errors
 from kit.compute import EngineProcesses, Report
 from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
@@ -73,7 +74,7 @@ class Mixes:
     ) -> pb.RenderMixResponse:
         def report(_share: float) -> None:
             if gone.is_set():
-                raise AppError(Code.CANCELLED, "CANCELLED", "The caller disconnected.")
+                raise errors.CANCELLED("The caller disconnected.")
 
         async with contextlib.AsyncExitStack() as stack:
             folder = Path(
@@ -109,7 +110,7 @@ class Mixes:
             return list((await self._tracks.ListStems(wanted)).stems)
         job = (await self._jobs.GetJob(library_service_pb2.GetJobRequest(job_id=separation_id))).job
         if job.track_id != track_id or not job.result.outputs_are_stems:
-            raise AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "This track has no such finished separation. Check the ID.")
+            raise errors.JOB_NOT_FOUND("This track has no such finished separation. Check the ID.")
         return list(job.result.outputs)
 
     async def _frame_count(self, name: str, path: Path, report: Report) -> int:

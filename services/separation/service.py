@@ -8,8 +8,9 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from kit import errors
 from kit.engines import Engine as EngineBase
-from kit.errors import AppError, Code
+from kit.errors import AppError
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -133,4 +134,4 @@ def require_none(problems: Mapping[str, Sequence[str]]) -> None:
 
 def invalid(details: Mapping[str, Sequence[str]]) -> AppError:
     """Return the refusal of a request, with what is wrong with each of its fields."""
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": details})
+    return errors.VALIDATION_ERROR(details=details)

@@ -66,7 +66,7 @@ async def test_a_loaded_document_may_not_clash_with_another_one(docs: Docs) -> N
     await docs.insert("songs", song(1))
     with pytest.raises(AppError) as refusal:
         await docs.load("songs", [{**song(2), "slug": "slug-1", "revision": 1}])
-    assert (refusal.value.code, refusal.value.reason) == (Code.CONFLICT, "DOC_EXISTS")
+    assert (refusal.value.code, refusal.value.reason) == (Code.EXISTS, "DOC_EXISTS")
 
 
 # ------------------------------------------------------------------------------------------- one document
@@ -104,7 +104,7 @@ async def test_a_taken_id_is_refused_and_the_first_document_stays(docs: Docs) ->
     await docs.insert("songs", song(1, title="first"))
     with pytest.raises(AppError) as refusal:
         await docs.insert("songs", song(1, slug="other", title="second"))
-    assert (refusal.value.code, refusal.value.reason) == (Code.CONFLICT, "DOC_EXISTS")
+    assert (refusal.value.code, refusal.value.reason) == (Code.EXISTS, "DOC_EXISTS")
     assert (await docs.get("songs", "s001") or {})["title"] == "first"
     assert await docs.count("songs", {}) == 1
 

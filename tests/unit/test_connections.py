@@ -51,7 +51,7 @@ async def test_sign_in_creates_an_account_and_reuses_it(library: Library) -> Non
 
 async def test_sign_in_does_not_link_an_existing_email(library: Library) -> None:
     account = await library.account()
-    error = await refusal(sign_in(library), "EMAIL_TAKEN", Code.CONFLICT)
+    error = await refusal(sign_in(library), "EMAIL_TAKEN", Code.EXISTS)
     assert "Log in to it first" in error.message
     assert await library.connections.list_own(account.id) == []
     assert await library.identity.store.find_connection_by_subject("spotify", "ann-there") is None  # nothing was stored
@@ -110,7 +110,7 @@ async def test_an_interrupted_sign_in_is_resumed(library: Library) -> None:
 async def test_a_subject_belongs_to_one_account(library: Library) -> None:
     ann, bob = await library.account(), await library.account("bob@example.org")
     await connect(library, ann)
-    assert await reason(connect(library, bob), Code.CONFLICT) == "CONNECTION_TAKEN"
+    assert await reason(connect(library, bob), Code.EXISTS) == "CONNECTION_TAKEN"
     await connect(library, ann, "another")  # releases the first subject
     await connect(library, bob)
     assert [(await sign_in(library, subject)).account.id for subject in ("ann-there", "another")] == [bob.id, ann.id]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from test_gateway_edge import Site as Listeners
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_routes
@@ -26,7 +26,6 @@ from services.gateway.http.dialect import Dialect
 from services.gateway.http.operations import ops_routes
 from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.document import Site
 from services.gateway.openapi.responses import documented, file_responses
 from services.gateway.openapi.schemas import Schemas
@@ -61,7 +60,7 @@ def own_site(accepted: Access, *, rate_class: RateClass | None = None) -> dict[s
 
     @router.get("/fruit/{name}")
     @access(accepted, rate_class)
-    @documented(Basket[Fruit], refusals.NOT_FOUND)
+    @documented(Basket[Fruit], errors.NOT_FOUND)
     async def get_fruit(name: str) -> Response:
         """Fruit of one kind. All that there is."""
         raise NotImplementedError
@@ -75,7 +74,7 @@ def own_site(accepted: Access, *, rate_class: RateClass | None = None) -> dict[s
 
     @router.get("/picture")
     @access(accepted, rate_class)
-    @file_responses("image/png", refusals.FILE_NOT_FOUND)
+    @file_responses("image/png", errors.FILE_NOT_FOUND)
     async def get_picture() -> Response:
         """A picture of it."""
         raise NotImplementedError
@@ -206,20 +205,3 @@ def test_what_is_served_is_published_and_the_other_way_round(site: Site) -> None
     assert served - published == {"GET /openapi.json"}
     assert published <= served
     assert len(published) > 120
-
-
-def test_every_refusal_that_is_published_is_explained() -> None:
-    text = ERRORS.read_text()
-    statuses: dict[str, set[int]] = {}
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 3 and re.fullmatch(r"[\d, ]+", cells[0]):
-            for code in re.findall(r"`(\w+)`", cells[1]):
-                statuses.setdefault(code, set()).update(map(int, cells[0].split(",")))
-    unexplained = []
-    for name, problem in vars(refusals).items():
-        if isinstance(problem, Problem):
-            code = json.loads(bytes(FORGE.render(problem).body))["code"]
-            if f"`{code}`" not in text or problem.status not in statuses.get(code, {problem.status}):
-                unexplained.append((name, problem.status, code))
-    assert unexplained == []

@@ -21,6 +21,7 @@ from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError
 from services.gateway.http.archives import Member, archive_response, stream_zip
 from services.gateway.http.files import Span, Unsatisfiable, attachment, blob_response, parse_range, safe_title
+from services.gateway.http.problems import problem_of
 
 CONTENT = bytes(range(256)) * 10
 
@@ -99,7 +100,10 @@ async def site(tmp_path: Path) -> httpx.AsyncClient:
     async def get(request: Request) -> Response:
         return await blob_response(request, blobs, "a/file.wav", content_type="audio/wav", filename="file.wav")
 
-    app = Starlette(routes=[Route("/f", get)])
+    def refuse(_: Request, error: Exception) -> Response:
+        return Response(status_code=problem_of(error).status)
+
+    app = Starlette(routes=[Route("/f", get)], exception_handlers={AppError: refuse})
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
 

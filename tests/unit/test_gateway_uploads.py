@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.library.v1 import storage_service_pb2 as storage_pb
 from soundwright.library.v1 import track_pb2
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from kit.adapters.filesystem.blobs import FileBlobs
@@ -104,9 +103,9 @@ async def test_refuses_what_is_no_form(kind: str, body: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["", "application/json", "multipart/form-data", "audio/wav"])
 async def test_refuses_other_kinds_of_bodies(kind: str) -> None:
-    with pytest.raises(HTTPException) as refused:
+    with pytest.raises(AppError) as refused:
         await parts_of(sliced(b"{}", []), kind)
-    assert refused.value.status_code == 415
+    assert refused.value.http_status == 415
 
 
 class Ingest:
@@ -293,9 +292,9 @@ async def test_a_client_that_falls_silent_is_given_up(tmp_path: Path) -> None:
         return await arriving()
 
     request._receive = receive
-    with pytest.raises(HTTPException) as refused:
+    with pytest.raises(AppError) as refused:
         await uploads(Ingest(blobs), blobs, idle_seconds=0.01).receive(request, POLICY)
-    assert refused.value.status_code == 408
+    assert refused.value.http_status == 408
     assert left_behind(tmp_path) == []
 
 

@@ -308,7 +308,7 @@ async def test_registration_keeps_the_account_and_replaces_its_session(library: 
     assert await reason(library.sessions.authenticate(secret)) == "UNAUTHORIZED"
     assert "Confirm" in str((await library.mails("confirmation"))[-1]["subject"])
     call = library.accounts.register("bob@example.org", PASSWORD, CLIENT_IP, guest_secret=renewed)
-    assert await reason(call, Code.CONFLICT) == "ALREADY_REGISTERED"
+    assert await reason(call, Code.EXISTS) == "ALREADY_REGISTERED"
 
 
 async def test_a_taken_address_leaves_the_guest_a_guest(library: Library) -> None:

@@ -14,11 +14,10 @@ import pytest
 from library import raises_error, reason
 from library_data import contents, fill, open_library, put
 
-from kit import infra
+from kit import errors, infra
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.adapters.system.clock import SystemClock
-from kit.errors import AppError
 from kit.ports import BlobInfo, Collection
 from kit.settings import SettingsError
 from services.library.documents import walk
@@ -144,7 +143,7 @@ async def test_an_interrupted_backup_leaves_the_one_before_as_it_was(
     await library.docs.load("tracks", [{"id": "new", "revision": 1, "blob_key": "tracks/new/original.flac"}])
 
     async def broken(*_arguments: object) -> object:
-        raise AppError(files.Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The store does not answer.")
+        raise errors.STORE_UNAVAILABLE()
 
     with monkeypatch.context() as patched:
         patched.setattr("services.library.transfer.backup.copy_blob", broken)

@@ -20,12 +20,11 @@ from soundwright.library.v1 import webhook_service_pb2_grpc as pb_grpc
 from soundwright.separation.v1 import separation_service_pb2
 
 import kit.rpc.server
-from kit import rpc
+from kit import errors, rpc
 from kit.errors import AppError
 from kit.rpc.client import _CallingChannel, removes, repeatable
 from kit.rpc.transport import DelegatingChannel
 from kit.security.identity import Principal, principal_scope
-from services.library.access import not_found
 from tests.servers import free_ports
 from tests.servers.fault_proxy import FaultProxy, Proxy, fault_proxy
 from tests.signers import plain_signer, signer_of
@@ -70,7 +69,7 @@ class Replica(pb_grpc.WebhookServiceServicer):
 
     def _require(self, webhook_id: str) -> None:
         if webhook_id not in self.webhooks:
-            raise not_found("webhook")
+            raise errors.WEBHOOK_NOT_FOUND()
 
     async def _arrive(self) -> None:
         self.call_count += 1

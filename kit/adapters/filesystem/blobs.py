@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kit.adapters.blob_keys import blob_not_found, check_folder, check_key
+from kit import errors
+from kit.adapters.blob_keys import check_folder, check_key
 from kit.durable import make_folder, sync
-from kit.errors import AppError, Code
 from kit.free_space import STORE_BYTES, FreeSpace, full_disk, require_free_space
 from kit.log import FailureLog
 from kit.opened import open_in_thread
@@ -132,14 +132,14 @@ class FileBlobs:
     @contextlib.asynccontextmanager
     async def local(self, key: str) -> AsyncIterator[Path]:
         if await self.stat(key) is None:
-            raise blob_not_found()
+            raise errors.BLOB_NOT_FOUND()
         path = self._path(key)
         try:
             yield path
         except FileNotFoundError:
             if path.exists():
                 raise
-            raise blob_not_found() from None  # it was deleted during the block
+            raise errors.BLOB_NOT_FOUND() from None  # it was deleted during the block
 
     def locate(self, key: str) -> str:
         return str(self._path(key))
@@ -199,7 +199,7 @@ class FileBlobs:
         # Another thread may create or remove the folder between the steps, so retry.
         for _ in range(_MOVE_ATTEMPTS):
             if not source.is_file():
-                raise blob_not_found()
+                raise errors.BLOB_NOT_FOUND()
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
@@ -212,11 +212,7 @@ class FileBlobs:
                 for folder in itertools.takewhile(lambda each: each != self._root.parent, target.parents):
                     sync(folder)
             return
-        raise AppError(
-            Code.CONFLICT,
-            "BLOB_KEY_TAKEN",
-            "The file cannot be stored under this name, because another file or folder uses a part of it.",
-        )
+        raise errors.BLOB_KEY_TAKEN()
 
     def _prune(self, folder: Path) -> None:
         """Remove empty folders, up to the root."""
@@ -249,10 +245,8 @@ class FileBlobs:
     async def check(self) -> None:
         def work() -> None:
             if not os.access(self._partial, os.W_OK | os.X_OK):
-                raise AppError(
-                    Code.UNAVAILABLE,
-                    "BLOBS_UNAVAILABLE",
-                    "The folder of the file store is missing, or the platform may not write to it.",
+                raise errors.BLOBS_UNAVAILABLE(
+                    "The folder of the file store is missing, or the platform may not write to it."
                 )
             require_free_space(self._partial, STORE_BYTES)
 
@@ -306,13 +300,11 @@ def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise blob_not_found() from None
+        raise errors.BLOB_NOT_FOUND() from None
     except OSError as error:
         if full := full_disk(error):
             raise full from error
         _failures.error("blobs.unavailable", kind=type(error).__name__, error=str(error))
-        raise AppError(
-            Code.UNAVAILABLE,
-            "BLOBS_UNAVAILABLE",
-            "The file store cannot read or write a file. The log of the component names it. Try again later.",
+        raise errors.BLOBS_UNAVAILABLE(
+            "The file store cannot read or write a file. The log of the component names it. Try again in a minute."
         ) from error

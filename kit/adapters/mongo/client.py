@@ -15,14 +15,16 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ReadPreference, errors
+from pymongo import ReadPreference
+from pymongo import errors as mongo_errors
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.log import FailureLog
 
-DuplicateKey = errors.DuplicateKeyError
+DuplicateKey = mongo_errors.DuplicateKeyError
 
 _SELECTION_MILLISECONDS = 5_000
 _CONNECT_MILLISECONDS = 5_000
@@ -53,7 +55,7 @@ def connect(url: str, tls: ssl.SSLContext | None = None) -> Any:
             appname="soundwright",
             tz_aware=True,
         )
-    except (errors.ConfigurationError, OSError) as error:  # OSError: a file that the URL names cannot be read
+    except (mongo_errors.ConfigurationError, OSError) as error:  # OSError: a file that the URL names cannot be read
         raise ValueError(str(error)) from None
     if tls is not None and not _names_certificates(url):
         options = client.delegate.options.pool_options
@@ -104,9 +106,9 @@ async def retried(work: Callable[[], Awaitable[T]]) -> T:
         for pause in _PAUSES_SECONDS:
             try:
                 return await work()
-            except errors.AutoReconnect as error:
+            except mongo_errors.AutoReconnect as error:
                 # The driver has waited for a server already if it found none.
-                if isinstance(error, errors.ServerSelectionTimeoutError) or time.monotonic() > deadline:
+                if isinstance(error, mongo_errors.ServerSelectionTimeoutError) or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(pause)
         return await work()
@@ -114,28 +116,26 @@ async def retried(work: Callable[[], Awaitable[T]]) -> T:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Turn errors of the driver into ``AppError``."""
+    """Turn mongo_errors of the driver into ``AppError``."""
     try:
         yield
-    except errors.BulkWriteError as error:
+    except mongo_errors.BulkWriteError as error:
         if any(each["code"] == _DUPLICATE_KEY for each in error.details.get("writeErrors", ())):
-            raise AppError(Code.CONFLICT, "DOC_EXISTS", "A document like this exists.") from None
+            raise errors.DOC_EXISTS() from None
         raise _unavailable(error) from error
-    except errors.DuplicateKeyError:
-        raise AppError(Code.CONFLICT, "DOC_EXISTS", "A document like this exists.") from None
-    except errors.PyMongoError as error:
-        if isinstance(error, errors.OperationFailure) and error.code in (13, 18):
+    except mongo_errors.DuplicateKeyError:
+        raise errors.DOC_EXISTS() from None
+    except mongo_errors.PyMongoError as error:
+        if isinstance(error, mongo_errors.OperationFailure) and error.code in (13, 18):
             _failures.error("docs.refused", kind=type(error).__name__, code=error.code)
-            raise AppError(
-                Code.UNAVAILABLE,
-                "STORE_REFUSED",
-                "The document store refuses the platform's credentials. Try again later.",
-            ) from error
+            raise errors.STORE_REFUSED() from error
         raise _unavailable(error) from error
 
 
-def _unavailable(error: errors.PyMongoError) -> AppError:
+def _unavailable(error: mongo_errors.PyMongoError) -> AppError:
     # Messages about connections name the server. Other messages may contain values of documents.
-    detail = {"detail": str(error).partition(" (configured")[0]} if isinstance(error, errors.ConnectionFailure) else {}
+    detail = (
+        {"detail": str(error).partition(" (configured")[0]} if isinstance(error, mongo_errors.ConnectionFailure) else {}
+    )
     _failures.error("docs.unavailable", kind=type(error).__name__, code=getattr(error, "code", None), **detail)
-    return AppError(Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The document store does not answer. Try again shortly.")
+    return errors.STORE_UNAVAILABLE()

@@ -20,10 +20,11 @@ from nats.js import JetStreamContext
 from nats.js.api import Header, StreamState
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 
+from kit import errors
 from kit.adapters.nats.client import BrokerAccess, PersistentClient, explain
 from kit.adapters.nats.consumer import NatsConsumer
 from kit.adapters.nats.streams import COMMAND_STREAM, prepare_streams
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.log import get_logger
 
 _REQUEST_SECONDS = 5.0
@@ -242,7 +243,7 @@ class NatsBus:
     async def check(self) -> None:
         if not (self._client.is_connected and self._prepared.is_set()):
             reason = " ".join(self._problems) or "The connection to the message broker is down. It is retried."
-            raise AppError(Code.UNAVAILABLE, "BROKER_UNAVAILABLE", reason)
+            raise errors.BROKER_UNAVAILABLE(reason)
         if self._manages_streams:  # another component may miss a stream that this one does not use
             with _translated():
                 await prepare_streams(self._js, self._replica_count, update=False)
@@ -262,10 +263,8 @@ class NatsBus:
                 self._prepare()
                 raise
         if info.cluster is not None and not info.cluster.leader:  # another server answers, which knows no messages
-            raise AppError(
-                Code.UNAVAILABLE,
-                "BROKER_UNAVAILABLE",
-                "The message broker cannot store messages, because too few servers of its cluster run. Start the others.",
+            raise errors.BROKER_UNAVAILABLE(
+                "The message broker cannot store messages, because too few servers of its cluster run. Start the others."
             )
         return info.state
 
@@ -287,10 +286,8 @@ def _translated() -> Iterator[None]:
         yield
     except (NatsError, TimeoutError) as error:
         if _is_full(error):
-            raise AppError(Code.UNAVAILABLE, "BROKER_FULL", _explain_refusal(error)) from error
-        raise AppError(
-            Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The message broker does not answer. Please try again."
-        ) from error
+            raise errors.BROKER_FULL(_explain_refusal(error)) from error
+        raise errors.BROKER_UNAVAILABLE() from error
 
 
 def _is_full(error: Exception) -> bool:

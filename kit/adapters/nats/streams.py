@@ -8,7 +8,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, BadRequestError, NotFoundError
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.log import get_logger
 
 COMMAND_STREAM = "SOUNDWRIGHT_CMD"
@@ -80,11 +80,8 @@ async def _update(js: JetStreamContext, stream: StreamConfig, changes: list[str]
     try:
         await js.update_stream(stream)
     except APIError as error:
-        raise AppError(
-            Code.CONFLICT,
-            "STREAM_INCOMPATIBLE",
-            f"The broker cannot change {', '.join(changes)} of the stream {stream.name}: {error.description}. Correct the "
-            "setting, or stop the platform and delete the stream: the library publishes the commands of queued jobs again.",
+        raise errors.STREAM_INCOMPATIBLE(
+            changes=", ".join(changes), stream=stream.name, why=error.description
         ) from error
     log.info("broker.stream_updated", stream=stream.name, changes=changes)
 

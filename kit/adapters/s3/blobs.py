@@ -19,11 +19,12 @@ from minio.commonconfig import ComposeSource
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
-from kit.adapters.blob_keys import blob_not_found, check_folder, check_key, check_prefix
+from kit import errors
+from kit.adapters.blob_keys import check_folder, check_key, check_prefix
 from kit.adapters.s3.file import BUFFER_BYTES, BlobFile
 from kit.adapters.s3.multipart import MultipartUploads
 from kit.adapters.s3.public import S3PublicBlobs
-from kit.adapters.s3.store import Access, Connection, InvalidRange, unavailable
+from kit.adapters.s3.store import Access, Connection, InvalidRange
 from kit.errors import AppError, Code
 from kit.free_space import FreeSpace
 from kit.log import get_logger
@@ -108,7 +109,7 @@ class S3Blobs:
     async def put_file(self, key: str, path: Path) -> int:
         check_key(key)
         if not path.is_file():
-            raise blob_not_found()
+            raise errors.BLOB_NOT_FOUND()
         async with self._writer(key) as writer:
             with path.open("rb") as file:
                 while data := await asyncio.to_thread(file.read, _PART_BYTES):
@@ -131,7 +132,7 @@ class S3Blobs:
         check_key(key)
         if length == 0:
             if await self.stat(key) is None:
-                raise blob_not_found()
+                raise errors.BLOB_NOT_FOUND()
             return
         etag, failures = "", 0
         while True:
@@ -233,7 +234,7 @@ class S3Blobs:
     def _delete(self, keys: list[str]) -> None:
         for error in self._client.remove_objects(self._bucket, (DeleteObject(key) for key in keys)):
             log.error("blobs.not_deleted", code=error.code, message=error.message)
-            raise unavailable()
+            raise errors.BLOBS_UNAVAILABLE()
 
     async def purge_partial(self, older_than_seconds: float) -> int:
         return await self._call(self._uploads.abort_older, datetime.now(UTC) - timedelta(seconds=older_than_seconds))

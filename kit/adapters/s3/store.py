@@ -16,8 +16,8 @@ import urllib3
 from minio import Minio
 from minio.error import S3Error
 
-from kit.adapters.blob_keys import blob_not_found
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.log import FailureLog
 
 REGION = "us-east-1"
@@ -27,25 +27,21 @@ _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _MISSING = {"NoSuchKey", "NoSuchObject", "NoSuchUpload", "ResourceNotFound"}
 _FULL = {"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded"}
-# By code of S3: the reason, the sentence for users, and what the operator has to do, for the log.
+# By code of S3: the error, and what the operator has to do, for the log.
 _KEYS = "Correct SOUNDWRIGHT_BLOBS_ACCESS_KEY and SOUNDWRIGHT_BLOBS_SECRET_KEY."
-_REFUSED = ("BLOBS_REFUSED", "The file store refuses the platform's credentials. Ask the operator to correct them.")
-_REFUSALS: dict[str, tuple[str, str, str]] = {
-    "InvalidAccessKeyId": (*_REFUSED, _KEYS),
-    "SignatureDoesNotMatch": (*_REFUSED, _KEYS),
+_REFUSALS = {
+    "InvalidAccessKeyId": (errors.BLOBS_REFUSED, _KEYS),
+    "SignatureDoesNotMatch": (errors.BLOBS_REFUSED, _KEYS),
     "AccessDenied": (
-        "BLOBS_REFUSED",
-        "The file store does not permit this operation. Ask the operator to allow it.",
+        errors.BLOBS_NOT_PERMITTED,
         "Correct the keys, or allow the account of SOUNDWRIGHT_BLOBS_ACCESS_KEY to read, write, list and delete in the bucket.",
     ),
     "RequestTimeTooSkewed": (
-        "BLOBS_CLOCK_SKEWED",
-        "The clocks of this server and of the file store differ. Ask the operator to set the clocks.",
+        errors.BLOBS_CLOCK_SKEWED,
         "Set the clocks of this machine and of the store, for example with NTP.",
     ),
     "NoSuchBucket": (
-        "BUCKET_MISSING",
-        "The bucket of the file store does not exist. Ask the operator to create it.",
+        errors.BUCKET_MISSING,
         "Create the bucket, or correct SOUNDWRIGHT_BLOBS_URL.",
     ),
 }
@@ -124,10 +120,6 @@ class Connection:
             pool.clear()
 
 
-def unavailable() -> AppError:
-    return AppError(Code.UNAVAILABLE, "BLOBS_UNAVAILABLE", "The file store does not answer. Try again shortly.")
-
-
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Turn errors of the SDK and of the connection into ``AppError``."""
@@ -139,24 +131,20 @@ def translated() -> Iterator[None]:
         raise _translation(error) from error
     except Exception as error:  # a store that answers garbage makes the SDK raise anything, such as ParseError
         _failures.error("blobs.unavailable", kind=type(error).__name__, error=str(error)[:300])
-        raise unavailable() from error
+        raise errors.BLOBS_UNAVAILABLE() from error
 
 
 def _translation(error: S3Error) -> Exception:
     if error.code in _MISSING:
-        return blob_not_found()
+        return errors.BLOB_NOT_FOUND()
     if error.code == "InvalidRange":
         return InvalidRange()
     if error.code in _FULL:
         _failures.error("blobs.full", kind=error.code, advice="Free space in the file store, or enlarge it.")
-        return AppError(
-            Code.STORAGE_FULL,
-            "STORAGE_FULL",
-            "The file store has no room for this file. Free some space and try again.",
-        )
+        return errors.STORAGE_FULL("The file store has no room for this file. Free some space and try again.")
     if error.code in _REFUSALS:
-        reason, sentence, advice = _REFUSALS[error.code]
+        refusal, advice = _REFUSALS[error.code]
         _failures.error("blobs.refused", kind=error.code, advice=advice)
-        return AppError(Code.UNAVAILABLE, reason, sentence)
+        return refusal()
     _failures.error("blobs.failed", kind=error.code, message=error.message)
-    return unavailable()
+    return errors.BLOBS_UNAVAILABLE()

@@ -18,8 +18,8 @@ from pathlib import Path
 from queue import LifoQueue
 from typing import Any, TypeVar
 
+from kit import errors
 from kit.durable import make_folder
-from kit.errors import AppError, Code
 from kit.free_space import STORE_BYTES, require_free_space
 from kit.log import FailureLog
 
@@ -139,10 +139,8 @@ class Database:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             # An open file can be used after it was removed, but everything in it is lost when the process ends.
             if not self._path.exists() or self._path.stat().st_ino != self._file_number:
-                raise AppError(
-                    Code.UNAVAILABLE,
-                    "STORE_UNAVAILABLE",
-                    "The file of the document store was removed or replaced. Put it back, or restart the library.",
+                raise errors.STORE_UNAVAILABLE(
+                    "The file of the document store was removed or replaced. Put it back, or restart the library."
                 )
             require_free_space(self._path.parent, STORE_BYTES)
 
@@ -158,23 +156,15 @@ class Database:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             # A file that cannot grow is an error of the disk, as is a disk that fails.
             if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._is_disk_full()):
-                raise AppError(
-                    Code.STORAGE_FULL, "STORAGE_FULL", "The server's disk is full. Free some space and try again."
-                ) from error
+                raise errors.STORAGE_FULL("The server's disk is full. Free some space and try again.") from error
             if code in _DAMAGE_ERRORS:
                 _failures.error(
                     "docs.damaged", kind="damaged", file=str(self._path), error=str(error), help=_INSTRUCTIONS
                 )
-                raise AppError(
-                    Code.UNAVAILABLE,
-                    "STORE_DAMAGED",
-                    "The database of the platform is damaged. The log of the library names the file and says what to do.",
-                ) from error
+                raise errors.STORE_DAMAGED() from error
             if code in _UNAVAILABLE_ERRORS:
                 _failures.error("docs.unavailable", kind=type(error).__name__, error=str(error))
-                raise AppError(
-                    Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The document store does not answer. Try again shortly."
-                ) from error
+                raise errors.STORE_UNAVAILABLE() from error
             raise
 
     def _is_disk_full(self) -> bool:

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kit import errors
 from kit.adapters.declared_indexes import DeclaredIndexes
 from kit.adapters.sqlite.database import Database
 from kit.adapters.sqlite.indexes import create_index, create_table
 from kit.adapters.sqlite.matches import Matches
 from kit.adapters.sqlite.query import column, conjunction, index_name, name, order, segments, where_clause
-from kit.errors import AppError, Code
 from kit.ports import Collection, Doc, Index
 
 
@@ -177,7 +177,7 @@ def _no_clash() -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise AppError(Code.CONFLICT, "DOC_EXISTS", f"A document like this exists ({error}).") from None
+        raise errors.DOC_EXISTS(f"A document like this exists ({error}).") from None
 
 
 def _body(doc: Doc) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
 from soundwright.library.v1 import conversation_service_pb2_grpc
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.log import get_logger
 from kit.security.identity import require_principal
 from services.analysis.agents.planner import answer_by_rules
@@ -221,4 +222,4 @@ def _with_sources(content: str, turn: Turn, reason: str) -> str:
 
 
 def _invalid(field: str, text: str) -> AppError:
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": {field: [text]}})
+    return errors.VALIDATION_ERROR(details={field: [text]})

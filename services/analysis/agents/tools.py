@@ -19,6 +19,7 @@ from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc, track_pb2
 from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.analysis.agents.camelot import match_tempo, parse_key
 from services.analysis.agents.cue_points import BEATS_PER_BAR, find_cues
@@ -156,10 +157,8 @@ class Tools:
         key = parse_key(own.key)
         if key is None or not own.bpm:
             lacking = " and ".join(name for name, given in (("key", key), ("tempo", own.bpm)) if not given)
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "MEASUREMENT_MISSING",
-                f"The {lacking} of {_called(_brief(own))} is not known. Analyse the track, or enter the value.",
+            raise errors.MEASUREMENT_MISSING(
+                f"The {lacking} of {_called(_brief(own))} is not known. Analyse the track, or enter the value."
             )
         matches, unknown_count, compared_count = [], 0, 0
         for track in await self._library():
@@ -203,11 +202,7 @@ class Tools:
         else:
             tracks = [track for track in await self._library() if track.analyzed][:SONG_LIMIT]
         if len(tracks) < 2:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "TOO_FEW_TRACKS",
-                "An order needs at least two tracks. Name them, or analyse some tracks.",
-            )
+            raise errors.TOO_FEW_TRACKS()
         energies = await asyncio.gather(*(self._energy(track) for track in tracks))
         songs = [
             Song(track.id, parse_key(track.key), track.bpm or None, energy)
@@ -282,18 +277,14 @@ class Tools:
         message = turn.message.lower()
         if track.id in turn.track_ids or track.id in message or names(turn.message, track.title):
             return track
-        raise AppError(
-            Code.PERMISSION_DENIED,
-            "TRACK_NOT_NAMED",
-            "The user's message does not name this track, so no work was started.",
-        )
+        raise errors.TRACK_NOT_NAMED()
 
     async def _track(self, track_id: str) -> track_pb2.Track:
         try:
             answer = await self._tracks.GetTrack(library_pb.GetTrackRequest(track_id=track_id))
         except AppError as error:
             if error.code in (Code.PERMISSION_DENIED, Code.NOT_FOUND):
-                raise AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "The user's library has no such track.") from None
+                raise errors.TRACK_NOT_FOUND("The user's library has no such track.") from None
             raise
         track: track_pb2.Track = answer.track
         return track
@@ -362,10 +353,8 @@ def _started(work: str, job_id: str, track: track_pb2.Track) -> Found:
 
 
 def _missing(track: dict[str, Any], what: str, feature: str) -> AppError:
-    return AppError(
-        Code.UNPROCESSABLE,
-        "MEASUREMENT_MISSING",
-        f"No measurement of the {what} of {_called(track)}. Analyse the track with the feature {feature}.",
+    return errors.MEASUREMENT_MISSING(
+        f"No measurement of the {what} of {_called(track)}. Analyse the track with the feature {feature}."
     )
 
 

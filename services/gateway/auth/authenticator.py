@@ -11,7 +11,8 @@ from soundwright.library.v1 import library_service_pb2_grpc
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.rpc import RecentTokens
 from kit.security.identity import (
     ADDRESS_PREFIX,
@@ -129,11 +130,7 @@ class Authenticator:
         with principal_scope(None):
             answer = await self._accounts.AuthenticateSession(visit)
         if answer.account.role == GUEST_ROLE and not self._open_access:
-            raise AppError(
-                Code.UNAUTHENTICATED,
-                "UNAUTHORIZED",
-                "This server no longer has guest accounts. Log in, or create an account.",
-            )
+            raise errors.UNAUTHORIZED("This server no longer has guest accounts. Log in, or create an account.")
         session = BrowserSession(
             secret=secret,
             account=answer.account,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
 
 from kit.errors import AppError
@@ -108,6 +107,6 @@ def _multipart_field(content_type: str, body: bytes, name: str) -> str:
                         value += data
                     case PartEnd() if value is not None:
                         return value.decode(errors="replace")
-    except (AppError, HTTPException):
+    except AppError:
         pass
     return ""

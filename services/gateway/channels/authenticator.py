@@ -12,7 +12,7 @@ from soundwright.library.v1 import library_service_pb2_grpc
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.security.identity import Principal
 from services.gateway.auth import Authenticator, Browsers, BrowserSession, Caller, Sites, peer_address
 from services.gateway.http.access import Access
@@ -81,11 +81,11 @@ class SocketAuthenticator:
         """
         headers = headers_of_client = Headers(scope=scope)
         if not self._sites.serves(headers):
-            raise _not_logged_in()
+            raise errors.UNAUTHORIZED("Log in, and open the page again.")
         # Any site can make a browser open a socket with this server's cookie, so a session requires the same origin.
         own_page = "origin" in headers and self._sites.is_own_origin(headers)
         if access is Access.PAGE and not own_page:
-            raise _not_logged_in()
+            raise errors.UNAUTHORIZED("Log in, and open the page again.")
         secret = self._browsers.session_secret(scope) if own_page else ""
         offered: list[str] = scope.get("subprotocols", [])
         token = fields.get("token", "") or _hidden_token(offered) if access.tokens else ""
@@ -96,9 +96,9 @@ class SocketAuthenticator:
             secret = ""
         caller = await self._authenticator.identify(headers, self.peer(scope), access, secret)
         if caller.principal is None:
-            raise _not_logged_in()
+            raise errors.UNAUTHORIZED("Log in, and open the page again.")
         if caller.principal.is_anonymous and not self._sites.accepts_anonymous("GET", headers_of_client):
-            raise _not_logged_in()
+            raise errors.UNAUTHORIZED("Log in, and open the page again.")
         return ConnectionIdentity(
             principal=caller.principal,
             credential=_credential(caller, headers, access),
@@ -128,10 +128,6 @@ class SocketAuthenticator:
         if session is None or not session.renewed_secret:
             return ""
         return self._browsers.session_cookie(scope, session.renewed_secret, session.remembered)
-
-
-def _not_logged_in() -> AppError:
-    return AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Log in, and open the page again.")
 
 
 def _credential(caller: Caller, headers: Headers, access: Access) -> Credential:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 
+from kit import errors
 from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.security.identity import Principal, principal_scope
@@ -80,7 +81,7 @@ class Channels:
     async def _join(self, message: Message) -> None:
         try:
             shown_id = self._topics.named_id(message.topic)
-            job_id = require_uuid(shown_id, "job")
+            job_id = require_uuid(shown_id, errors.JOB_NOT_FOUND)
             listener = _Listener(self, message.topic, job_id, self._topics.topic(shown_id))
             # Subscribe before reading, so that no event between the two is missed.
             self._feed.subscribe_job(job_id, listener)

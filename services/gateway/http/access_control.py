@@ -8,6 +8,7 @@ import re
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kit import errors
 from kit.errors import AppError, Code
 from kit.rpc import KnownCredentials
 from kit.security.identity import address_scope, principal_scope
@@ -27,10 +28,9 @@ from services.gateway.auth import (
 )
 from services.gateway.http.access import Access
 from services.gateway.http.dialect import Dialect
-from services.gateway.http.problems import PATH_INVALID, Problem, problem_of
+from services.gateway.http.problems import Problem, problem_of
 from services.gateway.http.rate_limits import COUNT_MORE, Allowance, RateLimiter
 from services.gateway.http.route_table import RouteTable
-from services.gateway.openapi.refusals import ORIGIN_NOT_ALLOWED
 
 
 class AccessControl:
@@ -81,7 +81,7 @@ class AccessControl:
             and credential not in self._known
             and await self._limiter.is_exhausted(stranger, rate_class)
         )
-        caller, refusal = Caller(), PATH_INVALID if _CONTROL.search(scope["path"]) else None
+        caller, refusal = Caller(), problem_of(errors.PATH_INVALID()) if _CONTROL.search(scope["path"]) else None
         if refusal is None and not flooding:
             caller, refusal = await self._authenticate(scope, peer, declared.access, creator_secret)
         anonymous = caller.principal is not None and caller.principal.is_anonymous
@@ -96,7 +96,7 @@ class AccessControl:
             and declared.access.tokens
             and not self._sites.accepts_anonymous(scope["method"], Headers(scope=scope))
         ):
-            refusal = refusal or ORIGIN_NOT_ALLOWED
+            refusal = refusal or problem_of(errors.ORIGIN_NOT_ALLOWED())
         allowance = None
         if rate_class is not None:
             identity = stranger if flooding or refusal is not None else f"address:{peer}"
@@ -106,7 +106,7 @@ class AccessControl:
                 identity = caller.principal.id
             allowance = await self._limiter.take(identity, rate_class)
             if flooding or allowance.retry_after_seconds:
-                refusal = _rate_limited(max(1, allowance.retry_after_seconds))
+                refusal = problem_of(errors.RATE_LIMITED(retry_after=max(1, allowance.retry_after_seconds)))
 
             async def count_more(count: int) -> Allowance:
                 nonlocal allowance
@@ -175,10 +175,12 @@ class AccessControl:
         from. A request from another origin is refused before its body is read."""
         headers = Headers(scope=scope)
         if not self._sites.is_own_origin(headers):
-            return _CSRF_INVALID, receive
+            return problem_of(errors.CSRF_INVALID()), receive
         token, receive = await request_csrf_token(scope, receive)
         secret = caller.session.secret if caller.session else self._browsers.visit_secret(scope)
-        return (None if self._browsers.is_valid_csrf_token(secret, token) else _CSRF_INVALID), receive
+        return (
+            None if self._browsers.is_valid_csrf_token(secret, token) else problem_of(errors.CSRF_INVALID())
+        ), receive
 
     def _set_renewed_session(self, scope: Scope, session: BrowserSession | None, headers: MutableHeaders) -> None:
         """Store a renewed session secret in its cookie, unless the response sets that cookie itself."""
@@ -190,19 +192,7 @@ class AccessControl:
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CSRF_INVALID = Problem(
-    403, "CSRF_INVALID", "The CSRF token is missing, invalid or expired. Reload the page and try again."
-)
 
 
 def _with_header(problem: Problem, name: str, value: str) -> Problem:
     return dataclasses.replace(problem, headers={**problem.headers, name: value})
-
-
-def _rate_limited(retry_after_seconds: int) -> Problem:
-    return Problem(
-        429,
-        "RATE_LIMITED",
-        f"Too many requests. Try again in {retry_after_seconds} seconds.",
-        details={"retry_after": retry_after_seconds},
-    )

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 
 
 @dataclass(frozen=True)
@@ -80,4 +81,4 @@ def _bytes(conversions: list[Conversion]) -> int:
 
 
 def _too_many(message: str) -> AppError:
-    return AppError(Code.RATE_LIMITED, "TOO_MANY_CONVERSIONS", message)
+    return errors.TOO_MANY_CONVERSIONS(message)

@@ -13,13 +13,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kit import tracing
+from kit import errors, tracing
 from kit.log import correlation_scope, get_logger
 from kit.metrics import HTTP_DURATION
 from services.gateway.auth.sites import Sites
 from services.gateway.http.decoding import plain_cookies
 from services.gateway.http.dialect import Dialect, dialect_for
-from services.gateway.http.problems import HOST_NOT_ALLOWED, INTERNAL, STOPPING
+from services.gateway.http.problems import problem_of
 
 _PROBES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
@@ -99,7 +99,7 @@ class Edge:
         outcome = "completed"
         try:
             if not self._sites.serves(headers):
-                await dialect.render(HOST_NOT_ALLOWED)(scope, receive, send_and_record)
+                await dialect.render(problem_of(errors.HOST_NOT_ALLOWED()))(scope, receive, send_and_record)
             elif method == "OPTIONS" and "access-control-request-method" in headers and self._shares(dialect, headers):
                 await _preflight(headers)(scope, receive, send_and_record)
             else:
@@ -111,13 +111,13 @@ class Edge:
         except asyncio.CancelledError:
             outcome = "cancelled"  # the server is stopping; no caller awaits this task, so the error can end here
             if not status:
-                await dialect.render(STOPPING)(scope, receive, send_and_record)
+                await dialect.render(problem_of(errors.STOPPING(retry_after=5)))(scope, receive, send_and_record)
         except Exception:
             outcome = "failed"
             # If the response has begun, the server closes the connection, so that the client detects the truncated body.
             log.exception("request.failed", method=method, path=dialect.logged_path(scope["path"]))
             if not status:
-                await dialect.render(INTERNAL)(scope, receive, send_and_record)
+                await dialect.render(problem_of(errors.INTERNAL()))(scope, receive, send_and_record)
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")

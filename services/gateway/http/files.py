@@ -12,14 +12,12 @@ from urllib.parse import quote
 
 from fastapi import Request
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import BlobInfo, Blobs
 from services.gateway.http import limits
 from services.gateway.http.edge import is_head
-from services.gateway.http.problems import CHANGED
 
 _RANGE = re.compile(
     r"bytes *= *([0-9]{0,18}) *- *([0-9]{0,18})", re.IGNORECASE
@@ -89,7 +87,7 @@ async def blob_response(
     """
     info = await blobs.stat(key)
     if info is None:
-        raise file_not_found()
+        raise errors.FILE_NOT_FOUND()
     etag = f'"{info.etag}"'
     headers = {
         "Accept-Ranges": "bytes",
@@ -130,11 +128,6 @@ async def _read_span(blobs: Blobs, key: str, span: Span) -> AsyncIterator[bytes]
             yield chunk
 
 
-def file_not_found() -> AppError:
-    """Return the error for a recorded file that the store does not contain."""
-    return AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "The stored file no longer exists.")
-
-
 def not_modified(request: Request, headers: Mapping[str, str]) -> Response | None:
     """Return the response to a client that has the current file, or None if the client needs the file (RFC 9110, section 13.2.2).
 
@@ -142,7 +135,7 @@ def not_modified(request: Request, headers: Mapping[str, str]) -> Response | Non
         headers: those of the file: its ``ETag``, and ``Last-Modified`` if it is known.
 
     Raises:
-        HTTPException: 412 if the file is not the one that ``If-Match`` or ``If-Unmodified-Since`` names.
+        AppError: ``PRECONDITION_FAILED`` if the file is not the one that ``If-Match`` or ``If-Unmodified-Since`` names.
     """
     conditions, etag, modify_time = request.headers, headers["ETag"], _seconds(headers.get("Last-Modified", ""))
     if (wanted := conditions.get("if-match")) is not None:
@@ -151,7 +144,7 @@ def not_modified(request: Request, headers: Mapping[str, str]) -> Response | Non
         limit = _seconds(conditions.get("if-unmodified-since", ""))
         is_wanted = limit is None or modify_time is None or modify_time <= limit
     if not is_wanted:
-        raise HTTPException(CHANGED.status, CHANGED.message)
+        raise errors.PRECONDITION_FAILED()
     if (known := conditions.get("if-none-match")) is not None:
         is_known = _names(known.replace("W/", ""), etag)  # a weak comparison
     else:

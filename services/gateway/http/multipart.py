@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.exceptions import HTTPException
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from services.gateway.http import limits
 from services.gateway.http.decoding import parameter_count_is_valid
 
@@ -47,7 +47,7 @@ Event = PartBegin | PartData | PartEnd
 
 def bad_form(message: str) -> AppError:
     """Return the error for a malformed body."""
-    return AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", message)
+    return errors.BAD_REQUEST(message)
 
 
 async def multipart_events(content_type: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
@@ -55,7 +55,7 @@ async def multipart_events(content_type: str, pieces: AsyncIterator[bytes]) -> A
 
     Raises:
         AppError: ``BAD_REQUEST`` for a malformed or incomplete body.
-        HTTPException: 415 for another content type.
+        AppError: ``UNSUPPORTED_MEDIA_TYPE`` for another content type.
     """
     reader = MultipartReader(content_type)
     async for piece in pieces:
@@ -94,7 +94,7 @@ class MultipartReader:
 
     Raises:
         AppError: ``BAD_REQUEST`` for a malformed boundary.
-        HTTPException: 415 for another content type.
+        AppError: ``UNSUPPORTED_MEDIA_TYPE`` for another content type.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -108,7 +108,7 @@ class MultipartReader:
         media_type, options = parse_options_header(content_type)
         boundary = options.get(b"boundary", b"")
         if media_type != b"multipart/form-data" or not boundary:
-            raise HTTPException(415, "Send the file as multipart/form-data, in a field named file.")
+            raise errors.FORM_NEEDED()
         callbacks: MultipartCallbacks = {
             "on_part_begin": self._headers.clear,
             "on_header_begin": self._header_begin,

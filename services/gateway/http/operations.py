@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from kit.readiness import CheckReport, ReadinessReport
 from kit.run import Runtime
 from services.gateway.http.access import Access, access
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import ResponseDoc, documented
 from services.gateway.settings import GatewaySettings
 
@@ -67,7 +67,7 @@ def ops_routes(runtime: Runtime[GatewaySettings]) -> APIRouter:
 
     @router.get("/metrics")
     @access(Access.PUBLIC)
-    @documented({"type": "string"}, refusals.NOT_FOUND, media_type="text/plain", example=_METRICS)
+    @documented({"type": "string"}, errors.NOT_FOUND, media_type="text/plain", example=_METRICS)
     async def get_metrics(request: Request) -> Response:
         """Get metrics. Returns the metrics of this process in the Prometheus text format. Callers on other machines get 404."""
         if not _is_local(request):

@@ -9,9 +9,9 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ValidationError
-from starlette.exceptions import HTTPException
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import ErrorType
 from services.gateway.http import limits
 from services.gateway.http.decoding import form_pairs, json_value
 from services.gateway.http.multipart import multipart_fields
@@ -52,7 +52,7 @@ def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
 
     Raises:
         AppError: ``VALIDATION_ERROR`` with ``details`` by field; see also :func:`json_object` and :func:`limited_body`.
-        HTTPException: 415 for another content type.
+        AppError: ``UNSUPPORTED_MEDIA_TYPE``.
     """
 
     async def read(request: Request) -> M:
@@ -60,9 +60,7 @@ def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
         try:
             return model.model_validate(parameters)
         except ValidationError as error:
-            raise AppError(
-                Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": details_of(error)}
-            ) from None
+            raise errors.VALIDATION_ERROR(details=details_of(error)) from None
 
     return read
 
@@ -90,7 +88,7 @@ async def _parameters(request: Request) -> dict[str, Any]:
         return query | json_object(body)
     if kind == "multipart/form-data":
         return query | _from_pairs(multipart_fields(request.headers["content-type"], _short(body)))
-    raise HTTPException(415, "Send the body as application/json or as a form.")
+    raise errors.UNSUPPORTED_MEDIA_TYPE("Send the body as application/json or as a form.")
 
 
 def form_fields(body: bytes) -> list[tuple[str, str]]:
@@ -102,12 +100,12 @@ def form_fields(body: bytes) -> list[tuple[str, str]]:
     try:
         return form_pairs(_short(body))
     except ValueError:
-        raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body is not a valid form.") from None
+        raise errors.BAD_REQUEST("The body is not a valid form.") from None
 
 
 def _short(form: bytes) -> bytes:
     if len(form) > limits.FORM_BYTES:
-        raise AppError(Code.TOO_LARGE, "TOO_LARGE", "The form is larger than 64 KB. Shorten its fields.")
+        raise errors.TOO_LARGE("The form is larger than 64 KB. Shorten its fields.")
     return form
 
 
@@ -120,10 +118,9 @@ def json_object(body: bytes) -> dict[str, Any]:
     try:
         values = json_value(body)
     except ValueError:
-        message = f"The body is not valid JSON, or has more than {limits.JSON_VALUES} values."
-        raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", message) from None
+        raise errors.BAD_REQUEST(f"The body is not valid JSON, or has more than {limits.JSON_VALUES} values.") from None
     if not isinstance(values, dict):
-        raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body must be a JSON object.")
+        raise errors.BAD_REQUEST("The body must be a JSON object.")
     return values
 
 
@@ -137,7 +134,7 @@ async def limited_body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limits.BODY_BYTES:
-            raise AppError(Code.TOO_LARGE, "TOO_LARGE", "The body is larger than 1 MB. Upload files to /api/tracks.")
+            raise errors.TOO_LARGE()
     return bytes(body)
 
 
@@ -152,15 +149,15 @@ def _from_pairs(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     return values
 
 
-def require_uuid(value: str, what: str) -> str:
+def require_uuid(value: str, error: ErrorType) -> str:
     """Return a UUID in its canonical form.
 
     Raises:
-        AppError: ``<WHAT>_NOT_FOUND`` if ``value`` is not a UUID.
+        AppError: ``error`` if ``value`` is not a UUID.
     """
     lowered = value.lower()
     if not _UUID.fullmatch(lowered):
-        raise AppError(Code.NOT_FOUND, f"{what.upper()}_NOT_FOUND", f"There is no such {what}. Check the ID.")
+        raise error()
     return str(uuid.UUID(lowered))
 
 
@@ -177,11 +174,7 @@ def _idempotency_key(
 ) -> str:
     key = idempotency_key.strip()
     if len(key) > _KEY_LIMIT or not (key.isascii() and key.isprintable()):
-        raise AppError(
-            Code.INVALID_ARGUMENT,
-            "IDEMPOTENCY_KEY_INVALID",
-            "The Idempotency-Key must consist of at most 255 printable ASCII characters.",
-        )
+        raise errors.IDEMPOTENCY_KEY_INVALID()
     return key or str(uuid.uuid4())
 
 

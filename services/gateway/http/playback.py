@@ -10,15 +10,15 @@ from soundwright.library.v1 import job_pb2
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from kit import errors
 from kit.compute import ComputeSlots
-from kit.errors import AppError, Code
 from kit.ports import BlobInfo, Blobs
 from kit.shared_work import SharedWork
 from kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
 from services.gateway.http.conversions import ConversionLimits, Conversions
 from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.edge import is_head
-from services.gateway.http.files import attachment, blob_response, file_not_found, not_modified
+from services.gateway.http.files import attachment, blob_response, not_modified
 
 PIXEL_FRAMES = 256
 """Frames of each pixel of a stored waveform, as :data:`kit.audio.PIXEL_FRAMES`."""
@@ -77,10 +77,8 @@ class Playback:
         info = await self._stored(output)
         count = segment_count(output)
         if index >= count:
-            raise AppError(
-                Code.NOT_FOUND,
-                "SEGMENT_NOT_FOUND",
-                f"The recording has the segments 0 to {count - 1}." if count else "The recording has no segments.",
+            raise errors.SEGMENT_NOT_FOUND(
+                f"The recording has the segments 0 to {count - 1}." if count else "The recording has no segments."
             )
         headers = {"ETag": f'"{info.etag}-{index}"', "Cache-Control": _CACHE, "Accept-Ranges": "none"}
         if (unchanged := not_modified(request, headers)) is not None:
@@ -111,7 +109,7 @@ class Playback:
             await self._waveforms.run(output.blob_key, functools.partial(self._compute, output.blob_key))
             info = await self._blobs.stat(key)
             if info is None:
-                raise file_not_found()
+                raise errors.FILE_NOT_FOUND()
         filename = f"{output.name}.dat"
         if pixel_frames == PIXEL_FRAMES:
             # Scripts of pages cannot follow a redirect to another origin unless the file store allows it.
@@ -146,11 +144,11 @@ class Playback:
         """
         info = await self._blobs.stat(key)
         if info is None:
-            raise file_not_found()
+            raise errors.FILE_NOT_FOUND()
         size_bytes = TILE_PIXELS * columns_per_pixel * SPECTROGRAM_BANDS
         count = -(-info.size_bytes // size_bytes)
         if tile >= count:
-            raise AppError(Code.NOT_FOUND, "SEGMENT_NOT_FOUND", f"The spectrogram has the tiles 0 to {count - 1}.")
+            raise errors.SEGMENT_NOT_FOUND(f"The spectrogram has the tiles 0 to {count - 1}.")
         headers = {
             "ETag": f'"{info.etag}-{columns_per_pixel}-{tile}"',
             "Cache-Control": _CACHE,
@@ -166,7 +164,7 @@ class Playback:
     async def _stored(self, output: job_pb2.AudioOutput) -> BlobInfo:
         info = await self._blobs.stat(output.blob_key) if output.frame_count else None
         if info is None:
-            raise file_not_found()
+            raise errors.FILE_NOT_FOUND()
         return info
 
     async def _compute(self, blob_key: str) -> None:

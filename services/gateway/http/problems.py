@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from kit import errors
 from kit.errors import AppError, Code
 
 _RETRY_SECONDS = 30  # if nobody knows better
@@ -37,19 +38,6 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-INTERNAL = Problem(500, "INTERNAL", "Something went wrong on our side. Please try again.")
-PATH_INVALID = Problem(400, "PATH_INVALID", "The path contains control characters. Remove them.")
-HOST_NOT_ALLOWED = Problem(
-    421,
-    "HOST_NOT_ALLOWED",
-    "This server does not have this host name. Use its address, or ask the operator to add the name to SOUNDWRIGHT_ALLOWED_HOSTS.",
-)
-CHANGED = Problem(412, "PRECONDITION_FAILED", "The file has changed. Request it again, without the condition.")
-STOPPING = Problem(
-    503, "STOPPING", "The server is restarting. Please try again in a moment.", headers={"Retry-After": "5"}
-)
-
-
 def problem_of(error: Exception) -> Problem:
     """Return the problem for an exception. Exceptions that are neither ours nor the framework's become ``INTERNAL``."""
     if isinstance(error, AppError):
@@ -68,7 +56,7 @@ def problem_of(error: Exception) -> Problem:
         phrase = HTTPStatus(error.status_code).phrase
         reason = _REASONS.get(error.status_code, phrase.upper().replace(" ", "_"))
         return Problem(error.status_code, reason, str(error.detail or phrase), headers=dict(error.headers or {}))
-    return INTERNAL
+    return problem_of(errors.INTERNAL())
 
 
 def details_of(errors: Any) -> dict[str, list[str]]:

@@ -18,7 +18,8 @@ from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.types import Scope
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.log import get_logger
 from kit.ports import Bus, Clock
 
@@ -269,10 +270,10 @@ async def count_as(scope: Scope, request_count: int) -> None:
         return
     allowance: Allowance = await scope[COUNT_MORE](request_count - 1)
     if seconds := allowance.retry_after_seconds:
-        raise AppError(
-            Code.RATE_LIMITED,
-            "RATE_LIMITED",
-            f"This counts as {request_count} requests, and {allowance.limit} are allowed per minute. Try again in {seconds} "
-            "seconds.",
-            {"details": {"retry_after": seconds}},
+        raise errors.RATE_LIMITED(
+            (
+                f"This counts as {request_count} requests, and {allowance.limit} are allowed per minute. Try again in {seconds} "
+                "seconds."
+            ),
+            details={"retry_after": seconds},
         )

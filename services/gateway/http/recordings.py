@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from services.gateway.http.uploads import UploadPolicy
 
 
@@ -17,22 +18,12 @@ def recording_policy(dialect: str) -> UploadPolicy:
 
 def _check_filename(filename: str) -> None:
     if not filename.strip():
-        raise AppError(
-            Code.UNPROCESSABLE,
-            "VALIDATION_ERROR",
-            "The uploaded file has no filename.",
-            {"details": {"file": ["needs a name"]}},
-        )
+        raise errors.VALIDATION_ERROR("The uploaded file has no filename.", details={"file": ["needs a name"]})
 
 
 def _missing_file() -> AppError:
-    return AppError(
-        Code.UNPROCESSABLE,
-        "VALIDATION_ERROR",
-        "Send the recording as a multipart form field named file.",
-        {"details": {"file": ["can't be blank"]}},
-    )
+    return errors.FILE_MISSING(details={"file": ["can't be blank"]})
 
 
 def _too_large(limit_bytes: int) -> AppError:
-    return AppError(Code.TOO_LARGE, "TOO_LARGE", f"The file exceeds the limit of {limit_bytes / 1024**2:.0f} MB.")
+    return errors.FILE_TOO_LARGE(limit_mb=limit_bytes / 1024**2)

@@ -16,7 +16,7 @@ from soundwright.library.v1 import job_pb2
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.opened import open_in_thread
 from services.gateway.clients import Gateway
 from services.gateway.http.disconnects import cancel_on_disconnect
@@ -62,7 +62,7 @@ async def _reencode(gateway: Gateway, key: str, target: Path, encoding: WavForma
 
     def check() -> None:
         if gone.is_set():
-            raise AppError(Code.CANCELLED, "CANCELLED", "The client disconnected.")
+            raise errors.CANCELLED()
 
     settings = gateway.settings
     limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)

@@ -7,7 +7,8 @@ import contextlib
 from soundwright.library.v1 import storage_service_pb2 as pb
 from soundwright.library.v1 import storage_service_pb2_grpc
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 
 
 class Reservation:
@@ -36,5 +37,6 @@ class Reservation:
 
 
 def quota_exceeded(room_bytes: int) -> AppError:
-    message = f"Your storage quota has room for {room_bytes} more bytes. Delete tracks or clips to free space."
-    return AppError(Code.TOO_LARGE, "QUOTA_EXCEEDED", message)
+    return errors.QUOTA_EXCEEDED(
+        f"Your storage quota has room for {room_bytes} more bytes. Delete tracks or clips to free space."
+    )

@@ -14,13 +14,12 @@ from fastapi import Request
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.library.v1 import storage_service_pb2_grpc, track_pb2
-from starlette.exceptions import HTTPException
 
-from kit.errors import AppError, Code, idempotency_key_reused
+from kit import errors
+from kit.errors import AppError
 from kit.metrics import UPLOAD_BYTES
 from kit.ports import Blobs
 from services.gateway.http.disconnects import cancel_on_disconnect
-from services.gateway.http.files import file_not_found
 from services.gateway.http.multipart import Event, PartBegin, bad_form, multipart_events
 from services.gateway.http.parts import FIELD_LIMIT_BYTES, Hashing, copy_part, read_field
 from services.gateway.http.reservations import Reservation, quota_exceeded
@@ -168,7 +167,7 @@ class Uploads:
         """
         info = await self._blobs.stat(blob_key)
         if info is None:
-            raise file_not_found()
+            raise errors.FILE_NOT_FOUND()
         created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
         reservation = Reservation(self._storage, created.upload_id)
         try:
@@ -242,7 +241,7 @@ class Uploads:
         """Yield the body as it arrives.
 
         Raises:
-            HTTPException: 408 if no data arrives for too long.
+            AppError: ``REQUEST_TIMEOUT`` if no data arrives for too long.
         """
         chunks = request.stream()
         while True:
@@ -250,7 +249,9 @@ class Uploads:
                 async with asyncio.timeout(self._idle_seconds):
                     chunk = await anext(chunks, None)
             except TimeoutError:
-                raise HTTPException(408, f"No data arrived for {self._idle_seconds:.0f} seconds.") from None
+                raise errors.REQUEST_TIMEOUT(
+                    f"No data arrived for {self._idle_seconds:.0f} seconds. Send the file again."
+                ) from None
             if chunk is None:
                 return
             yield chunk
@@ -316,7 +317,7 @@ class _Upload:
             hashing = Hashing()
             self.size_bytes = await copy_part(events, hashing, limit, too_large)
             if hashing.sha256() != created.track.content_sha256:
-                raise idempotency_key_reused()
+                raise errors.IDEMPOTENCY_KEY_REUSED()
             self.earlier = created.track
             return
         self._reservation = Reservation(self._storage, created.track_id)
@@ -348,4 +349,4 @@ def _expected_bytes(length: int) -> int:
 
 def _invalid_field(name: str, message: str) -> AppError:
     details = {"details": {name[:_NAME_LIMIT]: [message]}}
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
+    return errors.VALIDATION_ERROR(**details)

@@ -8,6 +8,7 @@ middleware enforces. The dialect of a route renders the examples of its errors.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,13 +22,14 @@ from fastapi.routing import iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kit import errors
+from kit.errors import ErrorType
 from services.gateway.http.access import Access, RouteAccess, access, declared_access
 from services.gateway.http.dialect import Dialect, dialect_for
-from services.gateway.http.problems import HOST_NOT_ALLOWED, INTERNAL, PATH_INVALID, Problem
-from services.gateway.openapi import refusals
+from services.gateway.http.problems import Problem, problem_of
 from services.gateway.openapi.responses import ResponseDoc, RouteDoc, route_doc
 from services.gateway.openapi.schemas import Schemas
-from services.gateway.openapi.security import SECURITY_SCHEMES, access_refusals, security_of
+from services.gateway.openapi.security import SECURITY_SCHEMES, access_errors, security_of
 from services.gateway.openapi.texts import ABOUT, HEADERS, TAGS
 
 _RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
@@ -136,17 +138,19 @@ class _DocumentBuilder:
                 content.setdefault("example", self._schemas.example(content["schema"], whole=False))
         common = ("X-Request-Id", *(_RATE_HEADERS if declared.rate_class else ()))
         responses = {status: self._response(status, response, common) for status, response in doc.responses.items()}
-        problems = [(problem, dialect.render) for problem in (INTERNAL, refusals.SERVICE_UNAVAILABLE, HOST_NOT_ALLOWED)]
+        common_errors = [errors.INTERNAL, errors.SERVICE_UNAVAILABLE, errors.HOST_NOT_ALLOWED]
         if "{" in path:
-            problems.append((PATH_INVALID, dialect.render))
-        problems += [(problem, dialect.render) for problem in access_refusals(declared.access, method)]
+            common_errors.append(errors.PATH_INVALID)
+        common_errors += access_errors(declared.access, method)
         if declared.rate_class is not None:
-            problems.append((refusals.RATE_LIMITED, dialect.render))
+            common_errors.append(errors.RATE_LIMITED)
         if declared.access is Access.PAGE and method == "POST":  # a form can override the method, see form_method
-            problems.append((refusals.METHOD_NOT_ALLOWED, dialect.render))
-        problems += [(problem, render) for problem in (*_request_problems(operation), *doc.refusals)]
+            common_errors.append(errors.METHOD_NOT_ALLOWED)
+        problems = [(error, dialect.render) for error in common_errors]
+        problems += [(error, render) for error in (*_request_errors(operation), *doc.errors)]
         by_status: dict[int, dict[str, Any]] = {}
-        for problem, render_problem in problems:
+        for error, render_problem in problems:
+            problem = _shown(error)
             response = render_problem(problem)
             by_status.setdefault(response.status_code, {}).setdefault(problem.reason, (problem, response))
         for status, found in by_status.items():
@@ -201,16 +205,25 @@ def _headers(names: Iterable[str]) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _request_problems(operation: dict[str, Any]) -> list[Problem]:
-    """Return the problems that malformed requests cause, given the parameters and body of an operation."""
+def _shown(error: ErrorType) -> Problem:
+    """Return an example of the response to ``error``. Without a file, FastAPI answers for the dialect with its format."""
+    problem = problem_of(error.shown)
+    if error is errors.FILE_MISSING:
+        missing = {"type": "missing", "loc": ["body", "file"], "msg": "Field required", "input": None}
+        problem = dataclasses.replace(problem, framework_errors=[missing])
+    return problem
+
+
+def _request_errors(operation: dict[str, Any]) -> list[ErrorType]:
+    """Return the errors that malformed requests cause, given the parameters and body of an operation."""
     found = []
     kinds = set(operation.get("requestBody", {}).get("content", {}))
     if _MULTIPART in kinds:
-        found += [refusals.BAD_FORM, refusals.UPLOAD_STALLED, refusals.FILE_TOO_LARGE, refusals.STORAGE_FULL]
-        found += [refusals.QUOTA_EXCEEDED, refusals.NO_FILE]
+        found += [errors.FORM_INVALID, errors.REQUEST_TIMEOUT, errors.FILE_TOO_LARGE, errors.STORAGE_FULL]
+        found += [errors.QUOTA_EXCEEDED, errors.FILE_MISSING]
     elif kinds:
-        found += [refusals.BAD_REQUEST, refusals.TOO_LARGE, refusals.UNSUPPORTED_MEDIA_TYPE]
+        found += [errors.BAD_REQUEST, errors.TOO_LARGE, errors.UNSUPPORTED_MEDIA_TYPE]
     parameters = operation.get("parameters", [])
     if any(parameter["name"] == "Idempotency-Key" for parameter in parameters):
-        found += [refusals.IDEMPOTENCY_KEY_INVALID, refusals.IDEMPOTENCY_KEY_REUSED, refusals.QUOTA_EXCEEDED]
+        found += [errors.IDEMPOTENCY_KEY_INVALID, errors.IDEMPOTENCY_KEY_REUSED, errors.QUOTA_EXCEEDED]
     return found

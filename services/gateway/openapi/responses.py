@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from services.gateway.http.problems import CHANGED, Problem
+from kit import errors
+from kit.errors import ErrorType
 
 JSON = "application/json"
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -50,12 +51,12 @@ class RouteDoc:
 
     Attributes:
         responses: by status.
-        refusals: problems of this route. Those that every route can have are added by the document.
+        errors: errors of this route. Those that every route can have are added by the document.
         parameters: OpenAPI parameters that the route reads without declaring them in its signature.
     """
 
     responses: Mapping[int, ResponseDoc]
-    refusals: tuple[Problem, ...] = ()
+    errors: tuple[ErrorType, ...] = ()
     parameters: tuple[dict[str, Any], ...] = field(default=())
 
 
@@ -80,7 +81,7 @@ def documented_as(doc: RouteDoc) -> Callable[[F], F]:
 
 def documented(
     model: Any,
-    *refusals: Problem,
+    *found: ErrorType,
     status: int = 200,
     idempotent: bool = False,
     example: Any = None,
@@ -88,7 +89,7 @@ def documented(
     headers: tuple[str, ...] = (),
     responses: Mapping[int, ResponseDoc] | None = None,
 ) -> Callable[[F], F]:
-    """Document the response of a route and its refusals.
+    """Document the response of a route and its errors.
 
     Args:
         model: of the body, see :class:`ResponseDoc`.
@@ -100,10 +101,10 @@ def documented(
     if idempotent:
         text = "The result of an earlier request with the same key."
         by_status[200] = ResponseDoc(text, model, media_type, example, headers)
-    return documented_as(RouteDoc(by_status, refusals))
+    return documented_as(RouteDoc(by_status, found))
 
 
-def made_file_responses(media_type: str, *refusals: Problem) -> Callable[[F], F]:
+def made_file_responses(media_type: str, *found: ErrorType) -> Callable[[F], F]:
     """Document a route that returns a file that is made for each response. It supports ``If-None-Match``, but no ranges."""
     headers = ("ETag", "Cache-Control")
     by_status = {
@@ -111,7 +112,7 @@ def made_file_responses(media_type: str, *refusals: Problem) -> Callable[[F], F]
         304: ResponseDoc("The client's copy is current.", headers=headers),
     }
     parameters = tuple(_condition(*each) for each in _CONDITIONS if each[0] == "If-None-Match")
-    return documented_as(RouteDoc(by_status, refusals, parameters))
+    return documented_as(RouteDoc(by_status, found, parameters))
 
 
 def _condition(name: str, text: str, example: str) -> dict[str, Any]:
@@ -148,7 +149,7 @@ _REDIRECT = ResponseDoc(
 
 def file_responses(
     media_type: str,
-    *refusals: Problem,
+    *found: ErrorType,
     ranges: bool = True,
     redirects: bool = True,
     headers: tuple[str, ...] = (),
@@ -164,7 +165,7 @@ def file_responses(
     """
     if not ranges:
         whole = ResponseDoc("The file.", BINARY, media_type, headers=("Content-Disposition", *headers))
-        return documented_as(RouteDoc({200: whole, **(responses or {})}, refusals))
+        return documented_as(RouteDoc({200: whole, **(responses or {})}, found))
     by_status = {
         200: ResponseDoc("The whole file.", BINARY, media_type, headers=(*_FILE_HEADERS, *headers)),
         206: ResponseDoc(
@@ -175,4 +176,6 @@ def file_responses(
         416: ResponseDoc("The file has no such part.", headers=("Accept-Ranges", "ETag", "Content-Range")),
         **(responses or {}),
     }
-    return documented_as(RouteDoc(by_status, (*refusals, CHANGED), tuple(_condition(*each) for each in _CONDITIONS)))
+    return documented_as(
+        RouteDoc(by_status, (*found, errors.PRECONDITION_FAILED), tuple(_condition(*each) for each in _CONDITIONS))
+    )

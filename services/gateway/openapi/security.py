@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kit import errors
+from kit.errors import ErrorType
 from services.gateway.auth import FIELD, HEADER, SAFE_METHODS, SESSION_COOKIE, VISIT_COOKIE
 from services.gateway.http.access import Access
-from services.gateway.http.problems import Problem
-from services.gateway.openapi import refusals
 
 SECURITY_SCHEMES: dict[str, Any] = {
     "bearer": {
@@ -53,15 +53,15 @@ def security_of(access: Access, method: str) -> list[dict[str, list[str]]]:
     return alternatives
 
 
-def access_refusals(access: Access, method: str) -> list[Problem]:
+def access_errors(access: Access, method: str) -> list[ErrorType]:
     """Return the problems of requests to a route that access control rejects."""
     found = []
     if access.tokens:
-        found.append(refusals.UNAUTHORIZED)
+        found.append(errors.UNAUTHORIZED)
     if access is not Access.PUBLIC:
-        found.append(refusals.ACCOUNT_SUSPENDED)
+        found.append(errors.ACCOUNT_SUSPENDED)
         if access is Access.OPEN:
-            found.append(refusals.ORIGIN_NOT_ALLOWED)
+            found.append(errors.ORIGIN_NOT_ALLOWED)
         if access.sessions and method not in SAFE_METHODS:
-            found.append(refusals.CSRF_INVALID)
+            found.append(errors.CSRF_INVALID)
     return found

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Path, Query, Request
 from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
+from kit import errors
 from kit.errors import AppError
 from kit.security.identity import principal_scope
 from services.gateway.clients import Gateway
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.web.responses import form_body, page_responses
 from services.gateway.web.views import LOG_IN, Views, form_of, local_path, registered_session_of, session_of
 
@@ -74,14 +74,14 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
 
     @router.get("/register")
     @access(Access.PAGE, RateClass.PAGES)
-    @page_responses(refusals.REGISTRATION_CLOSED)
+    @page_responses(errors.REGISTRATION_CLOSED)
     async def registration_page(request: Request) -> Response:
         """Show the registration form. If registration is disabled, the status is 403."""
         return views.redirect(request, "/") if registered_session_of(request) else registration(request)
 
     @router.post("/register", openapi_extra=_REGISTRATION)
     @access(Access.PAGE, RateClass.PAGES)
-    @page_responses(refusals.REGISTRATION_CLOSED)
+    @page_responses(errors.REGISTRATION_CLOSED)
     async def register(request: Request) -> Response:
         """Create an account. The response does not reveal whether an account with the email address already exists.
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.security.identity import current_principal
 from services.gateway.auth import FIELD
 from services.gateway.clients import Gateway
@@ -20,7 +20,6 @@ from services.gateway.http.parameters import JobId, PageNumber, TrackId
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.http.recordings import recording_policy
 from services.gateway.job_kinds import job_kind
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import BINARY, file_responses
 from services.gateway.records import own_job, own_track
 from services.gateway.web.lists import CardPage, job_cards, track_cards
@@ -77,7 +76,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
 
     @router.get("/jobs")
     @access(Access.PAGE, RateClass.PAGES)
-    @page_responses(refusals.VALIDATION_ERROR)
+    @page_responses(errors.VALIDATION_ERROR)
     async def jobs_page(request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1) -> Response:
         """Show your jobs and their results, newest first."""
         if current_principal() is None:
@@ -86,7 +85,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
 
     @router.get("/tracks")
     @access(Access.PAGE, RateClass.PAGES)
-    @page_responses(refusals.VALIDATION_ERROR)
+    @page_responses(errors.VALIDATION_ERROR)
     async def tracks_page(
         request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1, q: Search = ""
     ) -> Response:
@@ -97,7 +96,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
 
     @router.post("/tracks", openapi_extra=_UPLOAD)
     @access(Access.PAGE, RateClass.PAGES)
-    @page_responses(refusals.NO_FORM, refusals.AUDIO_UNREADABLE, page=False)
+    @page_responses(errors.FORM_NEEDED, errors.AUDIO_UNREADABLE, page=False)
     async def upload_by_page(request: Request) -> Response:
         """Upload an audio file with the form on the tracks page."""
         if session_of(request) is None:
@@ -109,9 +108,9 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
     @access(Access.PAGE, RateClass.FILES)
     @file_responses(
         "audio/*",
-        refusals.TRACK_NOT_FOUND,
-        refusals.AUDIO_NOT_READY,
-        refusals.FILE_NOT_FOUND,
+        errors.TRACK_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
+        errors.FILE_NOT_FOUND,
         responses={302: REDIRECT},
     )
     async def get_track_audio(request: Request, track_id: TrackId) -> Response:
@@ -126,9 +125,9 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
     @access(Access.PAGE, RateClass.FILES)
     @file_responses(
         "*/*",
-        refusals.ACCESS_DENIED,
-        refusals.JOB_NOT_FOUND,
-        refusals.FILE_NOT_FOUND,
+        errors.ACCESS_DENIED,
+        errors.JOB_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
         responses={302: REDIRECT},
     )
     async def get_job_file(
@@ -160,4 +159,4 @@ def _file_of(job: job_pb2.Job, name: str) -> tuple[str, str]:
     for output in job.result.outputs:
         if output.name == name:
             return output.content_type, output.blob_key
-    raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "There is no such file.")
+    raise errors.FILE_NOT_FOUND()

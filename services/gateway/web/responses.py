@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from kit.errors import ErrorType
 from services.gateway.auth import FIELD
-from services.gateway.http.problems import Problem
 from services.gateway.openapi.responses import ResponseDoc, RouteDoc, documented_as
 
 _FORM = "application/x-www-form-urlencoded"
@@ -18,10 +18,10 @@ REDIRECT = ResponseDoc("A redirect.", headers=("Location", "Set-Cookie", "Cache-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def page_responses(*refusals: Problem, page: bool = True, redirect: bool = True) -> Callable[[F], F]:
+def page_responses(*errors: ErrorType, page: bool = True, redirect: bool = True) -> Callable[[F], F]:
     """Document a route that returns a page, redirects the browser, or does either."""
     by_status = ({200: _PAGE} if page else {}) | ({302: REDIRECT} if redirect else {})
-    return documented_as(RouteDoc(by_status, refusals))
+    return documented_as(RouteDoc(by_status, errors))
 
 
 def form_body(fields: Mapping[str, tuple[str, str]]) -> dict[str, Any]:

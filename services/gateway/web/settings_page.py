@@ -12,7 +12,8 @@ from soundwright.library.v1 import connection_service_pb2, storage_service_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.security.identity import principal_scope
 from services.gateway.auth import BrowserSession
 from services.gateway.clients import Gateway
@@ -89,15 +90,15 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
         name = form.get("action", "")
         action = actions.get(name)
         if action is None:
-            raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The form field action is missing or unknown.")
+            raise errors.BAD_REQUEST("The form field action is missing or unknown.")
         try:
             return await action(request, session, form)
         except AppError as error:
             if error.reason not in ("VALIDATION_ERROR", "PASSWORD_NEEDED", "TOO_MANY_TOKENS"):
                 raise
-            errors = error.meta.get("details") or {"name": [error.message]}
+            problems = error.meta.get("details") or {"name": [error.message]}
             kept = {"email": form.get("user[email]", ""), "name": form.get("name", "")}
-            return await page(request, session, errors=errors, failed=name, **kept)
+            return await page(request, session, errors=problems, failed=name, **kept)
 
     async def update_email(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         with principal_scope(None):
@@ -128,7 +129,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
     async def create_key(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         lifetime_days = _LIFETIMES_DAYS.get(form.get("lifetime", ""))
         if lifetime_days is None:
-            raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The form field lifetime is unknown.")
+            raise errors.BAD_REQUEST("The form field lifetime is unknown.")
         created = await accounts.CreateApiToken(
             pb.CreateApiTokenRequest(name=form.get("name", ""), lifetime_days=lifetime_days)
         )
@@ -146,7 +147,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
         key = form.get("key", "").strip()
         if not _LALALAI_KEY.fullmatch(key):
             details = {"details": {"key": ["must be 8 to 200 printable ASCII characters without spaces"]}}
-            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
+            raise errors.VALIDATION_ERROR(**details)
         connection = connection_service_pb2.PutConnectionRequest(provider="lalalai", secret=key)
         await connections.PutConnection(connection)
         return views.redirect(request, SETTINGS, "connected")

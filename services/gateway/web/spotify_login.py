@@ -13,14 +13,14 @@ from soundwright.ingest.v1 import ingest_service_pb2
 from soundwright.library.v1 import connection_service_pb2 as pb
 from starlette.responses import RedirectResponse, Response
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.security.identity import principal_scope
 from kit.security.sealing import Sealer
 from services.gateway.auth import Browsers, new_secret
 from services.gateway.clients import Gateway
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.web.responses import page_responses
 from services.gateway.web.templates import PAGE_HEADERS
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, local_path, registered_session_of, session_of
@@ -65,7 +65,7 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
 
     @router.get("")
     @access(Access.PAGE, RateClass.PAGES)
-    @page_responses(refusals.PUBLIC_URL_NEEDED, refusals.SPOTIFY_UNAUTHORIZED, page=False)
+    @page_responses(errors.PUBLIC_URL_NEEDED, errors.SPOTIFY_UNAUTHORIZED, page=False)
     async def start_spotify_login(
         request: Request,
         return_to: Annotated[
@@ -76,12 +76,7 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
         # If SOUNDWRIGHT_PUBLIC_URL is not set, the browser may use another name of this host, such as localhost. Spotify
         # would redirect it to a host for which it has no cookies.
         if not gateway.settings.public_url and f"http://{request.headers.get('host', '')}" != public_address:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "PUBLIC_URL_NEEDED",
-                f"Spotify redirects only to {public_address}. Open Soundwright at that address, or ask the operator to set "
-                "SOUNDWRIGHT_PUBLIC_URL to the address that browsers use.",
-            )
+            raise errors.PUBLIC_URL_NEEDED(public_address=public_address)
         authorization = ingest_service_pb2.BeginSpotifyAuthorizationRequest(redirect_uri=redirect_uri)
         started = await ingest.BeginSpotifyAuthorization(authorization)
         expire_time = gateway.clock.now() + _STATE_LIFETIME_SECONDS
@@ -102,7 +97,7 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
 
     @router.get("/callback")
     @access(Access.PAGE, RateClass.PAGES)
-    @page_responses(refusals.REGISTRATION_CLOSED, refusals.EMAIL_MISSING, refusals.SPOTIFY_UNAUTHORIZED, page=False)
+    @page_responses(errors.REGISTRATION_CLOSED, errors.EMAIL_MISSING, errors.SPOTIFY_UNAUTHORIZED, page=False)
     async def finish_spotify_login(
         request: Request,
         code: Annotated[str, Query(description="The authorization code from Spotify, valid once.")] = "",

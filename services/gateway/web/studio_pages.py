@@ -14,11 +14,10 @@ from fastapi import APIRouter, Request
 from fastapi import Path as PathParameter
 from starlette.responses import Response
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.security.identity import current_principal
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import BINARY, documented
 from services.gateway.web.responses import page_responses
 from services.gateway.web.templates import studio_headers
@@ -94,7 +93,7 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
     @access(Access.PUBLIC)
     @documented(
         BINARY,
-        refusals.FILE_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
         media_type="text/javascript",
         example="void 0;",
         headers=("Cache-Control",),
@@ -106,7 +105,7 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
         """Get a script or stylesheet of the studio."""
         asset = build.assets.get(name)
         if asset is None:
-            raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "There is no such file. Reload the page.")
+            raise errors.FILE_NOT_FOUND("There is no such file. Reload the page.")
         if asset.compressed and "gzip" in request.headers.get("accept-encoding", ""):
             headers = _CACHED | {"Content-Encoding": "gzip"}
             return Response(asset.compressed, media_type=asset.media_type, headers=headers)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
-from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from kit import errors
 from kit.security.identity import current_principal
 from services.gateway.auth import Browsers, BrowserSession, new_secret
 from services.gateway.http.parameters import form_fields, limited_body
@@ -158,13 +158,12 @@ async def form_of(request: Request) -> dict[str, str]:
     """Return the fields of a form. If a name occurs several times, the last value counts.
 
     Raises:
-        AppError: ``BAD_REQUEST`` for a malformed form; ``TOO_LARGE``.
-        HTTPException: 415 for another content type.
+        AppError: ``BAD_REQUEST`` for a malformed form; ``TOO_LARGE``; ``UNSUPPORTED_MEDIA_TYPE``.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await limited_body(request)
     if body and kind != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "Send the form as application/x-www-form-urlencoded.")
+        raise errors.UNSUPPORTED_MEDIA_TYPE("Send the form as application/x-www-form-urlencoded.")
     return dict(form_fields(body))
 
 

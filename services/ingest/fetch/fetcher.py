@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from kit import errors
 from kit.confined.process import Confinement, ProcessDied, call
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.log import get_logger
 from kit.security.egress_policy import EgressPolicy
 from services.ingest.fetch.proxy import FetchProxy
@@ -25,38 +26,17 @@ _DURATION_LIMIT_SECONDS = 1e7
 log = get_logger()
 
 _FAILURES = {
-    "no_match": (
-        Code.UNPROCESSABLE,
-        "NO_MATCH",
-        "No recording matches the title, artist and length of the track.",
-    ),
-    "unsupported": (
-        Code.UNPROCESSABLE,
-        "MEDIA_UNSUPPORTED",
-        "This address has no recording that can be downloaded. Use the address of a single track or audio file.",
-    ),
-    "several": (
-        Code.UNPROCESSABLE,
-        "MEDIA_SEVERAL",
-        "This address has several recordings. Use the address of one of them.",
-    ),
-    "unavailable": (
-        Code.UNPROCESSABLE,
-        "MEDIA_UNAVAILABLE",
-        "The recording is not available: it was removed, is private, or is blocked in the server's country.",
-    ),
-    "live": (Code.UNPROCESSABLE, "MEDIA_LIVE", "This is a live stream. Download its recording after it has ended."),
-    "too_long": (Code.UNPROCESSABLE, "AUDIO_TOO_LONG", "The recording exceeds the maximum length."),
-    "too_large": (Code.TOO_LARGE, "TOO_LARGE", "The recording exceeds the maximum size."),
-    "unreadable": (Code.UNPROCESSABLE, "AUDIO_UNREADABLE", "The downloaded file is not a supported audio file."),
-    "storage": (Code.STORAGE_FULL, "STORAGE_FULL", "The server has no space for the recording. Try again later."),
-    "network": (
-        Code.UNAVAILABLE,
-        "FETCH_INTERRUPTED",
-        "The site closed the connection or returned an error. Try again later.",
-    ),
+    "no_match": errors.NO_MATCH,
+    "unsupported": errors.MEDIA_UNSUPPORTED,
+    "several": errors.MEDIA_SEVERAL,
+    "unavailable": errors.MEDIA_UNAVAILABLE,
+    "live": errors.MEDIA_LIVE,
+    "too_long": errors.RECORDING_TOO_LONG,
+    "too_large": errors.RECORDING_TOO_LARGE,
+    "unreadable": errors.RECORDING_UNREADABLE,
+    "storage": errors.STORAGE_FULL,
+    "network": errors.FETCH_INTERRUPTED,
 }
-_CRASHED = (Code.INTERNAL, "FETCH_CRASHED", "An internal error occurred during the download. Try again.")
 
 
 @dataclass(frozen=True)
@@ -200,9 +180,7 @@ class Fetcher:
                 answer = {"error": "crashed", "detail": died.detail}
             except TimeoutError:
                 # Not retryable: a site that sends very slowly would occupy a slot several times.
-                raise AppError(
-                    Code.UNPROCESSABLE, "FETCH_TIMEOUT", "The site sends the recording too slowly. Try another source."
-                ) from None
+                raise errors.FETCH_TIMEOUT() from None
             if proxy.exceeded:
                 raise _failure("too_large")
             result = answer.get("result")
@@ -231,4 +209,4 @@ def _harmless(detail: str) -> str:
 
 
 def _failure(kind: str) -> AppError:
-    return AppError(*_FAILURES.get(kind, _CRASHED))
+    return _FAILURES.get(kind, errors.FETCH_CRASHED)()

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.access import owns
@@ -105,11 +106,7 @@ class Playlists:
             creator_key=principal.creator_key or None,
         )  # fmt: skip
         if not await self._store.add_playlist(playlist, _PLAYLIST_LIMIT):
-            raise AppError(
-                Code.CONFLICT,
-                "TOO_MANY_PLAYLISTS",
-                f"You can have {_PLAYLIST_LIMIT} playlists. Delete one first.",
-            )
+            raise errors.TOO_MANY_PLAYLISTS(limit=_PLAYLIST_LIMIT)
         return playlist
 
     async def get(self, principal: Principal, playlist_id: str) -> tuple[Playlist, list[tuple[Generation, Entry]]]:
@@ -157,7 +154,7 @@ class Playlists:
         """
         await self._get_own(principal, playlist_id)
         if not await self._store.remove_playlist(playlist_id):
-            raise _not_found()
+            raise errors.PLAYLIST_NOT_FOUND()
 
     async def add(self, principal: Principal, playlist_id: str, generation_id: str) -> int:
         """Append a clip, and return its position, counted from 0.
@@ -172,13 +169,9 @@ class Playlists:
 
         def change(playlist: Playlist) -> Playlist:
             if playlist.has(generation_id):
-                raise AppError(Code.CONFLICT, "ALREADY_IN_PLAYLIST", "The generation is already in this playlist.")
+                raise errors.ALREADY_IN_PLAYLIST()
             if len(playlist.entries) >= _ENTRY_LIMIT:
-                raise AppError(
-                    Code.CONFLICT,
-                    "PLAYLIST_FULL",
-                    f"A playlist can have {_ENTRY_LIMIT} generations. Remove one first, or create another playlist.",
-                )
+                raise errors.PLAYLIST_FULL(limit=_ENTRY_LIMIT)
             return dataclasses.replace(playlist, entries=[*playlist.entries, entry])
 
         changed = await self._change(principal, playlist_id, change)
@@ -199,7 +192,7 @@ class Playlists:
 
         def change(playlist: Playlist) -> Playlist:
             if not playlist.has(generation_id):
-                raise AppError(Code.NOT_FOUND, "NOT_IN_PLAYLIST", "The generation is not in this playlist.")
+                raise errors.NOT_IN_PLAYLIST()
             return playlist.without(generation_id)
 
         await self._change(principal, playlist_id, change)
@@ -218,12 +211,7 @@ class Playlists:
             # Entries that ``get`` skips, because their clip was deleted, are dropped. One that was added meanwhile is not.
             visible = {e.generation_id: e for e in playlist.entries if e.generation_id not in deleted}
             if len(generation_ids) != len(visible) or set(generation_ids) != set(visible):
-                raise AppError(
-                    Code.INVALID_ARGUMENT,
-                    "ORDER_INVALID",
-                    "The order must contain every generation of the playlist once. Reload the playlist, which may have "
-                    "changed, and try again.",
-                )
+                raise errors.ORDER_INVALID()
             return dataclasses.replace(playlist, entries=[visible[generation_id] for generation_id in generation_ids])
 
         await self._change(principal, playlist_id, change)
@@ -232,13 +220,13 @@ class Playlists:
         playlist = await self._store.get_playlist(playlist_id)
         # Private playlists of others are reported as missing, so that their existence is not revealed.
         if playlist is None or not playlist.is_visible_to(principal):
-            raise _not_found()
+            raise errors.PLAYLIST_NOT_FOUND()
         return playlist
 
     async def _get_own(self, principal: Principal, playlist_id: str) -> Playlist:
         playlist = await self._get_visible(principal, playlist_id)
         if not owns(principal, playlist.owner_id, playlist.creator_key):
-            raise AppError(Code.PERMISSION_DENIED, "PLAYLIST_NOT_OWNED", "This playlist belongs to another account.")
+            raise errors.PLAYLIST_NOT_OWNED()
         return playlist
 
     async def _change(self, principal: Principal, playlist_id: str, change: Callable[[Playlist], Playlist]) -> Playlist:
@@ -257,24 +245,12 @@ class Playlists:
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not 1 <= len(name) <= _NAME_LIMIT_CHARS:
-        raise AppError(
-            Code.INVALID_ARGUMENT,
-            "PLAYLIST_NAME_INVALID",
-            f"The name of a playlist must have 1 to {_NAME_LIMIT_CHARS} characters.",
-        )
+        raise errors.PLAYLIST_NAME_INVALID(limit=_NAME_LIMIT_CHARS)
     return name
 
 
 def _checked_description(description: str) -> str:
     description = description.strip()
     if len(description) > _DESCRIPTION_LIMIT_CHARS:
-        raise AppError(
-            Code.INVALID_ARGUMENT,
-            "DESCRIPTION_TOO_LONG",
-            f"A description can have at most {_DESCRIPTION_LIMIT_CHARS} characters.",
-        )
+        raise errors.DESCRIPTION_TOO_LONG(limit=_DESCRIPTION_LIMIT_CHARS)
     return description
-
-
-def _not_found() -> AppError:
-    return AppError(Code.NOT_FOUND, "PLAYLIST_NOT_FOUND", "The playlist does not exist or is private. Check the ID.")

@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.catalog.service import Generation, GenerationStore, change_generation, require_generation
@@ -83,15 +84,9 @@ class Plays:
         """
         source = source.strip()
         if len(source) > _SOURCE_LIMIT_CHARS:
-            raise AppError(
-                Code.INVALID_ARGUMENT, "SOURCE_TOO_LONG", f"A source can have at most {_SOURCE_LIMIT_CHARS} characters."
-            )
+            raise errors.SOURCE_TOO_LONG(limit=_SOURCE_LIMIT_CHARS)
         if len(session_id) > _SESSION_ID_LIMIT_CHARS:
-            raise AppError(
-                Code.INVALID_ARGUMENT,
-                "SESSION_ID_TOO_LONG",
-                f"A session ID can have at most {_SESSION_ID_LIMIT_CHARS} characters.",
-            )
+            raise errors.SESSION_ID_TOO_LONG(limit=_SESSION_ID_LIMIT_CHARS)
         generation = await require_generation(self._store, generation_id)
         now = self._clock.now()
         play = Play(str(uuid.uuid4()), generation_id, principal.id, source, int(now // HOUR_SECONDS), now)

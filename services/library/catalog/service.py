@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.periodic import failures_logged
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
@@ -143,13 +143,6 @@ class CatalogStore(GenerationStore, Protocol):
     async def end_deletion(self, deletion: Deletion) -> None: ...
 
 
-def generation_not_found() -> AppError:
-    """Return the error for a missing clip."""
-    return AppError(
-        Code.NOT_FOUND, "GENERATION_NOT_FOUND", "There is no such generation. Check the ID; it may have been deleted."
-    )
-
-
 async def require_generation(store: GenerationStore, generation_id: str) -> Generation:
     """Return a clip.
 
@@ -158,7 +151,7 @@ async def require_generation(store: GenerationStore, generation_id: str) -> Gene
     """
     generation = await store.generation(generation_id)
     if generation is None:
-        raise generation_not_found()
+        raise errors.GENERATION_NOT_FOUND()
     return generation
 
 
@@ -169,7 +162,7 @@ def require_batch(generation_ids: Sequence[str]) -> None:
         AppError: ``TOO_MANY_IDS``.
     """
     if len(generation_ids) > _BATCH_LIMIT:
-        raise AppError(Code.INVALID_ARGUMENT, "TOO_MANY_IDS", f"A request can have at most {_BATCH_LIMIT} IDs.")
+        raise errors.TOO_MANY_IDS(limit=_BATCH_LIMIT)
 
 
 async def change_generation(
@@ -267,9 +260,7 @@ class Catalog:
             AppError: ``TOO_MANY_IDS``.
         """
         if len(exclude_ids) > _EXCLUDE_LIMIT:
-            raise AppError(
-                Code.INVALID_ARGUMENT, "TOO_MANY_IDS", f"A request can exclude at most {_EXCLUDE_LIMIT} generations."
-            )
+            raise errors.TOO_MANY_IDS(f"A request can exclude at most {_EXCLUDE_LIMIT} generations.")
         size = min(_SAMPLE_LIMIT, max(1, count))
         return await self._store.sample_generations(chosen, size, exclude_ids, principal.id if favorites else None)
 
@@ -298,7 +289,7 @@ class Catalog:
             AppError: ``MODEL_NOT_FOUND``.
         """
         if model not in categories.CATEGORIES:
-            raise AppError(Code.NOT_FOUND, "MODEL_NOT_FOUND", "Categories exist for the models music and audio.")
+            raise errors.MODEL_NOT_FOUND()
         return dict(categories.CATEGORIES[model])
 
     async def rate(self, generation_id: str, rating: int | None) -> Generation:
@@ -308,7 +299,7 @@ class Catalog:
             AppError: ``RATING_INVALID``, ``GENERATION_NOT_FOUND``.
         """
         if rating is not None and rating not in _RATINGS:
-            raise AppError(Code.INVALID_ARGUMENT, "RATING_INVALID", "A rating is a whole number from 1 to 5, or none.")
+            raise errors.RATING_INVALID()
         return await change_generation(
             self._store, generation_id, lambda generation: dataclasses.replace(generation, rating=rating)
         )
@@ -345,15 +336,11 @@ class Catalog:
         else:
             begun = await self._store.deletion(generation_id)
             if begun is None or not begun.pending:
-                raise generation_not_found()
+                raise errors.GENERATION_NOT_FOUND()
             deletion = begun
         own = owns(principal, deletion.owner_id, deletion.creator_key)
         if not (principal.is_admin or own):
-            raise AppError(
-                Code.PERMISSION_DENIED,
-                "GENERATION_NOT_OWNED",
-                "Only its owner or an administrator may delete a generation.",
-            )
+            raise errors.GENERATION_NOT_OWNED()
         if not own and self._record is not None:
             await self._record(principal.id, "delete", "generation", deletion.id, {"owner_id": deletion.owner_id})
         await self._store.begin_deletion(deletion)

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal, is_anonymous_id
 from services.library.catalog.categories import CATEGORIES
@@ -101,11 +102,7 @@ class Tags:
                 no effect; ``ALREADY_SUGGESTED`` if the caller has suggested it in this round; ``TOO_MANY_SUGGESTIONS``.
         """
         if category not in _KEYS:
-            raise AppError(
-                Code.INVALID_ARGUMENT,
-                "CATEGORY_UNKNOWN",
-                "This category does not exist. Choose one from the list of categories.",
-            )
+            raise errors.CATEGORY_UNKNOWN()
         generation = await require_generation(self._store, generation_id)
         _require_effect(generation, category, remove)
         round_number = generation.tag_rounds.get(category, 0)
@@ -115,8 +112,9 @@ class Tags:
         )
         try:
             if network and await self._store.count_suggestions_since(network, now - _HOUR_SECONDS) > _NETWORK_LIMIT:
-                message = "Too many suggestions came from your address in the last hour. Try again later, or log in."
-                raise AppError(Code.RATE_LIMITED, "TOO_MANY_SUGGESTIONS", message)
+                raise errors.TOO_MANY_SUGGESTIONS(
+                    "Too many suggestions came from your address in the last hour. Try again in an hour, or log in."
+                )
             # Also after a repeated suggestion: the process may have stopped between the third one and the decision.
             generation = await self._decide(generation_id, category, round_number, remove)
         except AppError:
@@ -124,7 +122,7 @@ class Tags:
             raise
         decided = generation.tag_rounds.get(category, 0) > round_number
         if not (added or decided):
-            raise AppError(Code.CONFLICT, "ALREADY_SUGGESTED", "You have already suggested this change.")
+            raise errors.ALREADY_SUGGESTED()
         count = await self._count(generation, category, round_number)
         return TagOutcome(decided, count, generation.categories)
 
@@ -160,7 +158,7 @@ class Tags:
         round_number = generation.tag_rounds.get(category, 0)
         is_open = remove is (category in generation.categories)
         if not is_open or not await self._store.remove_suggestion(generation_id, category, round_number, principal.id):
-            raise AppError(Code.NOT_FOUND, "SUGGESTION_NOT_FOUND", "You have no open suggestion for this category.")
+            raise errors.SUGGESTION_NOT_FOUND()
 
     async def suggestions(self, principal: Principal, generation_id: str) -> TagSuggestions:
         """Return the suggestions for a clip: those of the current round and of the last decided round.
@@ -192,6 +190,6 @@ def _counts(suggestions: Sequence[TagSuggestion]) -> dict[str, int]:
 def _require_effect(generation: Generation, category: str, remove: bool) -> None:
     present = category in generation.categories
     if present and not remove:
-        raise AppError(Code.CONFLICT, "TAG_PRESENT", "The generation is already in this category.")
+        raise errors.TAG_PRESENT()
     if remove and not present:
-        raise AppError(Code.CONFLICT, "TAG_ABSENT", "The generation is not in this category.")
+        raise errors.TAG_ABSENT()

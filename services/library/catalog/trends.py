@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Clock
 from services.library.catalog.categories import family as family_of
 from services.library.catalog.plays import HOUR_SECONDS
@@ -68,7 +68,7 @@ class Trends:
         now = int(self._clock.now() // HOUR_SECONDS)
         first = int(since // HOUR_SECONDS)
         if now - first > _WINDOW_HOURS:
-            raise AppError(Code.INVALID_ARGUMENT, "WINDOW_TOO_LONG", "Trends cover at most 31 days. Use a later start.")
+            raise errors.WINDOW_TOO_LONG()
         totals: dict[str, int] = {}
         for family in [family_of(model)] if model else FAMILIES:
             # The previous hour is not final: a process whose clock is behind may still add plays to it.

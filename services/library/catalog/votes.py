@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.catalog.service import (
@@ -102,19 +103,13 @@ class Votes:
                 ``GENERATION_NOT_FOUND``; ``TOO_MANY_VOTES`` if callers with invented names have voted from this address.
         """
         if vote not in (-1, 0, 1):
-            raise AppError(Code.INVALID_ARGUMENT, "VOTE_INVALID", "The vote must be -1, 0 or 1.")
+            raise errors.VOTE_INVALID()
         if len(feedback_reasons) > _REASON_LIMIT:
-            raise AppError(
-                Code.INVALID_ARGUMENT, "TOO_MANY_REASONS", f"A vote can have at most {_REASON_LIMIT} reasons."
-            )
+            raise errors.TOO_MANY_REASONS(limit=_REASON_LIMIT)
         if len(notes) > _NOTES_LIMIT_CHARS:
-            raise AppError(
-                Code.INVALID_ARGUMENT, "NOTES_TOO_LONG", f"Notes can have at most {_NOTES_LIMIT_CHARS} characters."
-            )
+            raise errors.NOTES_TOO_LONG(limit=_NOTES_LIMIT_CHARS)
         if suggested_model and suggested_model not in FAMILIES:
-            raise AppError(
-                Code.INVALID_ARGUMENT, "SUGGESTED_MODEL_INVALID", "The suggested model must be music, audio or empty."
-            )
+            raise errors.SUGGESTED_MODEL_INVALID()
         await require_generation(self._store, generation_id)
         if vote:
             reasons = [reason.strip()[:_REASON_LIMIT_CHARS].strip() for reason in feedback_reasons]
@@ -145,11 +140,7 @@ class Votes:
             return
         if await self._store.count_votes_of_network(vote.generation_id, vote.network) > _NETWORK_LIMIT:
             await self._store.remove_vote(vote.generation_id, vote.listener_id)
-            raise AppError(
-                Code.RATE_LIMITED,
-                "TOO_MANY_VOTES",
-                f"This clip has {_NETWORK_LIMIT} votes from your address. Log in to vote.",
-            )
+            raise errors.TOO_MANY_VOTES(limit=_NETWORK_LIMIT)
 
     async def _with_counts(self, generation: Generation) -> Generation:
         upvotes, downvotes = await self._store.count_votes(generation.id)

@@ -6,10 +6,9 @@ import dataclasses
 import uuid
 from dataclasses import dataclass, field
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.access import not_found
 from services.library.table import Table
 
 CONVERSATION_LIMIT = 200
@@ -144,7 +143,7 @@ class Conversations:
         if await self._conversations.get(conversation_id) is None:
             # The conversation was deleted in between, so delete the new messages, too.
             await self._delete(conversation_id)
-            raise not_found("conversation")
+            raise errors.CONVERSATION_NOT_FOUND()
         return conversation, answer
 
     async def get(self, principal: Principal, conversation_id: str, limit: int) -> tuple[Conversation, list[Message]]:
@@ -182,7 +181,7 @@ class Conversations:
     async def _get_own(self, principal: Principal, conversation_id: str) -> Conversation:
         conversation = await self._conversations.get(conversation_id)
         if conversation is None or conversation.owner_id != principal.id:
-            raise not_found("conversation")
+            raise errors.CONVERSATION_NOT_FOUND()
         return conversation
 
     async def _latest(self, principal: Principal, offset: int, limit: int) -> tuple[list[Conversation], int]:
@@ -208,18 +207,14 @@ class Conversations:
 
         def change(conversation: Conversation) -> Conversation:
             if 2 * (conversation.turn_count + 1) > MESSAGE_LIMIT:
-                raise AppError(
-                    Code.CONFLICT,
-                    "CONVERSATION_FULL",
-                    f"A conversation can have {MESSAGE_LIMIT} messages. Start a new conversation.",
-                )
+                raise errors.CONVERSATION_FULL(limit=MESSAGE_LIMIT)
             update_time = max(conversation.update_time, now)
             return dataclasses.replace(conversation, turn_count=conversation.turn_count + 1, update_time=update_time)
 
         await self._get_own(principal, conversation_id)
         conversation = await self._conversations.change(conversation_id, change)
         if conversation is None:
-            raise not_found("conversation")
+            raise errors.CONVERSATION_NOT_FOUND()
         return conversation
 
 
@@ -233,9 +228,7 @@ def _require_turn(turn: Turn) -> None:
     except ValueError:
         valid = False
     if not valid:
-        raise AppError(
-            Code.INVALID_ARGUMENT,
-            "TURN_INVALID",
+        raise errors.TURN_INVALID(
             f"A turn needs a UUID, a question of 1 to {_QUESTION_LIMIT_CHARS} characters and an answer of 1 to "
-            f"{_ANSWER_LIMIT_CHARS} characters, and at most {_TRACK_LIMIT} tracks and {_SUGGESTION_LIMIT} suggestions.",
+            f"{_ANSWER_LIMIT_CHARS} characters, and at most {_TRACK_LIMIT} tracks and {_SUGGESTION_LIMIT} suggestions."
         )

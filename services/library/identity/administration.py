@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
-from kit.errors import AppError, Code
-from kit.security.identity import ADMIN_ROLES, ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal, role_too_low
-from services.library.access import not_found
+from kit import errors
+from kit.errors import AppError
+from kit.security.identity import ADMIN_ROLES, ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry, AuditLog
 from services.library.identity.service import STATUSES
@@ -49,7 +49,7 @@ class Administration:
         """
         actor = await self._store.get_account(principal.id)
         if actor is None or actor.status != "active" or actor.role not in ADMINISTRATION_ROLES:
-            raise role_too_low()
+            raise errors.ROLE_TOO_LOW()
         return actor
 
     async def list_accounts(
@@ -125,18 +125,15 @@ class Administration:
         _require_known("status", status, STATUSES)
         if not (role or status or storage_quota_bytes is not None):
             details = {"details": {"role": ["or status or storage_quota_bytes is required"]}}
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "VALIDATION_ERROR",
-                "The request changes nothing. Send role, status or storage_quota_bytes.",
-                details,
+            raise errors.VALIDATION_ERROR(
+                "The request changes nothing. Send role, status or storage_quota_bytes.", **details
             )
         if storage_quota_bytes is not None and storage_quota_bytes < DEFAULT_QUOTA:
             details = {"details": {"storage_quota_bytes": ["must be -1 or greater"]}}
-            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "The storage quota is invalid.", details)
+            raise errors.VALIDATION_ERROR("The storage quota is invalid.", **details)
         before = await self._store.get_account(account_id)
         if before is None:
-            raise not_found("account")
+            raise errors.ACCOUNT_NOT_FOUND()
         after = _changed(actor, before, role, status, storage_quota_bytes)
         entries = [
             await self._audit.record(actor, action, "user", before.id, changes, address)
@@ -167,9 +164,7 @@ class Administration:
         await self._store.change_account(
             after.id, lambda account: dataclasses.replace(account, role=before.role, status=before.status)
         )
-        raise AppError(
-            Code.CONFLICT, "LAST_SUPER_ADMIN", "This is the last super_admin. Promote another account first."
-        )
+        raise errors.LAST_SUPER_ADMIN()
 
 
 def _actions(before: Account, after: Account) -> list[tuple[str, dict[str, dict[str, Any]]]]:
@@ -193,12 +188,12 @@ def _changed(actor: Account, account: Account, role: str, status: str, storage_q
     """
     rank = ROLE_RANKS[actor.role]
     if account.role == GUEST_ROLE and role:
-        raise AppError(Code.CONFLICT, "GUEST_ACCOUNT", "Guests get a role when they register.")
+        raise errors.GUEST_ACCOUNT()
     if ROLE_RANKS.get(account.role, 0) > rank:
-        raise _forbidden("RANK_TOO_HIGH", f"Your role is too low to change an account with the role {account.role}.")
+        raise errors.RANK_TOO_HIGH(f"Your role is too low to change an account with the role {account.role}.")
     lacks_rights = role in ADMIN_ROLES and actor.role not in ADMIN_ROLES
     if role and (ROLE_RANKS[role] > rank or lacks_rights):
-        raise _forbidden("RANK_TOO_HIGH", f"You cannot assign the role {role}. It has rights that your own role lacks.")
+        raise errors.RANK_TOO_HIGH(role=role)
     quota = None if storage_quota_bytes == DEFAULT_QUOTA else storage_quota_bytes
     changed = dataclasses.replace(
         account,
@@ -207,11 +202,7 @@ def _changed(actor: Account, account: Account, role: str, status: str, storage_q
         storage_quota_bytes=account.storage_quota_bytes if storage_quota_bytes is None else quota,
     )
     if account.id == actor.id and (changed.role, changed.status) != (account.role, account.status):
-        raise AppError(
-            Code.CONFLICT,
-            "OWN_ACCOUNT",
-            "You cannot change your own role or status. Ask another administrator to change it.",
-        )
+        raise errors.OWN_ACCOUNT()
     if account.status == "active" and changed.status != "active":
         changed = dataclasses.replace(changed, session_epoch=account.session_epoch + 1)
     return changed
@@ -220,9 +211,7 @@ def _changed(actor: Account, account: Account, role: str, status: str, storage_q
 def _require_unchanged(before: Account, current: Account, changed: Account) -> Account:
     """Return ``changed`` if the account still has the values that the audit entry names."""
     if _audited(before) != _audited(current):
-        raise AppError(
-            Code.STALE, "ACCOUNT_CHANGED", "Another administrator changed this account. Reload it and try again."
-        )
+        raise errors.ACCOUNT_CHANGED()
     return changed
 
 
@@ -230,11 +219,7 @@ def _audited(account: Account) -> tuple[str, str, int | None]:
     return account.role, account.status, account.storage_quota_bytes
 
 
-def _forbidden(reason: str, message: str) -> AppError:
-    return AppError(Code.PERMISSION_DENIED, reason, message)
-
-
 def _require_known(field: str, value: str, known: tuple[str, ...]) -> None:
     if value and value not in known:
         details = {"details": {field: [f"must be one of: {', '.join(known)}"]}}
-        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", f"The {field} {value[:40]!r} does not exist.", details)
+        raise errors.VALIDATION_ERROR(f"The {field} {value[:40]!r} does not exist.", **details)

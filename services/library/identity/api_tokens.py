@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Clock
-from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import ApiToken, digest, new_secret, require_active, require_registered
@@ -46,10 +45,10 @@ class ApiTokens:
         token = await self._store.tokens.get(digest(secret))
         account = await self._store.get_account(token.account_id) if token else None
         if token is None or account is None or token.epoch != account.token_epoch:
-            raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
+            raise errors.UNAUTHORIZED()
         now = self._clock.now()
         if token.expire_time is not None and token.expire_time <= now:
-            raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "The Bearer token has expired. Create another one.")
+            raise errors.TOKEN_EXPIRED()
         require_active(account)
         if token.use_time is None or now - token.use_time >= _USE_TIME_PRECISION_SECONDS:
             # A conflict is fine: a parallel request has just recorded the same use.
@@ -69,7 +68,7 @@ class ApiTokens:
         chosen = _checked_name(name)
         if not 0 <= lifetime_days <= _LIFETIME_LIMIT_DAYS:
             details = {"details": {"expires_in_days": [f"must be 0 to {_LIFETIME_LIMIT_DAYS}"]}}
-            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "The lifetime of the API token is invalid.", details)
+            raise errors.VALIDATION_ERROR("The lifetime of the API token is invalid.", **details)
         secret, now = new_secret(), self._clock.now()
         token = ApiToken(
             id=digest(secret),
@@ -82,9 +81,7 @@ class ApiTokens:
         )
         group = {"account_id": token.account_id, "epoch": token.epoch}
         if not await self._store.tokens.add_in_slot(token, group, _COUNT_LIMIT):
-            raise AppError(
-                Code.CONFLICT, "TOO_MANY_TOKENS", f"An account can have {_COUNT_LIMIT} API tokens. Revoke one first."
-            )
+            raise errors.TOO_MANY_TOKENS(limit=_COUNT_LIMIT)
         await self._audit.record(account, "token_create", "token", token.public_id, {"name": chosen})
         return secret, token
 
@@ -107,12 +104,12 @@ class ApiTokens:
             if token.public_id == public_id and await self._store.tokens.delete(token.id):
                 await self._audit.record(account, "token_revoke", "token", public_id, {"name": token.name})
                 return
-        raise not_found("token")
+        raise errors.TOKEN_NOT_FOUND()
 
     async def _get_account(self, account_id: str) -> Account:
         account = await self._store.get_account(account_id)
         if account is None:
-            raise AppError(Code.PERMISSION_DENIED, "ACCOUNT_NEEDED", "API tokens require an account. Log in first.")
+            raise errors.ACCOUNT_NEEDED()
         return account
 
     async def _list_valid(self, account: Account) -> list[ApiToken]:
@@ -132,5 +129,5 @@ def _checked_name(name: str) -> str:
         problem = "must be printable"
     if problem:
         details = {"details": {"name": [problem]}}
-        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "The name of the API token is invalid.", details)
+        raise errors.VALIDATION_ERROR("The name of the API token is invalid.", **details)
     return stripped

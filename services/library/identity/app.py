@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Clock, Docs
 from kit.security.identity import ANONYMOUS_PREFIX, Principal, api_token_id
 from kit.security.sealing import Sealer
@@ -69,8 +69,7 @@ class Identity:
         """
         name = principal.id.removeprefix(ANONYMOUS_PREFIX)
         if name != principal.id and await self.store.get_account(name.lower()) is not None:
-            message = "This user_id is the ID of an account. Log in to it, or send another one."
-            raise AppError(Code.PERMISSION_DENIED, "USER_ID_FOREIGN", message)
+            raise errors.USER_ID_FOREIGN("This user_id is the ID of an account. Log in to it, or send another one.")
 
     async def delete_expired(self) -> int:
         """Delete a batch of expired sessions, API tokens, links and throttle records, and return its size."""

@@ -7,10 +7,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.sealing import Sealer
-from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import checked_email, require_active, require_registered
@@ -172,7 +172,7 @@ class Connections:
         account = await self._get_account(account_id)
         connection = await self._store.connections.get(connection_id(account_id, _checked_provider(provider)))
         if connection is None or connection.epoch != account.connection_epoch:
-            raise not_found("connection")
+            raise errors.CONNECTION_NOT_FOUND()
         return connection, self._sealer.open(connection.secret_sealed, connection.id)
 
     async def replace_secret(self, account_id: str, provider: str, secret: str, revision: int) -> bool:
@@ -191,7 +191,7 @@ class Connections:
     async def _get_account(self, account_id: str) -> Account:
         account = await self._store.get_account(account_id)
         if account is None:
-            raise not_found("account")
+            raise errors.ACCOUNT_NOT_FOUND()
         return account
 
     async def _find_by_subject(self, provider: str, subject: str) -> Connection | None:
@@ -247,34 +247,22 @@ def _checked_secret(secret: str) -> str:
 
 def _invalid(field: str, problem: str) -> AppError:
     details = {"details": {field: [problem]}}
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
+    return errors.VALIDATION_ERROR(**details)
 
 
 def _connection_taken(provider: str) -> AppError:
-    return AppError(
-        Code.CONFLICT,
-        "CONNECTION_TAKEN",
-        f"This {PROVIDERS[provider]} account is already connected to another Soundwright account. Disconnect it there "
-        "first.",
-    )
+    return errors.CONNECTION_TAKEN(provider=PROVIDERS[provider])
 
 
 def _require_email(provider: str, email: str) -> None:
     try:
         checked_email(email)
     except AppError:
-        raise AppError(
-            Code.UNPROCESSABLE,
-            "EMAIL_MISSING",
-            f"{PROVIDERS[provider]} sent no valid email address, which a new account needs. Register with your email "
-            f"address first, then connect {PROVIDERS[provider]} in the settings.",
-        ) from None
+        raise errors.EMAIL_MISSING(provider=PROVIDERS[provider]) from None
 
 
 def _email_taken(provider: str) -> AppError:
-    return AppError(
-        Code.CONFLICT,
-        "EMAIL_TAKEN",
+    return errors.EMAIL_TAKEN(
         f"An account with your {PROVIDERS[provider]} email address already exists. Log in to it first, then connect "
-        f"{PROVIDERS[provider]} in the settings.",
+        f"{PROVIDERS[provider]} in the settings."
     )

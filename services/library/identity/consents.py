@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from dataclasses import dataclass
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Clock
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
@@ -50,10 +50,8 @@ class Consents:
             AppError: ``VALIDATION_ERROR`` if a text is empty or too long.
         """
         if not model or max(len(model), len(terms)) > _LIMIT_CHARS:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "VALIDATION_ERROR",
-                f"A consent needs the name of a model, and texts of at most {_LIMIT_CHARS} characters.",
+            raise errors.VALIDATION_ERROR(
+                f"A consent needs the name of a model, and texts of at most {_LIMIT_CHARS} characters."
             )
         if model in await self.models():
             return

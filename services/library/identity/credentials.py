@@ -14,7 +14,8 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from kit.errors import AppError, Code, registration_needed
+from kit import errors
+from kit.errors import AppError
 from kit.security.identity import GUEST_ROLE
 from services.library.identity.account import Account
 
@@ -118,11 +119,6 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def unknown_credentials() -> AppError:
-    """Return the error for an unknown email address, which is also the error for a wrong password."""
-    return AppError(Code.UNAUTHENTICATED, "CREDENTIALS_INVALID", "Invalid email or password")
-
-
 def require_active(account: Account) -> Account:
     """Return the account if it is active.
 
@@ -130,7 +126,7 @@ def require_active(account: Account) -> Account:
         AppError: ``ACCOUNT_SUSPENDED`` if the account is suspended or banned.
     """
     if account.status != "active":
-        raise AppError(Code.PERMISSION_DENIED, "ACCOUNT_SUSPENDED", f"This account is {account.status}.")
+        raise errors.ACCOUNT_SUSPENDED(status=account.status)
     return account
 
 
@@ -141,13 +137,13 @@ def require_registered(account: Account) -> Account:
         AppError: ``REGISTRATION_NEEDED`` if it is a guest account. A guest whose session has ended could not revoke a credential.
     """
     if account.role == GUEST_ROLE:
-        raise registration_needed()
+        raise errors.REGISTRATION_NEEDED()
     return account
 
 
 def validation_error(details: Mapping[str, list[str]]) -> AppError:
     """Return the error for invalid fields, from the problems of each field."""
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": dict(details)})
+    return errors.VALIDATION_ERROR(details=dict(details))
 
 
 def checked_email(email: str) -> str:

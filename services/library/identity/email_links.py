@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
@@ -134,8 +135,7 @@ class EmailLinks:
         link, before = await self._find(secret, ("confirm", "email"))
         in_session = await self._is_session(session_secret, before.id)
         if link.purpose == "email" and not in_session:
-            message = "Log in to the account that gets this email address. Then open the link again."
-            raise AppError(Code.PERMISSION_DENIED, "SESSION_NEEDED", message)
+            raise errors.SESSION_NEEDED("Log in to the account that gets this email address. Then open the link again.")
         await self._void(link)
         known = in_session or (before.browser_key and before.browser_key == browser_key)
         action, changes = "email_change", {"email": {"from": before.email, "to": link.sent_to}}
@@ -158,10 +158,8 @@ class EmailLinks:
             await self._audit.withdraw(entry)
             if error.reason != "DOC_EXISTS":
                 raise
-            raise AppError(
-                Code.CONFLICT,
-                "EMAIL_TAKEN",
-                "Another account already uses this email address. Use another address, or log in to that account.",
+            raise errors.EMAIL_TAKEN(
+                "Another account already uses this email address. Use another address, or log in to that account."
             ) from None
         if account.email != before.email:
             await self._emails.send_email_changed(before.email, account)
@@ -178,16 +176,16 @@ class EmailLinks:
         """Return a valid link with its account."""
         link = await self._store.links.get(digest(secret))
         if link is None or link.purpose not in purposes or link.expire_time <= self._clock.now():
-            raise _link_invalid()
+            raise errors.LINK_INVALID()
         account = await self._store.get_account(link.account_id)
         if account is None:
-            raise _link_invalid()
+            raise errors.LINK_INVALID()
         _require_unchanged(link, account)
         return link, account
 
     async def _void(self, link: Link) -> None:
         if not await self._store.redeem_link(link):  # a parallel request redeemed it
-            raise _link_invalid()
+            raise errors.LINK_INVALID()
 
 
 def _taken_over(account: Account, now: float) -> Account:
@@ -205,10 +203,4 @@ def _taken_over(account: Account, now: float) -> Account:
 def _require_unchanged(link: Link, account: Account) -> None:
     # A user who changes the password to lock out an intruder must not lose to a link that the intruder requested before.
     if (link.account_email, link.epoch) != (account.email, account.session_epoch):
-        raise _link_invalid()
-
-
-def _link_invalid() -> AppError:
-    return AppError(
-        Code.NOT_FOUND, "LINK_INVALID", "This link is invalid, expired, or was already used. Request a new one."
-    )
+        raise errors.LINK_INVALID()

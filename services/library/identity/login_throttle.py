@@ -9,7 +9,8 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from services.library.identity.credentials import digest
 from services.library.table import Table
@@ -95,9 +96,6 @@ def _key(kind: str, subject: str) -> str:
 
 def _rate_limited(wait_seconds: float) -> AppError:
     seconds = max(1, math.ceil(wait_seconds))
-    return AppError(
-        Code.RATE_LIMITED,
-        "RATE_LIMITED",
-        f"Too many attempts. Try again in {seconds} seconds.",
-        {"retry_after": seconds, "details": {"retry_after": seconds}},
+    return errors.RATE_LIMITED(
+        f"Too many attempts. Try again in {seconds} seconds.", retry_after=seconds, details={"retry_after": seconds}
     )

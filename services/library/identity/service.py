@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.log import get_logger
 from kit.ports import Clock
 from kit.security.identity import GUEST_ROLE
@@ -26,7 +27,6 @@ from services.library.identity.credentials import (
     password_problems,
     require_active,
     require_registered,
-    unknown_credentials,
     validation_error,
 )
 from services.library.identity.emails import AccountEmails
@@ -144,7 +144,7 @@ class Accounts:
 
         def change(account: Account) -> Account:
             if account.role != GUEST_ROLE:
-                raise AppError(Code.CONFLICT, "ALREADY_REGISTERED", "This account is already registered.")
+                raise errors.ALREADY_REGISTERED()
             return dataclasses.replace(
                 account,
                 email=registered.email,
@@ -188,7 +188,7 @@ class Accounts:
         account = await self._store.find_account_by_email(given)
         if not await self._passwords.matches(account.password_hash if account else None, password) or account is None:
             await self._audit.record(account, "login_failed", "user", account.id if account else "", address=address)
-            raise unknown_credentials()
+            raise errors.CREDENTIALS_INVALID()
         await self._throttle.reset("login", given)
         await self._throttle.refund("address", address)
         return require_active(account)
@@ -215,11 +215,8 @@ class Accounts:
                     raise
                 raise validation_error({"current_password": ["is not valid"], **details}) from None
         elif not opened.fresh:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "PASSWORD_NEEDED",
-                "Enter your current password, or log in again first.",
-                {"details": {"current_password": ["is required, because your login is not recent"], **details}},
+            raise errors.PASSWORD_NEEDED(
+                details={"current_password": ["is required, because your login is not recent"], **details}
             )
         if details:
             raise validation_error(details)
@@ -252,7 +249,7 @@ class Accounts:
 
         def change(account: Account) -> Account:
             if (account.session_epoch, account.password_hash) != (known.session_epoch, known.password_hash):
-                raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Your session has ended. Log in again.")
+                raise errors.SESSION_ENDED()
             return dataclasses.replace(
                 account,
                 password_hash=password_hash,
@@ -336,15 +333,11 @@ class Accounts:
 
     async def _insert(self, account: Account) -> None:
         if not await self._store.insert_account(account):
-            raise AppError(Code.CONFLICT, "EMAIL_TAKEN", "An account with this email address already exists.")
+            raise errors.EMAIL_TAKEN()
 
     def _require_registration(self) -> None:
         if not self._registration:
-            raise AppError(
-                Code.PERMISSION_DENIED,
-                "REGISTRATION_CLOSED",
-                "Registration is closed. Ask the operator for an account.",
-            )
+            raise errors.REGISTRATION_CLOSED()
 
     def _new(self, account_id: str, email: str, role: str, password_hash: str) -> Account:
         return Account(

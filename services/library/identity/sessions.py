@@ -6,9 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Clock
-from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import Session, digest, new_secret, require_active
@@ -89,7 +88,7 @@ class Sessions:
         now = self._clock.now()
         session = await self._store.sessions.get(digest(secret))
         account = await self._store.get_account(session.account_id) if session else None
-        expired = AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Your session has ended. Log in again.")
+        expired = errors.SESSION_ENDED()
         if session is None or account is None or session.expire_time <= now:
             raise expired
         require_active(account)  # before the epoch, so that suspended users learn why their session ended
@@ -134,7 +133,7 @@ class Sessions:
             if session.public_id == public_id
         ]
         if not ended:
-            raise not_found("session")
+            raise errors.SESSION_NOT_FOUND()
         await self._delete(account_id, ended)
 
     async def end_others(self, account_id: str, kept_id: str) -> None:
@@ -156,7 +155,7 @@ class Sessions:
     async def _get_account(self, account_id: str) -> Account:
         account = await self._store.get_account(account_id)
         if account is None:
-            raise not_found("account")
+            raise errors.ACCOUNT_NOT_FOUND()
         return account
 
     async def _record(self, session: Session, visit: Visit) -> Session:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from kit import errors
 from kit.errors import AppError
 from kit.ports import Collection, Docs, Index, LessThan
 from kit.security.identity import GUEST_ROLE
-from services.library.access import not_found
 from services.library.documents import from_doc, walk
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry
@@ -118,7 +118,7 @@ class IdentityStore:
         """
         account = await self.accounts.change(account_id, change)
         if account is None:
-            raise not_found("account")
+            raise errors.ACCOUNT_NOT_FOUND()
         return account
 
     async def list_accounts(

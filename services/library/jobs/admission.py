@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kit.errors import AppError, Code, idempotency_key_reused
+from kit import errors
+from kit.errors import AppError
 from kit.security.identity import Principal
 from services.library.jobs.order import STARVATION_SECONDS
 from services.library.jobs.service import Job, JobState, NewTrack, PackedMessage, Priority, Stage, granted_priority
@@ -148,11 +149,8 @@ async def admit(
         size = await store.count_unfinished(job.kind, {}) + len(reservations)
         if size + new_count > limits.queue:
             full = "The queue is full" if new_count == 1 else f"The queue has no room for {new_count} jobs"
-            raise AppError(
-                Code.UNAVAILABLE,
-                "QUEUE_FULL",
-                f"{full}: {size} jobs are waiting or running. Try again in a few minutes.",
-                {"queue_size": size},
+            raise errors.QUEUE_FULL(
+                f"{full}: {size} jobs are waiting or running. Try again in a minute.", queue_size=size
             )
 
 
@@ -172,11 +170,10 @@ async def _admit_creator(
             advice = "Wait until a job ends, or cancel one."
             if new_count > 1:
                 advice = f"This batch has {new_count} more. Wait until jobs end, cancel some, or send a smaller batch."
-            raise AppError(
-                Code.RATE_LIMITED,
-                "TOO_MANY_PENDING",
+            raise errors.TOO_MANY_PENDING(
                 f"{subject} {pending} unfinished jobs; {limits.pending} are allowed at a time. {advice}",
-                {"pending_count": pending, "max_pending": limits.pending},
+                pending_count=pending,
+                max_pending=limits.pending,
             )
     if limits.hourly:
         since = job.create_time - _HOUR_SECONDS
@@ -187,11 +184,10 @@ async def _admit_creator(
             freeing = await store.created_since(job.kind, creator, since, skip)
             age = job.create_time - freeing.create_time if freeing else 0.0
             seconds = max(1, math.ceil(_HOUR_SECONDS - age))
-            raise AppError(
-                Code.RATE_LIMITED,
-                "HOURLY_LIMIT",
+            raise errors.HOURLY_LIMIT(
                 f"{subject} used up {limits.hourly} jobs an hour. Try again in {_span(seconds)}.",
-                {"hourly_limit": limits.hourly, "retry_after": seconds},
+                hourly_limit=limits.hourly,
+                retry_after=seconds,
             )
 
 
@@ -209,19 +205,13 @@ def queued(principal: Principal, new: NewJob, now: float) -> Job:
         AppError: ``AFFINITY_INVALID``, ``OUTPUT_FOLDER_INVALID``, ``WORK_INVALID`` or ``STARVATION_INVALID``.
     """
     if new.affinity and not _AFFINITY.fullmatch(new.affinity):
-        raise AppError(
-            Code.INVALID_ARGUMENT, "AFFINITY_INVALID", "An affinity consists of lower-case letters, digits and hyphens."
-        )
+        raise errors.AFFINITY_INVALID()
     if new.output_folder and not _OUTPUT_FOLDER.fullmatch(new.output_folder):
-        raise AppError(
-            Code.INVALID_ARGUMENT,
-            "OUTPUT_FOLDER_INVALID",
-            "An output folder is a path of lower-case letters, digits and hyphens.",
-        )
+        raise errors.OUTPUT_FOLDER_INVALID()
     if not 0.0 <= new.work_seconds < math.inf:
-        raise AppError(Code.INVALID_ARGUMENT, "WORK_INVALID", "The work of a job must be 0 seconds or more.")
+        raise errors.WORK_INVALID()
     if not 0.0 <= new.starvation_seconds < math.inf:
-        raise AppError(Code.INVALID_ARGUMENT, "STARVATION_INVALID", "A starvation timeout must be 0 seconds or more.")
+        raise errors.STARVATION_INVALID()
     priority = granted_priority(principal, new.priority)
     return Job(
         id=new.job_id or str(uuid.uuid4()),
@@ -259,7 +249,7 @@ def repeated(existing: Job, job: Job) -> Job:
         AppError: ``IDEMPOTENCY_KEY_REUSED`` if they differ.
     """
     if existing.fingerprint != job.fingerprint:
-        raise idempotency_key_reused()
+        raise errors.IDEMPOTENCY_KEY_REUSED()
     return existing
 
 

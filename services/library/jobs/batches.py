@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.security.identity import Principal
 from services.library.jobs.admission import NewJob, queued
 from services.library.jobs.service import BATCH, Batch, BatchJob, Job, JobError, JobState, PackedMessage
@@ -37,13 +37,11 @@ def require_batch(new: NewBatch) -> None:
         AppError: ``BATCH_INVALID``.
     """
     if not 1 <= len(new.jobs) <= BATCH_SIZE_LIMIT:
-        raise AppError(Code.INVALID_ARGUMENT, "BATCH_INVALID", f"A batch has 1 to {BATCH_SIZE_LIMIT} jobs.")
+        raise errors.BATCH_INVALID(limit=BATCH_SIZE_LIMIT)
     if len({(job.kind, job.limits) for job in new.jobs}) > 1:
-        raise AppError(
-            Code.INVALID_ARGUMENT, "BATCH_INVALID", "The jobs of a batch must have the same kind and the same limits."
-        )
+        raise errors.BATCH_INVALID("The jobs of a batch must have the same kind and the same limits.")
     if any(job.creates_track or job.kind == BATCH for job in new.jobs):
-        raise AppError(Code.INVALID_ARGUMENT, "BATCH_INVALID", "The jobs of a batch must be about existing tracks.")
+        raise errors.BATCH_INVALID("The jobs of a batch must be about existing tracks.")
 
 
 def new_batch(principal: Principal, new: NewBatch, jobs: Sequence[Job], now: float) -> Job:

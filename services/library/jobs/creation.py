@@ -7,10 +7,11 @@ import dataclasses
 import time
 from collections.abc import Sequence
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.access import audio_not_ready, denied, may_see, not_found
+from services.library.access import may_see
 from services.library.documents import inserted
 from services.library.jobs.admission import Limits, NewJob, queued, release, repeated, reserve
 from services.library.jobs.batches import NewBatch, new_batch, require_batch
@@ -49,7 +50,7 @@ class JobCreation:
         job = await self._ledger.store_track(existing or job)
         if existing is None and await self._ledger.is_orphaned(job):  # its track was deleted after the check
             await self._ledger.cancel(principal, job.id)
-            raise not_found("track")
+            raise errors.TRACK_NOT_FOUND()
         return job, existing is not None
 
     async def create_batch(self, principal: Principal, new: NewBatch) -> tuple[Job, list[Job], bool]:
@@ -79,14 +80,14 @@ class JobCreation:
         track = await self._ledger.track(new.track_id)
         if new.creates_track:
             if track is not None and track.owner_id != job.owner_id:
-                raise denied("track")
+                raise errors.ACCESS_DENIED(what="track")
             return job
         if track is None:
-            raise not_found("track")
+            raise errors.TRACK_NOT_FOUND()
         if not may_see(principal, track.owner_id):
-            raise denied("track")
+            raise errors.ACCESS_DENIED(what="track")
         if not track.blob_key:
-            raise audio_not_ready()
+            raise errors.AUDIO_NOT_READY()
         return dataclasses.replace(
             job, track_create_time=track.create_time, work_seconds=job.work_seconds or track.duration_seconds
         )
@@ -129,9 +130,7 @@ class JobCreation:
                     return existing
                 raise
             if time.monotonic() > give_up_time:
-                raise AppError(
-                    Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", "The job could not be created now. Try again in a minute."
-                )
+                raise errors.SERVICE_UNAVAILABLE("The job could not be created now. Try again in a minute.")
             await asyncio.sleep(_CONFLICT_SECONDS)
         return existing
 
@@ -148,5 +147,5 @@ class JobCreation:
     async def _require_existing(self, principal: Principal, job: Job) -> Job:
         existing = await self._existing(principal, job)
         if existing is None:
-            raise AppError(Code.CONFLICT, "DOC_EXISTS", "A job with this ID exists. Use another one.")
+            raise errors.DOC_EXISTS("A job with this ID exists. Use another one.")
         return existing

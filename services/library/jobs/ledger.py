@@ -12,11 +12,12 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from kit import errors
 from kit.errors import AppError
 from kit.periodic import failures_logged
 from kit.ports import Clock
 from kit.security.identity import ANONYMOUS_PREFIX, Principal
-from services.library.access import denied, listed_creator, may_see, not_found, owns
+from services.library.access import listed_creator, may_see, owns
 from services.library.documents import inserted
 from services.library.jobs import transitions
 from services.library.jobs.admission import AdmissionStore
@@ -115,9 +116,9 @@ class JobLedger:
         """
         job = await self._store.job(job_id)
         if job is None:
-            raise not_found("job")
+            raise errors.JOB_NOT_FOUND()
         if not may_see(principal, job.owner_id):
-            raise denied("job")
+            raise errors.ACCESS_DENIED(what="job")
         if job.batch is not None:
             return await self.advance_batch(job.id)
         # A caller may next ask for the track or the results of the job, so they must be stored where they are looked up.
@@ -163,7 +164,7 @@ class JobLedger:
             named = principal.id == job.owner_id and principal.id.startswith(ANONYMOUS_PREFIX)
             own = own or (named and job.network is not None and principal.network == job.network)
             if not (of_anyone or principal.is_service or own):
-                raise denied("job")
+                raise errors.ACCESS_DENIED(what="job")
             return transitions.cancelled(job, self._clock.now())
 
         job = await self.change(job_id, change)
@@ -256,7 +257,7 @@ class JobLedger:
     async def require(self, job_id: str) -> Job:
         job = await self._store.job(job_id)
         if job is None:
-            raise not_found("job")
+            raise errors.JOB_NOT_FOUND()
         return job
 
     async def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:

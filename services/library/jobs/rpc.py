@@ -8,8 +8,7 @@ from collections.abc import AsyncGenerator, Iterable
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
 
-from kit import tracing
-from kit.errors import AppError, Code
+from kit import errors, tracing
 from kit.log import correlation_id
 from kit.rpc import Context
 from kit.security.identity import require_principal
@@ -188,7 +187,7 @@ def _new_job(request: pb.CreateJobRequest) -> NewJob:
 def _kind_from_wire(kind: job_pb2.JobKind.ValueType) -> str:
     word = word_from_wire(job_pb2.JobKind.DESCRIPTOR, kind)
     if word is None:
-        raise AppError(Code.INVALID_ARGUMENT, "JOB_KIND_INVALID", "The kind of the job is missing or unknown.")
+        raise errors.JOB_KIND_INVALID()
     return word
 
 

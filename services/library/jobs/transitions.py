@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from kit.errors import AppError, Code
+from kit import errors
 from services.library.jobs.service import AudioOutput, ExternalTask, Job, JobError, JobResult, JobState, Stage
 
 _CANCELLED = JobError("CANCELLED", "cancelled")
@@ -46,7 +46,7 @@ def cancelled(job: Job, now: float) -> Job:
         return dataclasses.replace(job, cancel_requested=True)
     if job.state is JobState.CANCELLED:
         return job
-    raise AppError(Code.CONFLICT, "JOB_FINISHED", f"The job has {job.state} already and cannot be cancelled.")
+    raise errors.JOB_FINISHED(state=job.state)
 
 
 def claimed(job: Job, now: float, command_id: str, worker_id: str, lease_seconds: float, *, orphaned: bool) -> Job:
@@ -55,12 +55,8 @@ def claimed(job: Job, now: float, command_id: str, worker_id: str, lease_seconds
     if orphaned or job.cancel_requested:
         return ended(job, JobState.CANCELLED, now, _CANCELLED)
     if job.attempt >= job.attempt_limit:
-        lost = JobError(
-            "WORKER_LOST",
-            f"The worker died {job.attempt} times while working on this job. Start it again. If it dies again, the job "
-            "needs more memory than the server has.",
-        )
-        return ended(job, JobState.FAILED, now, job.error or lost)
+        lost = errors.WORKER_LOST(attempt_count=job.attempt)
+        return ended(job, JobState.FAILED, now, job.error or JobError(lost.reason, lost.message))
     return dataclasses.replace(
         job,
         state=JobState.RUNNING,
@@ -158,7 +154,7 @@ def released(
 def republished(job: Job, now: float, revision: int) -> Job:
     """Queue a job again whose command or worker was lost, unless it has changed since it had this revision."""
     if job.revision != revision:
-        raise _stale()
+        raise errors.ATTEMPT_STALE()
     return dataclasses.replace(
         job, state=JobState.QUEUED, lease_until=None, worker_id="", due_time=now, publication=job.publication + 1
     )
@@ -170,8 +166,4 @@ def require_attempt(job: Job, attempt: int) -> None:
         AppError: ``ATTEMPT_STALE``.
     """
     if job.state is not JobState.RUNNING or job.attempt != attempt:
-        raise _stale()
-
-
-def _stale() -> AppError:
-    return AppError(Code.STALE, "ATTEMPT_STALE", "Another attempt at this job has replaced this one.")
+        raise errors.ATTEMPT_STALE()

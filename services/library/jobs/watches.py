@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from google.protobuf.message import DecodeError
 from soundwright.library.v1 import events_pb2
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.log import get_logger
 from kit.security.identity import Principal
 from services.library.jobs.ledger import JobLedger
@@ -105,11 +105,13 @@ class JobWatches:
     def _opened(self, principal: Principal, job_id: str) -> Iterator[_Watch]:
         own = sum(watch.caller_id == principal.id for watch in self._watches)
         if own >= _WATCHES_PER_CALLER and not principal.is_service:
-            message = f"You watch {own} jobs, and {_WATCHES_PER_CALLER} are allowed at a time. End a watch first."
-            raise AppError(Code.RATE_LIMITED, "TOO_MANY_WATCHES", message)
+            raise errors.TOO_MANY_WATCHES(
+                f"You watch {own} jobs, and {_WATCHES_PER_CALLER} are allowed at a time. End a watch first."
+            )
         if len(self._watches) >= _WATCHES:
-            message = "The service has too many open watches. Try again in a minute, or read the job with GetJob."
-            raise AppError(Code.RATE_LIMITED, "TOO_MANY_WATCHES", message)
+            raise errors.TOO_MANY_WATCHES(
+                "The service has too many open watches. Try again in a minute, or read the job with GetJob."
+            )
         watch = _Watch(principal.id, job_id)
         self._watches.add(watch)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kit import errors
 from kit.errors import AppError, Code
 from kit.ports import Blobs, Docs
 from services.library.orphans.service import Place, place_of
@@ -16,13 +17,7 @@ async def require_documents_of_files(docs: Docs, blobs: Blobs) -> None:
     if await docs.find("accounts", {}, limit=1):
         return
     if await _has_files(blobs):
-        raise AppError(
-            Code.CONFLICT,
-            "STORE_MISSING",
-            "The document store is empty, but the file store has files of a library. If the documents were lost, restore a "
-            'backup: the chapter "A damaged database" in docs/OPERATIONS.md has the commands. To begin with an empty library, '
-            "empty the file store too.",
-        )
+        raise errors.STORE_MISSING()
 
 
 async def _has_files(blobs: Blobs) -> bool:

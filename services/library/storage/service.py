@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from services.library.table import Table
 
@@ -178,10 +179,4 @@ def _without(current: OwnerReservations, reservation_id: str) -> OwnerReservatio
 
 
 def _quota_exceeded(used: int, limit: int, size: int) -> AppError:
-    return AppError(
-        Code.TOO_LARGE,
-        "QUOTA_EXCEEDED",
-        f"Your storage quota of {limit} bytes has no room for {size} more bytes; {used} bytes are in use. "
-        "Delete tracks or clips, or ask an administrator for a larger quota.",
-        {"limit_bytes": limit, "used_bytes": used, "required_bytes": size},
-    )
+    return errors.QUOTA_EXCEEDED(limit_bytes=limit, used_bytes=used, required_bytes=size)

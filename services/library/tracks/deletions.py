@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from kit import errors
 from kit.errors import AppError
 from kit.log import get_logger
 from kit.periodic import failures_logged
@@ -17,7 +18,6 @@ from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
 from kit.worker.derived_files import waveform_key
 from kit.worker.outputs import delete_outputs
-from services.library.access import not_found
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.service import Job
 from services.library.tracks.service import Track, TrackDeletion, require_owner
@@ -61,7 +61,7 @@ class TrackDeletions:
         """
         track = await self._store.track(track_id)
         if track is None:
-            raise not_found("track")
+            raise errors.TRACK_NOT_FOUND()
         require_owner(principal, track)
         deletion = TrackDeletion(
             id=str(uuid.uuid4()),

@@ -11,9 +11,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
-from services.library.access import denied, not_found
 from services.library.jobs.service import Job, JobError, JobState, NewTrack
 from services.library.storage.service import Reservations
 from services.library.tracks.service import PendingDownload, Track, TrackStore, change_track
@@ -25,7 +25,7 @@ _AUDIO_FIELDS = (
     "channel_count", "frame_count", "duration_seconds", "warnings",
 )  # fmt: skip
 _CATALOG_FIELDS = ("source", "spotify_id", "spotify_url", "cover_url")
-_LOST = JobError("DOWNLOAD_LOST", "The download was lost. Start it again.")
+_LOST = JobError(errors.DOWNLOAD_LOST.reason, errors.DOWNLOAD_LOST.sentence)
 
 
 class DownloadJobs(Protocol):
@@ -52,7 +52,7 @@ async def store_track(tracks: TrackStore, job: Job) -> Track:
                 continue
             return pending
         if track.owner_id != job.owner_id:
-            raise denied("track")
+            raise errors.ACCESS_DENIED(what="track")
         if track.blob_key or track.download_job_id == job.id:
             return track
         assigned = dataclasses.replace(track, download_job_id=job.id, update_time=job.create_time)
@@ -103,11 +103,11 @@ class TrackDownloads:
 
         def change(track: Track) -> Track:
             if track.owner_id != found.owner_id:
-                raise denied("track")
+                raise errors.ACCESS_DENIED(what="track")
             if track.blob_key == found.blob_key != "":
                 return track
             if track.blob_key:
-                raise AppError(Code.CONFLICT, "AUDIO_EXISTS", "This track has audio already.")
+                raise errors.AUDIO_EXISTS()
             fields = [name for name in _NAMES if name not in track.edited_fields]
             if found.blob_key:
                 fields += (*_AUDIO_FIELDS, *_CATALOG_FIELDS)
@@ -121,7 +121,7 @@ class TrackDownloads:
         if found.blob_key and stored is not None:
             await self._storage.release(stored.owner_id, found.id, stored.network)
         if changed is None:
-            raise not_found("track")
+            raise errors.TRACK_NOT_FOUND()
         return changed
 
     async def with_states(self, tracks: Sequence[Track]) -> list[Track]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.rpc import Context
 from kit.security.identity import require_principal
 from services.library.serializers import from_wire, page_bounds, to_wire, word_from_wire
@@ -55,9 +55,7 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
 
     async def UpdateTrack(self, request: pb.UpdateTrackRequest, context: Context) -> pb.UpdateTrackResponse:
         if unknown := set(request.fields) - set(EDITABLE):
-            raise AppError(
-                Code.INVALID_ARGUMENT, "FIELD_INVALID", f"These fields cannot be changed: {', '.join(sorted(unknown))}."
-            )
+            raise errors.FIELD_INVALID(f"These fields cannot be changed: {', '.join(sorted(unknown))}.")
         given = from_wire(request.track, Track)
         new = {field: getattr(given, field) for field in request.fields}
         track = await self._tracks.update(require_principal(), request.track_id, new)

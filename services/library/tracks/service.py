@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.access import audio_not_ready, denied, listed_creator, may_see, not_found, owns
+from services.library.access import listed_creator, may_see, owns
 from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
 from services.library.storage.service import Reservations
 
@@ -236,11 +237,11 @@ class Tracks:
         """
         track = await self._store.track(track_id)
         if track is None:
-            raise not_found("track")
+            raise errors.TRACK_NOT_FOUND()
         if not may_see(principal, track.owner_id):
-            raise denied("track")
+            raise errors.ACCESS_DENIED(what="track")
         if needs_audio and not track.blob_key:
-            raise audio_not_ready()
+            raise errors.AUDIO_NOT_READY()
         return track
 
     async def list_tracks(
@@ -272,11 +273,9 @@ class Tracks:
                 ``ACCESS_DENIED``.
         """
         if not new:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "VALIDATION_ERROR",
+            raise errors.VALIDATION_ERROR(
                 f"The request changes nothing. Send at least one of: {', '.join(EDITABLE)}.",
-                {"details": {"body": ["can't be blank"]}},
+                details={"body": ["can't be blank"]},
             )
         values = _checked(new)
 
@@ -287,15 +286,15 @@ class Tracks:
 
         changed = await change_track(self._store, track_id, change)
         if changed is None:
-            raise not_found("track")
+            raise errors.TRACK_NOT_FOUND()
         return changed
 
     async def stem(self, principal: Principal, stem_id: str) -> AudioOutput:
         output = await self._store.output(stem_id)
         if output is None:
-            raise not_found("stem")
+            raise errors.STEM_NOT_FOUND()
         if not may_see(principal, output.owner_id):
-            raise denied("stem")
+            raise errors.ACCESS_DENIED(what="stem")
         return output
 
     async def stem_set(self, principal: Principal, track_id: str) -> StemSet | None:
@@ -306,9 +305,7 @@ class Tracks:
         await self.get(principal, track_id)
         analysis = await self._store.analysis(track_id)
         if analysis is None:
-            raise AppError(
-                Code.NOT_FOUND, "ANALYSIS_NOT_FOUND", "This track has not been analysed. Start an analysis first."
-            )
+            raise errors.ANALYSIS_NOT_FOUND()
         return analysis
 
 
@@ -319,7 +316,7 @@ def require_owner(principal: Principal, track: Track) -> None:
         AppError: ``ACCESS_DENIED``.
     """
     if not (principal.is_service or owns(principal, track.owner_id, track.creator_key)):
-        raise denied("track")
+        raise errors.ACCESS_DENIED(what="track")
 
 
 async def change_track(store: TrackStore, track_id: str, change: Callable[[Track], Track]) -> Track | None:
@@ -411,5 +408,5 @@ def _checked(new: Mapping[str, Any]) -> dict[str, Any]:
         except ValueError as error:
             details[name] = [str(error)]
     if details:
-        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": details})
+        raise errors.VALIDATION_ERROR(details=details)
     return values

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.ports import Blobs, Clock, Collection, Doc, Docs
 from kit.security.private_files import write_private
 from services.library.documents import walk
@@ -73,9 +74,7 @@ class Backup:
                 break
             self._progress("Files were deleted in the meantime. The documents are read again.")
         else:
-            raise AppError(
-                Code.UNAVAILABLE, "LIBRARY_BUSY", "Files are deleted faster than they can be copied. Try again later."
-            )
+            raise errors.LIBRARY_BUSY()
         for name, content in private.items():
             write_private(self._folder.path / name, content)
         self._folder.publish(
@@ -92,12 +91,7 @@ class Backup:
         documents = sum(tally.count for tally in collections.values())
         self._progress(f"The backup is complete: {documents} documents, {count} files, {size_bytes} bytes.")
         if lacking:
-            raise AppError(
-                Code.NOT_FOUND,
-                "FILES_MISSING",
-                f"The library lacks {len(lacking)} files that its documents name, such as {lacking[0]}. They are not in the "
-                "backup. Check the file store.",
-            )
+            raise errors.FILES_MISSING(count=len(lacking), first=lacking[0])
 
     async def _write_documents(self, now: float) -> tuple[dict[str, Tally], bool]:
         """Write all collections. Return their tallies, and whether they are as of one moment."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Collection, Doc, Docs
 from services.library.documents import walk
 
@@ -95,13 +95,7 @@ async def compare(source: AsyncIterator[Doc], target: Docs, collection: str) -> 
         if present is not None:
             found.add(present)
     if expected.to_json() != found.to_json():
-        raise AppError(
-            Code.CONFLICT,
-            "COPY_DIFFERS",
-            f"The collection {collection} has {expected.count} documents in the source and {found.count} in the target, or "
-            "their contents differ. A stack that uses one of the stores has changed it. Stop the stack and run the "
-            "command again.",
-        )
+        raise errors.COPY_DIFFERS(collection=collection, source_count=expected.count, target_count=found.count)
     return found
 
 

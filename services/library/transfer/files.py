@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kit import infra
-from kit.errors import AppError, Code
+from kit import errors, infra
+from kit.errors import AppError
 from kit.ports import Blobs, Collection, Doc, Docs
 from services.library.documents import walk
 
@@ -84,11 +84,7 @@ async def holds(blobs: Blobs, key: str, content: BlobCopy) -> bool:
 
 
 def _damaged(key: str) -> AppError:
-    return AppError(
-        Code.INTERNAL,
-        "BLOB_DAMAGED",
-        f"The content of the file {key} is not what it should be. Check the disk it is on.",
-    )
+    return errors.BLOB_DAMAGED(key=key)
 
 
 class WorkList:

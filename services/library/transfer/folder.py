@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kit import errors
 from kit.durable import make_folder, sync
-from kit.errors import AppError, Code
 from kit.security.private_files import write_private
 from services.library.transfer.files import BlobCopy
 
@@ -71,9 +71,7 @@ class BackupFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise AppError(
-                    Code.CONFLICT, "BACKUP_RUNNING", f"Another backup into {self.path} is running. Wait for its end."
-                ) from None
+                raise errors.BACKUP_RUNNING(folder=self.path) from None
             yield
 
     def manifest(self) -> dict[str, Any] | None:
@@ -87,11 +85,7 @@ class BackupFolder:
             return None
         manifest: dict[str, Any] = json.loads(path.read_text())
         if manifest.get("format") != _FORMAT:
-            raise AppError(
-                Code.INVALID_ARGUMENT,
-                "BACKUP_UNREADABLE",
-                f"The backup has the format {manifest.get('format')}, which this version of Soundwright does not read.",
-            )
+            raise errors.BACKUP_UNREADABLE(format=manifest.get("format"))
         return manifest
 
     def require_manifest(self) -> dict[str, Any]:
@@ -102,7 +96,7 @@ class BackupFolder:
         """
         manifest = self.manifest()
         if manifest is None:
-            raise AppError(Code.NOT_FOUND, "BACKUP_MISSING", f"The folder {self.path} holds no complete backup.")
+            raise errors.BACKUP_MISSING(folder=self.path)
         return manifest
 
     def fingerprint(self) -> str:

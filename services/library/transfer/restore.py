@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.ports import Blobs, Clock, Docs
 from services.library.schema import LATEST_VERSION
 from services.library.transfer.documents import Progress, Tally, compare, read_lines, synchronise
@@ -55,18 +55,11 @@ class Restore:
         """Return the manifest after checking the documents of the backup against it."""
         manifest = self._folder.require_manifest()
         if manifest["schema_version"] > LATEST_VERSION:
-            raise AppError(
-                Code.CONFLICT,
-                "BACKUP_UNREADABLE",
-                f"The documents have version {manifest['schema_version']}, and this version of Soundwright knows "
-                f"{LATEST_VERSION}. Install the version that made the backup, or a later one.",
-            )
+            raise errors.BACKUP_TOO_NEW(version=manifest["schema_version"], latest_version=LATEST_VERSION)
         for name, expected in manifest["collections"].items():
             if await _tally(self._folder.path / manifest["snapshot"] / f"{name}.jsonl") != expected:
-                raise AppError(
-                    Code.INTERNAL,
-                    "BACKUP_DAMAGED",
-                    f"The documents of the collection {name} in the backup are not those that were written.",
+                raise errors.BACKUP_DAMAGED(
+                    f"The documents of the collection {name} in the backup are not those that were written."
                 )
         return manifest
 
@@ -76,7 +69,7 @@ class Restore:
             count += len(page)
             self._progress(f"files: {count} of {total}")
         if count != total:
-            raise AppError(Code.INTERNAL, "BACKUP_DAMAGED", f"The backup lists {count} files instead of {total}.")
+            raise errors.BACKUP_DAMAGED(count=count, expected=total)
 
     async def _copy_blob(self, entry: BlobEntry) -> None:
         if not await holds(self._blobs, entry.key, entry.copy):

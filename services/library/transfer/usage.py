@@ -12,7 +12,8 @@ import platform
 import uuid
 from collections.abc import AsyncIterator
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.periodic import every
 from kit.ports import Clock, Collection, Doc, Docs
 from services.library.documents import walk
@@ -37,11 +38,7 @@ async def using(docs: Docs, clock: Clock) -> AsyncIterator[None]:
     await docs.ensure(_FILLINGS)
     filling = await docs.get(_FILLINGS.name, _FILLING)
     if filling is not None and not filling["complete"]:
-        raise AppError(
-            Code.CONFLICT,
-            "STORE_INCOMPLETE",
-            "A restore into this document store has not finished. Run the command again until it succeeds.",
-        )
+        raise errors.STORE_INCOMPLETE()
     await docs.delete(_FILLINGS.name, _FILLING)  # from now on, the store differs from what it was filled from
     async for left in walk(docs, _LIBRARIES.name):
         if left["seen_time"] < clock.now() - _FORGET_SECONDS:
@@ -78,12 +75,7 @@ async def require_unused(docs: Docs, clock: Clock) -> None:
     async for library in walk(docs, _LIBRARIES.name):
         age = max(0.0, clock.now() - library["seen_time"])
         if age < _FRESH_SECONDS:
-            raise AppError(
-                Code.CONFLICT,
-                "STORE_IN_USE",
-                f"A library on {library['host']} used the document store {age:.0f} seconds ago. Stop it. "
-                f"If it was killed, wait {_FRESH_SECONDS:.0f} seconds.",
-            )
+            raise errors.STORE_IN_USE(host=library["host"], age_seconds=age, wait_seconds=_FRESH_SECONDS)
 
 
 async def begin_filling(docs: Docs, source: str) -> None:
@@ -104,11 +96,7 @@ async def begin_filling(docs: Docs, source: str) -> None:
     for name in COLLECTIONS:
         await docs.ensure(Collection(name))
         if filling is not None or await docs.find(name, {}, limit=1):
-            raise AppError(
-                Code.CONFLICT,
-                "STORE_NOT_EMPTY",
-                "The target document store has documents that come from elsewhere. Use an empty one.",
-            )
+            raise errors.STORE_NOT_EMPTY()
     await docs.insert(_FILLINGS.name, {"id": _FILLING, "source": source, "complete": False})
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.log import get_logger
 from kit.ports import Clock, OneOf
 from kit.security.identity import Principal
-from services.library.access import not_found
 from services.library.jobs.service import Job
 from services.library.table import Table
 from services.library.webhooks.messages import PING, PublicKind, event_of, job_body, job_message_id, ping_body
@@ -130,16 +130,14 @@ class Deliveries:
         while True:
             delivery = await self._deliveries.get(delivery_id)
             if delivery is None or delivery.owner_id != require_account(principal):
-                raise not_found("delivery")
+                raise errors.DELIVERY_NOT_FOUND()
             webhook = await self._store.get(delivery.webhook_id)
             if webhook is None:
-                raise not_found("delivery")
+                raise errors.DELIVERY_NOT_FOUND()
             require_enabled(webhook)
             now = self._clock.now()
             if delivery.underway and (delivery.due_time or 0.0) > now:
-                raise AppError(
-                    Code.CONFLICT, "DELIVERY_UNDERWAY", "This delivery is being sent. Try again in a minute."
-                )
+                raise errors.DELIVERY_UNDERWAY()
             replayed = dataclasses.replace(
                 delivery,
                 status=DeliveryStatus.PENDING,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from kit.errors import AppError, Code, registration_needed
+from kit import errors
+from kit.errors import AppError
 from kit.log import get_logger
 from kit.ports import Clock
 from kit.security.identity import Principal
 from kit.security.sealing import Sealer
-from services.library.access import not_found
 from services.library.webhooks.messages import EVENTS, new_signing_secret
 
 ALL_EVENTS = "*"
@@ -121,7 +121,7 @@ class Webhooks:
             AppError: ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``WEBHOOK_LIMIT``, ``REGISTRATION_NEEDED``.
         """
         if principal.is_guest:  # whose session has ended, and who could not delete it
-            raise registration_needed()
+            raise errors.REGISTRATION_NEEDED()
         await self._check_url(url)
         checked_events, checked_description = _checked_events(events or [ALL_EVENTS]), _checked_description(description)
         secret, webhook_id, now = new_signing_secret(), str(uuid.uuid4()), self._clock.now()
@@ -137,11 +137,7 @@ class Webhooks:
             api_token_id=principal.api_token_id,
         )
         if not await self._store.insert(webhook, WEBHOOK_LIMIT):
-            raise AppError(
-                Code.CONFLICT,
-                "WEBHOOK_LIMIT",
-                f"An account can have {WEBHOOK_LIMIT} webhooks. Delete one that you no longer need.",
-            )
+            raise errors.WEBHOOK_LIMIT(limit=WEBHOOK_LIMIT)
         await self._record(principal.id, "webhook_create", "webhook", webhook.id)
         log.info("webhook.created", webhook_id=webhook.id)
         return webhook, secret
@@ -154,7 +150,7 @@ class Webhooks:
         """
         webhook = await self._store.get(webhook_id)
         if webhook is None or webhook.owner_id != require_account(principal):
-            raise not_found("webhook")
+            raise errors.WEBHOOK_NOT_FOUND()
         return webhook
 
     async def list_own(self, principal: Principal) -> Sequence[Webhook]:
@@ -204,7 +200,7 @@ class Webhooks:
         """
         webhook = await self.get(principal, webhook_id)
         if not await self._store.delete(webhook.id):
-            raise not_found("webhook")
+            raise errors.WEBHOOK_NOT_FOUND()
         await self._record(principal.id, "webhook_delete", "webhook", webhook.id)
         log.info("webhook.deleted", webhook_id=webhook.id)
 
@@ -255,7 +251,7 @@ def require_account(principal: Principal) -> str:
         AppError: ``ACCESS_DENIED`` for anonymous callers and services.
     """
     if principal.is_anonymous or principal.is_service:
-        raise AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", "Webhooks require an account. Log in first.")
+        raise errors.ACCESS_DENIED("Webhooks require an account. Log in first.")
     return principal.id
 
 
@@ -265,7 +261,7 @@ def require_enabled(webhook: Webhook) -> None:
         AppError: ``WEBHOOK_DISABLED``.
     """
     if not webhook.enabled:
-        raise AppError(Code.CONFLICT, "WEBHOOK_DISABLED", "This webhook is disabled. Enable it first.")
+        raise errors.WEBHOOK_DISABLED()
 
 
 def signing_secrets(webhook: Webhook, sealer: Sealer, now: float) -> list[str]:
@@ -313,4 +309,4 @@ def _checked_description(description: str) -> str:
 
 def _invalid(field: str, problem: str) -> AppError:
     details = {"details": {field: [problem]}}
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", f"The field {field} {problem}.", details)
+    return errors.VALIDATION_ERROR(f"The field {field} {problem}.", **details)

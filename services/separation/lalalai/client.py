@@ -18,7 +18,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.security.egress_client import UnusableResponse, save_web
 from kit.security.egress_policy import EgressPolicy
 from services.separation.lalalai.keys import Key
@@ -224,10 +225,8 @@ class LalalaiClient:
             raise failed("the address of a stem is not a public web server") from error
         except OSError as error:
             if error.errno in _DISK_FULL_ERRORS:
-                raise AppError(
-                    Code.STORAGE_FULL,
-                    "STORAGE_FULL",
-                    "The server has no disk space left for the stems. Free some space and try again.",
+                raise errors.STORAGE_FULL(
+                    "The server has no disk space left for the stems. Free some space and try again."
                 ) from None
             raise _unavailable("a stem could not be downloaded") from None
 
@@ -275,17 +274,13 @@ def is_transient(error: AppError) -> bool:
 
 def failed(detail: str) -> AppError:
     """Return a final error."""
-    return AppError(
-        Code.UNPROCESSABLE,
-        "LALALAI_ERROR",
-        f"lalal.ai could not separate the track: {detail}. Try again, or choose another engine.",
-    )
+    return errors.LALALAI_FAILED(detail=detail)
 
 
 def _unavailable(detail: str, status: int = 503, retry_after_seconds: float = 0.0) -> AppError:
-    code = Code.RATE_LIMITED if status == 429 else Code.UNAVAILABLE
-    meta = {"retry_after": math.ceil(retry_after_seconds)} if retry_after_seconds else {}
-    return AppError(code, "LALALAI_ERROR", f"lalal.ai is unavailable ({detail}). Try again later.", meta)
+    error = errors.LALALAI_BUSY if status == 429 else errors.LALALAI_AWAY
+    wait = {"retry_after": math.ceil(retry_after_seconds)} if retry_after_seconds else {}
+    return error(detail=detail, **wait)
 
 
 def _unauthorized(key: Key) -> AppError:
@@ -294,7 +289,7 @@ def _unauthorized(key: Key) -> AppError:
         if key.own
         else "lalal.ai does not accept the key of the platform. Contact an administrator."
     )
-    return AppError(Code.NOT_PROVISIONED, "LALALAI_UNAUTHORIZED", message)
+    return errors.LALALAI_UNAUTHORIZED(message)
 
 
 def _error_detail(body: bytes, key: Key) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 from soundwright.library.v1 import connection_service_pb2, connection_service_pb2_grpc
 
+from kit import errors
 from kit.errors import AppError, Code
 from kit.security.identity import principal_scope
 
@@ -34,11 +35,7 @@ class Keys:
         """
         key = await self._own(owner_id) or self._platform()
         if key is None:
-            raise AppError(
-                Code.NOT_PROVISIONED,
-                "LALALAI_NOT_CONFIGURED",
-                "lalal.ai API key not configured. Enter your own key in your settings, or use the engine local.",
-            )
+            raise errors.LALALAI_NOT_CONFIGURED()
         return key
 
     async def get_used(self, owner_id: str, own: bool) -> Key:
@@ -52,10 +49,8 @@ class Keys:
         """
         key = await self._own(owner_id) if own else self._platform()
         if key is None:
-            raise AppError(
-                Code.NOT_PROVISIONED,
-                "LALALAI_UNAUTHORIZED",
-                "The lalal.ai key of this job was removed. Enter it again, or start a new job.",
+            raise errors.LALALAI_UNAUTHORIZED(
+                "The lalal.ai key of this job was removed. Enter it again, or start a new job."
             )
         return key
 

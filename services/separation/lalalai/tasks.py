@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
-from kit.errors import AppError, Code, registration_needed
+from kit import errors
+from kit.errors import AppError
 from kit.security.identity import require_principal
 from services.separation.lalalai.client import LalalaiClient
 from services.separation.lalalai.keys import Key, Keys
@@ -54,7 +55,7 @@ class LalalaiTasks:
         """
         caller = require_principal()
         if caller.is_guest or caller.is_anonymous:
-            raise registration_needed()
+            raise errors.REGISTRATION_NEEDED()
         return await self._keys.get_current(caller.id)
 
     async def quota(self) -> pb.GetLalalaiQuotaResponse:
@@ -88,7 +89,7 @@ class LalalaiTasks:
                 cancelled = await self._cancel(job.id)
                 await self._clean_up(cancelled)  # the worker of the job also does this, but it may have stopped
                 return cancelled
-        raise AppError(Code.NOT_FOUND, "TASK_NOT_FOUND", "You have no such task at lalal.ai. Check the ID.")
+        raise errors.TASK_NOT_FOUND()
 
     async def cancel_all(self) -> list[job_pb2.Job]:
         """Cancel all unfinished jobs of the caller. Jobs of others that use the same key continue."""

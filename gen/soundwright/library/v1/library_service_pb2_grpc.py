@@ -1841,7 +1841,7 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReserveJobStorage(self, request, context):
-        """Reserves space for the files of an attempt, before it stores them. FAILED_PRECONDITION (QUOTA_EXCEEDED) without room.
+        """Reserves space for the files of an attempt, before it stores them. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) without room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -413,7 +413,7 @@ class JobServiceStub:
     HeartbeatJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.HeartbeatJobRequest, _library_service_pb2.HeartbeatJobResponse]
     """Extends the lease and records progress. Returns whether to stop. STALE if the attempt is not the current one."""
     ReserveJobStorage: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ReserveJobStorageRequest, _library_service_pb2.ReserveJobStorageResponse]
-    """Reserves space for the files of an attempt, before it stores them. FAILED_PRECONDITION (QUOTA_EXCEEDED) without room."""
+    """Reserves space for the files of an attempt, before it stores them. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) without room."""
     SucceedJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.SucceedJobRequest, _library_service_pb2.SucceedJobResponse]
     """Stores the result if the attempt is the current one. Idempotent."""
     FailJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.FailJobRequest, _library_service_pb2.FailJobResponse]
@@ -504,7 +504,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_service_pb2.ReserveJobStorageRequest,
         context: _aio.ServicerContext[_library_service_pb2.ReserveJobStorageRequest, _abc.Awaitable[_library_service_pb2.ReserveJobStorageResponse]],
     ) -> _abc.Awaitable[_library_service_pb2.ReserveJobStorageResponse]:
-        """Reserves space for the files of an attempt, before it stores them. FAILED_PRECONDITION (QUOTA_EXCEEDED) without room."""
+        """Reserves space for the files of an attempt, before it stores them. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) without room."""
 
     @_abc_1.abstractmethod
     def SucceedJob(

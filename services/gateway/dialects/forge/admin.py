@@ -12,7 +12,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.security.identity import GUEST_ROLE, ROLE_RANKS
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import JOB_TYPES, data, job_to_wire, listing, time_to_wire
@@ -20,7 +20,6 @@ from services.gateway.dialects.forge.shapes import Data, JobSummary, Page
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import AccountId, JobId, PageNumber, PageSize, body_of, body_schema, require_uuid
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
 
 _STATES = {
@@ -114,7 +113,7 @@ def admin_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/users")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Page[list[User]], refusals.ROLE_TOO_LOW, refusals.VALIDATION_ERROR)
+    @documented(Page[list[User]], errors.ROLE_TOO_LOW, errors.VALIDATION_ERROR)
     async def list_users(
         page: PageNumber = 1,
         page_size: PageSize = 25,
@@ -132,14 +131,14 @@ def admin_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[User],
-        refusals.ROLE_TOO_LOW,
-        refusals.RANK_TOO_HIGH,
-        refusals.ACCOUNT_NOT_FOUND,
-        refusals.OWN_ACCOUNT,
-        refusals.LAST_SUPER_ADMIN,
-        refusals.GUEST_ACCOUNT,
-        refusals.ACCOUNT_CHANGED,
-        refusals.VALIDATION_ERROR,
+        errors.ROLE_TOO_LOW,
+        errors.RANK_TOO_HIGH,
+        errors.ACCOUNT_NOT_FOUND,
+        errors.OWN_ACCOUNT,
+        errors.LAST_SUPER_ADMIN,
+        errors.GUEST_ACCOUNT,
+        errors.ACCOUNT_CHANGED,
+        errors.VALIDATION_ERROR,
     )
     async def update_user(
         request: Request, user_id: AccountId, changes: Annotated[AccountChanges, Depends(body_of(AccountChanges))]
@@ -150,7 +149,7 @@ def admin_routes(gateway: Gateway) -> APIRouter:
         """
         answer = await admin.UpdateAccount(
             pb.UpdateAccountRequest(
-                account_id=require_uuid(user_id, "account"),
+                account_id=require_uuid(user_id, errors.ACCOUNT_NOT_FOUND),
                 role=changes.role,
                 status=changes.status,
                 storage_quota_bytes=changes.storage_quota_bytes,
@@ -161,7 +160,7 @@ def admin_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/audit")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Page[list[AuditEntry]], refusals.ROLE_TOO_LOW, refusals.VALIDATION_ERROR)
+    @documented(Page[list[AuditEntry]], errors.ROLE_TOO_LOW, errors.VALIDATION_ERROR)
     async def list_audit(
         page: PageNumber = 1,
         page_size: PageSize = 25,
@@ -176,7 +175,7 @@ def admin_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/jobs")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Page[JobOverview], refusals.ROLE_TOO_LOW, refusals.VALIDATION_ERROR)
+    @documented(Page[JobOverview], errors.ROLE_TOO_LOW, errors.VALIDATION_ERROR)
     async def get_job_overview(
         page: PageNumber = 1,
         page_size: PageSize = 50,
@@ -202,10 +201,12 @@ def admin_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/jobs/{job_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(None, refusals.ROLE_TOO_LOW, refusals.JOB_NOT_FOUND, refusals.JOB_FINISHED, status=204)
+    @documented(None, errors.ROLE_TOO_LOW, errors.JOB_NOT_FOUND, errors.JOB_FINISHED, status=204)
     async def cancel_user_job(request: Request, job_id: JobId) -> Response:
         """Cancel a job of any user. The audit log records it."""
-        asked = pb.CancelUserJobRequest(job_id=require_uuid(job_id, "job"), ip_address=request.scope["peer"])
+        asked = pb.CancelUserJobRequest(
+            job_id=require_uuid(job_id, errors.JOB_NOT_FOUND), ip_address=request.scope["peer"]
+        )
         await admin.CancelUserJob(asked)
         return Response(status_code=204)
 
@@ -220,7 +221,7 @@ def _number_of(field: str, word: str, numbers: dict[str, Any]) -> Any:
     """
     if word and word not in numbers:
         details = {"details": {field: [f"must be one of: {', '.join(numbers)}"]}}
-        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
+        raise errors.VALIDATION_ERROR(**details)
     return numbers.get(word, 0)
 
 

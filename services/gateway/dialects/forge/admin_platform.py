@@ -13,6 +13,7 @@ from soundwright.models.v1 import model_pb2, model_service_pb2, model_service_pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from kit.errors import AppError, Code
 from kit.security.identity import require_administrator
 from services.gateway.clients import COMPONENTS, Gateway
@@ -21,7 +22,6 @@ from services.gateway.dialects.forge.shapes import Data
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import body_of, body_schema
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
 _FETCH_SECONDS = 30.0
@@ -136,7 +136,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/components")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[Platform], refusals.ROLE_TOO_LOW)
+    @documented(Data[Platform], errors.ROLE_TOO_LOW)
     async def list_components() -> Response:
         """List the components of the platform, and whether they are ready."""
         require_administrator()
@@ -146,7 +146,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/queues")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[list[QueueDepth]], refusals.ROLE_TOO_LOW)
+    @documented(Data[list[QueueDepth]], errors.ROLE_TOO_LOW)
     async def list_queues() -> Response:
         """List the queues that have jobs: how many wait, and how long the oldest has waited."""
         answer = await clients.admin.GetQueues(pb.GetQueuesRequest())
@@ -154,7 +154,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/storage")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[PlatformStorage], refusals.ROLE_TOO_LOW)
+    @documented(Data[PlatformStorage], errors.ROLE_TOO_LOW)
     async def get_platform_storage() -> Response:
         """Get the storage that all users use, and the free space of the file store."""
         answer = await clients.admin.GetStorage(pb.GetStorageRequest())
@@ -167,7 +167,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/models")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(PlatformModels, refusals.ROLE_TOO_LOW)
+    @documented(PlatformModels, errors.ROLE_TOO_LOW)
     async def list_platform_models() -> Response:
         """List all models with their licences, and whether their weights are on the server.
 
@@ -190,12 +190,12 @@ def platform_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
         Data[PlatformModel],
-        refusals.ROLE_TOO_LOW,
-        refusals.VALIDATION_ERROR,
-        refusals.MODEL_UNKNOWN,
-        refusals.FETCH_UNDERWAY,
-        refusals.MODEL_UNAVAILABLE,
-        refusals.WEIGHTS_CHANGED,
+        errors.ROLE_TOO_LOW,
+        errors.VALIDATION_ERROR,
+        errors.MODEL_UNKNOWN,
+        errors.FETCH_UNDERWAY,
+        errors.MODEL_UNAVAILABLE,
+        errors.WEIGHTS_CHANGED,
         status=202,
     )
     async def fetch_model(
@@ -213,7 +213,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
             wanted = model_service_pb2.FetchModelRequest(name=name, allow=parameters.allow)
             answer = await stubs[owner].FetchModel(wanted, timeout=_FETCH_SECONDS)
             return data(_model_to_wire(owner, answer.model), 202)
-        raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", "Models belong to the component separation or generation.")
+        raise errors.MODEL_UNKNOWN("Models belong to the component separation or generation.")
 
     return router
 

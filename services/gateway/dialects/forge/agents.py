@@ -14,13 +14,13 @@ from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import ConversationId, PageNumber, PageSize, body_of, body_schema, require_uuid
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
 from services.gateway.records import own_track
 
@@ -161,10 +161,10 @@ def agent_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
         Data[Reply],
-        refusals.TRACK_NOT_FOUND,
-        refusals.CONVERSATION_NOT_FOUND,
-        refusals.CONVERSATION_FULL,
-        refusals.VALIDATION_ERROR,
+        errors.TRACK_NOT_FOUND,
+        errors.CONVERSATION_NOT_FOUND,
+        errors.CONVERSATION_FULL,
+        errors.VALIDATION_ERROR,
     )
     async def chat(parameters: Annotated[ChatParameters, Depends(body_of(ChatParameters))]) -> Response:
         """Send a message to the agents about your music.
@@ -178,7 +178,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
             pb.ChatRequest(
                 turn_id=str(uuid.uuid4()),
                 message=parameters.message,
-                conversation_id=require_uuid(conversation_id, "conversation") if conversation_id else "",
+                conversation_id=require_uuid(conversation_id, errors.CONVERSATION_NOT_FOUND) if conversation_id else "",
                 track_ids=[track.id for track in tracks],
                 task=parameters.task,
             ),
@@ -202,7 +202,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/agents/conversations", tags=_TAGS)
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Page[list[ConversationSummary]], refusals.VALIDATION_ERROR, headers=("Link",))
+    @documented(Page[list[ConversationSummary]], errors.VALIDATION_ERROR, headers=("Link",))
     async def list_conversations(request: Request, page: PageNumber = 1, page_size: PageSize = 20) -> Response:
         """List your conversations, most recently updated first."""
         answer = await clients.conversations.ListConversations(
@@ -213,28 +213,32 @@ def agent_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/agents/conversations/{conversation_id}", tags=_TAGS)
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[Conversation], refusals.CONVERSATION_NOT_FOUND)
+    @documented(Data[Conversation], errors.CONVERSATION_NOT_FOUND)
     async def get_conversation(conversation_id: ConversationId) -> Response:
         """Get a conversation with its messages, oldest first."""
         answer = await clients.conversations.GetConversation(
-            conversation_pb.GetConversationRequest(conversation_id=require_uuid(conversation_id, "conversation"))
+            conversation_pb.GetConversationRequest(
+                conversation_id=require_uuid(conversation_id, errors.CONVERSATION_NOT_FOUND)
+            )
         )
         messages = [_message_to_wire(message) for message in answer.messages]
         return data({**_conversation_to_wire(answer.conversation), "messages": messages})
 
     @router.delete("/agents/conversations/{conversation_id}", tags=_TAGS)
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(None, refusals.CONVERSATION_NOT_FOUND, status=204)
+    @documented(None, errors.CONVERSATION_NOT_FOUND, status=204)
     async def delete_conversation(conversation_id: ConversationId) -> Response:
         """Delete a conversation and its messages."""
         await clients.conversations.DeleteConversation(
-            conversation_pb.DeleteConversationRequest(conversation_id=require_uuid(conversation_id, "conversation"))
+            conversation_pb.DeleteConversationRequest(
+                conversation_id=require_uuid(conversation_id, errors.CONVERSATION_NOT_FOUND)
+            )
         )
         return Response(status_code=204)
 
     @router.get("/admin/llm/health", tags=["forge admin"])
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[Providers], refusals.ROLE_TOO_LOW)
+    @documented(Data[Providers], errors.ROLE_TOO_LOW)
     async def check_language_models() -> Response:
         """Test the language model of the agents with a short request."""
         answer = await clients.agents.CheckProviders(pb.CheckProvidersRequest(), timeout=_CHECK_SECONDS)

@@ -12,6 +12,7 @@ from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, json_text, splice, time_to_wire
 from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
@@ -20,7 +21,6 @@ from services.gateway.http.parameters import IdempotencyKey, JobId, TrackId, bod
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.job_kinds import analysis_values, job_kind
 from services.gateway.job_views import JobStatus, error_text, progress, status
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Percent, Time, Uuid, documented
 from services.gateway.records import own_job, own_track
 
@@ -76,11 +76,11 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
         Data[Started],
-        refusals.TRACK_NOT_FOUND,
-        refusals.AUDIO_NOT_READY,
-        refusals.TOO_MANY_PENDING,
-        refusals.QUEUE_FULL,
-        refusals.VALIDATION_ERROR,
+        errors.TRACK_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
+        errors.TOO_MANY_PENDING,
+        errors.QUEUE_FULL,
+        errors.VALIDATION_ERROR,
         status=201,
         idempotent=True,
     )
@@ -98,7 +98,7 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/job/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[AnalysisJob], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    @documented(Data[AnalysisJob], errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def get_analysis_job(job_id: JobId) -> Response:
         """Get the status of an analysis, and its values once it is completed."""
         job = await own_job(clients, job_id, job_pb2.JOB_KIND_ANALYSIS)
@@ -116,7 +116,7 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/{track_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[Analysis], refusals.TRACK_NOT_FOUND, refusals.ANALYSIS_NOT_FOUND)
+    @documented(Data[Analysis], errors.TRACK_NOT_FOUND, errors.ANALYSIS_NOT_FOUND)
     async def get_analysis(track_id: TrackId) -> Response:
         """Get the latest analysis of a track."""
         track = await own_track(clients, track_id)

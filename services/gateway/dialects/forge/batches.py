@@ -11,7 +11,8 @@ from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.processing import SeparationParameters, separation_parameters
 from services.gateway.dialects.forge.serializers import batch_counts, data, time_to_wire
@@ -21,7 +22,6 @@ from services.gateway.http.parameters import IdempotencyKey, JobId, body_of, bod
 from services.gateway.http.rate_limits import RateClass, count_as
 from services.gateway.job_retries import BATCH_SECONDS
 from services.gateway.job_views import JobStatus, error_text, progress, status
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Percent, Time, Uuid, documented
 from services.gateway.records import own_job
 
@@ -86,15 +86,15 @@ def batch_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
         Data[Batch],
-        refusals.TRACKS_NOT_FOUND,
-        refusals.AUDIOS_NOT_READY,
-        refusals.VALIDATION_ERROR,
-        refusals.MODEL_UNAVAILABLE,
-        refusals.WEIGHTS_CHANGED,
-        refusals.LALALAI_NOT_CONFIGURED,
-        refusals.REGISTRATION_NEEDED,
-        refusals.TOO_MANY_PENDING,
-        refusals.QUEUE_FULL,
+        errors.TRACKS_NOT_FOUND,
+        errors.AUDIOS_NOT_READY,
+        errors.VALIDATION_ERROR,
+        errors.MODEL_UNAVAILABLE,
+        errors.WEIGHTS_CHANGED,
+        errors.LALALAI_NOT_CONFIGURED,
+        errors.REGISTRATION_NEEDED,
+        errors.TOO_MANY_PENDING,
+        errors.QUEUE_FULL,
         status=201,
         idempotent=True,
     )
@@ -118,7 +118,7 @@ def batch_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[Batch], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    @documented(Data[Batch], errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def get_batch(job_id: JobId) -> Response:
         """Get a batch, and the status of each of its separations."""
         return data(batch_to_wire(await own_job(clients, job_id, job_pb2.JOB_KIND_BATCH)))
@@ -146,15 +146,12 @@ def _canonical(track_ids: list[str]) -> list[str]:
     canonical, malformed = [], []
     for track_id in track_ids:
         try:
-            canonical.append(require_uuid(track_id, "track"))
+            canonical.append(require_uuid(track_id, errors.TRACK_NOT_FOUND))
         except AppError:
             malformed.append(track_id)
     if malformed:
-        raise AppError(
-            Code.NOT_FOUND,
-            "TRACK_NOT_FOUND",
-            "Some track IDs are not valid; `track_ids` lists them. Check them.",
-            {"details": {"track_ids": malformed}},
+        raise errors.TRACK_NOT_FOUND(
+            "Some track IDs are not valid; `track_ids` lists them. Check them.", details={"track_ids": malformed}
         )
     return canonical
 

@@ -10,12 +10,12 @@ from soundwright.library.v1 import connection_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, time_to_wire
 from services.gateway.dialects.forge.shapes import Data
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, documented
 
 
@@ -42,7 +42,7 @@ def connection_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/{provider}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(None, refusals.VALIDATION_ERROR, status=204)
+    @documented(None, errors.VALIDATION_ERROR, status=204)
     async def delete_connection(
         provider: Annotated[str, Path(description="`spotify` or `lalalai`.", examples=["spotify"])],
     ) -> Response:

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.daw_manifest import DAW_MANIFEST_SCHEMA
 from services.gateway.http.access import Access, access
@@ -21,7 +22,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.http.reencoding import ConvertedResponse
 from services.gateway.http.reservations import Reservation
 from services.gateway.http.uploads import FormPolicy
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented, file_responses
 from services.gateway.records import own_track
 
@@ -89,15 +89,15 @@ def daw_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @file_responses(
         "audio/*",
-        refusals.TRACK_NOT_FOUND,
-        refusals.JOB_NOT_FOUND,
-        refusals.AUDIO_NOT_READY,
-        refusals.NO_FORM,
-        refusals.QUOTA_EXCEEDED,
-        refusals.AUDIO_UNREADABLE,
-        refusals.AUDIO_TOO_LARGE,
-        refusals.AUDIO_TOO_COMPLEX,
-        refusals.TOO_MANY_CONVERSIONS,
+        errors.TRACK_NOT_FOUND,
+        errors.JOB_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
+        errors.FORM_NEEDED,
+        errors.QUOTA_EXCEEDED,
+        errors.AUDIO_UNREADABLE,
+        errors.AUDIO_TOO_LARGE,
+        errors.AUDIO_TOO_COMPLEX,
+        errors.TOO_MANY_CONVERSIONS,
         ranges=False,
         headers=("X-Soundwright-Limited",),
     )
@@ -130,13 +130,13 @@ def daw_routes(gateway: Gateway) -> APIRouter:
                     manifest_json=form.fields.get("manifest", ""),
                     uploads=[pb.UploadedStem(blob_key=file.blob_key, filename=file.filename) for file in form.files],
                     output_key=key,
-                    separation_id=require_uuid(separation_id, "job") if separation_id else "",
+                    separation_id=require_uuid(separation_id, errors.JOB_NOT_FOUND) if separation_id else "",
                 )
                 mixing = gateway.clients.separation.RenderMix(wanted, timeout=_MIX_SECONDS)
                 mixed = await cancel_on_disconnect(request, mixing)
                 info = await gateway.blobs.stat(key)
                 if info is None:
-                    raise AppError(Code.INTERNAL, "BLOB_LOST", "The mix was lost. Please try again.")
+                    raise errors.BLOB_LOST()
                 await reservation.hold(form.size_bytes + info.size_bytes)
                 conversion.size_bytes = form.size_bytes + info.size_bytes
                 headers = {
@@ -165,12 +165,8 @@ def daw_routes(gateway: Gateway) -> APIRouter:
 
 def _blank_track() -> AppError:
     details: dict[str, Any] = {"details": {"track_id": ["can't be blank"]}}
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
+    return errors.VALIDATION_ERROR(**details)
 
 
 def _too_large(limit_bytes: int) -> AppError:
-    return AppError(
-        Code.TOO_LARGE,
-        "TOO_LARGE",
-        f"The stems are too large. All files together may have {limit_bytes / 1024**2:.0f} MB.",
-    )
+    return errors.TOO_LARGE(f"The stems are too large. All files together may have {limit_bytes / 1024**2:.0f} MB.")

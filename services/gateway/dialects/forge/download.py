@@ -12,7 +12,7 @@ from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.errors import AppError, Code
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
@@ -22,7 +22,6 @@ from services.gateway.http.parameters import IdempotencyKey, JobId, body_of, bod
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.job_kinds import job_kind, unpacked
 from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented
 from services.gateway.records import created_track, own_job, own_track
 
@@ -129,34 +128,34 @@ class DownloadJob(TypedDict):
 
 
 _REFUSALS = (
-    refusals.URL_INVALID,
-    refusals.SPOTIFY_NOT_FOUND,
-    refusals.VALIDATION_ERROR,
-    refusals.TRACK_NOT_FOUND,
-    refusals.NOT_DOWNLOADED,
-    refusals.ADDRESS_REFUSED,
-    refusals.NOTHING_TO_DOWNLOAD,
-    refusals.TOO_MANY_PENDING,
-    refusals.QUEUE_FULL,
-    refusals.SPOTIFY_BUSY,
-    refusals.SPOTIFY_AWAY,
-    refusals.SPOTIFY_UNAUTHORIZED,
+    errors.URL_INVALID,
+    errors.SPOTIFY_NOT_FOUND,
+    errors.VALIDATION_ERROR,
+    errors.TRACK_NOT_FOUND,
+    errors.NOT_DOWNLOADED,
+    errors.ADDRESS_REFUSED,
+    errors.NOTHING_TO_DOWNLOAD,
+    errors.TOO_MANY_PENDING,
+    errors.QUEUE_FULL,
+    errors.SPOTIFY_BUSY,
+    errors.SPOTIFY_AWAY,
+    errors.SPOTIFY_UNAUTHORIZED,
 )
 
 _PREVIEW_REFUSALS = (
-    refusals.URL_INVALID,
-    refusals.SPOTIFY_NOT_FOUND,
-    refusals.VALIDATION_ERROR,
-    refusals.ADDRESS_REFUSED,
-    refusals.MEDIA_UNSUPPORTED,
-    refusals.MEDIA_UNAVAILABLE,
-    refusals.PREVIEW_TOO_LARGE,
-    refusals.FETCH_TIMEOUT,
-    refusals.FETCH_INTERRUPTED,
-    refusals.TOO_MANY_PREVIEWS,
-    refusals.SPOTIFY_BUSY,
-    refusals.SPOTIFY_AWAY,
-    refusals.SPOTIFY_UNAUTHORIZED,
+    errors.URL_INVALID,
+    errors.SPOTIFY_NOT_FOUND,
+    errors.VALIDATION_ERROR,
+    errors.ADDRESS_REFUSED,
+    errors.MEDIA_UNSUPPORTED,
+    errors.MEDIA_UNAVAILABLE,
+    errors.RECORDING_TOO_LARGE,
+    errors.FETCH_TIMEOUT,
+    errors.FETCH_INTERRUPTED,
+    errors.TOO_MANY_PREVIEWS,
+    errors.SPOTIFY_BUSY,
+    errors.SPOTIFY_AWAY,
+    errors.SPOTIFY_UNAUTHORIZED,
 )
 
 
@@ -200,9 +199,7 @@ def download_routes(gateway: Gateway) -> APIRouter:
         track_id = parameters.track_id.strip()
         if bool(track_id) == bool(parameters.url.strip()):
             problem = "can't be blank" if not track_id else "can't be given together with track_id"
-            raise AppError(
-                Code.UNPROCESSABLE, "VALIDATION_ERROR", "Send either url or track_id.", {"details": {"url": [problem]}}
-            )
+            raise errors.VALIDATION_ERROR("Send either url or track_id.", details={"url": [problem]})
         if track_id:
             track_id = (await own_track(clients, track_id)).id
         created = await clients.ingest.CreateDownloads(
@@ -218,7 +215,7 @@ def download_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/download/job/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[DownloadJob], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    @documented(Data[DownloadJob], errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def get_download(job_id: JobId) -> Response:
         """Get the status of a download, and the path of its file once it is completed."""
         job = await own_job(clients, job_id, job_pb2.JOB_KIND_DOWNLOAD)

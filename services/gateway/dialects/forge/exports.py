@@ -13,7 +13,7 @@ from soundwright.separation.v1 import separation_service_pb2 as separation_pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.errors import AppError, Code
+from kit import errors
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.forge.serializers import data, json_text, splice
 from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
@@ -27,7 +27,6 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.http.reencoding import WavFormat, reencoded_response
 from services.gateway.job_kinds import PublicFile, analysis_values, job_kind, unpacked
 from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
 from services.gateway.records import find_track, own_job, own_track
 
@@ -88,11 +87,11 @@ def export_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses(
         "audio/*",
-        refusals.ACCESS_DENIED,
-        refusals.STEM_NOT_FOUND,
-        refusals.FILE_NOT_FOUND,
-        refusals.VALIDATION_ERROR,
-        refusals.TOO_MANY_CONVERSIONS,
+        errors.ACCESS_DENIED,
+        errors.STEM_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
+        errors.VALIDATION_ERROR,
+        errors.TOO_MANY_CONVERSIONS,
     )
     async def export_stem(
         request: Request,
@@ -103,7 +102,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
         ] = None,
     ) -> Response:
         """Download a stem, in its stored format or converted to WAV."""
-        answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, "stem")))
+        answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND)))
         stem = answer.stem
         if format is not None:
             headers = {"Content-Disposition": attachment(f"{stem.name}.wav")}
@@ -122,20 +121,20 @@ def export_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses(
         "application/zip",
-        refusals.ACCESS_DENIED,
-        refusals.TRACK_NOT_FOUND,
-        refusals.NO_STEMS,
-        refusals.AUDIO_NOT_READY,
-        refusals.STEMS_LOST,
+        errors.ACCESS_DENIED,
+        errors.TRACK_NOT_FOUND,
+        errors.NO_STEMS,
+        errors.AUDIO_NOT_READY,
+        errors.STEMS_LOST,
         ranges=False,
     )
     async def export_stems(request: Request, track_id: TrackId) -> Response:
         """Download all stems of a track's latest separation as a ZIP archive."""
-        canonical = require_uuid(track_id, "track")
+        canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
         track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
         stems = (await clients.tracks.ListStems(pb.ListStemsRequest(track_id=canonical))).stems
         if not stems:
-            raise AppError(Code.NOT_FOUND, "NO_STEMS", "This track has no stems. Start a separation first.")
+            raise errors.NO_STEMS()
         title = safe_title(track.title)
         members = [await _member(gateway, stem, f"{title} - {stem.name}") for stem in stems]
         return archive_response(request, blobs, members, f"{title}_stems.zip")
@@ -144,12 +143,12 @@ def export_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
         Data[ExportStarted],
-        refusals.TRACK_NOT_FOUND,
-        refusals.AUDIO_NOT_READY,
-        refusals.NO_STEMS,
-        refusals.TOO_MANY_PENDING,
-        refusals.QUEUE_FULL,
-        refusals.VALIDATION_ERROR,
+        errors.TRACK_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
+        errors.NO_STEMS,
+        errors.TOO_MANY_PENDING,
+        errors.QUEUE_FULL,
+        errors.VALIDATION_ERROR,
         status=201,
         idempotent=True,
     )
@@ -174,7 +173,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/export/job/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[Export], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    @documented(Data[Export], errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def get_export(job_id: JobId) -> Response:
         """Get the status of an export, and the path of its archive once it is completed."""
         job = await own_job(clients, job_id, job_pb2.JOB_KIND_EXPORT)
@@ -194,12 +193,12 @@ def export_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/export/archive/{job_id}")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @file_responses("application/zip", refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND, refusals.FILE_NOT_FOUND)
+    @file_responses("application/zip", errors.ACCESS_DENIED, errors.JOB_NOT_FOUND, errors.FILE_NOT_FOUND)
     async def export_archive(request: Request, job_id: JobId) -> Response:
         """Download the archive of a completed export. Supports range requests."""
         job = await own_job(clients, job_id, job_pb2.JOB_KIND_EXPORT)
         if not job.result.outputs:
-            raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "The export is not completed, so it has no archive yet.")
+            raise errors.FILE_NOT_FOUND("The export is not completed, so it has no archive yet.")
         archive = job.result.outputs[0]
         track = await find_track(clients, job.track_id)
         title = safe_title(track.title) if track is not None else "track"
@@ -212,15 +211,15 @@ def export_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @documented(
         ExportedAnalysis,
-        refusals.ACCESS_DENIED,
-        refusals.TRACK_NOT_FOUND,
-        refusals.ANALYSIS_NOT_FOUND,
-        refusals.AUDIO_NOT_READY,
+        errors.ACCESS_DENIED,
+        errors.TRACK_NOT_FOUND,
+        errors.ANALYSIS_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
         headers=("Content-Disposition",),
     )
     async def export_analysis(track_id: TrackId) -> Response:
         """Download the latest analysis of a track as a JSON file."""
-        canonical = require_uuid(track_id, "track")
+        canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
         track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
         analysis = (await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=canonical))).analysis
         head = {"track_id": track.id, "title": track.title, "artist": track.artist or None}
@@ -231,11 +230,11 @@ def export_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses(
         "audio/*",
-        refusals.ACCESS_DENIED,
-        refusals.TRACK_NOT_FOUND,
-        refusals.JOB_NOT_FOUND,
-        refusals.FILE_NOT_FOUND,
-        refusals.AUDIO_NOT_READY,
+        errors.ACCESS_DENIED,
+        errors.TRACK_NOT_FOUND,
+        errors.JOB_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
     )
     async def get_file(
         request: Request,
@@ -260,7 +259,7 @@ async def _resolve(clients: Clients, path: str) -> tuple[str, str]:
 
     The path selects a record of the library and is never used as a blob key, so path traversal is not possible.
     """
-    not_found = AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "There is no such file.")
+    not_found = errors.FILE_NOT_FOUND()
     parts = path.split("/")
     if len(parts) != 5:
         raise not_found
@@ -281,5 +280,5 @@ async def _resolve(clients: Clients, path: str) -> tuple[str, str]:
 async def _member(gateway: Gateway, stem: job_pb2.AudioOutput, name: str) -> Member:
     info = await gateway.blobs.stat(stem.blob_key)
     if info is None:
-        raise AppError(Code.UNPROCESSABLE, "FILE_NOT_FOUND", "Stem files could not be read. Separate the track again.")
+        raise errors.STEMS_LOST()
     return Member(f"{name}.{extension(stem.blob_key)}", stem.blob_key, info.size_bytes, info.modify_time)

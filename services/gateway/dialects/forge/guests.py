@@ -10,7 +10,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.security.identity import principal_scope
 from services.gateway.auth import Browsers, BrowserSession
 from services.gateway.clients import Gateway
@@ -18,7 +18,6 @@ from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import ResponseDoc, Uuid, documented
 
 
@@ -44,7 +43,7 @@ def guest_routes(gateway: Gateway) -> APIRouter:
     @access(Access.PAGE, RateClass.HEAVY)
     @documented(
         Data[BrowserAccount],
-        refusals.GUESTS_CLOSED,
+        errors.GUESTS_CLOSED,
         status=201,
         headers=("Set-Cookie",),
         responses={200: ResponseDoc("The account of the session.", Data[BrowserAccount])},
@@ -60,11 +59,7 @@ def guest_routes(gateway: Gateway) -> APIRouter:
             email = "" if session.is_guest else session.account.email
             return data(_account(session.account.id, email, session.current_secret))
         if not gateway.settings.open_access:
-            raise AppError(
-                Code.PERMISSION_DENIED,
-                "GUESTS_CLOSED",
-                "This server has no guest accounts. Log in, or create an account.",
-            )
+            raise errors.GUESTS_CLOSED()
         with principal_scope(None):
             created = await accounts.CreateGuest(pb.CreateGuestRequest(ip_address=request.scope["peer"]))
         response = data(_account(created.account.id, "", created.session_token), 201)

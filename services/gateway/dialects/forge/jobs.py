@@ -9,7 +9,7 @@ from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
-from kit.errors import AppError, Code
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import (
     data,
@@ -25,7 +25,6 @@ from services.gateway.http.parameters import JobId, PageNumber, PageSize, requir
 from services.gateway.http.rate_limits import RateClass, count_as
 from services.gateway.job_kinds import JOB_KINDS, job_kind
 from services.gateway.job_retries import retried_count, retry_job
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import ResponseDoc, documented
 from services.gateway.records import own_job
 
@@ -48,7 +47,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Page[list[JobSummary]], refusals.TRACK_NOT_FOUND, refusals.VALIDATION_ERROR, headers=("Link",))
+    @documented(Page[list[JobSummary]], errors.TRACK_NOT_FOUND, errors.VALIDATION_ERROR, headers=("Link",))
     async def list_jobs(
         request: Request,
         page: PageNumber = 1,
@@ -71,7 +70,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
             page_size=page_size,
             kinds=[kind.kind for kind in kinds],
             states=_STATES.get(status, []),
-            track_id=require_uuid(track_id, "track") if track_id else "",
+            track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND) if track_id else "",
             oldest_first=sort == "oldest",
             with_views=True,
         )
@@ -81,10 +80,12 @@ def job_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[Job], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    @documented(Data[Job], errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def get_job(job_id: JobId) -> Response:
         """Get a job, and its result once it is completed."""
-        answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=require_uuid(job_id, "job"), with_view=True))
+        answer = await clients.jobs.GetJob(
+            pb.GetJobRequest(job_id=require_uuid(job_id, errors.JOB_NOT_FOUND), with_view=True)
+        )
         job, summary = answer.job, job_to_wire(answer.job, answer.view)
         if not job.HasField("result"):
             return data({**summary, "result": None})
@@ -93,23 +94,23 @@ def job_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/{job_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(None, refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND, refusals.JOB_FINISHED, status=204)
+    @documented(None, errors.ACCESS_DENIED, errors.JOB_NOT_FOUND, errors.JOB_FINISHED, status=204)
     async def cancel_job(job_id: JobId) -> Response:
         """Cancel a queued or running job. If it is a batch, cancel all its unfinished jobs."""
-        await clients.jobs.CancelJob(pb.CancelJobRequest(job_id=require_uuid(job_id, "job")))
+        await clients.jobs.CancelJob(pb.CancelJobRequest(job_id=require_uuid(job_id, errors.JOB_NOT_FOUND)))
         return Response(status_code=204)
 
     @router.post("/{job_id}/retry")
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
         Data[JobSummary],
-        refusals.ACCESS_DENIED,
-        refusals.JOB_NOT_FOUND,
-        refusals.TRACK_NOT_FOUND,
-        refusals.JOB_NOT_FAILED,
-        refusals.MODEL_UNAVAILABLE,
-        refusals.TOO_MANY_PENDING,
-        refusals.QUEUE_FULL,
+        errors.ACCESS_DENIED,
+        errors.JOB_NOT_FOUND,
+        errors.TRACK_NOT_FOUND,
+        errors.JOB_NOT_FAILED,
+        errors.MODEL_UNAVAILABLE,
+        errors.TOO_MANY_PENDING,
+        errors.QUEUE_FULL,
         status=201,
         responses={200: ResponseDoc("The job that an earlier call has started.", Data[JobSummary])},
     )
@@ -145,9 +146,7 @@ def _result_head(job: job_pb2.Job) -> JobResult:
 
 def _require_known(field: str, value: str, known: dict[str, Any]) -> None:
     if value and value not in known:
-        raise AppError(
-            Code.UNPROCESSABLE,
-            "VALIDATION_ERROR",
+        raise errors.VALIDATION_ERROR(
             f"The {field} {value[:40]!r} is unknown. Use one of: {', '.join(known)}.",
-            {"details": {field: [f"must be one of: {', '.join(known)}"]}},
+            details={field: [f"must be one of: {', '.join(known)}"]},
         )

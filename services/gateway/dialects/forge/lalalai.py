@@ -12,14 +12,13 @@ from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.errors import AppError, Code
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import LICENSE_KEY, body_of, body_schema
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Uuid, documented
 
 _PROVIDER = "lalalai"
@@ -80,11 +79,11 @@ def lalalai_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[Quota],
-        refusals.LALALAI_NOT_CONFIGURED,
-        refusals.REGISTRATION_NEEDED,
-        refusals.LALALAI_UNAUTHORIZED,
-        refusals.LALALAI_AWAY,
-        refusals.LALALAI_BUSY,
+        errors.LALALAI_NOT_CONFIGURED,
+        errors.REGISTRATION_NEEDED,
+        errors.LALALAI_UNAUTHORIZED,
+        errors.LALALAI_AWAY,
+        errors.LALALAI_BUSY,
     )
     async def get_lalalai_quota() -> Response:
         """Get the minutes of audio that lalal.ai can still separate for you."""
@@ -101,17 +100,17 @@ def lalalai_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[Cancelled],
-        refusals.TASK_ID_MISSING,
-        refusals.TASK_NOT_FOUND,
-        refusals.JOB_FINISHED,
-        refusals.VALIDATION_ERROR,
+        errors.TASK_ID_MISSING,
+        errors.TASK_NOT_FOUND,
+        errors.JOB_FINISHED,
+        errors.VALIDATION_ERROR,
     )
     async def cancel_lalalai_task(
         parameters: Annotated[CancelParameters, Depends(body_of(CancelParameters))],
     ) -> Response:
         """Cancel one of your tasks at lalal.ai, and its job. Cancelling it again succeeds."""
         if not parameters.task_id:
-            raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "task_id parameter is required")
+            raise errors.TASK_ID_MISSING()
         asked = pb.CancelLalalaiTaskRequest(task_id=parameters.task_id)
         done = await separation.CancelLalalaiTask(asked, timeout=_TIMEOUT_SECONDS)
         return data(_cancelled([done.job_id], done.task_ids))
@@ -126,7 +125,7 @@ def lalalai_routes(gateway: Gateway) -> APIRouter:
 
     @router.put("/key", openapi_extra=body_schema(KeyParameters))
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[StoredKey], refusals.VALIDATION_ERROR, refusals.REGISTRATION_NEEDED)
+    @documented(Data[StoredKey], errors.VALIDATION_ERROR, errors.REGISTRATION_NEEDED)
     async def put_lalalai_key(parameters: Annotated[KeyParameters, Depends(body_of(KeyParameters))]) -> Response:
         """Store your own license key and use it for new jobs. Running jobs keep the key that they started with."""
         asked = connection_service_pb2.PutConnectionRequest(provider=_PROVIDER, secret=parameters.api_key)

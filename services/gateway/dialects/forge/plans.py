@@ -10,6 +10,7 @@ from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.batches import BatchParameters, batch_request
 from services.gateway.dialects.forge.serializers import data
@@ -18,7 +19,6 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import body_of, body_schema
 from services.gateway.http.rate_limits import RateClass, count_as
 from services.gateway.job_retries import BATCH_SECONDS
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Uuid, documented
 
 _TRACKS_PER_REQUEST = 10  # that a plan counts for the rate limit
@@ -72,9 +72,9 @@ def plan_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[list[SeparationPlan]],
-        refusals.TRACKS_NOT_FOUND,
-        refusals.AUDIOS_NOT_READY,
-        refusals.VALIDATION_ERROR,
+        errors.TRACKS_NOT_FOUND,
+        errors.AUDIOS_NOT_READY,
+        errors.VALIDATION_ERROR,
     )
     async def plan_separations(
         request: Request, parameters: Annotated[BatchParameters, Depends(body_of(BatchParameters))]

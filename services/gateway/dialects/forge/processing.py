@@ -13,6 +13,7 @@ from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.model_facts import ModelFacts, model_facts
 from services.gateway.dialects.forge.serializers import data, stem_to_wire
@@ -22,7 +23,6 @@ from services.gateway.http.parameters import IdempotencyKey, JobId, body_of, bod
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.job_kinds import unpacked
 from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Percent, Seconds, Uuid, documented
 from services.gateway.records import own_job, own_track
 
@@ -193,15 +193,15 @@ def processing_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
         Data[SeparationStarted],
-        refusals.TRACK_NOT_FOUND,
-        refusals.AUDIO_NOT_READY,
-        refusals.VALIDATION_ERROR,
-        refusals.MODEL_UNAVAILABLE,
-        refusals.WEIGHTS_CHANGED,
-        refusals.LALALAI_NOT_CONFIGURED,
-        refusals.REGISTRATION_NEEDED,
-        refusals.TOO_MANY_PENDING,
-        refusals.QUEUE_FULL,
+        errors.TRACK_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
+        errors.VALIDATION_ERROR,
+        errors.MODEL_UNAVAILABLE,
+        errors.WEIGHTS_CHANGED,
+        errors.LALALAI_NOT_CONFIGURED,
+        errors.REGISTRATION_NEEDED,
+        errors.TOO_MANY_PENDING,
+        errors.QUEUE_FULL,
         status=201,
         idempotent=True,
     )
@@ -225,7 +225,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/job/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[Separation], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    @documented(Data[Separation], errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def get_separation(job_id: JobId) -> Response:
         """Get the status of a separation, and its stems once it is completed."""
         return data(separation_to_wire(await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)))

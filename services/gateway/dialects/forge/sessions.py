@@ -11,6 +11,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.auth import BrowserSession
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import listing, time_to_wire
@@ -18,7 +19,6 @@ from services.gateway.dialects.forge.shapes import Page
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import PageNumber, PageSize, SessionId, require_uuid
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
 
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -42,7 +42,7 @@ def session_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Page[list[Session]], refusals.VALIDATION_ERROR)
+    @documented(Page[list[Session]], errors.VALIDATION_ERROR)
     async def list_sessions(request: Request, page: PageNumber = 1, page_size: PageSize = 25) -> Response:
         """List the browsers that are logged in to your account, newest first."""
         answer = await accounts.ListSessions(pb.ListSessionsRequest(page=page, page_size=page_size))
@@ -52,10 +52,10 @@ def session_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/{session_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(None, refusals.SESSION_NOT_FOUND, status=204)
+    @documented(None, errors.SESSION_NOT_FOUND, status=204)
     async def end_session(session_id: SessionId) -> Response:
         """Log a browser out."""
-        await accounts.EndSession(pb.EndSessionRequest(session_id=require_uuid(session_id, "session")))
+        await accounts.EndSession(pb.EndSessionRequest(session_id=require_uuid(session_id, errors.SESSION_NOT_FOUND)))
         return Response(status_code=204)
 
     @router.delete("")

@@ -11,14 +11,13 @@ from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.errors import AppError, Code
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing
 from services.gateway.dialects.forge.shapes import Data, Page
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import PageNumber, body_of, body_schema
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Seconds, Uuid, documented
 
 # Includes waits that Spotify's rate limit requires, and the pages of long playlists.
@@ -83,7 +82,7 @@ class FetchedList(TypedDict):
     truncated: Annotated[bool, Field(description="Whether the list has more entries than the limit.")]
 
 
-_AWAY = (refusals.SPOTIFY_BUSY, refusals.SPOTIFY_AWAY, refusals.SPOTIFY_UNAUTHORIZED)
+_AWAY = (errors.SPOTIFY_BUSY, errors.SPOTIFY_AWAY, errors.SPOTIFY_UNAUTHORIZED)
 
 
 def spotify_routes(gateway: Gateway) -> APIRouter:
@@ -94,9 +93,9 @@ def spotify_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[FetchedTrack | FetchedList],
-        refusals.URL_INVALID,
-        refusals.VALIDATION_ERROR,
-        refusals.SPOTIFY_NOT_FOUND,
+        errors.URL_INVALID,
+        errors.VALIDATION_ERROR,
+        errors.SPOTIFY_NOT_FOUND,
         *_AWAY,
     )
     async def fetch_from_spotify(parameters: Annotated[FetchParameters, Depends(body_of(FetchParameters))]) -> Response:
@@ -110,7 +109,7 @@ def spotify_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/search")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Page[list[Song]], refusals.VALIDATION_ERROR, *_AWAY)
+    @documented(Page[list[Song]], errors.VALIDATION_ERROR, *_AWAY)
     async def search_spotify(
         q: Annotated[
             str, Query(min_length=1, max_length=200, description="Search text.", examples=["blinding lights"])
@@ -125,13 +124,13 @@ def spotify_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/track/{spotify_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[Song], refusals.SPOTIFY_NOT_FOUND, *_AWAY)
+    @documented(Data[Song], errors.SPOTIFY_NOT_FOUND, *_AWAY)
     async def get_spotify_track(
         spotify_id: Annotated[str, Path(description="The track's Spotify ID.", examples=["4uLU6hMCjMI75M1A2tKUQC"])],
     ) -> Response:
         """Get the metadata of a track in Spotify's catalog."""
         if not _ID.fullmatch(spotify_id):
-            raise AppError(Code.NOT_FOUND, "SPOTIFY_ERROR", "Spotify has no track with this id. Check it.")
+            raise errors.SPOTIFY_NOT_FOUND("Spotify has no track with this id. Check it.")
         request = pb.FetchSpotifyRequest(url=f"spotify:track:{spotify_id}")
         found = await ingest.FetchSpotify(request, timeout=_TIMEOUT_SECONDS)
         return data(song_to_wire(found.songs[0]))

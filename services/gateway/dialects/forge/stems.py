@@ -12,7 +12,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.errors import AppError, Code
+from kit import errors
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.forge.serializers import data, stem_to_wire, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, Stem
@@ -20,7 +20,6 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import StemId, TrackId, require_uuid
 from services.gateway.http.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented, file_responses, made_file_responses
 from services.gateway.records import own_job, own_track
 
@@ -93,7 +92,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/tracks/{track_id}/stems")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[Stems], refusals.ACCESS_DENIED, refusals.TRACK_NOT_FOUND, refusals.JOB_NOT_FOUND)
+    @documented(Data[Stems], errors.ACCESS_DENIED, errors.TRACK_NOT_FOUND, errors.JOB_NOT_FOUND)
     async def list_stems(
         track_id: TrackId,
         separation_id: Annotated[
@@ -109,7 +108,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         if separation_id:
             job = await own_job(clients, separation_id, job_pb2.JOB_KIND_SEPARATION)
             if job.track_id != track.id or not _has_stems(job, track):
-                raise AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "This track has no such finished separation.")
+                raise errors.JOB_NOT_FOUND("This track has no such finished separation.")
             result = job.result
             shown = pb.ListStemsResponse(stems=result.outputs, mix=result.mix if result.HasField("mix") else None)
         else:
@@ -125,10 +124,10 @@ def stem_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses(
         "application/octet-stream",
-        refusals.TRACK_NOT_FOUND,
-        refusals.AUDIO_NOT_READY,
-        refusals.FILE_NOT_FOUND,
-        refusals.VALIDATION_ERROR,
+        errors.TRACK_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
+        errors.FILE_NOT_FOUND,
+        errors.VALIDATION_ERROR,
         redirects=False,
     )
     async def get_track_waveform(
@@ -147,12 +146,12 @@ def stem_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @made_file_responses(
         "audio/*",
-        refusals.ACCESS_DENIED,
-        refusals.STEM_NOT_FOUND,
-        refusals.SEGMENT_NOT_FOUND,
-        refusals.FILE_NOT_FOUND,
-        refusals.VALIDATION_ERROR,
-        refusals.TOO_MANY_CONVERSIONS,
+        errors.ACCESS_DENIED,
+        errors.STEM_NOT_FOUND,
+        errors.SEGMENT_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
+        errors.VALIDATION_ERROR,
+        errors.TOO_MANY_CONVERSIONS,
     )
     async def get_segment(request: Request, stem_id: StemId, index: SegmentIndex) -> Response:
         """Get a part of a stem, or of the mix, as a file that decodes on its own.
@@ -167,11 +166,11 @@ def stem_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses(
         "application/octet-stream",
-        refusals.ACCESS_DENIED,
-        refusals.STEM_NOT_FOUND,
-        refusals.FILE_NOT_FOUND,
-        refusals.VALIDATION_ERROR,
-        refusals.TOO_MANY_CONVERSIONS,
+        errors.ACCESS_DENIED,
+        errors.STEM_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
+        errors.VALIDATION_ERROR,
+        errors.TOO_MANY_CONVERSIONS,
         redirects=False,
     )
     async def get_waveform(
@@ -188,12 +187,12 @@ def stem_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @made_file_responses(
         "application/octet-stream",
-        refusals.ACCESS_DENIED,
-        refusals.STEM_NOT_FOUND,
-        refusals.FILE_NOT_FOUND,
-        refusals.SEGMENT_NOT_FOUND,
-        refusals.VALIDATION_ERROR,
-        refusals.TOO_MANY_CONVERSIONS,
+        errors.ACCESS_DENIED,
+        errors.STEM_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
+        errors.SEGMENT_NOT_FOUND,
+        errors.VALIDATION_ERROR,
+        errors.TOO_MANY_CONVERSIONS,
     )
     async def get_stem_spectrogram(
         request: Request, stem_id: StemId, tile: TileIndex, columns_per_pixel: PixelColumns = 1
@@ -205,7 +204,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         `2048 * i` (hop length 2048, FFT size 4096, Hann window, mean of all channels). With `columns_per_pixel`, each pixel
         has the largest values of so many columns. The first request for a stem computes its spectrogram.
         """
-        wanted = analysis_pb.RenderSpectrogramRequest(stem_id=require_uuid(stem_id, "stem"))
+        wanted = analysis_pb.RenderSpectrogramRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND))
         key = (await clients.analysis.RenderSpectrogram(wanted, timeout=SPECTROGRAM_SECONDS)).blob_key
         return await playback.spectrogram(request, key, tile, columns_per_pixel)
 
@@ -213,7 +212,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
 
 
 async def _stem(clients: Clients, stem_id: str) -> job_pb2.AudioOutput:
-    answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, "stem")))
+    answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND)))
     stem: job_pb2.AudioOutput = answer.stem
     return stem
 

@@ -11,14 +11,13 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.errors import AppError, Code
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, time_to_wire
 from services.gateway.dialects.forge.shapes import Data
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import TokenId, body_of, body_schema, require_uuid
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
 
 
@@ -65,10 +64,10 @@ def token_routes(gateway: Gateway) -> APIRouter:
     @access(Access.PUBLIC, RateClass.NORMAL)
     @documented(
         Data[NewApiToken],
-        refusals.CREDENTIALS_INVALID,
-        refusals.ACCOUNT_SUSPENDED,
-        refusals.TOO_MANY_TOKENS,
-        refusals.VALIDATION_ERROR,
+        errors.CREDENTIALS_INVALID,
+        errors.ACCOUNT_SUSPENDED,
+        errors.TOO_MANY_TOKENS,
+        errors.VALIDATION_ERROR,
         status=201,
     )
     async def create_token(
@@ -91,10 +90,10 @@ def token_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[NewApiToken],
-        refusals.SESSION_NEEDED,
-        refusals.REGISTRATION_NEEDED,
-        refusals.TOO_MANY_TOKENS,
-        refusals.VALIDATION_ERROR,
+        errors.SESSION_NEEDED,
+        errors.REGISTRATION_NEEDED,
+        errors.TOO_MANY_TOKENS,
+        errors.VALIDATION_ERROR,
         status=201,
     )
     async def create_own_token(
@@ -105,7 +104,7 @@ def token_routes(gateway: Gateway) -> APIRouter:
         An API token cannot create others: its holder would keep access after you revoke it.
         """
         if request.scope["session"] is None:
-            raise AppError(Code.PERMISSION_DENIED, refusals.SESSION_NEEDED.reason, refusals.SESSION_NEEDED.message)
+            raise errors.SESSION_NEEDED()
         created = await accounts.CreateApiToken(
             pb.CreateApiTokenRequest(name=parameters.name, lifetime_days=parameters.expires_in_days)
         )
@@ -122,10 +121,12 @@ def token_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/tokens/{token_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(None, refusals.TOKEN_NOT_FOUND, status=204)
+    @documented(None, errors.TOKEN_NOT_FOUND, status=204)
     async def revoke_token(token_id: TokenId) -> Response:
         """Revoke an API token. Requests with it fail from now on."""
-        await accounts.DeleteApiToken(pb.DeleteApiTokenRequest(api_token_id=require_uuid(token_id, "token")))
+        await accounts.DeleteApiToken(
+            pb.DeleteApiTokenRequest(api_token_id=require_uuid(token_id, errors.TOKEN_NOT_FOUND))
+        )
         return Response(status_code=204)
 
     return router

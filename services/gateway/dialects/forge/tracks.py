@@ -11,6 +11,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import track_pb2
 from starlette.responses import Response
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing, track_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page, Track
@@ -26,7 +27,6 @@ from services.gateway.http.parameters import (
 )
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.http.recordings import recording_policy
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import BINARY, documented
 from services.gateway.records import denied_is_unknown, own_track
 
@@ -130,10 +130,10 @@ def track_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[Track],
-        refusals.NO_FORM,
-        refusals.AUDIO_UNREADABLE,
-        refusals.AUDIO_TOO_LARGE,
-        refusals.AUDIO_TOO_COMPLEX,
+        errors.FORM_NEEDED,
+        errors.AUDIO_UNREADABLE,
+        errors.AUDIO_TOO_LARGE,
+        errors.AUDIO_TOO_COMPLEX,
         status=201,
         idempotent=True,
     )
@@ -149,21 +149,23 @@ def track_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[Track],
-        refusals.GENERATION_NOT_FOUND,
-        refusals.FILE_NOT_FOUND,
-        refusals.QUOTA_EXCEEDED,
-        refusals.VALIDATION_ERROR,
+        errors.GENERATION_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
+        errors.QUOTA_EXCEEDED,
+        errors.VALIDATION_ERROR,
         status=201,
     )
     async def copy_clip(parameters: Annotated[ClipParameters, Depends(body_of(ClipParameters))]) -> Response:
         """Create a track from a generated clip, whose prompt becomes the title. The track has its own copy of the audio."""
-        wanted = catalog_pb.GetGenerationRequest(generation_id=require_uuid(parameters.clip_id, "generation"))
+        wanted = catalog_pb.GetGenerationRequest(
+            generation_id=require_uuid(parameters.clip_id, errors.GENERATION_NOT_FOUND)
+        )
         clip = (await clients.catalog.GetGeneration(wanted)).generation
         return data(track_to_wire(await gateway.uploads.copy(clip.audio_blob_key, "clip.wav", clip.prompt)), 201)
 
     @router.get("")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Page[list[Track]], refusals.VALIDATION_ERROR, headers=("Link",))
+    @documented(Page[list[Track]], errors.VALIDATION_ERROR, headers=("Link",))
     async def list_tracks(
         request: Request,
         page: PageNumber = 1,
@@ -218,14 +220,14 @@ def track_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/{track_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[Track], refusals.TRACK_NOT_FOUND)
+    @documented(Data[Track], errors.TRACK_NOT_FOUND)
     async def get_track(track_id: TrackId) -> Response:
         """Get a track."""
         return data(track_to_wire(await own_track(clients, track_id)))
 
     @router.patch("/{track_id}", openapi_extra=body_schema(TrackChanges))
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[Track], refusals.TRACK_NOT_FOUND, refusals.VALIDATION_ERROR)
+    @documented(Data[Track], errors.TRACK_NOT_FOUND, errors.VALIDATION_ERROR)
     async def change_track(
         track_id: TrackId, changes: Annotated[TrackChanges, Depends(body_of(TrackChanges))]
     ) -> Response:
@@ -233,7 +235,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         given = changes.model_dump(exclude_unset=True)
         values = {field: value for field, value in given.items() if value is not None}
         request = pb.UpdateTrackRequest(
-            track_id=require_uuid(track_id, "track"), track=track_pb2.Track(**values), fields=list(given)
+            track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND), track=track_pb2.Track(**values), fields=list(given)
         )
         with denied_is_unknown():
             answer = await clients.tracks.UpdateTrack(request)
@@ -241,11 +243,13 @@ def track_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/{track_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(None, refusals.TRACK_NOT_FOUND, status=204)
+    @documented(None, errors.TRACK_NOT_FOUND, status=204)
     async def delete_track(track_id: TrackId) -> Response:
         """Delete a track, its files, stems and analysis, and cancel its jobs."""
         with denied_is_unknown():
-            await clients.tracks.DeleteTrack(pb.DeleteTrackRequest(track_id=require_uuid(track_id, "track")))
+            await clients.tracks.DeleteTrack(
+                pb.DeleteTrackRequest(track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND))
+            )
         return Response(status_code=204)
 
     return router

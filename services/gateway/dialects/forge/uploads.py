@@ -11,6 +11,7 @@ from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, time_to_wire, track_to_wire
@@ -21,7 +22,6 @@ from services.gateway.http.parameters import UploadId, body_of, body_schema, req
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.http.recordings import recording_policy
 from services.gateway.http.reservations import Reservation
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Bytes, Time, Uuid, documented
 
 _PART_URL = "https://files.example.com/soundwright/uploads/0f8fad5b?partNumber=1&X-Amz-Signature=5d41402abc4b2a76"
@@ -79,11 +79,11 @@ def upload_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[Upload],
-        refusals.DIRECT_UPLOADS_UNAVAILABLE,
-        refusals.TOO_MANY_UPLOADS,
-        refusals.FILE_TOO_LARGE,
-        refusals.QUOTA_EXCEEDED,
-        refusals.VALIDATION_ERROR,
+        errors.DIRECT_UPLOADS_UNAVAILABLE,
+        errors.TOO_MANY_UPLOADS,
+        errors.FILE_TOO_LARGE,
+        errors.QUOTA_EXCEEDED,
+        errors.VALIDATION_ERROR,
         status=201,
     )
     async def begin_upload(parameters: Annotated[UploadParameters, Depends(body_of(UploadParameters))]) -> Response:
@@ -104,25 +104,27 @@ def upload_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/{upload_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[Upload], refusals.DIRECT_UPLOADS_UNAVAILABLE, refusals.UPLOAD_NOT_FOUND)
+    @documented(Data[Upload], errors.DIRECT_UPLOADS_UNAVAILABLE, errors.UPLOAD_NOT_FOUND)
     async def get_upload(upload_id: UploadId) -> Response:
         """Get an unfinished upload, for example to resume it."""
-        answer = await ingest.GetDirectUpload(pb.GetDirectUploadRequest(upload_id=require_uuid(upload_id, "upload")))
+        answer = await ingest.GetDirectUpload(
+            pb.GetDirectUploadRequest(upload_id=require_uuid(upload_id, errors.UPLOAD_NOT_FOUND))
+        )
         return data(_upload_to_wire(answer.upload, answer.part_numbers))
 
     @router.post("/{upload_id}/parts", openapi_extra=body_schema(PartParameters))
     @access(Access.ACCOUNT, RateClass.POLLING)
     @documented(
         Data[list[UploadPart]],
-        refusals.DIRECT_UPLOADS_UNAVAILABLE,
-        refusals.UPLOAD_NOT_FOUND,
-        refusals.VALIDATION_ERROR,
+        errors.DIRECT_UPLOADS_UNAVAILABLE,
+        errors.UPLOAD_NOT_FOUND,
+        errors.VALIDATION_ERROR,
     )
     async def sign_parts(
         upload_id: UploadId, parameters: Annotated[PartParameters, Depends(body_of(PartParameters))]
     ) -> Response:
         """Get the URLs for up to 100 parts. A part can be sent again until the upload is completed."""
-        request = pb.SignUploadPartsRequest(upload_id=require_uuid(upload_id, "upload"))
+        request = pb.SignUploadPartsRequest(upload_id=require_uuid(upload_id, errors.UPLOAD_NOT_FOUND))
         # A number that does not fit into the message is the number of no part.
         request.part_numbers.extend(max(-1, min(number, (1 << 31) - 1)) for number in parameters.part_numbers)
         parts: list[UploadPart] = [
@@ -135,13 +137,13 @@ def upload_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[Track],
-        refusals.DIRECT_UPLOADS_UNAVAILABLE,
-        refusals.UPLOAD_NOT_FOUND,
-        refusals.UPLOAD_INCOMPLETE,
-        refusals.QUOTA_EXCEEDED,
-        refusals.AUDIO_UNREADABLE,
-        refusals.AUDIO_TOO_LARGE,
-        refusals.AUDIO_TOO_COMPLEX,
+        errors.DIRECT_UPLOADS_UNAVAILABLE,
+        errors.UPLOAD_NOT_FOUND,
+        errors.UPLOAD_INCOMPLETE,
+        errors.QUOTA_EXCEEDED,
+        errors.AUDIO_UNREADABLE,
+        errors.AUDIO_TOO_LARGE,
+        errors.AUDIO_TOO_COMPLEX,
         status=201,
     )
     async def complete_upload(
@@ -151,7 +153,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """Complete an upload. The file is checked like any upload and becomes a track. Repetitions return the same track."""
         wanted = pb.FinishDirectUploadRequest(
-            upload_id=require_uuid(upload_id, "upload"),
+            upload_id=require_uuid(upload_id, errors.UPLOAD_NOT_FOUND),
             title=parameters.title,
             artist=parameters.artist,
             album=parameters.album,
@@ -167,10 +169,10 @@ def upload_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/{upload_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(None, refusals.DIRECT_UPLOADS_UNAVAILABLE, refusals.UPLOAD_NOT_FOUND, status=204)
+    @documented(None, errors.DIRECT_UPLOADS_UNAVAILABLE, errors.UPLOAD_NOT_FOUND, status=204)
     async def abort_upload(upload_id: UploadId) -> Response:
         """Abort an upload and delete its parts."""
-        request = pb.AbortDirectUploadRequest(upload_id=require_uuid(upload_id, "upload"))
+        request = pb.AbortDirectUploadRequest(upload_id=require_uuid(upload_id, errors.UPLOAD_NOT_FOUND))
         await ingest.AbortDirectUpload(request)
         await Reservation(storage, request.upload_id).release()
         return Response(status_code=204)

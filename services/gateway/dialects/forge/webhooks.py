@@ -11,6 +11,7 @@ from soundwright.library.v1 import webhook_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page
@@ -25,7 +26,6 @@ from services.gateway.http.parameters import (
     require_uuid,
 )
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
 
 _Status = Literal["pending", "delivered", "failed"]
@@ -112,7 +112,7 @@ class Delivery(TypedDict):
     next_attempt_at: Annotated[Time | None, Field(examples=[None])]
 
 
-_WRONG_ADDRESS = (refusals.VALIDATION_ERROR, refusals.ADDRESS_REFUSED)
+_WRONG_ADDRESS = (errors.VALIDATION_ERROR, errors.ADDRESS_REFUSED)
 
 
 def webhook_routes(gateway: Gateway) -> APIRouter:
@@ -121,7 +121,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("", openapi_extra=body_schema(WebhookParameters))
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[NewWebhook], refusals.WEBHOOK_LIMIT, refusals.REGISTRATION_NEEDED, *_WRONG_ADDRESS, status=201)
+    @documented(Data[NewWebhook], errors.WEBHOOK_LIMIT, errors.REGISTRATION_NEEDED, *_WRONG_ADDRESS, status=201)
     async def create_webhook(parameters: Annotated[WebhookParameters, Depends(body_of(WebhookParameters))]) -> Response:
         """Create a webhook endpoint, which is notified when your jobs end.
 
@@ -147,34 +147,38 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
         Data[Delivery],
-        refusals.DELIVERY_NOT_FOUND,
-        refusals.WEBHOOK_DISABLED,
-        refusals.DELIVERY_UNDERWAY,
+        errors.DELIVERY_NOT_FOUND,
+        errors.WEBHOOK_DISABLED,
+        errors.DELIVERY_UNDERWAY,
         status=202,
     )
     async def replay_delivery(delivery_id: DeliveryId) -> Response:
         """Send a message again, with the same message ID."""
-        request = pb.ReplayWebhookDeliveryRequest(webhook_delivery_id=require_uuid(delivery_id, "delivery"))
+        request = pb.ReplayWebhookDeliveryRequest(
+            webhook_delivery_id=require_uuid(delivery_id, errors.DELIVERY_NOT_FOUND)
+        )
         return data(_delivery_to_wire((await webhooks.ReplayWebhookDelivery(request)).delivery), 202)
 
     @router.get("/{webhook_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[Webhook], refusals.WEBHOOK_NOT_FOUND)
+    @documented(Data[Webhook], errors.WEBHOOK_NOT_FOUND)
     async def get_webhook(webhook_id: WebhookId) -> Response:
         """Get a webhook endpoint. ``failing_since`` is set while its deliveries fail."""
-        answer = await webhooks.GetWebhook(pb.GetWebhookRequest(webhook_id=require_uuid(webhook_id, "webhook")))
+        answer = await webhooks.GetWebhook(
+            pb.GetWebhookRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
+        )
         return data(_webhook_to_wire(answer.webhook))
 
     @router.patch("/{webhook_id}", openapi_extra=body_schema(WebhookChanges))
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[Webhook], refusals.WEBHOOK_NOT_FOUND, *_WRONG_ADDRESS)
+    @documented(Data[Webhook], errors.WEBHOOK_NOT_FOUND, *_WRONG_ADDRESS)
     async def update_webhook(
         webhook_id: WebhookId, changes: Annotated[WebhookChanges, Depends(body_of(WebhookChanges))]
     ) -> Response:
         """Change, disable or enable a webhook endpoint."""
         answer = await webhooks.UpdateWebhook(
             pb.UpdateWebhookRequest(
-                webhook_id=require_uuid(webhook_id, "webhook"),
+                webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND),
                 url=changes.url,
                 events=changes.events or [],
                 description=changes.description,
@@ -185,21 +189,23 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/{webhook_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(None, refusals.WEBHOOK_NOT_FOUND, status=204)
+    @documented(None, errors.WEBHOOK_NOT_FOUND, status=204)
     async def delete_webhook(webhook_id: WebhookId) -> Response:
         """Delete a webhook endpoint and its delivery log."""
-        await webhooks.DeleteWebhook(pb.DeleteWebhookRequest(webhook_id=require_uuid(webhook_id, "webhook")))
+        await webhooks.DeleteWebhook(
+            pb.DeleteWebhookRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
+        )
         return Response(status_code=204)
 
     @router.post("/{webhook_id}/secret")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[RotatedWebhook], refusals.WEBHOOK_NOT_FOUND)
+    @documented(Data[RotatedWebhook], errors.WEBHOOK_NOT_FOUND)
     async def rotate_webhook_secret(webhook_id: WebhookId) -> Response:
         """Replace the signing secret of an endpoint. The new secret is returned only once.
 
         For 24 hours, messages are signed with both the old and the new secret.
         """
-        request = pb.RotateWebhookSecretRequest(webhook_id=require_uuid(webhook_id, "webhook"))
+        request = pb.RotateWebhookSecretRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
         rotated = await webhooks.RotateWebhookSecret(request)
         body: RotatedWebhook = {
             **_webhook_to_wire(rotated.webhook),
@@ -210,20 +216,22 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/{webhook_id}/test")
     @access(Access.ACCOUNT, RateClass.HEAVY)
-    @documented(Data[Delivery], refusals.WEBHOOK_NOT_FOUND, refusals.WEBHOOK_DISABLED, status=202)
+    @documented(Data[Delivery], errors.WEBHOOK_NOT_FOUND, errors.WEBHOOK_DISABLED, status=202)
     async def test_webhook(webhook_id: WebhookId) -> Response:
         """Send a ``ping`` event to an endpoint."""
-        answer = await webhooks.TestWebhook(pb.TestWebhookRequest(webhook_id=require_uuid(webhook_id, "webhook")))
+        answer = await webhooks.TestWebhook(
+            pb.TestWebhookRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
+        )
         return data(_delivery_to_wire(answer.delivery), 202)
 
     @router.get("/{webhook_id}/deliveries")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Page[list[Delivery]], refusals.WEBHOOK_NOT_FOUND, refusals.VALIDATION_ERROR)
+    @documented(Page[list[Delivery]], errors.WEBHOOK_NOT_FOUND, errors.VALIDATION_ERROR)
     async def list_deliveries(webhook_id: WebhookId, page: PageNumber = 1, page_size: PageSize = 20) -> Response:
         """List the deliveries of an endpoint, newest first."""
         answer = await webhooks.ListWebhookDeliveries(
             pb.ListWebhookDeliveriesRequest(
-                webhook_id=require_uuid(webhook_id, "webhook"), page=page, page_size=page_size
+                webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND), page=page, page_size=page_size
             )
         )
         return listing(

@@ -11,9 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.separation.v1 import separation_service_pb2 as separation_pb
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from kit import errors
 from kit.errors import AppError, Code
 from kit.pipeline import PIPELINE_STAGES
 from services.gateway.clients import Gateway
@@ -30,26 +30,14 @@ from services.gateway.http.archives import Member, archive_response
 from services.gateway.http.files import blob_response
 from services.gateway.http.health import UNHEALTHY, HealthReport
 from services.gateway.http.parameters import IdempotencyKey, JobId, require_uuid
-from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.http.uploads import UploadPolicy
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import BINARY, documented, file_responses, route_doc
 
 JobView = Callable[[library_pb.GetJobResponse], Response]
 """Returns the response of ``GET /job/{id}`` for one kind of job."""
 
 _API_VERSION = "1.0.0"
-_NO_JOB = Problem(404, "JOB_NOT_FOUND", "Job not found")
-_NO_TRACK = Problem(404, "TRACK_NOT_FOUND", "Track not found")
-_NO_OUTPUTS = Problem(404, "NO_OUTPUTS", "The job is not complete")
-_NO_FILENAME = Problem(400, "NO_FILENAME", "No filename provided")
-_UNREADABLE = Problem(
-    400,
-    "AUDIO_UNREADABLE",
-    "This is not a supported audio file. The supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska.",
-)
-_UNSUPPORTED = Problem(500, "FORMAT_UNSUPPORTED", "Unsupported audio format:.txt")
 _FORMATS = ("wav", "mp3", "flac", "ogg")
 _MAX_FILE_MB = 500
 _ENGINE_HEADERS = ("X-Soundwright-Engine", "X-Soundwright-Model", "X-Soundwright-Degraded")
@@ -130,7 +118,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
     async def pipeline_job(job_id: str, message: str) -> job_pb2.Job:
         job: job_pb2.Job = (await _find_job(gateway, job_id, message)).job
         if job.kind != job_pb2.JOB_KIND_PIPELINE:
-            raise HTTPException(404, message)
+            raise errors.JOB_NOT_FOUND(message)
         return job
 
     @router.get("/config")
@@ -149,14 +137,21 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
 
     @router.post("/process", openapi_extra=_UPLOAD_BODY)
     @access(Access.OPEN, RateClass.POLLING)  # the contract has no limit; that of unfinished jobs applies
-    @documented(PipelineJob, refusals.TOO_MANY_PENDING, refusals.QUEUE_FULL, _NO_FILENAME, _UNREADABLE, _UNSUPPORTED)
+    @documented(
+        PipelineJob,
+        errors.TOO_MANY_PENDING,
+        errors.QUEUE_FULL,
+        errors.NO_FILENAME,
+        errors.AUDIO_UNREADABLE,
+        errors.FORMAT_UNSUPPORTED,
+    )
     async def process(request: Request, idempotency_key: IdempotencyKey) -> Response:
         """Upload a file and start a job. The job runs the four stages; poll `GET /job/{job_id}` for its status."""
         try:
             track, _ = await gateway.uploads.receive(request, policy)
-        except HTTPException as error:
+        except AppError as error:
             # The contract treats a body of another type as a form without a file.
-            raise _missing_file() if error.status_code == 415 else error from None
+            raise _missing_file() if error.code is Code.UNSUPPORTED_MEDIA_TYPE else error from None
         try:
             answer = await clients.separation.CreatePipelineJob(
                 separation_pb.CreatePipelineJobRequest(track_id=track.id, idempotency_key=idempotency_key)
@@ -170,43 +165,41 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
 
     @router.get("/job/{job_id}")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(_response_model(views.values()), _NO_JOB, headers=_ENGINE_HEADERS)
+    @documented(_response_model(views.values()), errors.JOB_NOT_FOUND, headers=_ENGINE_HEADERS)
     async def get_job_by_kind(job_id: JobId) -> Response:
         """Get a job. Returns its status, its stages and, once it is completed, its outputs."""
         answer = await _find_job(gateway, job_id, "Job not found", with_position=True)
         if answer.job.kind not in views:
-            raise HTTPException(404, "Job not found")
+            raise errors.JOB_NOT_FOUND("Job not found")
         return views[answer.job.kind](answer)
 
     @router.get("/job/{job_id}/outputs")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(Outputs, _NO_JOB)
+    @documented(Outputs, errors.JOB_NOT_FOUND)
     async def get_outputs(job_id: JobId) -> Response:
         """List the outputs of a job. The list is empty until the job is completed."""
         return JSONResponse(outputs_to_wire(await pipeline_job(job_id, "Job not found"), blobs))
 
     @router.get("/download/{job_id}/all")
     @access(Access.OPEN, RateClass.FILES)
-    @file_responses("application/zip", _NO_JOB, _NO_OUTPUTS, _NO_TRACK, ranges=False)
+    @file_responses("application/zip", errors.JOB_NOT_FOUND, errors.NO_OUTPUTS, errors.TRACK_NOT_FOUND, ranges=False)
     async def download_outputs(request: Request, job_id: JobId) -> Response:
         """Download all outputs of a completed job as a ZIP archive."""
         job = await pipeline_job(job_id, "Job not found")
         outputs = documented_outputs(job)
         if not outputs:
-            raise HTTPException(
-                404, "The job has no outputs" if job.HasField("finish_time") else "The job is not complete"
-            )
+            raise errors.NO_OUTPUTS("The job has no outputs" if job.HasField("finish_time") else "")
         members = []
         for output in outputs:
             info = await blobs.stat(output.blob_key)
             if info is None:
-                raise HTTPException(404, "Track not found")
+                raise errors.TRACK_NOT_FOUND("Track not found")
             members.append(Member(output.path, output.blob_key, info.size_bytes, info.modify_time))
         return archive_response(request, blobs, members, f"audio_tracks_{job.id}.zip")
 
     @router.get("/download/{job_id}/{track_name}")
     @access(Access.OPEN, RateClass.FILES)
-    @file_responses("audio/wav", _NO_TRACK, redirects=False)
+    @file_responses("audio/wav", errors.TRACK_NOT_FOUND, redirects=False)
     async def download_output(
         request: Request,
         job_id: JobId,
@@ -218,7 +211,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
         job = await pipeline_job(job_id, "Track not found")
         output = next((output for output in job.result.outputs if output.name == track_name), None)
         if output is None:
-            raise HTTPException(404, "Track not found")
+            raise errors.TRACK_NOT_FOUND("Track not found")
         return await blob_response(
             request,
             blobs,
@@ -245,14 +238,16 @@ async def _find_job(
     """Return a job of the caller.
 
     Raises:
-        HTTPException: 404 if there is no such job, or it belongs to another user.
+        AppError: ``JOB_NOT_FOUND`` if there is no such job, or it belongs to another user.
     """
     try:
-        request = library_pb.GetJobRequest(job_id=require_uuid(job_id, "job"), with_position=with_position)
+        request = library_pb.GetJobRequest(
+            job_id=require_uuid(job_id, errors.JOB_NOT_FOUND), with_position=with_position
+        )
         answer: library_pb.GetJobResponse = await gateway.clients.jobs.GetJob(request)
     except AppError as error:
         if error.code in (Code.NOT_FOUND, Code.PERMISSION_DENIED):
-            raise HTTPException(404, message) from None
+            raise errors.JOB_NOT_FOUND(message) from None
         raise
     return answer
 
@@ -260,11 +255,11 @@ async def _find_job(
 def _check_filename(filename: str) -> None:
     """Raise 400 for an empty filename and 500 for an unsupported extension, as the contract prescribes."""
     if not filename:
-        raise HTTPException(400, "No filename provided")
+        raise errors.NO_FILENAME()
     basename = filename.replace("\\", "/").rpartition("/")[2]
     suffix = f".{basename.rpartition('.')[2].lower()}" if "." in basename else ""
     if suffix.removeprefix(".") not in _FORMATS:
-        raise HTTPException(500, f"Unsupported audio format:{suffix}")
+        raise errors.FORMAT_UNSUPPORTED(suffix=suffix)
 
 
 def _missing_file() -> Exception:
@@ -274,4 +269,4 @@ def _missing_file() -> Exception:
 
 
 def _too_large(limit_bytes: int) -> Exception:
-    return HTTPException(413, f"File too large. The limit is {limit_bytes // 1024**2} MB.")
+    return errors.FILE_TOO_LARGE(f"File too large. The limit is {limit_bytes // 1024**2} MB.")

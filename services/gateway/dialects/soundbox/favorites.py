@@ -9,6 +9,7 @@ from pydantic import Field
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import user_scope
 from services.gateway.dialects.soundbox.params import (
@@ -29,7 +30,6 @@ from services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire
 from services.gateway.dialects.soundbox.shapes import Clip, Done, Paged, SpacedTime
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
 
@@ -69,7 +69,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/favorites")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(Paged[Favorite], refusals.USER_ID_NEEDED, refusals.USER_ID_FOREIGN)
+    @documented(Paged[Favorite], errors.USER_ID_NEEDED, errors.USER_ID_FOREIGN)
     async def list_favorites(
         user_id: UserId = "", page: PageNumber = 1, per_page: PageSize = 20, model: ModelFilter = ""
     ) -> Response:
@@ -84,7 +84,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/api/favorites/check", openapi_extra=json_body(IdsBody))
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(_FavoriteChecks, refusals.USER_ID_FOREIGN)
+    @documented(_FavoriteChecks, errors.USER_ID_FOREIGN)
     async def check_favorites(request: Request) -> Response:
         """Check favorites. Returns which of the given clips are favorites of the user."""
         values = await read_json(request)
@@ -98,7 +98,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/api/favorites/{gen_id}", openapi_extra=json_body(UserBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Favorited, refusals.USER_ID_FOREIGN, refusals.GENERATION_NOT_FOUND)
+    @documented(Favorited, errors.USER_ID_FOREIGN, errors.GENERATION_NOT_FOUND)
     async def add_favorite(request: Request, gen_id: ClipId) -> Response:
         """Add a favorite. Has no effect if the clip is already a favorite."""
         values = await read_json(request)
@@ -108,7 +108,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/api/favorites/{gen_id}", openapi_extra=json_body(UserBody, required=False))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Unfavorited, refusals.USER_ID_FOREIGN, refusals.GENERATION_NOT_FOUND)
+    @documented(Unfavorited, errors.USER_ID_FOREIGN, errors.GENERATION_NOT_FOUND)
     async def remove_favorite(request: Request, gen_id: ClipId) -> Response:
         """Remove a favorite. Has no effect if the clip is not a favorite."""
         values = await read_json(request)

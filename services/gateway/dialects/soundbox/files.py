@@ -12,17 +12,17 @@ from soundwright.library.v1 import job_pb2
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.library import find_clip
-from services.gateway.dialects.soundbox.params import AudioName, ClipId, ImageName, PixelFrames, bad_request
+from services.gateway.dialects.soundbox.params import AudioName, ClipId, ImageName, PixelFrames
 from services.gateway.dialects.soundbox.serializers import clip_id, slug
 from services.gateway.file_paths import hex_id
 from services.gateway.http.access import Access, access
 from services.gateway.http.files import blob_response
 from services.gateway.http.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented, file_responses
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
@@ -35,7 +35,7 @@ def clip_id_of_file(filename: str, suffix: str) -> str:
         AppError: 400 for an invalid filename; ``GENERATION_NOT_FOUND`` if it does not contain the ID of a clip.
     """
     if not _NAME.fullmatch(filename) or ".." in filename or not filename.endswith(suffix):
-        raise bad_request("Invalid filename")
+        raise errors.FILENAME_INVALID()
     return clip_id(filename.removesuffix(suffix))
 
 
@@ -45,7 +45,7 @@ class SpectrogramName(TypedDict):
     spectrogram: Annotated[str, Field(examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.png"])]
 
 
-_REFUSALS = (refusals.FILENAME_INVALID, refusals.GENERATION_NOT_FOUND)
+_REFUSALS = (errors.FILENAME_INVALID, errors.GENERATION_NOT_FOUND)
 
 
 def file_routes(gateway: Gateway) -> APIRouter:
@@ -55,7 +55,7 @@ def file_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/audio/{filename}")
     @access(Access.OPEN, RateClass.FILES)
-    @file_responses("audio/wav", *_REFUSALS, refusals.FILE_NOT_FOUND)
+    @file_responses("audio/wav", *_REFUSALS, errors.FILE_NOT_FOUND)
     async def get_audio(request: Request, filename: AudioName) -> Response:
         """Play a clip. Returns the WAV file, or the requested range of it, for playback in a browser."""
         clip = await find_clip(clients, clip_id_of_file(filename, ".wav"))
@@ -72,7 +72,7 @@ def file_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/download/{filename}")
     @access(Access.OPEN, RateClass.FILES)
-    @file_responses("audio/wav", *_REFUSALS, refusals.FILE_NOT_FOUND)
+    @file_responses("audio/wav", *_REFUSALS, errors.FILE_NOT_FOUND)
     async def download_audio(request: Request, filename: AudioName) -> Response:
         """Download a clip. Returns the WAV file with a filename derived from the prompt."""
         clip = await find_clip(clients, clip_id_of_file(filename, ".wav"))
@@ -83,9 +83,9 @@ def file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.OPEN, RateClass.FILES)
     @file_responses(
         "application/octet-stream",
-        refusals.GENERATION_NOT_FOUND,
-        refusals.FILE_NOT_FOUND,
-        refusals.TOO_MANY_CONVERSIONS,
+        errors.GENERATION_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
+        errors.TOO_MANY_CONVERSIONS,
         redirects=False,
     )
     async def get_clip_waveform(
@@ -103,12 +103,12 @@ def file_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/spectrogram/{filename}")
     @access(Access.OPEN, RateClass.FILES)
-    @file_responses("image/png", *_REFUSALS, refusals.FILE_NOT_FOUND)
+    @file_responses("image/png", *_REFUSALS, errors.FILE_NOT_FOUND)
     async def get_spectrogram(request: Request, filename: ImageName) -> Response:
         """Get the spectrogram of a clip. Returns a PNG image."""
         clip = await find_clip(clients, clip_id_of_file(filename, ".png"))
         if not clip.spectrogram_blob_key:
-            raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "This clip has no spectrogram yet.")
+            raise errors.FILE_NOT_FOUND("This clip has no spectrogram yet.")
         return await blob_response(
             request,
             blobs,
@@ -120,7 +120,7 @@ def file_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/generate-spectrogram/{audio_filename}")
     @access(Access.OPEN, RateClass.FILES)
-    @documented(SpectrogramName, refusals.FILENAME_INVALID, refusals.AUDIO_FILE_NOT_FOUND, refusals.SPECTROGRAM_FAILED)
+    @documented(SpectrogramName, errors.FILENAME_INVALID, errors.AUDIO_FILE_NOT_FOUND, errors.SPECTROGRAM_FAILED)
     async def generate_spectrogram(audio_filename: AudioName) -> Response:
         """Create the spectrogram of a clip. Has no effect if the spectrogram exists."""
         try:
@@ -130,9 +130,9 @@ def file_routes(gateway: Gateway) -> APIRouter:
             )
         except AppError as error:
             if error.code is Code.NOT_FOUND:
-                raise AppError(Code.NOT_FOUND, "AUDIO_FILE_NOT_FOUND", "Audio file not found") from None
+                raise errors.AUDIO_FILE_NOT_FOUND() from None
             if error.code is Code.INTERNAL:
-                raise AppError(Code.INTERNAL, "SPECTROGRAM_FAILED", "Failed to generate spectrogram") from None
+                raise errors.SPECTROGRAM_FAILED() from None
             raise
         return JSONResponse({"spectrogram": f"{hex_id(identifier)}.png"})
 

@@ -12,6 +12,7 @@ from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import JSONResponse, Response
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.dialect import SuccessRoute
@@ -23,7 +24,6 @@ from services.gateway.dialects.soundbox.params import (
     Number,
     Text,
     UserBody,
-    bad_request,
     json_body,
     read_json,
     user_id_of,
@@ -35,7 +35,6 @@ from services.gateway.file_paths import hex_id
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import IdempotencyKey, require_uuid
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
 _PRIORITIES = ("admin", "premium", "standard", "free")
@@ -44,12 +43,12 @@ _SEED_LIMIT = 2**63
 """Seeds are sent as signed 64-bit integers."""
 _LIMITS = frozenset({"TOO_MANY_PENDING", "HOURLY_LIMIT", "QUEUE_FULL"})
 _REFUSALS = (
-    refusals.USER_ID_FOREIGN,
-    refusals.GENERATION_NOT_FOUND,
-    refusals.TOO_MANY_PENDING,
-    refusals.HOURLY_LIMIT,
-    refusals.QUEUE_FULL,
-    refusals.MODEL_UNAVAILABLE,
+    errors.USER_ID_FOREIGN,
+    errors.GENERATION_NOT_FOUND,
+    errors.TOO_MANY_PENDING,
+    errors.HOURLY_LIMIT,
+    errors.QUEUE_FULL,
+    errors.MODEL_UNAVAILABLE,
 )
 
 
@@ -104,21 +103,21 @@ class GenerateBody(UserBody):
     @classmethod
     def _check_prompt(cls, value: str) -> str:
         if not value:
-            raise bad_request("Prompt is required")
+            raise errors.BAD_REQUEST("Prompt is required")
         return value
 
     @field_validator("duration")
     @classmethod
     def _check_duration(cls, value: float) -> float:
         if value < 1:
-            raise bad_request("duration must be at least 1")
+            raise errors.BAD_REQUEST("duration must be at least 1")
         return value
 
     @field_validator("model", mode="before")
     @classmethod
     def _check_model(cls, value: object) -> object:
         if value is not None and value not in MODELS:
-            raise bad_request("Invalid model type")
+            raise errors.MODEL_INVALID()
         return value
 
     @field_validator("loop", mode="before")
@@ -136,7 +135,7 @@ class GenerateBody(UserBody):
     def _check_range(cls, value: int, info: ValidationInfo) -> int:
         low, high = (-1, _SEED_LIMIT - 1) if info.field_name == "seed" else (1, _MAX_VARIATIONS)
         if not low <= value <= high:
-            raise bad_request(f"{info.field_name} must be from {low} to {high}")
+            raise errors.BAD_REQUEST(f"{info.field_name} must be from {low} to {high}")
         return value
 
 
@@ -170,17 +169,12 @@ def generate_routes(gateway: Gateway) -> APIRouter:
             try:
                 answer = await clients.generation.CreateJobs(job_request)
             except AppError as error:
-                raise _with_limits(error) from None
+                if error.reason in _LIMITS:
+                    error.meta["details"] = dict(error.meta)
+                raise
         return JSONResponse(_accepted(answer))
 
     return router
-
-
-def _with_limits(error: AppError) -> AppError:
-    """Return ``error`` with the values of an exceeded limit as details."""
-    if error.reason not in _LIMITS:
-        return error
-    return AppError(error.code, error.reason, error.message, {**error.meta, "details": error.meta})
 
 
 def _accepted(answer: pb.CreateJobsResponse) -> Accepted:
@@ -206,13 +200,13 @@ def job_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/job/{job_id}")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(ClipJob, refusals.JOB_NOT_FOUND)
+    @documented(ClipJob, errors.JOB_NOT_FOUND)
     async def get_clip_job(job_id: ClipId) -> Response:
         """Get a generation job. Cancelled jobs and jobs of other users return 404."""
         try:
             return job_view(await find_job(gateway, job_id))
         except AppError as error:
-            raise _job_not_found() if error.code is Code.PERMISSION_DENIED else error from None
+            raise errors.JOB_NOT_FOUND("Job not found") if error.code is Code.PERMISSION_DENIED else error from None
 
     return router
 
@@ -223,10 +217,10 @@ async def find_job(gateway: Gateway, job_id: str) -> library_pb.GetJobResponse:
     Raises:
         AppError: ``JOB_NOT_FOUND``, also for cancelled jobs; ``ACCESS_DENIED``.
     """
-    request = library_pb.GetJobRequest(job_id=require_uuid(job_id, "job"), with_position=True)
+    request = library_pb.GetJobRequest(job_id=require_uuid(job_id, errors.JOB_NOT_FOUND), with_position=True)
     answer: library_pb.GetJobResponse = await gateway.clients.jobs.GetJob(request)
     if answer.job.kind != job_pb2.JOB_KIND_GENERATION or answer.job.state == job_pb2.JOB_STATE_CANCELLED:
-        raise _job_not_found()
+        raise errors.JOB_NOT_FOUND("Job not found")
     return answer
 
 
@@ -234,9 +228,5 @@ async def find_job(gateway: Gateway, job_id: str) -> library_pb.GetJobResponse:
 def job_view(answer: library_pb.GetJobResponse) -> Response:
     """Return the response of ``GET /job/{job_id}`` for a generation job."""
     if answer.job.state == job_pb2.JOB_STATE_CANCELLED:
-        raise _job_not_found()
+        raise errors.JOB_NOT_FOUND("Job not found")
     return JSONResponse(job_to_wire(answer))
-
-
-def _job_not_found() -> AppError:
-    return AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "Job not found")

@@ -7,9 +7,8 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.security.identity import ADDRESS_PREFIX, ANONYMOUS_PREFIX, Principal, principal_scope, require_principal
-from services.gateway.dialects.soundbox.params import bad_request
 
 _ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -31,13 +30,11 @@ def user_scope(user_id: str, *, required: bool = False) -> Iterator[Principal]:
     principal = require_principal()
     if principal.is_anonymous:
         if required and not user_id:
-            raise bad_request("user_id required")
+            raise errors.USER_ID_NEEDED()
         if user_id:
             principal = dataclasses.replace(principal, id=ANONYMOUS_PREFIX + user_id)
     elif user_id and user_id != principal.id:
-        raise AppError(
-            Code.PERMISSION_DENIED, "USER_ID_FOREIGN", "user_id must be the ID of your account, or be omitted."
-        )
+        raise errors.USER_ID_FOREIGN()
     with principal_scope(principal):
         yield principal
 

@@ -12,6 +12,7 @@ from soundwright.library.v1 import generation_pb2
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.soundbox.identity import owner_ids, user_scope
@@ -30,7 +31,6 @@ from services.gateway.dialects.soundbox.params import (
     SearchText,
     UserBody,
     UserId,
-    bad_request,
     json_body,
     read_json,
     user_id_of,
@@ -45,7 +45,6 @@ from services.gateway.dialects.soundbox.serializers import (
 from services.gateway.dialects.soundbox.shapes import Clip, ClipPage, Done, HistoryEntry
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import EXTRA_FIELDS, documented
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
@@ -160,14 +159,14 @@ def library_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/library/{gen_id}")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(Clip, refusals.GENERATION_NOT_FOUND)
+    @documented(Clip, errors.GENERATION_NOT_FOUND)
     async def get_clip(gen_id: ClipId) -> Response:
         """Get a clip."""
         return JSONResponse(clip_to_wire(await find_clip(clients, gen_id)))
 
     @router.delete("/api/library/{gen_id}", openapi_extra=json_body(UserBody, required=False))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Done, refusals.GENERATION_NOT_OWNED, refusals.USER_ID_FOREIGN, refusals.GENERATION_NOT_FOUND)
+    @documented(Done, errors.GENERATION_NOT_OWNED, errors.USER_ID_FOREIGN, errors.GENERATION_NOT_FOUND)
     async def delete_clip(request: Request, gen_id: ClipId) -> Response:
         """Delete a clip. Also deletes its files and votes, and removes it from playlists. Only the owner and administrators can
         delete a clip."""
@@ -178,13 +177,13 @@ def library_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/categories/{model}")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(Categories, refusals.MODEL_INVALID)
+    @documented(Categories, errors.MODEL_INVALID)
     async def list_categories(
         model: Annotated[str, Path(description=f"The model: {', '.join(MODELS)}.", examples=["music"])],
     ) -> Response:
         """List the categories of a model. Returns their names and numbers of clips."""
         if model not in MODELS:
-            raise bad_request("Invalid model type")
+            raise errors.MODEL_INVALID()
         family = model.removeprefix("magnet-")
         names = (await catalog.ListCategories(pb.ListCategoriesRequest(model=family))).names
         counts = (await catalog.CountCategories(pb.CountCategoriesRequest(model=family))).counts

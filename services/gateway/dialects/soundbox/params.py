@@ -22,9 +22,9 @@ from pydantic import (
     ValidationInfo,
 )
 from pydantic_core import core_schema
-from starlette.exceptions import HTTPException
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from services.gateway.dialects.soundbox.model_names import MODELS
 from services.gateway.http.parameters import body_schema, json_object, limited_body, require_uuid
 from services.gateway.http.playback import PIXEL_FRAMES
@@ -38,11 +38,6 @@ _PIXEL_FRAMES_LIMIT = 1 << 24
 _INVISIBLE = "\n\t\u200c\u200d"  # some scripts and emoji need the zero-width joiners
 _KEYWORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 M = TypeVar("M", bound=BaseModel)
-
-
-def bad_request(sentence: str) -> AppError:
-    """Return the error for an invalid parameter."""
-    return AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", sentence)
 
 
 def clean(text: str, limit: int | None = None) -> str:
@@ -180,14 +175,14 @@ async def read_json(request: Request) -> dict[str, Any]:
 
     Raises:
         AppError: ``BAD_REQUEST`` if the body is not a JSON object; ``TOO_LARGE``.
-        HTTPException: 415 for another content type.
+        AppError: ``UNSUPPORTED_MEDIA_TYPE``.
     """
     body = await limited_body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not body:
         return {}
     if kind != "application/json" and not kind.endswith("+json"):
-        raise HTTPException(415, "Content-Type must be application/json")
+        raise errors.UNSUPPORTED_MEDIA_TYPE("Content-Type must be application/json")
     return json_object(body)
 
 
@@ -201,7 +196,7 @@ def user_id_of(request: Request, values: Mapping[str, Any]) -> str:
     if value is None:
         value = request.query_params.get("user_id", "")
     if not isinstance(value, str):
-        raise bad_request("user_id must be a string")
+        raise errors.BAD_REQUEST("user_id must be a string")
     return normalize_user_id(value)
 
 
@@ -215,11 +210,11 @@ def validate_body(model: type[M], values: Mapping[str, Any]) -> M:
         return model.model_validate(values)
     except ValidationError as error:
         field, texts = next(iter(details_of(error).items()))
-        raise bad_request(f"{field} {texts[0]}") from None
+        raise errors.BAD_REQUEST(f"{field} {texts[0]}") from None
 
 
 def _invalid(info: ValidationInfo, what: str) -> AppError:
-    return bad_request(f"{info.field_name} {what}")
+    return errors.BAD_REQUEST(f"{info.field_name} {what}")
 
 
 def _read_text(value: object, info: ValidationInfo) -> str:
@@ -268,7 +263,7 @@ def valid_ids(names: Iterable[str]) -> dict[str, str]:
     ids = {}
     for name in names:
         with contextlib.suppress(AppError):
-            ids[name] = require_uuid(name, "generation")
+            ids[name] = require_uuid(name, errors.GENERATION_NOT_FOUND)
     return ids
 
 

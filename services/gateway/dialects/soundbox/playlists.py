@@ -11,6 +11,7 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import public_user_id, user_scope
@@ -21,7 +22,6 @@ from services.gateway.dialects.soundbox.params import (
     Text,
     UserBody,
     UserId,
-    bad_request,
     json_body,
     read_json,
     user_id_of,
@@ -31,7 +31,6 @@ from services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire
 from services.gateway.dialects.soundbox.shapes import Clip, Done, Playlist, SpacedTime
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
 _ID = re.compile(r"pl_[0-9a-f]{12}")
@@ -39,7 +38,7 @@ _NAME_LIMIT = 100
 _DESCRIPTION_LIMIT = 500
 _ENTRY_LIMIT = 500
 _DONE: Done = {"success": True}
-_REFUSALS = (refusals.USER_ID_FOREIGN, refusals.PLAYLIST_NOT_FOUND)
+_REFUSALS = (errors.USER_ID_FOREIGN, errors.PLAYLIST_NOT_FOUND)
 
 
 class PlaylistBody(UserBody):
@@ -60,21 +59,21 @@ class PlaylistBody(UserBody):
     @classmethod
     def _check_name(cls, value: str | None) -> str | None:
         if value is not None and not 1 <= len(value) <= _NAME_LIMIT:
-            raise bad_request(f"name must have 1 to {_NAME_LIMIT} characters")
+            raise errors.BAD_REQUEST(f"name must have 1 to {_NAME_LIMIT} characters")
         return value
 
     @field_validator("description")
     @classmethod
     def _check_description(cls, value: str | None) -> str | None:
         if value is not None and len(value) > _DESCRIPTION_LIMIT:
-            raise bad_request(f"description must have at most {_DESCRIPTION_LIMIT} characters")
+            raise errors.BAD_REQUEST(f"description must have at most {_DESCRIPTION_LIMIT} characters")
         return value
 
     @field_validator("is_public", mode="before")
     @classmethod
     def _check_is_public(cls, value: object) -> object:
         if value is not None and not isinstance(value, bool) and value not in (0, 1):
-            raise bad_request("is_public must be true or false")
+            raise errors.BAD_REQUEST("is_public must be true or false")
         return value
 
 
@@ -102,9 +101,9 @@ class OrderBody(UserBody):
     @classmethod
     def _check_order(cls, value: object) -> list[str]:
         if not isinstance(value, list) or len(value) > _ENTRY_LIMIT:
-            raise bad_request(f"track_order must be a list with max {_ENTRY_LIMIT} items")
+            raise errors.BAD_REQUEST(f"track_order must be a list with max {_ENTRY_LIMIT} items")
         if not all(isinstance(item, str) for item in value):
-            raise bad_request("track_order must be a list of strings")
+            raise errors.BAD_REQUEST("track_order must be a list of strings")
         return value
 
 
@@ -157,14 +156,14 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("", openapi_extra=json_body(PlaylistBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(SavedPlaylist, refusals.USER_ID_FOREIGN, refusals.TOO_MANY_PLAYLISTS, status=201)
+    @documented(SavedPlaylist, errors.USER_ID_FOREIGN, errors.TOO_MANY_PLAYLISTS, status=201)
     async def create_playlist(request: Request) -> Response:
         """Create a playlist."""
         values = await read_json(request)
         with user_scope(user_id_of(request, values)):
             given = validate_body(PlaylistBody, values)
             if given.name is None:
-                raise bad_request("name is required")
+                raise errors.BAD_REQUEST("name is required")
             answer = await catalog.CreatePlaylist(
                 pb.CreatePlaylistRequest(
                     name=given.name, description=given.description or "", is_public=bool(given.is_public)
@@ -174,7 +173,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(PlaylistList, refusals.USER_ID_FOREIGN)
+    @documented(PlaylistList, errors.USER_ID_FOREIGN)
     async def list_playlists(user_id: UserId = "") -> Response:
         """List playlists of the user. The newest come first."""
         with user_scope(user_id):
@@ -229,14 +228,14 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/{playlist_id}/tracks", openapi_extra=json_body(EntryBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Placed, *_REFUSALS, refusals.GENERATION_NOT_FOUND, refusals.PLAYLIST_FULL)
+    @documented(Placed, *_REFUSALS, errors.GENERATION_NOT_FOUND, errors.PLAYLIST_FULL)
     async def add_to_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Add a clip to the end of a playlist."""
         values = await read_json(request)
         with user_scope(user_id_of(request, values)):
             given = validate_body(EntryBody, values)
             if not given.generation_id:
-                raise bad_request("generation_id is required")
+                raise errors.BAD_REQUEST("generation_id is required")
             entry = pb.AddToPlaylistRequest(
                 playlist_id=_checked_id(playlist_id), generation_id=clip_id(given.generation_id)
             )
@@ -244,12 +243,12 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
                 answer = await _call(catalog.AddToPlaylist, entry)
             except AppError as error:
                 is_duplicate = error.reason == "ALREADY_IN_PLAYLIST"
-                raise bad_request("Track already in playlist") if is_duplicate else error from None
+                raise errors.BAD_REQUEST("Track already in playlist") if is_duplicate else error from None
         return JSONResponse({**_DONE, "position": answer.position})
 
     @router.delete("/{playlist_id}/tracks/{gen_id}", openapi_extra=json_body(UserBody, required=False))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Done, *_REFUSALS, refusals.NOT_IN_PLAYLIST)
+    @documented(Done, *_REFUSALS, errors.NOT_IN_PLAYLIST)
     async def remove_from_playlist(request: Request, playlist_id: PlaylistId, gen_id: ClipId) -> Response:
         """Remove a clip from a playlist."""
         values = await read_json(request)
@@ -260,7 +259,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
 
     @router.put("/{playlist_id}/reorder", openapi_extra=json_body(OrderBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Done, *_REFUSALS, refusals.GENERATION_NOT_FOUND)
+    @documented(Done, *_REFUSALS, errors.GENERATION_NOT_FOUND)
     async def reorder_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Reorder the clips of a playlist."""
         values = await read_json(request)
@@ -278,7 +277,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
 def _checked_id(playlist_id: str) -> str:
     """Return ``playlist_id``. Raise ``PLAYLIST_NOT_FOUND`` if it is malformed."""
     if not _ID.fullmatch(playlist_id):
-        raise _playlist_not_found()
+        raise errors.PLAYLIST_NOT_FOUND("Playlist not found")
     return playlist_id
 
 
@@ -287,11 +286,9 @@ async def _call(method: Any, request: Any) -> Any:
     try:
         return await method(request)
     except AppError as error:
-        raise _playlist_not_found() if error.code is Code.PERMISSION_DENIED else error from None
-
-
-def _playlist_not_found() -> AppError:
-    return AppError(Code.NOT_FOUND, "PLAYLIST_NOT_FOUND", "Playlist not found")
+        raise (
+            errors.PLAYLIST_NOT_FOUND("Playlist not found") if error.code is Code.PERMISSION_DENIED else error
+        ) from None
 
 
 def _playlist(playlist: pb.Playlist) -> Playlist:

@@ -11,6 +11,7 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import user_scope
 from services.gateway.dialects.soundbox.params import (
@@ -29,7 +30,6 @@ from services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire
 from services.gateway.dialects.soundbox.shapes import Clip, Count, Done, SpacedTime
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
 _NAME_LIMIT = 50
@@ -123,7 +123,7 @@ def play_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/api/track/{gen_id}/play", openapi_extra=json_body(PlayBody, required=False))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Played, refusals.USER_ID_FOREIGN, refusals.GENERATION_NOT_FOUND)
+    @documented(Played, errors.USER_ID_FOREIGN, errors.GENERATION_NOT_FOUND)
     async def record_play(request: Request, gen_id: ClipId) -> Response:
         """Record a play of a clip. Returns the play counts of the clip."""
         values = await read_json(request)
@@ -140,7 +140,7 @@ def play_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/track/{gen_id}/stats")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(PlayStats, refusals.GENERATION_NOT_FOUND)
+    @documented(PlayStats, errors.GENERATION_NOT_FOUND)
     async def get_play_stats(gen_id: ClipId) -> Response:
         """Get play statistics of a clip. Returns the counts in total, by source and by day."""
         answer = await catalog.GetPlayStats(pb.GetPlayStatsRequest(generation_id=clip_id(gen_id)))
@@ -170,7 +170,7 @@ def play_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/history/plays")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(History[Play], refusals.USER_ID_FOREIGN)
+    @documented(History[Play], errors.USER_ID_FOREIGN)
     async def own_plays(user_id: UserId = "", limit: Limit50 = 50, offset: Offset = 0) -> Response:
         """List plays of the user. The most recent come first."""
         with user_scope(user_id):
@@ -187,7 +187,7 @@ def play_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/history/votes")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(History[Vote], refusals.USER_ID_FOREIGN)
+    @documented(History[Vote], errors.USER_ID_FOREIGN)
     async def own_votes(user_id: UserId = "", limit: Limit50 = 50, offset: Offset = 0) -> Response:
         """List votes of the user. The most recent come first."""
         with user_scope(user_id):

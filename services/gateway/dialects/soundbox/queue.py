@@ -11,6 +11,7 @@ from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import JSONResponse, Response
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.generate import find_job
@@ -19,7 +20,6 @@ from services.gateway.dialects.soundbox.model_names import MODELS
 from services.gateway.dialects.soundbox.params import (
     ClipId,
     UserBody,
-    bad_request,
     json_body,
     read_json,
     user_id_of,
@@ -45,7 +45,6 @@ from services.gateway.dialects.soundbox.shapes import (
 from services.gateway.file_paths import hex_id
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
 _STATUS_SECONDS = 3.0
@@ -131,7 +130,7 @@ def queue_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/api/queue/{job_id}/cancel", openapi_extra=json_body(UserBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(CancelledClip, refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    @documented(CancelledClip, errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def cancel_clip_job(request: Request, job_id: ClipId) -> Response:
         """Cancel a queued job. Only the owner can cancel it; running jobs cannot be cancelled."""
         values = await read_json(request)
@@ -139,23 +138,19 @@ def queue_routes(gateway: Gateway) -> APIRouter:
             try:
                 job = (await find_job(gateway, job_id)).job
                 if job.owner_id != principal.id:
-                    raise _not_authorized()
+                    raise errors.ACCESS_DENIED("Not authorized to cancel this job")
                 if job.state == job_pb2.JOB_STATE_RUNNING:
-                    raise bad_request("Cannot cancel a job that is already processing")
+                    raise errors.BAD_REQUEST("Cannot cancel a job that is already processing")
                 if job.state != job_pb2.JOB_STATE_QUEUED:
-                    raise bad_request("Job is not in queue")
+                    raise errors.BAD_REQUEST("Job is not in queue")
                 await clients.jobs.CancelJob(library_pb.CancelJobRequest(job_id=job.id))
             except AppError as error:
                 if error.code is Code.PERMISSION_DENIED:
-                    raise _not_authorized() from None
-                raise bad_request("Job is not in queue") if error.code is Code.CONFLICT else error from None
+                    raise errors.ACCESS_DENIED("Not authorized to cancel this job") from None
+                raise errors.BAD_REQUEST("Job is not in queue") if error.code is Code.CONFLICT else error from None
         return JSONResponse({"success": True, "message": "Job cancelled"})
 
     return router
-
-
-def _not_authorized() -> AppError:
-    return AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", "Not authorized to cancel this job")
 
 
 def _length(queue: library_pb.GetQueueResponse) -> int:

@@ -13,6 +13,7 @@ from soundwright.library.v1 import generation_pb2
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import user_scope
 from services.gateway.dialects.soundbox.params import (
@@ -24,7 +25,6 @@ from services.gateway.dialects.soundbox.params import (
     PlaylistId,
     SearchText,
     UserId,
-    bad_request,
     clean,
     valid_ids,
 )
@@ -34,7 +34,6 @@ from services.gateway.dialects.soundbox.serializers import clips_to_wire
 from services.gateway.dialects.soundbox.shapes import Clip, StationTracks, Tracks
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
 _WORDS_BY_STATION = {
@@ -168,7 +167,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/radio/favorites")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(StationTracks, refusals.USER_ID_NEEDED, refusals.USER_ID_FOREIGN)
+    @documented(StationTracks, errors.USER_ID_NEEDED, errors.USER_ID_FOREIGN)
     async def favorite_tracks(user_id: UserId = "", model: ModelFilter = "", count: Count10 = 10) -> Response:
         """Get random favorites of the user."""
         with user_scope(user_id, required=True):
@@ -195,7 +194,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/radio/playlist/{playlist_id}")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(PlaylistTracks, refusals.USER_ID_FOREIGN, refusals.PLAYLIST_NOT_FOUND)
+    @documented(PlaylistTracks, errors.USER_ID_FOREIGN, errors.PLAYLIST_NOT_FOUND)
     async def playlist_tracks(playlist_id: PlaylistId, user_id: UserId = "", shuffle: Shuffle = False) -> Response:
         """Get the clips of a playlist, in order or shuffled."""
         with user_scope(user_id):
@@ -207,7 +206,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/radio")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(Station, refusals.STATION_UNKNOWN, refusals.USER_ID_FOREIGN)
+    @documented(Station, errors.STATION_UNKNOWN, errors.USER_ID_FOREIGN)
     async def station_queue(
         station: Keyword = "shuffle", limit: Count10 = 10, model: ModelFilter = "", user_id: UserId = ""
     ) -> Response:
@@ -215,7 +214,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
         stations = [*_WORDS_BY_STATION, *_OTHER_STATIONS]
         name = station or "shuffle"
         if name not in stations:
-            raise bad_request(f"Unknown station. The stations are: {', '.join(stations)}")
+            raise errors.STATION_UNKNOWN(stations=", ".join(stations))
         with user_scope(user_id, required=name == "favorites"):
             clips = await selector.station(name, limit, model)
         return JSONResponse({"station": name, "queue": clips_to_wire(clips), "stations": stations})

@@ -11,6 +11,7 @@ from soundwright.generation.v1 import jobs_pb2
 from soundwright.library.v1 import generation_pb2, job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 
+from kit import errors
 from services.gateway.dialects.soundbox.identity import public_user_id
 from services.gateway.dialects.soundbox.shapes import (
     Clip,
@@ -47,7 +48,7 @@ def clip_id(value: str) -> str:
     Raises:
         AppError: ``GENERATION_NOT_FOUND`` if ``value`` is not an ID.
     """
-    return require_uuid(value, "generation")
+    return require_uuid(value, errors.GENERATION_NOT_FOUND)
 
 
 def time_to_wire(message: Any, name: str, separator: str = "T") -> str | None:

@@ -10,6 +10,7 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import user_scope
@@ -18,7 +19,6 @@ from services.gateway.dialects.soundbox.params import (
     Text,
     UserBody,
     UserId,
-    bad_request,
     json_body,
     read_json,
     user_id_of,
@@ -28,11 +28,10 @@ from services.gateway.dialects.soundbox.serializers import clip_id
 from services.gateway.dialects.soundbox.shapes import Count, Done
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
 _CATEGORY_LIMIT = 64
-_CLIENT_ERRORS = (Code.INVALID_ARGUMENT, Code.UNPROCESSABLE, Code.NOT_FOUND, Code.CONFLICT)
+_CLIENT_ERRORS = (Code.INVALID_ARGUMENT, Code.UNPROCESSABLE, Code.NOT_FOUND, Code.CONFLICT, Code.EXISTS)
 
 
 class TagBody(UserBody):
@@ -51,14 +50,14 @@ class TagBody(UserBody):
     @classmethod
     def _check_category(cls, value: str) -> str:
         if not value:
-            raise bad_request("Missing category")
+            raise errors.BAD_REQUEST("Missing category")
         return value[:_CATEGORY_LIMIT]
 
     @field_validator("action")
     @classmethod
     def _check_action(cls, value: str) -> str:
         if value not in ("", "add", "remove"):
-            raise bad_request('action must be "add" or "remove"')
+            raise errors.BAD_REQUEST('action must be "add" or "remove"')
         return value or "add"
 
 
@@ -104,7 +103,7 @@ def tag_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/api/library/{gen_id}/suggest-tag", openapi_extra=json_body(TagBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Suggested, refusals.USER_ID_FOREIGN)
+    @documented(Suggested, errors.USER_ID_FOREIGN)
     async def suggest_tag(request: Request, gen_id: ClipId) -> Response:
         """Suggest a category for a clip, or its removal. The suggestion is applied when `threshold` users have made it."""
         values = await read_json(request)
@@ -122,7 +121,7 @@ def tag_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/api/library/{gen_id}/cancel-tag", openapi_extra=json_body(TagBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Withdrawn, refusals.USER_ID_FOREIGN)
+    @documented(Withdrawn, errors.USER_ID_FOREIGN)
     async def cancel_tag(request: Request, gen_id: ClipId) -> Response:
         """Withdraw a suggestion."""
         values = await read_json(request)
@@ -140,7 +139,7 @@ def tag_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/library/{gen_id}/tag-suggestions")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(TagSuggestions, refusals.USER_ID_FOREIGN, refusals.TAGGED_NOT_FOUND)
+    @documented(TagSuggestions, errors.USER_ID_FOREIGN, errors.TAGGED_NOT_FOUND)
     async def get_tag_suggestions(gen_id: ClipId, user_id: UserId = "") -> Response:
         """List the suggestions for a clip. Returns the numbers of users and the suggestions of the caller."""
         with user_scope(user_id):
@@ -148,7 +147,7 @@ def tag_routes(gateway: Gateway) -> APIRouter:
                 answer = await catalog.GetTagSuggestions(pb.GetTagSuggestionsRequest(generation_id=clip_id(gen_id)))
             except AppError as error:
                 if error.code is Code.NOT_FOUND:
-                    raise AppError(Code.NOT_FOUND, "TAGGED_NOT_FOUND", "Generation not found") from None
+                    raise errors.TAGGED_NOT_FOUND() from None
                 raise
         return JSONResponse(
             {

@@ -10,6 +10,7 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
+from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.dialect import SuccessRoute
@@ -20,7 +21,6 @@ from services.gateway.dialects.soundbox.params import (
     IdsBody,
     Text,
     UserBody,
-    bad_request,
     clean,
     is_one_of,
     json_body,
@@ -33,7 +33,6 @@ from services.gateway.dialects.soundbox.serializers import clip_id
 from services.gateway.dialects.soundbox.shapes import Count, Done
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
 
 _REASON_LIMIT = 50
@@ -67,7 +66,7 @@ class VoteBody(UserBody):
     @classmethod
     def _check_vote(cls, value: object) -> int:
         if not is_one_of(value, (-1, 0, 1)):
-            raise bad_request("vote must be -1, 0, or 1")
+            raise errors.BAD_REQUEST("vote must be -1, 0, or 1")
         return int(value)
 
     @field_validator("feedback_reasons", mode="before")
@@ -76,16 +75,16 @@ class VoteBody(UserBody):
         if value is None:
             return []
         if not isinstance(value, list) or len(value) > _REASON_COUNT_LIMIT:
-            raise bad_request(f"feedback_reasons must be a list with max {_REASON_COUNT_LIMIT} items")
+            raise errors.BAD_REQUEST(f"feedback_reasons must be a list with max {_REASON_COUNT_LIMIT} items")
         if not all(isinstance(reason, str) for reason in value):
-            raise bad_request("feedback_reasons must be strings")
+            raise errors.BAD_REQUEST("feedback_reasons must be strings")
         return [kept for reason in value if (kept := clean(reason, _REASON_LIMIT))]
 
     @field_validator("notes")
     @classmethod
     def _check_notes(cls, value: str) -> str:
         if len(value) > _NOTES_LIMIT:
-            raise bad_request(f"notes must have at most {_NOTES_LIMIT} characters")
+            raise errors.BAD_REQUEST(f"notes must have at most {_NOTES_LIMIT} characters")
         return value
 
     @field_validator("suggested_model", mode="before")
@@ -94,7 +93,7 @@ class VoteBody(UserBody):
         if value in (None, ""):
             return ""
         if value not in ("music", "audio"):
-            raise bad_request('suggested_model must be "music" or "audio"')
+            raise errors.BAD_REQUEST('suggested_model must be "music" or "audio"')
         return str(value)
 
 
@@ -117,7 +116,7 @@ class RateBody(UserBody):
     @classmethod
     def _check_filename(cls, value: str) -> str:
         if not value:
-            raise bad_request("No filename")
+            raise errors.BAD_REQUEST("No filename")
         return value
 
     @field_validator("rating", mode="before")
@@ -126,7 +125,7 @@ class RateBody(UserBody):
         if value is None:
             return None
         if not is_one_of(value, (1, 2, 3, 4, 5)):
-            raise bad_request("Rating must be 1-5 or null")
+            raise errors.BAD_REQUEST("Rating must be 1-5 or null")
         return int(value)
 
 
@@ -166,7 +165,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/api/library/{gen_id}/vote", openapi_extra=json_body(VoteBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Voted, refusals.USER_ID_FOREIGN, refusals.GENERATION_NOT_FOUND)
+    @documented(Voted, errors.USER_ID_FOREIGN, errors.GENERATION_NOT_FOUND)
     async def vote(request: Request, gen_id: ClipId) -> Response:
         """Vote for a clip. Replaces an earlier vote of the user; 0 withdraws it."""
         values = await read_json(request)
@@ -192,7 +191,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/api/library/votes", openapi_extra=json_body(IdsBody))
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(VotesById, refusals.USER_ID_FOREIGN)
+    @documented(VotesById, errors.USER_ID_FOREIGN)
     async def check_votes(request: Request) -> Response:
         """Check votes. Returns the vote of the user for each given clip, 0 for none."""
         values = await read_json(request)
@@ -205,7 +204,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/library/{gen_id}/feedback")
     @access(Access.OPEN, RateClass.POLLING)
-    @documented(Feedback, refusals.GENERATION_NOT_FOUND)
+    @documented(Feedback, errors.GENERATION_NOT_FOUND)
     async def get_feedback(gen_id: ClipId) -> Response:
         """Get the feedback for a clip. Returns the numbers of votes by reason."""
         answer = await catalog.GetFeedback(pb.GetFeedbackRequest(generation_id=clip_id(gen_id)))
@@ -231,7 +230,7 @@ def _rating_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/rate", openapi_extra=json_body(RateBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Done, refusals.USER_ID_FOREIGN, refusals.RATED_FILE_NOT_FOUND)
+    @documented(Done, errors.USER_ID_FOREIGN, errors.RATED_FILE_NOT_FOUND)
     async def rate(request: Request) -> Response:
         """Rate a clip. All users share one rating; use `/api/library/{gen_id}/vote` for votes of each user."""
         values = await read_json(request)
@@ -243,7 +242,7 @@ def _rating_routes(gateway: Gateway) -> APIRouter:
                 )
             except AppError as error:
                 if error.code is Code.NOT_FOUND:
-                    raise AppError(Code.NOT_FOUND, "RATED_FILE_NOT_FOUND", "File not found") from None
+                    raise errors.RATED_FILE_NOT_FOUND() from None
                 raise
         return JSONResponse({"success": True})
 

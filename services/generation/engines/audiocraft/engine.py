@@ -13,8 +13,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit import errors
 from kit.engines import ModelDeclaration
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from services.generation.engines.audiocraft import files
 from services.generation.service import MUSIC, SOUND, Clip, Engine, Take
 
@@ -170,7 +171,9 @@ class AudiocraftEngine(Engine):
                 made = model.run(batch, progress.of(len(batch)))
             except torch.OutOfMemoryError as error:
                 if len(batch) == 1:
-                    raise _out_of_memory() from error
+                    raise errors.OUT_OF_MEMORY(
+                        "CUDA out of memory: this model needs more than is free. Try again in a minute, ask for less, or use the CPU."
+                    ) from error
                 made = None
             if made is None:  # not in the except block, where the error keeps the tensors of the failed pass alive
                 torch.cuda.empty_cache()
@@ -188,7 +191,7 @@ class AudiocraftEngine(Engine):
     def _load(self, model: str) -> Model:
         if model not in self._checkpoints:
             known = ", ".join(self._checkpoints)
-            raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
+            raise errors.MODEL_UNKNOWN(model=model, known=known)
         # Quick checks first: importing PyTorch and audiocraft takes seconds and much memory.
         if not self.is_installed():
             raise _not_installed(model)
@@ -205,7 +208,9 @@ class AudiocraftEngine(Engine):
             with self._placed():
                 network = weights.load(kind.network, model, checkpoint, self._model_dir, self._placement().type)
         except torch.OutOfMemoryError as error:
-            raise _out_of_memory() from error
+            raise errors.OUT_OF_MEMORY(
+                "CUDA out of memory: this model needs more than is free. Try again in a minute, ask for less, or use the CPU."
+            ) from error
         return Model(kind, network)
 
     def _placement(self) -> Any:
@@ -246,17 +251,6 @@ class _Progress:
 
 
 def _not_installed(model: str) -> AppError:
-    return AppError(
-        Code.NOT_PROVISIONED,
-        "MODEL_UNAVAILABLE",
-        f"The model {model!r} needs audiocraft, which is not installed here. Run `make setup`.",
-        {"model": model},
-    )
-
-
-def _out_of_memory() -> AppError:
-    return AppError(
-        Code.UNAVAILABLE,
-        "OUT_OF_MEMORY",
-        "CUDA out of memory: this model needs more than is free. Try again later, ask for less, or use the CPU.",
+    return errors.MODEL_UNAVAILABLE(
+        f"The model {model!r} needs audiocraft, which is not installed here. Run `make setup`.", model=model
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from kit.hub import cached_file, hub_file
 
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
@@ -48,10 +49,4 @@ def are_present(repository: str, filenames: Sequence[str], model_dir: Path | Non
 
 def unavailable(model: str, why: str) -> AppError:
     """Return the error of a model whose files are missing."""
-    return AppError(
-        Code.NOT_PROVISIONED,
-        "MODEL_UNAVAILABLE",
-        f"The weights of the model {model!r} are not available: {why}. Run `make models` on a machine with network access,"
-        " or set the folder of models.",
-        {"model": model},
-    )
+    return errors.MODEL_UNAVAILABLE(why=why, model=model)

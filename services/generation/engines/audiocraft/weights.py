@@ -19,7 +19,8 @@ import torch
 from omegaconf import DictConfig, ListConfig, nodes
 from omegaconf.base import ContainerMetadata, Metadata
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from services.generation.engines.audiocraft import files, library
 
 CONFIGURATION = [
@@ -55,12 +56,12 @@ def load(kind: Any, model: str, checkpoint: Path, model_dir: Path | None, device
         except (AppError, torch.OutOfMemoryError):
             raise
         except pickle.UnpicklingError as error:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "CHECKPOINT_UNTRUSTED",
-                f"The checkpoint of the model {model!r} is damaged, or contains code that would run when it is loaded. Download "
-                "it from its publisher again.",
-                {"model": model},
+            raise errors.CHECKPOINT_UNTRUSTED(
+                (
+                    f"The checkpoint of the model {model!r} is damaged, or contains code that would run when it is loaded. Download "
+                    "it from its publisher again."
+                ),
+                model=model,
             ) from error
         except Exception as error:  # damaged files and other kinds of models raise many types of errors
             raise files.unavailable(model, f"its checkpoint cannot be loaded ({type(error).__name__})") from error

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from kit import errors
 from kit.engines import ModelDeclaration
-from kit.errors import AppError, Code
 from services.generation.engines.procedural import effects
 from services.generation.engines.procedural.compose import compose, compose_loop, seed_for
 from services.generation.engines.procedural.render import mix, render_stems
@@ -76,14 +76,10 @@ class ProceduralEngine(Engine):
         make = _MAKERS.get(model)
         if make is None:
             known = ", ".join(_MAKERS)
-            raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
+            raise errors.MODEL_UNKNOWN(model=model, known=known)
         low, high = _LIMIT_SECONDS
         if not all(low <= take.duration_seconds <= high for take in takes):
-            raise AppError(
-                Code.INVALID_ARGUMENT,
-                "DURATION_OUT_OF_RANGE",
-                f"The duration must be from {low:g} to {high:g} seconds.",
-            )
+            raise errors.DURATION_OUT_OF_RANGE(low=low, high=high)
         report(0.0)
         clips = []
         for number, take in enumerate(takes):

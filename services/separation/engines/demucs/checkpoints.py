@@ -29,7 +29,8 @@ from demucs.demucs import Demucs
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 
 SUFFIXES = (".safetensors", ".th")
 NETWORK_CLASSES = {f"{network.__module__}.{network.__qualname__}": network for network in (Demucs, HDemucs, HTDemucs)}
@@ -63,7 +64,7 @@ def _from_safetensors(name: str, content: bytes) -> Any:
     if metadata.get("klass") not in NETWORK_CLASSES:
         raise _untrusted(f"{name} asks for a class that is no Demucs network.")
     if "structure" in metadata:
-        raise AppError(Code.UNPROCESSABLE, "MODEL_UNSUPPORTED", f"{name} is quantized. Use a checkpoint that is not.")
+        raise errors.MODEL_UNSUPPORTED(f"{name} is quantized. Use a checkpoint that is not.")
     args, kwargs = (json.loads(metadata[key], object_hook=_with_fractions) for key in ("args", "kwargs"))
     package = {
         "klass": NETWORK_CLASSES[metadata["klass"]], "args": args, "kwargs": kwargs,
@@ -103,4 +104,4 @@ def _from_pickle(name: str, content: bytes, trusted_sha256: frozenset[str]) -> A
 
 
 def _untrusted(why: str) -> AppError:
-    return AppError(Code.UNPROCESSABLE, "CHECKPOINT_UNTRUSTED", f"The checkpoint was refused: {why}")
+    return errors.CHECKPOINT_UNTRUSTED(why=why)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kit import errors
 from kit.engines import ModelDeclaration
-from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.weights import imported_models
 from services.separation.engines.demucs import files
@@ -87,7 +87,7 @@ class DemucsEngine(NetworkEngine):
         declaration = self._declarations.get(model)
         if self._model_dir is None and declaration is None:
             known = ", ".join(self._declarations)
-            raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
+            raise errors.MODEL_UNKNOWN(model=model, known=known)
         from services.separation.engines.demucs import weights
 
         if self._model_dir is None and declaration is not None:

@@ -15,8 +15,9 @@ import numpy as np
 import yaml  # type: ignore[import-untyped]
 from demucs.apply import BagOfModels
 
+from kit import errors
 from kit.engines import ModelDeclaration, ModelFile
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.hub import model_file
 from kit.weights import read_verified
 from services.separation.engines.demucs.checkpoints import read_network
@@ -110,10 +111,8 @@ def on_device(models: BagOfModels, name: str, device: str) -> Bag:
     """
     segments = {int(network.samplerate * network.segment) for network in models.models}
     if len(segments) != 1 or models.audio_channels not in (1, 2):
-        raise AppError(
-            Code.UNPROCESSABLE,
-            "MODEL_UNSUPPORTED",
-            f"The model {name!r} is not supported: its networks must be mono or stereo and have one segment length.",
+        raise errors.MODEL_UNSUPPORTED(
+            f"The model {name!r} is not supported: its networks must be mono or stereo and have one segment length."
         )
     return Bag(
         networks=tuple(network.to(device).eval() for network in models.models),
@@ -128,10 +127,4 @@ def on_device(models: BagOfModels, name: str, device: str) -> Bag:
 
 
 def _unavailable(name: str, why: str) -> AppError:
-    return AppError(
-        Code.NOT_PROVISIONED,
-        "MODEL_UNAVAILABLE",
-        f"The weights of the model {name!r} are not available: {why}. Run `make models` on a machine with network access,"
-        " or set the folder of models.",
-        {"model": name},
-    )
+    return errors.MODEL_UNAVAILABLE(why=why, model=name)

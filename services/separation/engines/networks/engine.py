@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError
 from services.separation.engines.networks.ahead import Passed, in_order
 from services.separation.engines.networks.bag import Bag, read_frames
-from services.separation.engines.networks.batch_size import OUT_OF_MEMORY, BatchSize
+from services.separation.engines.networks.batch_size import BatchSize
 from services.separation.engines.networks.blocks import batches, blocks_at_rate, stems_at_rate
 from services.separation.engines.networks.shared_batches import Rows, SharedBatches
 from services.separation.engines.windows import CrossFade, Window, read_windows, triangle
@@ -248,23 +249,21 @@ class NetworkEngine(Engine):
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         if device != "cpu":
             if not torch.cuda.is_available():
-                raise AppError(
-                    Code.NOT_PROVISIONED,
-                    "MODEL_UNAVAILABLE",
-                    f"The model {model!r} cannot run on the device {device!r}: PyTorch finds no GPU. Set"
-                    " SOUNDWRIGHT_SEPARATION_DEVICE=cpu, or install a driver and a PyTorch for the GPU.",
-                    {"model": model},
+                raise errors.MODEL_UNAVAILABLE(
+                    (
+                        f"The model {model!r} cannot run on the device {device!r}: PyTorch finds no GPU. Set"
+                        " SOUNDWRIGHT_SEPARATION_DEVICE=cpu, or install a driver and a PyTorch for the GPU."
+                    ),
+                    model=model,
                 )
             # PyTorch computes convolutions with 10 bits of precision unless it is told not to.
             torch.backends.cudnn.allow_tf32 = self._gpu_mode == "mixed"
         bag = self._load_on(device, model)
         outputs = next((each.outputs for each in self.models if each.name == model), bag.outputs)
         if set(bag.outputs) != set(outputs):
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "MODEL_UNSUPPORTED",
+            raise errors.MODEL_UNSUPPORTED(
                 f"The weights are those of another model than {model!r}: their stems are {', '.join(bag.outputs)}."
-                " Import them under a name of their own.",
+                " Import them under a name of their own."
             )
         size = BatchSize(self._batch_size or (1 if bag.device == "cpu" else None))
         runs = tuple(self._run_of(bag.device, network, size) for network in bag.networks)
@@ -301,10 +300,8 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 def _out_of_memory() -> AppError:
     """Free the memory that can be freed, and return the error."""
     _free_memory()
-    return AppError(
-        Code.UNAVAILABLE,
-        OUT_OF_MEMORY,
-        "The device has too little free memory for this model. Try again later or use the CPU.",
+    return errors.OUT_OF_MEMORY(
+        "The device has too little free memory for this model. Try again in a minute, or use the CPU."
     )
 
 

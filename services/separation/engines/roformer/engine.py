@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kit import errors
 from kit.engines import ModelDeclaration
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.hub import cached_model_file, model_file
 from kit.weights import imported_models, read_verified
 from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
@@ -79,7 +80,7 @@ class RoformerEngine(NetworkEngine):
         """
         if model not in self._declarations:
             known = ", ".join(self._declarations)
-            raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
+            raise errors.MODEL_UNKNOWN(model=model, known=known)
         declaration = self._declarations[model]
         (file,) = declaration.files
         try:
@@ -96,16 +97,14 @@ class RoformerEngine(NetworkEngine):
         except AppError:
             raise
         except UnsupportedConfig as error:
-            raise AppError(
-                Code.UNPROCESSABLE, "MODEL_UNSUPPORTED", f"The model {model!r} is not supported: {error}"
-            ) from error
+            raise errors.MODEL_UNSUPPORTED(model=model, why=error) from error
         except Exception as error:  # the hub, its cache, its proxies and damaged files fail in many ways
-            raise AppError(
-                Code.NOT_PROVISIONED,
-                "MODEL_UNAVAILABLE",
-                f"The weights of the model {model!r} are not available ({type(error).__name__}). Run `make models"
-                f" MODEL={model}` on a machine with network access, or put {file.name} into the folder of models.",
-                {"model": model},
+            raise errors.MODEL_UNAVAILABLE(
+                (
+                    f"The weights of the model {model!r} are not available ({type(error).__name__}). Run `make models"
+                    f" MODEL={model}` on a machine with network access, or put {file.name} into the folder of models."
+                ),
+                model=model,
             ) from error
         return weights.on_device(network, device)
 

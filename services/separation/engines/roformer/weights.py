@@ -20,7 +20,8 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from kit.errors import AppError, Code
+from kit import errors
+from kit.errors import AppError, ErrorType
 from services.separation.engines.networks import Bag
 from services.separation.engines.roformer.config import RoformerConfig
 from services.separation.engines.roformer.network import Roformer
@@ -68,18 +69,18 @@ def on_device(network: Roformer, device: str) -> Bag:
 def _unpickled(name: str, content: bytes) -> Mapping[str, Any]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-            raise _refused("CHECKPOINT_UNTRUSTED", f"{name} is compressed, which PyTorch's own files are not.")
+            raise _refused(errors.CHECKPOINT_UNTRUSTED, f"{name} is compressed, which PyTorch's own files are not.")
     try:
         package = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _refused(
-            "CHECKPOINT_UNTRUSTED", f"{name} could run code when it is loaded. Use a .safetensors file."
+            errors.CHECKPOINT_UNTRUSTED, f"{name} could run code when it is loaded. Use a .safetensors file."
         ) from error
     for key in _STATE_KEYS:
         if isinstance(package, dict) and isinstance(package.get(key), dict):
             package = package[key]
     if not isinstance(package, dict):
-        raise _refused("MODEL_UNSUPPORTED", f"{name} does not contain the parameters of a network.")
+        raise _refused(errors.MODEL_UNSUPPORTED, f"{name} does not contain the parameters of a network.")
     return package
 
 
@@ -89,13 +90,13 @@ def _check_state(name: str, state: Mapping[str, Any], network: Roformer) -> None
     if expected != found:
         wrong = [key for key in {**expected, **found} if key not in expected or expected[key] != found.get(key)]
         raise _refused(
-            "MODEL_UNSUPPORTED",
+            errors.MODEL_UNSUPPORTED,
             f"{name} and its configuration do not describe the same network: they differ in {len(wrong)} parameters, the"
             f" first of which is {str(wrong[0])[:80]!r}. Use the configuration that was published with the checkpoint.",
         )
     if not all(value.is_floating_point() and bool(value.isfinite().all()) for value in state.values()):
-        raise _refused("MODEL_UNSUPPORTED", f"{name} contains parameters that are not finite numbers.")
+        raise _refused(errors.MODEL_UNSUPPORTED, f"{name} contains parameters that are not finite numbers.")
 
 
-def _refused(reason: str, why: str) -> AppError:
-    return AppError(Code.UNPROCESSABLE, reason, f"The checkpoint was refused: {why}")
+def _refused(error: ErrorType, why: str) -> AppError:
+    return error(f"The checkpoint was refused: {why}")

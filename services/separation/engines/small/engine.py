@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kit import errors
 from kit.engines import ModelDeclaration, ModelFile
-from kit.errors import AppError, Code
 from kit.weights import read_verified
 from services.separation.engines.networks import Bag, NetworkEngine
 from services.separation.engines.scale import measured
@@ -73,11 +73,9 @@ class SmallEngine(NetworkEngine):
         try:
             content = read_verified(WEIGHTS, file.sha256, model)
         except OSError as error:
-            raise AppError(
-                Code.NOT_PROVISIONED,
-                "MODEL_UNAVAILABLE",
+            raise errors.MODEL_UNAVAILABLE(
                 f"The file {file.name} of the model {model!r} is missing from this installation. Install Soundwright again.",
-                {"model": model},
+                model=model,
             ) from error
         from services.separation.engines.small.network import read_network
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.errors import AppError, Code
+from kit import errors
 from kit.weights import read_verified
 from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
 from services.separation.engines.small import SmallEngine
@@ -63,11 +63,9 @@ class SpleeterEngine(NetworkEngine):
                 convert(folder, WEIGHTS)
             content = read_verified(WEIGHTS, file.sha256, model)
         except OSError as error:
-            raise AppError(
-                Code.NOT_PROVISIONED,
-                "MODEL_UNAVAILABLE",
+            raise errors.MODEL_UNAVAILABLE(
                 f"The weights of the model {model!r} are missing from this installation. Install Soundwright again.",
-                {"model": model},
+                model=model,
             ) from error
         from services.separation.engines.networks import precision
         from services.separation.engines.spleeter.network import VocalsFirst, read_network
