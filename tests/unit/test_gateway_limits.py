@@ -90,7 +90,8 @@ async def test_memory_is_bounded_and_old_windows_go() -> None:
     assert len(limiter) <= 10
     clock.time += 60
     await limiter.take("last", RateClass.NORMAL)
-    assert len(limiter) == 1
+    assert not limiter.is_exhausted("another", RateClass.NORMAL)
+    assert len(limiter) == 1, "a look at a count begins no window"
 
 
 async def test_a_clock_that_is_set_back_locks_nobody_out() -> None:

@@ -79,7 +79,7 @@ class AccessControl:
             rate_class is not None
             and bool(credential)
             and credential not in self._known
-            and await self._limiter.is_exhausted(stranger, rate_class)
+            and self._limiter.is_exhausted(stranger, rate_class)
         )
         caller, refusal = Caller(), problem_of(errors.PATH_INVALID()) if _CONTROL.search(scope["path"]) else None
         if refusal is None and not flooding:

@@ -13,9 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import Storage
-from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.types import Scope
 
 from kit import errors
@@ -29,6 +26,7 @@ COUNT_MORE = "soundwright.count_more"
 _COUNT_SECONDS = 0.5  # a request does not wait longer for the broker
 _LOCAL_SECONDS = 5.0  # after an error of the broker, count locally for this time
 _DIGEST_CHARS = 32
+_WINDOW_SECONDS = 60
 log = get_logger()
 
 
@@ -83,14 +81,13 @@ class RateLimiter:
         window_limit: int = 50_000,
         count_seconds: float = _COUNT_SECONDS,
     ) -> None:
-        self._items = {rate_class: RateLimitItemPerMinute(limit) for rate_class, limit in limits.items()}
+        self._limits = limits
         self._clock = clock
         self._counts = _SharedCounts(bus, clock, window_limit, count_seconds)
-        self._strategy = FixedWindowRateLimiter(self._counts)
 
-    async def is_exhausted(self, identity: str, rate_class: RateClass) -> bool:
+    def is_exhausted(self, identity: str, rate_class: RateClass) -> bool:
         """Return whether this process knows that ``identity`` is over its limit. Costs no round trip to the broker."""
-        return not await self._strategy.test(self._items[rate_class], identity, rate_class)
+        return self._counts.known(_key(identity, rate_class)) >= self._limits[rate_class]
 
     async def take(self, identity: str, rate_class: RateClass) -> Allowance:
         """Count one request of ``identity`` if its limit allows it."""
@@ -98,24 +95,26 @@ class RateLimiter:
 
     async def take_more(self, identity: str, rate_class: RateClass, count: int) -> Allowance:
         """Count so many requests more after one, if the limit allows all. At most, they are all the other requests of a minute."""
-        return await self._take(identity, rate_class, min(count, self._items[rate_class].amount - 1))
+        return await self._take(identity, rate_class, min(count, self._limits[rate_class] - 1))
 
     async def _take(self, identity: str, rate_class: RateClass, count: int) -> Allowance:
-        item = self._items[rate_class]
+        limit, window = self._limits[rate_class], self._counts.window(_key(identity, rate_class))
         # A caller who is known to be over the limit costs no round trip to the broker.
-        allowed = await self._strategy.test(item, identity, rate_class, cost=count)
-        allowed = allowed and await self._strategy.hit(item, identity, rate_class, cost=count)
-        window = await self._strategy.get_window_stats(item, identity, rate_class)
+        allowed = window.count + count <= limit and await self._counts.add(window, count) <= limit
         return Allowance(
-            limit=item.amount,
-            remaining=window.remaining,
-            reset_time=math.ceil(window.reset_time),
-            retry_after_seconds=0 if allowed else max(1, math.ceil(window.reset_time - self._clock.now())),
+            limit=limit,
+            remaining=max(0, limit - window.count),
+            reset_time=math.ceil(window.end_time),
+            retry_after_seconds=0 if allowed else max(1, math.ceil(window.end_time - self._clock.now())),
         )
 
     def __len__(self) -> int:
         """Return the number of windows in memory."""
         return len(self._counts.windows)
+
+
+def _key(identity: str, rate_class: RateClass) -> str:
+    return f"{rate_class}/{identity}"
 
 
 @dataclass
@@ -149,17 +148,14 @@ class _Batch:
         self.size = 0
 
 
-class _SharedCounts(Storage):
-    """A storage of the ``limits`` library: counters of the broker, and their latest known values.
+class _SharedCounts:
+    """Counters of the broker, and their latest known values.
 
     The windows of a key follow each other without gaps, and all processes compute the same ones. They begin at another
     second for each key, so that not all callers start a new window at the same time.
     """
 
-    STORAGE_SCHEME = None
-
     def __init__(self, bus: Callable[[], Bus | None], clock: Clock, window_limit: int, count_seconds: float) -> None:
-        super().__init__()
         self._bus = bus
         self._clock = clock
         self._window_limit = window_limit
@@ -168,12 +164,8 @@ class _SharedCounts(Storage):
         self._shared = True
         self.windows: OrderedDict[str, _Window] = OrderedDict()  # by key, oldest first
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return AppError
-
-    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        window = self._window(key, expiry)
+    async def add(self, window: _Window, amount: int) -> int:
+        """Count requests in a window, and return how many it has after them."""
         window.count += amount  # before the wait, so that concurrent requests see it
         own = window.count
         shared = await self._count(window, amount)
@@ -222,23 +214,22 @@ class _SharedCounts(Storage):
         self._shared = True
         return count
 
-    async def get(self, key: str) -> int:
-        return self._window(key).count
+    def known(self, key: str) -> int:
+        """Return the known number of requests in the current window of a key."""
+        window, now = self.windows.get(key), self._clock.now()
+        return window.count if window is not None and window.start_time <= now < window.end_time else 0
 
-    async def get_expiry(self, key: str) -> float:
-        return self._window(key).end_time
-
-    def _window(self, key: str, seconds: int = 60) -> _Window:
+    def window(self, key: str) -> _Window:
         """Return the current window of a key."""
         now = self._clock.now()
         window = self.windows.get(key)
         if window is not None and window.start_time <= now < window.end_time:
             return window
         self._forget(now)
-        shift = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) % seconds
-        start = (now - shift) // seconds * seconds + shift
+        shift = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) % _WINDOW_SECONDS
+        start = (now - shift) // _WINDOW_SECONDS * _WINDOW_SECONDS + shift
         counter = hashlib.sha256(f"{key}\n{start:.0f}".encode()).hexdigest()[:_DIGEST_CHARS]
-        window = self.windows[key] = _Window(start, start + seconds, counter)
+        window = self.windows[key] = _Window(start, start + _WINDOW_SECONDS, counter)
         self.windows.move_to_end(key)
         return window
 
@@ -249,15 +240,6 @@ class _SharedCounts(Storage):
             if oldest.start_time <= now < oldest.end_time and len(self.windows) < self._window_limit:
                 return
             self.windows.popitem(last=False)
-
-    async def check(self) -> bool:
-        return self._bus() is not None
-
-    async def reset(self) -> None:
-        self.windows.clear()
-
-    async def clear(self, key: str) -> None:
-        self.windows.pop(key, None)
 
 
 async def count_as(scope: Scope, request_count: int) -> None:
