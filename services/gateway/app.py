@@ -40,7 +40,6 @@ from services.gateway.http.conversions import Conversions
 from services.gateway.http.dialect import Dialect, Registration
 from services.gateway.http.edge import Edge
 from services.gateway.http.health import Health
-from services.gateway.http.operations import ops_routes
 from services.gateway.http.playback import Playback
 from services.gateway.http.problems import problem_of
 from services.gateway.http.rate_limits import RateClass, RateLimiter
@@ -98,14 +97,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     # The gateway serves without the broker, too.
     connecting: asyncio.Task[Bus] = asyncio.create_task(infra.open_bus(settings, runtime.name))
     limiter = RateLimiter(
-        {
-            RateClass.NORMAL: settings.rate_normal_per_minute,
-            RateClass.HEAVY: settings.rate_heavy_per_minute,
-            RateClass.POLLING: settings.rate_polling_per_minute,
-            RateClass.FILES: settings.rate_files_per_minute,
-            RateClass.REPORTS: settings.rate_reports_per_minute,
-            RateClass.PAGES: settings.rate_pages_per_minute,
-        },
+        {rate_class: getattr(settings, f"rate_{rate_class}_per_minute") for rate_class in RateClass},
         runtime.clock,
         lambda: connecting.result() if connecting.done() else None,
     )
@@ -139,7 +131,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
                 if port:
                     is_default = port == settings.gateway_port
                     sockets = socket_operations(endpoints) if is_default else {}
-                    site = build(dialects, [*routers, ops_routes(runtime)], authenticator, limiter, settings, sockets)
+                    site = build(dialects, routers, authenticator, limiter, settings, sockets)
                     if is_default:
                         site = Sockets(site, endpoints, socket_authenticator, limiter, feed, settings)
                         await stack.enter_async_context(site.running())

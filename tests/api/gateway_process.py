@@ -31,7 +31,7 @@ class GatewayProcess:
             **{f"SOUNDWRIGHT_{name.upper()}": value for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
-        self._client = httpx.Client(base_url=self.base_url, timeout=2)
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{ops_port}", timeout=2)
 
     def start(self) -> None:
         with self._log.open("ab") as output:
@@ -49,7 +49,7 @@ class GatewayProcess:
     def accepts(self) -> bool:
         """Return whether the gateway accepts new connections."""
         try:
-            httpx.get(f"{self.base_url}/livez", timeout=2)
+            httpx.get(f"{self.base_url}/health", timeout=2)
         except (httpx.ConnectError, httpx.ReadError):  # a closed listener also resets connections that it has not taken
             return False
         return True

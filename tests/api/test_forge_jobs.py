@@ -101,17 +101,11 @@ def test_a_request_is_followed_from_the_edge_to_the_worker(
 
 
 @pytest.mark.topology("embedded", "cluster")
-def test_probes_metrics_and_documentation(stack: Stack, admin: httpx.Client) -> None:
-    for _ in range(2):  # each gateway counts its own requests
-        health = httpx.get(f"{stack.base_url}/health")
-        assert (health.status_code, health.json()["status"], health.json()["pipeline_stages"]) == (200, "ok", 4)
-    assert httpx.get(f"{stack.base_url}/livez").json() == {"status": "ok"}
-    ready = httpx.get(f"{stack.base_url}/readyz").json()
-    assert (ready["ready"], ready["failing"], sorted(ready["checks"])) == (True, [], ["blobs", "library"])
-    metrics = httpx.get(f"{stack.base_url}/metrics").text
-    assert 'soundwright_http_request_duration_seconds_count{dialect="forge",method="GET",route="/health"' in metrics
-    behind_a_proxy = httpx.get(f"{stack.base_url}/metrics", headers={"X-Forwarded-For": "203.0.113.9"})
-    assert behind_a_proxy.status_code == 404
+def test_health_and_documentation(stack: Stack, admin: httpx.Client) -> None:
+    health = httpx.get(f"{stack.base_url}/health")
+    assert (health.status_code, health.json()["status"], health.json()["pipeline_stages"]) == (200, "ok", 4)
+    for operations in ("/livez", "/readyz", "/metrics"):  # only on the operations address
+        assert httpx.get(f"{stack.base_url}{operations}").status_code == 404
     paths = httpx.get(f"{stack.base_url}/openapi.json").json()["paths"]
     assert {"/api/tracks", "/api/processing/separate", "/process", "/job/{job_id}", "/health"} <= set(paths)
     assert httpx.get(f"{stack.base_url}/docs").status_code == 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated, Any, Generic, TypeVar
 
 import pytest
@@ -23,7 +22,6 @@ from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipe
 from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_routes
 from services.gateway.http.access import Access, RouteAccess, access
 from services.gateway.http.dialect import Dialect
-from services.gateway.http.operations import ops_routes
 from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.document import Site
@@ -182,13 +180,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     gateway = listeners.gateway
     views = {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway), job_pb2.JOB_KIND_GENERATION: job_view}
     built = Site([FORGE, PIPELINE, SOUNDBOX, PAGES], {}, title="Soundwright")
-    runtime: Any = SimpleNamespace()
     for routes in (
         forge_routes(gateway),
         pipeline_routes(gateway, views),
         soundbox_routes(gateway),
         page_routes(gateway),
-        ops_routes(runtime),
     ):
         built.include_router(routes)
     yield built

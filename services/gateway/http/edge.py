@@ -21,7 +21,7 @@ from services.gateway.http.decoding import plain_cookies
 from services.gateway.http.dialect import Dialect, dialect_for
 from services.gateway.http.problems import problem_of
 
-_PROBES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
+_PROBE = "/health"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADERS = {
@@ -59,7 +59,7 @@ class Edge:
         with (
             correlation_scope(request_id_header if _REQUEST_ID.fullmatch(request_id_header) else "") as request_id,
             tracing.span(
-                "HTTP", "server", parent=headers.get(tracing.TRACEPARENT, ""), begin=scope["path"] not in _PROBES
+                "HTTP", "server", parent=headers.get(tracing.TRACEPARENT, ""), begin=scope["path"] != _PROBE
             ) as span,
         ):
             span.set("soundwright.correlation_id", request_id)
@@ -130,7 +130,7 @@ class Edge:
                 span.fail(str(status))
             HTTP_DURATION.labels(dialect.name, label, route, str(status or 499)).observe(seconds)
             # Health probes are frequent, so they are logged at debug level only.
-            (log.debug if route in _PROBES else log.info)(
+            (log.debug if route == _PROBE else log.info)(
                 "request.completed",
                 method=method,
                 path=dialect.logged_path(scope["path"]),

@@ -59,7 +59,7 @@ TAGS = {
     "pages accounts": "Browser pages to register, log in and manage an account.",
     "pages music": "Browser pages of tracks and jobs.",
     "pages studio": "The web application. Its source is in `studio/`.",
-    "operations": "Health checks and metrics.",
+    "operations": "Health of the platform.",
 }
 
 
