@@ -252,7 +252,7 @@ class Settings(BaseSettings):
         if not configured and not path.exists():
             create_private(path, new_secret())  # several components may start at once, and use the same secret
         try:
-            return Secrets.of(configured) if configured else Secrets(path.read_text, lambda: _stamp(path))
+            return Secrets.of(configured) if configured else Secrets(path.read_text, path)
         except SecretError as error:
             raise SettingsError(f"SOUNDWRIGHT_SECRET or {path}: {error}") from None
 
@@ -280,15 +280,6 @@ class Settings(BaseSettings):
 def new_secret() -> str:
     """Return a new secret for the platform."""
     return secrets.token_urlsafe(32)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Return a value that changes with a file, and when it is gone."""
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_ino)
 
 
 S = TypeVar("S", bound=Settings)

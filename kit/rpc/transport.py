@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 import grpc
 
-from kit.log import get_logger
+from kit.reloaded import Reloaded
 from kit.rpc.options import CLIENT_OPTIONS
-from kit.security.certificates import CertificateError, Certificates
+from kit.security.certificates import CertificateFiles, Certificates
 
-_RETIRED_CHANNEL_SECONDS = 15 * 60.0
-
-log = get_logger()
+RETIRED_CHANNEL_SECONDS = 61 * 60.0
+"""How long a replaced connection stays open for its calls: longer than each time limit in ``proto/``."""
 
 
 def is_local(address: str) -> bool:
@@ -46,10 +45,12 @@ def listen(server: grpc.aio.Server, address: str, certificates: Certificates, *,
     if address.startswith("unix:") or not certificates.configured:
         server.add_insecure_port(address)
         return
-    source = _Reloading(certificates)
+    configuration = certificates.reloaded(
+        lambda files: grpc.ssl_server_certificate_configuration([(files.key, files.cert)], files.ca)
+    )
     credentials = grpc.dynamic_ssl_server_credentials(
-        _server_configuration(certificates),
-        lambda: source.changed(_server_configuration),  # called before each handshake
+        configuration.current,
+        configuration.changed,  # type: ignore[arg-type]  # called before each handshake; None: no change
         require_client_authentication=not any_client,
     )
     server.add_secure_port(address, credentials)
@@ -66,12 +67,11 @@ def open_channel(component: str, address: str, certificates: Certificates) -> gr
     # Certificates name components, so addresses can be anything: a service of Kubernetes, an IP address, a tunnel.
     options = (*CLIENT_OPTIONS, ("grpc.ssl_target_name_override", component))
 
-    def connect(certificates: Certificates) -> grpc.aio.Channel:
-        files = certificates.read()
+    def connect(files: CertificateFiles) -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(files.ca, files.key, files.cert)
         return grpc.aio.secure_channel(address, credentials, options=options)
 
-    return _ReloadingChannel(certificates, connect)
+    return _ReloadingChannel(certificates.reloaded(connect))
 
 
 def peer_names(connection: Mapping[str, Iterable[bytes]]) -> frozenset[str] | None:
@@ -83,33 +83,6 @@ def peer_names(connection: Mapping[str, Iterable[bytes]]) -> frozenset[str] | No
     if b"ssl" not in connection.get("transport_security_type", ()):
         return None
     return frozenset(name.decode() for name in connection.get("x509_subject_alternative_name", ()))
-
-
-def _server_configuration(certificates: Certificates) -> grpc.ServerCertificateConfiguration:
-    files = certificates.read()
-    return grpc.ssl_server_certificate_configuration([(files.key, files.cert)], files.ca)
-
-
-class _Reloading:
-    """Notices changes of certificates."""
-
-    def __init__(self, certificates: Certificates) -> None:
-        self._certificates = certificates
-        self._version = certificates.version()
-
-    def changed(self, build: Callable[[Certificates], Any]) -> Any:
-        """Return ``build(certificates)`` if the files have changed, otherwise None, also while they cannot be used."""
-        version = self._certificates.version()
-        if version == self._version:
-            return None
-        self._version = version
-        try:
-            built = build(self._certificates)
-        except CertificateError as error:
-            log.warning("tls.reload_failed", error=str(error))
-            return None
-        log.info("tls.reloaded", file=self._certificates.cert_file)
-        return built
 
 
 class DelegatingChannel(grpc.aio.Channel):
@@ -157,15 +130,14 @@ class _ReloadingChannel(DelegatingChannel):
     gRPC's client credentials never change, so each change opens another channel. Calls that run stay on theirs.
     """
 
-    def __init__(self, certificates: Certificates, connect: Callable[[Certificates], grpc.aio.Channel]) -> None:
-        self._connect = connect
-        self._source = _Reloading(certificates)
-        self._channel = connect(certificates)
+    def __init__(self, source: Reloaded[grpc.aio.Channel]) -> None:
+        self._source = source
+        self._channel = source.current
         self._retired: set[asyncio.Task[None]] = set()
 
     @property
     def current(self) -> grpc.aio.Channel:
-        if (renewed := self._source.changed(self._connect)) is not None:
+        if (renewed := self._source.changed()) is not None:
             retiring = asyncio.create_task(_close_later(self._channel))
             self._retired.add(retiring)
             retiring.add_done_callback(self._retired.discard)
@@ -180,8 +152,8 @@ class _ReloadingChannel(DelegatingChannel):
 
 
 async def _close_later(channel: grpc.aio.Channel) -> None:
-    """Close a channel when its calls have ended: none takes as long as this waits."""
+    """Close a channel when its calls have ended."""
     try:
-        await asyncio.sleep(_RETIRED_CHANNEL_SECONDS)
+        await asyncio.sleep(RETIRED_CHANNEL_SECONDS)
     finally:
         await channel.close()

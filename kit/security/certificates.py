@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import datetime
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from kit.log import get_logger
+from kit.reloaded import Reloaded
 
 _CA_SETTING, _CERT_SETTING, _KEY_SETTING = (
     "SOUNDWRIGHT_TLS_CA_FILE",
@@ -24,7 +25,7 @@ _CA_SETTING, _CERT_SETTING, _KEY_SETTING = (
     "SOUNDWRIGHT_TLS_KEY_FILE",
 )
 
-log = get_logger()
+T = TypeVar("T")
 
 
 class CertificateError(Exception):
@@ -107,12 +108,14 @@ class Certificates:
         if self.configured:
             self.read()
 
-    def version(self) -> tuple[tuple[int, int, int], ...]:
-        """Return a value that changes with the files. A file that is missing now counts as a change.
+    def reloaded(self, build: Callable[[CertificateFiles], T]) -> Reloaded[T]:
+        """Return what ``build`` makes of the files, now and after each change.
 
-        Symbolic links are followed, so the swap of a mounted Kubernetes secret is a change.
+        Raises:
+            CertificateError: the files cannot be used.
         """
-        return tuple(_stamp(path) for path in (self.ca_file, self.cert_file, self.key_file))
+        paths = (self.ca_file, self.cert_file, self.key_file)
+        return Reloaded("tls", paths, lambda: build(self.read()), (CertificateError,))
 
     def client_context(self) -> ssl.SSLContext:
         """Return a context for connections to servers of the platform: it presents the certificate of this component
@@ -123,69 +126,43 @@ class Certificates:
         Raises:
             CertificateError: the files cannot be used.
         """
-        return _ReloadingContext(ssl.PROTOCOL_TLS_CLIENT).follow(self)
-
-    def server_context(self) -> ssl.SSLContext:
-        """Return a context for servers that requires a client certificate of the platform's CA.
-
-        The context reads changed files before each handshake.
-
-        Raises:
-            CertificateError: the files cannot be used.
-        """
-        context = _ReloadingContext(ssl.PROTOCOL_TLS_SERVER)
-        context.verify_mode = ssl.CERT_REQUIRED
-        return context.follow(self)
+        context = ReloadingContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_from(self)
+        return context
 
 
 NO_CERTIFICATES = Certificates()
 
 
-class _ReloadingContext(ssl.SSLContext):
+class ReloadingContext(ssl.SSLContext):
     """A context whose connections use another context, which is built anew when the files have changed.
 
     Authorities can be added to a context, but not removed. Unusable files leave it as it was.
     """
 
-    _certificates: Certificates
-    _version: tuple[tuple[int, int, int], ...]
-    _current: ssl.SSLContext
+    _current: Reloaded[ssl.SSLContext]
 
-    def follow(self, certificates: Certificates) -> _ReloadingContext:
+    def load_from(self, certificates: Certificates) -> None:
         """Load ``certificates`` now and after each change."""
-        self._certificates = certificates
-        self._version = certificates.version()
-        self._current = self._load()
-        return self
 
-    def _load(self) -> ssl.SSLContext:
-        files = self._certificates.read()
-        loaded = ssl.SSLContext(self.protocol)
-        loaded.minimum_version = ssl.TLSVersion.TLSv1_2
-        loaded.verify_mode = self.verify_mode
-        try:
-            loaded.load_verify_locations(cadata=files.ca.decode())
-            loaded.load_cert_chain(self._certificates.cert_file, self._certificates.key_file)
-        except (ssl.SSLError, OSError) as error:
-            raise CertificateError(f"{_CERT_SETTING}: cannot use {self._certificates.cert_file}: {error}") from None
-        return loaded
-
-    def _refreshed(self) -> ssl.SSLContext:
-        version = self._certificates.version()
-        if version != self._version:
-            self._version = version
+        def load(files: CertificateFiles) -> ssl.SSLContext:
+            loaded = ssl.SSLContext(self.protocol)
+            loaded.minimum_version = ssl.TLSVersion.TLSv1_2
+            loaded.verify_mode = self.verify_mode
             try:
-                self._current = self._load()
-                log.info("tls.reloaded", file=self._certificates.cert_file)
-            except CertificateError as error:
-                log.warning("tls.reload_failed", error=str(error))
-        return self._current
+                loaded.load_verify_locations(cadata=files.ca.decode())
+                loaded.load_cert_chain(certificates.cert_file, certificates.key_file)
+            except (ssl.SSLError, OSError) as error:
+                raise CertificateError(f"{_CERT_SETTING}: cannot use {certificates.cert_file}: {error}") from None
+            return loaded
+
+        self._current = certificates.reloaded(load)
 
     def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
-        return self._refreshed().wrap_socket(*args, **options)
+        return self._current.current.wrap_socket(*args, **options)
 
     def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
-        return self._refreshed().wrap_bio(*args, **options)
+        return self._current.current.wrap_bio(*args, **options)
 
 
 def _content(setting: str, path: str) -> bytes:
@@ -208,11 +185,3 @@ def _has_signed(authority: x509.Certificate, certificate: x509.Certificate) -> b
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
-
-
-def _stamp(path: str) -> tuple[int, int, int]:
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return (0, 0, 0)
-    return (status.st_mtime_ns, status.st_ino, status.st_size)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
+from pathlib import Path
+
+from kit.reloaded import Reloaded
 
 SECRET_MINIMUM_BYTES = 32
 
@@ -19,19 +21,16 @@ class Secrets:
     logs nobody out.
     """
 
-    def __init__(self, read: Callable[[], str], version: Callable[[], Hashable] = lambda: None) -> None:
+    def __init__(self, read: Callable[[], str], *paths: Path) -> None:
         """
         Args:
             read: returns the secrets, separated by white space; the current one comes first.
-            version: returns a value that changes with the secrets.
+            paths: the files that they come from.
 
         Raises:
             SecretError: there is no secret, or the current one is too short.
         """
-        self._read = read
-        self._version = version
-        self._seen = version()
-        self._secrets = _parsed(read())
+        self._source = Reloaded("secrets", paths, lambda: _parsed(read()), (OSError, SecretError))
 
     @staticmethod
     def of(*secrets: str) -> Secrets:
@@ -46,11 +45,7 @@ class Secrets:
     @property
     def all(self) -> tuple[bytes, ...]:
         """All secrets, the current one first. If the source becomes invalid, the last valid ones stay in use."""
-        version = self._version()
-        if version != self._seen:
-            with contextlib.suppress(OSError, SecretError):
-                self._secrets, self._seen = _parsed(self._read()), version
-        return self._secrets
+        return self._source.current
 
 
 def _parsed(text: str) -> tuple[bytes, ...]:

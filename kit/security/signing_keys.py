@@ -28,14 +28,12 @@ from cryptography.hazmat.primitives.serialization import (
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from kit.log import get_logger
+from kit.reloaded import Reloaded
 from kit.security.private_files import write_private
 from kit.security.secrets import SECRET_MINIMUM_BYTES, Secrets
 
 _KEY_SETTING, _KEYS_SETTING = "SOUNDWRIGHT_SIGNING_KEY_FILE", "SOUNDWRIGHT_VERIFICATION_KEYS_FILE"
 _KEY_ID = re.compile(r"[a-z]{1,20}\.[0-9a-f]{16}")
-
-log = get_logger()
 
 
 class KeyFileError(Exception):
@@ -94,27 +92,13 @@ class FileKeys:
         """
         self._component = component
         self._paths = (Path(key_file), Path(keys_file))
-        self._version = self._stamps()
-        self._private, self._public = self._load()
+        self._keys = Reloaded("keys", self._paths, self._load, (KeyFileError,))
 
     def private(self) -> tuple[str, OKPKey]:
-        self._refresh()
-        return self._private
+        return self._keys.current[0]
 
     def public(self, key_id: str) -> OKPKey | None:
-        self._refresh()
-        return self._public.get(key_id)
-
-    def _refresh(self) -> None:
-        version = self._stamps()
-        if version == self._version:
-            return
-        self._version = version
-        try:
-            self._private, self._public = self._load()
-            log.info("keys.reloaded", key_id=self._private[0])
-        except KeyFileError as error:
-            log.warning("keys.reload_failed", error=str(error))
+        return self._keys.current[1].get(key_id)
 
     def _load(self) -> tuple[tuple[str, OKPKey], dict[str, OKPKey]]:
         key_file, keys_file = self._paths
@@ -130,9 +114,6 @@ class FileKeys:
                 "Create both with `python -m services.library signing-keys`."
             )
         return (key_id, key), public
-
-    def _stamps(self) -> tuple[tuple[int, int], ...]:
-        return tuple(_stamp(path) for path in self._paths)
 
 
 def add_key_files(folder: Path, components: Iterable[str]) -> None:
@@ -199,11 +180,3 @@ def _content(setting: str, path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise KeyFileError(f"{setting}: cannot read {path}: {error.strerror}.") from None
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_ino)

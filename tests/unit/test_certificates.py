@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.security.certificates import CertificateError, Certificates
+from kit.security.certificates import CertificateError, Certificates, ReloadingContext
 from kit.settings import Settings, SettingsError, load
 from tests.certificates import Authority
 
@@ -83,7 +83,10 @@ async def answering(certificates: Certificates) -> AsyncIterator[int]:
             writer.close()
             await writer.wait_closed()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=certificates.server_context())
+    context = ReloadingContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_from(certificates)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
     async with server:
         yield server.sockets[0].getsockname()[1]
 

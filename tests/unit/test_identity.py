@@ -297,11 +297,13 @@ def test_a_short_previous_secret_signs_nothing() -> None:
     assert keys.public(_derived(b"short", "gateway")[0]) is None
 
 
-def test_secrets_that_became_unusable_leave_the_last_ones() -> None:
-    texts = iter([OLD, "", f"{NEW} {OLD}"])
-    versions = iter(range(9))
-    secrets = Secrets(texts.__next__, versions.__next__)
+def test_secrets_that_became_unusable_leave_the_last_ones(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(OLD)
+    secrets = Secrets(file.read_text, file)
+    file.write_text("")
     assert secrets.current == OLD.encode()
+    file.write_text(f"{NEW} {OLD}")
     assert secrets.current == NEW.encode()
 
 

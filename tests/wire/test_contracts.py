@@ -14,6 +14,7 @@ from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, MethodDe
 from google.protobuf.descriptor_pb2 import MethodOptions
 from soundwright.access.v1 import access_pb2
 
+from kit.rpc.transport import RETIRED_CHANNEL_SECONDS
 from tools import stubs
 
 PROTO = stubs.ROOT / "proto"
@@ -127,3 +128,8 @@ def test_every_rpc_is_served(component: str, base: type[Any], methods: list[str]
     for name in methods:
         method = vars(servicer).get(name)
         assert inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method), f"{servicer.__name__}.{name}"
+
+
+def test_a_replaced_connection_outlives_each_call() -> None:
+    limits = [method.GetOptions().Extensions[access_pb2.time_limit_seconds] for method in METHODS]
+    assert 0 < max(limits) < RETIRED_CHANNEL_SECONDS
