@@ -43,6 +43,7 @@ from services.gateway.http.health import Health
 from services.gateway.http.playback import Playback
 from services.gateway.http.problems import problem_of
 from services.gateway.http.rate_limits import RateClass, RateLimiter
+from services.gateway.http.reencoding import Reencoder
 from services.gateway.http.route_table import Dispatch, RouteTable
 from services.gateway.http.uploads import Uploads
 from services.gateway.openapi.document import Site
@@ -75,6 +76,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     )
     encoding_slots = ComputeSlots("gateway", _ENCODING_SLOT_COUNT)
     playback = Playback(blobs, encoding_slots)
+    conversions = Conversions(settings.conversion_limits)
     gateway = Gateway(
         settings=settings,
         clients=clients,
@@ -89,9 +91,15 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         ),
         health=health,
         clock=runtime.clock,
-        scratch=runtime.scratch(),
-        encoding_slots=encoding_slots,
-        conversions=Conversions(settings.conversion_limits),
+        conversions=conversions,
+        reencoder=Reencoder(
+            blobs,
+            encoding_slots,
+            conversions,
+            runtime.scratch(),
+            settings.max_audio_seconds,
+            settings.max_audio_sample_count,
+        ),
         playback=playback,
     )
     # The gateway serves without the broker, too.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from soundwright.analysis.v1 import agent_service_pb2_grpc, analysis_service_pb2_grpc
 from soundwright.generation.v1 import generation_service_pb2_grpc
@@ -20,12 +19,12 @@ from soundwright.library.v1 import (
 from soundwright.models.v1 import model_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2_grpc
 
-from kit.compute import ComputeSlots
 from kit.ports import Blobs, Clock
 from kit.run import Runtime
 from services.gateway.http.conversions import Conversions
 from services.gateway.http.health import Health
 from services.gateway.http.playback import Playback
+from services.gateway.http.reencoding import Reencoder
 from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
 
@@ -56,24 +55,12 @@ class Clients:
     @staticmethod
     def over(channels: dict[str, Any]) -> Clients:
         """Return stubs that use ``channels``, which :func:`open_channels` returns."""
-        return Clients(
-            accounts=library_service_pb2_grpc.AccountServiceStub(channels["library"]),
-            admin=library_service_pb2_grpc.AdminServiceStub(channels["library"]),
-            tracks=library_service_pb2_grpc.TrackServiceStub(channels["library"]),
-            jobs=library_service_pb2_grpc.JobServiceStub(channels["library"]),
-            ingest=ingest_service_pb2_grpc.IngestServiceStub(channels["ingest"]),
-            separation=separation_service_pb2_grpc.SeparationServiceStub(channels["separation"]),
-            separation_models=model_service_pb2_grpc.ModelServiceStub(channels["separation"]),
-            analysis=analysis_service_pb2_grpc.AnalysisServiceStub(channels["analysis"]),
-            generation=generation_service_pb2_grpc.GenerationServiceStub(channels["generation"]),
-            generation_models=model_service_pb2_grpc.ModelServiceStub(channels["generation"]),
-            catalog=catalog_service_pb2_grpc.CatalogServiceStub(channels["library"]),
-            webhooks=webhook_service_pb2_grpc.WebhookServiceStub(channels["library"]),
-            agents=agent_service_pb2_grpc.AgentServiceStub(channels["analysis"]),
-            conversations=conversation_service_pb2_grpc.ConversationServiceStub(channels["library"]),
-            connections=connection_service_pb2_grpc.ConnectionServiceStub(channels["library"]),
-            storage=storage_service_pb2_grpc.StorageServiceStub(channels["library"]),
-        )
+        stubs = {}
+        for name, kind in get_type_hints(Clients).items():
+            package = kind.__module__.split(".")[1]
+            component = name.removesuffix("_models") if package == "models" else package
+            stubs[name] = kind(channels[component])
+        return Clients(**stubs)
 
 
 async def open_channels(runtime: Runtime[GatewaySettings]) -> dict[str, Any]:
@@ -86,8 +73,6 @@ class Gateway:
     """The dependencies of the routes of all dialects.
 
     Attributes:
-        scratch: a folder for temporary files.
-        encoding_slots: limits how many files are converted at a time.
         conversions: limits the converted files that are not read yet.
     """
 
@@ -97,7 +82,6 @@ class Gateway:
     uploads: Uploads
     health: Health
     clock: Clock
-    scratch: Path
-    encoding_slots: ComputeSlots
     conversions: Conversions
+    reencoder: Reencoder
     playback: Playback

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from kit.settings import Settings
-from services.gateway.http.conversions import ConversionLimits
+
+
+@dataclass(frozen=True)
+class ConversionLimits:
+    """How many files there can be, and how many bytes. A file that is alone may have any size."""
+
+    caller_count: int
+    caller_bytes: int
+    total_count: int
+    total_bytes: int
 
 
 class GatewaySettings(Settings):

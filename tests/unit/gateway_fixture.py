@@ -11,6 +11,7 @@ from services.gateway.clients import Clients, Gateway
 from services.gateway.http.conversions import Conversions
 from services.gateway.http.health import Health
 from services.gateway.http.playback import Playback
+from services.gateway.http.reencoding import Reencoder
 from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
 from tests.clocks import HandClock
@@ -19,9 +20,10 @@ __all__ = ["gateway_over"]
 
 
 def gateway_over(clients: Clients, folder: Path, clock: Any = None, **settings: Any) -> Gateway:
-    """Return a gateway that stores files in a folder. Close its ``playback`` and its ``encoding_slots``."""
+    """Return a gateway that stores files in a folder. Close its ``playback`` and the ``slots`` of its ``reencoder``."""
     known = GatewaySettings(data_dir=folder, **settings)
     blobs, slots = FileBlobs(folder / "blobs"), ComputeSlots("test", 1)
+    conversions = Conversions(known.conversion_limits)
     return Gateway(
         settings=known,
         clients=clients,
@@ -29,8 +31,7 @@ def gateway_over(clients: Clients, folder: Path, clock: Any = None, **settings: 
         uploads=Uploads(clients.ingest, clients.storage, blobs, 10**9, 5.0, 600.0),
         health=Health({}),
         clock=clock or HandClock(),
-        scratch=folder,
-        encoding_slots=slots,
-        conversions=Conversions(known.conversion_limits),
+        conversions=conversions,
+        reencoder=Reencoder(blobs, slots, conversions, folder, known.max_audio_seconds, known.max_audio_sample_count),
         playback=Playback(blobs, slots),
     )

@@ -72,7 +72,7 @@ async def serving(folder: Path, limits: HttpLimits | None = None, **settings: An
             yield port
     finally:
         gateway.playback.close()
-        gateway.encoding_slots.close()
+        gateway.reencoder.slots.close()
 
 
 class Raw:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from starlette.requests import ClientDisconnect
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
-from services.gateway.http.conversions import ConversionLimits, Conversions
-from services.gateway.http.reencoding import reencoded_response
-from services.gateway.settings import GatewaySettings
+from services.gateway.http.conversions import Conversions
+from services.gateway.settings import ConversionLimits
+from services.gateway.http.reencoding import Reencoder
 
 FRAMES = 400_000
 LIMITS = ConversionLimits(caller_count=3, caller_bytes=4 * FRAMES, total_count=5, total_bytes=100 * FRAMES)
@@ -35,13 +34,8 @@ class Site:
         source = folder / "stem.flac"
         soundfile.write(source, np.zeros(FRAMES, np.int16), 8_000)
         self.source = source
-        self.gateway: Any = SimpleNamespace(
-            conversions=Conversions(LIMITS),
-            scratch=self.scratch,
-            blobs=FileBlobs(folder / "blobs"),
-            encoding_slots=ComputeSlots("test", 1),
-            settings=GatewaySettings(),
-        )
+        slots = ComputeSlots("test", 1)
+        self.reencoder = Reencoder(FileBlobs(folder / "blobs"), slots, Conversions(LIMITS), self.scratch, 60, 10**9)
         self.stem = job_pb2.AudioOutput(blob_key="stem", frame_count=FRAMES, channel_count=1)
 
     async def convert(self, caller_id: str = "ann", gone: asyncio.Event | None = None) -> Any:
@@ -50,7 +44,7 @@ class Site:
             return {"type": "http.disconnect"}
 
         request = Request({"type": "http", "principal_id": caller_id, "headers": []}, receive)
-        return await reencoded_response(self.gateway, request, self.stem, "wav16", {})
+        return await self.reencoder.response(request, self.stem, "wav16", {})
 
     def files(self) -> list[Path]:
         return [path for path in self.scratch.rglob("*") if path.is_file()]
@@ -59,9 +53,9 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path) -> Any:
     site = Site(tmp_path)
-    await site.gateway.blobs.put_file("stem", site.source)
+    await site.reencoder.blobs.put_file("stem", site.source)
     yield site
-    site.gateway.encoding_slots.close()
+    site.reencoder.slots.close()
 
 
 async def read(response: Any, *, send: Any = None) -> int:
@@ -93,7 +87,7 @@ async def test_files_that_nobody_reads_are_limited_by_size(site: Site) -> None:
     waiting.append(await site.convert())  # there is room again
     for response in waiting:
         await read(response)
-    assert (site.files(), len(site.gateway.conversions)) == ([], 0)
+    assert (site.files(), len(site.reencoder.conversions)) == ([], 0)
 
 
 async def test_files_are_limited_by_number_for_a_caller_and_for_all(site: Site) -> None:
@@ -120,7 +114,7 @@ async def test_requests_at_the_same_time_are_limited_before_they_are_converted(s
 async def test_a_file_that_is_alone_may_be_larger_than_the_limit(site: Site) -> None:
     site.stem.frame_count = 1000 * FRAMES
     await read(await site.convert())
-    assert len(site.gateway.conversions) == 0
+    assert len(site.reencoder.conversions) == 0
 
 
 async def test_a_client_that_leaves_stops_the_conversion(site: Site) -> None:
@@ -130,10 +124,10 @@ async def test_a_client_that_leaves_stops_the_conversion(site: Site) -> None:
         started.set()
         go_on.wait(60)
 
-    blocking = asyncio.create_task(site.gateway.encoding_slots.run(occupy))
+    blocking = asyncio.create_task(site.reencoder.slots.run(occupy))
     await asyncio.to_thread(started.wait, 60)
     converting = asyncio.create_task(site.convert(gone=gone))
-    while not len(site.gateway.conversions):  # noqa: ASYNC110
+    while not len(site.reencoder.conversions):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     gone.set()
     await asyncio.sleep(0)
@@ -141,11 +135,11 @@ async def test_a_client_that_leaves_stops_the_conversion(site: Site) -> None:
     with pytest.raises(ClientDisconnect):
         await converting
     await blocking
-    assert (site.files(), len(site.gateway.conversions)) == ([], 0)
+    assert (site.files(), len(site.reencoder.conversions)) == ([], 0)
 
 
 async def test_a_conversion_that_fails_is_not_counted(site: Site) -> None:
     site.stem.blob_key = "missing"
     with pytest.raises(AppError, match="BLOB_NOT_FOUND"):
         await site.convert()
-    assert (list(site.scratch.iterdir()), len(site.gateway.conversions)) == ([], 0)
+    assert (list(site.scratch.iterdir()), len(site.reencoder.conversions)) == ([], 0)

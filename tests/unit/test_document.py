@@ -188,7 +188,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     ):
         built.include_router(routes)
     yield built
-    gateway.encoding_slots.close()
+    gateway.reencoder.slots.close()
 
 
 def test_what_is_served_is_published_and_the_other_way_round(site: Site) -> None:

@@ -178,7 +178,7 @@ class Site:
 def built_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site(tmp_path_factory.mktemp("site"))
     yield site
-    site.gateway.encoding_slots.close()
+    site.gateway.reencoder.slots.close()
 
 
 @pytest.fixture

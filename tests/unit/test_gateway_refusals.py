@@ -21,7 +21,7 @@ FORM = "application/x-www-form-urlencoded"
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     built = Site(tmp_path_factory.mktemp("site"), dict.fromkeys(RateClass, 1_000_000))
     yield built
-    built.gateway.encoding_slots.close()
+    built.gateway.reencoder.slots.close()
 
 
 @pytest.fixture(scope="module")

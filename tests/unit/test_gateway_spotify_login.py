@@ -75,7 +75,7 @@ async def site_in(
         clients = Clients.over(dict.fromkeys(COMPONENTS, channels["gateway"]))
         gateway = gateway_over(clients, library.folder, library.clock, registration=registration, **settings)
         yield Site(library, gateway)
-        gateway.encoding_slots.close()
+        gateway.reencoder.slots.close()
 
 
 async def begun(browser: httpx.AsyncClient) -> str:

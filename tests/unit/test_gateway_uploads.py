@@ -140,16 +140,12 @@ class Ingest:
         return pb.AbortUploadResponse()
 
 
-def refuse_nothing(_filename: str) -> None:
-    return None
+class AnyName(UploadPolicy):
+    def check_filename(self, filename: str) -> None:
+        return None
 
 
-POLICY = UploadPolicy(
-    dialect="forge",
-    check_filename=refuse_nothing,
-    missing=lambda: AppError(Code.UNPROCESSABLE, "MISSING", "no file"),
-    too_large=lambda limit: AppError(Code.TOO_LARGE, "TOO_LARGE", f"{limit}"),
-)
+POLICY = AnyName("forge")
 
 
 def request_of(pieces: Sequence[bytes], headers: dict[str, str] | None = None, complete: bool = True) -> Request:
@@ -245,8 +241,8 @@ async def test_small_pieces_are_written_in_large_ones(tmp_path: Path) -> None:
         ([("file", "a.wav", b"x"), ("file", "b.wav", b"y")], "BAD_REQUEST"),
         ([("file", "a.wav", b"x"), ("title", None, b"x" * 70_000)], "BAD_REQUEST"),
         ([("file", "a.wav", b"x")] + [("f", None, b"")] * 32, "BAD_REQUEST"),
-        ([("file", None, b"not a file")], "MISSING"),
-        ([("song", "a.wav", b"x")], "MISSING"),
+        ([("file", None, b"not a file")], "VALIDATION_ERROR"),
+        ([("song", "a.wav", b"x")], "VALIDATION_ERROR"),
     ],
 )
 async def test_refused_uploads_leave_nothing(
@@ -263,7 +259,7 @@ async def test_refused_uploads_leave_nothing(
 async def test_an_announced_size_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     blobs = FileBlobs(tmp_path)
     request = request_of([], {"content-length": "900000000"}, complete=False)
-    with pytest.raises(AppError, match="TOO_LARGE: 100"):
+    with pytest.raises(AppError, match="TOO_LARGE: The file exceeds"):
         await uploads(Ingest(blobs), blobs, max_bytes=100).receive(request, POLICY)
 
 

@@ -35,7 +35,7 @@ PUBLIC = RouteAccess(Access.PUBLIC)
 def listeners(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listeners]:
     built = Listeners(tmp_path_factory.mktemp("site"))
     yield built
-    built.gateway.encoding_slots.close()
+    built.gateway.reencoder.slots.close()
 
 
 def table(dialects: list[Dialect], *routers: APIRouter) -> RouteTable:

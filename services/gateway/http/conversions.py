@@ -8,16 +8,7 @@ from dataclasses import dataclass
 
 from kit import errors
 from kit.errors import AppError
-
-
-@dataclass(frozen=True)
-class ConversionLimits:
-    """How many files there can be, and how many bytes. A file that is alone may have any size."""
-
-    caller_count: int
-    caller_bytes: int
-    total_count: int
-    total_bytes: int
+from services.gateway.settings import ConversionLimits
 
 
 @dataclass(eq=False)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 
 from fastapi import Request
 from soundwright.library.v1 import job_pb2
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
 
 from kit import errors
 from kit.compute import ComputeSlots
 from kit.ports import BlobInfo, Blobs
 from kit.shared_work import SharedWork
 from kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
-from services.gateway.http.conversions import ConversionLimits, Conversions
+from services.gateway.http.conversions import Conversions
+from services.gateway.settings import ConversionLimits
 from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.edge import is_head
 from services.gateway.http.files import attachment, blob_response, not_modified
+from services.gateway.http.reencoding import ConvertedResponse
 
 PIXEL_FRAMES = 256
 """Frames of each pixel of a stored waveform, as :data:`kit.audio.PIXEL_FRAMES`."""
@@ -91,7 +92,12 @@ class Playback:
         with self._segments.making(request.scope["principal_id"], size_bytes) as making:
             work = functools.partial(_encode, self._blobs, output.blob_key, index * length, frame_count)
             content_type, data = await cancel_on_disconnect(request, self._slots.run(work))
-            return _SegmentResponse(data, content_type, headers, functools.partial(self._segments.end, making))
+
+            async def clean_up() -> None:
+                self._segments.end(making)
+
+            headers = {**headers, "Content-Type": content_type, "Content-Length": str(len(data))}
+            return ConvertedResponse(_pieces(data), headers, clean_up)
 
     async def waveform(self, request: Request, output: job_pb2.AudioOutput, pixel_frames: int) -> Response:
         """Return a waveform in the format of :mod:`kit.audio.waveform`. Compute and store it if it is not stored yet.
@@ -173,21 +179,6 @@ class Playback:
             await writer.write(data)
         if await self._blobs.stat(blob_key) is None:  # deleted in the meantime
             await self._blobs.delete(waveform_key(blob_key))
-
-
-class _SegmentResponse(StreamingResponse):
-    """Sends a segment in pieces, so that it counts until the client has read it."""
-
-    def __init__(self, data: bytes, content_type: str, headers: Mapping[str, str], done: Callable[[], None]) -> None:
-        length = {"Content-Length": str(len(data))}
-        super().__init__(_pieces(data), media_type=content_type, headers={**headers, **length})
-        self._done = done
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._done()
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:

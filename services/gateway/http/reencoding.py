@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +18,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from kit import errors
+from kit.compute import ComputeSlots
 from kit.opened import open_in_thread
-from services.gateway.clients import Gateway
+from kit.ports import Blobs
+from services.gateway.http.conversions import Conversions
 from services.gateway.http.disconnects import cancel_on_disconnect
 
 WavFormat = Literal["wav16", "wav24", "wav32f"]
@@ -26,55 +29,70 @@ _SAMPLE_BYTES = {"wav16": 2, "wav24": 3, "wav32f": 4}
 _CHUNK_BYTES = 1 << 20
 
 
-async def reencoded_response(
-    gateway: Gateway, request: Request, output: job_pb2.AudioOutput, encoding: WavFormat, headers: Mapping[str, str]
-) -> Response:
-    """Return a stored recording as WAV with its own sample rate and channel count. The temporary file is deleted afterwards.
+@dataclass(frozen=True)
+class Reencoder:
+    """Converts stored recordings.
 
-    Samples above full scale make it a file of 32-bit floats. The conversion stops if the client disconnects.
-
-    Raises:
-        AppError: ``TOO_MANY_CONVERSIONS``.
+    Attributes:
+        slots: limits how many files are converted at a time.
+        conversions: limits the converted files that are not read yet.
+        scratch: a folder for temporary files.
     """
-    size_bytes = output.frame_count * output.channel_count * _SAMPLE_BYTES[encoding]
-    with gateway.conversions.making(request.scope["principal_id"], size_bytes) as conversion:
-        folder = Path(tempfile.mkdtemp(dir=gateway.scratch))
-        target = folder / "converted.wav"
 
-        async def clean_up() -> None:
-            shutil.rmtree(folder, ignore_errors=True)
-            gateway.conversions.end(conversion)
+    blobs: Blobs
+    slots: ComputeSlots
+    conversions: Conversions
+    scratch: Path
+    max_seconds: float
+    max_sample_count: int
 
-        try:
-            await cancel_on_disconnect(request, _reencode(gateway, output.blob_key, target, encoding))
-            length = {"Content-Length": str(target.stat().st_size), "Accept-Ranges": "none"}
-            return ConvertedResponse(_chunks(target), {**headers, **length}, clean_up)
-        except BaseException:
-            await clean_up()
-            raise
+    async def response(
+        self, request: Request, output: job_pb2.AudioOutput, encoding: WavFormat, headers: Mapping[str, str]
+    ) -> Response:
+        """Return a recording as WAV with its own sample rate and channel count. The temporary file is deleted afterwards.
 
+        Samples above full scale make it a file of 32-bit floats. The conversion stops if the client disconnects.
 
-async def _reencode(gateway: Gateway, key: str, target: Path, encoding: WavFormat) -> None:
-    """Convert a file. If the call is cancelled, it ends when the conversion has stopped."""
-    from kit.audio import AudioLimits, reencode  # imported late: the gateway needs the codecs for this only
+        Raises:
+            AppError: ``TOO_MANY_CONVERSIONS``.
+        """
+        size_bytes = output.frame_count * output.channel_count * _SAMPLE_BYTES[encoding]
+        with self.conversions.making(request.scope["principal_id"], size_bytes) as conversion:
+            folder = Path(tempfile.mkdtemp(dir=self.scratch))
+            target = folder / "converted.wav"
 
-    gone = threading.Event()
+            async def clean_up() -> None:
+                shutil.rmtree(folder, ignore_errors=True)
+                self.conversions.end(conversion)
 
-    def check() -> None:
-        if gone.is_set():
-            raise errors.CANCELLED()
+            try:
+                await cancel_on_disconnect(request, self._reencode(output.blob_key, target, encoding))
+                length = {"Content-Length": str(target.stat().st_size), "Accept-Ranges": "none"}
+                return ConvertedResponse(_chunks(target), {**headers, **length}, clean_up)
+            except BaseException:
+                await clean_up()
+                raise
 
-    settings = gateway.settings
-    limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
-    async with gateway.blobs.local(key) as source:
-        work = functools.partial(reencode, source, target, encoding, limits, check, or_floats=True)
-        working = asyncio.ensure_future(gateway.encoding_slots.run(work))
-        try:
-            await asyncio.shield(working)
-        except asyncio.CancelledError:
-            gone.set()
-            await asyncio.gather(working, return_exceptions=True)
-            raise
+    async def _reencode(self, key: str, target: Path, encoding: WavFormat) -> None:
+        """Convert a file. If the call is cancelled, it ends when the conversion has stopped."""
+        from kit.audio import AudioLimits, reencode  # imported late: the gateway needs the codecs for this only
+
+        gone = threading.Event()
+
+        def check() -> None:
+            if gone.is_set():
+                raise errors.CANCELLED()
+
+        limits = AudioLimits(self.max_seconds, max_sample_count=self.max_sample_count)
+        async with self.blobs.local(key) as source:
+            work = functools.partial(reencode, source, target, encoding, limits, check, or_floats=True)
+            working = asyncio.ensure_future(self.slots.run(work))
+            try:
+                await asyncio.shield(working)
+            except asyncio.CancelledError:
+                gone.set()
+                await asyncio.gather(working, return_exceptions=True)
+                raise
 
 
 class ConvertedResponse(StreamingResponse):

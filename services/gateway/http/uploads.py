@@ -32,23 +32,30 @@ _NAME_LIMIT = 255
 
 @dataclass(frozen=True)
 class UploadPolicy:
-    """The requirements of a dialect for an upload of one file.
+    """The requirements of a dialect for an upload of one file, and its errors.
 
     Attributes:
         dialect: label in metrics.
-        check_filename: raises if a filename is not accepted. It is called before the content is read.
-        missing: returns the error for a form without a file.
-        too_large: returns the error for a file above the given limit in bytes.
         size_limit_bytes: limit of the file; None: only the limit of the platform applies.
         allowed_containers: accepted formats; empty: all.
     """
 
     dialect: str
-    check_filename: Callable[[str], None]
-    missing: Callable[[], Exception]
-    too_large: Callable[[int], Exception]
     size_limit_bytes: int | None = None
     allowed_containers: Sequence[str] = ()
+
+    def check_filename(self, filename: str) -> None:
+        """Raise if a filename is not accepted. It is called before the content is read."""
+        if not filename.strip():
+            raise errors.VALIDATION_ERROR("The uploaded file has no filename.", details={"file": ["needs a name"]})
+
+    def missing(self) -> Exception:
+        """Return the error for a form without a file."""
+        return errors.FILE_MISSING(details={"file": ["can't be blank"]})
+
+    def too_large(self, limit_bytes: int) -> Exception:
+        """Return the error for a file above the given limit."""
+        return errors.FILE_TOO_LARGE(limit_mb=limit_bytes / 1024**2)
 
 
 @dataclass(frozen=True)
@@ -312,7 +319,8 @@ class _Upload:
             pb.CreateUploadRequest(filename=filename, idempotency_key=self._idempotency_key)
         )
         self.upload_id, self.filename = created.upload_id, filename
-        limit, too_large = min(self._limit_bytes, created.size_limit_bytes), self._policy.too_large
+        too_large: Callable[[int], Exception] = self._policy.too_large
+        limit = min(self._limit_bytes, created.size_limit_bytes)
         if created.HasField("track"):
             hashing = Hashing()
             self.size_bytes = await copy_part(events, hashing, limit, too_large)

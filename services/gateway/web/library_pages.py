@@ -18,7 +18,7 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.files import blob_response
 from services.gateway.http.parameters import JobId, PageNumber, TrackId
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.recordings import recording_policy
+from services.gateway.http.uploads import UploadPolicy
 from services.gateway.job_kinds import job_kind
 from services.gateway.openapi.responses import BINARY, file_responses
 from services.gateway.records import own_job, own_track
@@ -54,7 +54,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
     """
     router = APIRouter(tags=["pages music"])
     clients, blobs = gateway.clients, gateway.blobs
-    recordings = recording_policy("pages")
+    recordings = UploadPolicy("pages")
     headers = player_headers(blobs.public.origin if blobs.public else "")
 
     def page(request: Request, name: str, shown: CardPage, q: str = "") -> Response:

@@ -24,7 +24,7 @@ from services.gateway.http.edge import is_head
 from services.gateway.http.files import attachment, blob_response, safe_title
 from services.gateway.http.parameters import IdempotencyKey, JobId, StemId, TrackId, body_of, body_schema, require_uuid
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.reencoding import WavFormat, reencoded_response
+from services.gateway.http.reencoding import WavFormat
 from services.gateway.job_kinds import PublicFile, analysis_values, job_kind, unpacked
 from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
 from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
@@ -108,7 +108,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
             headers = {"Content-Disposition": attachment(f"{stem.name}.wav")}
             if is_head(request.scope):
                 return Response(media_type="audio/wav", headers=headers)
-            return await reencoded_response(gateway, request, stem, format, headers)
+            return await gateway.reencoder.response(request, stem, format, headers)
         return await blob_response(
             request,
             blobs,

@@ -26,7 +26,7 @@ from services.gateway.http.parameters import (
     require_uuid,
 )
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.recordings import recording_policy
+from services.gateway.http.uploads import UploadPolicy
 from services.gateway.openapi.responses import BINARY, documented
 from services.gateway.records import denied_is_unknown, own_track
 
@@ -124,7 +124,7 @@ class ClipParameters(BaseModel):
 def track_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/api/tracks", tags=["forge tracks"])
     clients = gateway.clients
-    recordings = recording_policy("forge")
+    recordings = UploadPolicy("forge")
 
     @router.post("", openapi_extra=_UPLOAD_BODY)
     @access(Access.ACCOUNT, RateClass.NORMAL)

@@ -20,8 +20,8 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.parameters import UploadId, body_of, body_schema, require_uuid
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.recordings import recording_policy
 from services.gateway.http.reservations import Reservation
+from services.gateway.http.uploads import UploadPolicy
 from services.gateway.openapi.responses import Bytes, Time, Uuid, documented
 
 _PART_URL = "https://files.example.com/soundwright/uploads/0f8fad5b?partNumber=1&X-Amz-Signature=5d41402abc4b2a76"
@@ -73,7 +73,7 @@ class UploadPart(TypedDict):
 def upload_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/api/uploads", tags=["forge uploads"])
     ingest, storage = gateway.clients.ingest, gateway.clients.storage
-    policy = recording_policy("forge")
+    policy = UploadPolicy("forge")
 
     @router.post("", openapi_extra=body_schema(UploadParameters))
     @access(Access.ACCOUNT, RateClass.NORMAL)

@@ -106,14 +106,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
     """
     router = APIRouter(tags=["pipeline jobs"])
     clients, blobs = gateway.clients, gateway.blobs
-    policy = UploadPolicy(
-        dialect="pipeline",
-        check_filename=_check_filename,
-        missing=_missing_file,
-        too_large=_too_large,
-        size_limit_bytes=_MAX_FILE_MB * 1024**2,
-        allowed_containers=_FORMATS,
-    )
+    policy = _PipelineUpload("pipeline", _MAX_FILE_MB * 1024**2, _FORMATS)
 
     async def pipeline_job(job_id: str, message: str) -> job_pb2.Job:
         job: job_pb2.Job = (await _find_job(gateway, job_id, message)).job
@@ -151,7 +144,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
             track, _ = await gateway.uploads.receive(request, policy)
         except AppError as error:
             # The contract treats a body of another type as a form without a file.
-            raise _missing_file() if error.code is Code.UNSUPPORTED_MEDIA_TYPE else error from None
+            raise policy.missing() if error.code is Code.UNSUPPORTED_MEDIA_TYPE else error from None
         try:
             answer = await clients.separation.CreatePipelineJob(
                 separation_pb.CreatePipelineJobRequest(track_id=track.id, idempotency_key=idempotency_key)
@@ -252,21 +245,21 @@ async def _find_job(
     return answer
 
 
-def _check_filename(filename: str) -> None:
-    """Raise 400 for an empty filename and 500 for an unsupported extension, as the contract prescribes."""
-    if not filename:
-        raise errors.NO_FILENAME()
-    basename = filename.replace("\\", "/").rpartition("/")[2]
-    suffix = f".{basename.rpartition('.')[2].lower()}" if "." in basename else ""
-    if suffix.removeprefix(".") not in _FORMATS:
-        raise errors.FORMAT_UNSUPPORTED(suffix=suffix)
+class _PipelineUpload(UploadPolicy):
+    """The contract prescribes its own errors."""
 
+    def check_filename(self, filename: str) -> None:
+        if not filename:
+            raise errors.NO_FILENAME()
+        basename = filename.replace("\\", "/").rpartition("/")[2]
+        suffix = f".{basename.rpartition('.')[2].lower()}" if "." in basename else ""
+        if suffix.removeprefix(".") not in _FORMATS:
+            raise errors.FORMAT_UNSUPPORTED(suffix=suffix)
 
-def _missing_file() -> Exception:
-    return RequestValidationError(
-        [{"type": "missing", "loc": ["body", "file"], "msg": "Field required", "input": None}]
-    )
+    def missing(self) -> Exception:
+        return RequestValidationError(
+            [{"type": "missing", "loc": ["body", "file"], "msg": "Field required", "input": None}]
+        )
 
-
-def _too_large(limit_bytes: int) -> Exception:
-    return errors.FILE_TOO_LARGE(f"File too large. The limit is {limit_bytes // 1024**2} MB.")
+    def too_large(self, limit_bytes: int) -> Exception:
+        return errors.FILE_TOO_LARGE(f"File too large. The limit is {limit_bytes // 1024**2} MB.")
