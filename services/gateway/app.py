@@ -22,7 +22,11 @@ from kit.http_limits import ConnectionGuard, HttpLimits
 from kit.http_server import serve_http
 from kit.ports import Bus
 from kit.run import Runtime
-from services.gateway.auth import Authenticator, Browsers, Sites
+from services.gateway.callers.authenticator import Authenticator
+from services.gateway.callers.browsers import Browsers
+from services.gateway.callers.dialect import Dialect, Registration
+from services.gateway.callers.rate_limits import RateClass, RateLimiter
+from services.gateway.callers.sites import Sites
 from services.gateway.channels import (
     JobFeed,
     SocketAuthenticator,
@@ -35,21 +39,19 @@ from services.gateway.clients import Clients, Gateway, open_channels
 from services.gateway.dialects.forge import FORGE, FORGE_TOPICS, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
-from services.gateway.http.access_control import AccessControl
-from services.gateway.http.conversions import Conversions
-from services.gateway.http.dialect import Dialect, Registration
-from services.gateway.http.edge import Edge
-from services.gateway.http.health import Health
-from services.gateway.http.playback import Playback
-from services.gateway.http.problems import problem_of
-from services.gateway.http.rate_limits import RateClass, RateLimiter
-from services.gateway.http.reencoding import Reencoder
-from services.gateway.http.route_table import Dispatch, RouteTable
-from services.gateway.http.uploads import Uploads
+from services.gateway.edge.access_control import AccessControl
+from services.gateway.edge.edge import Edge
+from services.gateway.edge.health import Health
+from services.gateway.edge.route_table import Dispatch, RouteTable
+from services.gateway.files.conversions import Conversions
+from services.gateway.files.playback import Playback
+from services.gateway.files.reencoding import Reencoder
+from services.gateway.files.uploads import Uploads
 from services.gateway.openapi.document import Site
 from services.gateway.openapi.reference import serve_reference
 from services.gateway.settings import GatewaySettings
 from services.gateway.web import PAGES, page_routes
+from services.gateway.wire.problems import problem_of
 
 _NO_SOCKETS: dict[str, Any] = {"ws": "none"}
 _SOCKETS: dict[str, Any] = {

@@ -21,11 +21,11 @@ from soundwright.separation.v1 import separation_service_pb2_grpc
 
 from kit.ports import Blobs, Clock
 from kit.run import Runtime
-from services.gateway.http.conversions import Conversions
-from services.gateway.http.health import Health
-from services.gateway.http.playback import Playback
-from services.gateway.http.reencoding import Reencoder
-from services.gateway.http.uploads import Uploads
+from services.gateway.edge.health import Health
+from services.gateway.files.conversions import Conversions
+from services.gateway.files.playback import Playback
+from services.gateway.files.reencoding import Reencoder
+from services.gateway.files.uploads import Uploads
 from services.gateway.settings import GatewaySettings
 
 COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")

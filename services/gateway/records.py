@@ -11,7 +11,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from kit import errors
 from kit.errors import AppError, Code
 from services.gateway.clients import Clients
-from services.gateway.http.parameters import require_uuid
+from services.gateway.wire.parameters import require_uuid
 
 
 async def own_job(clients: Clients, job_id: str, kind: job_pb2.JobKind.ValueType | None = None) -> job_pb2.Job:

@@ -29,7 +29,7 @@ from kit.adapters.s3.blobs import Access, S3Blobs
 from kit.errors import AppError
 from kit.run import Runtime
 from kit.settings import Settings
-from services.gateway.http.files import blob_response
+from services.gateway.files.files import blob_response
 from tests.certificates import Authority
 from tests.servers import s3
 from tests.servers.fault_proxy import FaultProxy, Proxy

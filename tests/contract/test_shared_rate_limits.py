@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kit.adapters.nats.bus import NatsBus
 from kit.adapters.system.clock import SystemClock
-from services.gateway.http.rate_limits import RateClass, RateLimiter
+from services.gateway.callers.rate_limits import RateClass, RateLimiter
 from tests.servers.nats import NatsServer
 from tests.waiting import DEADLINE_SECONDS
 

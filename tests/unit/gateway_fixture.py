@@ -8,11 +8,11 @@ from typing import Any
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.compute import ComputeSlots
 from services.gateway.clients import Clients, Gateway
-from services.gateway.http.conversions import Conversions
-from services.gateway.http.health import Health
-from services.gateway.http.playback import Playback
-from services.gateway.http.reencoding import Reencoder
-from services.gateway.http.uploads import Uploads
+from services.gateway.edge.health import Health
+from services.gateway.files.conversions import Conversions
+from services.gateway.files.playback import Playback
+from services.gateway.files.reencoding import Reencoder
+from services.gateway.files.uploads import Uploads
 from services.gateway.settings import GatewaySettings
 from tests.clocks import HandClock
 

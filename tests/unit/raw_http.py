@@ -17,11 +17,11 @@ from kit.errors import AppError, Code
 from kit.http_limits import ConnectionGuard, HttpLimits
 from kit.http_server import serve_http
 from services.gateway.app import build, http_limits
-from services.gateway.auth import Authenticator
+from services.gateway.callers.authenticator import Authenticator
+from services.gateway.callers.rate_limits import RateClass, RateLimiter
 from services.gateway.clients import Clients
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
-from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.web import PAGES, page_routes
 from tests.clocks import HandClock
 

@@ -15,14 +15,16 @@ from starlette.routing import Route, Router
 from starlette.types import Message
 
 from kit.errors import AppError, Code
-from services.gateway.auth import SESSION_COOKIE, VISIT_COOKIE, Authenticator, Browsers, Sites
-from services.gateway.http.access import Access, RouteAccess, access
-from services.gateway.http.access_control import AccessControl
-from services.gateway.http.dialect import Dialect
-from services.gateway.http.problems import Problem
-from services.gateway.http.rate_limits import RateClass, RateLimiter
-from services.gateway.http.route_table import RouteTable
+from services.gateway.callers.access import Access, RouteAccess, access
+from services.gateway.callers.authenticator import Authenticator
+from services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE, Browsers
+from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.rate_limits import RateClass, RateLimiter
+from services.gateway.callers.sites import Sites
+from services.gateway.edge.access_control import AccessControl
+from services.gateway.edge.route_table import RouteTable
 from services.gateway.settings import GatewaySettings
+from services.gateway.wire.problems import Problem
 from tests.clocks import HandClock
 
 SECRET = "s" * 43

@@ -17,9 +17,9 @@ from starlette.requests import ClientDisconnect
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
-from services.gateway.http.conversions import Conversions
+from services.gateway.files.conversions import Conversions
+from services.gateway.files.reencoding import Reencoder
 from services.gateway.settings import ConversionLimits
-from services.gateway.http.reencoding import Reencoder
 
 FRAMES = 400_000
 LIMITS = ConversionLimits(caller_count=3, caller_bytes=4 * FRAMES, total_count=5, total_bytes=100 * FRAMES)

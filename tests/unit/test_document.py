@@ -17,17 +17,17 @@ from test_gateway_edge import Site as Listeners
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, RouteAccess, access
+from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_routes
-from services.gateway.http.access import Access, RouteAccess, access
-from services.gateway.http.dialect import Dialect
-from services.gateway.http.problems import Problem
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.document import Site
 from services.gateway.openapi.responses import documented, file_responses
-from services.gateway.openapi.schemas import Schemas
 from services.gateway.web import PAGES, page_routes
+from services.gateway.wire.problems import Problem
+from services.gateway.wire.schemas import Schemas
 
 ERRORS = Path(__file__).parents[2] / "docs" / "ERRORS.md"
 T = TypeVar("T")

@@ -32,14 +32,14 @@ from kit.log import correlation_id
 from kit.security.identity import Principal, api_token_id, current_principal, require_principal
 from kit.worker.kind import pack
 from services.gateway.app import build
-from services.gateway.auth import Authenticator
+from services.gateway.callers.authenticator import Authenticator
+from services.gateway.callers.rate_limits import RateClass, RateLimiter
 from services.gateway.clients import Clients
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes, soundbox_routes
-from services.gateway.http.health import Health
-from services.gateway.http.problems import Problem
-from services.gateway.http.rate_limits import RateClass, RateLimiter
+from services.gateway.edge.health import Health
+from services.gateway.wire.problems import Problem
 from tests.clocks import HandClock
 
 TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB, UNKNOWN = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 7))
@@ -678,7 +678,7 @@ async def test_health_from_start_to_degraded(site: Site) -> None:
 
 
 def test_only_the_last_proxy_is_believed_and_only_if_it_is_ours() -> None:
-    from services.gateway.auth import peer_address
+    from services.gateway.callers.authenticator import peer_address
 
     scope: Any = {"type": "http", "client": ("10.0.0.9", 1), "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7")]}
     assert peer_address(scope, trusted_proxy=False) == "10.0.0.9"

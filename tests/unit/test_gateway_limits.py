@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.errors import AppError, Code
-from services.gateway.http.rate_limits import COUNT_MORE, Allowance, RateClass, RateLimiter, count_as
+from services.gateway.callers.rate_limits import COUNT_MORE, Allowance, RateClass, RateLimiter, count_as
 from tests.clocks import HandClock
 from tests.waiting import DEADLINE_SECONDS
 

@@ -16,9 +16,10 @@ from soundwright.library.v1 import library_service_pb2_grpc, storage_service_pb2
 from structlog.testing import capture_logs
 
 from services.gateway.app import build
-from services.gateway.auth import SESSION_COOKIE, Authenticator
+from services.gateway.callers.authenticator import Authenticator
+from services.gateway.callers.browsers import SESSION_COOKIE
+from services.gateway.callers.rate_limits import RateClass, RateLimiter
 from services.gateway.clients import COMPONENTS, Clients, Gateway
-from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.web import PAGES, page_routes
 from services.ingest.rpc import IngestRpc
 from services.ingest.spotify_accounts import SpotifyAccounts

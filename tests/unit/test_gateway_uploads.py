@@ -24,8 +24,8 @@ from starlette.requests import ClientDisconnect
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError, Code
 from kit.ports import BlobWriter
-from services.gateway.http.multipart import PartBegin, PartData, multipart_events
-from services.gateway.http.uploads import UploadPolicy, Uploads
+from services.gateway.files.uploads import UploadPolicy, Uploads
+from services.gateway.wire.multipart import PartBegin, PartData, multipart_events
 
 BOUNDARY = "XbounX"
 KIND = f"multipart/form-data; boundary={BOUNDARY}"

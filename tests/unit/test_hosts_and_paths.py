@@ -16,13 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Scope
 
-from services.gateway.auth import Sites
-from services.gateway.http.access import Access, RouteAccess, access
-from services.gateway.http.dialect import Dialect
-from services.gateway.http.problems import Problem
-from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.route_table import Dispatch, RouteTable
+from services.gateway.callers.access import Access, RouteAccess, access
+from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.rate_limits import RateClass
+from services.gateway.callers.sites import Sites
+from services.gateway.edge.route_table import Dispatch, RouteTable
 from services.gateway.settings import GatewaySettings
+from services.gateway.wire.problems import Problem
 
 FOREIGN = "https://evil.example"
 

@@ -22,7 +22,7 @@ from kit.security.sealing import Sealer
 from kit.security.secrets import SecretError, Secrets
 from kit.security.signing_keys import DerivedKeys, FileKeys, KeyFileError, _derived, add_key_files, forget_previous_keys
 from kit.settings import Settings, SettingsError
-from services.gateway.auth.browsers import Browsers
+from services.gateway.callers.browsers import Browsers
 from services.gateway.settings import GatewaySettings
 from services.library.secret_rotation import add_secret, forget_previous_secrets, reseal
 from tests.clocks import HandClock

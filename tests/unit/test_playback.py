@@ -21,10 +21,10 @@ from kit.audio import AudioWriter
 from kit.compute import ComputeSlots
 from kit.errors import AppError
 from kit.worker.derived_files import waveform_key
+from services.gateway.callers.access import declared_access
+from services.gateway.callers.rate_limits import RateClass, RateLimiter
 from services.gateway.dialects.forge.stems import stem_routes
-from services.gateway.http.access import declared_access
-from services.gateway.http.playback import PIXEL_FRAMES, Playback, segment_count, segment_frame_count
-from services.gateway.http.rate_limits import RateClass, RateLimiter
+from services.gateway.files.playback import PIXEL_FRAMES, Playback, segment_count, segment_frame_count
 from services.gateway.settings import GatewaySettings
 from tests.clocks import HandClock
 from tests.waiting import until

@@ -16,15 +16,15 @@ from starlette.routing import Mount
 from test_gateway_edge import Site as Listeners
 
 from services.gateway.app import build
+from services.gateway.callers.access import Access, RouteAccess, access
+from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.rate_limits import RateClass, RateLimiter
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
-from services.gateway.http.access import Access, RouteAccess, access
-from services.gateway.http.dialect import Dialect
-from services.gateway.http.problems import Problem
-from services.gateway.http.rate_limits import RateClass, RateLimiter
-from services.gateway.http.route_table import RouteTable
+from services.gateway.edge.route_table import RouteTable
 from services.gateway.web import PAGES, page_routes
+from services.gateway.wire.problems import Problem
 
 ID = "01234567-89ab-4cde-8f01-23456789abcd"
 NORMAL, HEAVY, POLLING, FILES, REPORTS, PAGE = RateClass

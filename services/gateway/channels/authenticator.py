@@ -14,10 +14,12 @@ from starlette.types import Scope
 
 from kit import errors
 from kit.security.identity import Principal
-from services.gateway.auth import Authenticator, Browsers, BrowserSession, Caller, Sites, peer_address
-from services.gateway.http.access import Access
-from services.gateway.http.decoding import form_pairs
+from services.gateway.callers.access import Access
+from services.gateway.callers.authenticator import Authenticator, Caller, peer_address
+from services.gateway.callers.browsers import Browsers, BrowserSession
+from services.gateway.callers.sites import Sites
 from services.gateway.settings import GatewaySettings
+from services.gateway.wire.decoding import form_pairs
 
 _SUBPROTOCOL = "phoenix"
 _BEARER_PROTOCOL = "base64url.bearer.phx."

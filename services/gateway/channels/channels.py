@@ -12,6 +12,8 @@ from kit import errors
 from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.security.identity import Principal, principal_scope
+from services.gateway.callers.access import Access, RouteAccess
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.channels.authenticator import ConnectionIdentity
 from services.gateway.channels.feed import JobFeed
 from services.gateway.channels.handler import SocketHandler
@@ -20,10 +22,8 @@ from services.gateway.channels.send_buffer import SendBuffer
 from services.gateway.channels.topics import JobTopic, JobTopics, Push
 from services.gateway.channels.transport import Endpoint
 from services.gateway.clients import Clients
-from services.gateway.http.access import Access, RouteAccess
-from services.gateway.http.parameters import require_uuid
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.records import created_track
+from services.gateway.wire.parameters import require_uuid
 
 _JOIN_SECONDS = 5.0
 log = get_logger()

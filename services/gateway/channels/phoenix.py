@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.gateway.channels.handler import MalformedMessage
-from services.gateway.http.decoding import json_value
+from services.gateway.wire.decoding import json_value
 
 Ref = str | int | None
 _SYSTEM_TOPIC = "phoenix"

@@ -18,12 +18,12 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from kit.errors import AppError, Code
 from kit.log import correlation_scope, get_logger
 from kit.metrics import SOCKETS_CLOSED, SOCKETS_OPEN
+from services.gateway.callers.access import RouteAccess
+from services.gateway.callers.rate_limits import RateLimiter
 from services.gateway.channels.authenticator import ConnectionIdentity, Credential, SocketAuthenticator, fields_of
 from services.gateway.channels.connection import Closing, Socket
 from services.gateway.channels.feed import JobFeed
 from services.gateway.channels.handler import SocketHandler
-from services.gateway.http.access import RouteAccess
-from services.gateway.http.rate_limits import RateLimiter
 from services.gateway.settings import GatewaySettings
 
 _CLOSE_SECONDS = 1.0

@@ -24,13 +24,13 @@ from starlette.responses import Response
 
 from kit import errors
 from kit.errors import ErrorType
-from services.gateway.http.access import Access, RouteAccess, access, declared_access
-from services.gateway.http.dialect import Dialect, dialect_for
-from services.gateway.http.problems import Problem, problem_of
+from services.gateway.callers.access import Access, RouteAccess, access, declared_access
+from services.gateway.callers.dialect import Dialect, dialect_for
 from services.gateway.openapi.responses import ResponseDoc, RouteDoc, route_doc
-from services.gateway.openapi.schemas import Schemas
 from services.gateway.openapi.security import SECURITY_SCHEMES, access_errors, security_of
 from services.gateway.openapi.texts import ABOUT, HEADERS, TAGS
+from services.gateway.wire.problems import Problem, problem_of
+from services.gateway.wire.schemas import Schemas
 
 _RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _MULTIPART = "multipart/form-data"

@@ -6,8 +6,9 @@ from typing import Any
 
 from kit import errors
 from kit.errors import ErrorType
-from services.gateway.auth import FIELD, HEADER, SAFE_METHODS, SESSION_COOKIE, VISIT_COOKIE
-from services.gateway.http.access import Access
+from services.gateway.callers.access import Access
+from services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE
+from services.gateway.callers.csrf import FIELD, HEADER, SAFE_METHODS
 
 SECURITY_SCHEMES: dict[str, Any] = {
     "bearer": {

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from kit import errors
 from kit.errors import AppError
 from kit.security.identity import principal_scope
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.web.responses import form_body, page_responses
 from services.gateway.web.views import LOG_IN, Views, form_of, local_path, registered_session_of, session_of
 

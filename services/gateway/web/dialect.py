@@ -6,11 +6,11 @@ import re
 
 from starlette.responses import Response
 
-from services.gateway.http.access import Access, RouteAccess
-from services.gateway.http.dialect import Dialect
-from services.gateway.http.problems import Problem
-from services.gateway.http.rate_limits import RateClass
+from services.gateway.callers.access import Access, RouteAccess
+from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.web.templates import PAGE_HEADERS, render_template
+from services.gateway.wire.problems import Problem
 
 _SECRET = re.compile(r"(/users/(?:log-in|log_in|confirm|settings/confirm-email)/).+")
 _TITLES = {

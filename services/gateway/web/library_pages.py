@@ -11,14 +11,13 @@ from starlette.responses import Response
 
 from kit import errors
 from kit.security.identity import current_principal
-from services.gateway.auth import FIELD
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.csrf import FIELD
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.file_paths import extension
-from services.gateway.http.access import Access, access
-from services.gateway.http.files import blob_response
-from services.gateway.http.parameters import JobId, PageNumber, TrackId
-from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.uploads import UploadPolicy
+from services.gateway.files.files import blob_response
+from services.gateway.files.uploads import UploadPolicy
 from services.gateway.job_kinds import job_kind
 from services.gateway.openapi.responses import BINARY, file_responses
 from services.gateway.records import own_job, own_track
@@ -26,6 +25,7 @@ from services.gateway.web.lists import CardPage, job_cards, track_cards
 from services.gateway.web.responses import REDIRECT, page_responses
 from services.gateway.web.templates import player_headers
 from services.gateway.web.views import LOG_IN, Views, session_of
+from services.gateway.wire.parameters import JobId, PageNumber, TrackId
 
 Search = Annotated[str, Query(max_length=500, description="Words or prefixes of words.", examples=["blind"])]
 _UPLOAD = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from kit.errors import ErrorType
-from services.gateway.auth import FIELD
+from services.gateway.callers.csrf import FIELD
 from services.gateway.openapi.responses import ResponseDoc, RouteDoc, documented_as
 
 _FORM = "application/x-www-form-urlencoded"

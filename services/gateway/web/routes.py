@@ -8,10 +8,10 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.gateway.auth import Browsers
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.browsers import Browsers
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
 from services.gateway.web.auth_pages import auth_routes
 from services.gateway.web.library_pages import library_routes

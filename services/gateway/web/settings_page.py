@@ -15,13 +15,13 @@ from starlette.responses import Response
 from kit import errors
 from kit.errors import AppError
 from kit.security.identity import principal_scope
-from services.gateway.auth import BrowserSession
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.browsers import BrowserSession
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import LICENSE_KEY
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.web.responses import form_body, page_responses
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registered_session_of
+from services.gateway.wire.parameters import LICENSE_KEY
 
 _LIFETIMES_DAYS = {"": 0, "month": 30, "quarter": 90, "year": 365}  # 0: the key does not expire
 _LALALAI_KEY = re.compile(LICENSE_KEY)

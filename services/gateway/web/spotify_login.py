@@ -17,10 +17,10 @@ from kit import errors
 from kit.errors import AppError
 from kit.security.identity import principal_scope
 from kit.security.sealing import Sealer
-from services.gateway.auth import Browsers, new_secret
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.browsers import Browsers, new_secret
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.web.responses import page_responses
 from services.gateway.web.templates import PAGE_HEADERS
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, local_path, registered_session_of, session_of

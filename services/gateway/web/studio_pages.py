@@ -16,8 +16,8 @@ from starlette.responses import Response
 
 from kit import errors
 from kit.security.identity import current_principal
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.openapi.responses import BINARY, documented
 from services.gateway.web.responses import page_responses
 from services.gateway.web.templates import studio_headers

@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response
 
 from kit import errors
 from kit.security.identity import current_principal
-from services.gateway.auth import Browsers, BrowserSession, new_secret
-from services.gateway.http.parameters import form_fields, limited_body
+from services.gateway.callers.browsers import Browsers, BrowserSession, new_secret
 from services.gateway.web.templates import PAGE_HEADERS, render_template
+from services.gateway.wire.parameters import form_fields, limited_body
 
 LOG_IN = "/users/log-in"
 SETTINGS = "/users/settings"

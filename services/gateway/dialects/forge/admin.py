@@ -14,13 +14,13 @@ from typing_extensions import TypedDict
 
 from kit import errors
 from kit.security.identity import GUEST_ROLE, ROLE_RANKS
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import JOB_TYPES, data, job_to_wire, listing, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, JobSummary, Page
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import AccountId, JobId, PageNumber, PageSize, body_of, body_schema, require_uuid
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import Time, Uuid, documented
+from services.gateway.wire.parameters import AccountId, JobId, PageNumber, PageSize, body_of, body_schema, require_uuid
 
 _STATES = {
     job_pb2.JOB_STATE_QUEUED: "queued",

@@ -16,13 +16,13 @@ from typing_extensions import TypedDict
 from kit import errors
 from kit.errors import AppError, Code
 from kit.security.identity import require_administrator
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import COMPONENTS, Gateway
 from services.gateway.dialects.forge.serializers import JOB_TYPES, data
 from services.gateway.dialects.forge.shapes import Data
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import body_of, body_schema
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
+from services.gateway.wire.parameters import body_of, body_schema
 
 _FETCH_SECONDS = 30.0
 _Component = Literal["separation", "generation"]

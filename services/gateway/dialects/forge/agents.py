@@ -15,14 +15,14 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import ConversationId, PageNumber, PageSize, body_of, body_schema, require_uuid
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import Time, Uuid, documented
 from services.gateway.records import own_track
+from services.gateway.wire.parameters import ConversationId, PageNumber, PageSize, body_of, body_schema, require_uuid
 
 # Exceeds the timeouts of the language model and of the rules that replace it, together.
 _CHAT_SECONDS = 120.0

@@ -13,16 +13,16 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, json_text, splice, time_to_wire
 from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import IdempotencyKey, JobId, TrackId, body_of, body_schema
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.job_kinds import analysis_values, job_kind
 from services.gateway.job_views import JobStatus, error_text, progress, status
 from services.gateway.openapi.responses import Percent, Time, Uuid, documented
 from services.gateway.records import own_job, own_track
+from services.gateway.wire.parameters import IdempotencyKey, JobId, TrackId, body_of, body_schema
 
 
 class AnalyzeParameters(BaseModel):

@@ -13,17 +13,17 @@ from typing_extensions import TypedDict
 
 from kit import errors
 from kit.errors import AppError
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass, count_as
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.processing import SeparationParameters, separation_parameters
 from services.gateway.dialects.forge.serializers import batch_counts, data, time_to_wire
 from services.gateway.dialects.forge.shapes import BatchCounts, Data
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import IdempotencyKey, JobId, body_of, body_schema, require_uuid
-from services.gateway.http.rate_limits import RateClass, count_as
 from services.gateway.job_retries import BATCH_SECONDS
 from services.gateway.job_views import JobStatus, error_text, progress, status
 from services.gateway.openapi.responses import Percent, Time, Uuid, documented
 from services.gateway.records import own_job
+from services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema, require_uuid
 
 _TRACK_LIMIT = 100
 

@@ -12,18 +12,18 @@ from starlette.responses import JSONResponse, Response
 
 from kit import errors
 from kit.errors import AppError
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.daw_manifest import DAW_MANIFEST_SCHEMA
-from services.gateway.http.access import Access, access
-from services.gateway.http.disconnects import cancel_on_disconnect
-from services.gateway.http.files import attachment, safe_title
-from services.gateway.http.parameters import require_uuid
-from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.reencoding import ConvertedResponse
-from services.gateway.http.reservations import Reservation
-from services.gateway.http.uploads import FormPolicy
+from services.gateway.files.files import attachment, safe_title
+from services.gateway.files.reencoding import ConvertedResponse
+from services.gateway.files.reservations import Reservation
+from services.gateway.files.uploads import FormPolicy
 from services.gateway.openapi.responses import documented, file_responses
 from services.gateway.records import own_track
+from services.gateway.wire.disconnects import cancel_on_disconnect
+from services.gateway.wire.parameters import require_uuid
 
 _SCHEMA_PATH = "/schemas/daw-manifest.json"
 _SCHEMA_TYPE = "application/schema+json"

@@ -7,11 +7,11 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from services.gateway.callers.access import Access, RouteAccess
+from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.dialects.forge.shapes import ForgeError
-from services.gateway.http.access import Access, RouteAccess
-from services.gateway.http.dialect import Dialect
-from services.gateway.http.problems import Problem
-from services.gateway.http.rate_limits import RateClass
+from services.gateway.wire.problems import Problem
 
 _SHORT = {
     "UNAUTHORIZED": "Unauthorized",

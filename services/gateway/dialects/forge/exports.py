@@ -14,21 +14,21 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.forge.serializers import data, json_text, splice
 from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
 from services.gateway.file_paths import extension, stem_file_path
-from services.gateway.http.access import Access, access
-from services.gateway.http.archives import Member, archive_response
-from services.gateway.http.edge import is_head
-from services.gateway.http.files import attachment, blob_response, safe_title
-from services.gateway.http.parameters import IdempotencyKey, JobId, StemId, TrackId, body_of, body_schema, require_uuid
-from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.reencoding import WavFormat
+from services.gateway.files.archives import Member, archive_response
+from services.gateway.files.files import attachment, blob_response, safe_title
+from services.gateway.files.reencoding import WavFormat
 from services.gateway.job_kinds import PublicFile, analysis_values, job_kind, unpacked
 from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
 from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
 from services.gateway.records import find_track, own_job, own_track
+from services.gateway.wire.decoding import is_head
+from services.gateway.wire.parameters import IdempotencyKey, JobId, StemId, TrackId, body_of, body_schema, require_uuid
 
 _FILE_PATH = "downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac"
 

@@ -12,12 +12,12 @@ from typing_extensions import TypedDict
 
 from kit import errors
 from kit.security.identity import principal_scope
-from services.gateway.auth import Browsers, BrowserSession
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.browsers import Browsers, BrowserSession
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import ResponseDoc, Uuid, documented
 
 

@@ -10,6 +10,8 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass, count_as
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import (
     data,
@@ -20,13 +22,11 @@ from services.gateway.dialects.forge.serializers import (
     stem_to_wire,
 )
 from services.gateway.dialects.forge.shapes import Data, Job, JobResult, JobSummary, Page
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import JobId, PageNumber, PageSize, require_uuid
-from services.gateway.http.rate_limits import RateClass, count_as
 from services.gateway.job_kinds import JOB_KINDS, job_kind
 from services.gateway.job_retries import retried_count, retry_job
 from services.gateway.openapi.responses import ResponseDoc, documented
 from services.gateway.records import own_job
+from services.gateway.wire.parameters import JobId, PageNumber, PageSize, require_uuid
 
 # Callers may filter by the public name of a kind and by its internal name.
 _KINDS = {kind.public_type: kind for kind in JOB_KINDS.values()} | {kind.word: kind for kind in JOB_KINDS.values()}

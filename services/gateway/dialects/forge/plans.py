@@ -11,15 +11,15 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass, count_as
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.batches import BatchParameters, batch_request
 from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import body_of, body_schema
-from services.gateway.http.rate_limits import RateClass, count_as
 from services.gateway.job_retries import BATCH_SECONDS
 from services.gateway.openapi.responses import Uuid, documented
+from services.gateway.wire.parameters import body_of, body_schema
 
 _TRACKS_PER_REQUEST = 10  # that a plan counts for the rate limit
 

@@ -14,17 +14,17 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.model_facts import ModelFacts, model_facts
 from services.gateway.dialects.forge.serializers import data, stem_to_wire
 from services.gateway.dialects.forge.shapes import Data, Started, Stem
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import IdempotencyKey, JobId, body_of, body_schema
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.job_kinds import unpacked
 from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
 from services.gateway.openapi.responses import Percent, Seconds, Uuid, documented
 from services.gateway.records import own_job, own_track
+from services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema
 
 
 class ChainStep(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from services.gateway.callers.access import Access, access
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.admin import admin_routes
 from services.gateway.dialects.forge.admin_platform import platform_routes
@@ -28,8 +29,7 @@ from services.gateway.dialects.forge.tokens import token_routes
 from services.gateway.dialects.forge.tracks import track_routes
 from services.gateway.dialects.forge.uploads import upload_routes
 from services.gateway.dialects.forge.webhooks import webhook_routes
-from services.gateway.http.access import Access, access
-from services.gateway.http.health import UNHEALTHY, HealthReport
+from services.gateway.edge.health import UNHEALTHY, HealthReport
 from services.gateway.openapi.responses import documented
 
 

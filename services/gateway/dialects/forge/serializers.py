@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from services.gateway.dialects.forge.shapes import BatchCounts, JobSummary, JobType, Stem, Track, TrackStatus
 from services.gateway.file_paths import stem_file_path, track_file_path
-from services.gateway.http.playback import segment_count, segment_frame_count
+from services.gateway.files.playback import segment_count, segment_frame_count
 from services.gateway.job_kinds import JOB_KINDS, job_kind
 from services.gateway.job_views import download_error, download_status, error_text, progress, progress_message, status
 

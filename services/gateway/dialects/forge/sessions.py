@@ -12,14 +12,14 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
-from services.gateway.auth import BrowserSession
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.browsers import BrowserSession
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import listing, time_to_wire
 from services.gateway.dialects.forge.shapes import Page
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import PageNumber, PageSize, SessionId, require_uuid
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import Time, Uuid, documented
+from services.gateway.wire.parameters import PageNumber, PageSize, SessionId, require_uuid
 
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 

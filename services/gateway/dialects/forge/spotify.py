@@ -12,13 +12,13 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing
 from services.gateway.dialects.forge.shapes import Data, Page
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import PageNumber, body_of, body_schema
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import Seconds, Uuid, documented
+from services.gateway.wire.parameters import PageNumber, body_of, body_schema
 
 # Includes waits that Spotify's rate limit requires, and the pages of long playlists.
 _TIMEOUT_SECONDS = 120.0

@@ -13,15 +13,15 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.forge.serializers import data, stem_to_wire, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, Stem
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import StemId, TrackId, require_uuid
-from services.gateway.http.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
-from services.gateway.http.rate_limits import RateClass
+from services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from services.gateway.openapi.responses import Time, Uuid, documented, file_responses, made_file_responses
 from services.gateway.records import own_job, own_track
+from services.gateway.wire.parameters import StemId, TrackId, require_uuid
 
 _PIXEL_FRAMES_LIMIT = 1 << 24
 _SEPARATION_LIMIT = 20

@@ -10,11 +10,11 @@ from soundwright.library.v1 import storage_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
 
 

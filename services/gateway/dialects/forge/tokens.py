@@ -12,13 +12,13 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, time_to_wire
 from services.gateway.dialects.forge.shapes import Data
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import TokenId, body_of, body_schema, require_uuid
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import Time, Uuid, documented
+from services.gateway.wire.parameters import TokenId, body_of, body_schema, require_uuid
 
 
 class NewTokenParameters(BaseModel):

@@ -12,11 +12,15 @@ from soundwright.library.v1 import track_pb2
 from starlette.responses import Response
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing, track_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page, Track
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import (
+from services.gateway.files.uploads import UploadPolicy
+from services.gateway.openapi.responses import BINARY, documented
+from services.gateway.records import denied_is_unknown, own_track
+from services.gateway.wire.parameters import (
     IdempotencyKey,
     PageNumber,
     PageSize,
@@ -25,10 +29,6 @@ from services.gateway.http.parameters import (
     body_schema,
     require_uuid,
 )
-from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.uploads import UploadPolicy
-from services.gateway.openapi.responses import BINARY, documented
-from services.gateway.records import denied_is_unknown, own_track
 
 # The library checks the real limits of the fields. This one only bounds the request.
 _Text = Annotated[str, Field(max_length=100_000)]

@@ -12,11 +12,13 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import (
+from services.gateway.openapi.responses import Time, Uuid, documented
+from services.gateway.wire.parameters import (
     DeliveryId,
     PageNumber,
     PageSize,
@@ -25,8 +27,6 @@ from services.gateway.http.parameters import (
     body_schema,
     require_uuid,
 )
-from services.gateway.http.rate_limits import RateClass
-from services.gateway.openapi.responses import Time, Uuid, documented
 
 _Status = Literal["pending", "delivered", "failed"]
 _STATUSES: dict[pb.WebhookDeliveryStatus.ValueType, _Status] = {

@@ -16,6 +16,8 @@ from starlette.responses import JSONResponse, Response
 from kit import errors
 from kit.errors import AppError, Code
 from kit.pipeline import PIPELINE_STAGES
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.pipeline.serializers import (
     Outputs,
@@ -25,14 +27,12 @@ from services.gateway.dialects.pipeline.serializers import (
     job_to_wire,
     outputs_to_wire,
 )
-from services.gateway.http.access import Access, access
-from services.gateway.http.archives import Member, archive_response
-from services.gateway.http.files import blob_response
-from services.gateway.http.health import UNHEALTHY, HealthReport
-from services.gateway.http.parameters import IdempotencyKey, JobId, require_uuid
-from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.uploads import UploadPolicy
+from services.gateway.edge.health import UNHEALTHY, HealthReport
+from services.gateway.files.archives import Member, archive_response
+from services.gateway.files.files import blob_response
+from services.gateway.files.uploads import UploadPolicy
 from services.gateway.openapi.responses import BINARY, documented, file_responses, route_doc
+from services.gateway.wire.parameters import IdempotencyKey, JobId, require_uuid
 
 JobView = Callable[[library_pb.GetJobResponse], Response]
 """Returns the response of ``GET /job/{id}`` for one kind of job."""

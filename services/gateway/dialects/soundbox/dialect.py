@@ -12,11 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from kit.errors import AppError
+from services.gateway.callers.access import Access, RouteAccess
+from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.dialects.soundbox.shapes import SoundboxError
-from services.gateway.http.access import Access, RouteAccess
-from services.gateway.http.dialect import Dialect
-from services.gateway.http.problems import Problem, problem_of
-from services.gateway.http.rate_limits import RateClass
+from services.gateway.wire.problems import Problem, problem_of
 
 _CONTRACT_MESSAGES = {
     "NOT_FOUND": "Not found",

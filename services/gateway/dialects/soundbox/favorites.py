@@ -10,6 +10,8 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import user_scope
 from services.gateway.dialects.soundbox.params import (
@@ -28,8 +30,6 @@ from services.gateway.dialects.soundbox.params import (
 )
 from services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire, page_to_wire, time_to_wire
 from services.gateway.dialects.soundbox.shapes import Clip, Done, Paged, SpacedTime
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
 
 

@@ -14,15 +14,15 @@ from typing_extensions import TypedDict
 
 from kit import errors
 from kit.errors import AppError, Code
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.library import find_clip
 from services.gateway.dialects.soundbox.params import AudioName, ClipId, ImageName, PixelFrames
 from services.gateway.dialects.soundbox.serializers import clip_id, slug
 from services.gateway.file_paths import hex_id
-from services.gateway.http.access import Access, access
-from services.gateway.http.files import blob_response
-from services.gateway.http.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
-from services.gateway.http.rate_limits import RateClass
+from services.gateway.files.files import blob_response
+from services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from services.gateway.openapi.responses import documented, file_responses
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")

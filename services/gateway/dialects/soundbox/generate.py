@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse, Response
 
 from kit import errors
 from kit.errors import AppError, Code
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.dialect import SuccessRoute
 from services.gateway.dialects.soundbox.identity import user_scope
@@ -32,10 +34,8 @@ from services.gateway.dialects.soundbox.params import (
 from services.gateway.dialects.soundbox.serializers import job_to_wire
 from services.gateway.dialects.soundbox.shapes import Accepted, ClipJob
 from services.gateway.file_paths import hex_id
-from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import IdempotencyKey, require_uuid
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
+from services.gateway.wire.parameters import IdempotencyKey, require_uuid
 
 _PRIORITIES = ("admin", "premium", "standard", "free")
 _MAX_VARIATIONS = 8

@@ -14,6 +14,8 @@ from typing_extensions import TypedDict
 
 from kit import errors
 from kit.errors import AppError, Code
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.soundbox.identity import owner_ids, user_scope
 from services.gateway.dialects.soundbox.model_names import MODELS
@@ -43,8 +45,6 @@ from services.gateway.dialects.soundbox.serializers import (
     page_to_wire,
 )
 from services.gateway.dialects.soundbox.shapes import Clip, ClipPage, Done, HistoryEntry
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import EXTRA_FIELDS, documented
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)

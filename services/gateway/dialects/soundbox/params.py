@@ -26,9 +26,9 @@ from pydantic_core import core_schema
 from kit import errors
 from kit.errors import AppError
 from services.gateway.dialects.soundbox.model_names import MODELS
-from services.gateway.http.parameters import body_schema, json_object, limited_body, require_uuid
-from services.gateway.http.playback import PIXEL_FRAMES
-from services.gateway.http.problems import details_of
+from services.gateway.files.playback import PIXEL_FRAMES
+from services.gateway.wire.parameters import body_schema, json_object, limited_body, require_uuid
+from services.gateway.wire.problems import details_of
 
 _ID_COUNT_LIMIT = 100
 _USER_ID_LIMIT = 100

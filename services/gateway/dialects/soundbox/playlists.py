@@ -13,6 +13,8 @@ from typing_extensions import TypedDict
 
 from kit import errors
 from kit.errors import AppError, Code
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import public_user_id, user_scope
 from services.gateway.dialects.soundbox.params import (
@@ -29,8 +31,6 @@ from services.gateway.dialects.soundbox.params import (
 )
 from services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire, duration_to_wire, time_to_wire
 from services.gateway.dialects.soundbox.shapes import Clip, Done, Playlist, SpacedTime
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
 
 _ID = re.compile(r"pl_[0-9a-f]{12}")

@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from kit import errors
 from kit.errors import AppError, Code
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.generate import find_job
 from services.gateway.dialects.soundbox.identity import public_user_id, user_scope
@@ -43,8 +45,6 @@ from services.gateway.dialects.soundbox.shapes import (
     Status,
 )
 from services.gateway.file_paths import hex_id
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
 
 _STATUS_SECONDS = 3.0

@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import user_scope
 from services.gateway.dialects.soundbox.params import (
@@ -32,8 +34,6 @@ from services.gateway.dialects.soundbox.playlists import find_playlist
 from services.gateway.dialects.soundbox.plays import trending
 from services.gateway.dialects.soundbox.serializers import clips_to_wire
 from services.gateway.dialects.soundbox.shapes import Clip, StationTracks, Tracks
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
 
 _WORDS_BY_STATION = {

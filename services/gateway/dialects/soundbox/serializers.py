@@ -23,8 +23,8 @@ from services.gateway.dialects.soundbox.shapes import (
     QualityDetails,
 )
 from services.gateway.file_paths import hex_id
-from services.gateway.http.parameters import require_uuid
 from services.gateway.job_kinds import unpacked
+from services.gateway.wire.parameters import require_uuid
 
 _STATUS_NAMES: dict[job_pb2.JobState.ValueType, ClipStatus] = {
     job_pb2.JOB_STATE_QUEUED: "queued",

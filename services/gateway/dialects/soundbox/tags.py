@@ -12,6 +12,8 @@ from typing_extensions import TypedDict
 
 from kit import errors
 from kit.errors import AppError, Code
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import user_scope
 from services.gateway.dialects.soundbox.params import (
@@ -26,8 +28,6 @@ from services.gateway.dialects.soundbox.params import (
 )
 from services.gateway.dialects.soundbox.serializers import clip_id
 from services.gateway.dialects.soundbox.shapes import Count, Done
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import documented
 
 _CATEGORY_LIMIT = 64

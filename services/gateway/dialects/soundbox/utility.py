@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
 from kit.log import get_logger
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.dialect import SuccessRoute
 from services.gateway.dialects.soundbox.params import json_body, read_json
 from services.gateway.dialects.soundbox.shapes import Count, Done
-from services.gateway.http.access import Access, access
-from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi.responses import EXTRA_FIELDS, documented
 
 log = get_logger()

@@ -8,9 +8,9 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
 from kit.errors import AppError
-from services.gateway.http import limits
-from services.gateway.http.decoding import form_pairs
-from services.gateway.http.multipart import MultipartReader, PartBegin, PartData, PartEnd
+from services.gateway.wire import limits
+from services.gateway.wire.decoding import form_pairs
+from services.gateway.wire.multipart import MultipartReader, PartBegin, PartData, PartEnd
 
 FIELD = "_csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -19,10 +19,10 @@ from kit import errors
 from kit.errors import AppError
 from kit.metrics import UPLOAD_BYTES
 from kit.ports import Blobs
-from services.gateway.http.disconnects import cancel_on_disconnect
-from services.gateway.http.multipart import Event, PartBegin, bad_form, multipart_events
-from services.gateway.http.parts import FIELD_LIMIT_BYTES, Hashing, copy_part, read_field
-from services.gateway.http.reservations import Reservation, quota_exceeded
+from services.gateway.files.reservations import Reservation, quota_exceeded
+from services.gateway.wire.disconnects import cancel_on_disconnect
+from services.gateway.wire.multipart import Event, PartBegin, bad_form, multipart_events
+from services.gateway.wire.parts import FIELD_LIMIT_BYTES, Hashing, copy_part, read_field
 
 _FIELD_COUNT_LIMIT = 32
 _FRAMING_BYTES = _FIELD_COUNT_LIMIT * FIELD_LIMIT_BYTES  # maximum size of a body without its file

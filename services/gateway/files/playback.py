@@ -14,12 +14,12 @@ from kit.compute import ComputeSlots
 from kit.ports import BlobInfo, Blobs
 from kit.shared_work import SharedWork
 from kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
-from services.gateway.http.conversions import Conversions
+from services.gateway.files.conversions import Conversions
+from services.gateway.files.files import attachment, blob_response, not_modified
+from services.gateway.files.reencoding import ConvertedResponse
 from services.gateway.settings import ConversionLimits
-from services.gateway.http.disconnects import cancel_on_disconnect
-from services.gateway.http.edge import is_head
-from services.gateway.http.files import attachment, blob_response, not_modified
-from services.gateway.http.reencoding import ConvertedResponse
+from services.gateway.wire.decoding import is_head
+from services.gateway.wire.disconnects import cancel_on_disconnect
 
 PIXEL_FRAMES = 256
 """Frames of each pixel of a stored waveform, as :data:`kit.audio.PIXEL_FRAMES`."""

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from kit.security.identity import GUEST_ROLE
-from services.gateway.http.decoding import plain_cookies
 from services.gateway.settings import GatewaySettings
+from services.gateway.wire.decoding import plain_cookies
 
 SESSION_COOKIE = "soundwright_session"
 VISIT_COOKIE = "soundwright_visit"

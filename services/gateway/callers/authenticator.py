@@ -25,8 +25,8 @@ from kit.security.identity import (
     usual_address,
 )
 from kit.security.secrets import Secrets
-from services.gateway.auth.browsers import BrowserSession
-from services.gateway.http.access import Access
+from services.gateway.callers.access import Access
+from services.gateway.callers.browsers import BrowserSession
 
 _DIGEST_CHARS = 32
 _USER_AGENT_LIMIT_CHARS = 400

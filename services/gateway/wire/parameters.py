@@ -12,11 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from kit import errors
 from kit.errors import ErrorType
-from services.gateway.http import limits
-from services.gateway.http.decoding import form_pairs, json_value
-from services.gateway.http.multipart import multipart_fields
-from services.gateway.http.problems import details_of
-from services.gateway.openapi.schemas import REFERENCE, PlainSchema
+from services.gateway.wire import limits
+from services.gateway.wire.decoding import form_pairs, json_value
+from services.gateway.wire.multipart import multipart_fields
+from services.gateway.wire.problems import details_of
+from services.gateway.wire.schemas import REFERENCE, PlainSchema
 
 _KEY_LIMIT = 255
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

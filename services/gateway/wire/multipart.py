@@ -13,8 +13,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from kit import errors
 from kit.errors import AppError
-from services.gateway.http import limits
-from services.gateway.http.decoding import parameter_count_is_valid
+from services.gateway.wire import limits
+from services.gateway.wire.decoding import parameter_count_is_valid
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

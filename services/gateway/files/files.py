@@ -16,8 +16,8 @@ from starlette.responses import Response, StreamingResponse
 
 from kit import errors
 from kit.ports import BlobInfo, Blobs
-from services.gateway.http import limits
-from services.gateway.http.edge import is_head
+from services.gateway.wire import limits
+from services.gateway.wire.decoding import is_head
 
 _RANGE = re.compile(
     r"bytes *= *([0-9]{0,18}) *- *([0-9]{0,18})", re.IGNORECASE

@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kit import errors, tracing
 from kit.log import correlation_scope, get_logger
 from kit.metrics import HTTP_DURATION
-from services.gateway.auth.sites import Sites
-from services.gateway.http.decoding import plain_cookies
-from services.gateway.http.dialect import Dialect, dialect_for
-from services.gateway.http.problems import problem_of
+from services.gateway.callers.dialect import Dialect, dialect_for
+from services.gateway.callers.sites import Sites
+from services.gateway.wire.decoding import plain_cookies
+from services.gateway.wire.problems import problem_of
 
 _PROBE = "/health"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
@@ -35,11 +35,6 @@ _EXPOSED = (
     "X-Soundwright-Creator, X-Soundwright-Degraded, X-Soundwright-Engine, X-Soundwright-Model"
 )
 log = get_logger()
-
-
-def is_head(scope: Scope) -> bool:
-    """Return whether the client sent HEAD. The router sees such a request as GET."""
-    return bool(scope.get("soundwright.head"))
 
 
 class Edge:

@@ -21,8 +21,8 @@ from kit import errors
 from kit.compute import ComputeSlots
 from kit.opened import open_in_thread
 from kit.ports import Blobs
-from services.gateway.http.conversions import Conversions
-from services.gateway.http.disconnects import cancel_on_disconnect
+from services.gateway.files.conversions import Conversions
+from services.gateway.wire.disconnects import cancel_on_disconnect
 
 WavFormat = Literal["wav16", "wav24", "wav32f"]
 _SAMPLE_BYTES = {"wav16": 2, "wav24": 3, "wav32f": 4}

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 
 from kit.ports import BlobWriter
-from services.gateway.http.multipart import Event, PartData, PartEnd, bad_form
+from services.gateway.wire.multipart import Event, PartData, PartEnd, bad_form
 
 FIELD_LIMIT_BYTES = 64 * 1024
 _WRITE_BYTES = 256 * 1024

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from kit.ports import Blobs
-from services.gateway.http.edge import is_head
-from services.gateway.http.files import attachment
+from services.gateway.files.files import attachment
+from services.gateway.wire.decoding import is_head
 
 _ZIP64_BYTES = 2**31  # below the 4 GiB limit of ZIP without the ZIP64 extension
 _EPOCH = time.struct_time((1980, 1, 1, 0, 0, 0, 0, 0, 0))

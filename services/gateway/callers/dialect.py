@@ -10,8 +10,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from services.gateway.http.access import RouteAccess
-from services.gateway.http.problems import Problem
+from services.gateway.callers.access import RouteAccess
+from services.gateway.wire.problems import Problem
 
 
 @dataclass(frozen=True)

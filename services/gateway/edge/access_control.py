@@ -12,25 +12,15 @@ from kit import errors
 from kit.errors import AppError, Code
 from kit.rpc import KnownCredentials
 from kit.security.identity import address_scope, principal_scope
-from services.gateway.auth import (
-    CREATOR_HEADER,
-    SAFE_METHODS,
-    SESSION_COOKIE,
-    Authenticator,
-    Browsers,
-    BrowserSession,
-    Caller,
-    Sites,
-    form_method,
-    new_secret,
-    peer_address,
-    request_csrf_token,
-)
-from services.gateway.http.access import Access
-from services.gateway.http.dialect import Dialect
-from services.gateway.http.problems import Problem, problem_of
-from services.gateway.http.rate_limits import COUNT_MORE, Allowance, RateLimiter
-from services.gateway.http.route_table import RouteTable
+from services.gateway.callers.access import Access
+from services.gateway.callers.authenticator import Authenticator, Caller, peer_address
+from services.gateway.callers.browsers import CREATOR_HEADER, SESSION_COOKIE, Browsers, BrowserSession, new_secret
+from services.gateway.callers.csrf import SAFE_METHODS, form_method, request_csrf_token
+from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.rate_limits import COUNT_MORE, Allowance, RateLimiter
+from services.gateway.callers.sites import Sites
+from services.gateway.edge.route_table import RouteTable
+from services.gateway.wire.problems import Problem, problem_of
 
 
 class AccessControl:

@@ -1,4 +1,4 @@
-"""Decodes what clients send, in linear time and within :mod:`services.gateway.http.limits`."""
+"""Decodes what clients send, in linear time and within :mod:`services.gateway.wire.limits`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 import re
 from typing import Any
 
-from services.gateway.http import limits
+from starlette.types import Scope
+
+from services.gateway.wire import limits
 
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -79,3 +81,8 @@ def plain_cookies(header: str) -> str:
     if len(header) > limits.COOKIES_BYTES:
         return ""
     return ";".join(cookie for cookie in header.split(";") if _COOKIE.fullmatch(cookie.strip()))
+
+
+def is_head(scope: Scope) -> bool:
+    """Return whether the client sent HEAD. The router sees such a request as GET."""
+    return bool(scope.get("soundwright.head"))

@@ -1,0 +1,1 @@
+"""Middleware in front of the routes: request log, access control, routing and health."""
