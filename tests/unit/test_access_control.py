@@ -83,6 +83,7 @@ class Gate:
             Router(routes), RouteTable(routes, [self.dialect]), authenticator, limiter, self.browsers, Sites(settings)
         )
         self.received = 0
+        self.scope: dict[str, Any] = {}
 
     async def call(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, str]:
         """Return status and text of the response. ``received`` counts how often the body was read."""
@@ -101,6 +102,7 @@ class Gate:
             "type": "http", "method": method, "path": path, "headers": raw, "query_string": b"",
             "dialect": self.dialect,
         }  # fmt: skip
+        self.scope = scope
         await self.app(scope, receive, send)
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent).decode()
 
@@ -187,3 +189,10 @@ async def test_an_invalid_path_is_refused_before_the_library_is_asked(gate: Gate
     assert gate.accounts.session_count == 0
     assert await gate.call("GET", "/page", cookie=f"{SESSION}={SECRET}") == (405, "Method Not Allowed")
     assert gate.accounts.session_count == 1
+
+
+async def test_the_log_names_the_route_and_the_caller_of_refused_requests(gate: Gate) -> None:
+    assert await gate.call("GET", "/api") == (401, "UNAUTHORIZED")
+    assert (gate.scope["route"].path, gate.scope["principal_id"]) == ("/api", "")
+    assert await gate.call("POST", "/api", cookie=f"{SESSION}={SECRET}") == (403, "CSRF_INVALID")
+    assert (gate.scope["route"].path, gate.scope["principal_id"]) == ("/api", "ann")

@@ -316,6 +316,7 @@ async def test_wrong_methods_in_each_dialect(site: Site) -> None:
     forge = await client.put("/api/tracks", headers=USER)
     assert (forge.status_code, forge.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert "x-ratelimit-limit" in forge.headers
+    assert {"GET", "HEAD", "POST"} <= set(forge.headers["allow"].split(", "))
     pipeline = await client.get("/process")
     assert (pipeline.status_code, pipeline.json()) == (405, {"detail": "Method Not Allowed"})
     alone = site.client("pipeline")

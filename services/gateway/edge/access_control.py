@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,11 +17,51 @@ from services.gateway.callers.access import Access
 from services.gateway.callers.authenticator import Authenticator, Caller, peer_address
 from services.gateway.callers.browsers import CREATOR_HEADER, SESSION_COOKIE, Browsers, BrowserSession, new_secret
 from services.gateway.callers.csrf import SAFE_METHODS, form_method, request_csrf_token
-from services.gateway.callers.dialect import Dialect
 from services.gateway.callers.rate_limits import COUNT_MORE, Allowance, RateLimiter
 from services.gateway.callers.sites import Sites
-from services.gateway.edge.route_table import RouteTable
+from services.gateway.edge.route_table import FoundRoute, RouteTable
 from services.gateway.wire.problems import Problem, problem_of
+
+
+@dataclass
+class _Request:
+    """A request, and what the checks find out about it.
+
+    Attributes:
+        found: its route.
+        peer: the address of the client.
+        creator_secret: shows who created something without an account.
+        new_creator: whether the caller has no such secret yet. The response has a new one, if something was created.
+        credential: the token or the session that a look-up must check; empty if there is none.
+        allowance: what is left of the caller's limit; None: the route has no limit.
+    """
+
+    scope: Scope
+    receive: Receive
+    headers: Headers
+    found: FoundRoute
+    peer: str
+    creator_secret: str
+    new_creator: bool
+    credential: str
+    caller: Caller = field(default_factory=Caller)
+    allowance: Allowance | None = None
+
+    @property
+    def access(self) -> Access:
+        return self.found.access.access
+
+    @property
+    def changes_nothing(self) -> bool:
+        return self.scope["method"] in SAFE_METHODS
+
+    @property
+    def refused_key(self) -> str:
+        return f"{'refused' if self.credential else 'missing'}:{self.peer}"
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.caller.principal is not None and self.caller.principal.is_anonymous
 
 
 class AccessControl:
@@ -48,129 +89,152 @@ class AccessControl:
         self._sites = sites
         self._trusted_proxy = trusted_proxy
         self._known = KnownCredentials()
+        self._checks = (self._check_path, self._check_refusals, self._identify, self._check_origin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        dialect: Dialect = scope["dialect"]
-        found = self._routes.find(scope["method"], scope["path"])
-        declared = found.access
-        peer = peer_address(scope, self._trusted_proxy)
+        request = self._read(scope, receive)
+        problem: Problem | None = None
+        for check in self._checks:
+            problem = problem or await check(request)
+        problem = await self._count(request, problem) or problem or await self._check_csrf(request)
+        scope["peer"], scope["session"] = request.peer, request.caller.session
+        scope["principal_id"] = request.caller.principal.id if request.caller.principal is not None else ""
+        request.found.select(scope)
+        send = self._with_headers(request, send)
+        if problem is not None:
+            await scope["dialect"].render(problem)(scope, request.receive, send)
+            return
+        await self._select_method(request)
+        with principal_scope(request.caller.principal), address_scope(request.peer):
+            await self._app(scope, request.receive, send)
+
+    def _read(self, scope: Scope, receive: Receive) -> _Request:
+        headers, found = Headers(scope=scope), self._routes.find(scope["method"], scope["path"])
+        declared = found.access.access
         creator_secret = self._browsers.creator_secret(scope)
-        # Whoever creates something without a secret gets one.
-        new_creator = not creator_secret and declared.access is Access.OPEN and scope["method"] not in SAFE_METHODS
-        creator_secret = creator_secret or (new_secret() if new_creator else "")
-        # Requests with unknown credentials count by address. Over the limit, they cost the library no further call. Credentials
-        # that were valid lately do not suffer from the guesses of others behind their address.
-        credential = self._credential(scope, declared.access)
-        stranger, rate_class = f"{'refused' if credential else 'missing'}:{peer}", declared.rate_class
-        flooding = (
-            rate_class is not None
-            and bool(credential)
-            and credential not in self._known
-            and self._limiter.is_exhausted(stranger, rate_class)
+        # An anonymous caller that creates something gets a secret, which proves later that it is the creator.
+        new_creator = not creator_secret and declared is Access.OPEN and scope["method"] not in SAFE_METHODS
+        token = headers.get("authorization", "") if declared.tokens else ""
+        return _Request(
+            scope=scope,
+            receive=receive,
+            headers=headers,
+            found=found,
+            peer=peer_address(scope, self._trusted_proxy),
+            creator_secret=creator_secret or (new_secret() if new_creator else ""),
+            new_creator=new_creator,
+            credential=token or (self._browsers.session_secret(scope) if declared.sessions else ""),
         )
-        caller, refusal = Caller(), problem_of(errors.PATH_INVALID()) if _CONTROL.search(scope["path"]) else None
-        if refusal is None and not flooding:
-            caller, refusal = await self._authenticate(scope, peer, declared.access, creator_secret)
-        anonymous = caller.principal is not None and caller.principal.is_anonymous
-        if credential and caller.principal is not None and not anonymous:
-            self._known.add(credential)
-        elif credential and refusal is not None:
-            self._known.discard(credential)
-        new_creator = new_creator and anonymous
-        # A page of another site may not use the open access that the visitor's network has.
-        if (
-            anonymous
-            and declared.access.tokens
-            and not self._sites.accepts_anonymous(scope["method"], Headers(scope=scope))
-        ):
-            refusal = refusal or problem_of(errors.ORIGIN_NOT_ALLOWED())
-        allowance = None
-        if rate_class is not None:
-            identity = stranger if flooding or refusal is not None else f"address:{peer}"
-            if caller.principal is not None and caller.principal.is_guest:
-                identity = f"guest:{peer}"  # the guests of one address share its limit, as anonymous callers do
-            elif caller.principal is not None:
-                identity = caller.principal.id
-            allowance = await self._limiter.take(identity, rate_class)
-            if flooding or allowance.retry_after_seconds:
-                refusal = problem_of(errors.RATE_LIMITED(retry_after=max(1, allowance.retry_after_seconds)))
 
-            async def count_more(count: int) -> Allowance:
-                nonlocal allowance
-                allowance = await self._limiter.take_more(identity, rate_class, count)
-                return allowance
+    async def _check_path(self, request: _Request) -> Problem | None:
+        return problem_of(errors.PATH_INVALID()) if _CONTROL.search(request.scope["path"]) else None
 
-            scope[COUNT_MORE] = count_more
-        by_browser = caller.session is not None or declared.access is Access.PAGE
-        if refusal is None and by_browser and scope["method"] not in SAFE_METHODS:
-            refusal, receive = await self._check_csrf(scope, receive, caller)
+    async def _check_refusals(self, request: _Request) -> Problem | None:
+        """Refuse an address with too many refused requests, so that they cost the library no further look-up.
 
+        Credentials that were valid lately do not suffer from the guesses of others behind their address.
+        """
+        rate_class = request.found.access.rate_class
+        if rate_class is None or not request.credential or request.credential in self._known:
+            return None
+        if not self._limiter.is_exhausted(request.refused_key, rate_class):
+            return None
+        return problem_of(errors.RATE_LIMITED(retry_after=1))  # counting it finds the time to wait
+
+    async def _identify(self, request: _Request) -> Problem | None:
+        """Find the caller. Refuse missing and invalid credentials."""
+        scope = request.scope
+        secret = self._browsers.session_secret(scope) if request.access.sessions else ""
+        try:
+            request.caller = await self._authenticator.identify(
+                request.headers, request.peer, request.access, secret, request.creator_secret, request.changes_nothing
+            )
+        except AppError as error:
+            self._known.discard(request.credential)
+            problem = problem_of(error)
+            if error.code is Code.UNAUTHENTICATED:
+                return _with_header(problem, "WWW-Authenticate", 'Bearer realm="soundwright"')
+            if error.reason == "ACCOUNT_SUSPENDED" and "authorization" not in request.headers:
+                # The browser forgets the session, so that another account can log in.
+                return _with_header(problem, "Set-Cookie", self._browsers.ended_session_cookie(scope))
+            return problem
+        if request.credential and request.caller.principal is not None and not request.is_anonymous:
+            self._known.add(request.credential)
+        request.new_creator = request.new_creator and request.is_anonymous
+        return None
+
+    async def _check_origin(self, request: _Request) -> Problem | None:
+        """Refuse pages of other sites that use the open access of the visitor's network."""
+        if not request.is_anonymous or not request.access.tokens:
+            return None
+        if self._sites.accepts_anonymous(request.scope["method"], request.headers):
+            return None
+        return problem_of(errors.ORIGIN_NOT_ALLOWED())
+
+    async def _count(self, request: _Request, problem: Problem | None) -> Problem | None:
+        """Count the request, and refuse callers over their limit. Refused requests without a caller count by address."""
+        rate_class, principal = request.found.access.rate_class, request.caller.principal
+        if rate_class is None:
+            return None
+        if principal is None:
+            identity = request.refused_key if problem is not None else f"address:{request.peer}"
+        else:  # the guests of one address share its limit, as anonymous callers do
+            identity = f"guest:{request.peer}" if principal.is_guest else principal.id
+        request.allowance = allowance = await self._limiter.take(identity, rate_class)
+
+        async def charge_more(count: int) -> Allowance:
+            request.allowance = await self._limiter.take_more(identity, rate_class, count)
+            return request.allowance
+
+        request.scope[COUNT_MORE] = charge_more
+        if not allowance.retry_after_seconds:
+            return None
+        return problem_of(errors.RATE_LIMITED(retry_after=allowance.retry_after_seconds))
+
+    async def _check_csrf(self, request: _Request) -> Problem | None:
+        """Refuse a request that another site may have made the browser send: by its origin, before its body is read, or for
+        want of a CSRF token."""
+        by_browser = request.caller.session is not None or request.access is Access.PAGE
+        if not by_browser or request.changes_nothing:
+            return None
+        valid = self._sites.is_own_origin(request.headers)
+        if valid:
+            token, request.receive = await request_csrf_token(request.scope, request.receive)
+            session = request.caller.session
+            secret = session.secret if session else self._browsers.visit_secret(request.scope)
+            valid = self._browsers.is_valid_csrf_token(secret, token)
+        return None if valid else problem_of(errors.CSRF_INVALID())
+
+    async def _select_method(self, request: _Request) -> None:
+        """Apply the method that a form names. The checks applied to that of the request, so it must have the same access."""
+        scope, declared = request.scope, request.found.access
+        scope["soundwright.access"] = declared
+        if request.access not in (Access.PAGE, Access.ACCOUNT):
+            return
+        multipart = request.found.route is None
+        method, request.receive = await form_method(scope, request.receive, multipart=multipart)
+        chosen = self._routes.find(method, scope["path"])
+        if chosen.access == declared:
+            scope["method"] = method
+            chosen.select(scope)
+
+    def _with_headers(self, request: _Request, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if allowance is not None:
-                    headers.update(allowance.headers)
-                self._set_renewed_session(scope, caller.session, headers)
-                if new_creator and message["status"] < 400:
-                    headers[CREATOR_HEADER] = creator_secret
-                    headers.append("set-cookie", self._browsers.creator_cookie(scope, creator_secret))
+                if request.allowance is not None:
+                    headers.update(request.allowance.headers)
+                self._set_renewed_session(request.scope, request.caller.session, headers)
+                if request.new_creator and request.is_anonymous and message["status"] < 400:
+                    headers[CREATOR_HEADER] = request.creator_secret
+                    cookie = self._browsers.creator_cookie(request.scope, request.creator_secret)
+                    headers.append("set-cookie", cookie)
             await send(message)
 
-        if refusal is not None:
-            await dialect.render(refusal)(scope, receive, send_with_headers)
-            return
-        if declared.access in (Access.PAGE, Access.ACCOUNT):
-            method, receive = await form_method(scope, receive, multipart=found.route is None)
-            # The checks above applied to the method of the request. The form may only select a route with the same access.
-            chosen = self._routes.find(method, scope["path"])
-            if chosen.access == declared:
-                scope["method"], found = method, chosen
-        scope["peer"], scope["session"] = peer, caller.session
-        scope["soundwright.access"] = declared
-        found.select(scope)
-        scope["principal_id"] = caller.principal.id if caller.principal is not None else ""
-        with principal_scope(caller.principal), address_scope(peer):
-            await self._app(scope, receive, send_with_headers)
-
-    def _credential(self, scope: Scope, access: Access) -> str:
-        """Return the token or the session of a request that a look-up must check; empty if there is none."""
-        token = Headers(scope=scope).get("authorization", "") if access.tokens else ""
-        return token or (self._browsers.session_secret(scope) if access.sessions else "")
-
-    async def _authenticate(
-        self, scope: Scope, peer: str, access: Access, creator_secret: str
-    ) -> tuple[Caller, Problem | None]:
-        """Return the caller, and the problem if credentials are missing or invalid."""
-        headers = Headers(scope=scope)
-        secret = self._browsers.session_secret(scope) if access.sessions else ""
-        try:
-            caller = await self._authenticator.identify(
-                headers, peer, access, secret, creator_secret, changes_nothing=scope["method"] in SAFE_METHODS
-            )
-            return caller, None
-        except AppError as error:
-            refusal = problem_of(error)
-            if error.code is Code.UNAUTHENTICATED:
-                refusal = _with_header(refusal, "WWW-Authenticate", 'Bearer realm="soundwright"')
-            elif error.reason == "ACCOUNT_SUSPENDED" and "authorization" not in headers:
-                # The browser forgets the session, so that another account can log in.
-                refusal = _with_header(refusal, "Set-Cookie", self._browsers.ended_session_cookie(scope))
-            return Caller(), refusal
-
-    async def _check_csrf(self, scope: Scope, receive: Receive, caller: Caller) -> tuple[Problem | None, Receive]:
-        """Return the problem if another site may have made the browser send this request, and the ``receive`` to read the body
-        from. A request from another origin is refused before its body is read."""
-        headers = Headers(scope=scope)
-        if not self._sites.is_own_origin(headers):
-            return problem_of(errors.CSRF_INVALID()), receive
-        token, receive = await request_csrf_token(scope, receive)
-        secret = caller.session.secret if caller.session else self._browsers.visit_secret(scope)
-        return (
-            None if self._browsers.is_valid_csrf_token(secret, token) else problem_of(errors.CSRF_INVALID())
-        ), receive
+        return send_with_headers
 
     def _set_renewed_session(self, scope: Scope, session: BrowserSession | None, headers: MutableHeaders) -> None:
         """Store a renewed session secret in its cookie, unless the response sets that cookie itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit import errors, tracing
+from kit.errors import AppError
 from kit.log import correlation_scope, get_logger
 from kit.metrics import HTTP_DURATION
 from services.gateway.callers.dialect import Dialect, dialect_for
@@ -58,84 +59,54 @@ class Edge:
             ) as span,
         ):
             span.set("soundwright.correlation_id", request_id)
-            await self._handle(dict(scope), receive, send, headers, request_id, span)
+            await self._handle(_Exchange(dict(scope), headers, request_id, self._dialects, span), receive, send)
 
-    async def _handle(
-        self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str, span: tracing.Span
-    ) -> None:
-        started = time.perf_counter()
-        scope["headers"] = [
-            (name, plain_cookies(value.decode("latin-1")).encode("latin-1") if name == b"cookie" else value)
-            for name, value in scope["headers"]
-        ]
-        method = scope["method"]
-        if len(scope["path"]) > 1:
-            # Accept a trailing slash instead of redirecting: a redirected client sends its upload twice.
-            scope["path"] = scope["path"].removesuffix("/")
-        dialect = dialect_for(scope["path"], self._dialects)
-        scope["dialect"] = dialect
-        if method == "HEAD":
-            scope["method"] = "GET"
-            scope["soundwright.head"] = True
-        status = 0
-        size_bytes = 0
-        complete = False
-
+    async def _handle(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
         async def send_and_record(message: Message) -> None:
-            nonlocal status, size_bytes, complete
             if message["type"] == "http.response.start":
-                status = message["status"]
-                self._add_headers(MutableHeaders(scope=message), request_id, dialect, headers)
-            elif message["type"] == "http.response.body":
-                size_bytes += len(message.get("body", b""))
-                complete = not message.get("more_body", False)
+                self._add_headers(
+                    MutableHeaders(scope=message), exchange.request_id, exchange.dialect, exchange.headers
+                )
+            exchange.record(message)
             await send(message)
 
-        outcome = "completed"
+        async def refuse(error: AppError) -> None:
+            if not exchange.status:
+                await exchange.dialect.render(problem_of(error))(exchange.scope, receive, send_and_record)
+
         try:
-            if not self._sites.serves(headers):
-                await dialect.render(problem_of(errors.HOST_NOT_ALLOWED()))(scope, receive, send_and_record)
-            elif method == "OPTIONS" and "access-control-request-method" in headers and self._shares(dialect, headers):
-                await _preflight(headers)(scope, receive, send_and_record)
-            else:
-                await self._app(scope, receive, send_and_record)
-            if status and not complete:
-                outcome = "truncated"
+            await self._answer(exchange, receive, send_and_record, refuse)
+            if exchange.status and not exchange.complete:
+                exchange.outcome = "truncated"
         except ClientDisconnect:
-            outcome, status = "client_disconnected", 499
+            exchange.outcome, exchange.status = "client_disconnected", 499
         except asyncio.CancelledError:
-            outcome = "cancelled"  # the server is stopping; no caller awaits this task, so the error can end here
-            if not status:
-                await dialect.render(problem_of(errors.STOPPING(retry_after=5)))(scope, receive, send_and_record)
-        except Exception:
-            outcome = "failed"
-            # If the response has begun, the server closes the connection, so that the client detects the truncated body.
-            log.exception("request.failed", method=method, path=dialect.logged_path(scope["path"]))
-            if not status:
-                await dialect.render(problem_of(errors.INTERNAL()))(scope, receive, send_and_record)
-        finally:
-            seconds = time.perf_counter() - started
-            route = getattr(scope.get("route"), "path", "unmatched")
-            label = method if method in _METHODS else "other"
-            span.rename(f"{label} {route}")
-            span.set("http.request.method", label)
-            span.set("http.route", route)
-            span.set("http.response.status_code", status or 499)
-            if status >= 500:
-                span.fail(str(status))
-            HTTP_DURATION.labels(dialect.name, label, route, str(status or 499)).observe(seconds)
-            # Health probes are frequent, so they are logged at debug level only.
-            (log.debug if route == _PROBE else log.info)(
-                "request.completed",
-                method=method,
-                path=dialect.logged_path(scope["path"]),
-                route=route,
-                status=status or 499,
-                outcome=outcome,
-                seconds=round(seconds, 4),
-                sent_bytes=size_bytes,
-                principal=scope.get("principal_id", ""),
+            exchange.outcome = (
+                "cancelled"  # the server is stopping; no caller awaits this task, so the error can end here
             )
+            await refuse(errors.STOPPING(retry_after=5))
+        except Exception:
+            exchange.outcome = "failed"
+            # If the response has begun, the server closes the connection, so that the client detects the truncated body.
+            log.exception("request.failed", method=exchange.method, path=exchange.logged_path)
+            await refuse(errors.INTERNAL())
+        finally:
+            exchange.report()
+
+    async def _answer(
+        self, exchange: _Exchange, receive: Receive, send: Send, refuse: Callable[[AppError], Awaitable[None]]
+    ) -> None:
+        headers = exchange.headers
+        if not self._sites.serves(headers):
+            await refuse(errors.HOST_NOT_ALLOWED())
+        elif (
+            exchange.method == "OPTIONS"
+            and "access-control-request-method" in headers
+            and self._shares(exchange.dialect, headers)
+        ):
+            await _preflight(headers)(exchange.scope, receive, send)
+        else:
+            await self._app(exchange.scope, receive, send)
 
     def _add_headers(self, response: MutableHeaders, request_id: str, dialect: Dialect, request: Headers) -> None:
         """Add the headers that every response has, and CORS headers if the dialect allows other origins."""
@@ -155,6 +126,70 @@ class Edge:
     def _shares(self, dialect: Dialect, request: Headers) -> bool:
         """Return whether pages of the request's origin may read the responses. Browsers send no cookies with these requests."""
         return dialect.cors or self._sites.may_read(request)
+
+
+class _Exchange:
+    """A request and its response, as far as the log, the metrics and the trace show them."""
+
+    def __init__(
+        self, scope: Scope, headers: Headers, request_id: str, dialects: Sequence[Dialect], span: tracing.Span
+    ) -> None:
+        self._started = time.perf_counter()
+        self._span = span
+        self.headers, self.request_id, self.method = headers, request_id, scope["method"]
+        scope["headers"] = [
+            (name, plain_cookies(value.decode("latin-1")).encode("latin-1") if name == b"cookie" else value)
+            for name, value in scope["headers"]
+        ]
+        if len(scope["path"]) > 1:
+            # Accept a trailing slash instead of redirecting: a redirected client sends its upload twice.
+            scope["path"] = scope["path"].removesuffix("/")
+        self.dialect = scope["dialect"] = dialect_for(scope["path"], dialects)
+        if self.method == "HEAD":
+            scope["method"] = "GET"
+            scope["soundwright.head"] = True
+        self.scope = scope
+        self.status = 0
+        self.complete = False
+        self.outcome = "completed"
+        self._sent_bytes = 0
+
+    @property
+    def logged_path(self) -> str:
+        return self.dialect.logged_path(self.scope["path"])
+
+    def record(self, message: Message) -> None:
+        """Note what the response sends."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message["type"] == "http.response.body":
+            self._sent_bytes += len(message.get("body", b""))
+            self.complete = not message.get("more_body", False)
+
+    def report(self) -> None:
+        """Log, measure and trace the request, which has ended."""
+        seconds, status = time.perf_counter() - self._started, self.status or 499
+        route = getattr(self.scope.get("route"), "path", "unmatched")
+        label = self.method if self.method in _METHODS else "other"
+        self._span.rename(f"{label} {route}")
+        self._span.set("http.request.method", label)
+        self._span.set("http.route", route)
+        self._span.set("http.response.status_code", status)
+        if status >= 500:
+            self._span.fail(str(status))
+        HTTP_DURATION.labels(self.dialect.name, label, route, str(status)).observe(seconds)
+        # Health probes are frequent, so they are logged at debug level only.
+        (log.debug if route == _PROBE else log.info)(
+            "request.completed",
+            method=self.method,
+            path=self.logged_path,
+            route=route,
+            status=status,
+            outcome=self.outcome,
+            seconds=round(seconds, 4),
+            sent_bytes=self._sent_bytes,
+            principal=self.scope.get("principal_id", ""),
+        )
 
 
 def _preflight(headers: Headers) -> Response:

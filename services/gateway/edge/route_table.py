@@ -30,8 +30,10 @@ class FoundRoute:
     route: RouteContext | None = None
 
     def select(self, scope: Scope) -> None:
-        """Make :class:`Dispatch` run this route."""
+        """Make :class:`Dispatch` run this route, and the request log name it."""
         scope[_SCOPE] = self
+        if self.route is not None:
+            scope["route"] = self.route
 
 
 class RouteTable:
@@ -75,7 +77,8 @@ class RouteTable:
 
     def methods_of(self, path: str) -> list[str]:
         """Return the methods that routes of ``path`` serve."""
-        return sorted({method for pattern, found in self._known if pattern.match(path) for method in _methods(found)})
+        methods = {method for pattern, found in self._known if pattern.match(path) for method in _methods(found)}
+        return sorted(methods | ({"HEAD"} if "GET" in methods else set()))  # the edge turns HEAD into GET
 
 
 class Dispatch(BaseRoute):
