@@ -182,23 +182,12 @@ class SpotifyCatalog:
                     raise credentials_refused(error) from None
                 failure = spotify_failure(0)
             except SpotifyException as error:
-                status = int(error.http_status)
-                if status == _UNAUTHORIZED and self._by_user:
-                    raise TokenRefused from None
-                if status == _UNAUTHORIZED and not renewed:
+                if int(error.http_status) == _UNAUTHORIZED:
+                    self._renew_token(error, renewed)
                     renewed = True
-                    with self._lock:
-                        self._tokens.token_info = None
                     continue
-                if status == _UNAUTHORIZED:
-                    raise credentials_refused(error) from None
-                if status in _NOT_FOUND_STATUSES:
-                    raise errors.SPOTIFY_NOT_FOUND() from None
-                failure = spotify_failure(status)
-                if status == _TOO_MANY:
-                    delay_seconds = _retry_after_seconds(error)
-                    wait = {"retry_after": math.ceil(delay_seconds)}
-                    failure.meta.update({**wait, "details": wait})
+                failure = _api_failure(error)
+                delay_seconds = failure.meta.get("retry_after", delay_seconds)
             except requests.exceptions.RequestException:
                 failure = spotify_failure(0)
             else:
@@ -210,6 +199,15 @@ class SpotifyCatalog:
                 raise failure
             time.sleep(delay_seconds)
         raise spotify_failure(0)
+
+    def _renew_token(self, error: Exception, renewed: bool) -> None:
+        """Forget the refused token, so that the next request gets another one, unless that was done already."""
+        if self._by_user:
+            raise TokenRefused from None
+        if renewed:
+            raise credentials_refused(error) from None
+        with self._lock:
+            self._tokens.token_info = None
 
 
 class _Entries:
@@ -298,6 +296,21 @@ def api_base(api_url: str) -> str:
 def is_credential_error(error: object) -> bool:
     """Return whether an error of a token endpoint (RFC 6749, 5.2) means that the credentials are wrong."""
     return isinstance(error, str) and error in _CREDENTIAL_ERRORS
+
+
+def _api_failure(error: Any) -> AppError:
+    """Return the error for an answer of Spotify's API, which may succeed later.
+
+    Raises:
+        AppError: ``SPOTIFY_ERROR``: there is no such object.
+    """
+    status = int(error.http_status)
+    if status in _NOT_FOUND_STATUSES:
+        raise errors.SPOTIFY_NOT_FOUND() from None
+    if status != _TOO_MANY:
+        return spotify_failure(status)
+    seconds = math.ceil(_retry_after_seconds(error))
+    return errors.SPOTIFY_BUSY(retry_after=seconds, details={"retry_after": seconds})
 
 
 def spotify_failure(status: int) -> AppError:

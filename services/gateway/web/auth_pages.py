@@ -48,8 +48,14 @@ _LinkToken = Annotated[
 def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
     """Return the routes of registration, login, confirmation and logout."""
     router = APIRouter(prefix="/users", tags=["pages accounts"])
+    _add_registration(router, gateway, views)
+    _add_login(router, gateway, views)
+    _add_confirmation(router, gateway, views)
+    return router
+
+
+def _add_registration(router: APIRouter, gateway: Gateway, views: Views) -> None:
     accounts, registration_enabled = gateway.clients.accounts, gateway.settings.registration
-    open_access = gateway.settings.open_access
 
     def registration(request: Request, email: str = "", errors: dict[str, list[str]] | None = None) -> Response:
         status_code = 200 if registration_enabled else 403
@@ -61,16 +67,6 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
             email=email,
             errors=errors or {},
         )
-
-    def login(request: Request, return_to: str, email: str = "", error: str = "") -> Response:
-        values: dict[str, Any] = {
-            "email": email,
-            "error": error,
-            "return_to": return_to,
-            "registration": registration_enabled,
-            "open_access": open_access,
-        }
-        return views.page(request, "log_in.html", **values)
 
     @router.get("/register")
     @access(Access.PAGE, RateClass.PAGES)
@@ -111,6 +107,21 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
             return views.logged_in(request, LOG_IN, registered.session_token, True, "registered")
         return views.redirect(request, LOG_IN, "registered")
 
+
+def _add_login(router: APIRouter, gateway: Gateway, views: Views) -> None:
+    accounts, registration_enabled = gateway.clients.accounts, gateway.settings.registration
+    open_access = gateway.settings.open_access
+
+    def login(request: Request, return_to: str, email: str = "", error: str = "") -> Response:
+        values: dict[str, Any] = {
+            "email": email,
+            "error": error,
+            "return_to": return_to,
+            "registration": registration_enabled,
+            "open_access": open_access,
+        }
+        return views.page(request, "log_in.html", **values)
+
     @router.get("/log-in")
     @router.get("/log_in", name="login_page_alias")
     @access(Access.PAGE, RateClass.PAGES)
@@ -144,7 +155,7 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
                     )
                     secret = (await accounts.CreateSession(given)).session_token
                 else:
-                    await _request_link(email, request.scope["peer"])
+                    await _request_link(accounts, email, request.scope["peer"])
                     return views.redirect(request, LOG_IN, "link_sent")
                 # A new login ends the previous session of the browser.
                 if session := session_of(request):
@@ -157,12 +168,9 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
             return login(request, return_to, email, error.message)
         return views.logged_in(request, return_to, secret, remembered, "welcome")
 
-    async def _request_link(email: str, peer: str) -> None:
-        try:
-            await accounts.RequestLoginLink(pb.RequestLoginLinkRequest(email=email, ip_address=peer))
-        except AppError as error:
-            if error.reason != "VALIDATION_ERROR":  # do not reveal that no account can have this address
-                raise
+
+def _add_confirmation(router: APIRouter, gateway: Gateway, views: Views) -> None:
+    accounts = gateway.clients.accounts
 
     @router.get("/log-in/{token}")
     @access(Access.PAGE, RateClass.PAGES)
@@ -185,25 +193,14 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
     @page_responses()
     async def confirmation_page(request: Request, token: _LinkToken) -> Response:
         """Show the page that confirms an email address. The page has a button, like the one of a login link."""
-        return _confirm_page(request, "/users/confirm", token)
+        return _confirm_page(views, request, "/users/confirm", token)
 
     @router.get("/settings/confirm-email/{token}")
     @access(Access.PAGE, RateClass.PAGES)
     @page_responses()
     async def email_change_page(request: Request, token: _LinkToken) -> Response:
         """Show the page that confirms a new email address. The page has a button, like the one of a login link."""
-        return _confirm_page(request, "/users/settings/confirm-email", token)
-
-    def _confirm_page(request: Request, action: str, token: str) -> Response:
-        if not _TOKEN.fullmatch(token):
-            return views.redirect(request, LOG_IN, "link_invalid")
-        values: dict[str, Any] = {
-            "title": "Confirm your email address",
-            "token": token,
-            "button": "Confirm",
-            "remember": False,
-        }
-        return views.page(request, "link.html", action=f"{action}/{token}", **values)
+        return _confirm_page(views, request, "/users/settings/confirm-email", token)
 
     @router.post("/confirm/{token}", openapi_extra=form_body({}))
     @router.post("/settings/confirm-email/{token}", name="confirm_email_change", openapi_extra=form_body({}))
@@ -240,4 +237,22 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
                 await accounts.DeleteSession(pb.DeleteSessionRequest(session_token=session.current_secret))
         return views.logged_out(request)
 
-    return router
+
+async def _request_link(accounts: Any, email: str, peer: str) -> None:
+    try:
+        await accounts.RequestLoginLink(pb.RequestLoginLinkRequest(email=email, ip_address=peer))
+    except AppError as error:
+        if error.reason != "VALIDATION_ERROR":  # do not reveal that no account can have this address
+            raise
+
+
+def _confirm_page(views: Views, request: Request, action: str, token: str) -> Response:
+    if not _TOKEN.fullmatch(token):
+        return views.redirect(request, LOG_IN, "link_invalid")
+    values: dict[str, Any] = {
+        "title": "Confirm your email address",
+        "token": token,
+        "button": "Confirm",
+        "remember": False,
+    }
+    return views.page(request, "link.html", action=f"{action}/{token}", **values)

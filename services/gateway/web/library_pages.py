@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
@@ -57,23 +58,6 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
     recordings = UploadPolicy("pages")
     headers = player_headers(blobs.public.origin if blobs.public else "")
 
-    def page(request: Request, name: str, shown: CardPage, q: str = "") -> Response:
-        def address(number: int) -> str:
-            values = {"page": str(number), "q": q}
-            return f"{request.url.path}?{urlencode({name: value for name, value in values.items() if value})}"
-
-        return views.page(
-            request,
-            name,
-            headers=headers,
-            cards=shown.cards,
-            newer_path=address(max(1, min(shown.number - 1, shown.page_count))) if shown.number > 1 else "",
-            older_path=address(shown.number + 1) if shown.number < shown.page_count else "",
-            page_number=shown.number,
-            page_count=shown.page_count,
-            q=q,
-        )
-
     @router.get("/jobs")
     @access(Access.PAGE, RateClass.PAGES)
     @page_responses(errors.VALIDATION_ERROR)
@@ -81,7 +65,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         """Show your jobs and their results, newest first."""
         if current_principal() is None:
             return _log_in(views, request)
-        return page(request, "jobs.html", await job_cards(clients, page_number))
+        return _page(views, request, "jobs.html", await job_cards(clients, page_number), headers)
 
     @router.get("/tracks")
     @access(Access.PAGE, RateClass.PAGES)
@@ -92,7 +76,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         """Show your tracks and their stems, newest first. ``q`` searches them."""
         if current_principal() is None:
             return _log_in(views, request)
-        return page(request, "tracks.html", await track_cards(clients, page_number, q), q)
+        return _page(views, request, "tracks.html", await track_cards(clients, page_number, q), headers, q)
 
     @router.post("/tracks", openapi_extra=_UPLOAD)
     @access(Access.PAGE, RateClass.PAGES)
@@ -143,6 +127,26 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         return await blob_response(request, blobs, key, content_type=content_type, filename=filename)
 
     return router
+
+
+def _page(
+    views: Views, request: Request, name: str, shown: CardPage, headers: Mapping[str, str], q: str = ""
+) -> Response:
+    def address(number: int) -> str:
+        values = {"page": str(number), "q": q}
+        return f"{request.url.path}?{urlencode({name: value for name, value in values.items() if value})}"
+
+    return views.page(
+        request,
+        name,
+        headers=headers,
+        cards=shown.cards,
+        newer_path=address(max(1, min(shown.number - 1, shown.page_count))) if shown.number > 1 else "",
+        older_path=address(shown.number + 1) if shown.number < shown.page_count else "",
+        page_number=shown.number,
+        page_count=shown.page_count,
+        q=q,
+    )
 
 
 def _log_in(views: Views, request: Request) -> Response:

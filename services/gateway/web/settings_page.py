@@ -48,23 +48,7 @@ Action = Callable[[Request, BrowserSession, Mapping[str, str]], Awaitable[Respon
 def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
     """Return the routes of the settings page."""
     router = APIRouter(tags=["pages accounts"])
-    accounts, connections = gateway.clients.accounts, gateway.clients.connections
-
-    async def page(request: Request, session: BrowserSession, **values: Any) -> Response:
-        tokens = (await accounts.ListApiTokens(pb.ListApiTokensRequest())).api_tokens
-        known = (await connections.ListConnections(connection_service_pb2.ListConnectionsRequest())).connections
-        connected = {connection.provider: connection for connection in known}
-        usage = (await gateway.clients.storage.GetUsage(storage_service_pb2.GetUsageRequest())).usage
-        defaults = {"errors": {}, "failed": "", "secret": "", "email": "", "name": ""}
-        return views.page(
-            request,
-            "settings.html",
-            tokens=tokens,
-            connected=connected,
-            fresh=session.fresh,
-            usage=usage,
-            **(defaults | values),
-        )
+    page = _SettingsPage(gateway, views)
 
     @router.get(SETTINGS)
     @access(Access.PAGE, RateClass.PAGES)
@@ -74,7 +58,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
         session = registered_session_of(request)
         if session is None:
             return views.redirect(request, f"{LOG_IN}?return_to={quote(SETTINGS, safe='')}", "must_log_in")
-        return await page(request, session)
+        return await page.show(request, session)
 
     @router.put(SETTINGS, openapi_extra=_FORM)
     @router.post(SETTINGS, name="change_settings_by_post", openapi_extra=_FORM)
@@ -88,7 +72,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
             return views.redirect(request, LOG_IN, "must_log_in")
         form = await form_of(request)
         name = form.get("action", "")
-        action = actions.get(name)
+        action = page.actions.get(name)
         if action is None:
             raise errors.BAD_REQUEST("The form field action is missing or unknown.")
         try:
@@ -98,11 +82,46 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
                 raise
             problems = error.meta.get("details") or {"name": [error.message]}
             kept = {"email": form.get("user[email]", ""), "name": form.get("name", "")}
-            return await page(request, session, errors=problems, failed=name, **kept)
+            return await page.show(request, session, errors=problems, failed=name, **kept)
 
-    async def update_email(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+    return router
+
+
+class _SettingsPage:
+    """The page, and the changes that its forms make."""
+
+    def __init__(self, gateway: Gateway, views: Views) -> None:
+        self._views = views
+        self._accounts, self._connections = gateway.clients.accounts, gateway.clients.connections
+        self._storage = gateway.clients.storage
+        self.actions: dict[str, Action] = {
+            "update_email": self.update_email,
+            "update_password": self.update_password,
+            "create_key": self.create_key,
+            "revoke_key": self.revoke_key,
+            "connect_lalalai": self.connect_lalalai,
+            "disconnect": self.disconnect,
+        }
+
+    async def show(self, request: Request, session: BrowserSession, **values: Any) -> Response:
+        tokens = (await self._accounts.ListApiTokens(pb.ListApiTokensRequest())).api_tokens
+        known = (await self._connections.ListConnections(connection_service_pb2.ListConnectionsRequest())).connections
+        connected = {connection.provider: connection for connection in known}
+        usage = (await self._storage.GetUsage(storage_service_pb2.GetUsageRequest())).usage
+        defaults = {"errors": {}, "failed": "", "secret": "", "email": "", "name": ""}
+        return self._views.page(
+            request,
+            "settings.html",
+            tokens=tokens,
+            connected=connected,
+            fresh=session.fresh,
+            usage=usage,
+            **(defaults | values),
+        )
+
+    async def update_email(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         with principal_scope(None):
-            await accounts.RequestEmailChange(
+            await self._accounts.RequestEmailChange(
                 pb.RequestEmailChangeRequest(
                     session_token=session.current_secret,
                     current_password=form.get("user[current_password]", ""),
@@ -110,11 +129,11 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
                     ip_address=request.scope["peer"],
                 )
             )
-        return views.redirect(request, SETTINGS, "change_sent")
+        return self._views.redirect(request, SETTINGS, "change_sent")
 
-    async def update_password(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+    async def update_password(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         with principal_scope(None):
-            changed = await accounts.ChangePassword(
+            changed = await self._accounts.ChangePassword(
                 pb.ChangePasswordRequest(
                     session_token=session.current_secret,
                     current_password=form.get("user[current_password]", ""),
@@ -124,45 +143,35 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
                     ip_address=request.scope["peer"],
                 )
             )
-        return views.logged_in(request, SETTINGS, changed.session_token, session.remembered, "password_changed")
+        return self._views.logged_in(request, SETTINGS, changed.session_token, session.remembered, "password_changed")
 
-    async def create_key(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+    async def create_key(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         lifetime_days = _LIFETIMES_DAYS.get(form.get("lifetime", ""))
         if lifetime_days is None:
             raise errors.BAD_REQUEST("The form field lifetime is unknown.")
-        created = await accounts.CreateApiToken(
+        created = await self._accounts.CreateApiToken(
             pb.CreateApiTokenRequest(name=form.get("name", ""), lifetime_days=lifetime_days)
         )
-        return await page(request, session, secret=created.secret)
+        return await self.show(request, session, secret=created.secret)
 
-    async def revoke_key(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+    async def revoke_key(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         try:
-            await accounts.DeleteApiToken(pb.DeleteApiTokenRequest(api_token_id=form.get("id", "")))
+            await self._accounts.DeleteApiToken(pb.DeleteApiTokenRequest(api_token_id=form.get("id", "")))
         except AppError as error:
             if error.reason != "TOKEN_NOT_FOUND":  # already deleted
                 raise
-        return views.redirect(request, SETTINGS, "key_revoked")
+        return self._views.redirect(request, SETTINGS, "key_revoked")
 
-    async def connect_lalalai(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+    async def connect_lalalai(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         key = form.get("key", "").strip()
         if not _LALALAI_KEY.fullmatch(key):
             details = {"details": {"key": ["must be 8 to 200 printable ASCII characters without spaces"]}}
             raise errors.VALIDATION_ERROR(**details)
         connection = connection_service_pb2.PutConnectionRequest(provider="lalalai", secret=key)
-        await connections.PutConnection(connection)
-        return views.redirect(request, SETTINGS, "connected")
+        await self._connections.PutConnection(connection)
+        return self._views.redirect(request, SETTINGS, "connected")
 
-    async def disconnect(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+    async def disconnect(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         provider = form.get("provider", "")
-        await connections.DeleteConnection(connection_service_pb2.DeleteConnectionRequest(provider=provider))
-        return views.redirect(request, SETTINGS, "disconnected")
-
-    actions: dict[str, Action] = {
-        "update_email": update_email,
-        "update_password": update_password,
-        "create_key": create_key,
-        "revoke_key": revoke_key,
-        "connect_lalalai": connect_lalalai,
-        "disconnect": disconnect,
-    }
-    return router
+        await self._connections.DeleteConnection(connection_service_pb2.DeleteConnectionRequest(provider=provider))
+        return self._views.redirect(request, SETTINGS, "disconnected")

@@ -107,27 +107,21 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
         ] = "",
     ) -> Response:
         """Finish a login with Spotify. If the browser is logged in, connects its account instead. The state is valid once."""
-        login = _login_state(request)
+        login = _login_state(request, browsers, sealer, gateway.clock.now())
         try:
             response = await _finish(request, login, code, state, error)
         except AppError as failure:
             if failure.reason not in _ERROR_FLASHES:
                 raise
-            response = failed(request, login, _ERROR_FLASHES[failure.reason])
+            response = _failed(views, request, login, _ERROR_FLASHES[failure.reason])
         response.headers.append("set-cookie", browsers.state_cookie(request.scope, _COOKIE, "", 0))
         return response
 
-    def failed(request: Request, login: _LoginState | None, flash: str) -> Response:
-        """Return to where the login began, or to the settings."""
-        target = login.return_to if login is not None and login.return_to != "/" else SETTINGS
-        back = f"{LOG_IN}?return_to={quote(target, safe='')}"
-        return views.redirect(request, target if registered_session_of(request) else back, flash)
-
     async def _finish(request: Request, login: _LoginState | None, code: str, state: str, error: str) -> Response:
         if login is None or not hmac.compare_digest(login.state.encode(), state.encode()):
-            return failed(request, login, "spotify_state")
+            return _failed(views, request, login, "spotify_state")
         if error or not code:
-            return failed(request, login, "spotify_denied" if error == "access_denied" else "spotify_error")
+            return _failed(views, request, login, "spotify_denied" if error == "access_denied" else "spotify_error")
         with principal_scope(None):
             found = await ingest.FinishSpotifyAuthorization(
                 ingest_service_pb2.FinishSpotifyAuthorizationRequest(
@@ -156,17 +150,25 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
         flash = "spotify_joined" if signed_in.created else "welcome"
         return views.logged_in(request, login.return_to, signed_in.session_token, False, flash)
 
-    def _login_state(request: Request) -> _LoginState | None:
-        """Return the login that this browser started in the same session or visit; None if there is none or it has expired."""
-        session = session_of(request)
-        purpose = _purpose(session.secret if session else "", browsers.visit_secret(request.scope))
-        try:
-            login = _LoginState(**json.loads(sealer.open(browsers.cookie(request.scope, _COOKIE), purpose)))
-        except AppError:
-            return None
-        return login if login.expire_time > gateway.clock.now() else None
-
     return router
+
+
+def _failed(views: Views, request: Request, login: _LoginState | None, flash: str) -> Response:
+    """Return to where the login began, or to the settings."""
+    target = login.return_to if login is not None and login.return_to != "/" else SETTINGS
+    back = f"{LOG_IN}?return_to={quote(target, safe='')}"
+    return views.redirect(request, target if registered_session_of(request) else back, flash)
+
+
+def _login_state(request: Request, browsers: Browsers, sealer: Sealer, now: float) -> _LoginState | None:
+    """Return the login that this browser started in the same session or visit; None if there is none or it has expired."""
+    session = session_of(request)
+    purpose = _purpose(session.secret if session else "", browsers.visit_secret(request.scope))
+    try:
+        login = _LoginState(**json.loads(sealer.open(browsers.cookie(request.scope, _COOKIE), purpose)))
+    except AppError:
+        return None
+    return login if login.expire_time > now else None
 
 
 def _purpose(session_secret: str, visit: str) -> str:

@@ -69,15 +69,13 @@ class Schemas:
         """
         if "$ref" in schema:
             return self.example(self.named[schema["$ref"].removeprefix(REFERENCE)], whole=whole)
-        for keyword in ("examples", "enum"):
-            if keyword in schema:
-                return schema[keyword][0]
+        if listed := schema.get("examples") or schema.get("enum"):
+            return listed[0]
         for keyword in ("const", "default"):
             if keyword in schema:
                 return schema[keyword]
-        for keyword in ("anyOf", "oneOf", "allOf"):
-            if keyword in schema:
-                return self.example(schema[keyword][0], whole=whole)
+        if alternatives := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
+            return self.example(alternatives[0], whole=whole)
         match schema.get("type"):
             case "object":
                 return self._object(schema, whole)

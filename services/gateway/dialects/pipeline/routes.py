@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from kit import errors
 from kit.errors import AppError, Code
 from kit.pipeline import PIPELINE_STAGES
+from kit.ports import Blobs
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
@@ -105,14 +106,8 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
         views: by kind of job, the responses of ``GET /job/{id}``. Jobs of other kinds get 404.
     """
     router = APIRouter(tags=["pipeline jobs"])
-    clients, blobs = gateway.clients, gateway.blobs
+    blobs = gateway.blobs
     policy = _PipelineUpload("pipeline", _MAX_FILE_MB * 1024**2, _FORMATS)
-
-    async def pipeline_job(job_id: str, message: str) -> job_pb2.Job:
-        job: job_pb2.Job = (await _find_job(gateway, job_id, message)).job
-        if job.kind != job_pb2.JOB_KIND_PIPELINE:
-            raise errors.JOB_NOT_FOUND(message)
-        return job
 
     @router.get("/config")
     @access(Access.PUBLIC)
@@ -145,16 +140,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
         except AppError as error:
             # The contract treats a body of another type as a form without a file.
             raise policy.missing() if error.code is Code.UNSUPPORTED_MEDIA_TYPE else error from None
-        try:
-            answer = await clients.separation.CreatePipelineJob(
-                separation_pb.CreatePipelineJobRequest(track_id=track.id, idempotency_key=idempotency_key)
-            )
-        except AppError:
-            await _discard_unused(gateway, track.id)
-            raise
-        if answer.job.track_id != track.id:  # an earlier request with the same key uploaded the same recording
-            await _discard_unused(gateway, track.id)
-        return JSONResponse(job_to_wire(answer.job, blobs))
+        return JSONResponse(job_to_wire(await _create_job(gateway, track.id, idempotency_key), blobs))
 
     @router.get("/job/{job_id}")
     @access(Access.OPEN, RateClass.POLLING)
@@ -171,23 +157,18 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
     @documented(Outputs, errors.JOB_NOT_FOUND)
     async def get_outputs(job_id: JobId) -> Response:
         """List the outputs of a job. The list is empty until the job is completed."""
-        return JSONResponse(outputs_to_wire(await pipeline_job(job_id, "Job not found"), blobs))
+        return JSONResponse(outputs_to_wire(await _pipeline_job(gateway, job_id, "Job not found"), blobs))
 
     @router.get("/download/{job_id}/all")
     @access(Access.OPEN, RateClass.FILES)
     @file_responses("application/zip", errors.JOB_NOT_FOUND, errors.NO_OUTPUTS, errors.TRACK_NOT_FOUND, ranges=False)
     async def download_outputs(request: Request, job_id: JobId) -> Response:
         """Download all outputs of a completed job as a ZIP archive."""
-        job = await pipeline_job(job_id, "Job not found")
+        job = await _pipeline_job(gateway, job_id, "Job not found")
         outputs = documented_outputs(job)
         if not outputs:
             raise errors.NO_OUTPUTS("The job has no outputs" if job.HasField("finish_time") else "")
-        members = []
-        for output in outputs:
-            info = await blobs.stat(output.blob_key)
-            if info is None:
-                raise errors.TRACK_NOT_FOUND("Track not found")
-            members.append(Member(output.path, output.blob_key, info.size_bytes, info.modify_time))
+        members = [await _member(blobs, output.path, output.blob_key) for output in outputs]
         return archive_response(request, blobs, members, f"audio_tracks_{job.id}.zip")
 
     @router.get("/download/{job_id}/{track_name}")
@@ -201,7 +182,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
         ],
     ) -> Response:
         """Download one output of a completed job."""
-        job = await pipeline_job(job_id, "Track not found")
+        job = await _pipeline_job(gateway, job_id, "Track not found")
         output = next((output for output in job.result.outputs if output.name == track_name), None)
         if output is None:
             raise errors.TRACK_NOT_FOUND("Track not found")
@@ -215,6 +196,33 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
         )
 
     return router
+
+
+async def _create_job(gateway: Gateway, track_id: str, idempotency_key: str) -> job_pb2.Job:
+    """Start a job for an upload. Delete the upload if no job uses it."""
+    request = separation_pb.CreatePipelineJobRequest(track_id=track_id, idempotency_key=idempotency_key)
+    try:
+        job: job_pb2.Job = (await gateway.clients.separation.CreatePipelineJob(request)).job
+    except AppError:
+        await _discard_unused(gateway, track_id)
+        raise
+    if job.track_id != track_id:  # an earlier request with the same key uploaded the same recording
+        await _discard_unused(gateway, track_id)
+    return job
+
+
+async def _member(blobs: Blobs, path: str, blob_key: str) -> Member:
+    info = await blobs.stat(blob_key)
+    if info is None:
+        raise errors.TRACK_NOT_FOUND("Track not found")
+    return Member(path, blob_key, info.size_bytes, info.modify_time)
+
+
+async def _pipeline_job(gateway: Gateway, job_id: str, message: str) -> job_pb2.Job:
+    job: job_pb2.Job = (await _find_job(gateway, job_id, message)).job
+    if job.kind != job_pb2.JOB_KIND_PIPELINE:
+        raise errors.JOB_NOT_FOUND(message)
+    return job
 
 
 async def _discard_unused(gateway: Gateway, track_id: str) -> None:

@@ -97,16 +97,6 @@ def library_routes(gateway: Gateway) -> APIRouter:
     clients = gateway.clients
     catalog = clients.catalog
 
-    async def list_by_user(user_id: str, request: pb.ListGenerationsRequest) -> pb.ListGenerationsResponse:
-        """Return the clips of ``user_id``; of all users if it is empty."""
-        answer = pb.ListGenerationsResponse()
-        for owner_id in owner_ids(user_id):
-            request.filter.owner_id = owner_id
-            answer = await catalog.ListGenerations(request)
-            if answer.generations or answer.total_count:
-                break
-        return answer
-
     @router.get("/api/library")
     @access(Access.OPEN, RateClass.POLLING)
     @documented(ClipPage)
@@ -138,7 +128,7 @@ def library_routes(gateway: Gateway) -> APIRouter:
             page=page,
             page_size=per_page,
         )
-        answer = await list_by_user(user_id, request)
+        answer = await _list_by_user(clients, user_id, request)
         return JSONResponse(page_to_wire(clips_to_wire(answer.generations), answer.total_count, page, per_page))
 
     @router.get("/api/library/counts")
@@ -202,10 +192,23 @@ def library_routes(gateway: Gateway) -> APIRouter:
             page_size=limit,
             without_total=True,
         )
-        answer = await list_by_user(user_id, request)
+        answer = await _list_by_user(clients, user_id, request)
         return JSONResponse([clip_to_history(clip) for clip in answer.generations])
 
     return router
+
+
+async def _list_by_user(
+    clients: Clients, user_id: str, request: pb.ListGenerationsRequest
+) -> pb.ListGenerationsResponse:
+    """Return the clips of ``user_id``; of all users if it is empty."""
+    answer = pb.ListGenerationsResponse()
+    for owner_id in owner_ids(user_id):
+        request.filter.owner_id = owner_id
+        answer = await clients.catalog.ListGenerations(request)
+        if answer.generations or answer.total_count:
+            break
+    return answer
 
 
 async def _clip_by_id(clients: Clients, identifier: str, page: int) -> Response:

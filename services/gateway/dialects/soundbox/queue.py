@@ -135,22 +135,26 @@ def queue_routes(gateway: Gateway) -> APIRouter:
         """Cancel a queued job. Only the owner can cancel it; running jobs cannot be cancelled."""
         values = await read_json(request)
         with user_scope(user_id_of(request, values), required=True) as principal:
-            try:
-                job = (await find_job(gateway, job_id)).job
-                if job.owner_id != principal.id:
-                    raise errors.ACCESS_DENIED("Not authorized to cancel this job")
-                if job.state == job_pb2.JOB_STATE_RUNNING:
-                    raise errors.BAD_REQUEST("Cannot cancel a job that is already processing")
-                if job.state != job_pb2.JOB_STATE_QUEUED:
-                    raise errors.BAD_REQUEST("Job is not in queue")
-                await clients.jobs.CancelJob(library_pb.CancelJobRequest(job_id=job.id))
-            except AppError as error:
-                if error.code is Code.PERMISSION_DENIED:
-                    raise errors.ACCESS_DENIED("Not authorized to cancel this job") from None
-                raise errors.BAD_REQUEST("Job is not in queue") if error.code is Code.CONFLICT else error from None
+            await _cancel(gateway, job_id, principal.id)
         return JSONResponse({"success": True, "message": "Job cancelled"})
 
     return router
+
+
+async def _cancel(gateway: Gateway, job_id: str, owner_id: str) -> None:
+    try:
+        job = (await find_job(gateway, job_id)).job
+        if job.owner_id != owner_id:
+            raise errors.ACCESS_DENIED("Not authorized to cancel this job")
+        if job.state == job_pb2.JOB_STATE_RUNNING:
+            raise errors.BAD_REQUEST("Cannot cancel a job that is already processing")
+        if job.state != job_pb2.JOB_STATE_QUEUED:
+            raise errors.BAD_REQUEST("Job is not in queue")
+        await gateway.clients.jobs.CancelJob(library_pb.CancelJobRequest(job_id=job.id))
+    except AppError as error:
+        if error.code is Code.PERMISSION_DENIED:
+            raise errors.ACCESS_DENIED("Not authorized to cancel this job") from None
+        raise errors.BAD_REQUEST("Job is not in queue") if error.code is Code.CONFLICT else error from None
 
 
 def _length(queue: library_pb.GetQueueResponse) -> int:
