@@ -1,7 +1,7 @@
 """Whether networks compute on a GPU here. PyTorch is asked in a process of its own.
 
 A component must not import PyTorch, which needs seconds and hundreds of megabytes, and components are forks of one process
-(docs/decisions/0055), which must not touch CUDA.
+(docs/decisions/0002), which must not touch CUDA.
 """
 
 from __future__ import annotations

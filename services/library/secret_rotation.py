@@ -1,4 +1,4 @@
-"""Rotation of the platform's secret and of the signing keys of components (docs/decisions/0026)."""
+"""Rotation of the platform's secret and of the signing keys of components (docs/decisions/0025)."""
 
 from __future__ import annotations
 

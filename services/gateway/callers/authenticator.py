@@ -48,7 +48,7 @@ class Caller:
 class Authenticator:
     """Looks up tokens and sessions in the library.
 
-    For requests that change nothing, it remembers the account of a token for less than a second (ADR 0042). All others look
+    For requests that change nothing, it remembers the account of a token for less than a second (ADR 0029). All others look
     up their credentials, so that revocations and suspensions apply to them at once.
 
     Args:

@@ -1,4 +1,4 @@
-"""Batches: several jobs that one request creates, and the job that stands for them (docs/decisions/0049).
+"""Batches: several jobs that one request creates, and the job that stands for them (docs/decisions/0005).
 
 A batch is a record, and no worker runs it. The functions here compute it from its jobs and change nothing.
 """

@@ -4,7 +4,7 @@ Sources of the facts:
 
 * Scores: docs/pretrained_models.md of Music-Source-Separation-Training (MSST), the training code of the three models.
 * Configurations: those that the authors of the checkpoints publish. The numbers of parameters agree with the sizes of the
-  files (docs/decisions/0045).
+  files (docs/decisions/0015).
 * Digests and sizes: several projects have recorded them independently.
 * Licences: the model card on the hub, for the one model that has a card. Neither MSST nor the release of the others
   states a licence of the weights.

@@ -4,7 +4,7 @@ A network splits a spectrogram into bands, runs transformers with rotary positio
 turn, and estimates one complex mask per stem. The bands of BS-RoFormer lie side by side; those of Mel-Band RoFormer
 follow the mel scale and overlap, and their masks are averaged.
 
-The names of parameters are those of the public checkpoints (docs/decisions/0045), so attributes keep the names that the
+The names of parameters are those of the public checkpoints (docs/decisions/0015), so attributes keep the names that the
 checkpoints have.
 
 Papers: Lu, Wang, Kong, Hung, "Music Source Separation with Band-Split RoPE Transformer" (2023); Wang, Lu, Won,
