@@ -51,7 +51,7 @@ FORM_NEEDED = ErrorType(
 )
 TOO_LARGE = ErrorType(
     Code.TOO_LARGE,
-    "The body is larger than 1 MB. Upload files to /api/tracks.",
+    "The body is larger than 1 MB. Send files as multipart/form-data, or shorten the body.",
     note="The limit is checked before and during an upload. Bodies can have 1 MB, URL-encoded forms 64 KB, files "
     "`SOUNDWRIGHT_MAX_UPLOAD_BYTES`.",
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import math
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from kit.confined.recordings import CPU_SECONDS, WAVEFORM, Recording
 from kit.log import get_logger
 
 _MEMORY_BYTES = 1 << 30
+_NUMBER_LIMIT = 1 << 53
 _SAMPLE_BYTES = 4
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 log = get_logger()
@@ -117,9 +117,10 @@ def recording_of(answer: Any) -> Recording:
         fields["warnings"] = tuple(fields["warnings"])
         recording = Recording(AudioSummary(info, **fields), sha256, size_bytes)
         numbers = (info.sample_rate_hz, info.channel_count, recording.summary.frame_count, recording.size_bytes)
+        measured = (recording.summary.duration_seconds, recording.summary.peak, info.header_seconds or 0)
         valid = (
-            all(isinstance(number, int) and number >= 0 for number in numbers)
-            and math.isfinite(recording.summary.duration_seconds + recording.summary.peak)
+            all(type(number) is int and 0 <= number < _NUMBER_LIMIT for number in numbers)
+            and all(isinstance(value, int | float) and 0 <= value < _NUMBER_LIMIT for value in measured)
             and all(_WORD.fullmatch(word) for word in (info.container, info.codec, *recording.summary.warnings))
             and len(recording.summary.warnings) <= 10
             and re.fullmatch(r"[0-9a-f]{64}", sha256)

@@ -240,7 +240,7 @@ async def _messages(stdout: asyncio.StreamReader) -> AsyncGenerator[dict[str, An
             return
         if not line:
             return
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):  # nested too deeply
             message = json.loads(line)
             if isinstance(message, dict):
                 yield message

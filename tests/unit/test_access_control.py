@@ -196,3 +196,12 @@ async def test_the_log_names_the_route_and_the_caller_of_refused_requests(gate: 
     assert (gate.scope["route"].path, gate.scope["principal_id"]) == ("/api", "")
     assert await gate.call("POST", "/api", cookie=f"{SESSION}={SECRET}") == (403, "CSRF_INVALID")
     assert (gate.scope["route"].path, gate.scope["principal_id"]) == ("/api", "ann")
+
+
+@pytest.mark.parametrize(
+    ("seen", "secure"), [("https, http", True), ("http,HTTPS", True), ("http", False), ("", False)]
+)
+def test_cookies_are_secure_if_a_proxy_was_asked_by_https(tmp_path: Path, seen: str, secure: bool) -> None:
+    browsers = Browsers(GatewaySettings(data_dir=tmp_path, trusted_proxy=True))
+    scope = {"type": "http", "scheme": "http", "headers": [(b"x-forwarded-proto", seen.encode())]}
+    assert browsers.visit_cookie(scope, SECRET).startswith("__Host-") is secure

@@ -13,7 +13,9 @@ import psutil
 import pytest
 
 from kit.confined import landlock
-from kit.confined.process import Confinement, ProcessDied, call
+from kit.confined.audio import recording_of
+from kit.confined.process import Confinement, ProcessDied, _messages, call
+from kit.errors import AppError
 from tests.unit.confined_probes import confined_processes
 from tests.waiting import DEADLINE_SECONDS, until
 
@@ -173,3 +175,43 @@ async def test_a_new_fork_server_takes_the_place_of_one_that_died(folder: Path) 
     calling.cancel()
     await asyncio.gather(calling, return_exceptions=True)
     await asyncio.to_thread(child.wait, DEADLINE_SECONDS)
+
+
+async def test_an_answer_that_is_nested_too_deeply_is_no_message() -> None:
+    reader = asyncio.StreamReader(limit=1 << 20)
+    reader.feed_data(b"[" * 100_000 + b"\n" + b'{"answer": 1}\n')
+    reader.feed_eof()
+    assert [message async for message in _messages(reader)] == [{"answer": 1}]
+
+
+def described(**changes: Any) -> dict[str, Any]:
+    info = {
+        "container": "wav",
+        "codec": "pcm_s16le",
+        "sample_rate_hz": 44_100,
+        "channel_count": 2,
+        "header_seconds": 1.0,
+    }
+    whole = {
+        "frame_count": 44_100,
+        "duration_seconds": 1.0,
+        "peak": 0.5,
+        "warnings": [],
+        "sha256": "0" * 64,
+        "size_bytes": 9,
+    }
+    given = {name: value for name, value in changes.items() if name in info}
+    return {**whole, "info": {**info, **given}, **{name: value for name, value in changes.items() if name not in info}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("peak", 10**400), ("peak", float("nan")), ("peak", "1"), ("duration_seconds", -1.0), ("sample_rate_hz", 10**30),
+        ("header_seconds", -1), ("frame_count", True), ("warnings", ["<b>"]), ("sha256", "0"),
+    ],
+)  # fmt: skip
+def test_what_a_taken_over_decoder_says_is_checked(name: str, value: Any) -> None:
+    assert recording_of(described()).summary.peak == 0.5
+    with pytest.raises(AppError, match="AUDIO_TOO_COMPLEX"):
+        recording_of(described(**{name: value}))

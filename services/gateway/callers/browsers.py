@@ -146,7 +146,9 @@ class Browsers:
     def _secure(self, scope: Scope) -> bool:
         if self._always_secure or scope.get("scheme") == "https":
             return True
-        return self._trusted_proxy and Headers(scope=scope).get("x-forwarded-proto", "").lower() == "https"
+        # Each proxy may add how it was asked. Browsers need the cookies of HTTPS as soon as one of them was asked by HTTPS.
+        schemes = ",".join(Headers(scope=scope).getlist("x-forwarded-proto")).lower().split(",")
+        return self._trusted_proxy and "https" in (scheme.strip() for scheme in schemes)
 
 
 def new_secret() -> str:
