@@ -87,7 +87,7 @@ class RateLimiter:
 
     def is_exhausted(self, identity: str, rate_class: RateClass) -> bool:
         """Return whether this process knows that ``identity`` is over its limit. Costs no round trip to the broker."""
-        return self._counts.known(_key(identity, rate_class)) >= self._limits[rate_class]
+        return self._counts.known(self._key(identity, rate_class)) >= self._limits[rate_class]
 
     async def take(self, identity: str, rate_class: RateClass) -> Allowance:
         """Count one request of ``identity`` if its limit allows it."""
@@ -98,7 +98,7 @@ class RateLimiter:
         return await self._take(identity, rate_class, min(count, self._limits[rate_class] - 1))
 
     async def _take(self, identity: str, rate_class: RateClass, count: int) -> Allowance:
-        limit, window = self._limits[rate_class], self._counts.window(_key(identity, rate_class))
+        limit, window = self._limits[rate_class], self._counts.window(self._key(identity, rate_class))
         # A caller who is known to be over the limit costs no round trip to the broker.
         allowed = window.count + count <= limit and await self._counts.add(window, count) <= limit
         return Allowance(
@@ -108,13 +108,13 @@ class RateLimiter:
             retry_after_seconds=0 if allowed else max(1, math.ceil(window.end_time - self._clock.now())),
         )
 
+    def _key(self, identity: str, rate_class: RateClass) -> str:
+        # Gateways with another limit count by themselves.
+        return f"{rate_class}/{self._limits[rate_class]}/{identity}"
+
     def __len__(self) -> int:
         """Return the number of windows in memory."""
         return len(self._counts.windows)
-
-
-def _key(identity: str, rate_class: RateClass) -> str:
-    return f"{rate_class}/{identity}"
 
 
 @dataclass
