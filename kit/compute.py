@@ -104,7 +104,7 @@ class EngineProcesses(Generic[E]):
         self._idle_seconds = idle_seconds
         self._lane_count = -(-slot_count // (process_count or slot_count))
         self._slots = ComputeSlots(name, slot_count)
-        self._idle: list[_Lane] = []  # the last one was used last, and is used first
+        self._idle: list[_WorkerThread] = []  # the last one was used last, and is used first
         self._lock = threading.Lock()
         self._processes: set[_EngineProcess] = set()
         self._gpu_memory: dict[_EngineProcess, GpuMemory] = {}
@@ -130,41 +130,41 @@ class EngineProcesses(Generic[E]):
         return await self._slots.run(lambda: self._run(work, report, is_use))
 
     def _run(self, work: Work[E, T], report: Report, is_use: bool) -> T:
-        lane = self._acquire()
+        thread = self._acquire()
         try:
-            result: T = lane.run(work, report)
+            result: T = thread.run(work, report)
         finally:
             with self._lock:
-                if lane.process.alive and not self._closed:
-                    self._measure(lane.process, lane.process.gpu_memory)
-                    self._release(lane, is_use)
+                if thread.process.alive and not self._closed:
+                    self._measure(thread.process, thread.process.gpu_memory)
+                    self._release(thread, is_use)
                 else:
-                    self._discard(lane)
+                    self._discard(thread)
         return result
 
-    def _acquire(self) -> _Lane:
+    def _acquire(self) -> _WorkerThread:
         with self._lock:
             while self._idle:
-                lane = self._idle.pop()
-                if lane.process.alive:
-                    lane.process.busy_count += 1
-                    if lane.process.idle_timer is not None:
-                        lane.process.idle_timer.cancel()
-                    return lane
-                self._discard(lane)
+                thread = self._idle.pop()
+                if thread.process.alive:
+                    thread.process.busy_count += 1
+                    if thread.process.idle_timer is not None:
+                        thread.process.idle_timer.cancel()
+                    return thread
+                self._discard(thread)
             if self._closed:
                 raise errors.STOPPING("The service is stopping. Try again in a minute.")
             process = _EngineProcess(self._build, self._lane_count)
             self._processes.add(process)
-            first, *others = process.lanes
+            first, *others = process.threads
             self._idle += others
             process.busy_count = 1
             return first
 
-    def _release(self, lane: _Lane, is_use: bool) -> None:
-        """Take a lane back, and end its process after its idle time. The caller holds the lock."""
-        process = lane.process
-        self._idle.append(lane)
+    def _release(self, thread: _WorkerThread, is_use: bool) -> None:
+        """Take a thread back, and end its process after its idle time. The caller holds the lock."""
+        process = thread.process
+        self._idle.append(thread)
         process.busy_count -= 1
         if is_use:
             process.use_time = time.monotonic()
@@ -180,18 +180,18 @@ class EngineProcesses(Generic[E]):
             is_idle = not process.busy_count and process.idle_timer is threading.current_thread()
             if not is_idle or process not in self._processes:
                 return
-            self._idle = [lane for lane in self._idle if lane.process is not process]
-            for lane in process.lanes:
-                self._discard(lane)
+            self._idle = [thread for thread in self._idle if thread.process is not process]
+            for thread in process.threads:
+                self._discard(thread)
         logger.info("engine.idle_process_ended", pool=self._name, idle_seconds=self._idle_seconds)
 
-    def _discard(self, lane: _Lane) -> None:
-        """Close a lane that no thread uses, and end its process. The caller holds the lock."""
-        lane.close()
-        if lane.process in self._processes:
-            self._processes.remove(lane.process)
-            lane.process.end()
-            self._measure(lane.process, None)
+    def _discard(self, thread: _WorkerThread) -> None:
+        """Close a thread of a process that nobody uses, and end the process. The caller holds the lock."""
+        thread.close()
+        if thread.process in self._processes:
+            self._processes.remove(thread.process)
+            thread.process.end()
+            self._measure(thread.process, None)
 
     def _measure(self, process: _EngineProcess, memory: GpuMemory | None) -> None:
         """Update the metrics of the pool for one of its processes; None: it has ended, or uses no GPU."""
@@ -223,20 +223,20 @@ class _EngineProcess:
 
     Args:
         build: creates the engine in the process.
-        lane_count: threads of the process that work.
+        thread_count: threads of the process that work.
     """
 
-    def __init__(self, build: Callable[[], Any], lane_count: int) -> None:
+    def __init__(self, build: Callable[[], Any], thread_count: int) -> None:
         # Spawn, because a fork of a multi-threaded process may inherit locks that are never released.
         context = multiprocessing.get_context("spawn")
-        pipes = [context.Pipe() for _ in range(lane_count)]
+        pipes = [context.Pipe() for _ in range(thread_count)]
         self._process: BaseProcess = context.Process(
             target=_serve, args=([child for _, child in pipes], build, log.configuration()), daemon=True
         )
         self._process.start()
         for _, child in pipes:
             child.close()
-        self.lanes = [_Lane(self, connection) for connection, _ in pipes]
+        self.threads = [_WorkerThread(self, connection) for connection, _ in pipes]
         self.gpu_memory: GpuMemory | None = None
         self.busy_count = 0
         self.use_time = time.monotonic()
@@ -261,7 +261,7 @@ class _EngineProcess:
             self._process.join()
 
 
-class _Lane:
+class _WorkerThread:
     """The parent's side of one thread of an engine process."""
 
     def __init__(self, process: _EngineProcess, connection: Connection) -> None:
@@ -316,7 +316,7 @@ def _serve(connections: Sequence[Connection], build: Callable[[], Any], configur
 
 
 def _serve_or_exit(connection: Connection, engine: Any) -> None:
-    """Serve a lane. If that ends, so does the process, because its parent would wait for a result."""
+    """Serve a thread. If that ends, so does the process, because its parent would wait for a result."""
     try:
         _serve_lane(connection, engine)
     finally:
@@ -352,7 +352,7 @@ def _serve_lane(connection: Connection, engine: Any) -> None:
             except Exception as error:
                 kind, value = "error", _portable(error)
                 if _is_device_lost(error):
-                    os._exit(1)  # the attempts of all lanes are repeated in a new process
+                    os._exit(1)  # the attempts of all threads are repeated in a new process
         if memory := _gpu_memory():
             send("gpu_memory", memory)
         send(kind, value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from kit import errors
 from kit.errors import AppError
 
-STORE_BYTES = 32 << 20
+MIN_FREE_BYTES = 32 << 20
 """A store with less free space does not count as ready."""
 
 _FLOOR_BYTES = 256 << 20

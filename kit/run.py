@@ -248,7 +248,7 @@ async def _run(name: str, settings: S, app: App[S]) -> None:
         tracing.start(name, settings.otlp_endpoint, settings.trace_ratio)
     try:
         async with _ops_server(runtime), app(runtime), runtime.readiness.running():
-            _spare_collector()
+            _freeze_garbage_collector()
             runtime.readiness.started()
             logger.info("component.ready")
             await runtime.stopping.wait()
@@ -258,7 +258,7 @@ async def _run(name: str, settings: S, app: App[S]) -> None:
         await asyncio.to_thread(tracing.stop())
 
 
-def _spare_collector() -> None:
+def _freeze_garbage_collector() -> None:
     """Exempt all objects that exist now, which live as long as the process, from garbage collection.
 
     Otherwise each full collection visits all modules, routes and message types: a third of the time of a short request.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from kit import errors
 
 
-class SharedWork:
+class SingleFlight:
     """Computations by key. No caller can cancel one.
 
     Args:

@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from kit import log
 from kit.errors import DATA_DAMAGED_STATUS, AppError
-from kit.free_space import STORE_BYTES, require_free_space
+from kit.free_space import MIN_FREE_BYTES, require_free_space
 from kit.settings import Settings, load
 from services import broker
 from services.first_password import first_password, forget
@@ -176,7 +176,7 @@ class _Supervisor:
         self._later(_BROKER_CHECK_SECONDS, self._heal_broker)
         with contextlib.suppress(AppError):
             if broker.refuses_messages(self._settings):
-                require_free_space(self._settings.data_dir, STORE_BYTES)
+                require_free_space(self._settings.data_dir, MIN_FREE_BYTES)
                 logger.warning("broker.write_failed", error="The broker's disk was full. It starts again.")
                 self._signal("broker", signal.SIGTERM)
 

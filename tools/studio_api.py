@@ -21,7 +21,7 @@ import grpc.aio
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes
-from services.gateway.openapi.document import Site
+from services.gateway.openapi.document import DocumentedApp
 from services.gateway.settings import GatewaySettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +36,7 @@ async def document() -> dict[str, Any]:
     unused: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Gateway))
     clients = Clients.over(dict.fromkeys(_COMPONENTS, channel))
     gateway = Gateway(**unused | {"settings": GatewaySettings(), "clients": clients})
-    site = Site([FORGE, SOUNDBOX], {}, title="Soundwright")
+    site = DocumentedApp([FORGE, SOUNDBOX], {}, title="Soundwright")
     site.include_router(forge_routes(gateway))
     site.include_router(soundbox_only_routes(gateway))
     described = site.openapi()

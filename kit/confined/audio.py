@@ -14,7 +14,7 @@ from kit import errors
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
 from kit.audio.waveform import waveform_bytes
 from kit.compute import Report
-from kit.confined.process import Confinement, ProcessDied, call
+from kit.confined.process import Confinement, ProcessDied, run_confined
 from kit.confined.recordings import CPU_SECONDS, WAVEFORM, Recording
 from kit.log import get_logger
 
@@ -55,7 +55,7 @@ class ConfinedAudio:
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             where = {"path": str(path.resolve())}
-            answer = await self.call("kit.confined.recordings:examine", where, Path(folder), [path], report)
+            answer = await self.run("kit.confined.recordings:examine", where, Path(folder), [path], report)
             recording = recording_of(answer)
             if waveform_file:
                 made = Path(folder, WAVEFORM)
@@ -66,7 +66,7 @@ class ConfinedAudio:
                 made.replace(waveform_file)
             return recording
 
-    async def call(
+    async def run(
         self,
         function: str,
         arguments: Mapping[str, Any],
@@ -94,11 +94,13 @@ class ConfinedAudio:
         async with self._slots:
             try:
                 try:
-                    return await call(function, whole, allowed, report)
+                    return await run_confined(function, whole, allowed, report)
                 except ProcessDied as died:
                     if not died.from_outside:
                         raise
-                    return await call(function, whole, allowed, report)  # once: the file may be the cause all the same
+                    return await run_confined(
+                        function, whole, allowed, report
+                    )  # once: the file may be the cause all the same
             except ProcessDied as died:
                 log.warning("audio.reader_died", function=function, detail=died.detail)
                 raise errors.AUDIO_TOO_COMPLEX() from None

@@ -71,7 +71,7 @@ class ProcessDied(Exception):
         self.from_outside = from_outside
 
 
-async def call(
+async def run_confined(
     function: str,
     arguments: Mapping[str, Any],
     confinement: Confinement,

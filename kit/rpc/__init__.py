@@ -2,7 +2,7 @@
 
 from kit.rpc.budgets import RateLimits
 from kit.rpc.client import connect, healthy, require_serving
-from kit.rpc.edge import Admit, Context
+from kit.rpc.interceptor import Admit, Context
 from kit.rpc.server import RpcServer
 from kit.rpc.tokens import AuthenticateToken, KnownCredentials, RecentTokens, token_lookup
 from kit.rpc.transport import is_local

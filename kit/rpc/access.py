@@ -11,10 +11,10 @@ import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from google.protobuf import descriptor_pool
 from soundwright.access.v1 import access_pb2
 
 from kit import errors
+from kit.rpc.descriptors import descriptor_of
 from kit.rpc.options import PRINCIPAL_METADATA
 from kit.rpc.tokens import AuthenticateToken, RecentTokens
 from kit.rpc.transport import peer_names
@@ -79,8 +79,7 @@ def accepts_component(method: str, caller: Principal) -> bool:
 
 @functools.cache
 def _options(method: str) -> tuple[bool, frozenset[str], frozenset[str]]:
-    descriptor = descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
-    options = descriptor.GetOptions().Extensions
+    options = descriptor_of(method).GetOptions().Extensions
     return (
         options[access_pb2.accepts_api_token],
         frozenset(options[access_pb2.services]),

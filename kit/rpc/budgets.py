@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 from soundwright.access.v1 import access_pb2
 
 from kit import errors
 from kit.errors import AppError, Code
+from kit.rpc.descriptors import descriptor_of
 from kit.rpc.tokens import KnownCredentials
 
 _MINUTE_SECONDS = 60.0
@@ -92,5 +92,4 @@ class Budgets:
 
 @functools.cache
 def _is_heavy(method: str) -> bool:
-    found = descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
-    return bool(found.GetOptions().Extensions[access_pb2.heavy])
+    return bool(descriptor_of(method).GetOptions().Extensions[access_pb2.heavy])

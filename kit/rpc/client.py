@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import grpc
-from google.protobuf import descriptor_pool
-from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -21,6 +19,7 @@ from kit import errors, tracing
 from kit.errors import AppError, Code
 from kit.log import correlation_id
 from kit.metrics import RPC_CLIENT_DURATION
+from kit.rpc.descriptors import descriptor_of
 from kit.rpc.errors import error_from_rpc
 from kit.rpc.options import ACCEPTING, ADDRESS_METADATA, CORRELATION_METADATA, PRINCIPAL_METADATA
 from kit.rpc.transport import DelegatingChannel, open_channel
@@ -140,23 +139,18 @@ def repeatable(method: str, request: Message) -> bool:
     """
     if method.startswith("/grpc.health."):
         return True
-    if _descriptor(method).GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN:
+    if descriptor_of(method).GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN:
         return False
     return _KEY_FIELD not in request.DESCRIPTOR.fields_by_name or bool(getattr(request, _KEY_FIELD))
 
 
 def removes(method: str) -> bool:
     """Return whether ``proto/`` declares that ``method`` removes something."""
-    return bool(_descriptor(method).GetOptions().Extensions[access_pb2.removes])
+    return bool(descriptor_of(method).GetOptions().Extensions[access_pb2.removes])
 
 
 def _empty_response(method: str) -> Message:
-    return GetMessageClass(_descriptor(method).output_type)()
-
-
-@functools.cache
-def _descriptor(method: str) -> MethodDescriptor:
-    return descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
+    return GetMessageClass(descriptor_of(method).output_type)()
 
 
 def _transport_error(error: grpc.aio.AioRpcError, component: str) -> AppError:

@@ -1,4 +1,4 @@
-"""The server side of gRPC: listening, health and reflection. :mod:`kit.rpc.edge` treats each call."""
+"""The server side of gRPC: listening, health and reflection. :mod:`kit.rpc.interceptor` treats each call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from kit.rpc.access import CallerAuthenticator
 from kit.rpc.budgets import RateLimits
-from kit.rpc.edge import Admit, Edge
+from kit.rpc.interceptor import Admit, CallInterceptor
 from kit.rpc.options import ACCEPTING, SERVER_OPTIONS
 from kit.rpc.tokens import AuthenticateToken
 from kit.rpc.transport import listen
@@ -49,7 +49,7 @@ class RpcServer:
         self._certificates = certificates
         self._token_address = token_address
         callers = CallerAuthenticator(signer, authenticate_token)
-        self._edge = Edge(callers, limits, admit)
+        self._edge = CallInterceptor(callers, limits, admit)
         self._server = grpc.aio.server(interceptors=[self._edge], options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -187,6 +187,10 @@ def _ssl_context() -> Any:
     return httpx.create_ssl_context(trust_env=False)
 
 
+ADDRESS_SECONDS = 2.0
+"""How long an address of a host with several may take to accept a connection."""
+
+
 class _EgressBackend(httpcore.AsyncNetworkBackend):
     """Opens the connections of an HTTP client according to the egress policy."""
 
@@ -203,9 +207,12 @@ class _EgressBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         failure: Exception = httpcore.ConnectError()
-        for address in await self._egress_policy.addresses(host, port):
+        addresses = await self._egress_policy.addresses(host, port)
+        for address in addresses:
+            # An address may swallow packets, as a broken IPv6 does. Leave time for the others.
+            limit = timeout if address == addresses[-1] else min(timeout or ADDRESS_SECONDS, ADDRESS_SECONDS)
             try:
-                stream = await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await self._backend.connect_tcp(address, port, limit, local_address, socket_options)
             except (httpcore.NetworkError, httpcore.TimeoutException) as error:
                 failure = error
                 continue

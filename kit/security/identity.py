@@ -2,7 +2,11 @@
 
 A token names the component that signed it (``iss``) and the component that it calls (``aud``). A component signs as
 itself. Only the gateway and the library, which know accounts, sign as accounts. Another component that acts for an
-account forwards the token with which the account called it, in the claim ``for``.
+account forwards the token with which the account called it.
+
+Claims: ``iss`` and ``aud``; ``iat`` and ``exp``, two minutes apart, or the length of the call and a minute, if that is longer;
+``sub`` and ``role`` of the account or the service; ``net``, the network of an anonymous caller or a guest; ``key``, the hash of
+the secret of an anonymous creator; ``tok``, the ID of the API token; ``for``, the forwarded token.
 """
 
 from __future__ import annotations
@@ -177,8 +181,7 @@ class Signer:
         return token
 
     def prove(self, account: Principal, component: str) -> str:
-        """Return a proof that ``account`` has called ``component``, which can then act for the account; empty for components
-        that need none."""
+        """Return a token that lets ``component`` act for ``account``; empty if the component signs for accounts itself."""
         return "" if component in _ACCOUNT_SIGNERS else self.sign(account, component)
 
     def verify(self, token: str) -> Principal:

@@ -13,7 +13,7 @@ from kit import errors
 from kit.audio import AudioFile, AudioLimits
 from kit.compute import ComputeSlots
 from kit.ports import Blobs
-from kit.shared_work import SharedWork
+from kit.shared_work import SingleFlight
 from kit.worker.derived_files import SPECTROGRAM_BANDS, SPECTROGRAM_HOP_FRAMES, spectrogram_key
 from services.analysis.engines.mel_spectrogram import write_spectrogram
 
@@ -29,7 +29,7 @@ class Spectrograms:
         self._scratch = scratch
         self._slots = ComputeSlots("spectrogram", 1)
         self._closed = threading.Event()
-        self._work = SharedWork("spectrograms", _WAITING_LIMIT)
+        self._work = SingleFlight("spectrograms", _WAITING_LIMIT)
 
     def close(self) -> None:
         """Stop what is not finished."""

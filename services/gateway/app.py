@@ -24,9 +24,9 @@ from kit.ports import Bus
 from kit.run import Runtime
 from services.gateway.callers.authenticator import Authenticator
 from services.gateway.callers.browsers import Browsers
-from services.gateway.callers.dialect import Dialect, Registration
+from services.gateway.callers.dialect import Dialect, ServedDialect
+from services.gateway.callers.host_policy import HostPolicy
 from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.callers.sites import Sites
 from services.gateway.channels import (
     JobFeed,
     SocketAuthenticator,
@@ -40,14 +40,14 @@ from services.gateway.dialects.forge import FORGE, FORGE_TOPICS, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
 from services.gateway.edge.access_control import AccessControl
-from services.gateway.edge.edge import Edge
 from services.gateway.edge.health import Health
+from services.gateway.edge.request_log import RequestLog
 from services.gateway.edge.route_table import Dispatch, RouteTable
-from services.gateway.files.conversions import Conversions
+from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.playback import Playback
 from services.gateway.files.reencoding import Reencoder
 from services.gateway.files.uploads import Uploads
-from services.gateway.openapi.document import Site
+from services.gateway.openapi.document import DocumentedApp
 from services.gateway.openapi.reference import serve_reference
 from services.gateway.settings import GatewaySettings
 from services.gateway.web import PAGES, page_routes
@@ -78,7 +78,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     )
     encoding_slots = ComputeSlots("gateway", _ENCODING_SLOT_COUNT)
     playback = Playback(blobs, encoding_slots)
-    conversions = Conversions(settings.conversion_limits)
+    pending_files = PendingFiles(settings.conversion_limits)
     gateway = Gateway(
         settings=settings,
         clients=clients,
@@ -93,11 +93,11 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         ),
         health=health,
         clock=runtime.clock,
-        conversions=conversions,
+        pending_files=pending_files,
         reencoder=Reencoder(
             blobs,
             encoding_slots,
-            conversions,
+            pending_files,
             runtime.scratch(),
             settings.max_audio_seconds,
             settings.max_audio_sample_count,
@@ -115,19 +115,19 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     # GET /job/{id} of the default listener serves the jobs of two dialects.
     views = {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway), job_pb2.JOB_KIND_GENERATION: job_view}
     # To add a dialect, add its registration here.
-    registrations = (
-        Registration(FORGE, forge_routes(gateway)),
-        Registration(PIPELINE, pipeline_routes(gateway, views), settings.pipeline_port, pipeline_only_routes(gateway)),
-        Registration(SOUNDBOX, soundbox_routes(gateway), settings.soundbox_port, soundbox_only_routes(gateway)),
-        Registration(PAGES, page_routes(gateway)),
+    served_dialects = (
+        ServedDialect(FORGE, forge_routes(gateway)),
+        ServedDialect(PIPELINE, pipeline_routes(gateway, views), settings.pipeline_port, pipeline_only_routes(gateway)),
+        ServedDialect(SOUNDBOX, soundbox_routes(gateway), settings.soundbox_port, soundbox_only_routes(gateway)),
+        ServedDialect(PAGES, page_routes(gateway)),
     )
     listeners: list[tuple[int, Sequence[Dialect], Sequence[APIRouter]]] = [
-        (settings.gateway_port, [one.dialect for one in registrations], [one.routes for one in registrations])
+        (settings.gateway_port, [one.dialect for one in served_dialects], [one.routes for one in served_dialects])
     ]
-    listeners += [(one.own_port, [one.dialect], [one.own_routes]) for one in registrations if one.own_routes]
+    listeners += [(one.own_port, [one.dialect], [one.own_routes]) for one in served_dialects if one.own_routes]
     feed = JobFeed(connecting, clients, settings.socket_poll_seconds)
     socket_authenticator = SocketAuthenticator(
-        authenticator, clients.accounts, Browsers(settings), Sites(settings), settings
+        authenticator, clients.accounts, Browsers(settings), HostPolicy(settings), settings
     )
     endpoints = {
         "/socket/websocket": channels_endpoint(clients, feed, FORGE_TOPICS, settings.socket_topic_limit),
@@ -186,7 +186,7 @@ def build(
     Raises:
         RuntimeError: a route does not declare its access.
     """
-    site = Site(
+    site = DocumentedApp(
         dialects,
         sockets or {},
         title="Soundwright",
@@ -202,9 +202,9 @@ def build(
     serve_reference(site)
     routes = RouteTable(site.routes, dialects)
     site.routes.insert(0, Dispatch(routes))
-    sites = Sites(settings)
-    control = AccessControl(site, routes, authenticator, limiter, Browsers(settings), sites, settings.trusted_proxy)
-    return Edge(control, dialects, sites)
+    hosts = HostPolicy(settings)
+    control = AccessControl(site, routes, authenticator, limiter, Browsers(settings), hosts, settings.trusted_proxy)
+    return RequestLog(control, dialects, hosts)
 
 
 async def _error_response(request: Request, error: Exception) -> Response:

@@ -22,7 +22,7 @@ from soundwright.separation.v1 import separation_service_pb2_grpc
 from kit.ports import Blobs, Clock
 from kit.run import Runtime
 from services.gateway.edge.health import Health
-from services.gateway.files.conversions import Conversions
+from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.playback import Playback
 from services.gateway.files.reencoding import Reencoder
 from services.gateway.files.uploads import Uploads
@@ -73,7 +73,7 @@ class Gateway:
     """The dependencies of the routes of all dialects.
 
     Attributes:
-        conversions: limits the converted files that are not read yet.
+        pending_files: limits the converted files that are not read yet.
     """
 
     settings: GatewaySettings
@@ -82,6 +82,6 @@ class Gateway:
     uploads: Uploads
     health: Health
     clock: Clock
-    conversions: Conversions
+    pending_files: PendingFiles
     reencoder: Reencoder
     playback: Playback

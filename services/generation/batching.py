@@ -88,7 +88,7 @@ class Batcher:
         self._device_time = -math.inf  # monotonic seconds at which the device was read
         self._waiting: list[Place] = []
         self._running: list[list[Place]] = []
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._batch_tasks: set[asyncio.Task[None]] = set()
 
     @property
     def is_busy(self) -> bool:
@@ -133,8 +133,8 @@ class Batcher:
         """
         place = Place(model, order, alone)
         self._waiting.append(place)
-        if len(self._lanes) < self._process_count:
-            self._lanes.add(asyncio.create_task(self._serve()))
+        if len(self._batch_tasks) < self._process_count:
+            self._batch_tasks.add(asyncio.create_task(self._serve()))
         try:
             yield place
         finally:
@@ -146,10 +146,10 @@ class Batcher:
             place.outcome.cancel()
 
     async def close(self) -> None:
-        lanes = list(self._lanes)
-        for lane in lanes:
-            lane.cancel()
-        await asyncio.gather(*lanes, return_exceptions=True)
+        batch_tasks = list(self._batch_tasks)
+        for batch_task in batch_tasks:
+            batch_task.cancel()
+        await asyncio.gather(*batch_tasks, return_exceptions=True)
 
     async def _serve(self) -> None:
         """Make batches until no take waits."""
@@ -160,11 +160,11 @@ class Batcher:
                 if batch := self._next_batch():
                     await self._make(batch)
         finally:
-            # Without an await after the last check, so that a take that arrives now starts a lane of its own.
-            self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            # Without an await after the last check, so that a take that arrives now starts a batch task of its own.
+            self._batch_tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _next_batch(self) -> list[Place]:
-        """Return the oldest waiting take and the takes that fit in its batch, at most the share of this lane."""
+        """Return the oldest waiting take and the takes that fit in its batch, at most the share of this batch task."""
         if not self._waiting:
             return []
         first = self._waiting[0]

@@ -77,11 +77,11 @@ class Downloads:
     async def track_ids(self, source_ids: Sequence[str]) -> list[str]:
         """Return for each source the ID of the caller's track of it, or an empty string."""
         owner_id = require_principal().id
-        lane = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
+        lookups = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
 
         async def look_up(source_id: str) -> str:
             track_id = track_id_of(owner_id, source_id)
-            async with lane:
+            async with lookups:
                 try:
                     await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))
                 except AppError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.confined.process import Confinement, ProcessDied, call
+from kit.confined.process import Confinement, ProcessDied, run_confined
 from kit.errors import AppError
 from kit.log import get_logger
 from services.ingest.fetch.tags import Tags
@@ -22,7 +22,7 @@ async def own_tags(path: Path, folder: Path) -> Tags:
     """
     confinement = Confinement(folder, [path], cpu_seconds=_CPU_SECONDS)
     try:
-        found = await call("services.ingest.fetch.media:tags_of", {"path": str(path.resolve())}, confinement)
+        found = await run_confined("services.ingest.fetch.media:tags_of", {"path": str(path.resolve())}, confinement)
         title, artist, album = (one_line(str(found[name])) for name in ("title", "artist", "album"))
         return Tags(title=title, artist=artist, album=album)
     except (ProcessDied, AppError, KeyError, TypeError) as error:

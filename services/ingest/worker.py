@@ -117,7 +117,7 @@ class DownloadWorker:
             "tags": dataclasses.asdict(tags),
             "cover": str(picture) if cover else "",
         }
-        answer = await self._reader.call("services.ingest.fetch.media:prepare", arguments, folder, report=report)
+        answer = await self._reader.run("services.ingest.fetch.media:prepare", arguments, folder, report=report)
         path = folder / ("kept.flac" if mp3_kbits is None else "kept.mp3")
         if path.is_symlink():
             raise PermissionError("the process that encoded the recording left a link")

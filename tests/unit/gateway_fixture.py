@@ -9,7 +9,7 @@ from kit.adapters.filesystem.blobs import FileBlobs
 from kit.compute import ComputeSlots
 from services.gateway.clients import Clients, Gateway
 from services.gateway.edge.health import Health
-from services.gateway.files.conversions import Conversions
+from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.playback import Playback
 from services.gateway.files.reencoding import Reencoder
 from services.gateway.files.uploads import Uploads
@@ -23,7 +23,7 @@ def gateway_over(clients: Clients, folder: Path, clock: Any = None, **settings: 
     """Return a gateway that stores files in a folder. Close its ``playback`` and the ``slots`` of its ``reencoder``."""
     known = GatewaySettings(data_dir=folder, **settings)
     blobs, slots = FileBlobs(folder / "blobs"), ComputeSlots("test", 1)
-    conversions = Conversions(known.conversion_limits)
+    pending_files = PendingFiles(known.conversion_limits)
     return Gateway(
         settings=known,
         clients=clients,
@@ -31,7 +31,7 @@ def gateway_over(clients: Clients, folder: Path, clock: Any = None, **settings: 
         uploads=Uploads(clients.ingest, clients.storage, blobs, 10**9, 5.0, 600.0),
         health=Health({}),
         clock=clock or HandClock(),
-        conversions=conversions,
-        reencoder=Reencoder(blobs, slots, conversions, folder, known.max_audio_seconds, known.max_audio_sample_count),
+        pending_files=pending_files,
+        reencoder=Reencoder(blobs, slots, pending_files, folder, known.max_audio_seconds, known.max_audio_sample_count),
         playback=Playback(blobs, slots),
     )

@@ -19,8 +19,8 @@ from services.gateway.callers.access import Access, RouteAccess, access
 from services.gateway.callers.authenticator import Authenticator
 from services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE, Browsers
 from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.host_policy import HostPolicy
 from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.callers.sites import Sites
 from services.gateway.edge.access_control import AccessControl
 from services.gateway.edge.route_table import RouteTable
 from services.gateway.settings import GatewaySettings
@@ -68,19 +68,24 @@ class Gate:
             return endpoint
 
         routes = [
-            Route("/page", answer("post", Access.PAGE), methods=["POST"]),
-            Route("/page", answer("put", Access.PAGE), methods=["PUT"]),
+            Route("/page", answer("post", Access.BROWSER), methods=["POST"]),
+            Route("/page", answer("put", Access.BROWSER), methods=["PUT"]),
             Route("/page", answer("delete", Access.ACCOUNT), methods=["DELETE"]),
             Route("/api", answer("api", Access.ACCOUNT), methods=["GET", "POST"]),
         ]
-        self.dialect = Dialect("own", re.compile("/"), render, RouteAccess(Access.PAGE, RateClass.NORMAL))
+        self.dialect = Dialect("own", re.compile("/"), render, RouteAccess(Access.BROWSER, RateClass.NORMAL))
         settings = GatewaySettings(data_dir=folder, public_url=PUBLIC_URL)
         self.browsers = Browsers(settings)
         self.accounts = Accounts()
         authenticator = Authenticator(self.accounts, False, settings.secrets())  # type: ignore[arg-type]
         limiter = RateLimiter({RateClass.NORMAL: 100}, HandClock())
         self.app = AccessControl(
-            Router(routes), RouteTable(routes, [self.dialect]), authenticator, limiter, self.browsers, Sites(settings)
+            Router(routes),
+            RouteTable(routes, [self.dialect]),
+            authenticator,
+            limiter,
+            self.browsers,
+            HostPolicy(settings),
         )
         self.received = 0
         self.scope: dict[str, Any] = {}
@@ -204,4 +209,4 @@ async def test_the_log_names_the_route_and_the_caller_of_refused_requests(gate: 
 def test_cookies_are_secure_if_a_proxy_was_asked_by_https(tmp_path: Path, seen: str, secure: bool) -> None:
     browsers = Browsers(GatewaySettings(data_dir=tmp_path, trusted_proxy=True))
     scope = {"type": "http", "scheme": "http", "headers": [(b"x-forwarded-proto", seen.encode())]}
-    assert browsers.visit_cookie(scope, SECRET).startswith("__Host-") is secure
+    assert browsers.set_cookie(scope, "name", SECRET).startswith("__Host-") is secure

@@ -14,7 +14,7 @@ import pytest
 
 from kit.confined import landlock
 from kit.confined.audio import recording_of
-from kit.confined.process import Confinement, ProcessDied, _messages, call
+from kit.confined.process import Confinement, ProcessDied, _messages, run_confined
 from kit.errors import AppError
 from tests.unit.confined_probes import confined_processes
 from tests.waiting import DEADLINE_SECONDS, until
@@ -24,7 +24,7 @@ needs_landlock = pytest.mark.skipif(not landlock.version(), reason="the kernel d
 
 
 async def probe(name: str, folder: Path, limits: dict[str, Any] | None = None, **arguments: Any) -> Any:
-    return await call(f"{PROBES}:{name}", arguments, Confinement(folder, **(limits or {})))
+    return await run_confined(f"{PROBES}:{name}", arguments, Confinement(folder, **(limits or {})))
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ async def test_a_death_says_whether_another_process_caused_it(folder: Path, numb
 
 async def test_a_cancelled_call_leaves_no_process(folder: Path) -> None:
     started = asyncio.Event()
-    waiting = call(f"{PROBES}:wait", {}, Confinement(folder), lambda share: started.set() if share else None)
+    waiting = run_confined(f"{PROBES}:wait", {}, Confinement(folder), lambda share: started.set() if share else None)
     calling = asyncio.create_task(waiting)
     await until(started.is_set)
     assert len(confined_processes()) == 1
@@ -139,14 +139,14 @@ async def test_a_report_that_raises_ends_the_process(folder: Path) -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        await call(f"{PROBES}:wait", {}, Confinement(folder), report)
+        await run_confined(f"{PROBES}:wait", {}, Confinement(folder), report)
     assert confined_processes() == []
 
 
 async def test_the_process_ends_with_the_one_that_started_it(folder: Path) -> None:
     script = (
         "import asyncio, pathlib; from kit.confined.process import *; "
-        f"asyncio.run(call('{PROBES}:wait', {{}}, Confinement(pathlib.Path({str(folder)!r})), "
+        f"asyncio.run(run_confined('{PROBES}:wait', {{}}, Confinement(pathlib.Path({str(folder)!r})), "
         "lambda share: print('started', flush=True) if share else None))"
     )
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
@@ -162,7 +162,7 @@ async def test_the_process_ends_with_the_one_that_started_it(folder: Path) -> No
 
 async def test_a_new_fork_server_takes_the_place_of_one_that_died(folder: Path) -> None:
     started = asyncio.Event()
-    waiting = call(f"{PROBES}:wait", {}, Confinement(folder), lambda share: started.set() if share else None)
+    waiting = run_confined(f"{PROBES}:wait", {}, Confinement(folder), lambda share: started.set() if share else None)
     calling = asyncio.create_task(waiting)
     await until(started.is_set)
     (child,) = confined_processes()

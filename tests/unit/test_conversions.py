@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
-from services.gateway.files.conversions import Conversions
+from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.reencoding import Reencoder
 from services.gateway.settings import ConversionLimits
 
@@ -35,7 +35,7 @@ class Site:
         soundfile.write(source, np.zeros(FRAMES, np.int16), 8_000)
         self.source = source
         slots = ComputeSlots("test", 1)
-        self.reencoder = Reencoder(FileBlobs(folder / "blobs"), slots, Conversions(LIMITS), self.scratch, 60, 10**9)
+        self.reencoder = Reencoder(FileBlobs(folder / "blobs"), slots, PendingFiles(LIMITS), self.scratch, 60, 10**9)
         self.stem = job_pb2.AudioOutput(blob_key="stem", frame_count=FRAMES, channel_count=1)
 
     async def convert(self, caller_id: str = "ann", gone: asyncio.Event | None = None) -> Any:
@@ -87,7 +87,7 @@ async def test_files_that_nobody_reads_are_limited_by_size(site: Site) -> None:
     waiting.append(await site.convert())  # there is room again
     for response in waiting:
         await read(response)
-    assert (site.files(), len(site.reencoder.conversions)) == ([], 0)
+    assert (site.files(), len(site.reencoder.pending_files)) == ([], 0)
 
 
 async def test_files_are_limited_by_number_for_a_caller_and_for_all(site: Site) -> None:
@@ -114,7 +114,7 @@ async def test_requests_at_the_same_time_are_limited_before_they_are_converted(s
 async def test_a_file_that_is_alone_may_be_larger_than_the_limit(site: Site) -> None:
     site.stem.frame_count = 1000 * FRAMES
     await read(await site.convert())
-    assert len(site.reencoder.conversions) == 0
+    assert len(site.reencoder.pending_files) == 0
 
 
 async def test_a_client_that_leaves_stops_the_conversion(site: Site) -> None:
@@ -127,7 +127,7 @@ async def test_a_client_that_leaves_stops_the_conversion(site: Site) -> None:
     blocking = asyncio.create_task(site.reencoder.slots.run(occupy))
     await asyncio.to_thread(started.wait, 60)
     converting = asyncio.create_task(site.convert(gone=gone))
-    while not len(site.reencoder.conversions):  # noqa: ASYNC110
+    while not len(site.reencoder.pending_files):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     gone.set()
     await asyncio.sleep(0)
@@ -135,11 +135,11 @@ async def test_a_client_that_leaves_stops_the_conversion(site: Site) -> None:
     with pytest.raises(ClientDisconnect):
         await converting
     await blocking
-    assert (site.files(), len(site.reencoder.conversions)) == ([], 0)
+    assert (site.files(), len(site.reencoder.pending_files)) == ([], 0)
 
 
 async def test_a_conversion_that_fails_is_not_counted(site: Site) -> None:
     site.stem.blob_key = "missing"
     with pytest.raises(AppError, match="BLOB_NOT_FOUND"):
         await site.convert()
-    assert (list(site.scratch.iterdir()), len(site.reencoder.conversions)) == ([], 0)
+    assert (list(site.scratch.iterdir()), len(site.reencoder.pending_files)) == ([], 0)

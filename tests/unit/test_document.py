@@ -23,7 +23,7 @@ from services.gateway.callers.rate_limits import RateClass
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_routes
-from services.gateway.openapi.document import Site
+from services.gateway.openapi.document import DocumentedApp
 from services.gateway.openapi.responses import documented, file_responses
 from services.gateway.web import PAGES, page_routes
 from services.gateway.wire.problems import Problem
@@ -77,7 +77,7 @@ def own_site(accepted: Access, *, rate_class: RateClass | None = None) -> dict[s
         """A picture of it."""
         raise NotImplementedError
 
-    site = Site([dialect], {}, title="Fruit")
+    site = DocumentedApp([dialect], {}, title="Fruit")
     site.include_router(router)
     return site.openapi()
 
@@ -125,7 +125,7 @@ def test_a_route_says_what_it_gives() -> None:
             [{"bearer": []}, {"session": []}, {}],
             {"401": ["UNAUTHORIZED"], "403": ["ACCOUNT_SUSPENDED", "ORIGIN_NOT_ALLOWED"], "404": ["NOT_FOUND"]},
         ),
-        (Access.PAGE, [{"session": []}, {}], {"403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]}),
+        (Access.BROWSER, [{"session": []}, {}], {"403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]}),
     ],
 )
 def test_security_follows_from_the_declared_access(
@@ -174,12 +174,12 @@ def test_two_shapes_do_not_share_a_name() -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DocumentedApp]:
     """All that the gateway serves on its own port, in front of nothing."""
     listeners = Listeners(tmp_path_factory.mktemp("site"))
     gateway = listeners.gateway
     views = {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway), job_pb2.JOB_KIND_GENERATION: job_view}
-    built = Site([FORGE, PIPELINE, SOUNDBOX, PAGES], {}, title="Soundwright")
+    built = DocumentedApp([FORGE, PIPELINE, SOUNDBOX, PAGES], {}, title="Soundwright")
     for routes in (
         forge_routes(gateway),
         pipeline_routes(gateway, views),
@@ -191,7 +191,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     gateway.reencoder.slots.close()
 
 
-def test_what_is_served_is_published_and_the_other_way_round(site: Site) -> None:
+def test_what_is_served_is_published_and_the_other_way_round(site: DocumentedApp) -> None:
     served = {
         f"{method} {route.path_format}"
         for route in iter_route_contexts(site.routes)

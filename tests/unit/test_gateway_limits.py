@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.errors import AppError, Code
-from services.gateway.callers.rate_limits import COUNT_MORE, Allowance, RateClass, RateLimiter, count_as
+from services.gateway.callers.rate_limits import CHARGE_MORE, Allowance, RateClass, RateLimiter, charge
 from tests.clocks import HandClock
 from tests.waiting import DEADLINE_SECONDS
 
@@ -171,21 +171,21 @@ async def test_a_request_that_counts_as_several_is_allowed_as_a_whole_or_not_at_
     clock = HandClock()
     limiter = RateLimiter({RateClass.HEAVY: 5}, clock)
     await limiter.take("a", RateClass.HEAVY)
-    assert (await limiter.take_more("a", RateClass.HEAVY, 2)).remaining == 2
-    refused = await limiter.take_more("a", RateClass.HEAVY, 3)
+    assert (await limiter.take_cost("a", RateClass.HEAVY, 2)).remaining == 2
+    refused = await limiter.take_cost("a", RateClass.HEAVY, 3)
     assert (refused.remaining, refused.retry_after_seconds > 0) == (2, True)
-    assert (await limiter.take_more("a", RateClass.HEAVY, 2)).remaining == 0
+    assert (await limiter.take_cost("a", RateClass.HEAVY, 2)).remaining == 0
 
 
 async def test_a_request_beyond_a_limit_counts_as_all_requests_of_a_minute() -> None:
     clock = HandClock()
     limiter = RateLimiter({RateClass.HEAVY: 5}, clock)
     await limiter.take("a", RateClass.HEAVY)
-    whole = await limiter.take_more("a", RateClass.HEAVY, 99)
+    whole = await limiter.take_cost("a", RateClass.HEAVY, 99)
     assert (whole.remaining, whole.retry_after_seconds) == (0, 0)
     await limiter.take("b", RateClass.HEAVY)
     await limiter.take("b", RateClass.HEAVY)
-    assert (await limiter.take_more("b", RateClass.HEAVY, 99)).retry_after_seconds > 0, "it needs a minute of its own"
+    assert (await limiter.take_cost("b", RateClass.HEAVY, 99)).retry_after_seconds > 0, "it needs a minute of its own"
 
 
 async def test_a_route_counts_its_request_as_several() -> None:
@@ -195,13 +195,13 @@ async def test_a_route_counts_its_request_as_several() -> None:
         asked.append(count)
         return Allowance(limit=5, remaining=0, reset_time=0, retry_after_seconds=7 if len(asked) > 1 else 0)
 
-    scope = {COUNT_MORE: count_more}
-    await count_as(scope, 1)
+    scope = {CHARGE_MORE: count_more}
+    await charge(scope, 1)
     assert asked == []
-    await count_as(scope, 3)
+    await charge(scope, 3)
     assert asked == [2]
     with pytest.raises(AppError) as refusal:
-        await count_as(scope, 4)
+        await charge(scope, 4)
     assert (refusal.value.reason, refusal.value.http_status) == ("RATE_LIMITED", 429)
     assert refusal.value.meta == {"details": {"retry_after": 7}}
 

@@ -357,3 +357,8 @@ async def test_pages_of_any_origin_read_refusals_of_soundbox(box: httpx.AsyncCli
         assert answer.headers["x-content-type-options"] == "nosniff"
     asking = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
     assert "POST" in (await box.options("/generate", headers=asking)).headers["access-control-allow-methods"]
+
+
+async def test_passwords_in_the_query_are_ignored(forge: httpx.AsyncClient) -> None:
+    answer = await forge.post("/api/tokens?email=ann@example.com&password=correct+horse", json={"name": "script"})
+    assert (answer.status_code, sorted(answer.json()["details"])) == (422, ["email", "password"])

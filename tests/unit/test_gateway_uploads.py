@@ -197,7 +197,7 @@ async def test_an_upload_arrives_whole_with_its_fields(tmp_path: Path) -> None:
     ingest = Ingest(blobs)
     content = bytes(range(256)) * 4000
     body = form(("title", None, b"Ein Lied"), ("file", "../ü.wav", content), ("artist", None, b"Me\0"))
-    track, existed = await uploads(ingest, blobs).receive(request_of([body[:77], body[77:]]), POLICY)
+    track, existed = await uploads(ingest, blobs).receive_track(request_of([body[:77], body[77:]]), POLICY)
     assert not existed
     [finished] = ingest.finished
     assert (finished.title, finished.artist, finished.album) == ("Ein Lied", "Me", "")
@@ -228,7 +228,7 @@ async def test_small_pieces_are_written_in_large_ones(tmp_path: Path) -> None:
     blobs = writing(tmp_path, count)
     body = form(("file", "a.wav", b"x" * 1_000_000))
     pieces = [body[start : start + 1000] for start in range(0, len(body), 1000)]
-    await uploads(Ingest(blobs), blobs).receive(request_of(pieces), POLICY)
+    await uploads(Ingest(blobs), blobs).receive_track(request_of(pieces), POLICY)
     assert sum(sizes) == 1_000_000
     assert all(size >= 256 * 1024 for size in sizes[:-1])
     assert max(sizes) < 300_000
@@ -251,7 +251,7 @@ async def test_refused_uploads_leave_nothing(
     blobs = FileBlobs(tmp_path)
     ingest = Ingest(blobs, size_limit_bytes=200_000)
     with pytest.raises(AppError, match=reason):
-        await uploads(ingest, blobs).receive(request_of([form(*parts)]), POLICY)
+        await uploads(ingest, blobs).receive_track(request_of([form(*parts)]), POLICY)
     assert left_behind(tmp_path) == []
     assert ingest.finished == []
 
@@ -260,7 +260,7 @@ async def test_an_announced_size_is_refused_before_anything_is_read(tmp_path: Pa
     blobs = FileBlobs(tmp_path)
     request = request_of([], {"content-length": "900000000"}, complete=False)
     with pytest.raises(AppError, match="TOO_LARGE: The file exceeds"):
-        await uploads(Ingest(blobs), blobs, max_bytes=100).receive(request, POLICY)
+        await uploads(Ingest(blobs), blobs, max_bytes=100).receive_track(request, POLICY)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.99])
@@ -269,7 +269,7 @@ async def test_a_client_that_goes_away_leaves_nothing(tmp_path: Path, share: flo
     ingest = Ingest(blobs)
     body = form(("file", "a.wav", b"x" * 900_000))
     with pytest.raises(ClientDisconnect):
-        await uploads(ingest, blobs).receive(request_of([body[: int(len(body) * share)]], complete=False), POLICY)
+        await uploads(ingest, blobs).receive_track(request_of([body[: int(len(body) * share)]], complete=False), POLICY)
     assert left_behind(tmp_path) == []
     assert len(ingest.aborted) == 1
 
@@ -289,7 +289,7 @@ async def test_a_client_that_falls_silent_is_given_up(tmp_path: Path) -> None:
 
     request._receive = receive
     with pytest.raises(AppError) as refused:
-        await uploads(Ingest(blobs), blobs, idle_seconds=0.01).receive(request, POLICY)
+        await uploads(Ingest(blobs), blobs, idle_seconds=0.01).receive_track(request, POLICY)
     assert refused.value.http_status == 408
     assert left_behind(tmp_path) == []
 
@@ -301,7 +301,7 @@ async def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
 
     blobs = writing(tmp_path, fail)
     with pytest.raises(AppError, match="STORAGE_FULL"):
-        await uploads(Ingest(blobs), blobs).receive(request_of([form(("file", "a.wav", b"x" * 900_000))]), POLICY)
+        await uploads(Ingest(blobs), blobs).receive_track(request_of([form(("file", "a.wav", b"x" * 900_000))]), POLICY)
     assert left_behind(tmp_path) == []
 
 
@@ -310,7 +310,7 @@ async def test_what_ingest_refuses_is_removed_and_told(tmp_path: Path) -> None:
     ingest = Ingest(blobs)
     ingest.refusal = AppError(Code.UNPROCESSABLE, "AUDIO_UNREADABLE", "no audio")
     with pytest.raises(AppError, match="AUDIO_UNREADABLE"):
-        await uploads(ingest, blobs).receive(request_of([form(("file", "a.wav", b"text"))]), POLICY)
+        await uploads(ingest, blobs).receive_track(request_of([form(("file", "a.wav", b"text"))]), POLICY)
     assert left_behind(tmp_path) == []
 
 
@@ -321,7 +321,7 @@ async def test_an_upload_over_quota_is_refused_before_it_is_stored(tmp_path: Pat
     pieces = [body[start : start + 1000] for start in range(0, len(body), 1000)]
     request = request_of(pieces, {"content-length": str(len(body))})
     with pytest.raises(AppError) as refusal:
-        await uploads(ingest, blobs, quota=quota).receive(request, POLICY)
+        await uploads(ingest, blobs, quota=quota).receive_track(request, POLICY)
     assert (refusal.value.reason, refusal.value.http_status) == ("QUOTA_EXCEEDED", 413)
     assert (left_behind(tmp_path), quota.reserved) == ([], {})
 
@@ -330,11 +330,11 @@ async def test_an_upload_of_unknown_length_stops_at_the_quota(tmp_path: Path) ->
     blobs = FileBlobs(tmp_path)
     ingest, quota = Ingest(blobs), Quota(room_bytes=400_000)
     content = b"x" * 400_000
-    await uploads(ingest, blobs, quota=quota).receive(request_of([form(("file", "a.wav", content))]), POLICY)
+    await uploads(ingest, blobs, quota=quota).receive_track(request_of([form(("file", "a.wav", content))]), POLICY)
     assert len(ingest.finished) == 1
     body = form(("file", "a.wav", content + b"x"))
     with pytest.raises(AppError) as refusal:
-        await uploads(ingest, blobs, quota=quota).receive(request_of([body[:9], body[9:]]), POLICY)
+        await uploads(ingest, blobs, quota=quota).receive_track(request_of([body[:9], body[9:]]), POLICY)
     assert refusal.value.reason == "QUOTA_EXCEEDED"
     assert len(left_behind(tmp_path)) == 1  # the file of the first upload
     assert list(quota.reserved) == [ingest.finished[0].upload_id]  # the library releases it with the track
@@ -365,6 +365,6 @@ async def test_the_inspection_ends_when_the_client_leaves(tmp_path: Path) -> Non
         return {"type": "http.disconnect"}
 
     with pytest.raises(ClientDisconnect):
-        await uploads(ingest, blobs).receive(Request(complete.scope, receive), POLICY)
+        await uploads(ingest, blobs).receive_track(Request(complete.scope, receive), POLICY)
     assert len(ended) == 1
     assert left_behind(tmp_path) == []

@@ -75,13 +75,13 @@ async def test_tags_in_chunks_do_not_keep_the_audio_from_being_read(
 
 @pytest.mark.parametrize("number", [9, 11])
 async def test_a_file_that_kills_its_reader_is_refused(reader: ConfinedAudio, tmp_path: Path, number: int) -> None:
-    assert await is_too_complex(reader.call(f"{PROBES}:die_with_limits", {"number": number}, tmp_path))
+    assert await is_too_complex(reader.run(f"{PROBES}:die_with_limits", {"number": number}, tmp_path))
 
 
 async def test_a_reader_that_was_killed_from_outside_is_started_once_more(
     reader: ConfinedAudio, tmp_path: Path
 ) -> None:
-    assert await reader.call(f"{PROBES}:die_once", {}, tmp_path) == "alive"
+    assert await reader.run(f"{PROBES}:die_once", {}, tmp_path) == "alive"
 
 
 async def test_a_hostile_stem_of_a_mix_is_refused_by_name(reader: ConfinedAudio, tmp_path: Path) -> None:

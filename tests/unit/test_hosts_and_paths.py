@@ -18,8 +18,8 @@ from starlette.types import Message, Scope
 
 from services.gateway.callers.access import Access, RouteAccess, access
 from services.gateway.callers.dialect import Dialect
+from services.gateway.callers.host_policy import HostPolicy
 from services.gateway.callers.rate_limits import RateClass
-from services.gateway.callers.sites import Sites
 from services.gateway.edge.route_table import Dispatch, RouteTable
 from services.gateway.settings import GatewaySettings
 from services.gateway.wire.problems import Problem
@@ -47,8 +47,8 @@ async def open_site(tmp_path: Path, **settings: str) -> AsyncIterator[int]:
 # ------------------------------------------------------------------------------------------------------------------- hosts
 
 
-def sites(tmp_path: Path, **settings: str) -> Sites:
-    return Sites(GatewaySettings(data_dir=tmp_path, **settings))  # type: ignore[arg-type]
+def sites(tmp_path: Path, **settings: str) -> HostPolicy:
+    return HostPolicy(GatewaySettings(data_dir=tmp_path, **settings))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from yt_dlp.utils import UnavailableVideoError
 
 from kit import audio
-from kit.confined.process import Confinement, call
+from kit.confined.process import Confinement, run_confined
 from kit.errors import AppError, Code
 from kit.security.egress_policy import EgressPolicy
 from services.ingest.fetch import child
@@ -218,7 +218,7 @@ def test_logs_hold_no_secrets_of_addresses() -> None:
 async def test_the_process_is_confined_while_it_fetches(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
     """Even if yt-dlp forgot the proxy: here it is told of none."""
     request = {"url": site.file("/song.mp3", mp3), "proxy_url": "", "limit_bytes": 1000, "max_seconds": 10}
-    answer = await call("services.ingest.fetch.child:fetch", request, Confinement(tmp_path, tcp_port=9))
+    answer = await run_confined("services.ingest.fetch.child:fetch", request, Confinement(tmp_path, tcp_port=9))
     assert answer["error"] == "network"
     assert "not allowed here" in answer["detail"]
     assert site.seen == []

@@ -154,6 +154,19 @@ async def test_a_connection_that_is_reset_at_once_has_failed() -> None:
         thread.join()
 
 
+async def test_an_address_that_swallows_packets_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kit.security.egress_client.ADDRESS_SECONDS", 0.2)
+    with MediaSite() as site, socket.create_server(("127.0.0.2", site.port), backlog=0), contextlib.ExitStack() as full:
+        for _ in range(3):  # the kernel drops what does not fit into the backlog
+            waiting = full.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.2", site.port))
+        site.file("/", b"found")
+        policy = EgressPolicy(["slow.example"], FakeResolver(["127.0.0.2", "127.0.0.1"]))
+        url = f"http://slow.example:{site.port}/"
+        assert (await read_web(policy, url, limit_bytes=100, seconds=10))[1] == b"found"
+
+
 async def test_connections_to_the_own_public_address_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loopback address represents a public address of this machine."""
     with MediaSite() as site:

@@ -54,7 +54,7 @@ def everything(listeners: Listeners) -> RouteTable:
     return table([FORGE, PIPELINE, SOUNDBOX, PAGES], *routers)
 
 
-ACCOUNT, OPEN, PAGES_ACCESS = Access.ACCOUNT, Access.OPEN, Access.PAGE
+ACCOUNT, OPEN, PAGES_ACCESS = Access.ACCOUNT, Access.OPEN, Access.BROWSER
 # Routes of each access: methods with the paths behind them, one after another.
 ROUTES: dict[RouteAccess, str] = {
     RouteAccess(ACCOUNT, HEAVY): f"""

@@ -23,7 +23,7 @@ from soundwright.separation.v1 import separation_service_pb2
 
 from kit import rpc
 from kit.errors import AppError, Code
-from kit.rpc import edge
+from kit.rpc import interceptor
 from kit.rpc.errors import error_from_rpc
 from kit.security.identity import Principal, require_principal
 from tests.signers import signer_of
@@ -175,9 +175,9 @@ async def test_the_deadline_of_the_client_stops_a_call(served: Served) -> None:
 
 
 async def test_the_server_ends_calls_at_their_time_limit(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert edge._limits("/soundwright.library.v1.JobService/GetJob") == (60, False)
-    assert edge._limits("/soundwright.library.v1.JobService/WatchJob") == (3600, True)
-    monkeypatch.setattr(edge, "_limits", lambda method: (0.2, method.endswith("WatchJob")))
+    assert interceptor._limits("/soundwright.library.v1.JobService/GetJob") == (60, False)
+    assert interceptor._limits("/soundwright.library.v1.JobService/WatchJob") == (3600, True)
+    monkeypatch.setattr(interceptor, "_limits", lambda method: (0.2, method.endswith("WatchJob")))
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await served.stub.GetJob(pb.GetJobRequest(), metadata=BY_TOKEN, timeout=DEADLINE)
     error = error_from_rpc(failure.value)
@@ -188,7 +188,7 @@ async def test_the_server_ends_calls_at_their_time_limit(served: Served, monkeyp
 
 
 async def test_a_revoked_token_ends_a_stream(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "_STREAM_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(interceptor, "_STREAM_CHECK_SECONDS", 0.1)
     slow = served.watch("endless")
     await slow.read()
     call = served.watch("one")
@@ -199,7 +199,7 @@ async def test_a_revoked_token_ends_a_stream(served: Served, monkeypatch: pytest
 
 
 async def test_streams_are_limited(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "_STREAM_LIMIT", 2)
+    monkeypatch.setattr(interceptor, "_STREAM_LIMIT", 2)
     first, second = served.watch("one"), served.watch("one")
     await first.read()
     await second.read()
@@ -216,8 +216,8 @@ async def test_streams_are_limited(served: Served, monkeypatch: pytest.MonkeyPat
 async def test_streams_without_credentials_leave_those_of_callers_alone(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge, "_STREAM_LIMIT", 1)
-    monkeypatch.setattr(edge, "_OPEN_STREAM_LIMIT", 2)
+    monkeypatch.setattr(interceptor, "_STREAM_LIMIT", 1)
+    monkeypatch.setattr(interceptor, "_OPEN_STREAM_LIMIT", 2)
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(served.channel)
 
     async def reflect() -> Any:

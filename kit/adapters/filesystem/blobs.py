@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from kit import errors
 from kit.adapters.blob_keys import check_folder, check_key
 from kit.durable import make_folder, sync
-from kit.free_space import STORE_BYTES, FreeSpace, full_disk, require_free_space
+from kit.free_space import MIN_FREE_BYTES, FreeSpace, full_disk, require_free_space
 from kit.log import FailureLog
 from kit.opened import open_in_thread
 from kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace
@@ -248,7 +248,7 @@ class FileBlobs:
                 raise errors.BLOBS_UNAVAILABLE(
                     "The folder of the file store is missing, or the platform may not write to it."
                 )
-            require_free_space(self._partial, STORE_BYTES)
+            require_free_space(self._partial, MIN_FREE_BYTES)
 
         await asyncio.to_thread(work)
 

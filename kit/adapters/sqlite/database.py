@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from kit import errors
 from kit.durable import make_folder
-from kit.free_space import STORE_BYTES, require_free_space
+from kit.free_space import MIN_FREE_BYTES, require_free_space
 from kit.log import FailureLog
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ class Database:
                 raise errors.STORE_UNAVAILABLE(
                     "The file of the document store was removed or replaced. Put it back, or restart the library."
                 )
-            require_free_space(self._path.parent, STORE_BYTES)
+            require_free_space(self._path.parent, MIN_FREE_BYTES)
 
         await self.read(read)
         await self.write(lambda _connection: None)  # waits if another process has locked the file
@@ -168,7 +168,7 @@ class Database:
             raise
 
     def _is_disk_full(self) -> bool:
-        return shutil.disk_usage(self._path.parent).free < STORE_BYTES
+        return shutil.disk_usage(self._path.parent).free < MIN_FREE_BYTES
 
     async def close(self) -> None:
         """Finish pending work and close all connections. Repeated calls do nothing."""

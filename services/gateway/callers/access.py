@@ -22,14 +22,14 @@ class Access(enum.Enum):
     """An API token or a browser session."""
     OPEN = "open"
     """An API token or a browser session. If open access is enabled, also callers without credentials."""
-    PAGE = "page"
+    BROWSER = "browser"
     """Everyone. A session cookie identifies the account; tokens are not read. Without a session, callers are anonymous users
     if open access is enabled, and have no identity otherwise."""
 
     @property
     def sessions(self) -> bool:
         """Whether a session cookie authenticates. State-changing requests then need a CSRF token."""
-        return self in (Access.ACCOUNT, Access.OPEN, Access.PAGE)
+        return self in (Access.ACCOUNT, Access.OPEN, Access.BROWSER)
 
     @property
     def tokens(self) -> bool:

@@ -87,7 +87,7 @@ class Authenticator:
             return Caller()
         authorization = headers.get("authorization", "")
         visit = pb.AuthenticateSessionRequest(ip_address=peer, user_agent=_user_agent(headers))
-        if access is Access.PAGE:
+        if access is Access.BROWSER:
             return await self._by_page_session(session_secret, visit) or self._anonymous(peer, creator_secret)
         if not authorization and access.sessions and session_secret:
             return await self._by_session(session_secret, visit)

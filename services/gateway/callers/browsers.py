@@ -22,9 +22,8 @@ SESSION_COOKIE = "soundwright_session"
 VISIT_COOKIE = "soundwright_visit"
 CREATOR_COOKIE = "soundwright_creator"
 CREATOR_HEADER = "x-soundwright-creator"
-_CREATOR_SECONDS = 365 * 86400
+CREATOR_SECONDS = 365 * 86400
 _REMEMBER_SECONDS = 14 * 86400
-_FLASH_SECONDS = 60
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -97,10 +96,6 @@ class Browsers:
         sent = Headers(scope=scope).get(CREATOR_HEADER, "")
         return sent if _SECRET.fullmatch(sent) else self._secret(scope, CREATOR_COOKIE)
 
-    def creator_cookie(self, scope: Scope, secret: str) -> str:
-        """Return the ``Set-Cookie`` header of a creator's secret."""
-        return self._cookie(scope, CREATOR_COOKIE, secret, _CREATOR_SECONDS)
-
     def csrf_token(self, secret: str) -> str:
         """Return the CSRF token for the secret of a session or visit."""
         return _csrf_token(self._secrets.current, secret)
@@ -113,25 +108,10 @@ class Browsers:
 
     def session_cookie(self, scope: Scope, secret: str, remembered: bool) -> str:
         """Return the ``Set-Cookie`` header of a session. The browser forgets it on exit unless it is ``remembered``."""
-        return self._cookie(scope, SESSION_COOKIE, secret, _REMEMBER_SECONDS if remembered else None)
+        return self.set_cookie(scope, SESSION_COOKIE, secret, _REMEMBER_SECONDS if remembered else None)
 
-    def ended_session_cookie(self, scope: Scope) -> str:
-        """Return the ``Set-Cookie`` header that deletes the session cookie."""
-        return self._cookie(scope, SESSION_COOKIE, "", 0)
-
-    def visit_cookie(self, scope: Scope, secret: str) -> str:
-        """Return the ``Set-Cookie`` header of a visit, which ends with the browser."""
-        return self._cookie(scope, VISIT_COOKIE, secret)
-
-    def flash_cookie(self, scope: Scope, name: str, value: str) -> str:
-        """Return the ``Set-Cookie`` header of a message for the next page; an empty ``value`` deletes it."""
-        return self._cookie(scope, name, value, _FLASH_SECONDS if value else 0)
-
-    def state_cookie(self, scope: Scope, name: str, value: str, lifetime_seconds: int) -> str:
-        """Return the ``Set-Cookie`` header of the state of a login at another site; 0 seconds delete it."""
-        return self._cookie(scope, name, value, lifetime_seconds)
-
-    def _cookie(self, scope: Scope, name: str, value: str, max_age_seconds: int | None = None) -> str:
+    def set_cookie(self, scope: Scope, name: str, value: str, max_age_seconds: int | None = None) -> str:
+        """Return the ``Set-Cookie`` header of one of our cookies. It ends with the browser, or after a time; 0 deletes it."""
         response = Response()
         response.set_cookie(
             self.cookie_name(scope, name),

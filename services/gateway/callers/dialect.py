@@ -40,7 +40,7 @@ class Dialect:
 
 
 @dataclass(frozen=True)
-class Registration:
+class ServedDialect:
     """A dialect with its routes.
 
     Attributes:

@@ -20,7 +20,7 @@ from kit.errors import AppError
 from kit.log import get_logger
 from kit.ports import Bus, Clock
 
-COUNT_MORE = "soundwright.count_more"
+CHARGE_MORE = "soundwright.charge_more"
 """The key in the scope of the function that counts more requests of the caller."""
 
 _COUNT_SECONDS = 0.5  # a request does not wait longer for the broker
@@ -93,7 +93,7 @@ class RateLimiter:
         """Count one request of ``identity`` if its limit allows it."""
         return await self._take(identity, rate_class, 1)
 
-    async def take_more(self, identity: str, rate_class: RateClass, count: int) -> Allowance:
+    async def take_cost(self, identity: str, rate_class: RateClass, count: int) -> Allowance:
         """Count so many requests more after one, if the limit allows all. At most, they are all the other requests of a minute."""
         return await self._take(identity, rate_class, min(count, self._limits[rate_class] - 1))
 
@@ -242,15 +242,15 @@ class _SharedCounts:
             self.windows.popitem(last=False)
 
 
-async def count_as(scope: Scope, request_count: int) -> None:
+async def charge(scope: Scope, request_count: int) -> None:
     """Count the request of ``scope`` as so many requests. If its limit is smaller, it counts as all requests of a minute.
 
     Raises:
         AppError: ``RATE_LIMITED``.
     """
-    if request_count <= 1 or COUNT_MORE not in scope:
+    if request_count <= 1 or CHARGE_MORE not in scope:
         return
-    allowance: Allowance = await scope[COUNT_MORE](request_count - 1)
+    allowance: Allowance = await scope[CHARGE_MORE](request_count - 1)
     if seconds := allowance.retry_after_seconds:
         raise errors.RATE_LIMITED(
             (

@@ -17,7 +17,7 @@ from kit.security.identity import Principal
 from services.gateway.callers.access import Access
 from services.gateway.callers.authenticator import Authenticator, Caller, peer_address
 from services.gateway.callers.browsers import Browsers, BrowserSession
-from services.gateway.callers.sites import Sites
+from services.gateway.callers.host_policy import HostPolicy
 from services.gateway.settings import GatewaySettings
 from services.gateway.wire.decoding import form_pairs
 
@@ -61,13 +61,13 @@ class SocketAuthenticator:
         authenticator: Authenticator,
         accounts: library_service_pb2_grpc.AccountServiceStub,
         browsers: Browsers,
-        sites: Sites,
+        hosts: HostPolicy,
         settings: GatewaySettings,
     ) -> None:
         self._authenticator = authenticator
         self._accounts = accounts
         self._browsers = browsers
-        self._sites = sites
+        self._hosts = hosts
         self._trusted_proxy = settings.trusted_proxy
 
     def peer(self, scope: Scope) -> str:
@@ -82,11 +82,11 @@ class SocketAuthenticator:
                 server may connect; ``ACCOUNT_SUSPENDED``.
         """
         headers = headers_of_client = Headers(scope=scope)
-        if not self._sites.serves(headers):
+        if not self._hosts.serves(headers):
             raise errors.UNAUTHORIZED("Log in, and open the page again.")
         # Any site can make a browser open a socket with this server's cookie, so a session requires the same origin.
-        own_page = "origin" in headers and self._sites.is_own_origin(headers)
-        if access is Access.PAGE and not own_page:
+        own_page = "origin" in headers and self._hosts.is_own_origin(headers)
+        if access is Access.BROWSER and not own_page:
             raise errors.UNAUTHORIZED("Log in, and open the page again.")
         secret = self._browsers.session_secret(scope) if own_page else ""
         offered: list[str] = scope.get("subprotocols", [])
@@ -99,7 +99,7 @@ class SocketAuthenticator:
         caller = await self._authenticator.identify(headers, self.peer(scope), access, secret)
         if caller.principal is None:
             raise errors.UNAUTHORIZED("Log in, and open the page again.")
-        if caller.principal.is_anonymous and not self._sites.accepts_anonymous("GET", headers_of_client):
+        if caller.principal.is_anonymous and not self._hosts.accepts_anonymous("GET", headers_of_client):
             raise errors.UNAUTHORIZED("Log in, and open the page again.")
         return ConnectionIdentity(
             principal=caller.principal,

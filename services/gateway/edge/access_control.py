@@ -15,10 +15,18 @@ from kit.rpc import KnownCredentials
 from kit.security.identity import address_scope, principal_scope
 from services.gateway.callers.access import Access
 from services.gateway.callers.authenticator import Authenticator, Caller, peer_address
-from services.gateway.callers.browsers import CREATOR_HEADER, SESSION_COOKIE, Browsers, BrowserSession, new_secret
+from services.gateway.callers.browsers import (
+    CREATOR_COOKIE,
+    CREATOR_HEADER,
+    CREATOR_SECONDS,
+    SESSION_COOKIE,
+    Browsers,
+    BrowserSession,
+    new_secret,
+)
 from services.gateway.callers.csrf import SAFE_METHODS, form_method, request_csrf_token
-from services.gateway.callers.rate_limits import COUNT_MORE, Allowance, RateLimiter
-from services.gateway.callers.sites import Sites
+from services.gateway.callers.host_policy import HostPolicy
+from services.gateway.callers.rate_limits import CHARGE_MORE, Allowance, RateLimiter
 from services.gateway.edge.route_table import FoundRoute, RouteTable
 from services.gateway.wire.problems import Problem, problem_of
 
@@ -78,7 +86,7 @@ class AccessControl:
         authenticator: Authenticator,
         limiter: RateLimiter,
         browsers: Browsers,
-        sites: Sites,
+        hosts: HostPolicy,
         trusted_proxy: bool = False,
     ) -> None:
         self._app = app
@@ -86,7 +94,7 @@ class AccessControl:
         self._authenticator = authenticator
         self._limiter = limiter
         self._browsers = browsers
-        self._sites = sites
+        self._hosts = hosts
         self._trusted_proxy = trusted_proxy
         self._known = KnownCredentials()
         self._checks = (self._check_path, self._check_refusals, self._identify, self._check_origin)
@@ -159,7 +167,7 @@ class AccessControl:
                 return _with_header(problem, "WWW-Authenticate", 'Bearer realm="soundwright"')
             if error.reason == "ACCOUNT_SUSPENDED" and "authorization" not in request.headers:
                 # The browser forgets the session, so that another account can log in.
-                return _with_header(problem, "Set-Cookie", self._browsers.ended_session_cookie(scope))
+                return _with_header(problem, "Set-Cookie", self._browsers.set_cookie(scope, SESSION_COOKIE, "", 0))
             return problem
         if request.credential and request.caller.principal is not None and not request.is_anonymous:
             self._known.add(request.credential)
@@ -170,7 +178,7 @@ class AccessControl:
         """Refuse pages of other sites that use the open access of the visitor's network."""
         if not request.is_anonymous or not request.access.tokens:
             return None
-        if self._sites.accepts_anonymous(request.scope["method"], request.headers):
+        if self._hosts.accepts_anonymous(request.scope["method"], request.headers):
             return None
         return problem_of(errors.ORIGIN_NOT_ALLOWED())
 
@@ -186,10 +194,10 @@ class AccessControl:
         request.allowance = allowance = await self._limiter.take(identity, rate_class)
 
         async def charge_more(count: int) -> Allowance:
-            request.allowance = await self._limiter.take_more(identity, rate_class, count)
+            request.allowance = await self._limiter.take_cost(identity, rate_class, count)
             return request.allowance
 
-        request.scope[COUNT_MORE] = charge_more
+        request.scope[CHARGE_MORE] = charge_more
         if not allowance.retry_after_seconds:
             return None
         return problem_of(errors.RATE_LIMITED(retry_after=allowance.retry_after_seconds))
@@ -197,10 +205,10 @@ class AccessControl:
     async def _check_csrf(self, request: _Request) -> Problem | None:
         """Refuse a request that another site may have made the browser send: by its origin, before its body is read, or for
         want of a CSRF token."""
-        by_browser = request.caller.session is not None or request.access is Access.PAGE
+        by_browser = request.caller.session is not None or request.access is Access.BROWSER
         if not by_browser or request.changes_nothing:
             return None
-        valid = self._sites.is_own_origin(request.headers)
+        valid = self._hosts.is_own_origin(request.headers)
         if valid:
             token, request.receive = await request_csrf_token(request.scope, request.receive)
             session = request.caller.session
@@ -212,7 +220,7 @@ class AccessControl:
         """Apply the method that a form names. The checks applied to that of the request, so it must have the same access."""
         scope, declared = request.scope, request.found.access
         scope["soundwright.access"] = declared
-        if request.access not in (Access.PAGE, Access.ACCOUNT):
+        if request.access not in (Access.BROWSER, Access.ACCOUNT):
             return
         multipart = request.found.route is None
         method, request.receive = await form_method(scope, request.receive, multipart=multipart)
@@ -230,7 +238,9 @@ class AccessControl:
                 self._set_renewed_session(request.scope, request.caller.session, headers)
                 if request.new_creator and request.is_anonymous and message["status"] < 400:
                     headers[CREATOR_HEADER] = request.creator_secret
-                    cookie = self._browsers.creator_cookie(request.scope, request.creator_secret)
+                    cookie = self._browsers.set_cookie(
+                        request.scope, CREATOR_COOKIE, request.creator_secret, CREATOR_SECONDS
+                    )
                     headers.append("set-cookie", cookie)
             await send(message)
 

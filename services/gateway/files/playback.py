@@ -12,10 +12,10 @@ from starlette.responses import Response
 from kit import errors
 from kit.compute import ComputeSlots
 from kit.ports import BlobInfo, Blobs
-from kit.shared_work import SharedWork
+from kit.shared_work import SingleFlight
 from kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
-from services.gateway.files.conversions import Conversions
 from services.gateway.files.files import attachment, blob_response, not_modified
+from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.reencoding import ConvertedResponse
 from services.gateway.settings import ConversionLimits
 from services.gateway.wire.decoding import is_head
@@ -61,8 +61,8 @@ class Playback:
         self._blobs = blobs
         self._slots = ComputeSlots("playback", _SLOT_COUNT)
         self._waveform_slots = waveform_slots
-        self._segments = Conversions(_LIMITS)
-        self._waveforms = SharedWork("waveforms", _WAVEFORM_LIMIT)
+        self._segments = PendingFiles(_LIMITS)
+        self._waveforms = SingleFlight("waveforms", _WAVEFORM_LIMIT)
 
     def close(self) -> None:
         """Stop what is not finished."""
@@ -89,12 +89,12 @@ class Playback:
         length = segment_frame_count(output)
         frame_count = min(length, output.frame_count - index * length)
         size_bytes = frame_count * output.channel_count * _SAMPLE_BYTES
-        with self._segments.making(request.scope["principal_id"], size_bytes) as making:
+        with self._segments.holding(request.scope["principal_id"], size_bytes) as pending:
             work = functools.partial(_encode, self._blobs, output.blob_key, index * length, frame_count)
             content_type, data = await cancel_on_disconnect(request, self._slots.run(work))
 
             async def clean_up() -> None:
-                self._segments.end(making)
+                self._segments.release(pending)
 
             headers = {**headers, "Content-Type": content_type, "Content-Length": str(len(data))}
             return ConvertedResponse(_pieces(data), headers, clean_up)

@@ -21,7 +21,7 @@ from kit import errors
 from kit.compute import ComputeSlots
 from kit.opened import open_in_thread
 from kit.ports import Blobs
-from services.gateway.files.conversions import Conversions
+from services.gateway.files.pending_files import PendingFiles
 from services.gateway.wire.disconnects import cancel_on_disconnect
 
 WavFormat = Literal["wav16", "wav24", "wav32f"]
@@ -35,13 +35,13 @@ class Reencoder:
 
     Attributes:
         slots: limits how many files are converted at a time.
-        conversions: limits the converted files that are not read yet.
+        pending_files: limits the converted files that are not read yet.
         scratch: a folder for temporary files.
     """
 
     blobs: Blobs
     slots: ComputeSlots
-    conversions: Conversions
+    pending_files: PendingFiles
     scratch: Path
     max_seconds: float
     max_sample_count: int
@@ -57,13 +57,13 @@ class Reencoder:
             AppError: ``TOO_MANY_CONVERSIONS``.
         """
         size_bytes = output.frame_count * output.channel_count * _SAMPLE_BYTES[encoding]
-        with self.conversions.making(request.scope["principal_id"], size_bytes) as conversion:
+        with self.pending_files.holding(request.scope["principal_id"], size_bytes) as conversion:
             folder = Path(tempfile.mkdtemp(dir=self.scratch))
             target = folder / "converted.wav"
 
             async def clean_up() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
-                self.conversions.end(conversion)
+                self.pending_files.release(conversion)
 
             try:
                 await cancel_on_disconnect(request, self._reencode(output.blob_key, target, encoding))

@@ -122,7 +122,7 @@ class Uploads:
         self._idle_seconds = idle_seconds
         self._finish_seconds = finish_seconds
 
-    async def receive(
+    async def receive_track(
         self, request: Request, policy: UploadPolicy, idempotency_key: str = ""
     ) -> tuple[track_pb2.Track, bool]:
         """Read a multipart body with a part ``file`` and register it as a track.
@@ -166,7 +166,7 @@ class Uploads:
             raise
         return finished.track, finished.existed
 
-    async def copy(self, blob_key: str, filename: str, title: str) -> track_pb2.Track:
+    async def copy_track(self, blob_key: str, filename: str, title: str) -> track_pb2.Track:
         """Copy a stored file and register the copy as a track of the caller. If this fails, the copy is deleted.
 
         Raises:
@@ -194,7 +194,7 @@ class Uploads:
         track: track_pb2.Track = finished.track
         return track
 
-    async def gather(self, request: Request, folder: str, policy: FormPolicy, reservation: Reservation) -> Form:
+    async def receive_form(self, request: Request, folder: str, policy: FormPolicy, reservation: Reservation) -> Form:
         """Read a multipart body with several files that are needed for this request only.
 
         Args:

@@ -37,7 +37,7 @@ _MULTIPART = "multipart/form-data"
 _HEADERS_BY_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",)}
 
 
-class Site(FastAPI):
+class DocumentedApp(FastAPI):
     """The FastAPI application of one listener, with its OpenAPI document.
 
     Args:
@@ -144,7 +144,7 @@ class _DocumentBuilder:
         common_errors += access_errors(declared.access, method)
         if declared.rate_class is not None:
             common_errors.append(errors.RATE_LIMITED)
-        if declared.access is Access.PAGE and method == "POST":  # a form can override the method, see form_method
+        if declared.access is Access.BROWSER and method == "POST":  # a form can override the method, see form_method
             common_errors.append(errors.METHOD_NOT_ALLOWED)
         problems = [(error, dialect.render) for error in common_errors]
         problems += [(error, render) for error in (*_request_errors(operation), *doc.errors)]

@@ -69,7 +69,7 @@ def route_doc(endpoint: Any) -> RouteDoc | None:
     return found
 
 
-def documented_as(doc: RouteDoc) -> Callable[[F], F]:
+def document(doc: RouteDoc) -> Callable[[F], F]:
     """Attach ``doc`` to a route."""
 
     def mark(endpoint: F) -> F:
@@ -101,10 +101,10 @@ def documented(
     if idempotent:
         text = "The result of an earlier request with the same key."
         by_status[200] = ResponseDoc(text, model, media_type, example, headers)
-    return documented_as(RouteDoc(by_status, found))
+    return document(RouteDoc(by_status, found))
 
 
-def made_file_responses(media_type: str, *found: ErrorType) -> Callable[[F], F]:
+def generated_file_responses(media_type: str, *found: ErrorType) -> Callable[[F], F]:
     """Document a route that returns a file that is made for each response. It supports ``If-None-Match``, but no ranges."""
     headers = ("ETag", "Cache-Control")
     by_status = {
@@ -112,7 +112,7 @@ def made_file_responses(media_type: str, *found: ErrorType) -> Callable[[F], F]:
         304: ResponseDoc("The client's copy is current.", headers=headers),
     }
     parameters = tuple(_condition(*each) for each in _CONDITIONS if each[0] == "If-None-Match")
-    return documented_as(RouteDoc(by_status, found, parameters))
+    return document(RouteDoc(by_status, found, parameters))
 
 
 def _condition(name: str, text: str, example: str) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def file_responses(
     """
     if not ranges:
         whole = ResponseDoc("The file.", BINARY, media_type, headers=("Content-Disposition", *headers))
-        return documented_as(RouteDoc({200: whole, **(responses or {})}, found))
+        return document(RouteDoc({200: whole, **(responses or {})}, found))
     by_status = {
         200: ResponseDoc("The whole file.", BINARY, media_type, headers=(*_FILE_HEADERS, *headers)),
         206: ResponseDoc(
@@ -176,6 +176,6 @@ def file_responses(
         416: ResponseDoc("The file has no such part.", headers=("Accept-Ranges", "ETag", "Content-Range")),
         **(responses or {}),
     }
-    return documented_as(
+    return document(
         RouteDoc(by_status, (*found, errors.PRECONDITION_FAILED), tuple(_condition(*each) for each in _CONDITIONS))
     )

@@ -47,7 +47,7 @@ def security_of(access: Access, method: str) -> list[dict[str, list[str]]]:
         alternatives.append({"bearer": []})
     if access.sessions:
         alternatives.append({"session": [], **csrf})
-    if access is Access.PAGE:
+    if access is Access.BROWSER:
         alternatives.append({"visit": [], **csrf} if csrf else {})
     if access is Access.OPEN:
         alternatives.append({})

@@ -69,14 +69,14 @@ def _add_registration(router: APIRouter, gateway: Gateway, views: Views) -> None
         )
 
     @router.get("/register")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(errors.REGISTRATION_CLOSED)
     async def registration_page(request: Request) -> Response:
         """Show the registration form. If registration is disabled, the status is 403."""
         return views.redirect(request, "/") if registered_session_of(request) else registration(request)
 
     @router.post("/register", openapi_extra=_REGISTRATION)
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(errors.REGISTRATION_CLOSED)
     async def register(request: Request) -> Response:
         """Create an account. The response does not reveal whether an account with the email address already exists.
@@ -124,7 +124,7 @@ def _add_login(router: APIRouter, gateway: Gateway, views: Views) -> None:
 
     @router.get("/log-in")
     @router.get("/log_in", name="login_page_alias")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
     async def login_page(request: Request, return_to: _ReturnTo = "/") -> Response:
         """Show the login form."""
@@ -134,7 +134,7 @@ def _add_login(router: APIRouter, gateway: Gateway, views: Views) -> None:
 
     @router.post("/log-in", openapi_extra=_LOGIN)
     @router.post("/log_in", name="log_in_alias", openapi_extra=_LOGIN)
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
     async def log_in(request: Request) -> Response:
         """Log in. Send the secret of a login link, or email address and password, or only the email address to request a link."""
@@ -173,7 +173,7 @@ def _add_confirmation(router: APIRouter, gateway: Gateway, views: Views) -> None
     accounts = gateway.clients.accounts
 
     @router.get("/log-in/{token}")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
     async def link_page(request: Request, token: _LinkToken) -> Response:
         """Show the page of a login link. It has a button, so that programs that open links in emails do not use up the link."""
@@ -189,14 +189,14 @@ def _add_confirmation(router: APIRouter, gateway: Gateway, views: Views) -> None
         return views.page(request, "link.html", **values)
 
     @router.get("/confirm/{token}")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
     async def confirmation_page(request: Request, token: _LinkToken) -> Response:
         """Show the page that confirms an email address. The page has a button, like the one of a login link."""
         return _confirm_page(views, request, "/users/confirm", token)
 
     @router.get("/settings/confirm-email/{token}")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
     async def email_change_page(request: Request, token: _LinkToken) -> Response:
         """Show the page that confirms a new email address. The page has a button, like the one of a login link."""
@@ -204,7 +204,7 @@ def _add_confirmation(router: APIRouter, gateway: Gateway, views: Views) -> None
 
     @router.post("/confirm/{token}", openapi_extra=form_body({}))
     @router.post("/settings/confirm-email/{token}", name="confirm_email_change", openapi_extra=form_body({}))
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(page=False)
     async def confirm_email(request: Request, token: _LinkToken) -> Response:
         """Confirm an email address."""
@@ -227,7 +227,7 @@ def _add_confirmation(router: APIRouter, gateway: Gateway, views: Views) -> None
 
     @router.delete("/log-out", openapi_extra=form_body({}))
     @router.post("/log-out", name="log_out_by_post", openapi_extra=form_body({}))
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(page=False)
     async def log_out(request: Request) -> Response:
         """Log out. Has no effect if the browser is not logged in."""

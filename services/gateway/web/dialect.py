@@ -43,6 +43,6 @@ PAGES = Dialect(
     title="Pages",
     paths=re.compile(r"/$|/favicon\.ico$|/(users|auth|assets|jobs|tracks|studio)(/|$)"),
     render=render,
-    default_access=RouteAccess(Access.PAGE, RateClass.PAGES),
+    default_access=RouteAccess(Access.BROWSER, RateClass.PAGES),
     logged_path=logged_path,
 )

@@ -59,7 +59,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
     headers = player_headers(blobs.public.origin if blobs.public else "")
 
     @router.get("/jobs")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(errors.VALIDATION_ERROR)
     async def jobs_page(request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1) -> Response:
         """Show your jobs and their results, newest first."""
@@ -68,7 +68,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         return _page(views, request, "jobs.html", await job_cards(clients, page_number), headers)
 
     @router.get("/tracks")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(errors.VALIDATION_ERROR)
     async def tracks_page(
         request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1, q: Search = ""
@@ -79,17 +79,17 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         return _page(views, request, "tracks.html", await track_cards(clients, page_number, q), headers, q)
 
     @router.post("/tracks", openapi_extra=_UPLOAD)
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(errors.FORM_NEEDED, errors.AUDIO_UNREADABLE, page=False)
     async def upload_by_page(request: Request) -> Response:
         """Upload an audio file with the form on the tracks page."""
         if session_of(request) is None:
             return _log_in(views, request)
-        await gateway.uploads.receive(request, recordings)
+        await gateway.uploads.receive_track(request, recordings)
         return views.redirect(request, "/tracks", "uploaded")
 
     @router.get("/tracks/{track_id}/audio")
-    @access(Access.PAGE, RateClass.FILES)
+    @access(Access.BROWSER, RateClass.FILES)
     @file_responses(
         "audio/*",
         errors.TRACK_NOT_FOUND,
@@ -106,7 +106,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         return await blob_response(request, blobs, track.blob_key, content_type=track.content_type, filename=filename)
 
     @router.get("/jobs/{job_id}/files/{name}")
-    @access(Access.PAGE, RateClass.FILES)
+    @access(Access.BROWSER, RateClass.FILES)
     @file_responses(
         "*/*",
         errors.ACCESS_DENIED,

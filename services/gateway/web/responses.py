@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from kit.errors import ErrorType
 from services.gateway.callers.csrf import FIELD
-from services.gateway.openapi.responses import ResponseDoc, RouteDoc, documented_as
+from services.gateway.openapi.responses import ResponseDoc, RouteDoc, document
 
 _FORM = "application/x-www-form-urlencoded"
 _HTML = {"type": "string", "contentMediaType": "text/html"}
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def page_responses(*errors: ErrorType, page: bool = True, redirect: bool = True) -> Callable[[F], F]:
     """Document a route that returns a page, redirects the browser, or does either."""
     by_status = ({200: _PAGE} if page else {}) | ({302: REDIRECT} if redirect else {})
-    return documented_as(RouteDoc(by_status, errors))
+    return document(RouteDoc(by_status, errors))
 
 
 def form_body(fields: Mapping[str, tuple[str, str]]) -> dict[str, Any]:

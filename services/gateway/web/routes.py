@@ -37,7 +37,7 @@ def page_routes(gateway: Gateway) -> APIRouter:
     views, build = Views(browsers), read_build()
 
     @router.get("/", tags=_TAGS)
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(page=False)
     async def home(request: Request) -> Response:
         """Redirect to the studio or, if it is not built, to the basic list of tracks."""

@@ -51,7 +51,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
     page = _SettingsPage(gateway, views)
 
     @router.get(SETTINGS)
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
     async def settings_page(request: Request) -> Response:
         """Show the settings page. It shows the email address, the API keys and the connections of the account."""
@@ -62,7 +62,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
 
     @router.put(SETTINGS, openapi_extra=_FORM)
     @router.post(SETTINGS, name="change_settings_by_post", openapi_extra=_FORM)
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
     async def change_settings(request: Request) -> Response:
         """Change settings of the account. The field ``action`` selects the change. Without a recent login, changes of the email

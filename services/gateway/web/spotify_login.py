@@ -18,7 +18,7 @@ from kit.errors import AppError
 from kit.security.identity import principal_scope
 from kit.security.sealing import Sealer
 from services.gateway.callers.access import Access, access
-from services.gateway.callers.browsers import Browsers, new_secret
+from services.gateway.callers.browsers import VISIT_COOKIE, Browsers, new_secret
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.web.responses import page_responses
@@ -64,7 +64,7 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
     redirect_uri = f"{public_address}{_PATH}/callback"
 
     @router.get("")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(errors.PUBLIC_URL_NEEDED, errors.SPOTIFY_UNAUTHORIZED, page=False)
     async def start_spotify_login(
         request: Request,
@@ -89,14 +89,14 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
         visit = "" if session else browsers.visit_secret(request.scope)
         if session is None and not visit:
             visit = new_secret()
-            response.headers.append("set-cookie", browsers.visit_cookie(request.scope, visit))
+            response.headers.append("set-cookie", browsers.set_cookie(request.scope, VISIT_COOKIE, visit))
         sealed = sealer.seal(json.dumps(vars(state)), _purpose(session.current_secret if session else "", visit))
-        cookie = browsers.state_cookie(request.scope, _COOKIE, sealed, int(_STATE_LIFETIME_SECONDS))
+        cookie = browsers.set_cookie(request.scope, _COOKIE, sealed, int(_STATE_LIFETIME_SECONDS))
         response.headers.append("set-cookie", cookie)
         return response
 
     @router.get("/callback")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(errors.REGISTRATION_CLOSED, errors.EMAIL_MISSING, errors.SPOTIFY_UNAUTHORIZED, page=False)
     async def finish_spotify_login(
         request: Request,
@@ -114,7 +114,7 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
             if failure.reason not in _ERROR_FLASHES:
                 raise
             response = _failed(views, request, login, _ERROR_FLASHES[failure.reason])
-        response.headers.append("set-cookie", browsers.state_cookie(request.scope, _COOKIE, "", 0))
+        response.headers.append("set-cookie", browsers.set_cookie(request.scope, _COOKIE, "", 0))
         return response
 
     async def _finish(request: Request, login: _LoginState | None, code: str, state: str, error: str) -> Response:

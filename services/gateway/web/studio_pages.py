@@ -112,14 +112,14 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
         return Response(asset.body, media_type=asset.media_type, headers=_CACHED)
 
     @router.get("")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
     async def studio_page(request: Request) -> Response:
         """Show the studio."""
         return page(request)
 
     @router.get("/{path:path}")
-    @access(Access.PAGE, RateClass.PAGES)
+    @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
     async def studio_view(
         request: Request, path: Annotated[str, PathParameter(description="The view.", examples=["jobs"])]

@@ -12,13 +12,14 @@ from starlette.responses import RedirectResponse, Response
 
 from kit import errors
 from kit.security.identity import current_principal
-from services.gateway.callers.browsers import Browsers, BrowserSession, new_secret
+from services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE, Browsers, BrowserSession, new_secret
 from services.gateway.web.templates import PAGE_HEADERS, render_template
 from services.gateway.wire.parameters import form_fields, limited_body
 
 LOG_IN = "/users/log-in"
 SETTINGS = "/users/settings"
 _FLASH_COOKIE = "soundwright_flash"
+_FLASH_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,9 @@ class Views:
         )
         response = Response(html, status_code=status_code, media_type="text/html", headers=headers)
         if visit:
-            response.headers.append("set-cookie", self._browsers.visit_cookie(request.scope, visit))
+            response.headers.append("set-cookie", self._browsers.set_cookie(request.scope, VISIT_COOKIE, visit))
         if shown:
-            response.headers.append("set-cookie", self._browsers.flash_cookie(request.scope, _FLASH_COOKIE, ""))
+            response.headers.append("set-cookie", self._browsers.set_cookie(request.scope, _FLASH_COOKIE, "", 0))
         return response
 
     def browser_key(self, request: Request) -> str:
@@ -138,7 +139,9 @@ class Views:
         response = RedirectResponse(path, 302, PAGE_HEADERS)
         if flash:
             assert flash in _FLASHES
-            response.headers.append("set-cookie", self._browsers.flash_cookie(request.scope, _FLASH_COOKIE, flash))
+            response.headers.append(
+                "set-cookie", self._browsers.set_cookie(request.scope, _FLASH_COOKIE, flash, _FLASH_SECONDS)
+            )
         return response
 
     def logged_in(self, request: Request, path: str, secret: str, remembered: bool, flash: str) -> Response:
@@ -150,7 +153,7 @@ class Views:
     def logged_out(self, request: Request) -> Response:
         """Return a redirect to the login page that deletes the session cookie."""
         response = self.redirect(request, LOG_IN, "logged_out")
-        response.headers.append("set-cookie", self._browsers.ended_session_cookie(request.scope))
+        response.headers.append("set-cookie", self._browsers.set_cookie(request.scope, SESSION_COOKIE, "", 0))
         return response
 
 

@@ -47,8 +47,11 @@ UploadId = Annotated[str, _id_of("upload")]
 WebhookId = Annotated[str, _id_of("webhook")]
 
 
-def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
+def body_of(model: type[M], *, secret: bool = False) -> Callable[[Request], Awaitable[M]]:
     """Return a FastAPI dependency that validates a request's parameters as ``model``.
+
+    Args:
+        secret: whether they contain a secret, so that the query is ignored: proxies log it.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` with ``details`` by field; see also :func:`json_object` and :func:`limited_body`.
@@ -56,7 +59,7 @@ def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     """
 
     async def read(request: Request) -> M:
-        parameters = await _parameters(request)
+        parameters = await _parameters(request, {} if secret else _from_pairs(request.query_params.multi_items()))
         try:
             return model.model_validate(parameters)
         except ValidationError as error:
@@ -76,8 +79,7 @@ def body_schema(model: type[BaseModel], *, forms: bool = True, required: bool = 
     return {"requestBody": {"required": required, "content": {kind: {"schema": schema} for kind in kinds}}}
 
 
-async def _parameters(request: Request) -> dict[str, Any]:
-    query = _from_pairs(request.query_params.multi_items())
+async def _parameters(request: Request, query: dict[str, Any]) -> dict[str, Any]:
     body = await limited_body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not body:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from kit import errors
-from kit.confined.process import Confinement, ProcessDied, call
+from kit.confined.process import Confinement, ProcessDied, run_confined
 from kit.errors import AppError
 from kit.log import get_logger
 from kit.security.egress_policy import EgressPolicy
@@ -175,7 +175,7 @@ class Fetcher:
             confinement = replace(confinement, tcp_port=urlsplit(proxy.url).port)
             try:
                 async with asyncio.timeout(deadline_seconds):
-                    answer = await call(function, request, confinement, report)
+                    answer = await run_confined(function, request, confinement, report)
             except ProcessDied as died:
                 answer = {"error": "crashed", "detail": died.detail}
             except TimeoutError:

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from kit import errors
 from kit.errors import AppError
 from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass, count_as
+from services.gateway.callers.rate_limits import RateClass, charge
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.processing import SeparationParameters, separation_parameters
 from services.gateway.dialects.forge.serializers import batch_counts, data, time_to_wire
@@ -112,7 +112,7 @@ def batch_routes(gateway: Gateway) -> APIRouter:
         """
         asked = batch_request(parameters)
         asked.idempotency_key = idempotency_key
-        await count_as(request.scope, len(asked.track_ids))
+        await charge(request.scope, len(asked.track_ids))
         answer = await clients.separation.CreateBatch(asked, timeout=BATCH_SECONDS)
         return data(batch_to_wire(answer.batch), 200 if answer.existed else 201)
 

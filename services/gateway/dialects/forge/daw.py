@@ -105,7 +105,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
         """Mix uploaded or stored stems into a WAV or FLAC file, as described by the manifest."""
         length = request.headers.get("content-length", "")
         received_bytes = int(length) if length.isdigit() else 0
-        with gateway.conversions.making(request.scope["principal_id"], received_bytes) as conversion:
+        with gateway.pending_files.holding(request.scope["principal_id"], received_bytes) as conversion:
             mix_id = str(uuid.uuid4())
             folder = f"uploads/mixes/{mix_id}"  # ingest deletes old uploads, also after a crash of this process
             reservation = Reservation(gateway.clients.storage, mix_id)
@@ -115,10 +115,10 @@ def daw_routes(gateway: Gateway) -> APIRouter:
                     await gateway.blobs.delete_prefix(f"{folder}/")
                     await reservation.release()
                 finally:
-                    gateway.conversions.end(conversion)
+                    gateway.pending_files.release(conversion)
 
             try:
-                form = await gateway.uploads.gather(request, folder, policy, reservation)
+                form = await gateway.uploads.receive_form(request, folder, policy, reservation)
                 track_id = form.fields.get("track_id", "").strip()
                 if not track_id:
                     raise _blank_track()

@@ -40,7 +40,7 @@ def guest_routes(gateway: Gateway) -> APIRouter:
     accounts, browsers = gateway.clients.accounts, Browsers(gateway.settings)
 
     @router.post("/guest")
-    @access(Access.PAGE, RateClass.HEAVY)
+    @access(Access.BROWSER, RateClass.HEAVY)
     @documented(
         Data[BrowserAccount],
         errors.GUESTS_CLOSED,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from kit import errors
 from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass, count_as
+from services.gateway.callers.rate_limits import RateClass, charge
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import (
     data,
@@ -121,7 +121,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
         a batch is a new batch of its failed and cancelled jobs.
         """
         failed = await own_job(clients, job_id)
-        await count_as(request.scope, retried_count(failed))
+        await charge(request.scope, retried_count(failed))
         job, existed = await retry_job(clients, failed)
         answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=job.id, with_view=True))
         return data(job_to_wire(answer.job, answer.view), 200 if existed else 201)

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from kit import errors
 from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass, count_as
+from services.gateway.callers.rate_limits import RateClass, charge
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.batches import BatchParameters, batch_request
 from services.gateway.dialects.forge.serializers import data
@@ -81,7 +81,7 @@ def plan_routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """Get what separations of up to 100 tracks would run, how good that is, and how long it takes. Nothing starts."""
         asked = batch_request(parameters)
-        await count_as(request.scope, len(asked.track_ids) // _TRACKS_PER_REQUEST)
+        await charge(request.scope, len(asked.track_ids) // _TRACKS_PER_REQUEST)
         planned = pb.PlanJobsRequest(parameters=asked.parameters, track_ids=asked.track_ids)
         answer = await clients.separation.PlanJobs(planned, timeout=BATCH_SECONDS)
         return data([_plan_to_wire(plan) for plan in answer.plans])

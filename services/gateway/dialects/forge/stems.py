@@ -19,7 +19,7 @@ from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.forge.serializers import data, stem_to_wire, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, Stem
 from services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
-from services.gateway.openapi.responses import Time, Uuid, documented, file_responses, made_file_responses
+from services.gateway.openapi.responses import Time, Uuid, documented, file_responses, generated_file_responses
 from services.gateway.records import own_job, own_track
 from services.gateway.wire.parameters import StemId, TrackId, require_uuid
 
@@ -144,7 +144,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/stems/{stem_id}/segments/{index}")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @made_file_responses(
+    @generated_file_responses(
         "audio/*",
         errors.ACCESS_DENIED,
         errors.STEM_NOT_FOUND,
@@ -185,7 +185,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/stems/{stem_id}/spectrogram/{tile}")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @made_file_responses(
+    @generated_file_responses(
         "application/octet-stream",
         errors.ACCESS_DENIED,
         errors.STEM_NOT_FOUND,

@@ -71,7 +71,7 @@ def token_routes(gateway: Gateway) -> APIRouter:
         status=201,
     )
     async def create_token(
-        request: Request, parameters: Annotated[TokenParameters, Depends(body_of(TokenParameters))]
+        request: Request, parameters: Annotated[TokenParameters, Depends(body_of(TokenParameters, secret=True))]
     ) -> Response:
         """Create an API token for your account. The token is returned only once."""
         created = await accounts.ExchangePassword(

@@ -142,7 +142,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
 
         As long as the track exists, uploads of the same file with the same ``Idempotency-Key`` return it.
         """
-        track, existed = await gateway.uploads.receive(request, recordings, idempotency_key)
+        track, existed = await gateway.uploads.receive_track(request, recordings, idempotency_key)
         return data(track_to_wire(track), 200 if existed else 201)
 
     @router.post("/from-clip", openapi_extra=body_schema(ClipParameters))
@@ -161,7 +161,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
             generation_id=require_uuid(parameters.clip_id, errors.GENERATION_NOT_FOUND)
         )
         clip = (await clients.catalog.GetGeneration(wanted)).generation
-        return data(track_to_wire(await gateway.uploads.copy(clip.audio_blob_key, "clip.wav", clip.prompt)), 201)
+        return data(track_to_wire(await gateway.uploads.copy_track(clip.audio_blob_key, "clip.wav", clip.prompt)), 201)
 
     @router.get("")
     @access(Access.ACCOUNT, RateClass.NORMAL)

@@ -136,7 +136,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
     async def process(request: Request, idempotency_key: IdempotencyKey) -> Response:
         """Upload a file and start a job. The job runs the four stages; poll `GET /job/{job_id}` for its status."""
         try:
-            track, _ = await gateway.uploads.receive(request, policy)
+            track, _ = await gateway.uploads.receive_track(request, policy)
         except AppError as error:
             # The contract treats a body of another type as a form without a file.
             raise policy.missing() if error.code is Code.UNSUPPORTED_MEDIA_TYPE else error from None

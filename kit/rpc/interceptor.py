@@ -13,7 +13,6 @@ from typing import Any, NoReturn, TypeAlias, cast
 from urllib.parse import unquote
 
 import grpc
-from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError, Message
 from soundwright.access.v1 import access_pb2
 
@@ -23,6 +22,7 @@ from kit.log import correlation_scope, get_logger
 from kit.metrics import RPC_SERVER_DURATION
 from kit.rpc.access import AUTHORIZATION_METADATA, CallerAuthenticator
 from kit.rpc.budgets import Budgets, RateLimits
+from kit.rpc.descriptors import descriptor_of
 from kit.rpc.errors import status_from_error
 from kit.rpc.options import ADDRESS_METADATA, CORRELATION_METADATA, PRINCIPAL_METADATA
 from kit.rpc.transport import peer_names
@@ -48,7 +48,7 @@ _STREAM_CHECK_SECONDS = 5.0
 log = get_logger()
 
 
-class Edge(grpc.aio.ServerInterceptor):
+class CallInterceptor(grpc.aio.ServerInterceptor):
     """Identifies the caller, limits the time of the call, restores the correlation ID, and measures and encodes errors.
 
     Streams also end when the server stops and, at most six seconds later, when the API token of the caller is revoked.
@@ -265,7 +265,7 @@ def _limits(method: str) -> tuple[int, bool]:
     """Return the time limit of ``method`` in seconds, and whether it streams answers."""
     if method.startswith(_OPEN_SERVICES):
         return _OPEN_STREAM_SECONDS, True
-    found = descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
+    found = descriptor_of(method)
     return found.GetOptions().Extensions[access_pb2.time_limit_seconds] or _TIME_LIMIT_SECONDS, found.server_streaming
 
 

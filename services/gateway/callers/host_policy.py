@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
+from services.gateway.callers.csrf import SAFE_METHODS
 from services.gateway.settings import GatewaySettings
 
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,255})(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,255})(?::[0-9]{1,5})?")
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ANY = "*"
 
 
-class Sites:
+class HostPolicy:
     """Checks ``Host`` and ``Origin``."""
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -70,7 +70,7 @@ class Sites:
         if _ANY in self._origins or origin in self._origins or self.is_own_origin(headers):
             return True
         if not origin:
-            return method in _SAFE_METHODS
+            return method in SAFE_METHODS
         match = _ORIGIN.fullmatch(origin)
         return match is not None and _is_loopback_name(match[1].removesuffix("."))
 

@@ -18,7 +18,7 @@ from kit.errors import AppError
 from kit.log import correlation_scope, get_logger
 from kit.metrics import HTTP_DURATION
 from services.gateway.callers.dialect import Dialect, dialect_for
-from services.gateway.callers.sites import Sites
+from services.gateway.callers.host_policy import HostPolicy
 from services.gateway.wire.decoding import plain_cookies
 from services.gateway.wire.problems import problem_of
 
@@ -38,12 +38,12 @@ _EXPOSED = (
 log = get_logger()
 
 
-class Edge:
+class RequestLog:
     """ASGI middleware around the application. It adds ``dialect`` to the scope, for the path of the request."""
 
-    def __init__(self, app: ASGIApp, dialects: Sequence[Dialect], sites: Sites) -> None:
+    def __init__(self, app: ASGIApp, dialects: Sequence[Dialect], hosts: HostPolicy) -> None:
         self._app = app
-        self._sites = sites
+        self._hosts = hosts
         self._dialects = tuple(dialects)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +97,7 @@ class Edge:
         self, exchange: _Exchange, receive: Receive, send: Send, refuse: Callable[[AppError], Awaitable[None]]
     ) -> None:
         headers = exchange.headers
-        if not self._sites.serves(headers):
+        if not self._hosts.serves(headers):
             await refuse(errors.HOST_NOT_ALLOWED())
         elif (
             exchange.method == "OPTIONS"
@@ -125,7 +125,7 @@ class Edge:
 
     def _shares(self, dialect: Dialect, request: Headers) -> bool:
         """Return whether pages of the request's origin may read the responses. Browsers send no cookies with these requests."""
-        return dialect.cors or self._sites.may_read(request)
+        return dialect.cors or self._hosts.may_read(request)
 
 
 class _Exchange:

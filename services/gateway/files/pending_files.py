@@ -12,25 +12,25 @@ from services.gateway.settings import ConversionLimits
 
 
 @dataclass(eq=False)
-class Conversion:
+class PendingFile:
     """A file that is being made, or not read completely yet."""
 
     caller_id: str
     size_bytes: int
 
 
-class Conversions:
+class PendingFiles:
     """The files of this process that are being made, or not read completely yet."""
 
     def __init__(self, limits: ConversionLimits) -> None:
         self._limits = limits
-        self._current: list[Conversion] = []
+        self._current: list[PendingFile] = []
 
     def __len__(self) -> int:
         return len(self._current)
 
-    def begin(self, caller_id: str, size_bytes: int) -> Conversion:
-        """Count a new file. The caller must pass it to :meth:`end`.
+    def reserve(self, caller_id: str, size_bytes: int) -> PendingFile:
+        """Count a new file. The caller must pass it to :meth:`release`.
 
         Args:
             size_bytes: its expected size; 0 if it is unknown.
@@ -47,28 +47,28 @@ class Conversions:
         current = self._current
         if current and (len(current) >= limits.total_count or _bytes(current) + size_bytes > limits.total_bytes):
             raise _too_many("The server is converting too many files at the moment. Try again in a minute.")
-        conversion = Conversion(caller_id, size_bytes)
-        self._current.append(conversion)
-        return conversion
+        file = PendingFile(caller_id, size_bytes)
+        self._current.append(file)
+        return file
 
-    def end(self, conversion: Conversion) -> None:
+    def release(self, file: PendingFile) -> None:
         """Stop counting a file, which is deleted. Repeated calls have no effect."""
         with contextlib.suppress(ValueError):
-            self._current.remove(conversion)
+            self._current.remove(file)
 
     @contextlib.contextmanager
-    def making(self, caller_id: str, size_bytes: int = 0) -> Iterator[Conversion]:
-        """Count a file while the block runs, and, unless it raises, until :meth:`end`."""
-        conversion = self.begin(caller_id, size_bytes)
+    def holding(self, caller_id: str, size_bytes: int = 0) -> Iterator[PendingFile]:
+        """Count a file while the block runs, and, unless it raises, until :meth:`release`."""
+        file = self.reserve(caller_id, size_bytes)
         try:
-            yield conversion
+            yield file
         except BaseException:
-            self.end(conversion)
+            self.release(file)
             raise
 
 
-def _bytes(conversions: list[Conversion]) -> int:
-    return sum(one.size_bytes for one in conversions)
+def _bytes(files: list[PendingFile]) -> int:
+    return sum(one.size_bytes for one in files)
 
 
 def _too_many(message: str) -> AppError:
