@@ -130,7 +130,8 @@ def test_every_operation_is_told_apart_and_filed(documents: dict[str, Document],
         "soundbox": ["Sound Box"],
         "pipeline": ["Audio Pipeline"],
     }
-    assert titles == [*spoken[listener], "Operations"]
+    # The listener of Sound Box has no health route.
+    assert titles == [*spoken[listener], *(["Operations"] if listener != "soundbox" else [])]
 
 
 def test_every_operation_says_what_it_gives_and_what_it_refuses(document: Document) -> None:
