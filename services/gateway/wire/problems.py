@@ -15,7 +15,7 @@ from kit import errors
 from kit.errors import AppError, Code
 
 _RETRY_SECONDS = 30  # if nobody knows better
-_REASONS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE"}
+_REASONS = {error.code.value.http_status: error.reason for error in (errors.NOT_FOUND, errors.METHOD_NOT_ALLOWED)}
 
 
 @dataclass(frozen=True)
