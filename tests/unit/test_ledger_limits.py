@@ -16,6 +16,7 @@ from kit.security.identity import Principal
 from services.library.jobs import creation
 from services.library.jobs.admission import Limits, queued, reserve
 from services.library.jobs.service import Job
+from services.library.paging import PageRequest
 
 
 async def refused(call: Any) -> tuple[str, int, dict[str, Any]]:
@@ -35,7 +36,9 @@ async def test_unfinished_jobs_are_limited(library: Library) -> None:
     waiting = await library.job(limits=limits)
     refusal = ("TOO_MANY_PENDING", 429, {"pending_count": 2, "max_pending": 2})
     assert await refused(library.job(limits=limits)) == refusal
-    assert (await library.ledger.list_jobs(ANN, [], [], "", 0, 10))[1] == 2, "what is refused leaves nothing behind"
+    assert (await library.ledger.list_jobs(ANN, [], [], "", PageRequest(10))).total_count == 2, (
+        "what is refused leaves nothing behind"
+    )
     await library.job(limits=limits, kind="analysis")  # another kind
     await library.job(BOB, limits=limits)  # somebody else
     await library.job()  # no limit; but it counts

@@ -12,6 +12,7 @@ from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, Le
 from kit.tokenizer import words
 from services.library.documents import from_doc, insert_if_absent, walk
 from services.library.jobs.service import AudioOutput, Job
+from services.library.paging import Page, PageRequest, read_page
 from services.library.search_terms import every_word, text_terms
 from services.library.tracks.service import (
     Analysis,
@@ -79,13 +80,12 @@ class TrackDocs:
         return await self._docs.delete(_TRACKS.name, track_id)
 
     async def list_tracks(
-        self, chosen: TrackFilter, sort: TrackSort, descending: bool, offset: int, limit: int
-    ) -> tuple[list[Track], int]:
-        where = _where(chosen)
-        docs = await self._docs.find(
-            _TRACKS.name, where, sort=_ORDERS[sort], descending=descending, offset=offset, limit=limit
+        self, chosen: TrackFilter, sort: TrackSort, descending: bool, asked: PageRequest
+    ) -> Page[Track]:
+        page = await read_page(
+            self._docs, _TRACKS.name, _where(chosen), asked, sort=_ORDERS[sort], descending=descending
         )
-        return [from_doc(Track, doc) for doc in docs], await self._docs.count(_TRACKS.name, where)
+        return page.map(lambda docs: [from_doc(Track, doc) for doc in docs])
 
     # outputs and analyses
 

@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Answer probes of browsers and apps for well-known files, of which there are none
+         * @description Answer probes of browsers and apps for well-known files, of which there are none.
+         */
+        get: operations["get_well_known"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tracks": {
         parameters: {
             query?: never;
@@ -7105,6 +7125,26 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `SERVICE_UNAVAILABLE` */
+        forge_503_SERVICE_UNAVAILABLE: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `PATH_INVALID` */
+        forge_400_PATH_INVALID: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `INTERNAL` */
         forge_500_INTERNAL_2: {
             headers: {
@@ -7119,7 +7159,7 @@ export interface components {
             };
         };
         /** @description `SERVICE_UNAVAILABLE` */
-        forge_503_SERVICE_UNAVAILABLE: {
+        forge_503_SERVICE_UNAVAILABLE_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -7355,7 +7395,7 @@ export interface components {
             };
         };
         /** @description `PATH_INVALID` */
-        forge_400_PATH_INVALID: {
+        forge_400_PATH_INVALID_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8016,16 +8056,6 @@ export interface components {
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                 "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                 "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `SERVICE_UNAVAILABLE` */
-        forge_503_SERVICE_UNAVAILABLE_2: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
             };
             content: {
@@ -9033,7 +9063,7 @@ export interface components {
         "Set-Cookie": string;
         /**
          * @description The previous and the next page (RFC 8288).
-         * @example </api/tracks?page=2>; rel="next"
+         * @example </api/tracks?page=2&cursor=W2ZhbHNlLCBb>; rel="next"
          */
         Link: string;
         /**
@@ -9144,6 +9174,32 @@ export interface operations {
             };
         };
     };
+    get_well_known: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Any path. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED"];
+            500: components["responses"]["forge_500_INTERNAL"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
     list_tracks: {
         parameters: {
             query?: {
@@ -9151,6 +9207,8 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
+                /** @description From a link in the header `Link`; decides what the page has. */
+                cursor?: string;
                 /** @description The sort order. */
                 sort?: "newest" | "oldest" | "title" | "artist" | "duration";
                 /** @description Overrides the direction of the sort order. */
@@ -9253,7 +9311,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     upload_track: {
@@ -9405,7 +9463,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
         };
     };
@@ -9498,7 +9556,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_track: {
@@ -9568,14 +9626,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_track: {
@@ -9601,14 +9659,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     change_track: {
@@ -9713,7 +9771,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     begin_upload: {
@@ -9782,7 +9840,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_upload: {
@@ -9827,7 +9885,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_UPLOAD_NOT_FOUND"];
@@ -9835,7 +9893,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     abort_upload: {
@@ -9861,7 +9919,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_UPLOAD_NOT_FOUND"];
@@ -9869,7 +9927,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     sign_parts: {
@@ -9944,7 +10002,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     complete_upload: {
@@ -10040,7 +10098,7 @@ export interface operations {
             422: components["responses"]["forge_422_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     separate: {
@@ -10233,14 +10291,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_models: {
@@ -10321,7 +10379,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     plan_separations: {
@@ -10416,7 +10474,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     separate_batch: {
@@ -10628,14 +10686,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     analyze: {
@@ -10866,14 +10924,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_analysis: {
@@ -11003,14 +11061,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     fetch_from_spotify: {
@@ -11213,7 +11271,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_SPOTIFY_ERROR"];
@@ -11600,14 +11658,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_jobs: {
@@ -11617,6 +11675,8 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
+                /** @description From a link in the header `Link`; decides what the page has. */
+                cursor?: string;
                 /** @description One of: queued, processing, downloading, completed, failed, cancelled. */
                 status?: string;
                 /** @description One of: download, processing, analysis, generation, pipeline, export, batch, separation. */
@@ -11697,7 +11757,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_job: {
@@ -11788,14 +11848,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     cancel_job: {
@@ -11821,7 +11881,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
@@ -11829,7 +11889,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     retry: {
@@ -11940,7 +12000,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
@@ -12041,14 +12101,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_track_waveform: {
@@ -12148,7 +12208,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12172,7 +12232,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_segment: {
@@ -12224,7 +12284,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12232,7 +12292,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_waveform: {
@@ -12332,7 +12392,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12355,7 +12415,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_stem_spectrogram: {
@@ -12410,7 +12470,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
@@ -12418,7 +12478,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_stem: {
@@ -12531,7 +12591,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12554,7 +12614,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_stems: {
@@ -12583,7 +12643,7 @@ export interface operations {
                     "application/zip": string;
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
@@ -12592,7 +12652,7 @@ export interface operations {
             422: components["responses"]["forge_422_FILE_NOT_FOUND"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     start_export: {
@@ -12730,14 +12790,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_archive: {
@@ -12847,7 +12907,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12869,7 +12929,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_analysis: {
@@ -12997,7 +13057,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExportedAnalysis"];
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
@@ -13005,7 +13065,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_file: {
@@ -13115,7 +13175,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_FILE_NOT_FOUND"];
@@ -13138,7 +13198,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_mix: {
@@ -13199,7 +13259,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
         };
     };
@@ -13229,7 +13289,7 @@ export interface operations {
             };
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED"];
             500: components["responses"]["forge_500_INTERNAL"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
         };
     };
     get_lalalai_quota: {
@@ -13339,7 +13399,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     cancel_lalalai_tasks: {
@@ -13386,7 +13446,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     put_lalalai_key: {
@@ -13444,7 +13504,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_lalalai_key: {
@@ -13472,7 +13532,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_tokens: {
@@ -13518,7 +13578,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_token: {
@@ -13589,7 +13649,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_own_token: {
@@ -13656,7 +13716,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     revoke_token: {
@@ -13682,14 +13742,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TOKEN_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_sessions: {
@@ -13749,7 +13809,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     end_other_sessions: {
@@ -13777,7 +13837,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     end_session: {
@@ -13803,14 +13863,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_SESSION_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_connections: {
@@ -13854,7 +13914,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_connection: {
@@ -13880,14 +13940,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_storage: {
@@ -13928,7 +13988,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_guest: {
@@ -13994,7 +14054,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_users: {
@@ -14062,7 +14122,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     update_user: {
@@ -14137,7 +14197,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_audit: {
@@ -14208,7 +14268,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_job_overview: {
@@ -14303,7 +14363,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     cancel_user_job: {
@@ -14329,7 +14389,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ROLE_TOO_LOW"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
@@ -14337,7 +14397,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_components: {
@@ -14382,7 +14442,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_queues: {
@@ -14426,7 +14486,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_platform_storage: {
@@ -14467,7 +14527,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_platform_models: {
@@ -14520,7 +14580,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     fetch_model: {
@@ -14648,7 +14708,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_webhook: {
@@ -14727,7 +14787,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_ADDRESS_REFUSED"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     replay_delivery: {
@@ -14780,7 +14840,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_DELIVERY_NOT_FOUND"];
@@ -14788,7 +14848,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_webhook: {
@@ -14836,14 +14896,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_webhook: {
@@ -14869,14 +14929,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     update_webhook: {
@@ -14949,7 +15009,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_ADDRESS_REFUSED"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     rotate_webhook_secret: {
@@ -14999,14 +15059,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     test_webhook: {
@@ -15059,7 +15119,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
@@ -15067,7 +15127,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_deliveries: {
@@ -15134,7 +15194,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
@@ -15142,7 +15202,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     chat: {
@@ -15240,7 +15300,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_conversations: {
@@ -15250,6 +15310,8 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
+                /** @description From a link in the header `Link`; decides what the page has. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -15300,7 +15362,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_conversation: {
@@ -15364,14 +15426,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_CONVERSATION_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_conversation: {
@@ -15397,14 +15459,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_CONVERSATION_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     check_language_models: {
@@ -15453,7 +15515,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_clip_job: {
@@ -15507,14 +15569,14 @@ export interface operations {
                     "application/json": components["schemas"]["ClipJob"];
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     generate: {

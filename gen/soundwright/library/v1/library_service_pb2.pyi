@@ -1367,6 +1367,7 @@ class ListTracksRequest(message.Message):
     KEY_FIELD_NUMBER: builtins.int
     MIN_BPM_FIELD_NUMBER: builtins.int
     MAX_BPM_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
     page: builtins.int
     """from 1"""
     page_size: builtins.int
@@ -1389,6 +1390,8 @@ class ListTracksRequest(message.Message):
     min_bpm: builtins.float
     max_bpm: builtins.float
     """inclusive"""
+    page_token: builtins.str
+    """of an adjacent page; replaces page"""
     def __init__(
         self,
         *,
@@ -1405,10 +1408,11 @@ class ListTracksRequest(message.Message):
         key: builtins.str = ...,
         min_bpm: builtins.float | None = ...,
         max_bpm: builtins.float | None = ...,
+        page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "descending", b"descending", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "album", b"album", "artist", b"artist", "descending", b"descending", "key", b"key", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "page", b"page", "page_size", b"page_size", "search", b"search", "sort", b"sort", "source", b"source", "status", b"status", "tag", b"tag"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "album", b"album", "artist", b"artist", "descending", b"descending", "key", b"key", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "page", b"page", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "sort", b"sort", "source", b"source", "status", b"status", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__descending: _TypeAlias = typing.Literal["descending"]  # noqa: Y015
     _WhichOneofArgType__descending: _TypeAlias = typing.Literal["_descending", b"_descending"]  # noqa: Y015
@@ -1429,7 +1433,13 @@ class ListTracksResponse(message.Message):
 
     TRACKS_FIELD_NUMBER: builtins.int
     TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    PREVIOUS_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     total_count: builtins.int
+    previous_page_token: builtins.str
+    """empty: the list begins here"""
+    next_page_token: builtins.str
+    """empty: the list ends here"""
     @builtins.property
     def tracks(self) -> containers.RepeatedCompositeFieldContainer[track_pb2.Track]: ...
     def __init__(
@@ -1437,10 +1447,12 @@ class ListTracksResponse(message.Message):
         *,
         tracks: abc.Iterable[track_pb2.Track] | None = ...,
         total_count: builtins.int = ...,
+        previous_page_token: builtins.str = ...,
+        next_page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["total_count", b"total_count", "tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "previous_page_token", b"previous_page_token", "total_count", b"total_count", "tracks", b"tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2025,11 +2037,14 @@ class ListJobsRequest(message.Message):
     TRACK_ID_FIELD_NUMBER: builtins.int
     OLDEST_FIRST_FIELD_NUMBER: builtins.int
     WITH_VIEWS_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
     page: builtins.int
     page_size: builtins.int
     track_id: builtins.str
     oldest_first: builtins.bool
     with_views: builtins.bool
+    page_token: builtins.str
+    """of an adjacent page; replaces page"""
     @builtins.property
     def kinds(self) -> containers.RepeatedScalarFieldContainer[job_pb2.JobKind.ValueType]:
         """empty: all"""
@@ -2048,10 +2063,11 @@ class ListJobsRequest(message.Message):
         track_id: builtins.str = ...,
         oldest_first: builtins.bool = ...,
         with_views: builtins.bool = ...,
+        page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["kinds", b"kinds", "oldest_first", b"oldest_first", "page", b"page", "page_size", b"page_size", "states", b"states", "track_id", b"track_id", "with_views", b"with_views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["kinds", b"kinds", "oldest_first", b"oldest_first", "page", b"page", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "track_id", b"track_id", "with_views", b"with_views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2083,7 +2099,13 @@ class ListJobsResponse(message.Message):
     JOBS_FIELD_NUMBER: builtins.int
     TOTAL_COUNT_FIELD_NUMBER: builtins.int
     VIEWS_FIELD_NUMBER: builtins.int
+    PREVIOUS_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     total_count: builtins.int
+    previous_page_token: builtins.str
+    """empty: the list begins here"""
+    next_page_token: builtins.str
+    """empty: the list ends here"""
     @builtins.property
     def jobs(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Job]:
         """newest first, unless oldest_first"""
@@ -2098,10 +2120,12 @@ class ListJobsResponse(message.Message):
         jobs: abc.Iterable[job_pb2.Job] | None = ...,
         total_count: builtins.int = ...,
         views: abc.Mapping[builtins.str, JobView] | None = ...,
+        previous_page_token: builtins.str = ...,
+        next_page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["jobs", b"jobs", "total_count", b"total_count", "views", b"views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["jobs", b"jobs", "next_page_token", b"next_page_token", "previous_page_token", b"previous_page_token", "total_count", b"total_count", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
