@@ -219,7 +219,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
             conversation_pb.ListConversationsRequest(page=page, page_size=page_size, page_token=cursor)
         )
         listed = [_conversation_to_wire(conversation) for conversation in answer.conversations]
-        return listing(listed, page, page_size, answer.total_count, page_links(request.url, page, answer))
+        return listing(listed, page, page_size, answer.total_count, page_links(request.url, page, page_size, answer))
 
     @router.get("/agents/conversations/{conversation_id}", tags=_TAGS)
     @access(Access.ACCOUNT, RateClass.NORMAL)

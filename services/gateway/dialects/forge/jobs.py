@@ -80,7 +80,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
         )
         answer = await clients.jobs.ListJobs(asked)
         jobs = [job_to_wire(job, answer.views[job.id]) for job in answer.jobs]
-        return listing(jobs, page, page_size, answer.total_count, page_links(request.url, page, answer))
+        return listing(jobs, page, page_size, answer.total_count, page_links(request.url, page, page_size, answer))
 
     @router.get("/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)

@@ -38,7 +38,7 @@ def listing(values: Any, page: int, page_size: int, total_count: int, links: str
     return JSONResponse({"data": values, "meta": meta}, headers={"Link": links} if links else None)
 
 
-def page_links(url: URL, page: int, answer: Any) -> str:
+def page_links(url: URL, page: int, page_size: int, answer: Any) -> str:
     """Return the links to the adjacent pages (RFC 8288). They begin where this page ends, even if the list changes.
 
     Args:
@@ -48,8 +48,9 @@ def page_links(url: URL, page: int, answer: Any) -> str:
     found = {
         name: url.include_query_params(page=max(1, n), cursor=token) for name, (n, token) in tokens.items() if token
     }
-    if not found and page > 1:  # beyond the end
-        found = {"prev": url.remove_query_params("cursor").include_query_params(page=page - 1)}
+    if not found and page > 1 and answer.total_count:  # beyond the end
+        last = min(page - 1, math.ceil(answer.total_count / page_size))
+        found = {"prev": url.remove_query_params("cursor").include_query_params(page=last)}
     return ", ".join(f'<{link.path}?{link.query}>; rel="{name}"' for name, link in found.items())
 
 

@@ -217,7 +217,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         )
         answer = await clients.tracks.ListTracks(asked)
         tracks = [track_to_wire(track) for track in answer.tracks]
-        return listing(tracks, page, page_size, answer.total_count, page_links(request.url, page, answer))
+        return listing(tracks, page, page_size, answer.total_count, page_links(request.url, page, page_size, answer))
 
     @router.get("/{track_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
