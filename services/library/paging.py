@@ -18,6 +18,7 @@ from kit.ports import Doc, Docs
 
 T = TypeVar("T")
 S = TypeVar("S")
+_TOKEN_LIMIT = 8192
 _Value = Annotated[float, Field(allow_inf_nan=False)] | str | None
 _TOKEN: TypeAdapter[tuple[bool, list[_Value]]] = TypeAdapter(tuple[bool, list[_Value]])
 
@@ -94,6 +95,8 @@ def _token(backwards: bool, doc: Doc, sort: tuple[str, ...]) -> str:
 
 def _place(token: str, length: int) -> tuple[bool, tuple[Any, ...]]:
     try:
+        if len(token) > _TOKEN_LIMIT:
+            raise ValueError
         backwards, values = _TOKEN.validate_json(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         if len(values) != length or not isinstance(values[-1], str):
             raise ValueError

@@ -180,7 +180,7 @@ async def test_limits_count_the_jobs_of_a_batch(library: Library) -> None:
     await batch(library, limits=limits)
     error = await refusal(library.ledger.create_batch(ANN, wish("t1", "t2", limits=limits)), "TOO_MANY_PENDING")
     assert error.meta == {"pending_count": 3, "max_pending": 4}
-    assert "This batch has 2 more." in error.message
+    assert "This request has 2 more." in error.message
     assert await stored(library) == 4, "a batch that does not fit as a whole leaves nothing behind"
     await batch(library, "t1", limits=limits)
     for track_id in ("b1", "b2", "b3"):

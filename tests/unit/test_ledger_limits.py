@@ -48,6 +48,23 @@ async def test_unfinished_jobs_are_limited(library: Library) -> None:
     await library.job(limits=limits)
 
 
+async def test_the_jobs_of_a_request_are_admitted_together(library: Library) -> None:
+    limits, further = Limits(pending=3), [str(uuid.uuid4()) for _ in range(2)]
+    other = await library.job(limits=limits)
+    refusal = ("TOO_MANY_PENDING", 429, {"pending_count": 1, "max_pending": 3})
+    assert await refused(library.job(limits=limits, further_job_ids=further)) == refusal
+    await library.ledger.cancel(ANN, other.id)
+    await library.job(limits=limits, further_job_ids=further)
+    full = ("TOO_MANY_PENDING", 429, {"pending_count": 3, "max_pending": 3})
+    late = asyncio.create_task(
+        refused(library.job(limits=limits))
+    )  # it waits, because the places of the others are kept
+    made = [await library.job(job_id=job_id) for job_id in further]
+    assert await late == full
+    await library.ledger.cancel(ANN, made[0].id)
+    await library.job(limits=limits)
+
+
 async def test_an_hour_has_room_again_when_the_oldest_is_an_hour_old(library: Library) -> None:
     limits = Limits(hourly=3)
     for _ in range(3):

@@ -15,7 +15,7 @@ from kit.rpc import Context
 from kit.security.identity import require_principal
 from services.library.jobs.admission import Limits, NewJob
 from services.library.jobs.attempts import JobAttempts
-from services.library.jobs.batches import NewBatch
+from services.library.jobs.batches import BATCH_SIZE_LIMIT, NewBatch
 from services.library.jobs.creation import JobCreation
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.queue import JobQueue
@@ -180,6 +180,7 @@ def _new_job(request: pb.CreateJobRequest) -> NewJob:
         work_seconds=request.work_seconds,
         starvation_seconds=request.starvation_seconds,
         new_track=from_wire(request.new_track, NewTrack) if request.HasField("new_track") else None,
+        further_job_ids=tuple(request.further_job_ids[:BATCH_SIZE_LIMIT]),
         limits=Limits(request.pending_limit, request.hourly_limit, request.queue_limit),
     )
 

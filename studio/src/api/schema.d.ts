@@ -1640,6 +1640,7 @@ export interface paths {
          * Generate a clip or several variations
          * @description Generate a clip or several variations. Returns the IDs of the jobs; poll `GET /job/{job_id}` for their status. Requests
          *     with the same `Idempotency-Key` return the jobs of the first one.
+         *     The limits count each variation: all of them are accepted, or none.
          */
         post: operations["generate"];
         delete?: never;

@@ -1704,6 +1704,7 @@ class CreateJobRequest(message.Message):
     PUBLIC_SPEC_FIELD_NUMBER: builtins.int
     STARVATION_SECONDS_FIELD_NUMBER: builtins.int
     NEW_TRACK_FIELD_NUMBER: builtins.int
+    FURTHER_JOB_IDS_FIELD_NUMBER: builtins.int
     kind: job_pb2.JobKind.ValueType
     track_id: builtins.str
     attempt_limit: builtins.int
@@ -1740,6 +1741,10 @@ class CreateJobRequest(message.Message):
     def new_track(self) -> track_pb2.NewTrack:
         """creates_track: stored without audio under track_id, unless there is such a track"""
 
+    @builtins.property
+    def further_job_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """of jobs like this one that the caller creates next, without limits: the limits count them now; at most 100"""
+
     def __init__(
         self,
         *,
@@ -1763,10 +1768,11 @@ class CreateJobRequest(message.Message):
         public_spec: builtins.bool = ...,
         starvation_seconds: builtins.float = ...,
         new_track: track_pb2.NewTrack | None = ...,
+        further_job_ids: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["new_track", b"new_track", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt_limit", b"attempt_limit", "creates_track", b"creates_track", "fingerprint", b"fingerprint", "hourly_limit", b"hourly_limit", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "kind", b"kind", "new_track", b"new_track", "output_folder", b"output_folder", "pending_limit", b"pending_limit", "priority", b"priority", "public_spec", b"public_spec", "queue", b"queue", "queue_limit", b"queue_limit", "spec", b"spec", "stages", b"stages", "starvation_seconds", b"starvation_seconds", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt_limit", b"attempt_limit", "creates_track", b"creates_track", "fingerprint", b"fingerprint", "further_job_ids", b"further_job_ids", "hourly_limit", b"hourly_limit", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "kind", b"kind", "new_track", b"new_track", "output_folder", b"output_folder", "pending_limit", b"pending_limit", "priority", b"priority", "public_spec", b"public_spec", "queue", b"queue", "queue_limit", b"queue_limit", "spec", b"spec", "stages", b"stages", "starvation_seconds", b"starvation_seconds", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
