@@ -256,6 +256,18 @@ async def test_pages(library: Library) -> None:
     ]  # fmt: skip
 
 
+async def test_a_track_is_found_by_a_text_that_contains_its_title(library: Library) -> None:
+    for track_id, title in {"t1": "Blue Noël", "t2": "Blue", "t3": "Noël again", "t4": "!!!", "t5": "伝言"}.items():
+        await stored(library, track_id, title=title)
+    for number in range(50):
+        await stored(library, f"other{number}", title=f"Other {number}")
+    for text, found in (
+        ("Please separate blue noel, now", ["t2", "t1"]), ("the noel", []), ("play !!!", ["t4"]), ("私の伝言です", ["t5"]),
+        ("blue " * 2_000, ["t2"]), ("?", []),
+    ):  # fmt: skip
+        assert await listed(library, titles_in=text) == found
+
+
 @pytest.mark.parametrize("sort", TrackSort)
 @pytest.mark.parametrize("descending", [True, False])
 async def test_adjacent_pages_neither_repeat_nor_miss_a_track_while_others_come_and_go(

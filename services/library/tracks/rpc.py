@@ -46,6 +46,7 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
             source=request.source,
             key=request.key,
             min_bpm=request.min_bpm if request.HasField("min_bpm") else None,
+            titles_in=request.titles_in,
             max_bpm=request.max_bpm if request.HasField("max_bpm") else None,
         )
         descending = request.descending if request.HasField("descending") else sort.descending

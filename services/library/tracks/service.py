@@ -150,6 +150,7 @@ class TrackFilter:
         search: prefixes of words in title, artist, album and tags, ignoring case and diacritics. A track must have all
             of them. A text without letters and digits matches nothing.
         artist, album, tag: the complete name, ignoring case and diacritics.
+        titles_in: a text in which the complete title occurs, likewise.
     """
 
     owner_id: str
@@ -163,6 +164,7 @@ class TrackFilter:
     key: str = ""
     min_bpm: float | None = None
     max_bpm: float | None = None
+    titles_in: str = ""
 
 
 @dataclass(frozen=True)

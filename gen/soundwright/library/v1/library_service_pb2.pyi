@@ -1368,6 +1368,7 @@ class ListTracksRequest(message.Message):
     MIN_BPM_FIELD_NUMBER: builtins.int
     MAX_BPM_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    TITLES_IN_FIELD_NUMBER: builtins.int
     page: builtins.int
     """from 1"""
     page_size: builtins.int
@@ -1392,6 +1393,8 @@ class ListTracksRequest(message.Message):
     """inclusive"""
     page_token: builtins.str
     """of an adjacent page; replaces page"""
+    titles_in: builtins.str
+    """tracks whose title occurs in this text as whole words; empty: any"""
     def __init__(
         self,
         *,
@@ -1409,10 +1412,11 @@ class ListTracksRequest(message.Message):
         min_bpm: builtins.float | None = ...,
         max_bpm: builtins.float | None = ...,
         page_token: builtins.str = ...,
+        titles_in: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "descending", b"descending", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "album", b"album", "artist", b"artist", "descending", b"descending", "key", b"key", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "page", b"page", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "sort", b"sort", "source", b"source", "status", b"status", "tag", b"tag"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "album", b"album", "artist", b"artist", "descending", b"descending", "key", b"key", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "page", b"page", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "sort", b"sort", "source", b"source", "status", b"status", "tag", b"tag", "titles_in", b"titles_in"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__descending: _TypeAlias = typing.Literal["descending"]  # noqa: Y015
     _WhichOneofArgType__descending: _TypeAlias = typing.Literal["_descending", b"_descending"]  # noqa: Y015
