@@ -12674,14 +12674,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_live_segment: {
@@ -12740,7 +12740,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12748,7 +12748,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_live_waveform: {
@@ -12800,14 +12800,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_stem: {
