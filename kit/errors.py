@@ -275,7 +275,7 @@ AUDIO_UNREADABLE = ErrorType(
     "{what} The supported formats are {formats}.",
     example={
         "what": "This is not a supported audio file.",
-        "formats": "WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska",
+        "formats": "WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, AU, CAF and WebM/Matroska",
     },
 )
 RECORDING_UNREADABLE = ErrorType(

@@ -18,6 +18,7 @@ from services.gateway.dialects.forge.serializers import (
     job_to_wire,
     json_text,
     listing,
+    page_links,
     splice,
     stem_to_wire,
 )
@@ -26,7 +27,7 @@ from services.gateway.job_kinds import JOB_KINDS, job_kind
 from services.gateway.job_retries import retried_count, retry_job
 from services.gateway.openapi.responses import ResponseDoc, documented
 from services.gateway.records import own_job
-from services.gateway.wire.parameters import JobId, PageNumber, PageSize, require_uuid
+from services.gateway.wire.parameters import Cursor, JobId, PageNumber, PageSize, require_uuid
 
 # Callers may filter by the public name of a kind and by its internal name.
 _KINDS = {kind.public_type: kind for kind in JOB_KINDS.values()} | {kind.word: kind for kind in JOB_KINDS.values()}
@@ -52,6 +53,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
         request: Request,
         page: PageNumber = 1,
         page_size: PageSize = 20,
+        cursor: Cursor = "",
         status: Annotated[str, Query(description=f"One of: {', '.join(_STATES)}.", examples=["processing"])] = "",
         type: Annotated[str, Query(description=f"One of: {', '.join(_KINDS)}.", examples=["analysis"])] = "",
         track_id: Annotated[str, Query(description="Only jobs of this track.")] = "",
@@ -64,10 +66,11 @@ def job_routes(gateway: Gateway) -> APIRouter:
         if status in _RUNNING:
             kinds = [kind for kind in kinds or JOB_KINDS.values() if kind.running_status == status]
             if not kinds:
-                return listing([], page, page_size, 0, request.url)
+                return listing([], page, page_size, 0)
         asked = pb.ListJobsRequest(
             page=page,
             page_size=page_size,
+            page_token=cursor,
             kinds=[kind.kind for kind in kinds],
             states=_STATES.get(status, []),
             track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND) if track_id else "",
@@ -76,7 +79,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
         )
         answer = await clients.jobs.ListJobs(asked)
         jobs = [job_to_wire(job, answer.views[job.id]) for job in answer.jobs]
-        return listing(jobs, page, page_size, answer.total_count, request.url)
+        return listing(jobs, page, page_size, answer.total_count, page_links(request.url, page, page_size, answer))
 
     @router.get("/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)

@@ -15,12 +15,13 @@ from kit import errors
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, listing, track_to_wire
+from services.gateway.dialects.forge.serializers import data, listing, page_links, track_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page, Track
 from services.gateway.files.uploads import UploadPolicy
 from services.gateway.openapi.responses import BINARY, documented
 from services.gateway.records import denied_is_unknown, own_track
 from services.gateway.wire.parameters import (
+    Cursor,
     IdempotencyKey,
     PageNumber,
     PageSize,
@@ -170,6 +171,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         request: Request,
         page: PageNumber = 1,
         page_size: PageSize = 20,
+        cursor: Cursor = "",
         sort: Annotated[
             Literal["newest", "oldest", "title", "artist", "duration"], Query(description="The sort order.")
         ] = "newest",
@@ -202,6 +204,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         asked = pb.ListTracksRequest(
             page=page,
             page_size=page_size,
+            page_token=cursor,
             sort=by,
             descending=order == "desc" if order else descending,
             search=f"{q} {search}",
@@ -216,7 +219,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         )
         answer = await clients.tracks.ListTracks(asked)
         tracks = [track_to_wire(track) for track in answer.tracks]
-        return listing(tracks, page, page_size, answer.total_count, request.url)
+        return listing(tracks, page, page_size, answer.total_count, page_links(request.url, page, page_size, answer))
 
     @router.get("/{track_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
