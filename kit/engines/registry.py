@@ -191,7 +191,7 @@ class EngineRegistry(Generic[E]):
 
     def short_reason(self, model: str, error: AppError) -> str:
         """Return in one sentence why a model cannot be loaded."""
-        if self.needs_consent(model):
+        if error.reason == "MODEL_UNAVAILABLE" and self.needs_consent(model):
             return f"{model} is not enabled on this server."
         return f"{model} {_SHORT_REASONS.get(error.reason, 'is not available on this server.')}"
 
