@@ -223,6 +223,7 @@ class EngineRegistry(Generic[E]):
         if not declaration.needs_weights:
             yield engine
             return
+        self.require_allowed(model)  # also if it is in memory: somebody may have withdrawn the consent
         loaded = self._begin_use(model, engine, keep)
         try:
             yield engine
@@ -304,7 +305,6 @@ class EngineRegistry(Generic[E]):
             return loaded
 
     def _load(self, model: str, engine: E) -> None:
-        self.require_allowed(model)
         self._failures.check(model)
         if engine.is_present(model):
             with self._lock:
