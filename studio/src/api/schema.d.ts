@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Answer probes of browsers and apps for well-known files, of which there are none
+         * @description Answer probes of browsers and apps for well-known files, of which there are none.
+         */
+        get: operations["get_well_known"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tracks": {
         parameters: {
             query?: never;
@@ -1684,6 +1704,7 @@ export interface paths {
          * Generate a clip or several variations
          * @description Generate a clip or several variations. Returns the IDs of the jobs; poll `GET /job/{job_id}` for their status. Requests
          *     with the same `Idempotency-Key` return the jobs of the first one.
+         *     The limits count each variation: all of them are accepted, or none.
          */
         post: operations["generate"];
         delete?: never;
@@ -7220,6 +7241,26 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `SERVICE_UNAVAILABLE` */
+        forge_503_SERVICE_UNAVAILABLE: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `PATH_INVALID` */
+        forge_400_PATH_INVALID: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `INTERNAL` */
         forge_500_INTERNAL_2: {
             headers: {
@@ -7234,7 +7275,7 @@ export interface components {
             };
         };
         /** @description `SERVICE_UNAVAILABLE` */
-        forge_503_SERVICE_UNAVAILABLE: {
+        forge_503_SERVICE_UNAVAILABLE_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -7470,7 +7511,7 @@ export interface components {
             };
         };
         /** @description `PATH_INVALID` */
-        forge_400_PATH_INVALID: {
+        forge_400_PATH_INVALID_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8157,16 +8198,6 @@ export interface components {
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                 "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                 "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `SERVICE_UNAVAILABLE` */
-        forge_503_SERVICE_UNAVAILABLE_2: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
             };
             content: {
@@ -9174,7 +9205,7 @@ export interface components {
         "Set-Cookie": string;
         /**
          * @description The previous and the next page (RFC 8288).
-         * @example </api/tracks?page=2>; rel="next"
+         * @example </api/tracks?page=2&cursor=W2ZhbHNlLCBb>; rel="next"
          */
         Link: string;
         /**
@@ -9285,6 +9316,32 @@ export interface operations {
             };
         };
     };
+    get_well_known: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Any path. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED"];
+            500: components["responses"]["forge_500_INTERNAL"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
     list_tracks: {
         parameters: {
             query?: {
@@ -9292,6 +9349,8 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
+                /** @description From a link in the header `Link`; decides what the page has. */
+                cursor?: string;
                 /** @description The sort order. */
                 sort?: "newest" | "oldest" | "title" | "artist" | "duration";
                 /** @description Overrides the direction of the sort order. */
@@ -9394,7 +9453,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     upload_track: {
@@ -9546,7 +9605,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
         };
     };
@@ -9639,7 +9698,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_track: {
@@ -9709,14 +9768,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_track: {
@@ -9742,14 +9801,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     change_track: {
@@ -9854,7 +9913,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     begin_upload: {
@@ -9923,7 +9982,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_upload: {
@@ -9968,7 +10027,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_UPLOAD_NOT_FOUND"];
@@ -9976,7 +10035,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     abort_upload: {
@@ -10002,7 +10061,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_UPLOAD_NOT_FOUND"];
@@ -10010,7 +10069,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     sign_parts: {
@@ -10085,7 +10144,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     complete_upload: {
@@ -10181,7 +10240,7 @@ export interface operations {
             422: components["responses"]["forge_422_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     separate: {
@@ -10374,14 +10433,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_models: {
@@ -10462,7 +10521,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     plan_separations: {
@@ -10557,7 +10616,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     separate_batch: {
@@ -10769,14 +10828,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     analyze: {
@@ -11007,14 +11066,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_analysis: {
@@ -11144,14 +11203,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     fetch_from_spotify: {
@@ -11354,7 +11413,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_SPOTIFY_ERROR"];
@@ -11741,14 +11800,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_jobs: {
@@ -11758,6 +11817,8 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
+                /** @description From a link in the header `Link`; decides what the page has. */
+                cursor?: string;
                 /** @description One of: queued, processing, downloading, completed, failed, cancelled. */
                 status?: string;
                 /** @description One of: download, processing, analysis, generation, pipeline, export, batch, separation. */
@@ -11838,7 +11899,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_job: {
@@ -11929,14 +11990,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     cancel_job: {
@@ -11962,7 +12023,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
@@ -11970,7 +12031,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     retry: {
@@ -12081,7 +12142,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
@@ -12182,14 +12243,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_track_waveform: {
@@ -12289,7 +12350,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12313,7 +12374,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_segment: {
@@ -12365,7 +12426,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12373,7 +12434,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_waveform: {
@@ -12473,7 +12534,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12496,7 +12557,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_stem_spectrogram: {
@@ -12551,7 +12612,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
@@ -12559,7 +12620,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_live_stems: {
@@ -12613,14 +12674,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_live_segment: {
@@ -12679,7 +12740,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12687,7 +12748,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_live_waveform: {
@@ -12739,14 +12800,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_stem: {
@@ -12859,7 +12920,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12882,7 +12943,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_stems: {
@@ -12911,7 +12972,7 @@ export interface operations {
                     "application/zip": string;
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
@@ -12920,7 +12981,7 @@ export interface operations {
             422: components["responses"]["forge_422_FILE_NOT_FOUND"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     start_export: {
@@ -13058,14 +13119,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_archive: {
@@ -13175,7 +13236,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND"];
@@ -13197,7 +13258,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_analysis: {
@@ -13325,7 +13386,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExportedAnalysis"];
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
@@ -13333,7 +13394,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_file: {
@@ -13443,7 +13504,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_FILE_NOT_FOUND"];
@@ -13466,7 +13527,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_mix: {
@@ -13527,7 +13588,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
         };
     };
@@ -13557,7 +13618,7 @@ export interface operations {
             };
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED"];
             500: components["responses"]["forge_500_INTERNAL"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
         };
     };
     get_lalalai_quota: {
@@ -13667,7 +13728,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     cancel_lalalai_tasks: {
@@ -13714,7 +13775,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     put_lalalai_key: {
@@ -13772,7 +13833,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_lalalai_key: {
@@ -13800,7 +13861,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_tokens: {
@@ -13846,7 +13907,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_token: {
@@ -13917,7 +13978,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_own_token: {
@@ -13984,7 +14045,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     revoke_token: {
@@ -14010,14 +14071,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TOKEN_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_sessions: {
@@ -14077,7 +14138,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     end_other_sessions: {
@@ -14105,7 +14166,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     end_session: {
@@ -14131,14 +14192,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_SESSION_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_connections: {
@@ -14182,7 +14243,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_connection: {
@@ -14208,14 +14269,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_storage: {
@@ -14256,7 +14317,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_guest: {
@@ -14322,7 +14383,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_users: {
@@ -14390,7 +14451,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     update_user: {
@@ -14465,7 +14526,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_audit: {
@@ -14536,7 +14597,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_job_overview: {
@@ -14631,7 +14692,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     cancel_user_job: {
@@ -14657,7 +14718,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ROLE_TOO_LOW"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
@@ -14665,7 +14726,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_components: {
@@ -14710,7 +14771,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_queues: {
@@ -14754,7 +14815,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_platform_storage: {
@@ -14795,7 +14856,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_platform_models: {
@@ -14848,7 +14909,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     fetch_model: {
@@ -14976,7 +15037,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_webhook: {
@@ -15055,7 +15116,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_ADDRESS_REFUSED"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     replay_delivery: {
@@ -15108,7 +15169,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_DELIVERY_NOT_FOUND"];
@@ -15116,7 +15177,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_webhook: {
@@ -15164,14 +15225,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_webhook: {
@@ -15197,14 +15258,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     update_webhook: {
@@ -15277,7 +15338,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_ADDRESS_REFUSED"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     rotate_webhook_secret: {
@@ -15327,14 +15388,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     test_webhook: {
@@ -15387,7 +15448,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
@@ -15395,7 +15456,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_deliveries: {
@@ -15462,7 +15523,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
@@ -15470,7 +15531,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     chat: {
@@ -15568,7 +15629,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_conversations: {
@@ -15578,6 +15639,8 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
+                /** @description From a link in the header `Link`; decides what the page has. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -15628,7 +15691,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_conversation: {
@@ -15692,14 +15755,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_CONVERSATION_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_conversation: {
@@ -15725,14 +15788,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_CONVERSATION_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     check_language_models: {
@@ -15781,7 +15844,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_clip_job: {
@@ -15835,14 +15898,14 @@ export interface operations {
                     "application/json": components["schemas"]["ClipJob"];
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     generate: {
