@@ -33,8 +33,8 @@ run: local $(STUDIO)  ## Run all components until Ctrl-C (ports 4000, 5309 and 8
 	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m services all
 
 .PHONY: models
-models: local  ## List all models and download their weights, or those of one (MODEL=htdemucs; ACCEPT=1 accepts its licence)
-	@$(BIN)/python -m services.models $(if $(ACCEPT),--accept) $(MODEL)
+models: local  ## List all models and download their weights, or those of one (MODEL=htdemucs; ACCEPT=1 accepts its licence, WITHDRAW=1 ends that)
+	@$(BIN)/python -m services.models $(if $(ACCEPT),--accept) $(if $(WITHDRAW),--withdraw) $(MODEL)
 
 ##@ Develop
 

@@ -1,8 +1,8 @@
-"""``python -m services.models [--accept] [MODEL ...]`` (``make models``): list the models and download missing weights.
+"""``python -m services.models [--accept | --withdraw] [MODEL ...]`` (``make models``): list models and download missing weights.
 
 Weights go to the cache of the model hub (``HF_HOME``), from which the services load them without the network. If the authors
 of a model state no licence of its weights, the command asks before it downloads them, and records the answer in the library,
-from which running services read it.
+from which running services read it. ``--withdraw`` deletes that answer.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ from services.separation.registry import build_registry as build_separation
 from services.separation.settings import SeparationSettings
 
 _ACCEPT = "--accept"
+_WITHDRAW = "--withdraw"
 T = TypeVar("T")
 
 
@@ -60,7 +62,10 @@ def size_text(declaration: ModelDeclaration) -> str:
 
 def main(arguments: list[str]) -> int:
     """List the models that ``arguments`` name, or all, and download what is missing. Returns the exit status."""
-    is_accepted, names = _ACCEPT in arguments, [each for each in arguments if each != _ACCEPT]
+    options, names = (
+        set(arguments) & {_ACCEPT, _WITHDRAW},
+        [each for each in arguments if each not in (_ACCEPT, _WITHDRAW)],
+    )
     try:
         registries = build_registries().values()
     except SettingsError as error:
@@ -70,6 +75,8 @@ def main(arguments: list[str]) -> int:
     if unknown := [name for name in names if name not in registry_of]:
         sys.stderr.write(f"There is no model {unknown[0]!r}. Use one of: {', '.join(registry_of)}.\n")
         return 1
+    if _WITHDRAW in options:
+        return _withdraw({name: registry_of[name] for name in names})
     chosen = {name: registry_of[name] for name in names or registry_of}
     present = {name for name, registry in chosen.items() if registry.engine(name).is_present(name)}
     _list((registry.declaration(name) for name, registry in chosen.items()), present)
@@ -77,7 +84,7 @@ def main(arguments: list[str]) -> int:
         _read_consents(chosen)
     for name in names:  # without names, nobody has asked for weights without a licence
         if chosen[name].needs_consent(name):
-            _ask(name, chosen[name], is_accepted)
+            _ask(name, chosen[name], _ACCEPT in options)
     refused = {name: problem for name, registry in chosen.items() if (problem := _refusal(name, registry))}
     for name, problem in refused.items():
         sys.stderr.write(f"{name}: {problem}\n")
@@ -123,12 +130,16 @@ def _origin(declared: ModelDeclaration) -> str:
 
 def _read_consents(chosen: dict[str, EngineRegistry[Any]]) -> None:
     """Allow what somebody has allowed on this server before."""
+    if _has_record():
+        allowed = frozenset(_with_consents(lambda consents: consents.models()))
+        for registry in chosen.values():
+            registry.allowed = allowed
+
+
+def _has_record() -> bool:
+    """Return whether this server has a document store, or may have one that is elsewhere."""
     location = urlsplit(load(LibrarySettings).docs_location())
-    if location.scheme == "sqlite" and not Path(location.path).exists():
-        return
-    allowed = frozenset(_with_consents(lambda consents: consents.models()))
-    for registry in chosen.values():
-        registry.allowed = allowed
+    return location.scheme != "sqlite" or Path(location.path).exists()
 
 
 def _ask(name: str, registry: EngineRegistry[Any], is_accepted: bool) -> None:
@@ -150,6 +161,24 @@ def _ask(name: str, registry: EngineRegistry[Any], is_accepted: bool) -> None:
     if is_accepted:
         _with_consents(lambda consents: consents.allow(operator(), name, terms(declared)))
         registry.allowed |= {name}
+
+
+def _withdraw(chosen: dict[str, EngineRegistry[Any]]) -> int:
+    """End the consent to models. Returns the exit status."""
+    if not chosen:
+        sys.stderr.write("Name the model whose consent you withdraw: make models MODEL=htdemucs WITHDRAW=1\n")
+        return 1
+    for name, registry in chosen.items():
+        withdraw = partial(Consents.withdraw, actor=operator(), model=name)
+        if not (_has_record() and _with_consents(withdraw)):
+            sys.stdout.write(f"{name}: nobody has allowed it here\n")
+        else:
+            sys.stdout.write(
+                f"{name}: withdrawn; new jobs do not use it. Its files stay in the cache of the model hub.\n"
+            )
+        if not registry.needs_consent(name) and not registry.declaration(name).is_licensed:
+            sys.stdout.write(f"{name}: SOUNDWRIGHT_UNLICENSED_MODELS or its own files still allow it\n")
+    return 0
 
 
 def _with_consents(work: Callable[[Consents], Awaitable[T]]) -> T:

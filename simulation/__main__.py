@@ -43,7 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--start", type=float, default=10.0, help="seconds until a worker is ready (default: %(default)g)"
     )
     parser.add_argument("--load", type=float, default=5.0, help="seconds to load the model (default: %(default)g)")
-    parser.add_argument("--slots", type=int, default=1, help="parallel jobs in a worker (default: %(default)s)")
+    parser.add_argument(
+        "--slots",
+        type=int,
+        default=1,
+        help="parallel jobs in a worker; their --times are those of so many at once (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     options = parser.parse_args(arguments)
     name = _WORKERS[options.queue]

@@ -286,11 +286,13 @@ def reencode(
     limits: AudioLimits = DEFAULT_LIMITS,
     check: Callable[[], None] = lambda: None,
     *,
+    gain: float = 1.0,
     or_floats: bool = False,
 ) -> AudioSummary:
     """Write ``source`` to ``target`` in another encoding, with the same rate and channels, in bounded memory.
 
     Args:
+        gain: factor for all samples.
         or_floats: see :class:`AudioWriter`. The name of ``target`` must end in ".wav".
         check: called for each block. An exception that it raises ends the work.
 
@@ -309,7 +311,7 @@ def reencode(
     ):
         for block in regroup(decoding.chunks(), _BLOCK_FRAMES):
             check()
-            writer.write(block)
+            writer.write(block * np.float32(gain))
         return decoding.summary()
 
 

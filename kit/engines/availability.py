@@ -90,9 +90,9 @@ class ModelAvailability:
         Raises:
             AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
         """
+        await self._refresh()
         if self._is_accepted(model, outputs):
             return
-        await self._refresh()
         self._registry.require_allowed(model)
         await self._require(model)
 
@@ -198,8 +198,10 @@ class ModelAvailability:
     def _problem(self, model: str, present: frozenset[str]) -> AppError | None:
         """Return why the next attempt to load a model will fail, as far as is known; None if it may succeed."""
         declared = self._registry.declaration(model)
-        if not declared.needs_weights or model in self._available:
+        if not declared.needs_weights:
             return None
+        if model in self._available:
+            return self._refusal(model)
         if not self._registry.engine(model).is_installed():
             return errors.MODEL_NOT_INSTALLED(model=model)
         if model not in present and not (declared.source or declared.has_mirrors):
@@ -273,7 +275,7 @@ class ModelAvailability:
         return declaration.needs_weights and not replaced
 
     def _is_accepted(self, model: str, outputs: Collection[str]) -> bool:
-        if not self._may_load(model) or model in self._available:
+        if not self._may_load(model) or (model in self._available and not self._refusal(model)):
             return True
         return bool(self._registry.fallback_of(model, outputs))
 

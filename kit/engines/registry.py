@@ -193,7 +193,7 @@ class EngineRegistry(Generic[E]):
 
     def short_reason(self, model: str, error: AppError) -> str:
         """Return in one sentence why a model cannot be loaded."""
-        if self.needs_consent(model):
+        if error.reason == "MODEL_UNAVAILABLE" and self.needs_consent(model):
             return f"{model} is not enabled on this server."
         return f"{model} {_SHORT_REASONS.get(error.reason, 'is not available on this server.')}"
 
@@ -225,6 +225,7 @@ class EngineRegistry(Generic[E]):
         if not declaration.needs_weights:
             yield engine
             return
+        self.require_allowed(model)  # also if it is in memory: somebody may have withdrawn the consent
         loaded = self._begin_use(model, engine, keep)
         try:
             yield engine
@@ -306,7 +307,6 @@ class EngineRegistry(Generic[E]):
             return loaded
 
     def _load(self, model: str, engine: E) -> None:
-        self.require_allowed(model)
         self._failures.check(model)
         if engine.is_present(model):
             with self._lock:

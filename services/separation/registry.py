@@ -40,7 +40,7 @@ def build_registry(settings: SeparationSettings) -> Registry:
         )
     )
     registry.register(SpleeterEngine(cpu_mode=settings.separation_cpu_mode, **hardware))
-    registry.register(SmallEngine(**hardware))
+    registry.register(SmallEngine(cpu_mode=settings.separation_cpu_mode, **hardware))
     registry.register(DspEngine())
     registry.register(
         RoformerEngine(model_dir=settings.separation_model_dir, cpu_mode=settings.separation_cpu_mode, **hardware)

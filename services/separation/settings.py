@@ -37,7 +37,7 @@ class SeparationSettings(Settings):
     )
     separation_cpu_mode: Literal["exact", "mixed", "fast"] = Field(
         "mixed",
-        description="How a CPU computes Demucs and RoFormer. exact: in 32 bits with PyTorch. mixed: 16 bits where that costs "
+        description="How a CPU computes networks. exact: in 32 bits with PyTorch. mixed: 16 bits where that costs "
         "least precision, and Demucs with OpenVINO. fast: with 16 bits nearly everywhere.",
     )
     separation_gpu_mode: Literal["exact", "mixed"] = Field(

@@ -83,11 +83,15 @@ def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(tmp_p
         refused = admin.post(f"/api/admin/models/separation/{MODEL}/fetch")
         assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
 
-        ran = subprocess.run(
-            [sys.executable, "-m", "services.models", "--accept", MODEL],
-            env={**os.environ, **stack.environment}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, f"{MODEL}: ready"), ran.stderr
+        def told(option: str) -> str:
+            """The last line of the command."""
+            command = [sys.executable, "-m", "services.models", option, MODEL]
+            environment = {**os.environ, **stack.environment}
+            ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            assert ran.returncode == 0, ran.stderr
+            return ran.stdout.splitlines()[-1]
+
+        assert told("--accept") == f"{MODEL}: ready"
         eventually(lambda: not facts(MODEL)["needs_consent"])
         assert facts(MODEL)["available"] is True
         planned, job = plan(), separated()
@@ -97,6 +101,14 @@ def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(tmp_p
         assert (entry["resource_type"], entry["resource_id"]) == ("model", MODEL)
         assert entry["actor_email"].endswith("(command line)")
         assert "scientific purposes only" in entry["changes"]["terms"]["to"]
+
+        assert told("--withdraw").startswith(f"{MODEL}: withdrawn")
+        eventually(lambda: facts(MODEL)["needs_consent"])
+        planned, job = plan(), separated()  # although the model is in memory
+        assert planned["model"] == job["model"] != MODEL
+        assert planned["degraded_reason"] == job["degraded_reason"] == SHORT
+        [entry] = admin.get("/api/admin/audit", params={"action": "model_withdraw"}).json()["data"]
+        assert entry["resource_id"] == MODEL
 
         # An administrator allows another one, and others may not. The hub does not have it.
         with httpx.Client(base_url=stack.base_url, timeout=120) as other:

@@ -16,6 +16,7 @@ import safetensors.numpy
 from kit.errors import AppError
 from services.generation.engines.procedural.render import render_stems
 from services.generation.engines.procedural.songs import song as procedural_song
+from services.separation.engines.networks import precision
 from services.separation.engines.small import SmallEngine
 from services.separation.engines.spleeter import SpleeterEngine, conversion, engine, models
 from services.separation.service import STEMS, Samples
@@ -79,6 +80,19 @@ def test_windows_of_any_length_agree(spleeter: SpleeterEngine, monkeypatch: pyte
     monkeypatch.setattr(engine, "_WINDOW_FRAMES", 16 * 65_536)
     one = joined(SpleeterEngine(thread_count=1, device="cpu").separate(mix, "spleeter"))
     assert error_db(many["accompaniment"], one["accompaniment"]) < -40
+
+
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_sixteen_bits_agree_where_the_cpu_has_them(
+    spleeter: SpleeterEngine, monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool
+) -> None:
+    monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda: has_bfloat16)
+    mix = ArrayMix(song(2, 2 * RATE_HZ))
+    exact = joined(spleeter.separate(mix, BOTH))
+    mixed = joined(SpleeterEngine(cpu_mode="mixed", thread_count=1, device="cpu").separate(mix, BOTH))
+    worst_db = max(error_db(mix.samples + mixed[stem] - exact[stem], mix.samples) for stem in STEMS)
+    assert worst_db < -45
+    assert (worst_db > -100) == has_bfloat16
 
 
 def test_level_does_not_change_the_separation(spleeter: SpleeterEngine) -> None:

@@ -107,6 +107,17 @@ def test_lossless_is_flac_to_the_last_bit_and_says_if_its_source_is_lossy(tmp_pa
     np.testing.assert_allclose(decoded(path), before, rtol=0, atol=1e-4 if kind else 0)
 
 
+@pytest.mark.parametrize("kbits", [320, None])
+def test_a_loud_recording_does_not_clip(tmp_path: Path, kbits: int | None) -> None:
+    samples = 6 * tone()
+    source = written(tmp_path / "media", samples, format="WAV", subtype="FLOAT")
+    path, warnings = keep(source, tmp_path, kbits, LIMITS, unheard)
+    gain = 1.0 if kbits else 1 / np.abs(samples).max()
+    assert warnings == (() if kbits else ("LEVEL_LOWERED",))
+    difference = decoded(path) - gain * samples.T
+    assert np.abs(difference[:, RATE_HZ // 10 : -RATE_HZ // 10]).max() < (0.1 if kbits else 1e-6)
+
+
 @pytest.mark.parametrize(("kind", "kbits"), [("FLAC", None), ("MP3", 320)])
 def test_what_is_good_enough_stays_as_it_is(tmp_path: Path, kind: str, kbits: int | None) -> None:
     source = written(tmp_path / "media", tone(), format=kind)

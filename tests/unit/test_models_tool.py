@@ -117,8 +117,15 @@ def test_weights_without_a_licence_are_left_out_until_somebody_allows_them(
         assert (note in capsys.readouterr().out) is question
         assert shelf.calls == ["load net", "unload net"]
         shelf.calls.clear()
+    assert models.main(["--withdraw", "net"]) == 0
+    assert capsys.readouterr().out.startswith("net: withdrawn")
+    assert models.main(["net"]) == 1
     monkeypatch.setenv("SOUNDWRIGHT_DATA_DIR", str(tmp_path / "other"))
     assert models.main(["net"]) == 1
+    assert models.main(["--withdraw", "net"]) == 0
+    assert capsys.readouterr().out.endswith("net: nobody has allowed it here\n")
+    assert models.main(["--withdraw"]) == 1
+    assert "MODEL=htdemucs WITHDRAW=1" in capsys.readouterr().err
     monkeypatch.setattr(models, "build_registries", lambda: registry("net"))
     assert models.main(["net"]) == 0
     assert shelf.calls == ["load net", "unload net"]

@@ -15,6 +15,7 @@ from kit.free_space import FreeSpace
 _BLOCK_FRAMES = 65_536
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _BIT_RATE_TOLERANCE = 1.05
+_FULL_SCALE = 1 - 2.0**-23  # the largest sample of FLAC with 24 bits
 
 
 def keep(
@@ -27,8 +28,8 @@ def keep(
         report: called with the share of the work that is done, 0 to 1. An exception that it raises ends the work.
 
     Returns:
-        The file and its warnings: "LOSSY_SOURCE" if a FLAC file was encoded from a lossy source, and the warnings from
-        decoding the source.
+        The file and its warnings: "LOSSY_SOURCE" if a FLAC file was encoded from a lossy source, "LEVEL_LOWERED" if one gain
+        brought its peak down to full scale, and the warnings from decoding the source.
 
     Raises:
         AppError: as :class:`~kit.audio.ffmpeg.Decoding`.
@@ -36,9 +37,14 @@ def keep(
     if mp3_kbits is None:
         if audio.sniff(source) == "flac":
             return source.rename(folder / "kept.flac"), ()
-        summary = audio.reencode(source, folder / "kept.flac", "flac", limits)
-        lossy = not (summary.info.codec.startswith("pcm_") or summary.info.codec in ("flac", "alac"))
-        return folder / "kept.flac", (*summary.warnings, *(("LOSSY_SOURCE",) if lossy else ()))
+        path = folder / "kept.flac"
+        summary = audio.reencode(source, path, "flac", limits)
+        is_loud = summary.peak > 1.0
+        if is_loud:  # decoders of lossy sources exceed full scale, which FLAC cannot
+            audio.reencode(source, path, "flac", limits, gain=_FULL_SCALE / summary.peak)
+        is_lossy = not (summary.info.codec.startswith("pcm_") or summary.info.codec in ("flac", "alac"))
+        facts = {"LOSSY_SOURCE": is_lossy, "LEVEL_LOWERED": is_loud}
+        return path, (*summary.warnings, *(warning for warning, holds in facts.items() if holds))
     if audio.sniff(source) == "mp3":
         seconds = audio.inspect(source, limits).duration_seconds
         if source.stat().st_size * 8 / 1000 <= mp3_kbits * _BIT_RATE_TOLERANCE * seconds:
@@ -54,6 +60,7 @@ def _encode_mp3(
         info = decoding.info
         stream = sink.add_stream("libmp3lame", rate=48_000 if info.sample_rate_hz % 8000 == 0 else 44_100)
         stream.bit_rate = kbits * 1000
+        stream.format = "fltp"  # does not clip what exceeds full scale
         stream.layout = "mono" if info.channel_count == 1 else "stereo"
         expected_frames = (info.header_seconds or 240.0) * info.sample_rate_hz
         done_frames, space = 0, FreeSpace(target.parent)

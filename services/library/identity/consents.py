@@ -36,7 +36,7 @@ class Consent:
 
 
 class Consents:
-    """The models that were allowed. A consent has no end: entries of the audit log have."""
+    """The models that were allowed. A consent lasts until somebody withdraws it: entries of the audit log expire."""
 
     def __init__(self, records: Table[Consent], audit: AuditLog, clock: Clock) -> None:
         self._records = records
@@ -59,6 +59,14 @@ class Consents:
         consent = Consent(model, terms, actor.id, actor.email, self._clock.now())
         if not await self._records.add(consent):  # another request was faster
             await self._audit.withdraw(entry)
+
+    async def withdraw(self, actor: Account, model: str) -> bool:
+        """End the consent to a model, and record an entry in the audit log. Return False if nobody has allowed the model."""
+        consent = await self._records.get(model)
+        if consent is None:
+            return False
+        await self._audit.record(actor, "model_withdraw", "model", model, {"terms": {"from": consent.terms, "to": ""}})
+        return await self._records.delete(model)
 
     async def models(self) -> list[str]:
         """Return the names of the models that were allowed."""

@@ -2796,7 +2796,7 @@ export interface components {
             /** @example 8821764 */
             frame_count: number | null;
             /**
-             * @description Warnings such as `TRUNCATED`, `LOSSY_SOURCE` and `LENGTH_DIFFERS`.
+             * @description Warnings such as `TRUNCATED`, `LOSSY_SOURCE`, `LEVEL_LOWERED` and `LENGTH_DIFFERS`.
              * @example []
              */
             warnings: string[];

@@ -95,7 +95,10 @@ class Track(TypedDict):
     frame_count: Annotated[int | None, Field(examples=[8821764])]
     warnings: Annotated[
         list[str],
-        Field(description="Warnings such as `TRUNCATED`, `LOSSY_SOURCE` and `LENGTH_DIFFERS`.", examples=[[]]),
+        Field(
+            description="Warnings such as `TRUNCATED`, `LOSSY_SOURCE`, `LEVEL_LOWERED` and `LENGTH_DIFFERS`.",
+            examples=[[]],
+        ),
     ]
     created_at: Time | None
     updated_at: Time | None

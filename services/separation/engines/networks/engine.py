@@ -7,6 +7,7 @@ where a model needs it, a second pass separates it.
 from __future__ import annotations
 
 import gc
+import importlib.util
 import math
 import threading
 from abc import abstractmethod
@@ -60,6 +61,10 @@ class NetworkEngine(Engine):
         self._lock = threading.Lock()
         self._loaded: dict[str, Bag] = {}
 
+    def is_installed(self) -> bool:
+        """Return whether PyTorch is installed. It is not imported, which takes seconds."""
+        return importlib.util.find_spec("torch") is not None
+
     @abstractmethod
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``. Called once for each model, by one thread at a time.
@@ -73,8 +78,8 @@ class NetworkEngine(Engine):
 
         Raises:
             AppError: ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``CHECKPOINT_UNTRUSTED`` if
-                reading them could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model,
-                ``MODEL_UNKNOWN``.
+                reading them could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model, or PyTorch is not
+                installed, ``MODEL_UNKNOWN``.
         """
         self._bag(model)
 
@@ -244,6 +249,13 @@ class NetworkEngine(Engine):
             return self._loaded[model]
 
     def _load(self, model: str) -> Bag:
+        if not self.is_installed():
+            raise AppError(
+                Code.NOT_PROVISIONED,
+                "MODEL_UNSUPPORTED",
+                f"The model {model!r} needs PyTorch, which is not installed on this server. Install it, or use the model dsp.",
+                {"model": model},
+            )
         import torch
 
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -7,10 +7,13 @@ one gave to the wrong stem. This module imports PyTorch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from services.separation.engines.networks.precision import precision
 from services.separation.engines.small.unet import FACTOR, UNet
 from services.separation.service import STEMS
 
@@ -118,12 +121,17 @@ class LowFrequencies(nn.Module):
             bias = self.unet.last[1].bias.zero_()
             bias.view(2, len(STEMS), len(STEMS)).diagonal(dim1=1, dim2=2).fill_(_KEPT)
 
-    def forward(self, estimates: Tensor) -> Tensor:
-        """Return better stems, float32 [items, stems, 2, frames], for estimates of the same shape."""
+    def forward(self, estimates: Tensor, rows: Sequence[int]) -> Tensor:
+        """Return better stems, float32 [items, rows, 2, frames], for estimates of all stems.
+
+        Args:
+            rows: indices of the wanted stems.
+        """
         spectra = self.spectrum(estimates)
         low, high = self.divided(spectra)
         moved = bodies_to_drums(self.moved(low, self.shares(low)))
-        return _samples(torch.cat([moved, high], dim=3), _LOW_HOP_LENGTH, self.window, estimates.shape[-1])
+        better = torch.cat([moved[:, rows], high[:, rows]], dim=3)
+        return _samples(better, _LOW_HOP_LENGTH, self.window, estimates.shape[-1])
 
     def spectrum(self, audio: Tensor) -> Tensor:
         """Return the spectrogram, complex64 [..., bins, frames of the spectrogram], of float32 [..., frames]."""
@@ -182,11 +190,13 @@ class SmallNetwork(nn.Module):
     Args:
         channel_count: size of both stages.
         margin_frames: frames around a window that the network reads, because its estimates are worse at the ends.
+        in_bfloat16: whether a CPU computes convolutions and products of matrices in bfloat16.
     """
 
-    def __init__(self, channel_count: int, margin_frames: int = 48 * _HOP_LENGTH) -> None:
+    def __init__(self, channel_count: int, margin_frames: int = 48 * _HOP_LENGTH, *, in_bfloat16: bool = False) -> None:
         super().__init__()
         self._margin_frames = margin_frames
+        self._in_bfloat16 = in_bfloat16
         self.masks = BandMasks(channel_count)
         self.low = LowFrequencies(channel_count)
 
@@ -194,9 +204,14 @@ class SmallNetwork(nn.Module):
         """Return how many frames the network reads for a window of ``length`` frames."""
         return length + 2 * self._margin_frames
 
-    def forward(self, audio: Tensor) -> Tensor:
-        """Return stems [items, stems, 2, frames] of ``audio``, float32 [items, 2, frames], whose standard deviation is about 1."""
-        stems: Tensor = self.low(self.masks(audio))
+    def forward(self, audio: Tensor, rows: Sequence[int] = range(len(STEMS))) -> Tensor:
+        """Return stems [items, rows, 2, frames] of ``audio``, float32 [items, 2, frames], whose standard deviation is about 1.
+
+        Args:
+            rows: indices of the wanted stems.
+        """
+        with precision(self._in_bfloat16):
+            stems: Tensor = self.low(self.masks(audio), rows)
         return stems
 
 
@@ -222,12 +237,12 @@ def _levels(energies: Tensor, quiet: float) -> Tensor:
     return torch.log(energies + quiet).transpose(2, 3) / 6 - 0.5
 
 
-def read_network(content: bytes, channel_count: int) -> SmallNetwork:
+def read_network(content: bytes, channel_count: int, *, in_bfloat16: bool = False) -> SmallNetwork:
     """Return the network in a safetensors file.
 
     Raises:
         RuntimeError: these are the parameters of another network.
     """
-    network = SmallNetwork(channel_count)
+    network = SmallNetwork(channel_count, in_bfloat16=in_bfloat16)
     network.load_state_dict({name: value.float() for name, value in safetensors.torch.load(content).items()})
     return network.to(memory_format=torch.channels_last).requires_grad_(False).eval()

@@ -39,7 +39,7 @@ class SpleeterEngine(NetworkEngine):
     def __init__(self, *, cpu_mode: CpuMode = "exact", **options: Any) -> None:
         super().__init__(**options)
         self._cpu_mode = cpu_mode
-        self._small = SmallEngine(**options)
+        self._small = SmallEngine(cpu_mode=cpu_mode, **options)
 
     def is_present(self, model: str) -> bool:
         """Return whether the files of the weights are there, or the package that contains them."""
@@ -70,7 +70,7 @@ class SpleeterEngine(NetworkEngine):
         from services.separation.engines.networks import precision
         from services.separation.engines.spleeter.network import VocalsFirst, read_network
 
-        in_bfloat16 = device == "cpu" and self._cpu_mode != "exact" and precision.cpu_has_bfloat16()
+        in_bfloat16 = precision.uses_bfloat16(device, self._cpu_mode)
         network: Any = read_network(content, _MARGIN_FRAMES, in_bfloat16).to(device)
         stems: tuple[str, ...] = (_VOCALS,)
         remainder = ACCOMPANIMENT

@@ -140,7 +140,7 @@ class VocalsFirst(nn.Module):
         vocals = self.vocals(audio)
         skipped = self._skipped_frames
         rest = (audio - vocals[:, 0])[..., skipped : audio.shape[-1] - skipped]
-        others = functional.pad(self.others(rest)[:, self._rows], (skipped, skipped))
+        others = functional.pad(self.others(rest, self._rows), (skipped, skipped))
         return torch.cat([others, vocals], dim=1)
 
 

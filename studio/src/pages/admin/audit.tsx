@@ -20,6 +20,7 @@ const ACTIONS = [
   "cancel",
   "delete",
   "model_allow",
+  "model_withdraw",
   "token_create",
   "token_revoke",
   "session_end",
