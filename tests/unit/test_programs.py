@@ -1,37 +1,21 @@
-"""The scaling model: queues whose starts are known, the rules of KEDA and the autoscaler, and the manifests."""
+"""Programs of `simulation` and `bench` write their tables."""
 
 from __future__ import annotations
 
 import itertools
-import math
-import random
-import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+from bench import gpu
 from simulation.__main__ import main
 from simulation.autoscaler import HorizontalPodAutoscaler
 from simulation.model import Platform, simulate
-from simulation.policy import KEDA, read_policies
-from simulation.work import SimulatedJob, poisson
+from simulation.policy import read_policies
+from simulation.work import SimulatedJob
 
 POLICY = read_policies()["soundwright-separation-worker"]
-
-
-def test_each_wait_is_that_of_the_recursion_of_kiefer_and_wolfowitz() -> None:
-    servers, source = 3, random.Random(7)
-    jobs = [
-        SimulatedJob(arrival, source.expovariate(1.0), starvation_seconds=math.inf)
-        for arrival in itertools.islice(poisson(1 / (0.9 * servers), source), 500)
-    ]
-    fixed = POLICY.model_copy(update={"min_replicas": servers, "max_replicas": servers})
-    run = simulate(jobs, fixed, Platform(servers))
-    free = [0.0] * servers
-    for job in run.jobs:
-        start = max(job.arrival, free[0])
-        assert job.start == pytest.approx(start)
-        free = sorted([start + job.seconds, *free[1:]])
 
 
 def test_a_burst_scales_from_zero_to_the_nodes_and_back_to_zero() -> None:
@@ -65,14 +49,6 @@ def test_the_autoscaler_adds_four_pods_or_doubles_them_and_later_removes_one_a_m
     assert {later - earlier for earlier, later in itertools.pairwise(removals)} == {60}
 
 
-def test_a_setting_that_the_model_lacks_is_an_error(tmp_path: Path) -> None:
-    shutil.copy(KEDA / "behavior.yaml", tmp_path)
-    text = (KEDA / "scaled-objects.yaml").read_text()
-    (tmp_path / "all.yaml").write_text(text.replace("  pollingInterval", "  idleReplicaCount: 0\n  pollingInterval"))
-    with pytest.raises(ValueError, match="idleReplicaCount"):
-        read_policies(tmp_path)
-
-
 def test_the_tables_have_a_row_for_each_policy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     times = tmp_path / "times.json"
     times.write_text("[30, 40.5]")
@@ -80,3 +56,25 @@ def test_the_tables_have_a_row_for_each_policy(capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr().out
     assert "Mean time of a job: 35.2 s." in printed
     assert printed.count("\n| manifests | ") == printed.count("\n| all nodes always | ") == 4
+
+
+def test_the_table_has_a_row_for_each_model_and_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "made" / "table.md"
+    command = f"bench.gpu --device cpu --models small --batches 1 2 --seconds 1 --jobs 0 --output {output}"
+    monkeypatch.setattr(sys, "argv", command.split(" "))
+    gpu.main()
+    head, _, *table = output.read_text().splitlines()
+    assert "PyTorch" in head
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+    assert [row[:3] for row in rows] == [["small", "exact", "1"], ["small", "exact", "2"]]
+    for row in rows:
+        assert float(row[3]) > 0
+        assert float(row[4]) > 100  # the peak of a process that loaded PyTorch
+    assert {len(row) for row in rows} == {gpu.HEAD.splitlines()[0].count("|") - 1}
+
+
+def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(gpu, "in_new_process", lambda function, *arguments: "")
+    monkeypatch.setattr(sys, "argv", ["bench.gpu"])
+    gpu.main()
+    assert capsys.readouterr().out == "PyTorch finds no GPU. Nothing was measured.\n"
