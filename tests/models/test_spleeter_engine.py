@@ -18,7 +18,7 @@ from services.generation.engines.procedural.render import render_stems
 from services.generation.engines.procedural.songs import song as procedural_song
 from services.separation.engines.small import SmallEngine
 from services.separation.engines.spleeter import SpleeterEngine, conversion, engine, models
-from services.separation.service import STEMS, Samples
+from services.separation.service import Samples
 from tests.models.recordings import ArrayMix, error_db, joined, song
 
 RATE_HZ = 44_100
@@ -35,19 +35,6 @@ def music(seconds: float) -> Samples:
     """A song without vocals, whose instruments are synthetic."""
     stems = render_stems(procedural_song("rock", seconds), RATE_HZ)
     return np.sum([stems[stem] for stem in ("drums", "bass", "other")], axis=0, dtype=np.float32)
-
-
-@pytest.mark.parametrize("model", ["spleeter", BOTH])
-@pytest.mark.parametrize(("rate_hz", "channel_count"), [(RATE_HZ, 2), (48_000, 1), (32_000, 3)])
-def test_the_stems_add_up_to_the_recording(
-    spleeter: SpleeterEngine, model: str, rate_hz: int, channel_count: int
-) -> None:
-    mix = ArrayMix(song(channel_count, 3 * rate_hz + 11) + 0.05, rate_hz)
-    stems = joined(spleeter.separate(mix, model))
-    assert set(stems) == (set(STEMS) if model == BOTH else {"vocals", "accompaniment"})
-    assert all(stem.shape == mix.samples.shape and stem.dtype == np.float32 for stem in stems.values())
-    np.testing.assert_allclose(sum(stems.values()), mix.samples, atol=1e-6)
-    assert abs(stems["vocals"].mean()) < 0.002  # the offset of the recording is not part of the vocals
 
 
 def test_instruments_are_no_vocals(spleeter: SpleeterEngine) -> None:
@@ -79,13 +66,6 @@ def test_windows_of_any_length_agree(spleeter: SpleeterEngine, monkeypatch: pyte
     monkeypatch.setattr(engine, "_WINDOW_FRAMES", 32 * 65_536)
     one = joined(SpleeterEngine(thread_count=1, device="cpu").separate(mix, "spleeter"))
     assert error_db(many["accompaniment"], one["accompaniment"]) < -40
-
-
-def test_level_does_not_change_the_separation(spleeter: SpleeterEngine) -> None:
-    samples = song(2, 2 * RATE_HZ)
-    loud, quiet = (joined(spleeter.separate(ArrayMix(samples * gain), BOTH)) for gain in (1.0, 0.01))
-    for stem in STEMS:
-        assert error_db(quiet[stem] * 100, loud[stem]) < -60
 
 
 def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
