@@ -154,3 +154,10 @@ def other(stack: Stack, document: Document) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
         client.event_hooks = {"response": [document.hold]}
         yield client
+
+
+@pytest.fixture(scope="session")
+def box(stack: Stack) -> Iterator[httpx.Client]:
+    """A client of the soundbox dialect without a name, which keeps its cookies."""
+    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
+        yield client
