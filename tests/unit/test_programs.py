@@ -1,8 +1,9 @@
-"""Programs of `simulation` and `bench` write their tables."""
+"""Programs of `simulation`, `bench` and `tools` do what the manual says."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from simulation.autoscaler import HorizontalPodAutoscaler
 from simulation.model import Platform, simulate
 from simulation.policy import read_policies
 from simulation.work import SimulatedJob
+from tools import licences
+from tools.licences import Package
 
 POLICY = read_policies()["soundwright-separation-worker"]
 
@@ -78,3 +81,37 @@ def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(sys, "argv", ["bench.gpu"])
     gpu.main()
     assert capsys.readouterr().out == "PyTorch finds no GPU. Nothing was measured.\n"
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+ALLOWED = (
+    "BSD License", "Apache Software License; MIT License", "GPL-2.0-only OR MIT", "LGPL-2.1-or-later",
+    "BSD-2-Clause AND Apache-2.0 WITH LLVM-exception",
+)  # fmt: skip
+REFUSED = (
+    "", "AGPL-3.0-or-later", "MIT AND GPL-2.0-or-later", "MIT License; GNU General Public License v3 (GPLv3)",
+    "(MIT OR Apache-2.0) AND GPL-2.0-only", "Permission is granted to nobody.",
+)  # fmt: skip
+
+
+def test_permissive_and_weak_copyleft_licences_are_allowed_and_others_refused() -> None:
+    assert not licences.problems([Package("package", "1.0", licence) for licence in ALLOWED])
+    for licence in REFUSED:
+        (problem,) = licences.problems([Package("package", "1.0", licence)])
+        assert "package 1.0" in problem
+
+
+def test_an_exception_holds_for_one_package_and_its_licence() -> None:
+    assert not licences.problems([Package("mutagen", "1.0", "GPL-2.0-or-later")])
+    assert licences.problems([Package("mutagen", "2.0", "AGPL-3.0-or-later")])
+    assert licences.problems([Package("other", "1.0", "GPL-2.0-or-later")])
+
+
+def test_constraints_hold_one_version_and_hashes_of_each_package() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    entries = re.findall(r"^([^#\s]+)==\S+( \\\n    --hash=sha256:[0-9a-f]{64})+$", text, re.M)
+    names = [name for name, _ in entries]
+    assert len(names) == len(set(names)) == len(licences.locked(text)) > 100
+    assert {"pip", "setuptools", "torch", "audiocraft"} <= set(names)
