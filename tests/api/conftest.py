@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from browser import Browser, registered
 from published import Document
 from stories import UNHURRIED
 
@@ -154,3 +155,23 @@ def other(stack: Stack, document: Document) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
         client.event_hooks = {"response": [document.hold]}
         yield client
+
+
+@pytest.fixture(scope="session")
+def box(stack: Stack) -> Iterator[httpx.Client]:
+    """A client of the soundbox dialect without a name, which keeps its cookies."""
+    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture
+def browser(stack: Stack) -> Iterator[Browser]:
+    with Browser(stack.base_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ann(browser: Browser) -> Browser:
+    """Somebody who is logged in."""
+    registered(browser)
+    return browser

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -19,19 +18,6 @@ from tests.waiting import eventually
 
 SESSION = "soundwright_session"
 VISIT = "soundwright_visit"
-
-
-@pytest.fixture
-def browser(stack: Stack) -> Iterator[Browser]:
-    with Browser(stack.base_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def ann(browser: Browser) -> Browser:
-    """Somebody who is logged in."""
-    registered(browser)
-    return browser
 
 
 def eventually_answers(status: int, url: str, headers: dict[str, str]) -> None:
@@ -177,25 +163,6 @@ def test_nobody_learns_who_has_an_account(stack: Stack, browser: Browser) -> Non
     assert answers[known] == answers[unknown]
     assert [status for status, _, _ in answers[known]] == [200, 302, 200, 302, 200, 401]
     assert "Invalid email or password" in answers[known][0][1]
-
-
-@pytest.mark.parametrize(
-    ("email", "password", "again", "complaint"),
-    [
-        ("ann@example.org", "elevenchars", None, "should be at least 12 character(s)"),
-        ("ann@example.org", "correct horse battery", "another", "does not match password"),
-        ("<script>@example.org", "correct horse battery", None, "must have the @ sign"),
-    ],
-)
-def test_a_form_that_does_not_fit_says_what(
-    browser: Browser, email: str, password: str, again: str | None, complaint: str
-) -> None:
-    browser.email = email
-    answer = browser.register(password, again)
-    assert answer.status_code == 200
-    assert complaint in answer.text
-    assert "<script>" not in answer.text
-    assert password not in answer.text
 
 
 # ----------------------------------------------------------------------------------------------------------- settings

@@ -112,14 +112,6 @@ def test_uploaded_stems_are_summed(admin: httpx.Client, bare: dict[str, Any], fi
     assert np.array_equal(mix(admin, bare["id"], files=stem_files(a, b, field=field)), expected)
 
 
-def test_stored_stems_join_uploaded_ones_where_they_are_listed(admin: httpx.Client, track: dict[str, Any]) -> None:
-    a = noise(4)
-    drums = mix(admin, track["id"], {"format": "wav32f", "stems": [{"name": "drums"}]})
-    both = mix(admin, track["id"], {"format": "wav32f", "stems": [{"name": "drums"}]}, stem_files(a))
-    drums[:3000] += a
-    np.testing.assert_allclose(both, drums, atol=1e-6)
-
-
 def test_the_manifest_may_come_as_a_file(admin: httpx.Client, bare: dict[str, Any]) -> None:
     a = noise(1)
     manifest = json.dumps({"stems": [{"index": 0, "volume": 2}]}).encode()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 
 import httpx
 import pytest
-import websockets
 from gateway_process import GatewayProcess
-from phoenix_client import Phoenix, socket_url
 from stories import encoded, song
 
 from tests.stacks import Stack
@@ -18,7 +15,6 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("nothing_crashes")
 REFUSALS = {429, 503}
-SOCKETS = 40
 UPLOADS = 12
 
 
@@ -33,19 +29,6 @@ async def test_uploads_at_the_same_time_are_stored_or_refused(stack: Stack) -> N
         assert {answer.status_code for answer in answers} <= {201, *REFUSALS}
         for track_id in accepted:
             assert (await client.get(f"/api/tracks/{track_id}")).status_code == 200
-
-
-async def test_idle_sockets_stay_open(stack: Stack) -> None:
-    url = socket_url(stack.base_url, vsn="2.0.0", token=stack.token)
-    async with contextlib.AsyncExitStack() as opened:
-        sockets = [
-            await opened.enter_async_context(websockets.connect(url, open_timeout=60, ping_interval=None))
-            for _ in range(SOCKETS)
-        ]
-        for client in map(Phoenix, sockets):
-            ref = await client.send("phoenix", "heartbeat")
-            reply = await client.next()
-            assert (reply[1], reply[4]["status"]) == (ref, "ok")
 
 
 async def flooded(url: str, token: str, connections: int, requests: int) -> Counter[int]:

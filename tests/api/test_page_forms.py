@@ -45,7 +45,9 @@ MISMATCH = {"user[password]": "too short", "user[password_confirmation]": "anoth
 
 def test_the_registration_page_shows_all_problems_at_once(stack: Stack) -> None:
     with Browser(stack.base_url) as browser:
-        answer = browser.submit("POST", "/users/register", {"user[email]": "nobody", **MISMATCH})
+        answer = browser.submit("POST", "/users/register", {"user[email]": "<script>nobody", **MISMATCH})
+        assert "<script>" not in answer.text
+        assert "too short" not in answer.text
         assert messages(answer) == {
             "must have the @ sign", "should be at least 12 character(s)", "does not match password",
         }  # fmt: skip

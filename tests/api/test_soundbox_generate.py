@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -20,12 +19,6 @@ JOB_KEYS = {
     "id", "status", "progress", "progress_pct", "filename", "spectrogram", "quality", "error", "position", "retry_count",
 }  # fmt: skip
 PROMPT = "peaceful ambient piano melody"
-
-
-@pytest.fixture(scope="module")
-def box(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import httpx
-import pytest
 from stories import asked, ended, listener, made
 
 from tests.stacks import Stack
-
-
-@pytest.fixture(scope="module")
-def box(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
-        yield client
 
 
 def test_a_name_is_what_a_client_says(box: httpx.Client) -> None:

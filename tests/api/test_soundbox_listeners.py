@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from stories import listener, made
 
-from tests.stacks import Stack
-
 UNKNOWN = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def box(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

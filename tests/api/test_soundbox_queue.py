@@ -20,12 +20,6 @@ LONG = {"duration": 60, "model": "music"}
 UNKNOWN = "0123456789abcdef0123456789abcdef"
 
 
-@pytest.fixture(scope="module")
-def box(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
-        yield client
-
-
 @pytest.fixture
 def busy(stack: Stack, box: httpx.Client, admin: httpx.Client) -> Iterator[list[str]]:
     """The ids of an administrator's long jobs that have begun, one for each worker, in the order in which they came.

@@ -17,12 +17,6 @@ JSON = "application/json"
 
 
 @pytest.fixture(scope="module")
-def box(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def clip(box: httpx.Client) -> str:
     return made(box, "calm cello", user_id=listener())
 

@@ -29,19 +29,6 @@ def calm(spotify: SpotifySimulator) -> Iterator[None]:
     spotify.lifetime_seconds, spotify.rotating, spotify.visitor = 3600, False, ""
 
 
-@pytest.fixture
-def browser(stack: Stack) -> Iterator[Browser]:
-    with Browser(stack.base_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def ann(browser: Browser) -> Browser:
-    """Somebody who is logged in."""
-    registered(browser)
-    return browser
-
-
 def new_user(spotify: SpotifySimulator, email: str = "") -> str:
     """Somebody whom Spotify knows, and who sits in front of every browser from now on."""
     subject = f"user{uuid.uuid4().hex[:12]}"

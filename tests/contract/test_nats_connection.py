@@ -137,21 +137,6 @@ async def test_a_server_that_is_not_nats_is_named_as_the_reason(
     await works(bus)
 
 
-async def test_a_slow_network_delays_messages_and_nothing_else(
-    own_nats: NatsServer, open_bus: OpenBus, faults: FaultProxy
-) -> None:
-    await own_nats.start()
-    proxy = faults.proxy(f"127.0.0.1:{own_nats.port}")
-    bus = await open_bus(f"nats://{proxy.address}", request_seconds=60)
-    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
-    proxy.add("latency", latency=500)
-    await send(bus, "slow")
-    delivery = await consumer.next()
-    await delivery.ack()
-    assert await bus.backlog(SUBJECT) == 0
-    assert await connected(bus)
-
-
 async def test_a_message_whose_confirmation_was_cut_off_is_stored_once(
     own_nats: NatsServer, open_bus: OpenBus, faults: FaultProxy
 ) -> None:

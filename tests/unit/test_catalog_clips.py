@@ -157,12 +157,6 @@ async def test_filter_by_category_matches_the_whole_key(library: Library) -> Non
     assert await library.listed(category="%") == []
 
 
-async def test_pages_follow_each_other(library: Library) -> None:
-    made = [(await library.clip()).id for _ in range(5)][::-1]
-    pages = [await library.catalog.list_generations(EVERYTHING, GenerationSort.RECENT, at, 2) for at in (0, 2, 4, 6)]
-    assert [(ids(page), total) for page, total in pages] == [(made[:2], 5), (made[2:4], 5), (made[4:], 5), ([], 5)]
-
-
 # ------------------------------------------------------------------------------------------------------ random choices
 
 

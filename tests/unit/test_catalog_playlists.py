@@ -55,14 +55,6 @@ async def test_playlists_are_listed_newest_first(library: Library) -> None:
     assert await library.playlists.list_playlists(GUEST) == []
 
 
-async def test_the_number_of_playlists_is_limited(library: Library) -> None:
-    for number in range(100):
-        await library.playlists.create(ANN, str(number), "", False)
-    assert await reason(library.playlists.create(ANN, "more", "", False)) == "TOO_MANY_PLAYLISTS"
-    assert len(await library.playlists.list_playlists(ANN)) == 100
-    await library.playlists.create(BOB, "mine", "", False)
-
-
 async def test_update_changes_the_given_fields(library: Library) -> None:
     playlist = await private(library)
     library.clock.time += 5

@@ -161,18 +161,3 @@ async def test_trends_omit_deleted_clips(library: Library) -> None:
     await library.catalog.delete(ANN, gone.id)
     assert await most_played(library, 10) == [(stays.id, 1)]
     assert await most_played(library, None) == [(stays.id, 1)]
-
-
-async def test_list_own_plays_newest_first(library: Library) -> None:
-    one, two = await library.clip(), await library.clip()
-    for clip, source in ((one, "radio"), (two, ""), (one, "library")):
-        library.clock.time += 1
-        await library.plays.record(ANN, clip.id, source, "s")
-    await library.plays.record(BOB, one.id, "radio", "")
-    plays, more = await library.plays.list_plays(ANN, 0, 2)
-    assert [(g.id, p.source) for g, p in plays] == [(one.id, "library"), (two.id, "")]
-    assert plays[0][1].play_time == library.clock.time
-    assert more is True
-    plays, more = await library.plays.list_plays(ANN, 2, 2)
-    assert [(g.id, p.source) for g, p in plays] == [(one.id, "radio")]
-    assert more is False

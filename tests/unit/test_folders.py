@@ -15,6 +15,7 @@ import pytest
 from kit.scratch import process_folder
 from kit.security.private_files import private_folder
 from services import broker
+from services.first_password import first_password, forget
 
 
 def modes(folder: Path) -> set[int]:
@@ -107,3 +108,21 @@ def test_a_damaged_port_or_token_is_replaced(tmp_path: Path, content: str) -> No
     assert 0 < port < 65536
     assert len(token) == 64
     assert [(tmp_path / name).read_text() for name in ("port", "token")] == [str(port), token]
+
+
+def test_the_password_stays_the_same_until_it_was_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOUNDWRIGHT_ADMIN_PASSWORD", raising=False)
+    password = first_password(tmp_path)
+    assert len(password) >= 16
+    assert (tmp_path / "admin-password").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "admin-token").write_text("the library has created the account")
+    assert first_password(tmp_path) == password
+    forget(tmp_path)
+    assert first_password(tmp_path) == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["admin-token"]
+
+
+def test_a_configured_password_is_not_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOUNDWRIGHT_ADMIN_PASSWORD", "chosen by the operator")
+    assert first_password(tmp_path) == ""
+    assert not list(tmp_path.iterdir())

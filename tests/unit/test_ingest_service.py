@@ -203,14 +203,6 @@ async def test_uploads_take_their_names_from_tags(
     await blobs.close()
 
 
-def test_default_settings() -> None:
-    settings = load(IngestSettings)
-    assert (settings.fetch_allow_hosts, settings.spotify_client_id) == ((), "")
-    assert settings.fetch_search_url.startswith("ytsearch")
-    assert settings.spotify_accounts_url == "https://accounts.spotify.com"
-    assert settings.spotify_api_url == "https://api.spotify.com/v1"
-
-
 def test_allowed_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOUNDWRIGHT_FETCH_ALLOW_HOSTS", "media.internal, 10.0.0.1:9000 ,,[fd00::1]:80")
     assert load(IngestSettings).fetch_allow_hosts == ("media.internal", "10.0.0.1:9000", "[fd00::1]:80")

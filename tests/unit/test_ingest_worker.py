@@ -33,7 +33,6 @@ from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import tone, written
 
 ANN = Principal("ann", "user")
-INGEST = Principal("service:ingest", "service")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from soundwright.library.v1 import command_pb2, events_pb2, job_pb2
 from soundwright.separation.v1 import jobs_pb2
 
 from kit.errors import AppError, Code
-from kit.log import correlation_id, correlation_scope
+from kit.log import correlation_scope
 from kit.security.identity import Principal
 from kit.worker import worker as kit_jobs
 from kit.worker.commands import publish_run
@@ -68,20 +68,6 @@ async def test_a_job_runs_to_its_result(platform: Platform) -> None:
     assert told == events_pb2.JobFinished(
         job_id=job.id, owner_id="ann", kind=job_pb2.JOB_KIND_SEPARATION, state=job_pb2.JOB_STATE_SUCCEEDED
     )
-
-
-async def test_the_handler_works_under_the_creators_correlation_id(platform: Platform) -> None:
-    seen = []
-
-    async def handler(context: JobContext) -> job_pb2.JobResult:
-        seen.append(correlation_id())
-        return result()
-
-    async with platform.worker(handler):
-        for number in range(3):
-            with correlation_scope(f"request-{number}"):
-                await platform.reaches((await platform.create()).id, JobState.SUCCEEDED)
-    assert seen == ["request-0", "request-1", "request-2"]
 
 
 async def test_a_passing_failure_is_tried_again(platform: Platform) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from lalalai_fixture import ANN, BOB, RATE_HZ, LalalaiFixture, lalalai_fixture
+from lalalai_fixture import ANN, RATE_HZ, LalalaiFixture, lalalai_fixture
 from library import raises_error, reason, refusal
 from soundwright.library.v1 import connection_service_pb2, job_pb2, library_service_pb2
 
@@ -17,13 +17,10 @@ from kit.compute import EngineProcesses
 from kit.errors import AppError, Code
 from kit.security.identity import Principal, principal_scope
 from services.separation.mixdown import no_engine
-from services.separation.registry import build_registry
-from services.separation.settings import SeparationSettings
 from tests.simulators.lalalai import KEY, SHARES, LalalaiSimulator
 from tests.waiting import DEADLINE_SECONDS, until
 
 ANNS_KEY = "anns-own-license"
-REGISTRY = build_registry(SeparationSettings())
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +75,6 @@ async def test_stems_have_the_properties_of_the_recording(fixture: LalalaiFixtur
 
 
 # ---------------------------------------------------------------------------------------------------------- whose key
-
-
-async def test_the_own_key_has_priority(fixture: LalalaiFixture) -> None:
-    await fixture.put_key(ANNS_KEY)
-    job = await fixture.finished_job()
-    await fixture.worker.clean_up(job)
-    assert {key for _, key in fixture.simulator.seen} == {ANNS_KEY}
-    assert job.external_task.own_key
-    await fixture.finished_job(BOB)
-    assert fixture.simulator.seen[-1][1] == KEY
 
 
 async def test_a_task_continues_with_its_key(fixture: LalalaiFixture) -> None:

@@ -201,16 +201,6 @@ async def test_an_hour_has_room_for_a_batch_when_enough_jobs_are_an_hour_old(lib
     await batch(library, "t1", "t2", limits=limits)
 
 
-async def test_concurrent_batches_do_not_exceed_a_limit_together(library: Library) -> None:
-    limits = Limits(pending=5)
-    wishes = [library.ledger.create_batch(ANN, wish("t1", "t2", limits=limits)) for _ in range(6)]
-    made = await asyncio.gather(*wishes, return_exceptions=True)
-    refused = [one for one in made if isinstance(one, AppError)]
-    assert {one.reason for one in refused} == {"TOO_MANY_PENDING"}
-    assert len(refused) == 4
-    assert await stored(library) == 2 * 3
-
-
 @pytest.mark.parametrize("missing", [("t1", "t2", "t3"), ("t2", "t3"), ("t3",)])
 async def test_a_crash_between_the_batch_and_its_jobs(library: Library, missing: tuple[str, ...]) -> None:
     with dying(library.jobs, "insert_job", lambda job: job.track_id in missing):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
-from library import ANN, BOB, Library, details, new, opened, refusal, result
+from library import ANN, BOB, Library, details, new, refusal, result
 
-from kit.errors import AppError
 from kit.security.identity import Principal
 from services.library.jobs import creation
 from services.library.jobs.admission import Limits, queued, reserve
@@ -116,29 +112,6 @@ async def test_repeating_what_was_accepted_is_never_refused(library: Library, li
     assert (await library.ledger.create(ANN, same_id))[1] is True
     changed = dataclasses.replace(keyed, spec=details("{}"))
     assert (await refused(library.ledger.create(ANN, changed)))[0] == "IDEMPOTENCY_KEY_REUSED"
-
-
-@pytest.mark.parametrize(
-    ("limits", "reason"),
-    [(Limits(pending=5), "TOO_MANY_PENDING"), (Limits(hourly=5), "HOURLY_LIMIT"), (Limits(queue=5), "QUEUE_FULL")],
-)
-async def test_several_libraries_keep_to_a_limit_together(tmp_path: Path, limits: Limits, reason: str) -> None:
-    async with opened(tmp_path) as one, opened(tmp_path) as two, opened(tmp_path) as three:
-        worlds, guest = (one, two, three), Principal("anon:1", "anonymous")
-        calls = [worlds[number % 3].job(guest, limits=limits) for number in range(30)]
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert [outcome.reason for outcome in outcomes if isinstance(outcome, AppError)] == [reason] * 25
-        assert sum(isinstance(outcome, Job) for outcome in outcomes) == 5
-
-
-async def test_repetitions_in_several_libraries_take_one_place(tmp_path: Path) -> None:
-    async with opened(tmp_path) as one, opened(tmp_path) as two:
-        for round_number in range(10):
-            keyed = new(limits=Limits(hourly=round_number + 1), idempotency_key=f"k{round_number}")
-            requests = [dataclasses.replace(keyed, job_id=str(uuid.uuid4())) for _ in range(6)]
-            made = await asyncio.gather(*((one, two)[n % 2].ledger.create(ANN, r) for n, r in enumerate(requests)))
-            assert len({job.id for job, _ in made}) == 1
-            assert sorted(existed for _, existed in made) == [False] + [True] * 5
 
 
 async def test_the_place_of_a_process_that_died_becomes_free(library: Library) -> None:
