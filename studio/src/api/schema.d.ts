@@ -4340,6 +4340,62 @@ export interface components {
             batch?: components["schemas"]["BatchCounts"];
         };
         /**
+         * Interpretation
+         * @description What the model understood of the request, and what it chose itself. Null if the model does not say.
+         */
+        Interpretation: {
+            /**
+             * @description Null for sound effects.
+             * @example bossa
+             */
+            style: string | null;
+            /** @example 128 */
+            tempo_bpm: number | null;
+            /** @example D major */
+            key: string | null;
+            /**
+             * @description The length of the clip in bars.
+             * @example 8
+             */
+            bars: number | null;
+            /**
+             * @example [
+             *       "nylon guitar",
+             *       "flute",
+             *       "upright bass",
+             *       "drums"
+             *     ]
+             */
+            instruments: string[];
+            /**
+             * @description Sound effects and backgrounds.
+             * @example [
+             *       "rain"
+             *     ]
+             */
+            sounds: string[];
+            /**
+             * @description Fields above that the prompt leaves open, so that the seed chose them.
+             * @example [
+             *       "tempo_bpm",
+             *       "key"
+             *     ]
+             */
+            chosen: string[];
+            /**
+             * @description Words and wishes in the prompt without effect.
+             * @example [
+             *       "granular"
+             *     ]
+             */
+            ignored_words: string[];
+            /**
+             * @description Parameters of the request that the model could not follow. `duration`: a loop has whole bars of the requested tempo. `continue_from`: the clip was joined, but not listened to.
+             * @example []
+             */
+            ignored_parameters: string[];
+        };
+        /**
          * Job
          * @description A job with its result. The result is null until the job is completed, and always for a batch.
          */
@@ -4453,6 +4509,7 @@ export interface components {
             compute_seconds: number;
             /** @description The stems of a separation. */
             stems?: components["schemas"]["Stem"][];
+            interpretation?: components["schemas"]["Interpretation"] | null;
         } & {
             [key: string]: unknown;
         };
@@ -5687,6 +5744,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             degraded_reason: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
         };
         /**
          * GenerateBody
@@ -6258,6 +6316,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
         };
         /**
          * ClipPage
@@ -6422,6 +6481,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             favorited_at: string | null;
         };
         /**
@@ -6644,6 +6704,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             /** @example 0 */
             position: number;
             added_to_playlist: string | null;
@@ -6837,6 +6898,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             /** @example 12 */
             plays: number;
         };
@@ -6913,6 +6975,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             /** @example radio */
             source: string | null;
             played_at: string | null;
@@ -6974,6 +7037,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             /** @example 1 */
             vote: number;
             voted_at: string | null;
@@ -11778,7 +11842,30 @@ export interface operations {
                      *               "content_type": "audio/flac",
                      *               "peak": 0.82
                      *             }
-                     *           ]
+                     *           ],
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       }
                      *     }
@@ -15501,7 +15588,30 @@ export interface operations {
                      *       "engine": "procedural",
                      *       "engine_model": "procedural",
                      *       "degraded": false,
-                     *       "degraded_reason": null
+                     *       "degraded_reason": null,
+                     *       "interpretation": {
+                     *         "style": "bossa",
+                     *         "tempo_bpm": 128,
+                     *         "key": "D major",
+                     *         "bars": 8,
+                     *         "instruments": [
+                     *           "nylon guitar",
+                     *           "flute",
+                     *           "upright bass",
+                     *           "drums"
+                     *         ],
+                     *         "sounds": [
+                     *           "rain"
+                     *         ],
+                     *         "chosen": [
+                     *           "tempo_bpm",
+                     *           "key"
+                     *         ],
+                     *         "ignored_words": [
+                     *           "granular"
+                     *         ],
+                     *         "ignored_parameters": []
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["ClipJob"];
@@ -16254,7 +16364,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "id_search": true
@@ -16393,7 +16526,30 @@ export interface operations {
                      *       "engine": "procedural",
                      *       "engine_model": "procedural",
                      *       "degraded": false,
-                     *       "continued_from": null
+                     *       "continued_from": null,
+                     *       "interpretation": {
+                     *         "style": "bossa",
+                     *         "tempo_bpm": 128,
+                     *         "key": "D major",
+                     *         "bars": 8,
+                     *         "instruments": [
+                     *           "nylon guitar",
+                     *           "flute",
+                     *           "upright bass",
+                     *           "drums"
+                     *         ],
+                     *         "sounds": [
+                     *           "rain"
+                     *         ],
+                     *         "chosen": [
+                     *           "tempo_bpm",
+                     *           "key"
+                     *         ],
+                     *         "ignored_words": [
+                     *           "granular"
+                     *         ],
+                     *         "ignored_parameters": []
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Clip"];
@@ -16622,6 +16778,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "favorited_at": "2026-03-04 18:30:00"
                      *         }
                      *       ]
@@ -16871,7 +17050,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "filters": {
@@ -16945,7 +17147,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ]
                      *     }
@@ -17011,7 +17236,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "source": "top-rated"
@@ -17079,7 +17327,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "source": "top-rated"
@@ -17148,7 +17419,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "source": "top-rated"
@@ -17216,7 +17510,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "source": "top-rated",
@@ -17290,7 +17607,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "stations": [
@@ -17482,6 +17822,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "position": 0,
                      *           "added_to_playlist": "2026-03-04 18:30:00"
                      *         }
@@ -17943,6 +18306,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "plays": 12
                      *         }
                      *       ],
@@ -18009,6 +18395,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "plays": 12
                      *         }
                      *       ]
@@ -18076,6 +18485,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "source": "radio",
                      *           "played_at": "2026-03-04 18:30:00"
                      *         }
@@ -18154,6 +18586,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "vote": 1,
                      *           "voted_at": "2026-03-04 18:30:00"
                      *         }
