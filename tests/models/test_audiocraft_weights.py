@@ -41,7 +41,7 @@ def test_a_codec_that_the_checkpoint_names_comes_from_the_folder(tiny_models: Pa
     (folder / "state_dict.bin").symlink_to(tiny_models / REPOSITORIES["music"] / "state_dict.bin")
     torch.save({"pretrained": "facebook/encodec_32khz"}, folder / "compression_state_dict.bin")
     engine = AudiocraftEngine(model_dir=tmp_path, device="cpu", thread_count=1)
-    with pytest.raises(AppError, match="the folder of models holds no encodec_32khz/config.json"):
+    with pytest.raises(AppError, match=r"the folder of models holds no encodec_32khz/config\.json"):
         engine.load("music")
     tiny_audiocraft.save_codec(tmp_path / "encodec_32khz")
     (clip,) = engine.generate("music", [TAKE], lambda share: None)
