@@ -5,10 +5,10 @@ All functions are synchronous and use bounded memory. Call them in threads.
 
 from kit.audio.containers import SUPPORTED_FORMATS, sniff
 from kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup
-from kit.audio.encode import AudioWriter, Encoding, reencode, resample_blocks
+from kit.audio.encode import AudioWriter, Encoding, Prefix, reencode, resample_blocks
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
 from kit.audio.segments import Segment, encode_segment, stored_waveform
-from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform
+from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
     "PIXEL_FRAMES",
@@ -19,6 +19,7 @@ __all__ = [
     "AudioSummary",
     "AudioWriter",
     "Encoding",
+    "Prefix",
     "Segment",
     "Waveform",
     "coarser_waveform",
@@ -31,4 +32,5 @@ __all__ = [
     "resample_blocks",
     "sniff",
     "stored_waveform",
+    "waveform_header",
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, Protocol, get_args
+from typing import Any, BinaryIO, Literal, Protocol, Self, get_args
 
 import numpy as np
 import soundfile
@@ -31,10 +32,28 @@ RIFF_LIMIT_BYTES = 0xFFFF_FFFF
 
 _SIZE_IN_DS64 = 0xFFFF_FFFF
 _BLOCK_FRAMES = 65_536
+_FLAC_BLOCK_FRAMES = 4096  # of libsndfile, which writes a block when it has a sample of the next one
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What of a growing file is complete: ``header`` and the bytes of ``path`` from ``start`` to ``end`` are a whole file.
+
+    Attributes:
+        frame_count: frames of that file.
+    """
+
+    path: Path
+    header: bytes
+    start: int
+    end: int
+    frame_count: int
 
 
 class _Sink(Protocol):
     def write(self, samples: NDArray[Any]) -> None: ...
+
+    def prefix(self) -> Prefix: ...
 
     def close(self) -> None: ...
 
@@ -81,7 +100,7 @@ class AudioWriter:
         make_sink = _FlacSink if encoding.startswith("flac") else _WavSink
         self._sink: _Sink = make_sink(path, sample_rate_hz, channel_count, encoding)
 
-    def __enter__(self) -> AudioWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -121,6 +140,10 @@ class AudioWriter:
         self.frame_count += block.shape[1]
         self.peak = max(self.peak, peak)
 
+    def prefix(self) -> Prefix:
+        """Return what of the file is complete. A file that became "wav32f" begins again: its prefix has another ``path``."""
+        return self._sink.prefix()
+
     def _continue_in_floats(self) -> None:
         """Replace the file by one that has the same samples as floats."""
         integers = self.path.rename(self.path.with_name(f"{self.path.name}.integers"))
@@ -151,6 +174,9 @@ class _FlacSink:
         if not 1 <= channel_count <= 8:
             raise ValueError(f"FLAC cannot hold {channel_count} channels")
         self._shift = 32 - _BITS[encoding]
+        self._path = path
+        self._frame_count = 0
+        self._header = b""
         subtype = f"PCM_{_BITS[encoding]}"
         path.touch()  # raises the file system's own error
         try:
@@ -161,9 +187,34 @@ class _FlacSink:
 
     def write(self, samples: NDArray[Any]) -> None:
         self._file.write(np.ascontiguousarray(samples << self._shift))
+        self._frame_count += len(samples)
+
+    def prefix(self) -> Prefix:
+        complete = max(0, self._frame_count - 1) // _FLAC_BLOCK_FRAMES * _FLAC_BLOCK_FRAMES
+        if complete and not self._header:
+            with self._path.open("rb") as file:
+                self._header = _flac_header(file)
+        # The length is written at the end: the last 36 of the 64 bits that begin with the sample rate (RFC 9639, 8.2).
+        header = bytearray(self._header)
+        if header:
+            (fields,) = struct.unpack_from(">Q", header, 18)
+            struct.pack_into(">Q", header, 18, fields >> 36 << 36 | complete)
+        end = self._path.stat().st_size if complete else 0
+        return Prefix(self._path, bytes(header), len(header), end, complete)
 
     def close(self) -> None:
         self._file.close()
+
+
+def _flac_header(file: BinaryIO) -> bytes:
+    """Read the signature and all metadata blocks of a FLAC file."""
+    header = file.read(4)
+    is_last = False
+    while not is_last:
+        block = file.read(4)
+        is_last = bool(block[0] & 0x80)
+        header += block + file.read(int.from_bytes(block[1:], "big"))
+    return header
 
 
 class _WavSink:
@@ -178,6 +229,7 @@ class _WavSink:
         self._sample_rate_hz = sample_rate_hz
         self._channel_count = channel_count
         self._data_bytes = 0
+        self._path = path
         self._file: BinaryIO = path.open("wb")
         self._file.write(self._header())
 
@@ -189,6 +241,12 @@ class _WavSink:
         else:  # the low three of four bytes
             data = np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)[:, :3]
         self._data_bytes += self._file.write(data.tobytes())
+
+    def prefix(self) -> Prefix:
+        self._file.flush()
+        header = self._header()
+        end = len(header) + self._data_bytes
+        return Prefix(self._path, header, len(header), end, self._data_bytes // self._frame_bytes)
 
     def close(self) -> None:
         with self._file as file:
