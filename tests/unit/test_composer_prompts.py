@@ -154,6 +154,8 @@ def test_a_continuation_goes_on_with_the_next_bar(prompt: str) -> None:
     same = (bars - 5) * per_bar  # all but the outro and the melody's last phrase
     for stem in ("drums", "bass", "other", "vocals"):
         assert notes(song, stem, 0, same) == notes(first, stem, 0, same)
+    # The last bar of the first part has its whole groove, in place of a held chord.
+    assert len(notes(song, "drums", (bars - 1) * per_bar, bars * per_bar)) > 2
     # The bass plays in every bar after the intro, and only the end of the piece is held.
     starts = {int(note.start_beat + 0.1) // per_bar for note in _all_notes(song, "bass")}
     assert starts >= set(range(max(2, bars - 5), int(38.0 / song.seconds_per_beat / per_bar) - 1))
