@@ -193,12 +193,16 @@ lock: local  #: Upgrade all dependencies and write their versions and hashes to 
 	@{ echo "# Exact versions of all dependencies, as tested, and the hashes of all their files. \`make lock\` writes this file."; \
 		sed 's/ ; .* \\$$/ \\/' build/constraints.txt; } > build/constraints.new
 	@mv build/constraints.new constraints.txt
+	@{ echo "# cyclonedx-bom and what it requires, with the hashes of all files. \`make lock\` writes this file."; echo "cyclonedx-bom==7.5.0" \
+		| $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -; } > build/sbom.new
+	@mv build/sbom.new deploy/docker/sbom.txt
 
 # Tools that read the environment from outside, so that their own dependencies do not appear in it.
 SUPPLY := build/supply/.ready
-$(SUPPLY): Makefile
+$(SUPPLY): Makefile deploy/docker/sbom.txt
 	@$(PYTHON) -m venv build/supply
-	@build/supply/bin/python -m pip install -qq pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@build/supply/bin/python -m pip install -qq pip-audit==2.10.1
+	@build/supply/bin/python -m pip install -qq --require-hashes --requirement deploy/docker/sbom.txt
 	@touch $@
 
 # Needs the vulnerability data of pypi.org. Advisories of packages for other platforms count too. Not part of `make check`: a new

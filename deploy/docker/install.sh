@@ -23,14 +23,18 @@ dependencies() {
   sed -n '/^pip==/,/[^\\]$/p' constraints.txt > /tmp/pip.txt
   "$home/bin/python" -m pip install --quiet --no-cache-dir --require-hashes --requirement /tmp/pip.txt
   # pip refuses a file whose hash differs from constraints.txt (docs/decisions/0039).
-  unchecked="$home/bin/python -m pip install --quiet --no-cache-dir"
-  pip="$unchecked --no-require-hashes --constraint constraints.txt --build-constraint constraints.txt"
+  pip="$home/bin/python -m pip install --quiet --no-cache-dir --no-require-hashes --constraint constraints.txt --build-constraint constraints.txt"
   torch=$(sed -n 's/^torch==\([^ ]*\).*/torch===\1/p' constraints.txt)  # === distinguishes the builds of a version
   case $component:$1 in
     separation:cpu | generation:cpu)
       # The default build works, too, but requires the CUDA libraries, which take gigabytes. PyTorch publishes a build without them
-      # on an index of its own (TORCH_INDEX). constraints.txt has no hash of it.
-      $unchecked --no-deps ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch+cpu" 2> /dev/null || $pip "$torch" ;;
+      # on an index of its own. constraints.txt has no hash of it.
+      if [ -n "${TORCH_INDEX:-}" ]; then
+        echo "$torch+cpu --hash=sha256:${TORCH_SHA256:?is the hash of the file from TORCH_INDEX}" > /tmp/torch.txt
+        "$home/bin/python" -m pip install --quiet --no-cache-dir --no-deps --require-hashes --index-url "$TORCH_INDEX" --requirement /tmp/torch.txt
+      else
+        $pip "$torch"
+      fi ;;
     separation:cuda | generation:cuda) $pip "$torch" ;;
   esac
   $pip ".[$component]"
@@ -60,7 +64,7 @@ project() {
   fi
   "$home/bin/python" -m pip uninstall --quiet --yes pip  # nothing is installed at run time
   python3 -m venv /tmp/sbom
-  /tmp/sbom/bin/python -m pip install --quiet --no-compile "cyclonedx-bom==7.5.0"
+  /tmp/sbom/bin/python -m pip install --quiet --no-compile --require-hashes --requirement sbom.txt
   /tmp/sbom/bin/cyclonedx-py environment --output-reproducible --output-file "$home/sbom.cdx.json" "$home/bin/python"
 }
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
-SUPPORTED_FORMATS = "WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska"
+SUPPORTED_FORMATS = "WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, AU, CAF and WebM/Matroska"
 
 DEMUXERS = {
     "wav": "wav",
@@ -17,6 +17,7 @@ DEMUXERS = {
     "m4a": "mp4",
     "aac": "aac",
     "aiff": "aiff",
+    "au": "au",
     "caf": "caf",
     "matroska": "matroska",
 }
@@ -58,12 +59,8 @@ def locate(path: Path) -> tuple[str, int] | None:
     """
     with path.open("rb") as file:
         head = file.read(16)
-        if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
-            return "wav", 0
-        if head == _W64_RIFF_GUID:
-            return "w64", 0
-        if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-            return "aiff", 0
+        if container := _pcm_container(head):
+            return container, 0
         if head[:4] == b"caff":
             return "caf", 0
         if head[:4] == _MATROSKA:
@@ -74,11 +71,24 @@ def locate(path: Path) -> tuple[str, int] | None:
             return None
         start = _skip_id3(file)
         file.seek(start)
-        head = file.read(10)
+        head = file.read(16)
+        if container := _pcm_container(head):
+            return container, start
         found = _resynchronise(file, start)
         if found is None and head[:3] == b"ID3":  # a tag whose size is not synchsafe
-            found = _resynchronise(file, start + 10 + int.from_bytes(head[6:]))
+            found = _resynchronise(file, start + 10 + int.from_bytes(head[6:10]))
         return found
+
+
+def _pcm_container(head: bytes) -> str | None:
+    """Return the container of uncompressed samples that begins with these 16 bytes."""
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        return "wav"
+    if head == _W64_RIFF_GUID:
+        return "w64"
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return "aiff"
+    return "au" if head[:4] in (b".snd", b"dns.") else None
 
 
 def _resynchronise(file: BinaryIO, start: int) -> tuple[str, int] | None:

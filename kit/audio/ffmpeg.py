@@ -46,7 +46,7 @@ _MAX_PADDING_FRAMES = 4096
 _EDIT_LIST_TICK_SECONDS = 0.002
 """Upper bound of the rounding of MP4 edit lists, whose coarsest common clock has 600 ticks per second."""
 
-_LOSSLESS_CONTAINERS = ("wav", "w64", "aiff", "flac")
+_LOSSLESS_CONTAINERS = ("wav", "w64", "aiff", "au", "flac")
 
 _TRUNCATION_SECONDS = {True: 0.02, False: 0.15}
 """Tolerated missing length by whether the container is lossless. Headers of others are rounded and include padding."""
@@ -72,7 +72,7 @@ class AudioInfo:
 
     Attributes:
         container: "wav" (also RF64 and BW64), "w64", "flac", "mp3", "ogg", "m4a", "aac" (raw ADTS), "aiff",
-            "caf" or "matroska" (also WebM).
+            "au", "caf" or "matroska" (also WebM).
         codec: FFmpeg's name of the codec, for example "pcm_s16le" or "opus".
         sample_rate_hz: sample rate of the decoded signal.
         channel_count: channels of the decoded signal.
@@ -132,7 +132,7 @@ class Decoding:
         if located is None:
             raise _empty() if path.stat().st_size == 0 else _unreadable("This is not a supported audio file.")
         container, self._offset = located
-        self._pcm = find_pcm(path, container)
+        self._pcm = find_pcm(path, container, self._offset)
         if self._pcm is not None:
             self.info = self._pcm_info(self._pcm, container)
             return

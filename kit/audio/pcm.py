@@ -1,4 +1,4 @@
-"""Reads PCM, floats and G.711 in WAV (RIFF, RIFX, RF64, BW64), W64, AIFF and AIFF-C, as libsndfile does, to the sample.
+"""Reads PCM, floats and G.711 in WAV (RIFF, RIFX, RF64, BW64), W64, AIFF, AIFF-C and AU, as libsndfile does, to the sample.
 
 Headers of recorders and pipes are often wrong in their sizes, and FFmpeg mistakes the valid bits of WAVE_FORMAT_EXTENSIBLE for
 the bits of the samples. What counts here is the size of a sample in its container and the size of the file.
@@ -37,6 +37,9 @@ _AIFF_KINDS: dict[bytes, tuple[str, Kind, int]] = {
     b"in24": (">", "s", 3), b"42n1": ("<", "s", 3), b"in32": (">", "s", 4), b"42ni": ("<", "s", 3), b"23ni": ("<", "s", 4),
     b"fl32": (">", "f", 4), b"FL32": (">", "f", 4), b"fl64": (">", "f", 8), b"FL64": (">", "f", 8),
     b"alaw": (">", "alaw", 1), b"ALAW": (">", "alaw", 1), b"ulaw": (">", "mulaw", 1), b"ULAW": (">", "mulaw", 1),
+}  # fmt: skip
+_AU_KINDS: dict[int, tuple[Kind, int]] = {
+    1: ("mulaw", 1), 2: ("s", 1), 3: ("s", 2), 4: ("s", 3), 5: ("s", 4), 6: ("f", 4), 7: ("f", 8), 27: ("alaw", 1)
 }  # fmt: skip
 _SAMPLE_BYTES: dict[Kind, tuple[int, ...]] = {"s": (1, 2, 3, 4), "u": (1,), "f": (4, 8), "alaw": (1,), "mulaw": (1,)}
 
@@ -126,26 +129,28 @@ def _law(kind: Kind) -> Samples:
     return np.asarray(size / 2.0**15, np.float32)
 
 
-def find_pcm(path: Path, container: str) -> Pcm | None:
+def find_pcm(path: Path, container: str, offset: int) -> Pcm | None:
     """Return the samples of a file, or None if they are neither PCM nor floats, or are not found.
 
     Args:
-        container: "wav", "w64" or "aiff", else the result is None.
+        container: "wav", "w64", "aiff" or "au", else the result is None.
+        offset: where it begins in the file.
 
     Raises:
         OSError: the file cannot be read.
     """
-    find = {"wav": _find_in_riff, "w64": _find_in_w64, "aiff": _find_in_aiff}.get(container)
+    find = {"wav": _find_in_riff, "w64": _find_in_w64, "aiff": _find_in_aiff, "au": _find_in_au}.get(container)
     if find is None:
         return None
     with path.open("rb") as file:
-        return find(file, path.stat().st_size)
+        file.seek(offset)
+        return find(file, offset, path.stat().st_size)
 
 
-def _find_in_riff(file: BinaryIO, file_bytes: int) -> Pcm | None:
+def _find_in_riff(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
     form, wide_bytes = None, 0
     order = ">" if file.read(4) == b"RIFX" else "<"
-    for name, start, size in _riff_chunks(file, 12, file_bytes, order):
+    for name, start, size in _riff_chunks(file, begin + 12, file_bytes, order):
         if name == b"fmt ":
             form = _wave_form(file.read(min(size, _MAX_FORM_BYTES)), order)
         elif name == b"ds64":
@@ -160,8 +165,8 @@ def _find_in_riff(file: BinaryIO, file_bytes: int) -> Pcm | None:
     return None
 
 
-def _find_in_w64(file: BinaryIO, file_bytes: int) -> Pcm | None:
-    form, at = None, 40
+def _find_in_w64(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
+    form, at = None, begin + 40
     for _ in range(_MAX_CHUNKS):
         file.seek(min(at, file_bytes))
         head = file.read(24)
@@ -178,9 +183,9 @@ def _find_in_w64(file: BinaryIO, file_bytes: int) -> Pcm | None:
     return None
 
 
-def _find_in_aiff(file: BinaryIO, file_bytes: int) -> Pcm | None:
+def _find_in_aiff(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
     form, promised_frames, place = None, 0, None
-    for name, start, size in _riff_chunks(file, 12, file_bytes, ">"):
+    for name, start, size in _riff_chunks(file, begin + 12, file_bytes, ">"):
         if name == b"COMM":
             body = file.read(min(size, _MAX_FORM_BYTES))
             form = _aiff_form(body)
@@ -195,6 +200,16 @@ def _find_in_aiff(file: BinaryIO, file_bytes: int) -> Pcm | None:
                 declared_bytes = min(declared_bytes, promised_frames * form.frame_bytes)
             return _found(form, offset, declared_bytes, file_bytes)
     return None
+
+
+def _find_in_au(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
+    head = file.read(24)
+    if len(head) < 24:
+        return None
+    order = ">" if head[:4] == b".snd" else "<"
+    offset, size, encoding, rate_hz, channel_count = struct.unpack_from(f"{order}5I", head, 4)
+    kind, sample_bytes = _AU_KINDS.get(encoding, (None, 0))
+    return _found(_form(order, kind, sample_bytes, rate_hz, channel_count), begin + offset, size, file_bytes)
 
 
 def _riff_chunks(file: BinaryIO, at: int, file_bytes: int, order: str) -> Iterator[tuple[bytes, int, int]]:

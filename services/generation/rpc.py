@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import random
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from soundwright.generation.v1 import generation_service_pb2 as pb
@@ -87,12 +89,19 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         if spec.continue_from_id:
             await self._require_source(spec, tier)
         await self._availability.require(spec.model)
-        first, existed = await self._create(request, spec, 0, tier)
+        job_ids = [str(uuid.uuid4()) for _ in range(count)]
+        first, existed = await self._create(request, spec, 0, job_ids, tier)
         seeds = service.variation_seeds(self._kind.parse(first).seed, count)
         jobs = [first]
-        for index in range(1, count):
-            job, _ = await self._create(request, dataclasses.replace(spec, seed=seeds[index]), index, tier)
-            jobs.append(job)
+        try:
+            for index in range(1, count):
+                varied = dataclasses.replace(spec, seed=seeds[index])
+                jobs.append((await self._create(request, varied, index, job_ids, tier))[0])
+        except AppError:
+            for job in [] if existed else jobs:
+                with contextlib.suppress(AppError):  # it has ended
+                    await self._jobs.CancelJob(library_service_pb2.CancelJobRequest(job_id=job.id))
+            raise
         return pb.CreateJobsResponse(
             jobs=jobs,
             existed=existed,
@@ -116,11 +125,16 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         return (await self._catalog.GetGeneration(request)).generation
 
     async def _create(
-        self, request: pb.CreateJobsRequest, spec: service.GenerationSpec, index: int, tier: Tier
+        self,
+        request: pb.CreateJobsRequest,
+        spec: service.GenerationSpec,
+        index: int,
+        job_ids: Sequence[str],
+        tier: Tier,
     ) -> tuple[job_pb2.Job, bool]:
         """Create one of the jobs of a request.
 
-        Limits apply only to the first job, so that a request is accepted or refused as a whole.
+        The limits of the first job count all of them, so that a request is accepted or refused as a whole.
         """
         wanted = dataclasses.asdict(spec)
         fingerprint = {
@@ -133,11 +147,13 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         creation = library_service_pb2.CreateJobRequest(
             idempotency_key=f"{key}#{index}" if key and index else key,
             fingerprint=json.dumps(fingerprint, sort_keys=True),
+            job_id=job_ids[index],
             starvation_seconds=tier.starvation_seconds,
         )
         if request.priority in service.PRIORITIES:
             creation.priority = job_pb2.Priority.Value(f"PRIORITY_{request.priority.upper()}")
         if index == 0:
+            creation.further_job_ids.extend(job_ids[1:])
             creation.pending_limit = tier.pending_limit
             creation.hourly_limit = tier.hourly_limit
             creation.queue_limit = self._settings.generation_queue_limit

@@ -20,12 +20,13 @@ CONTENT_TYPES = {
     "m4a": "audio/mp4",
     "aac": "audio/aac",
     "aiff": "audio/aiff",
+    "au": "audio/basic",
     "caf": "audio/x-caf",
     "matroska": "audio/webm",
 }
 _EXTENSIONS = {
-    "aac", "aif", "aifc", "aiff", "alac", "ape", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpga",
-    "oga", "ogg", "opus", "rf64", "w64", "wav", "wave", "webm", "wma",
+    "aac", "aif", "aifc", "aiff", "alac", "ape", "au", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpga",
+    "oga", "ogg", "opus", "rf64", "snd", "w64", "wav", "wave", "webm", "wma",
 }  # fmt: skip
 QUALITIES: dict[str, int | None] = {"lossless": None, "high": 320, "medium": 192, "low": 128}
 """Quality to kbit/s of MP3; None: FLAC."""

@@ -19,6 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import TypeAdapter, ValidationError
 
 from kit.errors import AppError, Code
+from services.library.paging import Page, PageRequest
 
 _DEFAULT_PAGE_SIZE = 20
 M = TypeVar("M", bound=Message)
@@ -144,6 +145,18 @@ def _seconds(stamp: Timestamp, name: str) -> float:
 def bounded(size: int, limit: int) -> int:
     """Return a requested page size, limited to ``limit``. The default is 20."""
     return min(limit, size) if size > 0 else _DEFAULT_PAGE_SIZE
+
+
+def page_request(request: Any, limit: int) -> PageRequest:
+    """Return what page a request with ``page``, ``page_size`` and ``page_token`` names."""
+    offset, size = page_bounds(request.page, request.page_size, limit)
+    return PageRequest(size, offset, request.page_token)
+
+
+def page_to_wire(page: Page[Any]) -> dict[str, Any]:
+    """Return the fields of a response that describe a page."""
+    names = ("total_count", "previous_page_token", "next_page_token")
+    return {name: getattr(page, name) for name in names}
 
 
 def page_bounds(page: int, page_size: int, limit: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from kit.ports import Collection, Docs
 from services.library.documents import from_doc, insert_if_absent, insert_in_slot, walk
+from services.library.paging import Page, PageRequest, read_page
 
 
 class Record(Protocol):
@@ -60,6 +61,13 @@ class Table(Generic[T]):
     async def page(self, where: Mapping[str, Any], **options: Any) -> tuple[list[T], int]:
         """Return a page of the documents that meet all conditions, and their total number."""
         return await self.find(where, **options), await self.count(where)
+
+    async def adjacent_page(
+        self, where: Mapping[str, Any], asked: PageRequest, *, sort: tuple[str, ...], descending: bool
+    ) -> Page[T]:
+        """Return a page of the documents that meet all conditions, with tokens of the adjacent pages."""
+        page = await read_page(self._docs, self._name, where, asked, sort=sort, descending=descending)
+        return page.map(lambda docs: [from_doc(self._kind, doc) for doc in docs])
 
     async def count(self, where: Mapping[str, Any]) -> int:
         """Return the number of documents that meet all conditions."""

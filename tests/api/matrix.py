@@ -48,6 +48,7 @@ def _everybody(status: int) -> Row:
 # callers without a name into two dialects.
 MATRIX = _rows({
     _everybody(200): "GET /health /livez /readyz /metrics /config /schemas/daw-manifest.json",
+    _everybody(204): "GET /.well-known/{name}",
     _everybody(422): "POST /api/tokens",  # the password in the body, which lacks here, says who calls
     _account(): """
         GET /api/tracks /api/processing/models /api/lalalai/quota /api/spotify/search /api/spotify/track/{spotify_id} /api/tokens
@@ -149,7 +150,7 @@ LOG_OUTS = _rows({_everybody(302): "POST /users/log-out DELETE /users/log-out"})
 PAGES |= LOG_OUTS
 MATRIX |= LOG_OUTS
 PUBLIC_ROUTES = {
-    "GET /health", "GET /livez", "GET /readyz", "GET /metrics", "GET /config", "GET /schemas/daw-manifest.json",
+    "GET /health", "GET /livez", "GET /readyz", "GET /metrics", "GET /config", "GET /schemas/daw-manifest.json", "GET /.well-known/{name}",
     "GET /assets/style.css", "GET /assets/drops.js", "GET /studio/assets/{name}",
     "GET /assets/icon.svg", "GET /favicon.ico", "POST /api/tokens",
 }  # fmt: skip

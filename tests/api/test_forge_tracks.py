@@ -273,6 +273,7 @@ def test_pages_lead_to_each_other(other: httpx.Client, albums: dict[str, str]) -
     assert first.json()["meta"] == {"page": 1, "page_size": 2, "total_count": 3, "total_pages": 2}
     assert list(first.links) == ["next"]
     second = other.get(first.links["next"]["url"])
+    assert second.json()["meta"] == {"page": 2, "page_size": 2, "total_count": 3, "total_pages": 2}
     for page in (first, second):
         seen += [track["title"] for track in page.json()["data"]]
     assert seen == sorted(albums, key=str.lower)

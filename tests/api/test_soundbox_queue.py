@@ -212,7 +212,10 @@ def test_nobody_may_keep_too_many_waiting(box: httpx.Client, busy: list[str]) ->
     assert (body["success"], body["pending_count"], body["max_pending"]) == (False, 3, 3)
     assert body["error"]
     other = listener()
-    assert len(asked(box, "as a whole", **LONG, variations=5, user_id=other)["job_ids"]) == 5
+    refused = box.post("/generate", json={"prompt": "as a whole", **LONG, "variations": 4, "user_id": other})
+    assert (refused.status_code, refused.json()["pending_count"]) == (429, 0)
+    assert "This request has 4 more" in refused.json()["error"]
+    assert len(asked(box, "as a whole", **LONG, variations=3, user_id=other)["job_ids"]) == 3
     assert box.post("/generate", json={"prompt": "one too many", "user_id": other}).status_code == 429
 
 

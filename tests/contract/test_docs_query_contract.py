@@ -320,6 +320,24 @@ async def test_a_page_begins_at_an_offset_or_after_a_document(docs: Docs) -> Non
         await docs.find("clips", {}, sort=("votes", "made"), after=(1, "c001"))
 
 
+async def test_an_element_of_many_documents(docs: Docs) -> None:
+    """SQLite has an entry for each 64 of them."""
+    genres = [["pop", "pop"] if number % 3 else ["jazz", "pop rock"] for number in range(130)]
+    for number in range(130):
+        await docs.insert("clips", clip(number, genres=genres[number]))
+    for number in range(50, 80):
+        await docs.delete("clips", f"c{number:03}")
+    await docs.replace("clips", clip(125, genres=["folk"]), 1)
+    kept = [number for number in range(130) if number not in {*range(50, 80), 125}]
+    pop = [number for number in kept if number % 3]
+    assert await found(docs, genres=Contains("pop")) == pop
+    assert await found(docs, genres=StartsWith("pop")) == kept
+    assert await found(docs, genres=AllOf([Contains("jazz"), StartsWith("p")])) == [n for n in kept if n % 3 == 0]
+    counted = {"pop": len(pop), "jazz": len(kept) - len(pop), "folk": 1, "none": 0}
+    assert await docs.count_each("clips", "genres", list(counted)) == counted
+    assert sorted(doc["made"] for doc in await docs.sample("clips", {"genres": Contains("pop")}, 200)) == pop
+
+
 async def test_another_field_of_an_array_index_can_change_alone(docs: Docs) -> None:
     await docs.insert("clips", clip(0, model="music", moods=["sad"]))
     assert await docs.replace("clips", clip(0, model="audio", moods=["sad"]), 1)
@@ -480,8 +498,13 @@ async def test_arrays_are_looked_up_in_their_index(docs: SqliteDocs) -> None:
     await docs.find("clips", {"genres": Contains("pop")})
     await docs.find("clips", {"model": "music", "moods": Contains("sad")})
     plans = [plan async for plan in plans_of(docs, [sql for sql in statements if "ORDER BY" in sql])]
-    assert ["clips(genres) each genres USING PRIMARY KEY (genres=?)" in plan for plan in plans] == [True, False]
-    assert ["clips(model,moods) each moods USING PRIMARY KEY (model=? AND moods=?)" in plan for plan in plans] == [
+    assert ["clips(genres) each genres in blocks USING PRIMARY KEY (genres=?)" in plan for plan in plans] == [
+        True,
+        False,
+    ]
+    assert [
+        "clips(model,moods) each moods in blocks USING PRIMARY KEY (model=? AND moods=?)" in plan for plan in plans
+    ] == [
         False,
         True,
     ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit.security.signing_keys import FileKeys, component_of
 from services.__main__ import COMPONENTS
 from tests.deploy.compose import DEPLOY, compose, passwords
 from tests.deploy.manifests import containers, known_settings, pod_templates
@@ -55,7 +58,8 @@ def test_a_file_has_only_keys_of_the_specification(variables: dict[str, str], na
         for key, value in service.items():
             assert isinstance(value, KEYS[key]), (name, key)
             if isinstance(value, list) and key != "env_file":
-                assert all(isinstance(item, str) for item in value), (name, key)
+                kinds = (str, dict) if key == "volumes" else str
+                assert all(isinstance(item, kinds) for item in value), (name, key)
             if isinstance(value, dict) and key in KEYS_IN:
                 assert set(value) <= KEYS_IN[key], (name, key)
         times = [
@@ -90,7 +94,7 @@ def test_services_keep_the_rules_of_the_platform(content: dict[str, Any]) -> Non
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert not {"privileged", "pid", "ipc"} & set(service), name
-        assert not any("docker.sock" in volume for volume in service["volumes"]), name
+        assert not any("docker.sock" in str(volume) for volume in service["volumes"]), name
         assert re.search(r":\S*\d+\.\d+|:\S*\d{4}-\d{2}-\d{2}", service["image"]), f"{name} needs a version"
         if name == "prepare":
             assert service["network_mode"] == "none"
@@ -166,10 +170,48 @@ def test_volumes_networks_and_dependencies_exist(content: dict[str, Any]) -> Non
         assert set(service.get("networks", ())) <= set(content["networks"]), name
         assert set(service.get("depends_on", ())) <= set(services), name
         for volume in service["volumes"]:
-            source = volume.split(":")[0]
-            assert (DEPLOY / source).is_dir() if source.startswith(".") else source in content["volumes"], name
+            source = volume["source"] if isinstance(volume, dict) else volume.split(":")[0]
+            assert (DEPLOY / source).exists() if source.startswith(".") else source in content["volumes"], name
     prepared = {volume.split(":")[1] for volume in services["prepare"]["volumes"]}
-    assert prepared == set(services["prepare"]["entrypoint"][2:]) == {f"/volumes/{name}" for name in content["volumes"]}
+    assert prepared == {"/prepare.sh", *(f"/volumes/{name}" for name in content["volumes"])}
+
+
+def test_components_share_nothing_but_the_sockets_of_the_others(content: dict[str, Any]) -> None:
+    for name in COMPONENTS:
+        mounts = {mount["target"]: mount for mount in content["services"][name]["volumes"]}
+        assert all(mount["type"] == "volume" for mount in mounts.values())
+        shared = {path for path, mount in mounts.items() if "volume" not in mount}
+        assert shared == {"/sockets"}, name
+        assert mounts["/sockets"]["read_only"], name
+        assert {mount["volume"]["subpath"] for path, mount in mounts.items() if path not in shared} == {name}
+        assert mounts["/keys"]["read_only"], name
+    holders = {name for name in COMPONENTS if "SOUNDWRIGHT_SECRET" in content["services"][name]["environment"]}
+    assert holders == {"gateway", "library"}
+
+
+def test_the_volumes_have_what_the_components_mount(tmp_path: Path, content: dict[str, Any]) -> None:
+    for name in content["volumes"]:
+        (tmp_path / name).mkdir()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "chown").symlink_to("/bin/true")  # only root can give files away
+    environment = {
+        "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(DEPLOY.parent),
+    }
+    keys = []
+    for _ in range(2):  # a second start keeps the keys
+        subprocess.run([DEPLOY / "prepare.sh", tmp_path], env=environment, check=True)
+        for name in COMPONENTS:
+            for mount in content["services"][name]["volumes"]:
+                assert (tmp_path / mount["source"] / mount.get("volume", {}).get("subpath", "")).is_dir()
+            own = tmp_path / "keys" / name
+            found = FileKeys(name, str(own / "signing.pem"), str(own / "keys.json"))
+            keys.append(found.private()[0])
+            assert component_of(keys[-1]) == name
+            assert stat.S_IMODE(own.stat().st_mode) == 0o700
+    assert keys[:6] == keys[6:]
+    assert len(set(keys)) == 6
 
 
 def test_a_component_outlives_the_drain_of_its_jobs(content: dict[str, Any]) -> None:

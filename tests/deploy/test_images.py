@@ -7,12 +7,14 @@ import http.server
 import importlib.metadata
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import tomllib
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -121,6 +123,37 @@ def test_the_health_check_follows_the_component() -> None:
         server.shutdown()
     assert statuses == [0, 1]
     assert subprocess.run(command, env=environment, check=False, stderr=subprocess.PIPE).returncode == 1
+
+
+def test_root_installs_no_package_and_each_file_has_a_hash() -> None:
+    build = dockerfile().split("FROM ")[1]
+    assert build.index("USER build") < min(build.index("install.sh dependencies"), build.index("install.sh project"))
+    script = (DEPLOY / "docker" / "install.sh").read_text()
+    for command in re.findall(r"pip install [^\n]*", script):
+        checked = (
+            "--require-hashes --",
+            "--constraint constraints.txt",
+            "--no-deps --force-reinstall",
+        )  # the last: our code
+        assert any(option in command for option in checked), command
+    listed = [line for line in (DEPLOY / "docker" / "sbom.txt").read_text().splitlines() if "==" in line]
+    assert len(listed) > 20
+    assert all(line.endswith("\\") for line in listed), "hashes follow each version"
+
+
+def test_the_index_of_pytorch_needs_the_hash_of_its_file(tmp_path: Path) -> None:
+    shutil.copy(DEPLOY / "docker" / "install.sh", tmp_path)
+    shutil.copy(ROOT / "constraints.txt", tmp_path)
+    script = (tmp_path / "install.sh").read_text().replace("/opt/soundwright", str(tmp_path / "home"))
+    (tmp_path / "install.sh").write_text(
+        re.sub(r'^  ("\$home/bin/python" -m pip|python3 -m venv)', r"  : \1", script, flags=re.M)
+    )
+    command = ["/bin/sh", "install.sh", "dependencies", "separation", "cpu"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PATH": os.environ["PATH"], "TORCH_INDEX": "https://index.example"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode != 0, "TORCH_SHA256" in done.stderr) == (True, True)
 
 
 def dockerfile() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from kit.audio.loudness import LoudnessMeter
 from services.analysis.engines.frames import Framer
 from services.analysis.engines.key import Key
 from services.analysis.engines.librosa_engine import LibrosaEngine
+from services.analysis.engines.spectral import MelMeter
 from services.analysis.service import FEATURES
 from services.generation.engines.procedural.drums import HAT, KICK, SNARE
 from services.generation.engines.procedural.render import mix, render_stems
@@ -96,6 +98,20 @@ def music() -> Samples:
 @pytest.fixture(scope="module")
 def measured(music: Samples) -> dict:
     return analyse(music, 22050)
+
+
+def test_mfcc_keep_the_coefficients_that_are_reported_alone() -> None:
+    meter, frame_count = MelMeter(22050, 2048), 20_000
+    for _ in range(100):
+        meter.push(np.ones((frame_count // 100, 1025), np.float32))
+    tracemalloc.start()
+    try:
+        found = meter.mfcc()
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.shape == (13, frame_count)
+    assert peak_bytes < 3 * found.nbytes  # all 128 coefficients have ten times as much
 
 
 def test_spectral_and_energy_features_equal_librosa(music: Samples, measured: dict) -> None:

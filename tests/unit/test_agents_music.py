@@ -25,6 +25,7 @@ from services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order, 
 from services.analysis.agents.specialists import SPECIALISTS, choose
 from services.analysis.agents.toolbox import ToolCall
 from services.library.conversations.service import CONVERSATION_LIMIT, MESSAGE_LIMIT, Conversations, Turn
+from services.library.paging import PageRequest
 from tests.simulators.language_model import KEY, LanguageModelSimulator, picks, says
 
 # The wheel as it is printed on every poster.
@@ -269,8 +270,7 @@ class Talks:
         return [message.content for message in messages]
 
     async def ids(self, who: Principal = ANN) -> list[str]:
-        found, _ = await self.conversations.list_own(who, 0, CONVERSATION_LIMIT + 50)
-        return ids(conversation for conversation, _ in found)
+        return ids((await self.conversations.list_own(who, PageRequest(CONVERSATION_LIMIT + 50))).entries)
 
 
 def turn(question: str, turn_id: str = "") -> Turn:

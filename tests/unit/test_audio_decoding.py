@@ -246,7 +246,7 @@ def test_many_threads_decode_at_once(short_flac: Path) -> None:
 
 def test_every_layout_of_pcm_and_floats_is_read_as_libsndfile_reads_it(tmp_path: Path) -> None:
     path, written, layouts = tmp_path / "recording", noise(5_001, 3), 0
-    for file_format in ("WAV", "WAVEX", "RF64", "W64", "AIFF"):
+    for file_format in ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU"):
         for subtype in soundfile.available_subtypes(file_format):
             for endian in ("FILE", "LITTLE", "BIG"):
                 if not soundfile.check_format(file_format, subtype, endian) or not subtype.startswith(
@@ -318,6 +318,16 @@ def test_placeholders_of_sizes_are_no_promise(tmp_path: Path, file_format: str, 
     np.testing.assert_array_equal(decoded(path), expected)
     summary = inspect(path)
     assert (summary.frame_count, summary.warnings, summary.info.header_seconds) == (5_002, (), None)
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFF_FFFF])
+def test_an_au_file_of_a_pipe_does_not_know_its_size(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "recording"
+    soundfile.write(path, noise(5_001, 2), RATE_HZ, subtype="PCM_16", format="AU", endian="BIG")
+    expected, content = decoded(path), path.read_bytes()
+    path.write_bytes(content[:8] + struct.pack(">I", size) + content[12:])
+    np.testing.assert_array_equal(decoded(path), expected)
+    assert inspect(path).warnings == ()
 
 
 @pytest.mark.parametrize("size", [0, 2**64 - 1, 2**63 - 1])
@@ -462,6 +472,16 @@ def test_junk_before_the_first_frame_is_passed_over(tmp_path: Path) -> None:
             assert sniff(path) == container, name
             np.testing.assert_array_equal(decoded(path), expected, err_msg=name)
             assert inspect(path).warnings == (), name
+
+
+@pytest.mark.parametrize("file_format", ["WAV", "RF64", "W64", "AIFF", "AU"])
+def test_a_tag_before_a_file_of_samples_is_passed_over(tmp_path: Path, file_format: str) -> None:
+    path = tmp_path / "recording"
+    soundfile.write(path, noise(5_001, 2), RATE_HZ, subtype="PCM_16", format=file_format)
+    expected = decoded(path)
+    path.write_bytes(b"ID3\x03\0\0\0\0\0\x0bTIT2\0\0\0\0\0\0\0" + path.read_bytes())
+    np.testing.assert_array_equal(decoded(path), expected)
+    assert inspect(path).warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ def test_what_cannot_be_read(path: Path, content: bytes) -> None:
     error = refusal(path, content)
     assert error.reason == "AUDIO_UNREADABLE"
     assert (
-        "supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska" in error.message
+        "supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, AU, CAF and WebM/Matroska"
+        in error.message
     )
 
 

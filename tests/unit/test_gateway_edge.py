@@ -639,6 +639,42 @@ async def test_pages_of_any_origin_may_call_the_pipeline_but_not_forge(site: Sit
     assert (await client.options("/api/tracks", headers=asking)).status_code == 401
 
 
+async def test_each_separation_of_a_track_can_be_opened(site: Site) -> None:
+    finished = job_pb2.JOB_STATE_SUCCEEDED
+    made = [Services.job(str(uuid.UUID(int=n)), "user", job_pb2.JOB_KIND_SEPARATION, finished) for n in range(1, 22)]
+    for job in made:
+        job.result.outputs_are_stems = True
+        job.result.outputs.add(id=job.id, name="drums")
+    site.services.jobs = {job.id: job for job in made}
+
+    async def list_newest(request: Any) -> Any:
+        return library_pb.ListJobsResponse(jobs=made[: request.page_size], total_count=len(made))
+
+    site.services.ListJobs = list_newest  # type: ignore[method-assign]
+    oldest, path = made[-1].id, f"/api/tracks/{TRACK}/stems"
+    found = (await site.client().get(path, params={"separation_id": oldest}, headers=USER)).json()["data"]
+    assert [stem["id"] for stem in found["stems"]] == [oldest]
+    assert [each["id"] for each in found["separations"]] == [job.id for job in made[:20]]
+
+
+async def test_models_are_listed_without_a_component_that_is_down(site: Site) -> None:
+    answers = [await site.services.ListModels(None), AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", "It is down.")]
+
+    async def list_models(_request: Any) -> Any:
+        if isinstance(answer := answers.pop(0), AppError):
+            raise answer
+        return answer
+
+    async def authenticate(_request: Any) -> Any:
+        return library_pb.AuthenticateTokenResponse(account=account_pb2.Account(id="boss", role="admin"))
+
+    site.services.ListModels, site.services.AuthenticateToken = list_models, authenticate  # type: ignore[method-assign]
+    answer = await site.client().get("/api/admin/models", headers={"Authorization": "Bearer token-of-boss"})
+    assert answer.status_code == 200
+    assert {model["component"] for model in answer.json()["data"]} == {"separation"}
+    assert answer.json()["meta"] == {"unavailable": ["generation"]}
+
+
 async def test_a_slash_at_the_end_changes_nothing(site: Site) -> None:
     client = site.client()
     assert (await client.get("/api/tracks/", headers=USER)).status_code == 200

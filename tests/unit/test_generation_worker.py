@@ -7,25 +7,27 @@ import shutil
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
-from soundwright.generation.v1 import jobs_pb2
-from soundwright.library.v1 import catalog_service_pb2, generation_pb2, job_pb2
+from soundwright.generation.v1 import generation_service_pb2, jobs_pb2
+from soundwright.library.v1 import catalog_service_pb2, generation_pb2, job_pb2, library_service_pb2
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.audio.loudness import LoudnessMeter
 from kit.compute import EngineProcesses
 from kit.engines import FallbackPolicy, ModelSelection
 from kit.errors import AppError, Code
+from kit.security.identity import Principal, principal_scope
 from kit.worker.context import JobContext
 from kit.worker.kind import pack
 from services.generation.batching import Batcher
 from services.generation.finishing import no_engine
 from services.generation.registry import Registry
+from services.generation.rpc import GenerationRpc
 from services.generation.service import retake_seed
 from services.generation.settings import GenerationSettings
 from services.generation.worker import GenerationWorker
@@ -150,6 +152,50 @@ async def test_a_job_becomes_a_clip_with_its_files_and_its_record(studio: Studio
     meter.push(np.ascontiguousarray(studio.samples(result).T))
     assert meter.loudness_lufs() == pytest.approx(-14, abs=0.2)
     assert context.snapshot()[1:3] == (1.0, "Complete")
+
+
+async def test_variations_are_created_all_or_none(studio: Studio) -> None:
+    class Jobs:
+        """Has no room for the third job."""
+
+        created: ClassVar[list[library_service_pb2.CreateJobRequest]] = []
+        cancelled: ClassVar[list[str]] = []
+
+        async def CreateJob(
+            self, request: library_service_pb2.CreateJobRequest
+        ) -> library_service_pb2.CreateJobResponse:
+            if len(self.created) == 2:
+                raise AppError(Code.PERMISSION_DENIED, "QUOTA_EXCEEDED", "The quota is used up.")
+            self.created.append(request)
+            job = job_pb2.Job(id=request.job_id, spec=request.spec)
+            return library_service_pb2.CreateJobResponse(job=job)
+
+        async def CancelJob(
+            self, request: library_service_pb2.CancelJobRequest
+        ) -> library_service_pb2.CancelJobResponse:
+            self.cancelled.append(request.job_id)
+            return library_service_pb2.CancelJobResponse()
+
+    class Available:
+        async def require(self, model: str) -> None: ...
+
+    anything: Any = None
+    availability: Any = Available()
+    jobs: Any = Jobs()
+    rpc = GenerationRpc(
+        bus=anything, jobs=jobs, kind=studio.kind, catalog=anything, blobs=studio.blobs, registry=build(studio.folder),
+        availability=availability, batcher=studio.batcher, file_processes=anything, scratch=studio.scratch,
+        settings=GenerationSettings(),
+    )  # fmt: skip
+    wanted = generation_service_pb2.CreateJobsRequest(
+        parameters=jobs_pb2.GenerationSpec(prompt="rain", duration_seconds=2, model="music", seed=7), variation_count=3
+    )
+    with principal_scope(Principal("ann", "user")), pytest.raises(AppError, match="QUOTA_EXCEEDED"):
+        await rpc.CreateJobs(wanted, anything)
+    first, second = jobs.created
+    assert first.further_job_ids[0] == second.job_id
+    assert (len(first.further_job_ids), first.pending_limit, second.pending_limit) == (2, 3, 0)
+    assert jobs.cancelled == [first.job_id, second.job_id]
 
 
 async def test_a_bad_take_is_made_again_with_another_seed(studio: Studio) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -257,6 +258,16 @@ def test_several_vorbis_comments_and_ape_tags_are_read(tmp_path: Path) -> None:
     tags["Title"], tags["Artist"] = "Ape", ["Anna", "Bert"]
     tags.save(path)
     assert read_tags(path) == Tags(title="Ape", artist="Anna, Bert")
+    path.write_bytes(path.read_bytes() + b"TAG" + b"Short".ljust(125, b"\0"))  # ID3v1
+    assert read_tags(path) == Tags(title="Ape", artist="Anna, Bert")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_the_encoding_of_texts_in_wav_files_is_found(tmp_path: Path, encoding: str) -> None:
+    path, text = written(tmp_path / "media", tone(0.5), format="WAV"), "Björk".encode(encoding).ljust(8, b"\0")
+    info = b"LIST" + struct.pack("<I", 12 + len(text)) + b"INFOINAM" + struct.pack("<I", len(text)) + text
+    path.write_bytes(path.read_bytes() + info)
+    assert read_tags(path) == Tags(title="Björk")
 
 
 @pytest.mark.parametrize("content", [b"", b"ID3\x03\x00\x00\x7f\x7f\x7f\x7f", b"fLaC" + b"\xff" * 50, b"<html>"])

@@ -32,6 +32,7 @@ from kit.security.identity import Principal
 from services.library.access import may_see
 from services.library.jobs.admission import queued
 from services.library.jobs.service import ExternalTask, JobError, JobState, Priority, Stage, granted_priority
+from services.library.paging import PageRequest
 
 # ------------------------------------------------------------------------------------------------------------- create
 
@@ -49,7 +50,8 @@ async def test_a_key_of_an_owner_names_one_job(library: Library) -> None:
     first = await library.job(idempotency_key="k")
     again, existed = await library.ledger.create(ANN, new(idempotency_key="k", job_id=str(uuid.uuid4())))
     assert (again.id, existed) == (first.id, True)
-    assert await library.ledger.list_jobs(ANN, [], [], "", 0, 10) == ([await library.now(first)], 1)
+    listed = await library.ledger.list_jobs(ANN, [], [], "", PageRequest(10))
+    assert (listed.entries, listed.total_count) == ([await library.now(first)], 1)
     for other in ({"spec": details("{}")}, {"kind": "analysis"}):
         assert await reason(library.job(idempotency_key="k", **other)) == "IDEMPOTENCY_KEY_REUSED"
     others = [await library.job(BOB, idempotency_key="k"), await library.job(), await library.job()]
@@ -136,12 +138,12 @@ async def test_list_shows_ones_own_newest_first(library: Library) -> None:
     await library.job(BOB)
     await library.ledger.cancel(ANN, made[4].id)
     ids = [job.id for job in reversed(made)]
-    oldest, _ = await library.ledger.list_jobs(ANN, [], [], "", 0, 2, oldest_first=True)
-    assert [job.id for job in oldest] == ids[:2:-1]
-    page, total = await library.ledger.list_jobs(ANN, [], [], "", 1, 2)
-    assert ([job.id for job in page], total) == (ids[1:3], 5)
-    page, total = await library.ledger.list_jobs(ANN, ["separation"], ["queued"], "", 0, 10)
-    assert ([job.id for job in page], total) == ([made[2].id, made[0].id], 2)
+    oldest = await library.ledger.list_jobs(ANN, [], [], "", PageRequest(2), oldest_first=True)
+    assert [job.id for job in oldest.entries] == ids[:2:-1]
+    page = await library.ledger.list_jobs(ANN, [], [], "", PageRequest(2, 1))
+    assert ([job.id for job in page.entries], page.total_count) == (ids[1:3], 5)
+    page = await library.ledger.list_jobs(ANN, ["separation"], ["queued"], "", PageRequest(10))
+    assert ([job.id for job in page.entries], page.total_count) == ([made[2].id, made[0].id], 2)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ async def test_a_job_whose_track_somebody_else_has_neither_enters_nor_blocks_the
     await library.tracks.create(GUEST, track("t1"))
     refused = new(track_id="t1", creates_track=True)
     assert await reason(library.ledger.create(BOB, refused)) == "ACCESS_DENIED"
-    assert (await library.ledger.list_jobs(BOB, [], [], "", 0, 10))[1] == 0
+    assert (await library.ledger.list_jobs(BOB, [], [], "", PageRequest(10))).total_count == 0
     stuck = queued(BOB, refused, library.clock.now())  # its track was taken after the check
     await library.jobs.insert_job(stuck)
     library.clock.advance(1)
@@ -526,7 +528,7 @@ async def test_a_lost_command_is_noticed_while_other_jobs_run(library: Library) 
     lost = await library.job()
     for _ in range(2):
         library.clock.advance(LOST * 0.6)
-        for job in (await library.ledger.list_jobs(ANN, [], ["running"], "", 0, 10))[0]:
+        for job in (await library.ledger.list_jobs(ANN, [], ["running"], "", PageRequest(10))).entries:
             await library.ledger.heartbeat(job.id, 1, LEASE, 0.1, "", [])
     await library.sweeper.sweep()
     assert [job.id for job in library.published] == [lost.id]

@@ -13,6 +13,7 @@ from kit.security.identity import Principal
 from services.library.jobs.admission import Limits
 from services.library.jobs.batches import NewBatch
 from services.library.jobs.service import Job, JobError, JobState
+from services.library.paging import PageRequest
 
 TRACKS = ("t1", "t2", "t3")
 BROKEN = JobError("BROKEN", "It is broken.")
@@ -58,7 +59,7 @@ async def fail(library: Library, job: Job) -> None:
 
 
 async def stored(library: Library) -> int:
-    return (await library.ledger.list_jobs(ANN, [], [], "", 0, 100))[1]
+    return (await library.ledger.list_jobs(ANN, [], [], "", PageRequest(100))).total_count
 
 
 async def test_a_batch_follows_its_jobs_to_one_end(library: Library) -> None:
@@ -179,7 +180,7 @@ async def test_limits_count_the_jobs_of_a_batch(library: Library) -> None:
     await batch(library, limits=limits)
     error = await refusal(library.ledger.create_batch(ANN, wish("t1", "t2", limits=limits)), "TOO_MANY_PENDING")
     assert error.meta == {"pending_count": 3, "max_pending": 4}
-    assert "This batch has 2 more." in error.message
+    assert "This request has 2 more." in error.message
     assert await stored(library) == 4, "a batch that does not fit as a whole leaves nothing behind"
     await batch(library, "t1", limits=limits)
     for track_id in ("b1", "b2", "b3"):
@@ -250,7 +251,7 @@ async def test_a_crash_between_the_last_job_and_the_end_of_its_batch(library: Li
     if repair == "sweeper":
         await library.sweeper.sweep()
     else:
-        read = (await library.ledger.list_jobs(ANN, ["batch"], [], "", 0, 10))[0][0]
+        read = (await library.ledger.list_jobs(ANN, ["batch"], [], "", PageRequest(10))).entries[0]
         assert counts(read) == ("succeeded", 1.0, 1, 1, 0, 0)
     ended = await library.now(record)
     assert counts(ended) == ("succeeded", 1.0, 1, 1, 0, 0)
@@ -318,4 +319,4 @@ async def test_no_worker_and_no_repair_of_commands_sees_a_batch(library: Library
 async def test_others_do_not_see_a_batch(library: Library) -> None:
     record, _ = await batch(library)
     assert await reason(library.ledger.get(BOB, record.id)) == "ACCESS_DENIED"
-    assert (await library.ledger.list_jobs(BOB, [], [], "", 0, 10))[1] == 0
+    assert (await library.ledger.list_jobs(BOB, [], [], "", PageRequest(10))).total_count == 0

@@ -16,6 +16,7 @@ from kit.security.identity import Principal
 from services.library.jobs import creation
 from services.library.jobs.admission import Limits, queued, reserve
 from services.library.jobs.service import Job
+from services.library.paging import PageRequest
 
 
 async def refused(call: Any) -> tuple[str, int, dict[str, Any]]:
@@ -35,13 +36,32 @@ async def test_unfinished_jobs_are_limited(library: Library) -> None:
     waiting = await library.job(limits=limits)
     refusal = ("TOO_MANY_PENDING", 429, {"pending_count": 2, "max_pending": 2})
     assert await refused(library.job(limits=limits)) == refusal
-    assert (await library.ledger.list_jobs(ANN, [], [], "", 0, 10))[1] == 2, "what is refused leaves nothing behind"
+    assert (await library.ledger.list_jobs(ANN, [], [], "", PageRequest(10))).total_count == 2, (
+        "what is refused leaves nothing behind"
+    )
     await library.job(limits=limits, kind="analysis")  # another kind
     await library.job(BOB, limits=limits)  # somebody else
     await library.job()  # no limit; but it counts
     await library.ledger.cancel(ANN, waiting.id)
     assert await refused(library.job(limits=limits)) == refusal
     await library.ledger.succeed(running.id, 1, result(), [])
+    await library.job(limits=limits)
+
+
+async def test_the_jobs_of_a_request_are_admitted_together(library: Library) -> None:
+    limits, further = Limits(pending=3), [str(uuid.uuid4()) for _ in range(2)]
+    other = await library.job(limits=limits)
+    refusal = ("TOO_MANY_PENDING", 429, {"pending_count": 1, "max_pending": 3})
+    assert await refused(library.job(limits=limits, further_job_ids=further)) == refusal
+    await library.ledger.cancel(ANN, other.id)
+    await library.job(limits=limits, further_job_ids=further)
+    full = ("TOO_MANY_PENDING", 429, {"pending_count": 3, "max_pending": 3})
+    late = asyncio.create_task(
+        refused(library.job(limits=limits))
+    )  # it waits, because the places of the others are kept
+    made = [await library.job(job_id=job_id) for job_id in further]
+    assert await late == full
+    await library.ledger.cancel(ANN, made[0].id)
     await library.job(limits=limits)
 
 

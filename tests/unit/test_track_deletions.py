@@ -11,6 +11,7 @@ from library import ANN, BOB, LEASE, Library, interrupted, reason, result, track
 
 from kit.errors import AppError, Code
 from services.library.jobs.service import Job, JobError, JobState
+from services.library.paging import PageRequest
 from services.library.tracks.service import Track, TrackDeletion, TrackFilter, TrackSort
 
 FILE = "tracks/t1/original.wav"
@@ -61,7 +62,7 @@ async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None
     states = [(await library.ledger.get(ANN, one.id)).state for one in (job, analysis, waiting)]
     assert states == [JobState.SUCCEEDED, JobState.SUCCEEDED, JobState.CANCELLED]
     chosen = TrackFilter("ann")
-    left, _ = await library.tracks.list_tracks(ANN, chosen, TrackSort.CREATE_TIME, True, 0, 10)
+    left = (await library.tracks.list_tracks(ANN, chosen, TrackSort.CREATE_TIME, True, PageRequest(10))).entries
     assert [one.id for one in left] == ["t2"]
     assert await pending(library) == 0
     assert await reason(library.deletions.delete(ANN, "t1")) == "TRACK_NOT_FOUND"
@@ -192,7 +193,7 @@ async def test_a_job_that_is_created_during_the_deletion_is_refused(
 
     monkeypatch.setattr(library.jobs, "insert_job", late)
     assert await reason(library.job(track_id="t1")) == "TRACK_NOT_FOUND"
-    jobs, _ = await library.ledger.list_jobs(ANN, [], [], "t1", 0, 10)
+    jobs = (await library.ledger.list_jobs(ANN, [], [], "t1", PageRequest(10))).entries
     assert [job.state for job in jobs] == [JobState.CANCELLED]
 
 
@@ -235,5 +236,5 @@ async def test_a_download_of_the_track_is_cancelled_and_a_later_one_is_not(libra
     await library.deletions.resume()
     claimed, mine, _ = await library.ledger.claim(after.id, "w", LEASE)
     assert (claimed.state, mine) == (JobState.RUNNING, True)
-    jobs, _ = await library.ledger.list_jobs(ANN, [], [], "t1", 0, 10)
+    jobs = (await library.ledger.list_jobs(ANN, [], [], "t1", PageRequest(10))).entries
     assert {job.id for job in jobs} == {before.id, after.id}

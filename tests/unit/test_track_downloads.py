@@ -12,6 +12,7 @@ from library import ANN, BOB, LEASE, Library, dying, reason, result, track
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError, Code
 from services.library.jobs.service import Job, JobError, JobState, NewTrack
+from services.library.paging import PageRequest
 from services.library.tracks.deletions import TrackDeletions
 from services.library.tracks.downloads import TrackDownloads
 from services.library.tracks.service import PendingDownload, Track, TrackFilter, TrackSort, TrackStatus
@@ -44,9 +45,9 @@ async def pending(library: Library) -> PendingDownload | None:
 
 async def found_by(library: Library, status: TrackStatus | None) -> list[str]:
     chosen = TrackFilter("ann", status=status)
-    tracks, count = await library.tracks.list_tracks(ANN, chosen, TrackSort.CREATE_TIME, True, 0, 10)
-    assert count == len(tracks)
-    return [track.id for track in tracks]
+    page = await library.tracks.list_tracks(ANN, chosen, TrackSort.CREATE_TIME, True, PageRequest(10))
+    assert page.total_count == len(page.entries)
+    return [track.id for track in page.entries]
 
 
 async def started(library: Library, job: Job) -> Job:
@@ -151,7 +152,7 @@ async def test_a_crash_between_the_job_and_its_track_is_repaired(library: Librar
     """When the job starts, when the request is repeated, and when the job is read."""
     with dying(library.track_docs, "insert_track"):
         await asked(library, idempotency_key="k")
-    [job], _ = await library.ledger.list_jobs(ANN, [], [], "", 0, 10)
+    [job] = (await library.ledger.list_jobs(ANN, [], [], "", PageRequest(10))).entries
     assert await reason(stored(library)) == "TRACK_NOT_FOUND"
     if repair == "start":
         job = await started(library, job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import uuid
 from typing import Any
@@ -13,6 +14,7 @@ from library import ANN, BOB, Library, ids, new, reason, result, track
 from kit.errors import AppError
 from kit.security.identity import Principal
 from services.library.jobs.service import Job, JobResult, Measurement
+from services.library.paging import Page, PageRequest
 from services.library.tracks.service import KEYS, Track, TrackFilter, TrackSort, TrackStatus, parse_key
 
 
@@ -24,9 +26,9 @@ async def stored(library: Library, track_id: str = "t1", **fields: Any) -> Track
 async def listed(library: Library, sort: TrackSort = TrackSort.CREATE_TIME, **filters: Any) -> list[str]:
     """Ids of what is found, after making sure that as many are counted."""
     descending = filters.pop("descending", sort.descending)
-    tracks, total = await library.tracks.list_tracks(ANN, TrackFilter("ann", **filters), sort, descending, 0, 100)
-    assert total == len(tracks)
-    return [found.id for found in tracks]
+    page = await library.tracks.list_tracks(ANN, TrackFilter("ann", **filters), sort, descending, PageRequest(100))
+    assert page.total_count == len(page.entries)
+    return [found.id for found in page.entries]
 
 
 async def details(call: Any) -> dict[str, list[str]]:
@@ -246,12 +248,65 @@ async def test_a_change_is_found_and_what_was_before_is_not(library: Library) ->
 async def test_pages(library: Library) -> None:
     await fill(library)
     pages = [
-        await library.tracks.list_tracks(ANN, TrackFilter("bob"), TrackSort.TITLE, False, offset, 2)
+        await library.tracks.list_tracks(ANN, TrackFilter("bob"), TrackSort.TITLE, False, PageRequest(2, offset))
         for offset in (0, 2, 4, 6)
     ]
-    assert [([one.id for one in tracks], total) for tracks, total in pages] == [
+    assert [([one.id for one in page.entries], page.total_count) for page in pages] == [
         (["t4", "t3"], 5), (["t1", "t2"], 5), (["t5"], 5), ([], 5)
     ]  # fmt: skip
+
+
+async def test_a_track_is_found_by_a_text_that_contains_its_title(library: Library) -> None:
+    for track_id, title in {"t1": "Blue Noël", "t2": "Blue", "t3": "Noël again", "t4": "!!!", "t5": "伝言"}.items():
+        await stored(library, track_id, title=title)
+    for number in range(50):
+        await stored(library, f"other{number}", title=f"Other {number}")
+    for text, found in (
+        ("Please separate blue noel, now", ["t2", "t1"]), ("the noel", []), ("play !!!", ["t4"]), ("私の伝言です", ["t5"]),
+        ("blue " * 2_000, ["t2"]), ("?", []),
+    ):  # fmt: skip
+        assert await listed(library, titles_in=text) == found
+
+
+@pytest.mark.parametrize("sort", TrackSort)
+@pytest.mark.parametrize("descending", [True, False])
+async def test_adjacent_pages_neither_repeat_nor_miss_a_track_while_others_come_and_go(
+    library: Library, sort: TrackSort, descending: bool
+) -> None:
+    # Some titles and lengths are equal.
+    for number in range(9):
+        await stored(library, f"t{number}", title=f"{number // 3}", duration_seconds=float(number % 3))
+
+    async def read(asked: PageRequest) -> Page[Track]:
+        return await library.tracks.list_tracks(ANN, TrackFilter("ann"), sort, descending, asked)
+
+    everything = ids((await read(PageRequest(100))).entries)
+    first = await read(PageRequest(3))
+    seen = ids(first.entries)
+    assert (seen, first.previous_page_token) == (everything[:3], "")
+    for track_id in (seen[0], seen[2]):  # the last one of the page, too
+        await library.deletions.delete(ANN, track_id)
+    second = await read(PageRequest(3, token=first.next_page_token))
+    third = await read(PageRequest(3, token=second.next_page_token))
+    assert (ids(second.entries), ids(third.entries)) == (everything[3:6], everything[6:])
+    assert third.next_page_token == ""
+    back = await read(PageRequest(3, token=third.previous_page_token))
+    assert (ids(back.entries), back.next_page_token) == (everything[3:6], second.next_page_token)
+    begin = await read(PageRequest(3, token=back.previous_page_token))
+    assert (ids(begin.entries), begin.previous_page_token, begin.total_count) == ([everything[1]], "", 7)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [b"", b"{", b"[]", b"[true, []]", b"[false, [1.0]]", b'[false, [1.0, 2.0]]', b'[false, [1e999, "t1"]]', b'[false, [NaN, "t1"]]',
+     b'[false, [{}, "t1"]]', b'[false, ["\\ud800", "t1"]]', b'[2, [1.0, "t1"]]', b'[false, [1.0, "t1", "t1"]]', b"[" * 3000, b"\xff"],
+)  # fmt: skip
+async def test_a_token_that_no_page_had_is_refused(library: Library, place: bytes) -> None:
+    token = base64.urlsafe_b64encode(place).decode() or "!"
+    asked = library.tracks.list_tracks(
+        ANN, TrackFilter("ann"), TrackSort.CREATE_TIME, True, PageRequest(3, token=token)
+    )
+    assert list(await details(asked)) == ["cursor"]
 
 
 async def test_a_filter_by_a_key_that_there_is_not(library: Library) -> None:
@@ -264,9 +319,10 @@ async def test_anonymous_callers_list_and_change_only_what_they_made(library: Li
     made = await library.tracks.create(mine, track("a1"))
     job, _ = await library.ledger.create(mine, new(track_id="a1"))
     for caller, count in ((mine, 1), (other, 0), (bare, 0)):
-        tracks = await library.tracks.list_tracks(caller, TrackFilter(""), TrackSort.CREATE_TIME, True, 0, 10)
-        jobs = await library.ledger.list_jobs(caller, [], [], "", 0, 10)
-        assert (tracks[1], ids(tracks[0]), jobs[1], ids(jobs[0])) == (count, ["a1"] * count, count, [job.id] * count)
+        tracks = await library.tracks.list_tracks(caller, TrackFilter(""), TrackSort.CREATE_TIME, True, PageRequest(10))
+        jobs = await library.ledger.list_jobs(caller, [], [], "", PageRequest(10))
+        assert (ids(tracks.entries), ids(jobs.entries)) == (["a1"] * count, [job.id] * count)
+        assert tracks.total_count == jobs.total_count == count
         assert (await library.tracks.get(caller, made.id)).id == made.id  # whoever knows the random ID
     assert await reason(library.deletions.delete(other, "a1")) == "ACCESS_DENIED"
     await library.deletions.delete(mine, "a1")

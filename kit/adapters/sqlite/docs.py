@@ -111,13 +111,9 @@ class SqliteDocs:
 
     async def count_each(self, collection: str, field: str, values: Sequence[str]) -> dict[str, int]:
         element, table = name(field), index_name(collection, Index((field,), each=field))
-        sql = (
-            f"SELECT {element}, count(*) FROM {table}"
-            f" WHERE {element} IN (SELECT value FROM json_each(?)) GROUP BY {element}"
-        )
-        listed = (json.dumps(list(values)),)
-        rows = await self.database.read(lambda connection: connection.execute(sql, listed).fetchall())
-        return {**dict.fromkeys(values, 0), **dict(rows)}
+        count = f"SELECT coalesce(sum(size), 0) FROM {table} WHERE {element} = value"
+        sql, listed = f"SELECT value, ({count}) FROM json_each(?)", (json.dumps(list(values)),)
+        return dict(await self.database.read(lambda connection: connection.execute(sql, listed).fetchall()))
 
     async def total(self, collection: str, where: Mapping[str, Any], field: str) -> int:
         sql, values = where_clause(collection, where, self._declared.of(collection))

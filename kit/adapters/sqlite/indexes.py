@@ -1,8 +1,9 @@
 # ruff: noqa: S608 (query.py checks every name in the SQL)
 """Tables and indexes of a collection.
 
-An ordinary index is an SQLite index over expressions of the JSON body. A multikey index is a table with a row for each
-different element of the array. Triggers maintain it, whichever process writes the document.
+An ordinary index is an SQLite index over expressions of the JSON body. A multikey index is a table that has, for each different
+element of the arrays, the numbers of the documents that have it: a row for a block of 64 numbers, with a bit for each of them and
+their count. So an element of half of 100,000 documents has 1,600 rows. Triggers maintain the table, whichever process writes the document.
 """
 
 from __future__ import annotations
@@ -46,31 +47,40 @@ def _create_multikey_index(connection: sqlite3.Connection, collection: str, inde
     changed = " OR ".join(f"{column(field, 'old')} IS NOT {column(field, 'new')}" for field in index.fields)
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table.strip('"'),)).fetchone():
         return
-    keys = ", ".join((*(f'"{field}"' for field in index.fields), "number"))
-    sorted_by = ", ".join(str(place + 1) for place in range(len(index.fields) + 1))
-    connection.execute(f"CREATE TABLE {table} ({keys}, PRIMARY KEY ({keys})) WITHOUT ROWID")
-    connection.execute(f"INSERT INTO {table} {_multikey_rows(index, each, source, f'{source}, ')} ORDER BY {sorted_by}")
-    insert = f"INSERT INTO {table} {_multikey_rows(index, each, 'new')};"
-    delete = f"DELETE FROM {table} WHERE ({keys}) IN ({_multikey_rows(index, each, 'old')});"
+    keys = ", ".join((*(f'"{field}"' for field in index.fields), "block"))
+    connection.execute(
+        f"CREATE TABLE {table} ({keys}, bits NOT NULL, size NOT NULL, PRIMARY KEY ({keys})) WITHOUT ROWID"
+    )
+    every, old, new = (_multikey_rows(index, each, document) for document in (source, "old", "new"))
+    connection.execute(
+        f"INSERT INTO {table} SELECT {keys}, sum(bits), sum(size) FROM ({every}) GROUP BY {keys} ORDER BY {keys}"
+    )
+    add = f"INSERT INTO {table} {new} ON CONFLICT DO UPDATE SET bits = bits | excluded.bits, size = size + 1;"
+    among = f"({keys}) IN (SELECT {keys} FROM ({old}))"
+    remove = (
+        f"UPDATE {table} SET bits = bits & ~(1 << (old.number & 63)), size = size - 1 WHERE {among};"
+        f" DELETE FROM {table} WHERE size = 0 AND {among};"
+    )
     for event, actions in (
-        ("INSERT", f"BEGIN {insert} END"),
-        ("DELETE", f"BEGIN {delete} END"),
-        ("UPDATE", f"WHEN {changed} BEGIN {delete} {insert} END"),
+        ("INSERT", f"BEGIN {add} END"),
+        ("DELETE", f"BEGIN {remove} END"),
+        ("UPDATE", f"WHEN {changed} BEGIN {remove} {add} END"),
     ):
         connection.execute(f'CREATE TRIGGER {table[:-1]}_{event.lower()}" AFTER {event} ON {source} {actions}')
 
 
-def _multikey_rows(index: Index, each: str, document: str, tables: str = "") -> str:
-    """Return a query for the rows that a document has in a multikey index.
+def _multikey_rows(index: Index, each: str, document: str) -> str:
+    """Return a query for the rows that a document has in a multikey index: each with the bit of this document.
 
     Args:
         document: The table of the documents, or ``old`` or ``new`` in a trigger.
-        tables: What FROM lists before the elements.
     """
-    values = ["element.value" if field == each else column(field, document) for field in index.fields]
+    values = {field: "element.value" if field == each else column(field, document) for field in index.fields}
     array = f"CASE json_type({document}.body, '$.{each}') WHEN 'array' THEN {column(each, document)} ELSE '[]' END"
-    present = " AND ".join(f"{value} IS NOT NULL" for value in values)  # a primary key has no nulls
+    selected = ", ".join(f'{value} AS "{field}"' for field, value in values.items())
+    present = " AND ".join(f"{value} IS NOT NULL" for value in values.values())  # a primary key has no nulls
+    tables = "" if document in ("old", "new") else f"{document}, "
     return (
-        f"SELECT DISTINCT {', '.join(values)}, {document}.number"
+        f"SELECT DISTINCT {selected}, {document}.number >> 6 AS block, 1 << ({document}.number & 63) AS bits, 1 AS size"
         f" FROM {tables}json_each({array}) AS element WHERE {present}"
     )

@@ -70,8 +70,8 @@ class Matches:
             if len(used) >= count:  # else, few numbers are in use
                 return [number for number in drawn if number in used][:count]
         flags = self._selected({}) if self._flags is None else self._flags
-        numbers: list[int] = np.flatnonzero(flags).tolist()
-        return random.sample(numbers, min(count, len(numbers)))
+        numbers = np.flatnonzero(flags)
+        return [int(numbers[place]) for place in random.sample(range(numbers.size), min(count, numbers.size))]
 
     def _total(self) -> int:
         if self._flags is not None:
@@ -102,7 +102,12 @@ class Matches:
                 return np.logical_or.reduce([self._with_elements(field, one, indexed) for one in conditions])
             case _:
                 (lookup, keys), (sql, values) = indexed, element_clause(f'"{field}"', condition)
-                return self._flagged(lookup + sql, (*keys, *values))
+                query = f"SELECT group_concat(block), group_concat(bits) FROM {lookup}{sql}"
+                blocks, bits = self._connection.execute(query, (*keys, *values)).fetchone()
+                found = np.zeros(self._size // 64 + 1, "<i8")
+                if blocks is not None:
+                    np.bitwise_or.at(found, _integers(blocks), _integers(bits))
+                return np.unpackbits(found.view(np.uint8), count=self._size, bitorder="little").view(np.bool_)
 
     def _selected(self, where: Mapping[str, Any]) -> Flags:
         sql, values = where_clause(self._collection, where, self._indexes)
@@ -113,8 +118,12 @@ class Matches:
         flags = np.zeros(self._size, np.bool_)
         (numbers,) = self._connection.execute(f"SELECT group_concat(number) FROM ({sql})", values).fetchone()
         if numbers is not None:
-            flags[np.fromstring(numbers, np.int64, sep=",")] = True
+            flags[_integers(numbers)] = True
         return flags
+
+
+def _integers(text: str) -> NDArray[np.int64]:
+    return np.fromstring(text, np.int64, sep=",")
 
 
 def _consists_of(kinds: Any, condition: Any) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 from kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, OneOf, StartsWith
 
 _LAST = "\U0010ffff"  # no text has this character
+_BYTES = ", ".join(f"({place})" for place in range(0, 64, 8))
+_BITS = ", ".join(f"({place})" for place in range(8))
 
 Clause = tuple[str, tuple[Any, ...]]
 """A condition in SQL and the values that are bound in it."""
@@ -51,7 +53,7 @@ def index_name(collection: str, index: Index) -> str:
     fields = ",".join(name(field)[1:-1] for field in index.fields)
     options = " unique" * index.unique
     options += f" when {name(index.present)[1:-1]}" if index.present else ""
-    options += f" each {name(index.each)[1:-1]}" if index.each else ""
+    options += f" each {name(index.each)[1:-1]} in blocks" if index.each else ""
     return f'{name(collection)[:-1]}({fields}){options}"'
 
 
@@ -68,7 +70,9 @@ def where_clause(collection: str, where: Mapping[str, Any], indexes: Sequence[In
 
 
 def elements(collection: str, field: str, where: Mapping[str, Any], indexes: Sequence[Index]) -> Clause | None:
-    """Return a query for the documents in a multikey index, to which :func:`element_clause` adds a condition.
+    """Return the part after FROM of a query for blocks of documents in a multikey index (:mod:`kit.adapters.sqlite.indexes`).
+
+    :func:`element_clause` adds a condition to it.
 
     Returns:
         None: ``field`` has no such index whose other fields all have to equal a value.
@@ -77,7 +81,7 @@ def elements(collection: str, field: str, where: Mapping[str, Any], indexes: Seq
         equal = {other: where.get(other) for other in index.fields if other != field}
         if index.each == field and all(isinstance(value, str | int | float) for value in equal.values()):
             keys = "".join(f'"{key}" = ? AND ' for key in equal)
-            return f"SELECT number FROM {index_name(collection, index)} WHERE {keys}", tuple(equal.values())
+            return f"{index_name(collection, index)} WHERE {keys}", tuple(equal.values())
     return None
 
 
@@ -86,6 +90,16 @@ def element_clause(element: str, condition: Contains | StartsWith) -> Clause:
     if isinstance(condition, Contains):
         return f"{element} = ?", (condition.value,)
     return f"{element} >= ? AND {element} < ?", (condition.prefix, condition.prefix + _LAST)
+
+
+def _numbers(blocks: str) -> str:
+    """Return a query for the numbers of the documents in blocks. It looks at the bits of bytes that are not zero."""
+    return (
+        "SELECT 64 * block + byte + bit FROM"
+        f" (SELECT block, bits FROM {blocks})"
+        f" CROSS JOIN (SELECT column1 AS byte FROM (VALUES {_BYTES})) ON bits >> byte & 255"
+        f" CROSS JOIN (SELECT column1 AS bit FROM (VALUES {_BITS})) ON bits >> (byte + bit) & 1"
+    )
 
 
 def _condition(field: str, condition: Any, indexed: Clause | None) -> Clause:
@@ -97,7 +111,7 @@ def _condition(field: str, condition: Any, indexed: Clause | None) -> Clause:
             return f"({sql})", values
         case Contains() | StartsWith() if indexed is not None:
             (lookup, keys), (sql, values) = indexed, element_clause(f'"{field}"', condition)
-            return f"number IN ({lookup}{sql})", (*keys, *values)
+            return f"number IN ({_numbers(lookup + sql)})", (*keys, *values)
         case Contains() | StartsWith():
             array = f"json_each(CASE json_type(body, '$.{field}') WHEN 'array' THEN {column(field)} ELSE '[]' END)"
             sql, values = element_clause("element.value", condition)

@@ -46,7 +46,7 @@ async def _tracks_meant(turn: Turn, call: Call) -> list[str]:
     """Return the tracks that the question refers to, or else those whose title the message contains."""
     if turn.track_ids:
         return list(turn.track_ids)
-    listed = await call("search_tracks", limit=50)
+    listed = await call("search_tracks", titles_in=turn.message[:1000], limit=50)
     meant = [track["track_id"] for track in listed.value.get("tracks", ()) if names(turn.message, track["title"])]
     return meant[:JOB_LIMIT]
 

@@ -56,6 +56,7 @@ class OneTrack(_Parameters):
 
 class Search(_Parameters):
     query: str = Field("", max_length=200, description="Words in title, artist, album or tags. If empty, all tracks.")
+    titles_in: str = Field("", max_length=1000, description="A text. Only tracks whose complete title it contains.")
     min_bpm: float | None = Field(None, ge=0, le=1000, allow_inf_nan=False)
     max_bpm: float | None = Field(None, ge=0, le=1000, allow_inf_nan=False)
     limit: int = Field(20, ge=1, le=50)
@@ -118,7 +119,12 @@ class Tools:
     async def _search(self, turn: Turn, wanted: Search) -> Found:
         answer = await self._tracks.ListTracks(
             library_pb.ListTracksRequest(
-                page=1, page_size=wanted.limit, search=wanted.query, min_bpm=wanted.min_bpm, max_bpm=wanted.max_bpm
+                page=1,
+                page_size=wanted.limit,
+                search=wanted.query,
+                titles_in=wanted.titles_in,
+                min_bpm=wanted.min_bpm,
+                max_bpm=wanted.max_bpm,
             )
         )
         value = {"tracks": [_brief(track) for track in answer.tracks], "total_count": answer.total_count}
@@ -301,10 +307,13 @@ class Tools:
     async def _library(self) -> list[track_pb2.Track]:
         """Return the caller's tracks, newest first. At most 2000."""
         tracks: list[track_pb2.Track] = []
-        for page in range(1, _PAGE_LIMIT + 1):
-            answer = await self._tracks.ListTracks(library_pb.ListTracksRequest(page=page, page_size=_PAGE_SIZE))
+        token = ""
+        for _ in range(_PAGE_LIMIT):
+            asked = library_pb.ListTracksRequest(page_size=_PAGE_SIZE, page_token=token)
+            answer = await self._tracks.ListTracks(asked)
             tracks += answer.tracks
-            if len(tracks) >= answer.total_count or not answer.tracks:
+            token = answer.next_page_token
+            if not token:
                 break
         return tracks
 

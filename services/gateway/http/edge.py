@@ -31,7 +31,7 @@ _HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 _EXPOSED = (
-    "Content-Disposition, Content-Range, Retry-After, X-Request-Id, "
+    "Content-Disposition, Content-Range, Link, Retry-After, X-Request-Id, "
     "X-Soundwright-Creator, X-Soundwright-Degraded, X-Soundwright-Engine, X-Soundwright-Model"
 )
 log = get_logger()

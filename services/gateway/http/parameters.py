@@ -24,6 +24,9 @@ M = TypeVar("M", bound=BaseModel)
 
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000, description="from 1")]
 PageSize = Annotated[int, Query(ge=1, le=100, description="entries on a page")]
+Cursor = Annotated[
+    str, Query(max_length=8192, description="From a link in the header `Link`; decides what the page has.")
+]
 
 LICENSE_KEY = r"^[!-~]{8,200}$"
 """The format of an API key of lalal.ai, which is sent in a header."""

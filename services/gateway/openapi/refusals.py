@@ -50,7 +50,7 @@ UPLOAD_STALLED = Problem(408, "REQUEST_TIMEOUT", "No data arrived for 60 seconds
 AUDIO_UNREADABLE = Problem(
     422,
     "AUDIO_UNREADABLE",
-    "This is not a supported audio file. The supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska.",
+    "This is not a supported audio file. The supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, AU, CAF and WebM/Matroska.",
 )
 AUDIO_TOO_LARGE = Problem(
     422,

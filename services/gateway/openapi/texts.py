@@ -78,7 +78,9 @@ HEADERS = {
     "Set-Cookie": _header(
         "A session, a visit, or a message for the next page.", example="soundwright_session=...; HttpOnly"
     ),
-    "Link": _header("The previous and the next page (RFC 8288).", example='</api/tracks?page=2>; rel="next"'),
+    "Link": _header(
+        "The previous and the next page (RFC 8288).", example='</api/tracks?page=2&cursor=W2ZhbHNlLCBb>; rel="next"'
+    ),
     "Accept-Ranges": _header("`bytes`: range requests are supported.", example="bytes"),
     "Content-Range": _header("The returned range and the size of the file in bytes.", example="bytes 0-1023/8820044"),
     "Content-Disposition": _header("The filename (RFC 6266).", example='attachment; filename="vocals.flac"'),

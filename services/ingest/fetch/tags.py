@@ -8,7 +8,7 @@ from typing import Any
 
 import av
 from mutagen import id3
-from mutagen.apev2 import APEv2
+from mutagen.apev2 import APENoHeaderError, APEv2
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import ID3
 from mutagen.id3._util import ID3JunkFrameError
@@ -46,7 +46,7 @@ def read_tags(path: Path) -> Tags:
     Several artists are joined by commas.
     """
     try:
-        found = _id3_texts(path) if id3_bytes(path) else _container_texts(path) or _ape_texts(path)
+        found = _id3_texts(path) if id3_bytes(path) else _ape_texts(path) or _container_texts(path)
     except Exception:  # untrusted tags can make the readers raise anything, and the audio does not depend on them
         found = {}
     title, artist, album = (", ".join(dict.fromkeys(found.get(name, ()))) for name in _NAMES)
@@ -69,19 +69,31 @@ def _container_texts(path: Path) -> dict[str, list[str]]:
         return {}
     options = {"protocol_whitelist": "file"}
     with av.open(
-        f"file:{path.resolve()}", format=DEMUXERS[container], options=options, metadata_errors="replace"
+        f"file:{path.resolve()}", format=DEMUXERS[container], options=options, metadata_errors="surrogateescape"
     ) as file:
         texts = [
             *file.metadata.items(),
             *(item for stream in file.streams.audio[:1] for item in stream.metadata.items()),
         ]
-    found = {name.lower(): text for name, text in texts if text}
+    found = {name.lower(): _decoded(text) for name, text in texts if text}
     return {name: found[name].split(";") if name == "artist" else [found[name]] for name in _NAMES if name in found}
 
 
 def _ape_texts(path: Path) -> dict[str, list[str]]:
-    """Return the texts of an APEv2 tag, which some MP3 files have."""
-    return {name.lower(): str(value).split("\0") for name, value in APEv2(path).items()}
+    """Return the texts of an APEv2 tag, which some MP3 files have, often besides an ID3v1 tag with shortened texts."""
+    try:
+        return {name.lower(): str(value).split("\0") for name, value in APEv2(path).items()}
+    except APENoHeaderError:
+        return {}
+
+
+def _decoded(text: str) -> str:
+    """Return a text of a WAV or AIFF file: UTF-8, or else Windows-1252, because the file does not name the encoding."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogateescape").decode("cp1252", "replace")
 
 
 def _bounded(frame: type[id3.TextFrame]) -> type[id3.TextFrame]:

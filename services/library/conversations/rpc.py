@@ -8,7 +8,7 @@ from soundwright.library.v1 import conversation_service_pb2_grpc
 from kit.rpc import Context
 from kit.security.identity import require_principal
 from services.library.conversations.service import Conversation, Conversations, SuggestedWork, TrackReference, Turn
-from services.library.serializers import from_wire, page_bounds, to_wire
+from services.library.serializers import from_wire, page_request, page_to_wire, to_wire
 
 _PAGE_SIZE_LIMIT = 100
 
@@ -47,11 +47,9 @@ class ConversationRpc(conversation_service_pb2_grpc.ConversationServiceServicer)
     async def ListConversations(
         self, request: pb.ListConversationsRequest, context: Context
     ) -> pb.ListConversationsResponse:
-        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
-        found, total = await self._conversations.list_own(require_principal(), offset, limit)
-        return pb.ListConversationsResponse(
-            conversations=[_conversation(each, count) for each, count in found], total_count=total
-        )
+        page = await self._conversations.list_own(require_principal(), page_request(request, _PAGE_SIZE_LIMIT))
+        listed = [await self._counted(conversation) for conversation in page.entries]
+        return pb.ListConversationsResponse(conversations=listed, **page_to_wire(page))
 
     async def DeleteConversation(
         self, request: pb.DeleteConversationRequest, context: Context

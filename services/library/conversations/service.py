@@ -10,6 +10,7 @@ from kit.errors import AppError, Code
 from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.access import not_found
+from services.library.paging import Page, PageRequest
 from services.library.table import Table
 
 CONVERSATION_LIMIT = 200
@@ -159,12 +160,10 @@ class Conversations:
         )
         return conversation, latest[::-1]
 
-    async def list_own(
-        self, principal: Principal, offset: int, limit: int
-    ) -> tuple[list[tuple[Conversation, int]], int]:
-        """Return a page of the caller's conversations with their message counts, latest change first, and the total."""
-        conversations, total = await self._latest(principal, offset, limit)
-        return [(each, await self.count(each.id)) for each in conversations], total
+    async def list_own(self, principal: Principal, asked: PageRequest) -> Page[Conversation]:
+        """Return a page of the caller's conversations, latest change first."""
+        owner = {"owner_id": principal.id}
+        return await self._conversations.adjacent_page(owner, asked, sort=("update_time",), descending=True)
 
     async def count(self, conversation_id: str) -> int:
         """Return the number of messages of a conversation."""
@@ -185,10 +184,6 @@ class Conversations:
             raise not_found("conversation")
         return conversation
 
-    async def _latest(self, principal: Principal, offset: int, limit: int) -> tuple[list[Conversation], int]:
-        owner = {"owner_id": principal.id}
-        return await self._conversations.page(owner, sort="update_time", descending=True, offset=offset, limit=limit)
-
     async def _delete(self, conversation_id: str) -> None:
         """Delete a conversation, its messages first: after a crash, it is still listed and can be deleted again."""
         await self._messages.delete_all({"conversation_id": conversation_id})
@@ -199,7 +194,7 @@ class Conversations:
         if len(title) > _TITLE_LIMIT_CHARS:
             title = title[: _TITLE_LIMIT_CHARS - 1].rstrip() + "…"
         await self._conversations.add(Conversation(conversation_id, principal.id, title, track_id, now, now))
-        for surplus in (await self._latest(principal, CONVERSATION_LIMIT, 10))[0]:
+        for surplus in (await self.list_own(principal, PageRequest(10, CONVERSATION_LIMIT))).entries:
             if surplus.id != conversation_id:  # the clocks of two libraries may differ
                 await self._delete(surplus.id)
 

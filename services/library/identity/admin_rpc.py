@@ -19,6 +19,7 @@ from services.library.jobs.ledger import JobLedger
 from services.library.jobs.rpc import job_to_wire, listed_job_to_wire
 from services.library.jobs.service import BATCH, Job, Priority
 from services.library.jobs.store import JobDocs
+from services.library.paging import PageRequest
 from services.library.serializers import page_bounds, to_wire, word_from_wire
 from services.library.storage.store import StorageDocs
 
@@ -92,7 +93,8 @@ class AdminRpc(library_service_pb2_grpc.AdminServiceServicer):
         if not kinds or not states:  # of another release
             jobs, total = list[Job](), 0
         elif request.owner_id:
-            jobs, total = await self._jobs.list_jobs(request.owner_id, kinds, states, "", offset, limit)
+            page = await self._jobs.list_jobs(request.owner_id, kinds, states, "", PageRequest(limit, offset))
+            jobs, total = page.entries, page.total_count
         else:
             filtered = request.kind or request.state
             jobs = await self._jobs.newest_jobs(offset, limit, kinds if filtered else (), states)

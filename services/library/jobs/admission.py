@@ -57,6 +57,9 @@ class NewJob:
     starvation_seconds: float = 0.0  # 0: STARVATION_SECONDS
     new_track: NewTrack | None = None
     traceparent: str = ""
+    further_job_ids: Sequence[
+        str
+    ] = ()  # of jobs that are created next, without limits; the limits count them with this one
     limits: Limits = field(default_factory=Limits)
 
 
@@ -171,7 +174,9 @@ async def _admit_creator(
         if pending + new_count > limits.pending:
             advice = "Wait until a job ends, or cancel one."
             if new_count > 1:
-                advice = f"This batch has {new_count} more. Wait until jobs end, cancel some, or send a smaller batch."
+                advice = (
+                    f"This request has {new_count} more. Wait until jobs end, cancel some, or request fewer at a time."
+                )
             raise AppError(
                 Code.RATE_LIMITED,
                 "TOO_MANY_PENDING",

@@ -45,7 +45,8 @@ class JobCreation:
                 :meth:`_reserve`.
         """
         job = await self._checked(principal, new)
-        existing = await self._admitted(principal, job, [job], new.limits)
+        places = [job, *(dataclasses.replace(job, id=job_id) for job_id in new.further_job_ids)]
+        existing = await self._admitted(principal, job, places, new.limits)
         job = await self._ledger.store_track(existing or job)
         if existing is None and await self._ledger.is_orphaned(job):  # its track was deleted after the check
             await self._ledger.cancel(principal, job.id)
@@ -95,7 +96,7 @@ class JobCreation:
         """Store a job or a batch within its limits. If one with its idempotency key or ID exists, return that one.
 
         Args:
-            places: the job itself, or the jobs of the batch.
+            places: the job itself and those that follow it, or the jobs of the batch.
         """
         if any(place.output_folder or place.creates_track for place in places):
             try:

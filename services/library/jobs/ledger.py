@@ -22,6 +22,7 @@ from services.library.jobs import transitions
 from services.library.jobs.admission import AdmissionStore
 from services.library.jobs.batches import planned_jobs, summarized
 from services.library.jobs.service import Job, JobState
+from services.library.paging import Page, PageRequest
 from services.library.storage.service import Reservations
 
 
@@ -42,11 +43,10 @@ class JobStore(AdmissionStore, Protocol):
         kinds: Sequence[str],
         states: Sequence[str],
         track_id: str,
-        offset: int,
-        limit: int,
+        asked: PageRequest,
         oldest_first: bool = False,
         creator_key: str | None = None,
-    ) -> tuple[list[Job], int]: ...
+    ) -> Page[Job]: ...
 
 
 class JobTrack(Protocol):
@@ -129,18 +129,16 @@ class JobLedger:
         kinds: Sequence[str],
         states: Sequence[str],
         track_id: str,
-        offset: int,
-        limit: int,
+        asked: PageRequest,
         oldest_first: bool = False,
-    ) -> tuple[list[Job], int]:
-        """Return a page of the caller's jobs, and the number of all matching jobs."""
+    ) -> Page[Job]:
+        """Return a page of the caller's jobs."""
         creator_key = listed_creator(principal)
-        jobs, total = await self._store.list_jobs(
-            principal.id, kinds, states, track_id, offset, limit, oldest_first, creator_key
-        )
-        return [
-            job if job.batch is None or job.state.terminal else await self.advance_batch(job.id) for job in jobs
-        ], total
+        page = await self._store.list_jobs(principal.id, kinds, states, track_id, asked, oldest_first, creator_key)
+        jobs = [
+            job if job.batch is None or job.state.terminal else await self.advance_batch(job.id) for job in page.entries
+        ]
+        return page.map(lambda _: jobs)
 
     async def track_title(self, principal: Principal, job: Job) -> str:
         """Return the title of the track of a job; empty if it has none, or the caller may not see the track."""

@@ -15,7 +15,7 @@ from kit.rpc import Context
 from kit.security.identity import require_principal
 from services.library.jobs.admission import Limits, NewJob
 from services.library.jobs.attempts import JobAttempts
-from services.library.jobs.batches import NewBatch
+from services.library.jobs.batches import BATCH_SIZE_LIMIT, NewBatch
 from services.library.jobs.creation import JobCreation
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.queue import JobQueue
@@ -30,7 +30,7 @@ from services.library.jobs.service import (
     Stage,
 )
 from services.library.jobs.watches import JobWatches
-from services.library.serializers import from_wire, page_bounds, to_wire, word_from_wire
+from services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
 
 _PAGE_SIZE_LIMIT = 100
 
@@ -84,18 +84,17 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         return to_wire(queue, pb.GetQueueResponse)
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
-        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
-        jobs, total = await self._ledger.list_jobs(
+        page = await self._ledger.list_jobs(
             require_principal(),
             [_kind_from_wire(kind) for kind in request.kinds],
             [word for state in request.states if (word := word_from_wire(job_pb2.JobState.DESCRIPTOR, state))],
             request.track_id,
-            offset,
-            limit,
+            page_request(request, _PAGE_SIZE_LIMIT),
             request.oldest_first,
         )
-        views = {job.id: await self._view(job) for job in jobs} if request.with_views else {}
-        return pb.ListJobsResponse(jobs=[listed_job_to_wire(job) for job in jobs], total_count=total, views=views)
+        views = {job.id: await self._view(job) for job in page.entries} if request.with_views else {}
+        jobs = [listed_job_to_wire(job) for job in page.entries]
+        return pb.ListJobsResponse(jobs=jobs, views=views, **page_to_wire(page))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         return pb.CancelJobResponse(job=job_to_wire(await self._ledger.cancel(require_principal(), request.job_id)))
@@ -181,6 +180,7 @@ def _new_job(request: pb.CreateJobRequest) -> NewJob:
         work_seconds=request.work_seconds,
         starvation_seconds=request.starvation_seconds,
         new_track=from_wire(request.new_track, NewTrack) if request.HasField("new_track") else None,
+        further_job_ids=tuple(request.further_job_ids[:BATCH_SIZE_LIMIT]),
         limits=Limits(request.pending_limit, request.hourly_limit, request.queue_limit),
     )
 

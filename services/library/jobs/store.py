@@ -12,6 +12,7 @@ from services.library.documents import from_doc
 from services.library.jobs.admission import Admissions
 from services.library.jobs.order import RANKS, Rank, rank_of
 from services.library.jobs.service import BATCH, Job, JobState, Priority
+from services.library.paging import Page, PageRequest, read_page
 from services.library.table import Table
 
 _JOBS = Collection(
@@ -97,11 +98,10 @@ class JobDocs:
         kinds: Sequence[str],
         states: Sequence[str],
         track_id: str,
-        offset: int,
-        limit: int,
+        asked: PageRequest,
         oldest_first: bool = False,
         creator_key: str | None = None,
-    ) -> tuple[list[Job], int]:
+    ) -> Page[Job]:
         where: dict[str, Any] = {"owner_id": owner_id}
         if creator_key is not None:
             where["creator_key"] = creator_key
@@ -111,10 +111,8 @@ class JobDocs:
             where["state"] = OneOf(list(states))
         if track_id:
             where["track_id"] = track_id
-        docs = await self._docs.find(
-            "jobs", where, sort="create_time", descending=not oldest_first, offset=offset, limit=limit
-        )
-        return _jobs(docs), await self._docs.count("jobs", where)
+        page = await read_page(self._docs, "jobs", where, asked, sort=("create_time",), descending=not oldest_first)
+        return page.map(_jobs)
 
     async def jobs_of_track(self, track_id: str, after_id: str, limit: int) -> list[Job]:
         """Return jobs of a track by id; only those after ``after_id``, unless it is empty."""

@@ -10,7 +10,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from kit.errors import AppError, Code
 from kit.rpc import Context
 from kit.security.identity import require_principal
-from services.library.serializers import from_wire, page_bounds, to_wire, word_from_wire
+from services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
 from services.library.tracks.deletions import TrackDeletions
 from services.library.tracks.downloads import TrackDownloads
 from services.library.tracks.service import EDITABLE, Track, TrackFilter, Tracks, TrackSort, TrackStatus
@@ -33,7 +33,6 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
         return pb.GetTrackResponse(track=await self._one_to_wire(track))
 
     async def ListTracks(self, request: pb.ListTracksRequest, context: Context) -> pb.ListTracksResponse:
-        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
         principal = require_principal()
         sort = TrackSort(word_from_wire(pb.TrackSort.DESCRIPTOR, request.sort) or TrackSort.CREATE_TIME)
         status = word_from_wire(pb.TrackStatus.DESCRIPTOR, request.status)
@@ -47,11 +46,13 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
             source=request.source,
             key=request.key,
             min_bpm=request.min_bpm if request.HasField("min_bpm") else None,
+            titles_in=request.titles_in,
             max_bpm=request.max_bpm if request.HasField("max_bpm") else None,
         )
         descending = request.descending if request.HasField("descending") else sort.descending
-        tracks, total = await self._tracks.list_tracks(principal, chosen, sort, descending, offset, limit)
-        return pb.ListTracksResponse(tracks=await self._to_wire(tracks), total_count=total)
+        asked = page_request(request, _PAGE_SIZE_LIMIT)
+        page = await self._tracks.list_tracks(principal, chosen, sort, descending, asked)
+        return pb.ListTracksResponse(tracks=await self._to_wire(page.entries), **page_to_wire(page))
 
     async def UpdateTrack(self, request: pb.UpdateTrackRequest, context: Context) -> pb.UpdateTrackResponse:
         if unknown := set(request.fields) - set(EDITABLE):

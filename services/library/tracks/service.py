@@ -15,6 +15,7 @@ from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.access import audio_not_ready, denied, listed_creator, may_see, not_found, owns
 from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
+from services.library.paging import Page, PageRequest
 from services.library.storage.service import Reservations
 
 BPM_RANGE = (20.0, 400.0)
@@ -149,6 +150,7 @@ class TrackFilter:
         search: prefixes of words in title, artist, album and tags, ignoring case and diacritics. A track must have all
             of them. A text without letters and digits matches nothing.
         artist, album, tag: the complete name, ignoring case and diacritics.
+        titles_in: a text in which the complete title occurs, likewise.
     """
 
     owner_id: str
@@ -162,6 +164,7 @@ class TrackFilter:
     key: str = ""
     min_bpm: float | None = None
     max_bpm: float | None = None
+    titles_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,8 +185,8 @@ class TrackStore(Protocol):
     async def track(self, track_id: str) -> Track | None: ...
     async def replace_track(self, track: Track) -> bool: ...
     async def list_tracks(
-        self, chosen: TrackFilter, sort: TrackSort, descending: bool, offset: int, limit: int
-    ) -> tuple[list[Track], int]: ...
+        self, chosen: TrackFilter, sort: TrackSort, descending: bool, asked: PageRequest
+    ) -> Page[Track]: ...
     async def output(self, output_id: str) -> AudioOutput | None: ...
     async def stem_set(self, track: Track) -> StemSet | None: ...
     async def analysis(self, track_id: str) -> Analysis | None: ...
@@ -244,9 +247,9 @@ class Tracks:
         return track
 
     async def list_tracks(
-        self, principal: Principal, chosen: TrackFilter, sort: TrackSort, descending: bool, offset: int, limit: int
-    ) -> tuple[list[Track], int]:
-        """Return a page of the caller's tracks, and the number of all matching tracks.
+        self, principal: Principal, chosen: TrackFilter, sort: TrackSort, descending: bool, asked: PageRequest
+    ) -> Page[Track]:
+        """Return a page of the caller's tracks.
 
         Raises:
             AppError: ``VALIDATION_ERROR`` for an unknown key.
@@ -259,7 +262,7 @@ class Tracks:
             key=key,
             search=chosen.search[:_SEARCH_LIMIT],
         )
-        return await self._store.list_tracks(mine, sort, descending, offset, limit)
+        return await self._store.list_tracks(mine, sort, descending, asked)
 
     async def update(self, principal: Principal, track_id: str, new: Mapping[str, Any]) -> Track:
         """Change fields of a track.

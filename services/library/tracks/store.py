@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from kit.errors import AppError
-from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan
-from kit.tokenizer import words
+from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
+from kit.tokenizer import signs, words
 from services.library.documents import from_doc, insert_if_absent, walk
 from services.library.jobs.service import AudioOutput, Job
+from services.library.paging import Page, PageRequest, read_page
 from services.library.search_terms import every_word, text_terms
 from services.library.tracks.service import (
     Analysis,
@@ -51,6 +52,8 @@ _ORDERS = {
 }
 _LAST = "\U0010ffff"  # sorts missing names last
 _BATCH = 500
+_TEXT_LIMIT = 1_000
+_TITLE_LIMIT_WORDS = 16
 
 
 class TrackDocs:
@@ -79,13 +82,12 @@ class TrackDocs:
         return await self._docs.delete(_TRACKS.name, track_id)
 
     async def list_tracks(
-        self, chosen: TrackFilter, sort: TrackSort, descending: bool, offset: int, limit: int
-    ) -> tuple[list[Track], int]:
-        where = _where(chosen)
-        docs = await self._docs.find(
-            _TRACKS.name, where, sort=_ORDERS[sort], descending=descending, offset=offset, limit=limit
+        self, chosen: TrackFilter, sort: TrackSort, descending: bool, asked: PageRequest
+    ) -> Page[Track]:
+        page = await read_page(
+            self._docs, _TRACKS.name, _where(chosen), asked, sort=_ORDERS[sort], descending=descending
         )
-        return [from_doc(Track, doc) for doc in docs], await self._docs.count(_TRACKS.name, where)
+        return page.map(lambda docs: [from_doc(Track, doc) for doc in docs])
 
     # outputs and analyses
 
@@ -173,6 +175,17 @@ def _order(name: str) -> str:
     return " ".join(words(name)) or name.casefold() or _LAST
 
 
+def _titles_in(text: str) -> list[str]:
+    """Return the sort keys of all titles that a text may contain: its runs of words, and its signs."""
+    kept = words(text[:_TEXT_LIMIT])
+    spans = [
+        " ".join(kept[start:end])
+        for start in range(len(kept))
+        for end in range(start + 1, min(start + _TITLE_LIMIT_WORDS, len(kept)) + 1)
+    ]
+    return list(dict.fromkeys([*spans, *signs(text[:_TEXT_LIMIT])]))
+
+
 def _where(chosen: TrackFilter) -> dict[str, Any]:
     """Return the document conditions of a filter."""
     where: dict[str, Any] = {"owner_id": chosen.owner_id}
@@ -191,6 +204,8 @@ def _where(chosen: TrackFilter) -> dict[str, Any]:
             where["analyzed"] = True
     names = {"artist_order": _order(chosen.artist), "album_order": _order(chosen.album)}
     where |= {field: name for field, name in names.items() if name != _LAST}
+    if chosen.titles_in:
+        where["title_order"] = OneOf(_titles_in(chosen.titles_in))
     if chosen.tag:
         where["tag_orders"] = Contains(_order(chosen.tag))
     where |= {field: value for field in ("source", "key") if (value := getattr(chosen, field))}

@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Answer probes of browsers and apps for well-known files, of which there are none
+         * @description Answer probes of browsers and apps for well-known files, of which there are none.
+         */
+        get: operations["get_well_known"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tracks": {
         parameters: {
             query?: never;
@@ -1684,6 +1704,7 @@ export interface paths {
          * Generate a clip or several variations
          * @description Generate a clip or several variations. Returns the IDs of the jobs; poll `GET /job/{job_id}` for their status. Requests
          *     with the same `Idempotency-Key` return the jobs of the first one.
+         *     The limits count each variation: all of them are accepted, or none.
          */
         post: operations["generate"];
         delete?: never;
@@ -7284,6 +7305,26 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `SERVICE_UNAVAILABLE` */
+        forge_503_SERVICE_UNAVAILABLE: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `PATH_INVALID` */
+        forge_400_PATH_INVALID: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `INTERNAL` */
         forge_500_INTERNAL_2: {
             headers: {
@@ -7298,7 +7339,7 @@ export interface components {
             };
         };
         /** @description `SERVICE_UNAVAILABLE` */
-        forge_503_SERVICE_UNAVAILABLE: {
+        forge_503_SERVICE_UNAVAILABLE_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -7534,7 +7575,7 @@ export interface components {
             };
         };
         /** @description `PATH_INVALID` */
-        forge_400_PATH_INVALID: {
+        forge_400_PATH_INVALID_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8221,16 +8262,6 @@ export interface components {
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                 "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                 "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `SERVICE_UNAVAILABLE` */
-        forge_503_SERVICE_UNAVAILABLE_2: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
                 [name: string]: unknown;
             };
             content: {
@@ -9238,7 +9269,7 @@ export interface components {
         "Set-Cookie": string;
         /**
          * @description The previous and the next page (RFC 8288).
-         * @example </api/tracks?page=2>; rel="next"
+         * @example </api/tracks?page=2&cursor=W2ZhbHNlLCBb>; rel="next"
          */
         Link: string;
         /**
@@ -9349,6 +9380,32 @@ export interface operations {
             };
         };
     };
+    get_well_known: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Any path. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED"];
+            500: components["responses"]["forge_500_INTERNAL"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
     list_tracks: {
         parameters: {
             query?: {
@@ -9356,6 +9413,8 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
+                /** @description From a link in the header `Link`; decides what the page has. */
+                cursor?: string;
                 /** @description The sort order. */
                 sort?: "newest" | "oldest" | "title" | "artist" | "duration";
                 /** @description Overrides the direction of the sort order. */
@@ -9458,7 +9517,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     upload_track: {
@@ -9610,7 +9669,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
         };
     };
@@ -9703,7 +9762,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_track: {
@@ -9773,14 +9832,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_track: {
@@ -9806,14 +9865,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     change_track: {
@@ -9918,7 +9977,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     begin_upload: {
@@ -9987,7 +10046,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_upload: {
@@ -10032,7 +10091,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_UPLOAD_NOT_FOUND"];
@@ -10040,7 +10099,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     abort_upload: {
@@ -10066,7 +10125,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_UPLOAD_NOT_FOUND"];
@@ -10074,7 +10133,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     sign_parts: {
@@ -10149,7 +10208,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     complete_upload: {
@@ -10245,7 +10304,7 @@ export interface operations {
             422: components["responses"]["forge_422_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     separate: {
@@ -10438,14 +10497,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_models: {
@@ -10526,7 +10585,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     plan_separations: {
@@ -10621,7 +10680,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     separate_batch: {
@@ -10833,14 +10892,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     analyze: {
@@ -11071,14 +11130,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_analysis: {
@@ -11208,14 +11267,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     fetch_from_spotify: {
@@ -11418,7 +11477,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_SPOTIFY_ERROR"];
@@ -11805,14 +11864,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_jobs: {
@@ -11822,6 +11881,8 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
+                /** @description From a link in the header `Link`; decides what the page has. */
+                cursor?: string;
                 /** @description One of: queued, processing, downloading, completed, failed, cancelled. */
                 status?: string;
                 /** @description One of: download, processing, analysis, generation, pipeline, export, batch, separation. */
@@ -11902,7 +11963,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_job: {
@@ -12016,14 +12077,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     cancel_job: {
@@ -12049,7 +12110,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
@@ -12057,7 +12118,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     retry: {
@@ -12168,7 +12229,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
@@ -12269,14 +12330,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_track_waveform: {
@@ -12376,7 +12437,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12400,7 +12461,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_segment: {
@@ -12452,7 +12513,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12460,7 +12521,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_waveform: {
@@ -12560,7 +12621,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12583,7 +12644,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_stem_spectrogram: {
@@ -12638,7 +12699,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
@@ -12646,7 +12707,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_live_stems: {
@@ -12700,14 +12761,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_live_segment: {
@@ -12766,7 +12827,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12774,7 +12835,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_live_waveform: {
@@ -12826,14 +12887,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_stem: {
@@ -12946,7 +13007,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND"];
@@ -12969,7 +13030,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_stems: {
@@ -12998,7 +13059,7 @@ export interface operations {
                     "application/zip": string;
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
@@ -13007,7 +13068,7 @@ export interface operations {
             422: components["responses"]["forge_422_FILE_NOT_FOUND"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     start_export: {
@@ -13145,14 +13206,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_archive: {
@@ -13262,7 +13323,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND"];
@@ -13284,7 +13345,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_analysis: {
@@ -13412,7 +13473,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExportedAnalysis"];
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
@@ -13420,7 +13481,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_file: {
@@ -13530,7 +13591,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_FILE_NOT_FOUND"];
@@ -13553,7 +13614,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     export_mix: {
@@ -13614,7 +13675,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
         };
     };
@@ -13644,7 +13705,7 @@ export interface operations {
             };
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED"];
             500: components["responses"]["forge_500_INTERNAL"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
         };
     };
     get_lalalai_quota: {
@@ -13754,7 +13815,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     cancel_lalalai_tasks: {
@@ -13801,7 +13862,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     put_lalalai_key: {
@@ -13859,7 +13920,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_lalalai_key: {
@@ -13887,7 +13948,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_tokens: {
@@ -13933,7 +13994,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_token: {
@@ -14004,7 +14065,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_own_token: {
@@ -14071,7 +14132,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     revoke_token: {
@@ -14097,14 +14158,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TOKEN_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_sessions: {
@@ -14164,7 +14225,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     end_other_sessions: {
@@ -14192,7 +14253,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     end_session: {
@@ -14218,14 +14279,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_SESSION_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_connections: {
@@ -14269,7 +14330,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_connection: {
@@ -14295,14 +14356,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_storage: {
@@ -14343,7 +14404,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_guest: {
@@ -14409,7 +14470,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_users: {
@@ -14477,7 +14538,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     update_user: {
@@ -14552,7 +14613,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_audit: {
@@ -14623,7 +14684,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_job_overview: {
@@ -14718,7 +14779,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     cancel_user_job: {
@@ -14744,7 +14805,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ROLE_TOO_LOW"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
@@ -14752,7 +14813,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_components: {
@@ -14797,7 +14858,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_queues: {
@@ -14841,7 +14902,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_platform_storage: {
@@ -14882,7 +14943,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_platform_models: {
@@ -14935,7 +14996,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     fetch_model: {
@@ -15063,7 +15124,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     create_webhook: {
@@ -15142,7 +15203,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_ADDRESS_REFUSED"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     replay_delivery: {
@@ -15195,7 +15256,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_DELIVERY_NOT_FOUND"];
@@ -15203,7 +15264,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_webhook: {
@@ -15251,14 +15312,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_webhook: {
@@ -15284,14 +15345,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     update_webhook: {
@@ -15364,7 +15425,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR_ADDRESS_REFUSED"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     rotate_webhook_secret: {
@@ -15414,14 +15475,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     test_webhook: {
@@ -15474,7 +15535,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
@@ -15482,7 +15543,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_deliveries: {
@@ -15549,7 +15610,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_WEBHOOK_NOT_FOUND"];
@@ -15557,7 +15618,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     chat: {
@@ -15655,7 +15716,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     list_conversations: {
@@ -15665,6 +15726,8 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
+                /** @description From a link in the header `Link`; decides what the page has. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -15715,7 +15778,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_conversation: {
@@ -15779,14 +15842,14 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_CONVERSATION_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     delete_conversation: {
@@ -15812,14 +15875,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_CONVERSATION_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     check_language_models: {
@@ -15868,7 +15931,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     get_clip_job: {
@@ -15945,14 +16008,14 @@ export interface operations {
                     "application/json": components["schemas"]["ClipJob"];
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
     generate: {

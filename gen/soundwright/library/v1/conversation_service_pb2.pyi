@@ -272,19 +272,23 @@ class ListConversationsRequest(message.Message):
 
     PAGE_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
     page: builtins.int
     """from 1"""
     page_size: builtins.int
     """1 to 100"""
+    page_token: builtins.str
+    """of an adjacent page; replaces page"""
     def __init__(
         self,
         *,
         page: builtins.int = ...,
         page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["page", b"page", "page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page", b"page", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -294,7 +298,13 @@ class ListConversationsResponse(message.Message):
 
     CONVERSATIONS_FIELD_NUMBER: builtins.int
     TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    PREVIOUS_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     total_count: builtins.int
+    previous_page_token: builtins.str
+    """empty: the list begins here"""
+    next_page_token: builtins.str
+    """empty: the list ends here"""
     @builtins.property
     def conversations(self) -> containers.RepeatedCompositeFieldContainer[Conversation]:
         """most recently updated first"""
@@ -304,10 +314,12 @@ class ListConversationsResponse(message.Message):
         *,
         conversations: abc.Iterable[Conversation] | None = ...,
         total_count: builtins.int = ...,
+        previous_page_token: builtins.str = ...,
+        next_page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["conversations", b"conversations", "total_count", b"total_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["conversations", b"conversations", "next_page_token", b"next_page_token", "previous_page_token", b"previous_page_token", "total_count", b"total_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1367,6 +1367,8 @@ class ListTracksRequest(message.Message):
     KEY_FIELD_NUMBER: builtins.int
     MIN_BPM_FIELD_NUMBER: builtins.int
     MAX_BPM_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    TITLES_IN_FIELD_NUMBER: builtins.int
     page: builtins.int
     """from 1"""
     page_size: builtins.int
@@ -1389,6 +1391,10 @@ class ListTracksRequest(message.Message):
     min_bpm: builtins.float
     max_bpm: builtins.float
     """inclusive"""
+    page_token: builtins.str
+    """of an adjacent page; replaces page"""
+    titles_in: builtins.str
+    """tracks whose title occurs in this text as whole words; empty: any"""
     def __init__(
         self,
         *,
@@ -1405,10 +1411,12 @@ class ListTracksRequest(message.Message):
         key: builtins.str = ...,
         min_bpm: builtins.float | None = ...,
         max_bpm: builtins.float | None = ...,
+        page_token: builtins.str = ...,
+        titles_in: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "descending", b"descending", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "album", b"album", "artist", b"artist", "descending", b"descending", "key", b"key", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "page", b"page", "page_size", b"page_size", "search", b"search", "sort", b"sort", "source", b"source", "status", b"status", "tag", b"tag"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "album", b"album", "artist", b"artist", "descending", b"descending", "key", b"key", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "page", b"page", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "sort", b"sort", "source", b"source", "status", b"status", "tag", b"tag", "titles_in", b"titles_in"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__descending: _TypeAlias = typing.Literal["descending"]  # noqa: Y015
     _WhichOneofArgType__descending: _TypeAlias = typing.Literal["_descending", b"_descending"]  # noqa: Y015
@@ -1429,7 +1437,13 @@ class ListTracksResponse(message.Message):
 
     TRACKS_FIELD_NUMBER: builtins.int
     TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    PREVIOUS_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     total_count: builtins.int
+    previous_page_token: builtins.str
+    """empty: the list begins here"""
+    next_page_token: builtins.str
+    """empty: the list ends here"""
     @builtins.property
     def tracks(self) -> containers.RepeatedCompositeFieldContainer[track_pb2.Track]: ...
     def __init__(
@@ -1437,10 +1451,12 @@ class ListTracksResponse(message.Message):
         *,
         tracks: abc.Iterable[track_pb2.Track] | None = ...,
         total_count: builtins.int = ...,
+        previous_page_token: builtins.str = ...,
+        next_page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["total_count", b"total_count", "tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "previous_page_token", b"previous_page_token", "total_count", b"total_count", "tracks", b"tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1692,6 +1708,7 @@ class CreateJobRequest(message.Message):
     PUBLIC_SPEC_FIELD_NUMBER: builtins.int
     STARVATION_SECONDS_FIELD_NUMBER: builtins.int
     NEW_TRACK_FIELD_NUMBER: builtins.int
+    FURTHER_JOB_IDS_FIELD_NUMBER: builtins.int
     kind: job_pb2.JobKind.ValueType
     track_id: builtins.str
     attempt_limit: builtins.int
@@ -1728,6 +1745,10 @@ class CreateJobRequest(message.Message):
     def new_track(self) -> track_pb2.NewTrack:
         """creates_track: stored without audio under track_id, unless there is such a track"""
 
+    @builtins.property
+    def further_job_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """of jobs like this one that the caller creates next, without limits: the limits count them now; at most 100"""
+
     def __init__(
         self,
         *,
@@ -1751,10 +1772,11 @@ class CreateJobRequest(message.Message):
         public_spec: builtins.bool = ...,
         starvation_seconds: builtins.float = ...,
         new_track: track_pb2.NewTrack | None = ...,
+        further_job_ids: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["new_track", b"new_track", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt_limit", b"attempt_limit", "creates_track", b"creates_track", "fingerprint", b"fingerprint", "hourly_limit", b"hourly_limit", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "kind", b"kind", "new_track", b"new_track", "output_folder", b"output_folder", "pending_limit", b"pending_limit", "priority", b"priority", "public_spec", b"public_spec", "queue", b"queue", "queue_limit", b"queue_limit", "spec", b"spec", "stages", b"stages", "starvation_seconds", b"starvation_seconds", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt_limit", b"attempt_limit", "creates_track", b"creates_track", "fingerprint", b"fingerprint", "further_job_ids", b"further_job_ids", "hourly_limit", b"hourly_limit", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "kind", b"kind", "new_track", b"new_track", "output_folder", b"output_folder", "pending_limit", b"pending_limit", "priority", b"priority", "public_spec", b"public_spec", "queue", b"queue", "queue_limit", b"queue_limit", "spec", b"spec", "stages", b"stages", "starvation_seconds", b"starvation_seconds", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2025,11 +2047,14 @@ class ListJobsRequest(message.Message):
     TRACK_ID_FIELD_NUMBER: builtins.int
     OLDEST_FIRST_FIELD_NUMBER: builtins.int
     WITH_VIEWS_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
     page: builtins.int
     page_size: builtins.int
     track_id: builtins.str
     oldest_first: builtins.bool
     with_views: builtins.bool
+    page_token: builtins.str
+    """of an adjacent page; replaces page"""
     @builtins.property
     def kinds(self) -> containers.RepeatedScalarFieldContainer[job_pb2.JobKind.ValueType]:
         """empty: all"""
@@ -2048,10 +2073,11 @@ class ListJobsRequest(message.Message):
         track_id: builtins.str = ...,
         oldest_first: builtins.bool = ...,
         with_views: builtins.bool = ...,
+        page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["kinds", b"kinds", "oldest_first", b"oldest_first", "page", b"page", "page_size", b"page_size", "states", b"states", "track_id", b"track_id", "with_views", b"with_views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["kinds", b"kinds", "oldest_first", b"oldest_first", "page", b"page", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "track_id", b"track_id", "with_views", b"with_views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2083,7 +2109,13 @@ class ListJobsResponse(message.Message):
     JOBS_FIELD_NUMBER: builtins.int
     TOTAL_COUNT_FIELD_NUMBER: builtins.int
     VIEWS_FIELD_NUMBER: builtins.int
+    PREVIOUS_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     total_count: builtins.int
+    previous_page_token: builtins.str
+    """empty: the list begins here"""
+    next_page_token: builtins.str
+    """empty: the list ends here"""
     @builtins.property
     def jobs(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Job]:
         """newest first, unless oldest_first"""
@@ -2098,10 +2130,12 @@ class ListJobsResponse(message.Message):
         jobs: abc.Iterable[job_pb2.Job] | None = ...,
         total_count: builtins.int = ...,
         views: abc.Mapping[builtins.str, JobView] | None = ...,
+        previous_page_token: builtins.str = ...,
+        next_page_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["jobs", b"jobs", "total_count", b"total_count", "views", b"views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["jobs", b"jobs", "next_page_token", b"next_page_token", "previous_page_token", b"previous_page_token", "total_count", b"total_count", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,10 +15,18 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, listing, time_to_wire
+from services.gateway.dialects.forge.serializers import data, listing, page_links, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page
 from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import ConversationId, PageNumber, PageSize, body_of, body_schema, require_uuid
+from services.gateway.http.parameters import (
+    ConversationId,
+    Cursor,
+    PageNumber,
+    PageSize,
+    body_of,
+    body_schema,
+    require_uuid,
+)
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
@@ -203,13 +211,15 @@ def agent_routes(gateway: Gateway) -> APIRouter:
     @router.get("/agents/conversations", tags=_TAGS)
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(Page[list[ConversationSummary]], refusals.VALIDATION_ERROR, headers=("Link",))
-    async def list_conversations(request: Request, page: PageNumber = 1, page_size: PageSize = 20) -> Response:
+    async def list_conversations(
+        request: Request, page: PageNumber = 1, page_size: PageSize = 20, cursor: Cursor = ""
+    ) -> Response:
         """List your conversations, most recently updated first."""
         answer = await clients.conversations.ListConversations(
-            conversation_pb.ListConversationsRequest(page=page, page_size=page_size)
+            conversation_pb.ListConversationsRequest(page=page, page_size=page_size, page_token=cursor)
         )
         listed = [_conversation_to_wire(conversation) for conversation in answer.conversations]
-        return listing(listed, page, page_size, answer.total_count, request.url)
+        return listing(listed, page, page_size, answer.total_count, page_links(request.url, page, page_size, answer))
 
     @router.get("/agents/conversations/{conversation_id}", tags=_TAGS)
     @access(Access.ACCOUNT, RateClass.NORMAL)

@@ -16,12 +16,13 @@ from services.gateway.dialects.forge.serializers import (
     job_to_wire,
     json_text,
     listing,
+    page_links,
     splice,
     stem_to_wire,
 )
 from services.gateway.dialects.forge.shapes import Data, Job, JobResult, JobSummary, Page
 from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import JobId, PageNumber, PageSize, require_uuid
+from services.gateway.http.parameters import Cursor, JobId, PageNumber, PageSize, require_uuid
 from services.gateway.http.rate_limits import RateClass, count_as
 from services.gateway.interpretation import interpretation_to_wire
 from services.gateway.job_kinds import JOB_KINDS, job_kind
@@ -54,6 +55,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
         request: Request,
         page: PageNumber = 1,
         page_size: PageSize = 20,
+        cursor: Cursor = "",
         status: Annotated[str, Query(description=f"One of: {', '.join(_STATES)}.", examples=["processing"])] = "",
         type: Annotated[str, Query(description=f"One of: {', '.join(_KINDS)}.", examples=["analysis"])] = "",
         track_id: Annotated[str, Query(description="Only jobs of this track.")] = "",
@@ -66,10 +68,11 @@ def job_routes(gateway: Gateway) -> APIRouter:
         if status in _RUNNING:
             kinds = [kind for kind in kinds or JOB_KINDS.values() if kind.running_status == status]
             if not kinds:
-                return listing([], page, page_size, 0, request.url)
+                return listing([], page, page_size, 0)
         asked = pb.ListJobsRequest(
             page=page,
             page_size=page_size,
+            page_token=cursor,
             kinds=[kind.kind for kind in kinds],
             states=_STATES.get(status, []),
             track_id=require_uuid(track_id, "track") if track_id else "",
@@ -78,7 +81,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
         )
         answer = await clients.jobs.ListJobs(asked)
         jobs = [job_to_wire(job, answer.views[job.id]) for job in answer.jobs]
-        return listing(jobs, page, page_size, answer.total_count, request.url)
+        return listing(jobs, page, page_size, answer.total_count, page_links(request.url, page, page_size, answer))
 
     @router.get("/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from services.gateway.clients import Gateway
@@ -43,6 +45,15 @@ def forge_routes(gateway: Gateway) -> APIRouter:
     async def get_health() -> Response:
         """Check the health of the server. Returns 200 if all components are available."""
         return gateway.health.response()
+
+    @router.get("/.well-known/{name:path}", tags=["operations"])
+    @access(Access.PUBLIC)
+    @documented(None, status=204)
+    async def get_well_known(
+        name: Annotated[str, Path(description="Any path.", examples=["change-password"])],
+    ) -> Response:
+        """Answer probes of browsers and apps for well-known files, of which there are none."""
+        return Response(status_code=204)
 
     parts = (
         track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, live_routes, export_routes,

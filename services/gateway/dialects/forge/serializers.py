@@ -27,17 +27,31 @@ def data(value: Any, status_code: int = 200) -> JSONResponse:
     return JSONResponse({"data": value}, status_code=status_code)
 
 
-def listing(values: Any, page: int, page_size: int, total_count: int, url: URL | None = None) -> JSONResponse:
-    """Return one page of a list with its ``meta``. With ``url``, the ``Link`` header has the adjacent pages (RFC 8288)."""
+def listing(values: Any, page: int, page_size: int, total_count: int, links: str = "") -> JSONResponse:
+    """Return one page of a list with its ``meta``.
+
+    Args:
+        links: the ``Link`` header, from :func:`page_links`.
+    """
     total_pages = math.ceil(total_count / page_size)
     meta = {"page": page, "page_size": page_size, "total_count": total_count, "total_pages": total_pages}
-    neighbours = {"prev": min(page - 1, total_pages), "next": page + 1 if page < total_pages else 0}
-    links = [
-        f'<{url.path}?{url.include_query_params(page=number).query}>; rel="{name}"'
-        for name, number in neighbours.items()
-        if url is not None and number
-    ]
-    return JSONResponse({"data": values, "meta": meta}, headers={"Link": ", ".join(links)} if links else None)
+    return JSONResponse({"data": values, "meta": meta}, headers={"Link": links} if links else None)
+
+
+def page_links(url: URL, page: int, page_size: int, answer: Any) -> str:
+    """Return the links to the adjacent pages (RFC 8288). They begin where this page ends, even if the list changes.
+
+    Args:
+        answer: the response of the library, with the tokens of the adjacent pages.
+    """
+    tokens = {"prev": (page - 1, answer.previous_page_token), "next": (page + 1, answer.next_page_token)}
+    found = {
+        name: url.include_query_params(page=max(1, n), cursor=token) for name, (n, token) in tokens.items() if token
+    }
+    if not found and page > 1 and answer.total_count:  # beyond the end
+        last = min(page - 1, math.ceil(answer.total_count / page_size))
+        found = {"prev": url.remove_query_params("cursor").include_query_params(page=last)}
+    return ", ".join(f'<{link.path}?{link.query}>; rel="{name}"' for name, link in found.items())
 
 
 def splice(head: Mapping[str, Any], values_json: str) -> str:

@@ -12,10 +12,11 @@ from soundwright.library.v1 import track_pb2
 from starlette.responses import Response
 
 from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, listing, track_to_wire
+from services.gateway.dialects.forge.serializers import data, listing, page_links, track_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page, Track
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import (
+    Cursor,
     IdempotencyKey,
     PageNumber,
     PageSize,
@@ -168,6 +169,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         request: Request,
         page: PageNumber = 1,
         page_size: PageSize = 20,
+        cursor: Cursor = "",
         sort: Annotated[
             Literal["newest", "oldest", "title", "artist", "duration"], Query(description="The sort order.")
         ] = "newest",
@@ -200,6 +202,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         asked = pb.ListTracksRequest(
             page=page,
             page_size=page_size,
+            page_token=cursor,
             sort=by,
             descending=order == "desc" if order else descending,
             search=f"{q} {search}",
@@ -214,7 +217,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         )
         answer = await clients.tracks.ListTracks(asked)
         tracks = [track_to_wire(track) for track in answer.tracks]
-        return listing(tracks, page, page_size, answer.total_count, request.url)
+        return listing(tracks, page, page_size, answer.total_count, page_links(request.url, page, page_size, answer))
 
     @router.get("/{track_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)

@@ -47,7 +47,7 @@ _NO_FILENAME = Problem(400, "NO_FILENAME", "No filename provided")
 _UNREADABLE = Problem(
     400,
     "AUDIO_UNREADABLE",
-    "This is not a supported audio file. The supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska.",
+    "This is not a supported audio file. The supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, AU, CAF and WebM/Matroska.",
 )
 _UNSUPPORTED = Problem(500, "FORMAT_UNSUPPORTED", "Unsupported audio format:.txt")
 _FORMATS = ("wav", "mp3", "flac", "ogg")

@@ -150,7 +150,8 @@ def generate_routes(gateway: Gateway) -> APIRouter:
     @documented(Accepted, *_REFUSALS)
     async def generate(request: Request, idempotency_key: IdempotencyKey) -> Response:
         """Generate a clip or several variations. Returns the IDs of the jobs; poll `GET /job/{job_id}` for their status. Requests
-        with the same ``Idempotency-Key`` return the jobs of the first one."""
+        with the same ``Idempotency-Key`` return the jobs of the first one.
+        The limits count each variation: all of them are accepted, or none."""
         values = await read_json(request)
         with user_scope(user_id_of(request, values)):
             parameters = validate_body(GenerateBody, values)
