@@ -23,11 +23,62 @@ Samples: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True)
+class Interpretation:
+    """What an engine understood of a request, and what it chose itself.
+
+    Args:
+        style, tempo_bpm, key, bars, instruments: what plays. Empty and 0 for sound effects.
+        sounds: sound effects and backgrounds.
+        chosen: fields above that the prompt leaves open, so that the seed chose them.
+        ignored_words: words and wishes in the prompt without effect.
+        ignored_parameters: parameters of the request that the engine could not follow.
+    """
+
+    style: str = ""
+    tempo_bpm: float = 0.0
+    key: str = ""
+    bars: float = 0.0
+    instruments: tuple[str, ...] = ()
+    sounds: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    ignored_words: tuple[str, ...] = ()
+    ignored_parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Clip:
-    """Generated audio."""
+    """Generated audio.
+
+    Args:
+        samples: the audio.
+        sample_rate_hz: its sample rate.
+        interpretation: what the engine understood, if it can say so.
+        whole_seconds: length of the finished clip, if the engine made it itself: with the clip that it continues, or
+            with the whole bars of a loop. None: the take is what was asked for.
+    """
 
     samples: Samples
     sample_rate_hz: int
+    interpretation: Interpretation | None = None
+    whole_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a clip, or what was added to a clip, was generated from.
+
+    Args:
+        prompt, duration_seconds, seed, is_loop: as in the request.
+        model: the model that generated it; empty for what is not generated yet.
+        interpretation: what the model understood.
+    """
+
+    prompt: str
+    duration_seconds: float
+    seed: int
+    is_loop: bool = False
+    model: str = ""
+    interpretation: Interpretation | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +93,8 @@ class Take:
             audio input ignore it.
         loop_seconds: length of the loop. Audio after it is cross-faded into the beginning. Engines that plan a form
             fit it to this length and omit intro, ending and fades. None: not a loop.
+        parts: for a continuation, all parts of the clip, this take the last. An engine that made the earlier parts may
+            make all of them again. Empty if the earlier ones are unknown.
     """
 
     prompt: str
@@ -49,6 +102,7 @@ class Take:
     seed: int
     lead_in: Clip | None = None
     loop_seconds: float | None = None
+    parts: tuple[Part, ...] = ()
 
 
 MUSIC = "music"
@@ -59,7 +113,8 @@ class Engine(EngineBase, Protocol):
     """Generates audio from text. The output in the declaration of a model is :data:`MUSIC` or :data:`SOUND`."""
 
     def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
-        """Return a clip for each take, in order. Each has exactly ``duration_seconds``, rounded to whole frames.
+        """Return a clip for each take, in order. Each has exactly ``duration_seconds``, rounded to whole frames, unless it has
+        ``whole_seconds``.
 
         All takes have the same duration. ``report`` is called with the progress ratio, 0 to 1. An exception that it
         raises stops the work.
@@ -79,6 +134,8 @@ PRIORITIES = ("admin", "premium", "standard", "free")
 MAX_VARIATIONS = 8
 PROMPT_LENGTH = (3, 500)
 MIN_SECONDS = 1.0
+MAX_SECONDS = 300.0
+"""The longest clip of any engine."""
 _SEED_LIMIT = 2**63  # int64 in the message
 _CLEANED_LIMIT = 20_000  # characters, much more than a prompt may have: longer ones cost no more time
 _JOINERS = "\u200c\u200d"  # invisible, but part of how some scripts are spelled

@@ -15,7 +15,7 @@ from kit.engines import ModelSelection
 from services.generation.engines.device import Device, cuda_device
 from services.generation.quality import Quality, judge, wants_noise
 from services.generation.registry import Registry
-from services.generation.service import Clip, Samples, Take, makes_music
+from services.generation.service import Clip, Interpretation, Samples, Take, makes_music
 
 _LOADED_RATIO = 1e-3  # reported once the weights are loaded; before, the ratio is 0
 
@@ -40,10 +40,12 @@ class TakeOrder:
 
 @dataclasses.dataclass(frozen=True)
 class MadeTake:
-    """Sample rate and quality of a take whose samples are in its file."""
+    """What is known about a take whose samples are in its file. The last two are as in :class:`Clip`."""
 
     sample_rate_hz: int
     quality: Quality
+    interpretation: Interpretation | None = None
+    whole_seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +100,9 @@ def _with_lead_in(order: TakeOrder) -> Take:
 
 def _keep(order: TakeOrder, clip: Clip, is_music: bool) -> MadeTake:
     take = order.take
+    made_seconds = clip.samples.shape[1] / clip.sample_rate_hz
     quality = judge(
-        clip.samples, clip.sample_rate_hz, take.duration_seconds,
+        clip.samples, clip.sample_rate_hz, take.duration_seconds if clip.whole_seconds is None else made_seconds,
         is_music=is_music, noise_is_wanted=wants_noise(take.prompt), is_loop=take.loop_seconds is not None,
     )  # fmt: skip
     try:
@@ -110,4 +113,4 @@ def _keep(order: TakeOrder, clip: Clip, is_music: bool) -> MadeTake:
         if error.errno is None:  # NumPy does not say why it could write a part only
             raise OSError(errno.ENOSPC, str(error)) from error
         raise
-    return MadeTake(clip.sample_rate_hz, quality)
+    return MadeTake(clip.sample_rate_hz, quality, clip.interpretation, clip.whole_seconds)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
 
 from kit.security.identity import ADMINISTRATION_ROLES
+from services.generation.service import MAX_SECONDS
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ _BY_ROLE = {
 
 
 def tier_of(role: str, configured: Mapping[str, Tier]) -> tuple[str, Tier]:
-    """Return the name and the limits of a role's tier. ``configured`` limits replace the defaults."""
+    """Return the name and the limits of a role's tier. ``configured`` limits replace the defaults.
+
+    No tier allows more than the engines can do.
+    """
     name = _BY_ROLE.get(role, "free")
-    return name, configured.get(name, TIERS[name])
+    tier = configured.get(name, TIERS[name])
+    return name, replace(tier, max_seconds=min(tier.max_seconds, MAX_SECONDS))

@@ -8,13 +8,16 @@ import functools
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from soundwright.generation.v1 import jobs_pb2
 from soundwright.library.v1 import catalog_service_pb2, catalog_service_pb2_grpc, generation_pb2, job_pb2
 
 from kit.compute import EngineProcesses
 from kit.engines import ModelSelection
+from kit.errors import AppError, Code
 from kit.ports import Blobs
 from kit.worker.context import JobContext
 from kit.worker.kind import JobKind, JobLimits, WorkQueue
@@ -44,10 +47,15 @@ class _Kept:
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """The clip that a job continues."""
+    """The clip that a job continues.
 
-    generation: generation_pb2.Generation
+    Args:
+        audio: its file.
+        parts: what it was generated from; empty if it continues a clip that is deleted.
+    """
+
     audio: Path
+    parts: tuple[service.Part, ...]
 
 
 class GenerationWorker:
@@ -103,11 +111,12 @@ class GenerationWorker:
             async with self._source(spec) as source:
                 kept = await self._best_take(context, spec, source, folder)
                 context.report(_TAKE_RATIOS[-1], "Saving")
+                whole_seconds = kept.made.whole_seconds
                 order = FinishOrder(
                     take=kept.order.file,
                     sample_rate_hz=kept.made.sample_rate_hz,
-                    duration_seconds=spec.duration_seconds,
-                    before=source.audio if source else None,
+                    duration_seconds=spec.duration_seconds if whole_seconds is None else whole_seconds,
+                    before=source.audio if source and whole_seconds is None else None,
                     loop_fade_seconds=seams.loop_fade_seconds(spec.duration_seconds) if spec.loop else 0.0,
                     audio=folder / "audio.wav",
                     picture=folder / "spectrogram.png",
@@ -129,10 +138,34 @@ class GenerationWorker:
         if not spec.continue_from_id:
             yield None
             return
-        request = catalog_service_pb2.GetGenerationRequest(generation_id=spec.continue_from_id)
-        generation = (await self._catalog.GetGeneration(request)).generation
+        generation = await self._generation(spec.continue_from_id)
+        parts = await self._parts(generation)
         async with self._blobs.local(generation.audio_blob_key) as path:
-            yield _Source(generation, path)
+            yield _Source(path, parts)
+
+    async def _generation(self, generation_id: str) -> generation_pb2.Generation:
+        request = catalog_service_pb2.GetGenerationRequest(generation_id=generation_id)
+        return (await self._catalog.GetGeneration(request)).generation
+
+    async def _parts(self, last: generation_pb2.Generation) -> tuple[service.Part, ...]:
+        """Return what a clip was generated from, with the clips that it continues. Empty if one of them is deleted.
+
+        Each clip is longer than the one that it continues, so their number is limited by the longest clip.
+        """
+        clips = [last]
+        try:
+            while clips[-1].continued_from_id:
+                clips.append(await self._generation(clips[-1].continued_from_id))
+        except AppError as error:
+            if error.code is Code.NOT_FOUND:
+                return ()
+            raise
+        lengths = [clip.duration_seconds for clip in clips] + [0.0]
+        return tuple(
+            reversed(
+                [_part(clip, longer - before) for clip, (longer, before) in zip(clips, pairwise(lengths), strict=True)]
+            )
+        )
 
     async def _best_take(
         self, context: JobContext, spec: service.GenerationSpec, source: _Source | None, folder: Path
@@ -174,15 +207,27 @@ def spec_from_wire(spec: jobs_pb2.GenerationSpec) -> service.GenerationSpec:
     return service.GenerationSpec(**{field.name: getattr(spec, field.name) for field in spec.DESCRIPTOR.fields})
 
 
+def _part(clip: generation_pb2.Generation, duration_seconds: float) -> service.Part:
+    interpretation = None
+    if clip.HasField("interpretation"):
+        said: dict[str, Any] = {field.name: value for field, value in clip.interpretation.ListFields()}
+        lists = {name: tuple(value) for name, value in said.items() if not isinstance(value, (str, float))}
+        interpretation = service.Interpretation(**{**said, **lists})
+    return service.Part(clip.prompt, duration_seconds, clip.seed, clip.is_loop, clip.engine_model, interpretation)
+
+
 def _take_order(spec: service.GenerationSpec, source: _Source | None, retake: int, folder: Path) -> TakeOrder:
     overlap_seconds = seams.JOIN_SECONDS if source else 0.0
     fade_seconds = seams.loop_fade_seconds(spec.duration_seconds) if spec.loop else 0.0
+    seed = service.retake_seed(spec.seed, retake)
+    added = service.Part(spec.prompt, spec.duration_seconds, seed, spec.loop)
     take = service.Take(
         prompt=spec.prompt,
         duration_seconds=overlap_seconds + spec.duration_seconds + fade_seconds,
-        seed=service.retake_seed(spec.seed, retake),
+        seed=seed,
         # A loop that begins with another clip does not end as the take begins.
         loop_seconds=spec.duration_seconds if spec.loop and source is None else None,
+        parts=(*source.parts, added) if source and source.parts else (),
     )
     return TakeOrder(take, folder / f"take-{retake}.npy", source.audio if source else None, overlap_seconds)
 
@@ -223,7 +268,7 @@ def _result(
     compute_seconds: float,
 ) -> job_pb2.JobResult:
     audio, picture = files
-    quality, selection = kept.made.quality, kept.selection
+    quality, selection, heard = kept.made.quality, kept.selection, kept.made.interpretation
     engine_model = selection.source or selection.model
     return job_pb2.JobResult(
         engine=selection.engine,
@@ -249,5 +294,6 @@ def _result(
             spectrogram_blob_key=picture.blob_key,
             audio_size_bytes=audio.size_bytes,
             continued_from_id=spec.continue_from_id,
+            interpretation=generation_pb2.Interpretation(**dataclasses.asdict(heard)) if heard else None,
         ),
     )

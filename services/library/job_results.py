@@ -73,6 +73,7 @@ def _generation(job: Job, result: JobResult, clip: GeneratedClip) -> Generation:
         spectrogram_blob_key=clip.spectrogram_blob_key,
         audio_size_bytes=clip.audio_size_bytes,
         continued_from_id=clip.continued_from_id,
+        interpretation=clip.interpretation,
         priority=job.priority,
         create_time=job.finish_time or job.create_time,
         creator_key=job.creator_key,

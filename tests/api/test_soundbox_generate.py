@@ -68,6 +68,8 @@ def test_the_maker_is_named_and_no_substitution_hidden(box: httpx.Client, job: d
     assert job["degraded_reason"]
     clip = box.get(f"/api/library/{job['id']}").json()
     assert (clip["engine"], clip["engine_model"], clip["degraded"]) == ("procedural", "composer", True)
+    assert clip["interpretation"] == job["interpretation"]
+    assert clip["interpretation"]["tempo_bpm"] > 0
 
 
 def test_the_clip_is_a_16_bit_recording_of_the_length_that_was_asked_for(

@@ -34,6 +34,20 @@ def test_configurations_can_be_text_or_objects(tiny_models: Path, tmp_path: Path
     np.testing.assert_array_equal(text, objects)
 
 
+def test_a_codec_that_the_checkpoint_names_comes_from_the_folder(tiny_models: Path, tmp_path: Path) -> None:
+    folder = tmp_path / REPOSITORIES["music"]
+    folder.mkdir()
+    (tmp_path / "t5-small").symlink_to(tiny_models / "t5-small")
+    (folder / "state_dict.bin").symlink_to(tiny_models / REPOSITORIES["music"] / "state_dict.bin")
+    torch.save({"pretrained": "facebook/encodec_32khz"}, folder / "compression_state_dict.bin")
+    engine = AudiocraftEngine(model_dir=tmp_path, device="cpu", thread_count=1)
+    with pytest.raises(AppError, match=r"the folder of models holds no encodec_32khz/config\.json"):
+        engine.load("music")
+    tiny_audiocraft.save_codec(tmp_path / "encodec_32khz")
+    (clip,) = engine.generate("music", [TAKE], lambda share: None)
+    assert (clip.sample_rate_hz, clip.samples.shape) == (8000, (1, 4000))
+
+
 @pytest.mark.parametrize("file", ["state_dict.bin", "compression_state_dict.bin"])
 @pytest.mark.parametrize("legacy", [False, True])
 def test_no_code_of_a_checkpoint_runs(

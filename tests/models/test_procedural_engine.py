@@ -1,5 +1,7 @@
 """The engine as its Protocol promises: exact lengths, the same audio for the same words, nothing clipped."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from kit.errors import AppError, Code
 from services.generation.engines.audiocraft.engine import MODELS
 from services.generation.engines.procedural.engine import ProceduralEngine
 from services.generation.quality import judge, wants_noise
-from services.generation.service import Clip, Engine, Take
+from services.generation.service import Clip, Engine, Part, Take
 
 RATE_HZ = 44100
 ENGINE_MODELS = {declared.name: declared.fallback for declared in MODELS}
@@ -96,7 +98,7 @@ def test_a_raising_report_stops_the_work() -> None:
         ProceduralEngine().generate("composer", [Take("rock", 2.0, 1)], report)
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.99, 300.5, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("seconds", [0.0, 0.99, 301.5, -1.0, float("nan"), float("inf")])
 def test_lengths_out_of_range_are_refused(seconds: float) -> None:
     with pytest.raises(AppError, match="DURATION_OUT_OF_RANGE") as caught:
         generate("pop", seconds)
@@ -124,13 +126,58 @@ def test_what_is_to_be_a_loop_does_not_end(model: str, prompt: str) -> None:
     assert np.sqrt(np.mean(samples[:, -RATE_HZ // 2 :] ** 2)) > 0.3 * usual
 
 
-def test_a_loop_goes_on_in_time_with_its_beginning() -> None:
+def test_a_loop_has_whole_bars_and_goes_on_with_its_beginning() -> None:
     take = Take("techno at 124 bpm", 8.5, 7, loop_seconds=8.0)
-    samples = ProceduralEngine().generate("composer", [take], lambda share: None)[0].samples.mean(axis=0)
-    power = np.add.reduceat(samples**2, np.arange(0, samples.size, 441))  # of each 10 ms
-    beginning, end = power[:50], power[800:850]
-    first, again = (int(np.argmax(part > part.max() / 2)) for part in (beginning[:40], end[:40]))
-    assert abs(first - again) <= 2
+    clip = ProceduralEngine().generate("composer", [take], lambda share: None)[0]
+    bars_seconds = 4 * 4 * 60 / 124
+    assert clip.whole_seconds == pytest.approx(bars_seconds)
+    assert clip.samples.shape[1] == round((bars_seconds + 0.5) * RATE_HZ)
+    assert clip.interpretation is not None
+    assert (clip.interpretation.bars, clip.interpretation.ignored_parameters) == (4.0, ("duration",))
+    beginning, again = (
+        clip.samples[:, : RATE_HZ // 4],
+        clip.samples[:, round(bars_seconds * RATE_HZ) :][:, : RATE_HZ // 4],
+    )
+    assert np.corrcoef(beginning.ravel(), again.ravel())[0, 1] > 0.9
+
+
+def test_the_composer_continues_its_own_clip_as_one_piece_and_no_other() -> None:
+    def made(*parts: Part) -> Clip:
+        lead_in = Clip(np.zeros((2, RATE_HZ), np.float32), RATE_HZ)
+        take = Take("rock at 133 bpm", 4.2, 8, lead_in, parts=(*parts, Part("rock at 133 bpm", 4.0, 8)))
+        return ProceduralEngine().generate("composer", [take], lambda share: None)[0]
+
+    first = generate("rock at 133 bpm", 8.0)
+    own = Part("rock at 133 bpm", 8.0, 7, model="composer", interpretation=first.interpretation)
+    whole = made(own)
+    assert (whole.whole_seconds, whole.samples.shape[1]) == (12.0, 12 * RATE_HZ)
+    kept = slice(0, 5 * RATE_HZ)
+    assert np.corrcoef(whole.samples[:, kept].ravel(), first.samples[:, kept].ravel())[0, 1] > 0.85
+    # At the joint, it is as loud as before, and the first clip's ending is gone.
+    levels = [np.sqrt(np.mean(whole.samples[:, begin * RATE_HZ : (begin + 2) * RATE_HZ] ** 2)) for begin in (6, 8)]
+    assert abs(20 * np.log10(levels[0] / levels[1])) < 2.0
+    assert whole.interpretation is not None
+    assert whole.interpretation.ignored_parameters == ()
+
+    assert first.interpretation is not None
+    other_version = replace(own, interpretation=replace(first.interpretation, key="C# minor"))
+    for unknown in (replace(own, model="facebook/musicgen-small"), replace(own, interpretation=None), other_version):
+        joined = made(unknown)
+        assert (joined.whole_seconds, joined.samples.shape[1]) == (None, round(4.2 * RATE_HZ))
+        assert joined.interpretation is not None
+        assert joined.interpretation.ignored_parameters == ("continue_from",)
+
+
+def test_a_clip_says_what_is_heard() -> None:
+    music = generate("lo-fi beats with rain, zorb").interpretation
+    assert music is not None
+    assert (music.style, music.sounds, music.ignored_words) == ("lofi", ("rain",), ("zorb",))
+    sound = generate("distant thunder, no rain, zorb", model="audio").interpretation
+    assert sound is not None
+    assert (sound.style, sound.sounds, sound.chosen, sound.ignored_words) == ("", ("thunder",), (), ("zorb",))
+    unknown = generate("qwertz", model="audio").interpretation
+    assert unknown is not None
+    assert (unknown.sounds, unknown.chosen) == (("drone", "whoosh"), ("sounds",))
 
 
 def test_unknown_models_are_refused() -> None:

@@ -73,6 +73,18 @@ def save_text_encoder(folder: Path) -> None:
     T5Tokenizer(vocab=pieces).save_pretrained(folder)
 
 
+def save_codec(folder: Path) -> None:
+    """A codec in the form of transformers, as the published checkpoints of MusicGen name it."""
+    from transformers import EncodecConfig, EncodecModel
+
+    config = EncodecConfig(
+        sampling_rate=SAMPLE_RATE_HZ, audio_channels=1, num_filters=4, num_residual_layers=1, num_lstm_layers=1,
+        upsampling_ratios=[10, 8, 5, 2], codebook_size=1024, codebook_dim=16, hidden_size=16, target_bandwidths=[0.4],
+        normalize=False, use_causal_conv=False,
+    )  # fmt: skip
+    EncodecModel(config).save_pretrained(folder)
+
+
 def save_checkpoint(folder: Path, model: str, text_encoder: Path, *, as_objects: bool = False) -> None:
     """Both files of a checkpoint, with the configuration as text or ``as_objects`` of OmegaConf."""
     import torch
@@ -101,7 +113,7 @@ def save_checkpoint(folder: Path, model: str, text_encoder: Path, *, as_objects:
         "transformer_lm": config["transformer_lm"]
         | {"compression_model_framerate": FRAME_RATE_HZ, "segment_duration": WINDOW_SECONDS[model], "span_len": 3}
     }
-    with library.text_encoders(lambda name: text_encoder):
+    with library.pretrained(lambda name, filenames: text_encoder):
         language_model = package(config, builders.get_lm_model, **(magnet if model.startswith("magnet") else {}))
     torch.save(language_model, folder / "state_dict.bin")
     torch.save(package(CODEC, builders.get_compression_model), folder / "compression_state_dict.bin")

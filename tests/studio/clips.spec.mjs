@@ -42,6 +42,8 @@ test("clips are made, heard, found and ordered", async ({ page, user, button, li
   await page.getByLabel("Variations").fill("2");
   await button("Generate").click();
   await expect(page.locator(".clip-facts").first()).toHaveText("0:04 · composer in place of music");
+  await expect(page.locator(".clip-understood").first()).toContainText(` BPM, `);
+  await expect(page.locator(".clip-understood").first()).toContainText(` · not understood: ${WORD}`);
   const waveforms = page.locator(".clip-waveform canvas");
   await expect(waveforms).toHaveCount(2);
   await expect.poll(() => waveforms.first().evaluate(inkOf)).toBeGreaterThan(0.05);
@@ -97,6 +99,7 @@ test("clips are made, heard, found and ordered", async ({ page, user, button, li
 
   // Both go into a new playlist, the second one by dragging, and one becomes a track.
   await button(`More about ${PROMPT}`).first().click();
+  await expect(page.getByRole("dialog").getByText(/^Key/).locator("xpath=..")).toContainText("(chosen by the seed)");
   await page.getByLabel("Name of the new playlist").fill("Rainy days");
   await button("Add to the playlist").click();
   await said("Added to Rainy days.");

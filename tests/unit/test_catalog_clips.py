@@ -30,6 +30,7 @@ from kit.errors import AppError
 from services.library.catalog.categories import CATEGORIES, categorise
 from services.library.catalog.service import Generation, GenerationFilter, GenerationSort
 from services.library.catalog.totals import VoteTotals
+from services.library.jobs.service import Interpretation
 
 # ------------------------------------------------------------------------------------------------------------- filing
 
@@ -40,6 +41,7 @@ async def test_a_stored_clip_has_the_categories_of_its_prompt(library: Library) 
         seed=-7, quality_score=81, quality_issues=["Too quiet"], quality_accepted=False, retry_count=2, engine="e",
         engine_model="m", degraded=True, sample_rate_hz=32000, channel_count=2, audio_blob_key="a.wav",
         spectrogram_blob_key="a.png", audio_size_bytes=9, continued_from_id="c", priority="free", create_time=7.25,
+        interpretation=Interpretation("pop", 120.5, "C major", instruments=["piano"]),
     )  # fmt: skip
     sent = dataclasses.replace(made, upvote_count=9, rating=5, play_count=8, listener_count=7, categories=["nonsense"])
     await library.clips.store_generation(sent)

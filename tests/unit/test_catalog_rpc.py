@@ -13,6 +13,7 @@ from kit.errors import Code
 from kit.security.identity import Principal, principal_scope
 from services.library.catalog.rpc import CatalogRpc
 from services.library.catalog.service import Generation, GenerationFilter
+from services.library.jobs.service import Interpretation
 from services.library.serializers import from_wire, time_to_wire, to_wire
 
 
@@ -68,6 +69,9 @@ def test_clip_serialization() -> None:
         engine="e", engine_model="m", degraded=True, sample_rate_hz=32000, channel_count=2, audio_blob_key="a",
         spectrogram_blob_key="b", audio_size_bytes=2**40, continued_from_id="c", priority="free", create_time=1.25,
         categories=["rain"], upvote_count=3, downvote_count=2, rating=1, play_count=2**40, listener_count=4,
+        interpretation=Interpretation(
+            "pop", 120.5, "C major", 4.0, ["piano"], ["rain"], ["key"], ["zorb"], ["duration"]
+        ),
     )  # fmt: skip
     assert from_wire(to_wire(full, generation_pb2.Generation), Generation) == full
     bare = Generation(UNKNOWN, "ann", "x", "music", 1.0, quality_accepted=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import math
 from pathlib import Path
@@ -127,6 +128,11 @@ def test_a_continuation_keeps_to_the_limit_as_a_whole() -> None:
 def test_every_role_has_a_tier(role: str, name: str, pending: int, seconds: float) -> None:
     tier_name, tier = tier_of(role, {})
     assert (tier_name, tier.pending_limit, tier.max_seconds) == (name, pending, seconds)
+
+
+def test_no_tier_allows_more_than_the_engines_can_do() -> None:
+    generous = Tier(pending_limit=1, hourly_limit=1, max_seconds=900, starvation_seconds=1)
+    assert tier_of("user", {"free": generous})[1] == dataclasses.replace(generous, max_seconds=300)
 
 
 def test_higher_tiers_may_have_more() -> None:

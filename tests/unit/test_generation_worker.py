@@ -44,6 +44,8 @@ class Catalog:
     async def GetGeneration(
         self, request: catalog_service_pb2.GetGenerationRequest
     ) -> catalog_service_pb2.GetGenerationResponse:
+        if request.generation_id not in self.generations:
+            raise AppError(Code.NOT_FOUND, "GENERATION_NOT_FOUND", "This clip does not exist.")
         return catalog_service_pb2.GetGenerationResponse(generation=self.generations[request.generation_id])
 
 
@@ -83,9 +85,12 @@ class Studio:
     async def make(self, prompt: str, **fields: Any) -> job_pb2.JobResult:
         context = self.context(prompt, **fields)
         result = await self.handle(context)
+        clip = result.clip
         self.catalog.generations[context.job.id] = generation_pb2.Generation(
-            id=context.job.id, audio_blob_key=result.clip.audio_blob_key, duration_seconds=result.clip.duration_seconds
-        )
+            id=context.job.id, audio_blob_key=clip.audio_blob_key, duration_seconds=clip.duration_seconds, prompt=clip.prompt,
+            seed=clip.seed, is_loop=clip.is_loop, engine_model=result.model, continued_from_id=clip.continued_from_id,
+            interpretation=clip.interpretation if clip.HasField("interpretation") else None,
+        )  # fmt: skip
         return result
 
     def samples(self, result: job_pb2.JobResult) -> np.ndarray:
@@ -236,6 +241,35 @@ async def test_a_continuation_is_the_clip_and_more(studio: Studio) -> None:
     assert np.abs(np.diff(whole)).max() < 1.2 * gain * np.abs(np.diff(part)).max()
     # The engine hears all but what the take repeats.
     assert asked(studio.folder, "generate")[-1]["lead_ins"] == [round(1.8 * RATE_HZ)]
+
+
+async def test_the_composer_makes_a_continuation_and_a_loop_as_a_whole(studio: Studio) -> None:
+    (studio.folder / "no-weights").touch()
+
+    async def make(prompt: str, seconds: float, **fields: Any) -> job_pb2.JobResult:
+        return await studio.make(prompt, duration_seconds=seconds, model="magnet-music", **fields)
+
+    first = await make("pop at 120 bpm in C major, zorb", 4.0)
+    assert first.clip.interpretation == generation_pb2.Interpretation(
+        style="pop", tempo_bpm=120, key="C major", bars=2, instruments=first.clip.interpretation.instruments,
+        chosen=["instruments"], ignored_words=["zorb"],
+    )  # fmt: skip
+    second = await make("pop at 120 bpm", 2.0, continue_from_id=first.outputs[0].job_id)
+    third = await make("pop at 120 bpm", 2.0, continue_from_id=second.outputs[0].job_id)
+    for result, seconds in ((second, 6), (third, 8)):
+        assert (result.clip.duration_seconds, result.outputs[0].frame_count) == (seconds, seconds * 44100)
+        assert (result.clip.interpretation.bars, result.clip.interpretation.key) == (seconds / 2, "C major")
+        assert not result.clip.interpretation.ignored_parameters
+    loop = await make("pop at 120 bpm", 4.6, loop=True)
+    assert (loop.clip.duration_seconds, loop.clip.interpretation.bars) == (4.0, 2)
+    assert loop.clip.interpretation.ignored_parameters == ["duration"]
+    # What a deleted clip was generated from is unknown, so the audio is joined.
+    del studio.catalog.generations[first.outputs[0].job_id]
+    joined = await make("pop at 120 bpm", 2.0, continue_from_id=second.outputs[0].job_id)
+    assert (joined.clip.duration_seconds, list(joined.clip.interpretation.ignored_parameters)) == (
+        8.0,
+        ["continue_from"],
+    )
 
 
 async def test_jobs_that_run_together_share_a_batch_but_not_those_that_died_before(studio: Studio) -> None:

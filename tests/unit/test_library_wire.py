@@ -23,6 +23,7 @@ from services.library.jobs.queue import Queue
 from services.library.jobs.service import (
     AudioOutput,
     GeneratedClip,
+    Interpretation,
     Job,
     JobError,
     JobResult,
@@ -49,7 +50,9 @@ PACKED = PackedMessage("type.googleapis.com/test.Details", "AP8=")  # the bytes 
 RESULT = JobResult(
     engine="e", model="m", degraded=True, requested_model="r", degraded_reason="why", compute_seconds=1.5,
     outputs=[OUTPUT], details=PACKED, outputs_are_stems=True, measurement=Measurement(bpm=120.5, key="A minor"),
-    clip=GeneratedClip("rain", 5.5, seed=2**40, quality_score=0, quality_accepted=False), mix=OUTPUT,
+    clip=GeneratedClip(
+        "rain", 5.5, seed=2**40, quality_score=0, quality_accepted=False, interpretation=Interpretation(sounds=["rain"])
+    ), mix=OUTPUT,
 )  # fmt: skip
 JOB = Job(
     id="j", kind="generation", owner_id="ann", track_id="t", state=JobState.SUCCEEDED, priority=Priority.FREE,

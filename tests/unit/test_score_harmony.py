@@ -15,7 +15,7 @@ from services.generation.engines.procedural.instruments import INSTRUMENTS
 from services.generation.engines.procedural.prompt import find_words, parse_prompt, words_of
 from services.generation.engines.procedural.score import PITCH_CLASSES, Key, Song
 from services.generation.engines.procedural.songs import SONGS, song
-from services.generation.engines.procedural.sounds import ambience_cues, cues
+from services.generation.engines.procedural.sounds import ambience, cues
 from services.generation.engines.procedural.styles import STYLES
 
 KEYS = st.builds(Key, st.integers(0, 11), st.booleans())
@@ -351,5 +351,5 @@ def test_words_before_a_sound_bend_it() -> None:
 
 
 def test_music_may_name_a_background() -> None:
-    assert [cue.source for cue in ambience_cues("lo-fi beats & rain")] == ["rain"]
-    assert ambience_cues("wind quintet with bells and a train of thought") == ()
+    assert [cue.source for cue in ambience("lo-fi beats & rain").cues] == ["rain"]
+    assert ambience("wind quintet with bells and a train of thought").cues == ()

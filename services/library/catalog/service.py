@@ -20,6 +20,7 @@ from kit.security.identity import Principal
 from kit.worker.derived_files import waveform_key
 from services.library.access import owns
 from services.library.catalog import categories
+from services.library.jobs.service import Interpretation
 
 FAMILIES = tuple(categories.CATEGORIES)
 _BATCH_LIMIT = 100
@@ -55,6 +56,7 @@ class Generation:
     spectrogram_blob_key: str = ""  # empty: no spectrogram
     audio_size_bytes: int = 0
     continued_from_id: str = ""
+    interpretation: Interpretation | None = None
     priority: str = ""
     create_time: float = 0.0
     categories: list[str] = field(default_factory=list)  # best first

@@ -106,6 +106,28 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Interpretation:
+    """What a model understood of a request, and what it chose itself.
+
+    Attributes:
+        style, tempo_bpm, key, bars, instruments: what plays. Empty and 0 for sound effects.
+        sounds: sound effects and backgrounds.
+        chosen: fields above that the seed chose.
+        ignored_words, ignored_parameters: what had no effect.
+    """
+
+    style: str = ""
+    tempo_bpm: float = 0.0
+    key: str = ""
+    bars: float = 0.0
+    instruments: list[str] = field(default_factory=list)
+    sounds: list[str] = field(default_factory=list)
+    chosen: list[str] = field(default_factory=list)
+    ignored_words: list[str] = field(default_factory=list)
+    ignored_parameters: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class GeneratedClip:
     """A generated clip, as described by its worker."""
 
@@ -123,6 +145,7 @@ class GeneratedClip:
     spectrogram_blob_key: str = ""  # empty: no spectrogram
     audio_size_bytes: int = 0
     continued_from_id: str = ""
+    interpretation: Interpretation | None = None
 
 
 @dataclass(frozen=True)

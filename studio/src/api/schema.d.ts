@@ -4425,6 +4425,62 @@ export interface components {
             batch?: components["schemas"]["BatchCounts"];
         };
         /**
+         * Interpretation
+         * @description What the model understood of the request, and what it chose itself. Null if the model does not say.
+         */
+        Interpretation: {
+            /**
+             * @description Null for sound effects.
+             * @example bossa
+             */
+            style: string | null;
+            /** @example 128 */
+            tempo_bpm: number | null;
+            /** @example D major */
+            key: string | null;
+            /**
+             * @description The length of the clip in bars.
+             * @example 8
+             */
+            bars: number | null;
+            /**
+             * @example [
+             *       "nylon guitar",
+             *       "flute",
+             *       "upright bass",
+             *       "drums"
+             *     ]
+             */
+            instruments: string[];
+            /**
+             * @description Sound effects and backgrounds.
+             * @example [
+             *       "rain"
+             *     ]
+             */
+            sounds: string[];
+            /**
+             * @description Fields above that the prompt leaves open, so that the seed chose them.
+             * @example [
+             *       "tempo_bpm",
+             *       "key"
+             *     ]
+             */
+            chosen: string[];
+            /**
+             * @description Words and wishes in the prompt without effect.
+             * @example [
+             *       "granular"
+             *     ]
+             */
+            ignored_words: string[];
+            /**
+             * @description Parameters of the request that the model could not follow. `duration`: a loop has whole bars of the requested tempo. `continue_from`: the clip was joined, but not listened to.
+             * @example []
+             */
+            ignored_parameters: string[];
+        };
+        /**
          * Job
          * @description A job with its result. The result is null until the job is completed, and always for a batch.
          */
@@ -4538,6 +4594,7 @@ export interface components {
             compute_seconds: number;
             /** @description The stems of a separation. */
             stems?: components["schemas"]["Stem"][];
+            interpretation?: components["schemas"]["Interpretation"] | null;
         } & {
             [key: string]: unknown;
         };
@@ -5823,6 +5880,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             degraded_reason: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
         };
         /**
          * GenerateBody
@@ -6394,6 +6452,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
         };
         /**
          * ClipPage
@@ -6558,6 +6617,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             favorited_at: string | null;
         };
         /**
@@ -6780,6 +6840,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             /** @example 0 */
             position: number;
             added_to_playlist: string | null;
@@ -6973,6 +7034,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             /** @example 12 */
             plays: number;
         };
@@ -7049,6 +7111,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             /** @example radio */
             source: string | null;
             played_at: string | null;
@@ -7110,6 +7173,7 @@ export interface components {
             degraded: boolean;
             /** @example null */
             continued_from: string | null;
+            interpretation: components["schemas"]["Interpretation"] | null;
             /** @example 1 */
             vote: number;
             voted_at: string | null;
@@ -11980,7 +12044,30 @@ export interface operations {
                      *               "content_type": "audio/flac",
                      *               "peak": 0.82
                      *             }
-                     *           ]
+                     *           ],
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       }
                      *     }
@@ -15892,7 +15979,30 @@ export interface operations {
                      *       "engine": "procedural",
                      *       "engine_model": "procedural",
                      *       "degraded": false,
-                     *       "degraded_reason": null
+                     *       "degraded_reason": null,
+                     *       "interpretation": {
+                     *         "style": "bossa",
+                     *         "tempo_bpm": 128,
+                     *         "key": "D major",
+                     *         "bars": 8,
+                     *         "instruments": [
+                     *           "nylon guitar",
+                     *           "flute",
+                     *           "upright bass",
+                     *           "drums"
+                     *         ],
+                     *         "sounds": [
+                     *           "rain"
+                     *         ],
+                     *         "chosen": [
+                     *           "tempo_bpm",
+                     *           "key"
+                     *         ],
+                     *         "ignored_words": [
+                     *           "granular"
+                     *         ],
+                     *         "ignored_parameters": []
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["ClipJob"];
@@ -16645,7 +16755,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "id_search": true
@@ -16784,7 +16917,30 @@ export interface operations {
                      *       "engine": "procedural",
                      *       "engine_model": "procedural",
                      *       "degraded": false,
-                     *       "continued_from": null
+                     *       "continued_from": null,
+                     *       "interpretation": {
+                     *         "style": "bossa",
+                     *         "tempo_bpm": 128,
+                     *         "key": "D major",
+                     *         "bars": 8,
+                     *         "instruments": [
+                     *           "nylon guitar",
+                     *           "flute",
+                     *           "upright bass",
+                     *           "drums"
+                     *         ],
+                     *         "sounds": [
+                     *           "rain"
+                     *         ],
+                     *         "chosen": [
+                     *           "tempo_bpm",
+                     *           "key"
+                     *         ],
+                     *         "ignored_words": [
+                     *           "granular"
+                     *         ],
+                     *         "ignored_parameters": []
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Clip"];
@@ -17013,6 +17169,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "favorited_at": "2026-03-04 18:30:00"
                      *         }
                      *       ]
@@ -17262,7 +17441,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "filters": {
@@ -17336,7 +17538,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ]
                      *     }
@@ -17402,7 +17627,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "source": "top-rated"
@@ -17470,7 +17718,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "source": "top-rated"
@@ -17539,7 +17810,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "source": "top-rated"
@@ -17607,7 +17901,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "source": "top-rated",
@@ -17681,7 +17998,30 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null
+                     *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           }
                      *         }
                      *       ],
                      *       "stations": [
@@ -17873,6 +18213,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "position": 0,
                      *           "added_to_playlist": "2026-03-04 18:30:00"
                      *         }
@@ -18334,6 +18697,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "plays": 12
                      *         }
                      *       ],
@@ -18400,6 +18786,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "plays": 12
                      *         }
                      *       ]
@@ -18467,6 +18876,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "source": "radio",
                      *           "played_at": "2026-03-04 18:30:00"
                      *         }
@@ -18545,6 +18977,29 @@ export interface operations {
                      *           "engine_model": "procedural",
                      *           "degraded": false,
                      *           "continued_from": null,
+                     *           "interpretation": {
+                     *             "style": "bossa",
+                     *             "tempo_bpm": 128,
+                     *             "key": "D major",
+                     *             "bars": 8,
+                     *             "instruments": [
+                     *               "nylon guitar",
+                     *               "flute",
+                     *               "upright bass",
+                     *               "drums"
+                     *             ],
+                     *             "sounds": [
+                     *               "rain"
+                     *             ],
+                     *             "chosen": [
+                     *               "tempo_bpm",
+                     *               "key"
+                     *             ],
+                     *             "ignored_words": [
+                     *               "granular"
+                     *             ],
+                     *             "ignored_parameters": []
+                     *           },
                      *           "vote": 1,
                      *           "voted_at": "2026-03-04 18:30:00"
                      *         }

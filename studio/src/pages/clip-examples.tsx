@@ -43,6 +43,18 @@ const CLIP: Clip = {
   engine_model: "procedural",
   degraded: false,
   continued_from: null,
+  interpretation: null,
+};
+const INTERPRETATION: NonNullable<Clip["interpretation"]> = {
+  style: "bossa",
+  tempo_bpm: 128,
+  key: "D major",
+  bars: 8,
+  instruments: ["nylon guitar", "flute", "upright bass", "drums"],
+  sounds: ["rain"],
+  chosen: ["tempo_bpm"],
+  ignored_words: ["granular"],
+  ignored_parameters: ["duration"],
 };
 const nothing = () => {};
 
@@ -56,6 +68,7 @@ export function ClipExamples() {
           <Card state="playing" isCurrent isPlaying />
           <Card state="voted for, favorite" mark={{ ...UNMARKED, vote: 1, isFavorite: true, upvotes: 13 }} />
           <Card state="voted against" mark={{ ...UNMARKED, vote: -1, downvotes: 2 }} />
+          <Card state="with what was understood" clip={{ interpretation: INTERPRETATION }} />
           <Card state="made by another model, a loop" clip={{ degraded: true, is_loop: 1 }} />
           <Card state="without its waveform" isLoading />
           <Card state={LONG} mark={{ ...UNMARKED, upvotes: 12_345, downvotes: 6789 }} />

@@ -12,10 +12,10 @@ import builtins as builtins
 import sys
 import typing as typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: descriptor.FileDescriptor
 
@@ -53,6 +53,7 @@ class Generation(message.Message):
     PLAY_COUNT_FIELD_NUMBER: builtins.int
     LISTENER_COUNT_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
+    INTERPRETATION_FIELD_NUMBER: builtins.int
     id: builtins.str
     """UUID"""
     owner_id: builtins.str
@@ -97,6 +98,10 @@ class Generation(message.Message):
 
     @builtins.property
     def create_time(self) -> timestamp_pb2.Timestamp: ...
+    @builtins.property
+    def interpretation(self) -> Interpretation:
+        """absent: the model does not say"""
+
     def __init__(
         self,
         *,
@@ -128,10 +133,11 @@ class Generation(message.Message):
         play_count: builtins.int = ...,
         listener_count: builtins.int = ...,
         create_time: timestamp_pb2.Timestamp | None = ...,
+        interpretation: Interpretation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_quality_score", b"_quality_score", "_rating", b"_rating", "create_time", b"create_time", "quality_score", b"quality_score", "rating", b"rating"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_quality_score", b"_quality_score", "_rating", b"_rating", "create_time", b"create_time", "interpretation", b"interpretation", "quality_score", b"quality_score", "rating", b"rating"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_quality_score", b"_quality_score", "_rating", b"_rating", "audio_blob_key", b"audio_blob_key", "audio_size_bytes", b"audio_size_bytes", "categories", b"categories", "channel_count", b"channel_count", "continued_from_id", b"continued_from_id", "create_time", b"create_time", "degraded", b"degraded", "downvote_count", b"downvote_count", "duration_seconds", b"duration_seconds", "engine", b"engine", "engine_model", b"engine_model", "id", b"id", "is_loop", b"is_loop", "listener_count", b"listener_count", "model", b"model", "owner_id", b"owner_id", "play_count", b"play_count", "priority", b"priority", "prompt", b"prompt", "quality_accepted", b"quality_accepted", "quality_issues", b"quality_issues", "quality_score", b"quality_score", "rating", b"rating", "retry_count", b"retry_count", "sample_rate_hz", b"sample_rate_hz", "seed", b"seed", "spectrogram_blob_key", b"spectrogram_blob_key", "upvote_count", b"upvote_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_quality_score", b"_quality_score", "_rating", b"_rating", "audio_blob_key", b"audio_blob_key", "audio_size_bytes", b"audio_size_bytes", "categories", b"categories", "channel_count", b"channel_count", "continued_from_id", b"continued_from_id", "create_time", b"create_time", "degraded", b"degraded", "downvote_count", b"downvote_count", "duration_seconds", b"duration_seconds", "engine", b"engine", "engine_model", b"engine_model", "id", b"id", "interpretation", b"interpretation", "is_loop", b"is_loop", "listener_count", b"listener_count", "model", b"model", "owner_id", b"owner_id", "play_count", b"play_count", "priority", b"priority", "prompt", b"prompt", "quality_accepted", b"quality_accepted", "quality_issues", b"quality_issues", "quality_score", b"quality_score", "rating", b"rating", "retry_count", b"retry_count", "sample_rate_hz", b"sample_rate_hz", "seed", b"seed", "spectrogram_blob_key", b"spectrogram_blob_key", "upvote_count", b"upvote_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality_score: _TypeAlias = typing.Literal["quality_score"]  # noqa: Y015
     _WhichOneofArgType__quality_score: _TypeAlias = typing.Literal["_quality_score", b"_quality_score"]  # noqa: Y015
@@ -141,3 +147,62 @@ class Generation(message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quality_score) -> _WhichOneofReturnType__quality_score | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rating) -> _WhichOneofReturnType__rating | None: ...
+
+@typing.final
+class Interpretation(message.Message):
+    """What a model understood of a request, and what it chose itself."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STYLE_FIELD_NUMBER: builtins.int
+    TEMPO_BPM_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    BARS_FIELD_NUMBER: builtins.int
+    INSTRUMENTS_FIELD_NUMBER: builtins.int
+    SOUNDS_FIELD_NUMBER: builtins.int
+    CHOSEN_FIELD_NUMBER: builtins.int
+    IGNORED_WORDS_FIELD_NUMBER: builtins.int
+    IGNORED_PARAMETERS_FIELD_NUMBER: builtins.int
+    style: builtins.str
+    """empty for sound effects, like the next four"""
+    tempo_bpm: builtins.float
+    key: builtins.str
+    """e.g. "A minor" """
+    bars: builtins.float
+    """length of the clip in bars"""
+    @builtins.property
+    def instruments(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @builtins.property
+    def sounds(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """sound effects and backgrounds"""
+
+    @builtins.property
+    def chosen(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """fields above that the prompt leaves open, so that the seed chose them"""
+
+    @builtins.property
+    def ignored_words(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """words and wishes in the prompt without effect"""
+
+    @builtins.property
+    def ignored_parameters(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """parameters of the request that the model could not follow"""
+
+    def __init__(
+        self,
+        *,
+        style: builtins.str = ...,
+        tempo_bpm: builtins.float = ...,
+        key: builtins.str = ...,
+        bars: builtins.float = ...,
+        instruments: abc.Iterable[builtins.str] | None = ...,
+        sounds: abc.Iterable[builtins.str] | None = ...,
+        chosen: abc.Iterable[builtins.str] | None = ...,
+        ignored_words: abc.Iterable[builtins.str] | None = ...,
+        ignored_parameters: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["bars", b"bars", "chosen", b"chosen", "ignored_parameters", b"ignored_parameters", "ignored_words", b"ignored_words", "instruments", b"instruments", "key", b"key", "sounds", b"sounds", "style", b"style", "tempo_bpm", b"tempo_bpm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

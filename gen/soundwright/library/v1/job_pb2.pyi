@@ -12,6 +12,7 @@ from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from google.protobuf.internal import extension_dict as extension_dict
+from soundwright.library.v1 import generation_pb2 as generation_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -543,6 +544,7 @@ class GeneratedClip(message.Message):
     SPECTROGRAM_BLOB_KEY_FIELD_NUMBER: builtins.int
     AUDIO_SIZE_BYTES_FIELD_NUMBER: builtins.int
     CONTINUED_FROM_ID_FIELD_NUMBER: builtins.int
+    INTERPRETATION_FIELD_NUMBER: builtins.int
     prompt: builtins.str
     duration_seconds: builtins.float
     is_loop: builtins.bool
@@ -563,6 +565,10 @@ class GeneratedClip(message.Message):
     """the clip that this one goes on from; empty: none"""
     @builtins.property
     def quality_issues(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @builtins.property
+    def interpretation(self) -> generation_pb2.Interpretation:
+        """absent: the model does not say"""
+
     def __init__(
         self,
         *,
@@ -580,10 +586,11 @@ class GeneratedClip(message.Message):
         spectrogram_blob_key: builtins.str = ...,
         audio_size_bytes: builtins.int = ...,
         continued_from_id: builtins.str = ...,
+        interpretation: generation_pb2.Interpretation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_quality_score", b"_quality_score", "quality_score", b"quality_score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_quality_score", b"_quality_score", "interpretation", b"interpretation", "quality_score", b"quality_score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_quality_score", b"_quality_score", "audio_blob_key", b"audio_blob_key", "audio_size_bytes", b"audio_size_bytes", "channel_count", b"channel_count", "continued_from_id", b"continued_from_id", "duration_seconds", b"duration_seconds", "is_loop", b"is_loop", "prompt", b"prompt", "quality_accepted", b"quality_accepted", "quality_issues", b"quality_issues", "quality_score", b"quality_score", "retry_count", b"retry_count", "sample_rate_hz", b"sample_rate_hz", "seed", b"seed", "spectrogram_blob_key", b"spectrogram_blob_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_quality_score", b"_quality_score", "audio_blob_key", b"audio_blob_key", "audio_size_bytes", b"audio_size_bytes", "channel_count", b"channel_count", "continued_from_id", b"continued_from_id", "duration_seconds", b"duration_seconds", "interpretation", b"interpretation", "is_loop", b"is_loop", "prompt", b"prompt", "quality_accepted", b"quality_accepted", "quality_issues", b"quality_issues", "quality_score", b"quality_score", "retry_count", b"retry_count", "sample_rate_hz", b"sample_rate_hz", "seed", b"seed", "spectrogram_blob_key", b"spectrogram_blob_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality_score: _TypeAlias = typing.Literal["quality_score"]  # noqa: Y015
     _WhichOneofArgType__quality_score: _TypeAlias = typing.Literal["_quality_score", b"_quality_score"]  # noqa: Y015

@@ -23,6 +23,7 @@ from services.gateway.dialects.forge.serializers import (
     stem_to_wire,
 )
 from services.gateway.dialects.forge.shapes import Data, Job, JobResult, JobSummary, Page
+from services.gateway.interpretation import interpretation_to_wire
 from services.gateway.job_kinds import JOB_KINDS, job_kind
 from services.gateway.job_retries import retried_count, retry_job
 from services.gateway.openapi.responses import ResponseDoc, documented
@@ -144,6 +145,8 @@ def _result_head(job: job_pb2.Job) -> JobResult:
     }
     if result.outputs_are_stems:
         head["stems"] = [stem_to_wire(stem) for stem in result.outputs]
+    if result.HasField("clip"):
+        head["interpretation"] = interpretation_to_wire(result.clip)
     return head
 
 

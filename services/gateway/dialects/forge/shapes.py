@@ -7,6 +7,7 @@ from typing import Annotated, Generic, Literal, NotRequired, TypeVar
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
+from services.gateway.interpretation import Interpretation
 from services.gateway.job_kinds import JOB_KINDS
 from services.gateway.job_views import DownloadStatus, JobStatus
 from services.gateway.openapi.responses import EXTRA_FIELDS, Bytes, Seconds, Time, Uuid
@@ -215,6 +216,7 @@ class JobResult(TypedDict):
     degraded_details: _Sentence
     compute_seconds: Seconds
     stems: NotRequired[Annotated[list[Stem], Field(description="The stems of a separation.")]]
+    interpretation: NotRequired[Interpretation | None]
 
 
 class Job(JobSummary):

@@ -23,6 +23,7 @@ from services.gateway.dialects.soundbox.shapes import (
     QualityDetails,
 )
 from services.gateway.file_paths import hex_id
+from services.gateway.interpretation import interpretation_to_wire
 from services.gateway.job_kinds import unpacked
 from services.gateway.wire.parameters import require_uuid
 
@@ -122,6 +123,7 @@ def job_to_wire(answer: library_pb.GetJobResponse) -> ClipJob:
         "engine_model": job.result.model or None,
         "degraded": job.result.degraded,
         "degraded_reason": job.result.degraded_reason or None,
+        "interpretation": interpretation_to_wire(clip),
     }
 
 
@@ -156,6 +158,7 @@ def clip_to_wire(clip: generation_pb2.Generation) -> Clip:
         "engine_model": clip.engine_model,
         "degraded": clip.degraded,
         "continued_from": hex_id(clip.continued_from_id) or None,
+        "interpretation": interpretation_to_wire(clip),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Generic, Literal, NotRequired, TypeVar
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
+from services.gateway.interpretation import Interpretation
 from services.gateway.openapi.responses import EXTRA_FIELDS, Percent
 
 HexId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714"])]
@@ -93,6 +94,7 @@ class ClipJob(TypedDict):
     engine_model: Annotated[str | None, Field(examples=["procedural"])]
     degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
     degraded_reason: Annotated[str | None, Field(examples=[None])]
+    interpretation: Interpretation | None
 
 
 class Gpu(TypedDict):
@@ -183,6 +185,7 @@ class Clip(TypedDict):
     engine_model: Annotated[str, Field(examples=["procedural"])]
     degraded: bool
     continued_from: Annotated[HexId | None, Field(examples=[None])]
+    interpretation: Interpretation | None
 
 
 class PageNumbers(TypedDict):

@@ -1,4 +1,4 @@
-"""Finds the files of checkpoints and text encoders in a folder of models or in the cache of the model hub.
+"""Finds the files of checkpoints, text encoders and codecs in a folder of models or in the cache of the model hub.
 
 Imports no ML library, so that a machine without weights reports this without loading PyTorch.
 """
@@ -14,13 +14,14 @@ from kit.hub import cached_file, hub_file
 
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
 TEXT_ENCODER = ("config.json", "tokenizer.json", "model.safetensors")
+CODEC = ("config.json", "model.safetensors")  # of checkpoints that name their codec instead of holding it
 
 
 def find(model: str, repository: str, filenames: Sequence[str], model_dir: Path | None) -> Path:
     """Return the folder with the files of a hub repository, which are downloaded if necessary.
 
     With ``model_dir``, that folder is the only source. It contains one folder for each repository, named as the repository
-    without its owner (``musicgen-small``, ``t5-base``).
+    without its owner (``musicgen-small``, ``t5-base``, ``encodec_32khz``).
 
     Raises:
         AppError: ``MODEL_UNAVAILABLE`` if a file is missing.

@@ -7,7 +7,7 @@ Importing this module applies five patches to the whole process:
 * Each row of a batch is sampled with its own generator (:func:`drawing`), so that the result of a take does not depend on
   the other takes of its batch.
 * Checkpoints are loaded without running code from them, regardless of PyTorch's environment variables.
-* Text encoders are loaded from folders that the caller provides (:func:`text_encoders`).
+* Text encoders and codecs of transformers are loaded from folders that the caller provides (:func:`pretrained`).
 
 Raises ``ImportError`` if audiocraft or a dependency is not installed.
 """
@@ -26,6 +26,8 @@ from typing import Any
 
 import torch
 from torch.nn import functional
+
+from services.generation.engines.audiocraft import files
 
 
 class _StubModule(types.ModuleType):
@@ -104,7 +106,7 @@ from audiocraft.data.audio_utils import convert_audio as convert_audio  # noqa: 
 from audiocraft.models import AudioGen as AudioGen  # noqa: E402
 from audiocraft.models import MAGNeT as MAGNeT  # noqa: E402
 from audiocraft.models import MusicGen as MusicGen  # noqa: E402
-from audiocraft.models import loaders  # noqa: E402
+from audiocraft.models import encodec, loaders  # noqa: E402
 from audiocraft.modules import conditioners  # noqa: E402
 from audiocraft.modules.transformer import set_efficient_attention_backend  # noqa: E402
 from audiocraft.utils import utils  # noqa: E402
@@ -116,7 +118,7 @@ disable_progress_bar()
 set_efficient_attention_backend("xformers")
 
 _generators: ContextVar[Sequence[torch.Generator]] = ContextVar("generators")
-_text_encoder_folder: ContextVar[Callable[[str], Path]] = ContextVar("text_encoder_folder")
+_pretrained_folder: ContextVar[Callable[[str, Sequence[str]], Path]] = ContextVar("pretrained_folder")
 
 
 @contextlib.contextmanager
@@ -130,13 +132,15 @@ def drawing(generators: Sequence[torch.Generator]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def text_encoders(folder_of: Callable[[str], Path]) -> Iterator[None]:
-    """Load text encoders such as ``t5-base`` from the folder that ``folder_of`` returns, inside the block."""
-    token = _text_encoder_folder.set(folder_of)
+def pretrained(folder_of: Callable[[str, Sequence[str]], Path]) -> Iterator[None]:
+    """Load text encoders such as ``t5-base`` and codecs such as ``facebook/encodec_32khz`` from the folder that ``folder_of``
+    returns for their name and filenames, inside the block.
+    """
+    token = _pretrained_folder.set(folder_of)
     try:
         yield
     finally:
-        _text_encoder_folder.reset(token)
+        _pretrained_folder.reset(token)
 
 
 def _multinomial(
@@ -153,11 +157,13 @@ def _multinomial(
 class _FromFolder:
     """Wraps a class of transformers, so that it loads pretrained models from local folders."""
 
-    def __init__(self, kind: Any) -> None:
+    def __init__(self, kind: Any, filenames: Sequence[str]) -> None:
         self._kind = kind
+        self._filenames = filenames
 
     def from_pretrained(self, name: str) -> Any:
-        return self._kind.from_pretrained(str(_text_encoder_folder.get()(name)), local_files_only=True)
+        folder = _pretrained_folder.get()(name, self._filenames)
+        return self._kind.from_pretrained(str(folder), local_files_only=True)
 
 
 def _read_checkpoint(folder: str, filename: str, cache_dir: None = None) -> Any:
@@ -169,8 +175,9 @@ def _read_checkpoint(folder: str, filename: str, cache_dir: None = None) -> Any:
 _library_multinomial = utils.multinomial
 utils.multinomial = _multinomial
 loaders._get_state_dict = _read_checkpoint
-conditioners.T5Tokenizer = _FromFolder(conditioners.T5Tokenizer)
-conditioners.T5EncoderModel = _FromFolder(conditioners.T5EncoderModel)
+conditioners.T5Tokenizer = _FromFolder(conditioners.T5Tokenizer, files.TEXT_ENCODER)
+conditioners.T5EncoderModel = _FromFolder(conditioners.T5EncoderModel, files.TEXT_ENCODER)
+encodec.HFEncodecModel = _FromFolder(encodec.HFEncodecModel, files.CODEC)
 
 
 def separate_rows(lm: Any) -> None:

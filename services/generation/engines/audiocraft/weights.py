@@ -37,16 +37,16 @@ def load(kind: Any, model: str, checkpoint: Path, model_dir: Path | None, device
         kind: the class of audiocraft.
         model: the name of the model, for error messages.
         checkpoint: the folder with the files of the checkpoint.
-        model_dir: the folder with text encoders; see :func:`files.find`.
+        model_dir: the folder with text encoders and codecs; see :func:`files.find`.
         device: ``cpu``, ``cuda`` and so on. ``cuda`` means the current CUDA device.
 
     Raises:
-        AppError: ``MODEL_UNAVAILABLE`` if a file is damaged or the text encoder is missing; ``CHECKPOINT_UNTRUSTED`` if
+        AppError: ``MODEL_UNAVAILABLE`` if a file is damaged or the text encoder or codec is missing; ``CHECKPOINT_UNTRUSTED`` if
             loading a file would run code.
         torch.OutOfMemoryError: the memory of the device does not suffice.
     """
     with (
-        library.text_encoders(lambda name: files.find(model, name, files.TEXT_ENCODER, model_dir)),
+        library.pretrained(lambda name, filenames: files.find(model, name, filenames, model_dir)),
         torch.serialization.safe_globals(CONFIGURATION),
         warnings.catch_warnings(),
     ):

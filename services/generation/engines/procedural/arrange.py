@@ -42,6 +42,8 @@ class Plan:
         energy: 0 (calm) to 1 (full); scales the density of melody and drums.
         has_intro, has_outro: whether the form has an intro and an outro.
         builds: whether the piece grows from soft to loud.
+        ends: whether the piece comes to an end. Otherwise its last bar is complete, and leads to the next one.
+        variation: seed of all but chords and refrain; 0 for ``seed``.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Plan:
     has_intro: bool = True
     has_outro: bool = True
     builds: bool = False
+    ends: bool = True
+    variation: int = 0
 
 
 @dataclass
@@ -76,23 +80,28 @@ def arrange(plan: Plan) -> Song:
     style = STYLES[plan.style]
     style = replace(style, layers=plan.layers or style.layers, bass=plan.bass or style.bass)
     rng = np.random.default_rng([plan.seed, 1])
-    beats = plan.duration_seconds * plan.tempo_bpm / 60.0
-    bars = max(1, math.ceil(beats / style.beats_per_bar - _SHORTEST_BAR))  # the last one may be cut short
+    bars = bar_count(plan)
+    beats = _beats(plan)
     has_intro = plan.has_intro and plan.duration_seconds >= _INTRO_LEAST_SECONDS
     sections = form(bars, has_intro=has_intro, has_outro=plan.has_outro)
+    if not plan.ends and sections[-1].kind == "outro":
+        sections = (*sections[:-1], replace(sections[-1], kind="verse"))
     numerals = plan.progression or str(rng.choice(style.minor if plan.key.is_minor else style.major))
     loop = progression(numerals, plan.key)
     tonic = next((chords for chords in loop if chords[0].root == plan.key.tonic), loop[0])
     lead = plan.lead or style.leads[0]
     score = _Score(layers=[[] for _ in style.layers])
     motifs = {kind: _motifs(rng, style, plan, high=kind == "chorus") for kind in ("verse", "chorus", "bridge")}
+    if plan.variation:
+        rng = np.random.default_rng([plan.variation, 1])
+        motifs |= {kind: _motifs(rng, style, plan, high=False) for kind in ("verse", "bridge")}
     motifs["outro"] = motifs["verse"]
-    closing_bar = bars - 1 if bars >= _HELD_LEAST_BARS else bars
+    closing_bar = bars - 1 if plan.ends and bars >= _HELD_LEAST_BARS else bars
     bar = 0
     voicings: list[tuple[int, ...]] = [() for _ in style.layers]
     for number, section in enumerate(sections):
         chords = [loop[index % len(loop)] for index in range(section.bars + 1)]
-        if bar + section.bars == bars > 1:
+        if plan.ends and bar + section.bars == bars > 1:
             chords[section.bars - 1 :] = [tonic, tonic]
         entry = number > 0 and section.kind in ("chorus", "verse")
         for index in range(min(section.bars, closing_bar - bar)):
@@ -122,6 +131,18 @@ def arrange(plan: Plan) -> Song:
         plan.duration_seconds,
         _tracks(score, style, lead, plan, rng),
     )
+
+
+def bar_count(plan: Plan) -> int:
+    """Return the number of bars of a plan. The last one may be cut short."""
+    beats = plan.duration_seconds * plan.tempo_bpm / 60.0
+    return max(1, math.ceil(beats / STYLES[plan.style].beats_per_bar - _SHORTEST_BAR))
+
+
+def _beats(plan: Plan) -> float:
+    """Return the length of a plan in beats, with all of the last bar if the piece goes on."""
+    beats = plan.duration_seconds * plan.tempo_bpm / 60.0
+    return beats if plan.ends else float(bar_count(plan) * STYLES[plan.style].beats_per_bar)
 
 
 def _motifs(rng: np.random.Generator, style: Style, plan: Plan, *, high: bool) -> tuple[Motif, Motif]:
@@ -197,9 +218,13 @@ def _swung(start_beat: float, style: Style) -> float:
 def _human(
     notes: Sequence[Note], style: Style, rng: np.random.Generator, late_beats: float, uneven: float
 ) -> tuple[Note, ...]:
-    """Return the notes with swing and small variations of time and velocity. Notes before beat 0 are moved to it."""
-    shifts = np.clip(rng.normal(0.0, 1.0, len(notes)), -2, 2) * late_beats
-    forces = np.clip(rng.normal(1.0, uneven, len(notes)), 0.8, 1.2)
+    """Return the notes with swing and small variations of time and velocity. Notes before beat 0 are moved to it.
+
+    The variations of a note do not depend on the notes after it.
+    """
+    draws = rng.normal(size=(len(notes), 2))
+    shifts = np.clip(draws[:, 0], -2, 2) * late_beats
+    forces = np.clip(1.0 + uneven * draws[:, 1], 0.8, 1.2)
     return tuple(
         replace(
             note,
@@ -215,16 +240,17 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
     if plan.builds:
         score = _grown(score, plan)
     loose = 0.003 * plan.tempo_bpm / 60.0  # 3 ms
+    drummer, bassist, singer, *others = rng.spawn(3 + len(score.layers))
     tracks = [
-        Track("drums", style.kit, _human(score.drums, style, rng, loose / 3, 0.05)),
-        Track("bass", style.bass, _human(score.bass, style, rng, loose / 2, 0.04)),
+        Track("drums", style.kit, _human(score.drums, style, drummer, loose / 3, 0.05)),
+        Track("bass", style.bass, _human(score.bass, style, bassist, loose / 2, 0.04)),
     ]
-    for layer, notes in zip(style.layers, score.layers, strict=True):
-        played = _human(notes, style, rng, loose, 0.05)
+    for layer, notes, player in zip(style.layers, score.layers, others, strict=True):
+        played = _human(notes, style, player, loose, 0.05)
         tracks.append(Track("other", layer.instrument, played, layer.gain, layer.pan))
     # A sung phrase is legato: its notes stay adjacent, so only the velocity varies.
-    tracks.append(Track("vocals", lead, _human(_fitting(score.lead, lead), style, rng, 0.0, 0.05)))
-    beats = plan.duration_seconds * plan.tempo_bpm / 60.0
+    tracks.append(Track("vocals", lead, _human(_fitting(score.lead, lead), style, singer, 0.0, 0.05)))
+    beats = _beats(plan)
     # A piece shorter than a bar ends within it.
     heard = (replace(track, notes=tuple(note for note in track.notes if note.start_beat < beats)) for track in tracks)
     return tuple(track for track in heard if track.stem in plan.stems and track.notes)

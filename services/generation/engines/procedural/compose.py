@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.generation.engines.procedural.arrange import Plan, arrange
-from services.generation.engines.procedural.prompt import Mood, Request, parse_prompt
-from services.generation.engines.procedural.score import STEMS, Key, Song
+from services.generation.engines.procedural.arrange import Plan, arrange, bar_count
+from services.generation.engines.procedural.prompt import Request, parse_prompt
+from services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
 from services.generation.engines.procedural.styles import STYLES, Layer, Style
+from services.generation.engines.procedural.vocabulary import Mood
+from services.generation.service import Interpretation, Part
 
 _DEFAULT_STYLES = ("pop", "synthwave", "lofi", "house", "funk", "soul", "cinematic")
 _NEUTRAL = Mood(None, 0.0, 0.8, _DEFAULT_STYLES)
 _SUSTAINED = ("pad", "dark_pad", "strings", "choir", "organ", "brass")
-_LEADS = ("sax", "flute", "clarinet", "trumpet", "violin", "cello", "synth_lead", "square_lead", "guitar_lead")
+_LEADS = (
+    "sax",
+    "flute",
+    "clarinet",
+    "trumpet",
+    "violin",
+    "cello",
+    "synth_lead",
+    "square_lead",
+    "guitar_lead",
+    "sitar",
+    "harmonica",
+)
 _CHORDS = (
     "piano", "epiano", "organ", "pad", "strings", "choir", "brass", "nylon_guitar", "steel_guitar", "power_guitar",
-    "harp", "bell", "marimba", "synth_pluck", "saw_chord",
+    "harp", "bell", "marimba", "synth_pluck", "saw_chord", "clean_guitar", "banjo", "harpsichord",
 )  # fmt: skip
-_CHAMBER = ("piano", "strings", "harp", "violin", "cello", "flute", "clarinet", "choir", "nylon_guitar")
+_CHAMBER = ("piano", "strings", "harp", "violin", "cello", "flute", "clarinet", "choir", "nylon_guitar", "harpsichord")
 _VOICES = ("voice", "voice_low")
 # Progressions for a dark mood, which replace those of the style.
 _DARK = ("i VI iv V", "i i VI V", "i iv VI V")
 _BROKEN_CHORDS = {4: "0.2.1.2.3.2.1.2.", 3: "0.1.2.3.2.1."}
 _LONG_NOTES = {4: "x---------------", 3: "x-----------"}
-_LOOP_STRETCH = 0.1
+_LOOP_STRETCH = 1.25
+_TAIL_BARS = 2  # of a loop, for its cross-fade
+_LEAST_PART_BARS = 0.5
+_NAMES = {"epiano": "electric piano", "sax": "saxophone"}
 _TEMPO_STRETCH = 0.08
 _LEFT_HAND = {4: "0-------0-------", 3: "0-----------"}
 
@@ -37,6 +56,21 @@ def seed_for(prompt: str, seed: int) -> int:
     return int.from_bytes(digest, "big")
 
 
+@dataclass(frozen=True)
+class Composition:
+    """A piece, and how the prompt of its last part was read.
+
+    Args:
+        song: the score. That of a loop goes on after ``duration_seconds`` with its beginning.
+        duration_seconds: length of the clip.
+        interpretation: what the composer plays.
+    """
+
+    song: Song
+    duration_seconds: float
+    interpretation: Interpretation
+
+
 def compose(prompt: str, duration_seconds: float, seed: int) -> Song:
     """Return the score for a prompt. The same arguments give the same score.
 
@@ -45,24 +79,110 @@ def compose(prompt: str, duration_seconds: float, seed: int) -> Song:
         duration_seconds: length of the piece, above 0.
         seed: any integer.
     """
-    return _arranged(plan_music(prompt, duration_seconds, seed))
+    return compose_parts((Part(prompt, duration_seconds, seed),)).song
 
 
-def compose_loop(prompt: str, loop_seconds: float, duration_seconds: float, seed: int) -> Song:
-    """Return the score of a loop, which continues after ``loop_seconds`` in time with its beginning.
+def compose_parts(parts: Sequence[Part]) -> Composition:
+    """Return a piece of one or several parts, each of which continues the one before.
 
-    The tempo is changed by at most 10 %, so that the loop has whole bars. The ending is after ``duration_seconds``.
+    All parts have style, tempo, key, chords and refrain of the first one. Each begins with the bar in which the part
+    before would end, so that no part but the last has an ending. A loop has whole bars: its tempo is adapted, or its
+    length if the prompt names the tempo.
     """
-    plan = plan_music(prompt, duration_seconds, seed)
-    bar_seconds = STYLES[plan.style].beats_per_bar * 60.0 / plan.tempo_bpm
-    stretch = loop_seconds / bar_seconds / max(1, round(loop_seconds / bar_seconds))
-    if abs(stretch - 1.0) <= _LOOP_STRETCH:
-        bar_seconds *= stretch
-        plan = replace(plan, tempo_bpm=plan.tempo_bpm / stretch)
-    ending_seconds = 3.0 * bar_seconds
-    return _arranged(
-        replace(plan, duration_seconds=duration_seconds + ending_seconds, has_intro=False, has_outro=False)
+    first, last = parts[0], parts[-1]
+    request = parse_prompt(last.prompt)
+    plan = plan_first(first)
+    bar_beats = STYLES[plan.style].beats_per_bar
+    bar_seconds = 60.0 * bar_beats / plan.tempo_bpm
+    end_seconds, start_bar = plan.duration_seconds, 0
+    begun = [(plan, 0)]
+    for part in parts[1:]:
+        end_seconds += part.duration_seconds
+        start_bar = begun[-1][1] + bar_count(begun[-1][0])
+        left_seconds = end_seconds - start_bar * bar_seconds
+        if left_seconds < _LEAST_PART_BARS * bar_seconds:  # the bar before is not over
+            before, bar = begun.pop()
+            begun.append((replace(before, duration_seconds=end_seconds - bar * bar_seconds), bar))
+        else:
+            begun.append((_continued(plan, part, left_seconds), start_bar))
+    if last.is_loop:
+        end_seconds = max(1, round(end_seconds / bar_seconds)) * bar_seconds
+        before, bar = begun.pop()
+        begun.append((replace(before, duration_seconds=end_seconds - bar * bar_seconds), bar))
+    songs = [
+        (_arranged(replace(each, ends=not last.is_loop and each is begun[-1][0])), bar * bar_beats)
+        for each, bar in begun
+    ]
+    bars = end_seconds / bar_seconds
+    song = _joined(songs, end_seconds)
+    if last.is_loop:
+        song = _joined([(song, 0), *((_bar(song, number), round(bars) * bar_beats) for number in range(_TAIL_BARS))],
+                       end_seconds + _TAIL_BARS * bar_seconds)  # fmt: skip
+    return Composition(song, end_seconds, _interpretation(request, plan, song, bars, is_continued=len(parts) > 1))
+
+
+def plan_first(part: Part) -> Plan:
+    """Return the plan of the first part of a piece."""
+    plan = plan_music(part.prompt, part.duration_seconds, part.seed)
+    if not part.is_loop:
+        return plan
+    keeps_tempo = parse_prompt(part.prompt).tempo_bpm is not None
+    return replace(_in_whole_bars(plan, keeps_tempo=keeps_tempo), has_intro=False, has_outro=False)
+
+
+def _in_whole_bars(plan: Plan, *, keeps_tempo: bool) -> Plan:
+    bar_seconds = 60.0 * STYLES[plan.style].beats_per_bar / plan.tempo_bpm
+    bars = max(1, round(plan.duration_seconds / bar_seconds))
+    stretch = plan.duration_seconds / (bars * bar_seconds)
+    if keeps_tempo or not 1.0 / _LOOP_STRETCH <= stretch <= _LOOP_STRETCH:
+        return replace(plan, duration_seconds=bars * bar_seconds)
+    return replace(plan, tempo_bpm=plan.tempo_bpm / stretch)
+
+
+def _continued(plan: Plan, part: Part, duration_seconds: float) -> Plan:
+    """Return the plan of a part that continues a piece: what its prompt names replaces players and mood."""
+    request, style = parse_prompt(part.prompt), STYLES[plan.style]
+    names_layers = any(name in _CHORDS for name in request.wanted)
+    basses = [name for name in request.wanted if name.startswith("bass_")]
+    leads = [name for name in request.wanted if name in (*_VOICES, *_LEADS)]
+    changed = replace(
+        plan,
+        duration_seconds=duration_seconds,
+        variation=seed_for(part.prompt, part.seed),
+        lead=leads[0] if leads else plan.lead,
+        layers=_layers(request, style) if names_layers or request.unwanted else plan.layers,
+        stems=_stems(request) if request.unwanted else plan.stems,
+        bass=basses[0] if basses else plan.bass,
+        energy=request.mood.energy if request.mood else plan.energy,
+        has_intro=False,
+        has_outro=not part.is_loop,
+        builds=False,
     )
+    return changed if not request.is_solo else _solo(changed, request, style)
+
+
+def _joined(songs: Sequence[tuple[Song, int]], duration_seconds: float) -> Song:
+    """Return songs of one tempo as one, each from its beat. The same player in several songs is one track."""
+    players: dict[tuple[str, str, float, float, int], tuple[Track, list[Note]]] = {}
+    for song, start_beat in songs:
+        seen: Counter[tuple[str, str, float, float]] = Counter()
+        for track in song.tracks:
+            player = (track.stem, track.instrument, track.gain, track.pan)
+            seen[player] += 1
+            _, notes = players.setdefault((*player, seen[player]), (track, []))
+            notes += [replace(note, start_beat=note.start_beat + start_beat) for note in track.notes]
+    tracks = tuple(replace(track, notes=tuple(notes)) for track, notes in players.values())
+    return replace(songs[0][0], duration_seconds=duration_seconds, tracks=tracks)
+
+
+def _bar(song: Song, number: int) -> Song:
+    """Return the notes of one bar, at their place."""
+    begin, end = number * song.beats_per_bar, (number + 1) * song.beats_per_bar
+    tracks = (
+        replace(track, notes=tuple(note for note in track.notes if begin <= note.start_beat < end))
+        for track in song.tracks
+    )
+    return replace(song, tracks=tuple(tracks))
 
 
 def _arranged(plan: Plan) -> Song:
@@ -71,13 +191,53 @@ def _arranged(plan: Plan) -> Song:
     return song if song.tracks else arrange(replace(plan, stems=frozenset(STEMS)))
 
 
+def _interpretation(request: Request, plan: Plan, song: Song, bars: float, *, is_continued: bool) -> Interpretation:
+    open_fields = {
+        "style": request.genre is None,
+        "tempo_bpm": request.tempo_bpm is None,
+        "key": request.tonic is None or (request.is_minor is None and request.mood is None),
+        "instruments": not request.wanted,
+    }
+    unmet = []
+    if is_continued:  # what cannot change within a piece
+        key = Key(request.tonic if request.tonic is not None else plan.key.tonic,
+                  request.is_minor if request.is_minor is not None else plan.key.is_minor)  # fmt: skip
+        unmet = [
+            *((request.genre.name,) if request.genre and request.style != plan.style else ()),
+            *((f"{request.tempo_bpm:g} bpm",) if request.tempo_bpm not in (None, plan.tempo_bpm) else ()),
+            *((str(key),) if key != plan.key else ()),
+        ]
+    return Interpretation(
+        style=plan.style.replace("_", " "),
+        tempo_bpm=round(plan.tempo_bpm, 2),
+        key=str(plan.key),
+        bars=round(bars, 2),
+        instruments=tuple(dict.fromkeys(_spoken(track.instrument) for track in song.tracks)),
+        chosen=() if is_continued else tuple(name for name, is_open in open_fields.items() if is_open),
+        ignored_words=(*unmet, *request.ignored_words),
+    )
+
+
+def _spoken(instrument: str) -> str:
+    """Return the name of an instrument in plain words."""
+    kind, _, variant = instrument.partition("_")
+    if kind == "kit":
+        return "drums"
+    if kind in ("bass", "voice", "guitar") and variant:
+        return f"{variant} {kind}"
+    return _NAMES.get(instrument, instrument.replace("_", " "))
+
+
 def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
     """Return the plan for a prompt. The seed determines everything that the prompt leaves open."""
     request = parse_prompt(prompt)
     root = seed_for(prompt, seed)
     rng = np.random.default_rng(root)
     mood = request.mood or _NEUTRAL
-    name = request.style or str(rng.choice(_style_choices(request, mood)))
+    choices = _style_choices(request, mood)
+    name = request.style or str(
+        rng.choice([name for name in choices if name not in request.unwanted_styles] or choices)
+    )
     style = STYLES[name]
     is_minor = _mode(request, mood, name, rng)
     tonic = request.tonic if request.tonic is not None else int(rng.integers(12))
@@ -94,7 +254,7 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
         lead=_lead(request, style, rng),
         stems=_stems(request),
         layers=_layers(request, style),
-        bass=next((wanted for wanted in request.wanted if wanted.startswith("bass_")), ""),
+        bass=next((name for name in (*request.wanted, *request.band) if name.startswith("bass_")), ""),
         energy=mood.energy,
         has_intro=not request.is_loop,
         has_outro=not request.is_loop,
@@ -129,6 +289,9 @@ def _tempo(request: Request, mood: Mood, style: Style, duration_seconds: float, 
     if request.tempo_bpm is not None:
         return request.tempo_bpm
     low, usual, high = style.tempo_bpm
+    if request.genre and request.genre.tempo_bpm:
+        shift = request.genre.tempo_bpm / usual
+        low, usual, high = low * shift, usual * shift, high * shift
     pace = request.pace if request.pace is not None else 0.7 * mood.pace + float(rng.uniform(-0.2, 0.2))
     tempo_bpm = float(round(usual + pace * (high - usual if pace > 0 else usual - low)))
     bars_per_bpm = duration_seconds / 60.0 / style.beats_per_bar
@@ -137,8 +300,9 @@ def _tempo(request: Request, mood: Mood, style: Style, duration_seconds: float, 
 
 
 def _lead(request: Request, style: Style, rng: np.random.Generator) -> str:
-    voices = [wanted for wanted in request.wanted if wanted in _VOICES]
-    leads = [wanted for wanted in request.wanted if wanted in _LEADS and wanted not in request.unwanted]
+    players = (*request.wanted, *request.band)
+    voices = [name for name in players if name in _VOICES and not (request.is_instrumental and name in request.band)]
+    leads = [name for name in players if name in _LEADS and name not in request.unwanted]
     if voices or leads:
         return (voices or leads)[0]
     choices = [
@@ -164,7 +328,7 @@ def _stems(request: Request) -> frozenset[str]:
 
 def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
     """Return the style's chord instruments, with wanted instruments in place of some and without the unwanted ones."""
-    wanted = [name for name in request.wanted if name in _CHORDS]
+    wanted = [name for name in (*request.wanted, *request.band) if name in _CHORDS]
     layers = [layer for layer in style.layers if not _is_unwanted(layer.instrument, request)]
     present = {layer.instrument for layer in layers}
     for place, name in enumerate(name for name in wanted if name not in present):

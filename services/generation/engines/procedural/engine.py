@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +12,26 @@ from numpy.typing import NDArray
 from kit import errors
 from kit.engines import ModelDeclaration
 from services.generation.engines.procedural import effects
-from services.generation.engines.procedural.compose import compose, compose_loop, seed_for
+from services.generation.engines.procedural.compose import compose_parts, plan_first, seed_for
 from services.generation.engines.procedural.render import mix, render_stems
-from services.generation.engines.procedural.sounds import ambience_cues, design, render_cue
+from services.generation.engines.procedural.sounds import Heard, ambience, design, render_cue, scene
 from services.generation.engines.procedural.waves import fade
-from services.generation.service import MUSIC, SOUND, Clip, Engine, Take
+from services.generation.service import (
+    MAX_SECONDS,
+    MIN_SECONDS,
+    MUSIC,
+    SOUND,
+    Clip,
+    Engine,
+    Interpretation,
+    Part,
+    Take,
+)
 
 Samples = NDArray[np.float32]
 
 _RATE_HZ = 44100
-_LIMIT_SECONDS = (1.0, 300.0)
+_FADE_LIMIT_SECONDS = 1.0  # by which takes are longer than their clip
 _PEAK = 0.89
 _SOUND_RMS = 0.14
 _AMBIENCE_LEVEL = 0.35
@@ -52,13 +63,18 @@ SOUND_DESIGNER = ModelDeclaration(
 
 
 class ProceduralEngine(Engine):
-    """Text to audio by rules and synthesis, in stereo at 44100 Hz, much faster than real time. Ignores lead-ins."""
+    """Text to audio by rules and synthesis, in stereo at 44100 Hz, much faster than real time.
+
+    The composer continues its own clips exactly: it plays them again, without their ending, and goes on with the next
+    bar. Other lead-ins are ignored.
+    """
 
     name = "procedural"
     models = (COMPOSER, SOUND_DESIGNER)
 
     def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
-        """Return a clip for each take: float32 [2, round(duration_seconds * 44100)], peak below 0.9.
+        """Return a clip for each take: float32 [2, round(duration_seconds * 44100)], peak below 0.9. Continuations of the
+        composer's own clips have all of the clip, and loops of a requested tempo as many bars as fit best.
 
         Prompts for music can contain a tempo ("120 bpm", "slow"), a key ("in C minor"), a mood, a genre, instruments
         ("with piano", "no drums", "solo cello"), "build up" and "loop". Prompts for sound effects can contain the
@@ -67,7 +83,7 @@ class ProceduralEngine(Engine):
 
         Args:
             model: ``composer`` or ``sound-designer``.
-            takes: takes of 1 to 300 seconds; any integer is a valid seed.
+            takes: takes of 1 to 300 seconds, and their fades; any integer is a valid seed.
             report: called with the share of the work that is done, 0 to 1. An exception that it raises ends the work.
 
         Raises:
@@ -77,15 +93,14 @@ class ProceduralEngine(Engine):
         if make is None:
             known = ", ".join(_MAKERS)
             raise errors.MODEL_UNKNOWN(model=model, known=known)
-        low, high = _LIMIT_SECONDS
-        if not all(low <= take.duration_seconds <= high for take in takes):
-            raise errors.DURATION_OUT_OF_RANGE(low=low, high=high)
+        if not all(MIN_SECONDS <= take.duration_seconds <= MAX_SECONDS + _FADE_LIMIT_SECONDS for take in takes):
+            raise errors.DURATION_OUT_OF_RANGE(low=MIN_SECONDS, high=MAX_SECONDS)
         report(0.0)
         clips = []
         for number, take in enumerate(takes):
             # Each take has an equal share of the work. The last 2 % of it are mastering.
             one = functools.partial(_report_part, report, number / len(takes), 1.0 / len(takes))
-            clips.append(Clip(make(take, one), _RATE_HZ))
+            clips.append(make(take, one))
         report(1.0)
         return clips
 
@@ -94,27 +109,62 @@ def _report_part(report: Callable[[float], None], begin: float, span: float, sha
     report(begin + span * (0.02 + 0.96 * share))
 
 
-def _music(take: Take, report: Callable[[float], None]) -> Samples:
-    root = seed_for(take.prompt, take.seed)
-    if take.loop_seconds is None:
-        song = compose(take.prompt, take.duration_seconds, take.seed)
+def _music(take: Take, report: Callable[[float], None]) -> Clip:
+    is_followed = _can_follow(take.parts)
+    is_loop = take.loop_seconds is not None
+    seconds = take.duration_seconds if take.loop_seconds is None else take.loop_seconds
+    parts = take.parts if is_followed else (Part(take.prompt, seconds, take.seed, is_loop),)
+    piece = compose_parts(parts)
+    if parts[-1].is_loop:
+        tail_seconds = _LOOP_TAIL_SECONDS if is_followed else take.duration_seconds - seconds
     else:
-        song = compose_loop(take.prompt, take.loop_seconds, take.duration_seconds, take.seed)
-    music = mix(render_stems(song, _RATE_HZ, root, report))
-    backgrounds = ambience_cues(take.prompt)
-    if backgrounds:
+        tail_seconds = 0.0
+    root = seed_for(parts[0].prompt, parts[0].seed)
+    music = mix(render_stems(piece.song, _RATE_HZ, root, report))
+    behind = ambience(take.prompt)
+    if behind.cues:
         rng = np.random.default_rng([root, 2])
-        behind = sum(render_cue(cue, music.shape[1], _RATE_HZ, rng) for cue in backgrounds)
-        music = _finished(music + np.float32(_AMBIENCE_LEVEL) * behind, effects.active_rms(music, _RATE_HZ))
-    return music[:, : _frames(take.duration_seconds)]
+        sound = sum(render_cue(cue, music.shape[1], _RATE_HZ, rng) for cue in behind.cues)
+        music = _finished(music + np.float32(_AMBIENCE_LEVEL) * sound, effects.active_rms(music, _RATE_HZ))
+    has_other_length = is_loop and abs(piece.duration_seconds - seconds) > 0.5 / _RATE_HZ
+    ignored = (*(("duration",) if has_other_length else ()), *_unheard(take, is_followed=is_followed))
+    return Clip(
+        music[:, : _frames(piece.duration_seconds + tail_seconds)],
+        _RATE_HZ,
+        _with_sounds(replace(piece.interpretation, ignored_parameters=ignored), behind),
+        piece.duration_seconds if is_followed or has_other_length else None,
+    )
 
 
-def _sound(take: Take, report: Callable[[float], None]) -> Samples:
+def _can_follow(parts: Sequence[Part]) -> bool:
+    """Return whether this composer would make the earlier parts as they are."""
+    if not parts or any(part.model != COMPOSER.name for part in parts[:-1]):
+        return False
+    made, plan = parts[0].interpretation, plan_first(parts[0])
+    return made is not None and (round(plan.tempo_bpm, 2), str(plan.key)) == (made.tempo_bpm, made.key)
+
+
+def _unheard(take: Take, *, is_followed: bool = False) -> tuple[str, ...]:
+    return () if take.lead_in is None or is_followed else ("continue_from",)
+
+
+def _with_sounds(interpretation: Interpretation, heard: Heard) -> Interpretation:
+    ignored = tuple(word for word in interpretation.ignored_words if word not in heard.words)
+    return replace(interpretation, sounds=tuple(cue.source for cue in heard.cues), ignored_words=ignored)
+
+
+def _sound(take: Take, report: Callable[[float], None]) -> Clip:
     rng = np.random.default_rng([seed_for(take.prompt, take.seed), 3])
     # The fade-out is in the part that a loop discards.
     made_seconds = take.duration_seconds + (_LOOP_TAIL_SECONDS if take.loop_seconds is not None else 0.0)
-    sound = _finished(design(take.prompt, _frames(made_seconds), _RATE_HZ, rng, report), _SOUND_RMS)
-    return sound[:, : _frames(take.duration_seconds)]
+    heard = scene(take.prompt)
+    sound = _finished(design(heard, _frames(made_seconds), _RATE_HZ, rng, report), _SOUND_RMS)
+    understood = Interpretation(
+        chosen=() if heard.is_named else ("sounds",),
+        ignored_words=heard.ignored_words,
+        ignored_parameters=_unheard(take),
+    )
+    return Clip(sound[:, : _frames(take.duration_seconds)], _RATE_HZ, _with_sounds(understood, heard))
 
 
 def _frames(duration_seconds: float) -> int:

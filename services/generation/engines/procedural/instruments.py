@@ -169,6 +169,10 @@ INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
             84,
             drive=3.0,
         ),
+        "harmonica": _solo(
+            partial(wind, Wind((1, 0.8, 0.65, 0.5, 0.45, 0.3), 1.1, 1.0, 0.02, 0.03, 20, ((900, 300, 0.7),))), 60, 88
+        ),
+        "sitar": _solo(partial(pluck, Pluck(0.7, 0.3, 0.55, 0.07, 7500, 0.4, click=0.08)), 50, 77, 0.3, drive=1.4),
         # chords
         "piano": Instrument(
             partial(pluck, Pluck(0.9, 0.55, 1.25, 0.12, 3800, 0.15, click=0.04)),
@@ -204,6 +208,10 @@ INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
             cutoff_hz=4200,
             width=0.3,
             reverb=0.1,
+        ),
+        "banjo": Instrument(partial(pluck, Pluck(0.16, 0.45, 0.65, 0.1, 6500, 0.05, click=0.2)), width=0.3),
+        "harpsichord": Instrument(
+            partial(pluck, Pluck(0.6, 0.4, 0.5, 0.08, 9000, 0.06, click=0.15)), lowest_midi=36, width=0.4
         ),
         "harp": Instrument(partial(pluck, Pluck(0.8, 0.7, 1.05, 0.3, 7500, 0.6, click=0.02)), reverb=0.35, width=0.4),
         "synth_pluck": Instrument(

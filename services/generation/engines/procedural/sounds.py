@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.generation.engines.procedural import effects, events, textures
-from services.generation.engines.procedural.prompt import find_words, words_of
+from services.generation.engines.procedural.prompt import find_words, negated, words_of
 from services.generation.engines.procedural.textures import Stage
+from services.generation.engines.procedural.vocabulary import FILLERS, NEGATIONS
 from services.generation.engines.procedural.waves import Wave
 
 Samples = NDArray[np.float32]
@@ -55,6 +56,10 @@ class Cue:
     strength: float = 0.5
     pace: float = 1.0
     is_distant: bool = False
+
+
+_SOUNDSCAPE = (Cue("drone"), Cue("whoosh", strength=0.2, pace=0.4, is_distant=True))
+"""The scene of a prompt that names no known sound."""
 
 
 def _happens(event: events.Event, spacing_seconds: float, jitter: float = 0.5, level: float = 1.0) -> Source:
@@ -218,6 +223,7 @@ _LARGE_ROOMS = frozenset(
     )
 )
 _SMALL_ROOMS = frozenset(("room", "indoor", "indoors", "house", "kitchen", "bathroom", "office", "inside", "corridor"))
+_MODIFIERS = _DISTANT | _STRONG | _LIGHT | _FAST | _SLOW | _LARGE_ROOMS | _SMALL_ROOMS
 # Phrases for places. They are used only if the prompt names no other sound.
 _SETTINGS = frozenset(
     (
@@ -257,28 +263,59 @@ _AMBIENCE_WORDS = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class Heard:
+    """The sounds of a prompt.
+
+    Args:
+        cues: in order, without duplicates.
+        words: words of the prompt that name or exclude them, or say how they sound.
+        ignored_words: the other words, except those without meaning.
+        is_named: whether the prompt names any of the sounds.
+    """
+
+    cues: tuple[Cue, ...]
+    words: frozenset[str]
+    ignored_words: tuple[str, ...]
+    is_named: bool = True
+
+
 def cues(prompt: str) -> tuple[Cue, ...]:
     """Return the sounds in a prompt, in order and without duplicates. Empty if it names no known sound."""
-    return _cues(words_of(prompt), _SCENES)
+    return _heard(prompt, _SCENES).cues
 
 
-def ambience_cues(prompt: str) -> tuple[Cue, ...]:
+def scene(prompt: str) -> Heard:
+    """Return the sounds of a prompt for sound effects. An unknown scene becomes a quiet, moving soundscape."""
+    heard = _heard(prompt, _SCENES)
+    return heard if heard.cues else replace(heard, cues=_SOUNDSCAPE, is_named=False)
+
+
+def ambience(prompt: str) -> Heard:
     """Return the background sounds in a prompt for music ("lo-fi beats and rain")."""
-    phrases = {phrase: names for phrase, names in _SCENES.items() if phrase in _AMBIENCE_WORDS}
-    return tuple(cue for cue in _cues(words_of(prompt), phrases) if cue.source in _AMBIENCE)
+    heard = _heard(prompt, {phrase: names for phrase, names in _SCENES.items() if phrase in _AMBIENCE_WORDS})
+    return replace(heard, cues=tuple(cue for cue in heard.cues if cue.source in _AMBIENCE))
 
 
-def _cues(words: tuple[str, ...], scenes: Mapping[str, tuple[str, ...]]) -> tuple[Cue, ...]:
+def _heard(prompt: str, scenes: Mapping[str, tuple[str, ...]]) -> Heard:
+    words = words_of(prompt)
     found: dict[str, Cue] = {}
     end_before = 0
     hits = find_words(words, scenes)
-    named = [hit for hit in hits if hit[2] not in _SETTINGS] or hits
+    without = negated(prompt, (*hits, *find_words(words, _MODIFIERS)))
+    unwanted = {name for start, _, phrase in hits if start in without for name in scenes[phrase]}
+    wanted = [hit for hit in hits if hit[0] not in without]
+    named = [hit for hit in wanted if hit[2] not in _SETTINGS] or wanted
     for start, length, phrase in named:
         near = words[max(end_before, start - 3) : start]
         end_before = start + length
         for name in scenes[phrase]:
-            found.setdefault(name, _bent(Cue(name), near + words[start : start + length]))
-    return tuple(found.values())
+            if name not in unwanted:
+                found.setdefault(name, _bent(Cue(name), near + words[start : start + length]))
+    known = {word for start, length, _ in hits for word in words[start : start + length]}
+    known |= _MODIFIERS & set(words)
+    ignored = dict.fromkeys(word for word in words if word not in known | FILLERS | NEGATIONS)
+    return Heard(tuple(found.values()), frozenset(known), tuple(ignored))
 
 
 def _bent(cue: Cue, near: tuple[str, ...]) -> Cue:
@@ -297,24 +334,23 @@ def _bent(cue: Cue, near: tuple[str, ...]) -> Cue:
 
 
 def design(
-    prompt: str, frames: int, rate_hz: int, rng: np.random.Generator, report: Callable[[float], None]
+    heard: Heard, frames: int, rate_hz: int, rng: np.random.Generator, report: Callable[[float], None]
 ) -> Samples:
-    """Return the scene of a prompt, float32 [2, frames]. An unknown scene becomes a quiet, moving soundscape.
+    """Return a scene, float32 [2, frames].
 
     Args:
-        prompt: free text.
+        heard: its sounds, and the words about its room.
         frames: length.
         rate_hz: sample rate.
         rng: random generator.
         report: called with the share of the work that is done, 0 to 1.
     """
-    scene = cues(prompt) or (Cue("drone"), Cue("whoosh", strength=0.2, pace=0.4, is_distant=True))
     mixed = np.zeros((2, frames), dtype=np.float32)
-    for number, cue in enumerate(scene):
+    for number, cue in enumerate(heard.cues):
         # The first sound is in the foreground.
         mixed += np.float32(1.0 if number == 0 else 0.75) * render_cue(cue, frames, rate_hz, rng)
-        report((number + 1) / (len(scene) + 1))
-    wet, decay_seconds = _room(set(words_of(prompt)), scene)
+        report((number + 1) / (len(heard.cues) + 1))
+    wet, decay_seconds = _room(heard.words, heard.cues)
     if wet:
         mixed = mixed + np.float32(wet) * effects.reverb(mixed.mean(axis=0), rate_hz, decay_seconds, rng)
     return mixed
@@ -361,7 +397,7 @@ def _starts(source: Source, stage: Stage) -> Iterator[int]:
         at += spacing * (1.0 + source.jitter * float(stage.rng.uniform(-0.6, 0.9)))
 
 
-def _room(words: set[str], scene: tuple[Cue, ...]) -> tuple[float, float]:
+def _room(words: frozenset[str], scene: tuple[Cue, ...]) -> tuple[float, float]:
     """Return the level and the decay (seconds) of the reverb."""
     if words & _LARGE_ROOMS:
         return 0.7, 3.0

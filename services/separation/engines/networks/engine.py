@@ -250,11 +250,9 @@ class NetworkEngine(Engine):
 
     def _load(self, model: str) -> Bag:
         if not self.is_installed():
-            raise AppError(
-                Code.NOT_PROVISIONED,
-                "MODEL_UNSUPPORTED",
+            raise errors.MODEL_NOT_INSTALLED(
                 f"The model {model!r} needs PyTorch, which is not installed on this server. Install it, or use the model dsp.",
-                {"model": model},
+                model=model,
             )
         import torch
 

@@ -12,6 +12,7 @@ import { ClipWaveform } from "../../waveform/clip.tsx";
 import { timeText } from "../../waveform/view.ts";
 import { ClipDialog } from "./dialog.tsx";
 import { PlaylistTray } from "./playlist-tray.tsx";
+import { type Interpretation, summaryOf } from "./understood.ts";
 
 interface CardProps {
   readonly clip: Clip;
@@ -57,6 +58,15 @@ export function ClipCard({ clip, onPlay, level = 2 }: CardProps) {
       )}
       {isOpen && <ClipDialog clip={clip} onClose={() => open(false)} />}
     </ClipCardView>
+  );
+}
+
+function Understood({ said }: { said: Interpretation }) {
+  return (
+    <p class="quiet clip-understood">
+      {summaryOf(said)}
+      {said.ignored_words.length > 0 && ` · not understood: ${said.ignored_words.join(", ")}`}
+    </p>
   );
 }
 
@@ -108,11 +118,14 @@ export function ClipCardView(props: ViewProps) {
       <Heading class="clip-title" title={clip.prompt}>
         {clip.prompt}
       </Heading>
-      <p class="quiet clip-facts">
-        <span class="number">{timeText(clip.duration)}</span> · {clip.engine_model}
-        {clip.degraded && ` in place of ${clip.model}`}
-        {clip.is_loop === 1 && " · loop"}
-      </p>
+      <div>
+        <p class="quiet clip-facts">
+          <span class="number">{timeText(clip.duration)}</span> · {clip.engine_model}
+          {clip.degraded && ` in place of ${clip.model}`}
+          {clip.is_loop === 1 && " · loop"}
+        </p>
+        {clip.interpretation && <Understood said={clip.interpretation} />}
+      </div>
       <div class="row clip-actions">
         <Button
           label={`Vote for ${clip.prompt}: ${mark.upvotes}`}

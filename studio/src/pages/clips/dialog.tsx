@@ -10,6 +10,7 @@ import { shortened } from "../../ui/texts.ts";
 import { Confirm } from "../../ui/forms.tsx";
 import { PlaylistChoice } from "./playlist-choice.tsx";
 import { Tags } from "./tags.tsx";
+import { understoodFacts } from "./understood.ts";
 
 export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void }) {
   const [problem, setProblem] = useState("");
@@ -79,6 +80,7 @@ function ClipFacts({ clip }: { clip: Clip }) {
     ["Made by", clip.degraded ? `${clip.engine_model} (${clip.model} was not available)` : clip.engine_model],
     ["Seed", String(clip.seed)],
     ["Quality", clip.quality_score === null ? "not measured" : `${clip.quality_score} of 100`],
+    ...(clip.interpretation ? understoodFacts(clip.interpretation) : []),
     ["Plays", String(clip.play_count)],
     ["Made", clip.created_at ? new Date(`${clip.created_at.replace(" ", "T")}Z`).toLocaleString() : ""],
   ];

@@ -1,0 +1,192 @@
+"""What the composer understands of a prompt and says about it, and pieces of several parts."""
+
+import numpy as np
+import pytest
+
+from services.generation.engines.procedural.compose import Composition, compose_parts
+from services.generation.engines.procedural.instruments import INSTRUMENTS as PLAYERS
+from services.generation.engines.procedural.prompt import parse_prompt
+from services.generation.engines.procedural.score import Note, Song
+from services.generation.engines.procedural.sounds import ambience, scene
+from services.generation.engines.procedural.styles import STYLES
+from services.generation.engines.procedural.vocabulary import GENRES, INSTRUMENTS
+from services.generation.service import Part
+
+
+def piece(prompt: str, seconds: float = 8.0, seed: int = 3, *, is_loop: bool = False) -> Composition:
+    return compose_parts((Part(prompt, seconds, seed, is_loop),))
+
+
+def notes(song: Song, stem: str, begin_beat: float = 0.0, end_beat: float = 1e9) -> list[tuple[float, int]]:
+    """Times and pitches, without the small variations of a player."""
+    return sorted(
+        (round(4 * note.start_beat) / 4, note.pitch_midi)
+        for note in _all_notes(song, stem)
+        if begin_beat - 0.1 <= note.start_beat < end_beat - 0.1
+    )
+
+
+def _all_notes(song: Song, stem: str) -> list[Note]:
+    return [note for track in song.tracks if track.stem == stem for note in track.notes]
+
+
+def test_tables_name_only_styles_and_instruments_that_exist() -> None:
+    assert len(GENRES) >= 200
+    assert {genre.style for genre in GENRES.values()} <= set(STYLES)
+    assert {name for genre in GENRES.values() for name in genre.band} <= set(PLAYERS)
+    assert set(INSTRUMENTS.values()) - set(PLAYERS) == {"drums", "melody", "chords"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "style", "instruments"),
+    [
+        ("symphonic metal", "metal", {"power guitar", "strings"}),
+        ("punk", "punk", {"power guitar", "drums"}),
+        ("a folk song", "folk", {"steel guitar"}),
+        ("raga with sitar", "indian", {"sitar"}),
+        ("opera aria", "classical", {"voice", "strings"}),
+        ("baroque", "classical", {"harpsichord"}),
+        ("folk metal", "metal", {"violin", "power guitar"}),
+        ("western, blues", "blues", set()),
+        ("epic, dark symphony", "classical", set()),
+    ],
+)  # fmt: skip
+def test_a_genre_has_its_style_and_its_band(prompt: str, style: str, instruments: set[str]) -> None:
+    said = piece(prompt, 16.0).interpretation
+    assert said.style == style
+    assert instruments <= set(said.instruments)
+    assert said.ignored_words == ()
+
+
+def test_a_genre_has_its_tempo() -> None:
+    def mean_bpm(prompt: str) -> float:
+        return float(np.mean([piece(prompt, seed=seed).interpretation.tempo_bpm for seed in range(6)]))
+
+    assert mean_bpm("jazz") < 150 < 180 < mean_bpm("bebop")
+    assert mean_bpm("ska") > 110 > 95 > mean_bpm("reggae")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unwanted", "wanted"),
+    [
+        ("rock, no drums, fast piano", {"drums"}, ("piano",)),
+        ("ambient without drums, bass or vocals", {"drums", "bass_electric", "voice"}, ()),
+        ("pop without drums, bass, and vocals; with piano", {"drums", "bass_electric", "voice"}, ("piano",)),
+        ("jazz, not sad, no soft drums", {"drums"}, ()),
+        ("drumless house", {"drums"}, ()),
+    ],
+)
+def test_negations_end_where_they_say(prompt: str, unwanted: set[str], wanted: tuple[str, ...]) -> None:
+    request = parse_prompt(prompt)
+    assert request.unwanted == unwanted
+    assert request.wanted == wanted
+    assert request.mood is None
+
+
+def test_no_genre_that_is_excluded_is_played() -> None:
+    assert parse_prompt("no jazz, a blues").style == "blues"
+    assert {piece("happy, not funk or disco", seed=seed).interpretation.style for seed in range(12)} == {
+        "pop",
+        "country",
+    }
+
+
+def test_no_sound_that_is_excluded_is_heard() -> None:
+    assert [cue.source for cue in ambience("lo-fi beats, no rain").cues] == []
+    assert [cue.source for cue in ambience("lo-fi beats, no rain, but ocean waves").cues] == ["ocean"]
+    assert [cue.source for cue in scene("a forest without birds").cues] == ["wind", "stream"]
+    assert [cue.source for cue in scene("storm, no heavy rain or wind").cues] == ["thunder"]
+
+
+def test_words_without_effect_are_named() -> None:
+    said = piece("dark granular techno at 130 bpm in F# minor with a zorbing bass").interpretation
+    assert said.ignored_words == ("granular", "zorbing")
+    assert (said.style, said.tempo_bpm, said.key) == ("techno", 130.0, "F# minor")
+    heard = scene("heavy rain on a zinc roof")
+    assert (heard.ignored_words, heard.is_named) == (("zinc", "roof"), True)
+    assert scene("qwertz").is_named is False
+
+
+@pytest.mark.parametrize(
+    ("prompt", "chosen"),
+    [
+        ("something nice", ("style", "tempo_bpm", "key", "instruments")),
+        ("jazz with piano", ("tempo_bpm", "key")),
+        ("jazz with piano at 120 bpm in C major", ()),
+        ("sad jazz trio with flute in the key of D, 100 bpm", ()),
+    ],
+)
+def test_what_the_seed_chose_is_said(prompt: str, chosen: tuple[str, ...]) -> None:
+    assert piece(prompt).interpretation.chosen == chosen
+
+
+@pytest.mark.parametrize("seconds", [3.0, 7.3, 12.0])
+@pytest.mark.parametrize("prompt", ["pop", "techno at 124 bpm", "waltz at 96 bpm", "slow piano"])
+def test_a_loop_has_whole_bars_of_the_requested_tempo(prompt: str, seconds: float) -> None:
+    loop = piece(prompt, seconds, is_loop=True)
+    said, song = loop.interpretation, loop.song
+    assert said.bars == round(said.bars)
+    bar_seconds = 60 * song.beats_per_bar / song.tempo_bpm
+    assert loop.duration_seconds == pytest.approx(said.bars * bar_seconds, rel=1e-9)
+    requested = parse_prompt(prompt).tempo_bpm
+    if requested is not None:
+        assert song.tempo_bpm == requested
+        assert abs(loop.duration_seconds - seconds) <= max(bar_seconds / 2, bar_seconds - seconds)
+    # It goes on with its beginning.
+    beats = said.bars * song.beats_per_bar
+    for stem in ("drums", "bass", "other", "vocals"):
+        again = [(time - beats, pitch) for time, pitch in notes(song, stem, beats, beats + song.beats_per_bar)]
+        assert again == notes(song, stem, 0, song.beats_per_bar)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["pop", "rock at 133 bpm", "slow waltz", "melancholic ballad in F# minor", "jazz trio"]
+)
+def test_a_continuation_goes_on_with_the_next_bar(prompt: str) -> None:
+    first = piece(prompt, 20.0).song
+    parts = (Part(prompt, 20.0, 3), Part(prompt, 9.0, 8), Part(prompt, 9.0, 9))
+    last = compose_parts(parts)
+    song = last.song
+    assert (song.tempo_bpm, song.key, song.duration_seconds) == (first.tempo_bpm, first.key, 38.0)
+    assert [track.instrument for track in song.tracks] == [track.instrument for track in first.tracks]
+    per_bar = song.beats_per_bar
+    bars = int(20.0 / first.seconds_per_beat / per_bar)
+    same = (bars - 5) * per_bar  # all but the outro and the melody's last phrase
+    for stem in ("drums", "bass", "other", "vocals"):
+        assert notes(song, stem, 0, same) == notes(first, stem, 0, same)
+    # The last bar of the first part has its whole groove, in place of a held chord.
+    assert len(notes(song, "drums", (bars - 1) * per_bar, bars * per_bar)) > 2
+    # The bass plays in every bar after the intro, and only the end of the piece is held.
+    starts = {int(note.start_beat + 0.1) // per_bar for note in _all_notes(song, "bass")}
+    assert starts >= set(range(max(2, bars - 5), int(38.0 / song.seconds_per_beat / per_bar) - 1))
+    beats = 38.0 / song.seconds_per_beat
+    assert max(note.start_beat + note.duration_beats for note in _all_notes(song, "vocals")) == pytest.approx(
+        beats, abs=0.3
+    )
+    # Another seed gives another continuation.
+    assert (
+        compose_parts((*parts[:1], Part(prompt, 18.0, 7))).song
+        != compose_parts((*parts[:1], Part(prompt, 18.0, 8))).song
+    )
+
+
+def test_a_continuation_names_the_wishes_that_it_cannot_follow() -> None:
+    parts = (Part("pop in C major at 120 bpm", 8.0, 1), Part("jazz with trumpet, no drums, 90 bpm in D minor", 8.0, 2))
+    after = compose_parts(parts)
+    assert after.interpretation.ignored_words == ("jazz", "90 bpm", "D minor")
+    assert (after.interpretation.style, after.interpretation.key) == ("pop", "C major")
+    second_half = 16.0
+    assert notes(after.song, "drums", second_half) == []
+    assert {track.instrument for track in after.song.tracks if track.stem == "vocals"} >= {"trumpet"}
+
+
+def test_a_short_addition_prolongs_the_bar() -> None:
+    parts = (Part("pop at 40 bpm", 8.0, 1), Part("pop at 40 bpm", 1.0, 2))
+    assert compose_parts(parts).song.duration_seconds == 9.0
+
+
+def test_a_loop_may_be_continued_and_a_continuation_may_be_a_loop() -> None:
+    parts = (Part("house at 120 bpm", 8.0, 1, is_loop=True), Part("house at 120 bpm", 7.0, 2, is_loop=True))
+    loop = compose_parts(parts)
+    assert (loop.duration_seconds, loop.interpretation.bars) == (16.0, 8.0)
+    assert notes(loop.song, "drums", 32, 36) == [(time + 32, pitch) for time, pitch in notes(loop.song, "drums", 0, 4)]
