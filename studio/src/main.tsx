@@ -8,6 +8,7 @@ import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { analyseDownloads, analyseNew } from "./api/analysis.ts";
+import { finishLatest, latest, startEdits, undoLatest } from "./api/edits.ts";
 import { activeJobs, followJobs, isFollowing } from "./api/jobs.ts";
 import { startNotifications } from "./api/notifications.ts";
 import { account, flash, isAdministrator } from "./api/session.ts";
@@ -105,8 +106,33 @@ function Shell() {
       <main id="main" tabIndex={-1}>
         <Current />
       </main>
+      <Undo />
       <PlayerBar />
     </>
+  );
+}
+
+/** The latest change of tracks, as long as it can be undone. */
+function Undo() {
+  const change = latest.value;
+  if (!change) return null;
+  return (
+    <div class="undo">
+      <Notice
+        action={
+          <>
+            {change.undo && (
+              <Button label="Undo" onClick={() => void undoLatest()}>
+                Undo
+              </Button>
+            )}
+            <Button label="Close" icon="close" look="quiet" onClick={() => void finishLatest()} />
+          </>
+        }
+      >
+        {change.text}
+      </Notice>
+    </div>
   );
 }
 
@@ -150,6 +176,7 @@ function Problem({ text }: { text: string }) {
 
 startRouter();
 startDrops();
+startEdits();
 analyseDownloads();
 onUploaded((track) => analyseNew(track.id));
 void followJobs();

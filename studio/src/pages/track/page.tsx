@@ -4,8 +4,11 @@ import "./track.css";
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Analysis, api, dataOf, type Stems, type Track } from "../../api/client.ts";
+import { onEdited } from "../../api/edits.ts";
 import { onJobFinished } from "../../api/jobs.ts";
+import { navigate } from "../../router.ts";
 import { Notice } from "../../ui/components.tsx";
+import { EditButtons } from "../edit.tsx";
 import { Because } from "../separation/because.tsx";
 import { AnalyseButton, ExportControls, RunningJobs, SeparateControls } from "./actions.tsx";
 import { Compare } from "./compare.tsx";
@@ -37,11 +40,17 @@ export default function TrackPage({ id }: { id: string }) {
         (error: Error) => setProblem(error.message),
       );
     load();
-    return onJobFinished((job) => {
-      if (job.track_id !== id) return;
-      if (job.status === "failed" && job.error !== "cancelled") setProblem(job.error ?? "The job failed.");
-      else load();
-    });
+    const stops = [
+      onEdited(load),
+      onJobFinished((job) => {
+        if (job.track_id !== id) return;
+        if (job.status === "failed" && job.error !== "cancelled") setProblem(job.error ?? "The job failed.");
+        else load();
+      }),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
   }, [id]);
 
   return (
@@ -119,6 +128,7 @@ function Studio({ track, stems, analysis }: Loaded) {
         <a class="button" href={`/studio/agents/about/${track.id}`}>
           Ask the agents
         </a>
+        <EditButtons tracks={[track]} what="the track" onDeleted={() => navigate("/studio")} />
       </section>
     </>
   );
