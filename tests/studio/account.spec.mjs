@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { expect, test, User } from "./studio.mjs";
+import { expect, PASSWORD, test, User } from "./studio.mjs";
 
 test.beforeEach(({ page, user }) => page.goto("/studio/account"));
 
@@ -84,5 +84,25 @@ test.describe("another browser", () => {
     await fitsPhone();
     await page.emulateMedia({ colorScheme: "dark" });
     await accessible();
+  });
+});
+
+test.describe("an account", () => {
+  test.use({ expected: ["422"] });
+
+  test("is taken along, and deleted with its password", async ({ page, user, button, link, accessible }) => {
+    await user.upload("Test tune", 0.5);
+    const [archive] = await Promise.all([page.waitForEvent("download"), link("Download all data").click()]);
+    const names = execFileSync("python3", ["-m", "zipfile", "-l", await archive.path()], { encoding: "utf8" });
+    expect(names).toMatch(/tracks\/Test tune \w{8}\/recording.wav/);
+    await button("Delete the account").click();
+    await page.getByLabel("Password", { exact: true }).fill("not the password");
+    await button("Delete everything").click();
+    await expect(page.getByRole("alert")).toHaveText("This is not your password.");
+    await accessible();
+    await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+    await button("Delete everything").click();
+    await expect(page.getByRole("heading", { name: /^Soundwright separates/ })).toBeVisible();
+    await expect(page.getByText("Guest")).toBeVisible();
   });
 });

@@ -112,6 +112,12 @@ SESSION_NEEDED = Problem(
     "SESSION_NEEDED",
     "Only a browser that is logged in can create a token here. Send your email address and password to POST /api/tokens.",
 )
+PASSWORD_NEEDED = Problem(
+    422,
+    "PASSWORD_NEEDED",
+    "Enter your current password, or log in again first.",
+    {"current_password": ["is required, because your login is not recent"]},
+)
 CONVERSATION_NOT_FOUND = Problem(404, "CONVERSATION_NOT_FOUND", "There is no such conversation. Check the ID.")
 WEBHOOK_NOT_FOUND = Problem(404, "WEBHOOK_NOT_FOUND", "There is no such webhook. Check the ID.")
 DELIVERY_NOT_FOUND = Problem(404, "DELIVERY_NOT_FOUND", "There is no such delivery. Check the ID.")

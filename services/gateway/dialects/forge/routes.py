@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.account import account_routes
 from services.gateway.dialects.forge.admin import admin_routes
 from services.gateway.dialects.forge.admin_platform import platform_routes
 from services.gateway.dialects.forge.agents import agent_routes
@@ -45,7 +46,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
 
     parts = (
         track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, export_routes,
-        daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, guest_routes, admin_routes, platform_routes, webhook_routes, agent_routes,
+        daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, account_routes, guest_routes, admin_routes, platform_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:
         router.routes.extend(part(gateway).routes)
