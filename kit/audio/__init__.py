@@ -5,12 +5,21 @@ All functions are synchronous and use bounded memory. Call them in threads.
 
 from kit.audio.containers import SUPPORTED_FORMATS, sniff
 from kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup
-from kit.audio.encode import AudioWriter, Encoding, reencode, resample_blocks
+from kit.audio.encode import (
+    LOSSY,
+    AudioWriter,
+    Encoding,
+    content_type,
+    encoding_extension,
+    reencode,
+    resample_blocks,
+)
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
 from kit.audio.segments import Segment, encode_segment, stored_waveform
 from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform
 
 __all__ = [
+    "LOSSY",
     "PIXEL_FRAMES",
     "SUPPORTED_FORMATS",
     "AudioFile",
@@ -22,8 +31,10 @@ __all__ = [
     "Segment",
     "Waveform",
     "coarser_waveform",
+    "content_type",
     "decode_blocks",
     "encode_segment",
+    "encoding_extension",
     "inspect",
     "probe",
     "reencode",

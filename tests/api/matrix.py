@@ -52,7 +52,7 @@ MATRIX = _rows({
     _account(): """
         GET /api/tracks /api/processing/models /api/lalalai/quota /api/spotify/search /api/spotify/track/{spotify_id} /api/tokens
         /api/users/me/storage /api/sessions /api/connections /api/agents/conversations /api/webhooks /api/jobs
-        /api/users/me/export
+        /api/users/me/export /api/features
         PUT /api/lalalai/key POST /api/lalalai/cancel-all /api/spotify/fetch /api/download/preview""",
     _account(201): """
         POST /api/tracks /api/tracks/from-clip /api/spotify/import /api/download/track /api/webhooks""",  # clips are everybody's

@@ -61,6 +61,14 @@ test("a key for another service does not come back", async ({ page, button, conf
   await expect(page.getByLabel("License key", { exact: true })).toBeVisible();
 });
 
+test("Spotify can only be connected if it is configured", async ({ page, link }) => {
+  await page.route("**/api/features", (route) => route.fulfill({ json: { data: { language_model: null, spotify: false } } }));
+  await page.reload();
+  await expect(page.getByText("This server has no access to Spotify.")).toBeVisible();
+  await expect(link("Connect Spotify")).toHaveCount(0);
+  await page.unroute("**/api/features");
+});
+
 test.describe("another browser", () => {
   test.use({ expected: ["status of 401"] });
 

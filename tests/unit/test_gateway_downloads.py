@@ -19,8 +19,9 @@ from starlette.routing import Route
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError
+from kit.file_names import safe_title
 from services.gateway.http.archives import Member, archive_response, stream_zip
-from services.gateway.http.files import Span, Unsatisfiable, attachment, blob_response, parse_range, safe_title
+from services.gateway.http.files import Span, Unsatisfiable, attachment, blob_response, parse_range
 
 CONTENT = bytes(range(256)) * 10
 

@@ -52,6 +52,16 @@ export async function getBytes(path: string, signal?: AbortSignal): Promise<Arra
   return response.arrayBuffer();
 }
 
+/** Return a file and the name that the server gives it. */
+export async function getFile(path: string): Promise<{ blob: Blob; name: string }> {
+  const response = await send(new Request(path));
+  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  const disposition = response.headers.get("content-disposition") ?? "";
+  const { full, ascii } =
+    /filename="(?<ascii>[^"]*)"(?:; filename\*=UTF-8''(?<full>.*))?/.exec(disposition)?.groups ?? {};
+  return { blob: await response.blob(), name: full ? decodeURIComponent(full) : (ascii ?? "") };
+}
+
 /** Send a request. Waits as long as the rate limit asks, renews an expired CSRF token, and goes to the login page without a session. */
 async function send(request: Request): Promise<Response> {
   await entered();

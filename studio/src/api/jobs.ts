@@ -31,6 +31,18 @@ export async function followJob(jobId: string): Promise<void> {
   schedule();
 }
 
+/** Return a job that was started now, when it has ended. */
+export function finished(jobId: string): Promise<Job> {
+  return new Promise((resolve) => {
+    const stop = onJobFinished((job) => {
+      if (job.id !== jobId) return;
+      stop();
+      resolve(job);
+    });
+    void followJob(jobId);
+  });
+}
+
 /** Follow all jobs of the account, until the page is left. */
 export async function followJobs(): Promise<void> {
   const readNow = () => {

@@ -710,8 +710,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download a stem, in its stored format or converted to WAV
-         * @description Download a stem, in its stored format or converted to WAV.
+         * Download a stem, in its stored format or converted
+         * @description Download a stem, in its stored format or converted. The filename has the song, the stem, the tempo and the key.
          */
         get: operations["export_stem"];
         put?: never;
@@ -754,6 +754,8 @@ export interface paths {
         /**
          * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive
          * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive.
+         *
+         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together.
          */
         post: operations["start_export"];
         delete?: never;
@@ -852,8 +854,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Mix uploaded or stored stems into a WAV or FLAC file, as described by the manifest
-         * @description Mix uploaded or stored stems into a WAV or FLAC file, as described by the manifest.
+         * Mix uploaded or stored stems into an audio file, as described by the manifest
+         * @description Mix uploaded or stored stems into an audio file, as described by the manifest.
          */
         post: operations["export_mix"];
         delete?: never;
@@ -1177,6 +1179,26 @@ export interface paths {
          *     its entries for as long as all others.
          */
         delete: operations["delete_account"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get which optional features the operator has configured
+         * @description Get which optional features the operator has configured.
+         */
+        get: operations["get_features"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -4564,11 +4586,16 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description `flac` (default), `wav16`, `wav24` or `wav32f`.
+             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`.
              * @default
              * @example wav16
              */
             format?: string;
+            /**
+             * @description The separation whose stems are exported: the ID of its job. Default: the latest one.
+             * @default
+             */
+            separation_id?: string;
         };
         /**
          * ExportStarted
@@ -4896,6 +4923,22 @@ export interface components {
              * @example correct horse battery
              */
             current_password?: string;
+        };
+        /**
+         * Features
+         * @description What this server can do beyond its own models.
+         */
+        Features: {
+            /**
+             * @description The model of the agents. Null: they answer by rules.
+             * @example llama-3.1-8b
+             */
+            language_model: string | null;
+            /**
+             * @description Whether Spotify can be connected and searched.
+             * @example true
+             */
+            spotify: boolean;
         };
         /**
          * BrowserAccount
@@ -8030,6 +8073,19 @@ export interface components {
         };
         /** @description `FILE_NOT_FOUND` */
         forge_422_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TRACK_NOT_FOUND`, `JOB_NOT_FOUND`, `NO_STEMS` */
+        forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_NO_STEMS: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -12521,8 +12577,8 @@ export interface operations {
     export_stem: {
         parameters: {
             query?: {
-                /** @description Convert the stem to WAV with this sample format. Disables range requests. */
-                format?: ("wav16" | "wav24" | "wav32f") | null;
+                /** @description Convert the stem to this format. Disables range requests. */
+                format?: ("wav16" | "wav24" | "wav32f" | "flac" | "mp3" | "m4a") | null;
             };
             header?: {
                 /**
@@ -12774,7 +12830,7 @@ export interface operations {
             400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
-            404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_NO_STEMS"];
             409: components["responses"]["forge_409_IDEMPOTENCY_KEY_REUSED_AUDIO_NOT_READY"];
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
@@ -14103,6 +14159,46 @@ export interface operations {
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR_PASSWORD_NEEDED"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_features: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "language_model": "llama-3.1-8b",
+                     *         "spotify": true
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Features"];
+                    };
+                };
+            };
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];

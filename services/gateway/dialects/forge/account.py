@@ -17,6 +17,7 @@ from soundwright.library.v1 import webhook_service_pb2 as webhook_pb
 from starlette.responses import Response
 
 from kit.errors import AppError, Code
+from kit.file_names import safe_title
 from kit.security.identity import principal_scope, require_principal
 from services.gateway.auth import Browsers, BrowserSession
 from services.gateway.clients import Clients, Gateway
@@ -29,7 +30,6 @@ from services.gateway.dialects.forge.webhooks import webhook_to_wire
 from services.gateway.file_paths import extension
 from services.gateway.http.access import Access, access
 from services.gateway.http.archives import Member, archive_response
-from services.gateway.http.files import safe_title
 from services.gateway.http.parameters import body_of, body_schema
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.job_kinds import analysis_values

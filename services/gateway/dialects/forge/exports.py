@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
-from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as separation_pb
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
+from kit.file_names import file_title, safe_title
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.forge.serializers import data, json_text, splice
 from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
@@ -21,16 +22,17 @@ from services.gateway.file_paths import extension, stem_file_path
 from services.gateway.http.access import Access, access
 from services.gateway.http.archives import Member, archive_response
 from services.gateway.http.edge import is_head
-from services.gateway.http.files import attachment, blob_response, safe_title
+from services.gateway.http.files import attachment, blob_response
 from services.gateway.http.parameters import IdempotencyKey, JobId, StemId, TrackId, body_of, body_schema, require_uuid
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.reencoding import WavFormat, reencoded_response
+from services.gateway.http.reencoding import DownloadFormat, converted_headers, reencoded_response
 from services.gateway.job_kinds import PublicFile, analysis_values, job_kind, unpacked
 from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
 from services.gateway.records import find_track, own_job, own_track
 
+_EXTENSIONS = {"wav16": "wav", "wav24": "wav", "wav32f": "wav"}
 _FILE_PATH = "downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac"
 
 
@@ -50,7 +52,15 @@ class ExportParameters(BaseModel):
         min_length=1, description="The track's ID.", examples=["0f8fad5b-d9cb-469f-a165-70867728950e"]
     )
     format: str = Field(
-        "", max_length=20, description="`flac` (default), `wav16`, `wav24` or `wav32f`.", examples=["wav16"]
+        "",
+        max_length=20,
+        description="`flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`.",
+        examples=["wav16"],
+    )
+    separation_id: str = Field(
+        "",
+        max_length=64,
+        description="The separation whose stems are exported: the ID of its job. Default: the latest one.",
     )
 
 
@@ -98,24 +108,24 @@ def export_routes(gateway: Gateway) -> APIRouter:
         request: Request,
         stem_id: StemId,
         format: Annotated[
-            WavFormat | None,
-            Query(description="Convert the stem to WAV with this sample format. Disables range requests."),
+            DownloadFormat | None,
+            Query(description="Convert the stem to this format. Disables range requests."),
         ] = None,
     ) -> Response:
-        """Download a stem, in its stored format or converted to WAV."""
+        """Download a stem, in its stored format or converted. The filename has the song, the stem, the tempo and the key."""
         answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, "stem")))
         stem = answer.stem
+        title = await _title(clients, stem)
         if format is not None:
-            headers = {"Content-Disposition": attachment(f"{stem.name}.wav")}
             if is_head(request.scope):
-                return Response(media_type="audio/wav", headers=headers)
-            return await reencoded_response(gateway, request, stem, format, headers)
+                return Response(headers=converted_headers(title, _EXTENSIONS.get(format, format)))
+            return await reencoded_response(gateway, request, stem, format, title)
         return await blob_response(
             request,
             blobs,
             stem.blob_key,
             content_type=stem.content_type,
-            filename=f"{stem.name}.{extension(stem.blob_key)}",
+            filename=f"{title}.{extension(stem.blob_key)}",
         )
 
     @router.get("/export/stems/{track_id}")
@@ -137,7 +147,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
         if not stems:
             raise AppError(Code.NOT_FOUND, "NO_STEMS", "This track has no stems. Start a separation first.")
         title = safe_title(track.title)
-        members = [await _member(gateway, stem, f"{title} - {stem.name}") for stem in stems]
+        members = [await _member(gateway, stem, _part(track, stem)) for stem in stems]
         return archive_response(request, blobs, members, f"{title}_stems.zip")
 
     @router.post("/api/export/stems", openapi_extra=body_schema(ExportParameters))
@@ -145,6 +155,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
     @documented(
         Data[ExportStarted],
         refusals.TRACK_NOT_FOUND,
+        refusals.JOB_NOT_FOUND,
         refusals.AUDIO_NOT_READY,
         refusals.NO_STEMS,
         refusals.TOO_MANY_PENDING,
@@ -156,11 +167,17 @@ def export_routes(gateway: Gateway) -> APIRouter:
     async def start_export(
         parameters: Annotated[ExportParameters, Depends(body_of(ExportParameters))], idempotency_key: IdempotencyKey
     ) -> Response:
-        """Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive."""
+        """Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive.
+
+        All files begin at the start of the song and have the same length, so they can be dragged into a DAW together.
+        """
         track = await own_track(clients, parameters.track_id, needs_audio=True)
         answer = await clients.separation.CreateExportJob(
             separation_pb.CreateExportJobRequest(
-                track_id=track.id, format=parameters.format, idempotency_key=idempotency_key
+                track_id=track.id,
+                format=parameters.format,
+                idempotency_key=idempotency_key,
+                separation_id=require_uuid(parameters.separation_id, "job") if parameters.separation_id else "",
             )
         )
         job = answer.job
@@ -249,6 +266,15 @@ def export_routes(gateway: Gateway) -> APIRouter:
         return await blob_response(request, blobs, key, content_type=content_type, filename=filename, inline=True)
 
     return router
+
+
+def _part(track: track_pb2.Track, stem: job_pb2.AudioOutput) -> str:
+    return file_title(track.title, stem.name, track.bpm if track.HasField("bpm") else None, track.key)
+
+
+async def _title(clients: Clients, stem: job_pb2.AudioOutput) -> str:
+    track = await find_track(clients, stem.track_id)
+    return stem.name if track is None else _part(track, stem)
 
 
 def _format(job: job_pb2.Job) -> str:

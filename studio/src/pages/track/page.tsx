@@ -10,8 +10,9 @@ import { navigate } from "../../router.ts";
 import { Notice } from "../../ui/components.tsx";
 import { EditButtons } from "../edit.tsx";
 import { Because } from "../separation/because.tsx";
-import { AnalyseButton, ExportControls, RunningJobs, SeparateControls } from "./actions.tsx";
+import { AnalyseButton, RunningJobs, SeparateControls } from "./actions.tsx";
 import { Compare } from "./compare.tsx";
+import { Downloads } from "./downloads.tsx";
 import { Facts } from "./facts.tsx";
 import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
@@ -115,7 +116,7 @@ function Studio({ track, stems, analysis }: Loaded) {
             <>
               <Compare separations={stems.separations} own={own} other={other} player={player} onChoose={choose} />
               <Origin separations={stems.separations} id={own} />
-              <ExportControls track={track} player={player} />
+              <Downloads track={track} player={player} />
             </>
           )}
         </Desk>
