@@ -117,7 +117,7 @@ GUEST = "POST /api/users/guest"
 # Pages do not take tokens: here the callers are a visitor five times. What browsers get that are logged in is below.
 PAGES = _rows({
     _everybody(200): """
-        GET /assets/style.css /assets/drops.js /assets/icon.svg /favicon.ico /studio /studio/{path} /jobs /tracks /users/register /users/log-in
+        GET /assets/style.css /assets/drops.js /assets/icon.svg /favicon.ico /studio/worker.js /studio/manifest.webmanifest /studio /studio/{path} /jobs /tracks /users/register /users/log-in
         /users/log_in /users/log-in/{token} /users/confirm/{token} /users/settings/confirm-email/{token}
         POST /users/register""",  # the form again
     _everybody(201): GUEST,
@@ -152,7 +152,7 @@ MATRIX |= LOG_OUTS
 PUBLIC_ROUTES = {
     "GET /health", "GET /livez", "GET /readyz", "GET /metrics", "GET /config", "GET /schemas/daw-manifest.json",
     "GET /assets/style.css", "GET /assets/drops.js", "GET /studio/assets/{name}",
-    "GET /assets/icon.svg", "GET /favicon.ico", "POST /api/tokens",
+    "GET /assets/icon.svg", "GET /favicon.ico", "GET /studio/worker.js", "GET /studio/manifest.webmanifest", "POST /api/tokens",
 }  # fmt: skip
 """Nobody is asked who they are, so that a session or token that does not count does no harm."""
 BODIES: dict[str, Any] = {

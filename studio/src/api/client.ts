@@ -1,6 +1,7 @@
 /** The typed client of the public API. It sends the session cookie, and the CSRF token of the page. */
 
 import createClient from "openapi-fetch";
+import { connectionLost } from "./connection.ts";
 import { ApiError, refusal } from "./errors.ts";
 import { currentCsrfToken, entered, renewCsrfToken } from "./session.ts";
 import type { components, paths } from "./schema.d.ts";
@@ -72,6 +73,7 @@ async function send(request: Request): Promise<Response> {
     if (!isSafe) sent.headers.set("x-csrf-token", currentCsrfToken());
     const response = await fetch(sent).catch((error: unknown) => {
       if (request.signal.aborted) throw error;
+      connectionLost();
       throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
     });
     if (response.status === 401) {

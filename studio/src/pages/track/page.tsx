@@ -4,6 +4,7 @@ import "./track.css";
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Analysis, api, dataOf, type Stems, type Track } from "../../api/client.ts";
+import { onReconnected } from "../../api/connection.ts";
 import { onEdited } from "../../api/edits.ts";
 import { onJobFinished } from "../../api/jobs.ts";
 import { navigate } from "../../router.ts";
@@ -43,6 +44,7 @@ export default function TrackPage({ id }: { id: string }) {
     load();
     const stops = [
       onEdited(load),
+      onReconnected(load),
       onJobFinished((job) => {
         if (job.track_id !== id) return;
         if (job.status === "failed" && job.error !== "cancelled") setProblem(job.error ?? "The job failed.");
