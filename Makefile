@@ -101,9 +101,9 @@ $(NODE_TESTS): tests/package-lock.json | dev
 	@$(NPM) --prefix tests ci > /dev/null
 	@touch $@
 
-# Many tests wait, so two processes are much faster than one, even on two cores. The files stay in order: long stories come
-# first and short unit tests last, so that both processes finish at about the same time.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+# Many tests wait, so four processes are faster than two, even on two cores. The files stay in order: long stories come first and
+# short unit tests last, so that all processes finish at about the same time.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
 
 # `make test K=word` runs the tests with this word in their names or files, without rendering, browsers and servers before.
 K ?=

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,14 +57,18 @@ def clean_environment() -> None:
 
 
 class ByTopology(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
-    """Runs all stories of a topology, which share a stack, in one process, and so the tests of each other file.
+    """Runs all stories of a cluster, which share a stack, in one process, those of the embedded stack in two, and the tests of each
+    other file in one.
 
     ``--dist loadgroup`` does not see groups since pytest 9.2: every process started every stack, and the order of the tests was lost.
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
         topology = re.search(r"\[(embedded|cluster)[\]-]", nodeid)
-        return topology[1] if topology else nodeid.partition("::")[0]
+        if not topology:
+            return file
+        return topology[1] + str(zlib.crc32(file.encode()) % 2 if topology[1] == "embedded" else "")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,6 +9,7 @@ from kit.audio.encode import (
     LOSSY,
     AudioWriter,
     Encoding,
+    Prefix,
     content_type,
     encoding_extension,
     reencode,
@@ -16,7 +17,7 @@ from kit.audio.encode import (
 )
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
 from kit.audio.segments import Segment, encode_segment, stored_waveform
-from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform
+from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
     "LOSSY",
@@ -28,6 +29,7 @@ __all__ = [
     "AudioSummary",
     "AudioWriter",
     "Encoding",
+    "Prefix",
     "Segment",
     "Waveform",
     "coarser_waveform",
@@ -42,4 +44,5 @@ __all__ = [
     "resample_blocks",
     "sniff",
     "stored_waveform",
+    "waveform_header",
 ]

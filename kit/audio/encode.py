@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, Protocol, get_args
+from typing import Any, BinaryIO, Literal, Protocol, Self, get_args
 
 import av
 import numpy as np
@@ -35,6 +36,7 @@ RIFF_LIMIT_BYTES = 0xFFFF_FFFF
 
 _SIZE_IN_DS64 = 0xFFFF_FFFF
 _BLOCK_FRAMES = 65_536
+_FLAC_BLOCK_FRAMES = 4096  # of libsndfile, which writes a block when it has a sample of the next one
 _KBITS = {"mp3": 320, "m4a": 256}
 _CODECS = {"mp3": "libmp3lame", "m4a": "aac"}
 _CONTAINERS = {"mp3": "mp3", "m4a": "ipod"}
@@ -51,8 +53,25 @@ def content_type(extension: str) -> str:
     return {"mp3": "audio/mpeg", "m4a": "audio/mp4"}.get(extension, f"audio/{extension}")
 
 
+@dataclass(frozen=True)
+class Prefix:
+    """What of a growing file is complete: ``header`` and the bytes of ``path`` from ``start`` to ``end`` are a whole file.
+
+    Attributes:
+        frame_count: frames of that file.
+    """
+
+    path: Path
+    header: bytes
+    start: int
+    end: int
+    frame_count: int
+
+
 class _Sink(Protocol):
     def write(self, samples: NDArray[Any]) -> None: ...
+
+    def prefix(self) -> Prefix: ...
 
     def close(self) -> None: ...
 
@@ -102,7 +121,7 @@ class AudioWriter:
             path, sample_rate_hz, channel_count, encoding
         )
 
-    def __enter__(self) -> AudioWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -142,6 +161,10 @@ class AudioWriter:
         self.frame_count += block.shape[1]
         self.peak = max(self.peak, peak)
 
+    def prefix(self) -> Prefix:
+        """Return what of the file is complete. A file that became "wav32f" begins again: its prefix has another ``path``."""
+        return self._sink.prefix()
+
     def _continue_in_floats(self) -> None:
         """Replace the file by one that has the same samples as floats."""
         integers = self.path.rename(self.path.with_name(f"{self.path.name}.integers"))
@@ -172,6 +195,9 @@ class _FlacSink:
         if not 1 <= channel_count <= 8:
             raise ValueError(f"FLAC cannot hold {channel_count} channels")
         self._shift = 32 - _BITS[encoding]
+        self._path = path
+        self._frame_count = 0
+        self._header = b""
         subtype = f"PCM_{_BITS[encoding]}"
         path.touch()  # raises the file system's own error
         try:
@@ -182,6 +208,20 @@ class _FlacSink:
 
     def write(self, samples: NDArray[Any]) -> None:
         self._file.write(np.ascontiguousarray(samples << self._shift))
+        self._frame_count += len(samples)
+
+    def prefix(self) -> Prefix:
+        complete = max(0, self._frame_count - 1) // _FLAC_BLOCK_FRAMES * _FLAC_BLOCK_FRAMES
+        if complete and not self._header:
+            with self._path.open("rb") as file:
+                self._header = _flac_header(file)
+        # The length is written at the end: the last 36 of the 64 bits that begin with the sample rate (RFC 9639, 8.2).
+        header = bytearray(self._header)
+        if header:
+            (fields,) = struct.unpack_from(">Q", header, 18)
+            struct.pack_into(">Q", header, 18, fields >> 36 << 36 | complete)
+        end = self._path.stat().st_size if complete else 0
+        return Prefix(self._path, bytes(header), len(header), end, complete)
 
     def close(self) -> None:
         self._file.close()
@@ -211,11 +251,25 @@ class _LossySink:
         self._frame_count += len(samples)
         self._file.mux(self._stream.encode(frame))
 
+    def prefix(self) -> Prefix:
+        raise ValueError("MP3 and M4A files have no prefixes")
+
     def close(self) -> None:
         try:
             self._file.mux(self._stream.encode(None))
         finally:
             self._file.close()
+
+
+def _flac_header(file: BinaryIO) -> bytes:
+    """Read the signature and all metadata blocks of a FLAC file."""
+    header = file.read(4)
+    is_last = False
+    while not is_last:
+        block = file.read(4)
+        is_last = bool(block[0] & 0x80)
+        header += block + file.read(int.from_bytes(block[1:], "big"))
+    return header
 
 
 class _WavSink:
@@ -230,6 +284,7 @@ class _WavSink:
         self._sample_rate_hz = sample_rate_hz
         self._channel_count = channel_count
         self._data_bytes = 0
+        self._path = path
         self._file: BinaryIO = path.open("wb")
         self._file.write(self._header())
 
@@ -241,6 +296,12 @@ class _WavSink:
         else:  # the low three of four bytes
             data = np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)[:, :3]
         self._data_bytes += self._file.write(data.tobytes())
+
+    def prefix(self) -> Prefix:
+        self._file.flush()
+        header = self._header()
+        end = len(header) + self._data_bytes
+        return Prefix(self._path, header, len(header), end, self._data_bytes // self._frame_bytes)
 
     def close(self) -> None:
         with self._file as file:

@@ -44,7 +44,11 @@ class Waveform:
     def data(self) -> bytes:
         """Return the waveform of all blocks so far. The last stretch may be shorter."""
         rest = b"" if self._rest is None or not self._rest.size else _pair(self._rest)
-        return _file(self._sample_rate_hz, PIXEL_FRAMES, bytes(self._values) + rest)
+        return waveform_header(self._sample_rate_hz, (len(self._values) + len(rest)) // 2) + bytes(self._values) + rest
+
+    def values(self, start: int) -> bytes:
+        """Return the values of the whole stretches so far, without the first ``start`` bytes."""
+        return bytes(self._values[start:])
 
 
 def waveform_bytes(frame_count: int) -> int:
@@ -63,9 +67,9 @@ def coarser_waveform(data: bytes, pixel_frames: int) -> bytes:
     values = np.frombuffer(data, np.int8, offset=_HEADER.size).reshape(-1, 2)
     starts = np.arange(0, len(values), pixel_frames // PIXEL_FRAMES)
     if not len(values):
-        return _file(sample_rate_hz, pixel_frames, b"")
+        return waveform_header(sample_rate_hz, 0, pixel_frames)
     low, high = np.minimum.reduceat(values[:, 0], starts), np.maximum.reduceat(values[:, 1], starts)
-    return _file(sample_rate_hz, pixel_frames, np.stack([low, high], axis=1).tobytes())
+    return waveform_header(sample_rate_hz, len(low), pixel_frames) + np.stack([low, high], axis=1).tobytes()
 
 
 def _extremes(block: Samples) -> bytes:
@@ -82,5 +86,6 @@ def _quantized(extremes: Samples) -> bytes:
     return np.clip(np.rint(extremes * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int8).tobytes()
 
 
-def _file(sample_rate_hz: int, pixel_frames: int, values: bytes) -> bytes:
-    return _HEADER.pack(_VERSION, _EIGHT_BITS, sample_rate_hz, pixel_frames, len(values) // 2, 1) + values
+def waveform_header(sample_rate_hz: int, pixel_count: int, pixel_frames: int = PIXEL_FRAMES) -> bytes:
+    """Return what a waveform begins with, before two bytes for each pixel."""
+    return _HEADER.pack(_VERSION, _EIGHT_BITS, sample_rate_hz, pixel_frames, pixel_count, 1)

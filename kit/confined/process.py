@@ -169,7 +169,7 @@ class _ForkServer:
         self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603
-                (sys.executable, "-I", "-B", "-c", _PROGRAM, "confined"),  # the name is for people who list processes
+                (sys.executable, "-I", "-c", _PROGRAM, "confined"),  # the name is for people who list processes
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

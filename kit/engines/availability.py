@@ -255,9 +255,8 @@ class ModelAvailability:
             self._failures.discard(selection.requested_model)
 
     async def warm_up(self) -> None:
-        """Load the default model before the first job needs it."""
-        model = self._registry.default_model
-        await self._refresh()
+        """Load the model that runs for the default one, as far as is known, before the first job needs it."""
+        model = (await self.expected(self._registry.default_model)).model
         if not self._may_load(model) or not self._registry.engine(model).is_installed():
             return
         if refusal := self._refusal(model):

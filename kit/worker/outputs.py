@@ -18,7 +18,7 @@ from kit.worker.context import JobContext
 from kit.worker.derived_files import waveform_file, waveform_key
 
 
-def _prefix(folder: str, job_id: str, attempt: int) -> str:
+def output_prefix(folder: str, job_id: str, attempt: int) -> str:
     """Return the prefix of the keys of one attempt."""
     return f"{folder}/{attempt}/{job_id}/"
 
@@ -26,7 +26,7 @@ def _prefix(folder: str, job_id: str, attempt: int) -> str:
 async def delete_outputs(blobs: Blobs, folder: str, job_id: str, attempts: Iterable[int]) -> None:
     """Delete the files of these attempts of a job."""
     for attempt in attempts:
-        await blobs.delete_prefix(_prefix(folder, job_id, attempt))
+        await blobs.delete_prefix(output_prefix(folder, job_id, attempt))
 
 
 class JobOutputs:
@@ -66,7 +66,7 @@ class JobOutputs:
         await self._context.reserve(self._context.stored_bytes + file.stat().st_size)
         stored = job_pb2.AudioOutput()
         stored.CopyFrom(output)
-        stored.blob_key = _prefix(self._folder, self._job.id, self._job.attempt) + output.path
+        stored.blob_key = output_prefix(self._folder, self._job.id, self._job.attempt) + output.path
         stored.size_bytes = await self._blobs.put_file(stored.blob_key, file)
         self._context.stored_bytes += stored.size_bytes
         if waveform_file(file).exists():

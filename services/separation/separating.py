@@ -20,7 +20,7 @@ from services.separation.plans import all_models, first_models, first_names, ste
 from services.separation.registry import Registry
 from services.separation.scratch import ScratchSignal
 from services.separation.service import ACCOMPANIMENT
-from services.separation.stems import Files, OutputFile, audio_extension, write_mix, write_stems
+from services.separation.stems import Files, LiveNote, OutputFile, audio_extension, write_mix, write_stems
 from services.separation.upright import Upright, rest_of, separated, with_remainder
 
 Blocks = Iterator[Mapping[str, service.Samples]]
@@ -60,21 +60,35 @@ class Separated:
 
 
 def separate(
-    registry: Registry, report: Report, *, spec: SeparationSpec, mix: audio.AudioFile, folder: Path
+    registry: Registry,
+    report: Report,
+    *,
+    spec: SeparationSpec,
+    mix: audio.AudioFile,
+    folder: Path,
+    live: Path | None = None,
 ) -> Separated:
     """Separate a recording, and write the stems to ``folder``.
 
     Args:
+        live: file for notes of what can be heard (:class:`~services.separation.stems.LiveNote`). A chain writes none, because
+            its stems come one after the other.
         report: called with the completed share of all models together. An exception that it raises stops the work.
     """
-    return _Separation(registry, report, spec, mix, folder).run()
+    return _Separation(registry, report, spec, mix, folder, live).run()
 
 
 class _Separation:
     """The models of one job. If there are several, each is unloaded after its run, unless it was loaded before."""
 
     def __init__(
-        self, registry: Registry, report: Report, spec: SeparationSpec, mix: audio.AudioFile, folder: Path
+        self,
+        registry: Registry,
+        report: Report,
+        spec: SeparationSpec,
+        mix: audio.AudioFile,
+        folder: Path,
+        live: Path | None,
     ) -> None:
         self._registry = registry
         self._report = report
@@ -85,6 +99,7 @@ class _Separation:
         self._mix = mix
         self._upright = Upright(mix)
         self._folder = folder
+        self._live = None if spec.parameters.chain else live
         self._runs: list[Run] = []
         # Progress is measured in costs of the models.
         self._costs = [registry.declaration(model).relative_cost or 1.0 for model in all_models(spec.parameters)]
@@ -130,7 +145,8 @@ class _Separation:
                 blocks = with_remainder(blocks, self._mix, ACCOMPANIMENT)
             elif combine == "max_magnitude":
                 blocks = with_remainder(blocks, self._mix, rest_of(names))
-            made = self._write(blocks, self._mix, names, inputs, report)
+            live = LiveNote(self._live, "+".join(models)) if self._live else None
+            made = self._write(blocks, self._mix, names, inputs, report, live)
         for signals in stored:
             for signal in signals.values():
                 signal.delete()
@@ -159,11 +175,12 @@ class _Separation:
         names: Sequence[str],
         inputs: Mapping[str, ScratchSignal],
         report: Report,
+        live: LiveNote | None = None,
     ) -> Files:
         """Write those stems that are inputs of later steps to scratch files, and the others to files of the result."""
         files = self._files([name for name in names if name not in inputs])
         scratch = {name: inputs[name] for name in names if name in inputs}
-        return write_stems(blocks, mix, files, self._format, report, scratch)
+        return write_stems(blocks, mix, files, self._format, report, scratch, live)
 
     @contextlib.contextmanager
     def _running(self, model: str, stem: str = "") -> Iterator[tuple[service.Engine, Report]]:

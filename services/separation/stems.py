@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -15,6 +16,7 @@ from kit import audio
 from kit.compute import Report
 from kit.engines import ModelSelection
 from kit.worker.derived_files import waveform_file
+from kit.worker.live import write_note
 from services.separation import service
 from services.separation.scratch import ScratchSignal
 
@@ -37,10 +39,22 @@ class StemWriter(audio.AudioWriter):
     def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: audio.Encoding) -> None:
         super().__init__(path, sample_rate_hz, channel_count, encoding, or_floats=True)
         self._waveform = audio.Waveform(sample_rate_hz)
+        self._rate_hz = sample_rate_hz
+        self._live_values = path.with_name(f"{path.name}.live")
+        self._live_bytes = 0
 
     def write(self, block: service.Samples) -> None:
         super().write(block)
         self._waveform.add(block)
+
+    def waveform_prefix(self) -> audio.Prefix:
+        """Return what of the waveform is complete, in a file beside that of the stem."""
+        values = self._waveform.values(self._live_bytes)
+        with self._live_values.open("ab") as file:
+            file.write(values)
+        self._live_bytes += len(values)
+        header = audio.waveform_header(self._rate_hz, self._live_bytes // 2)
+        return audio.Prefix(self._live_values, header, 0, self._live_bytes, self.frame_count)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -65,6 +79,25 @@ def audio_extension(encoding: str) -> str:
     return "flac" if encoding.startswith("flac") else "wav"
 
 
+@dataclass(frozen=True)
+class LiveNote:
+    """A file that says what of the stems can be heard while they are written (:mod:`kit.worker.live`)."""
+
+    path: Path
+    model: str
+
+    def write(self, shape: service.Shape, writers: Mapping[str, StemWriter]) -> None:
+        """Replace the note."""
+        write_note(
+            self.path,
+            model=self.model,
+            sample_rate_hz=shape.sample_rate_hz,
+            channel_count=shape.channel_count,
+            recordings={stem: writer.prefix() for stem, writer in writers.items()},
+            waveforms={stem: writer.waveform_prefix() for stem, writer in writers.items()},
+        )
+
+
 class _Writer(Protocol):
     def write(self, block: service.Samples) -> None: ...
 
@@ -76,6 +109,7 @@ def write_stems(
     encoding: service.Format,
     report: Report,
     scratch: Mapping[str, ScratchSignal] | None = None,
+    live: LiveNote | None = None,
 ) -> Files:
     """Write stems to files while they are computed.
 
@@ -85,6 +119,7 @@ def write_stems(
         files: stem names and the files to write. Those of stems above full scale end in ".wav" instead.
         scratch: stem names and the signals to write, for further models.
         report: called with the progress ratio after every block. An exception that it raises stops the engine.
+        live: where to note after each block what can be heard.
 
     Returns:
         The description (name, path, audio properties) and the file of each stem, in the order of ``files``.
@@ -103,6 +138,8 @@ def write_stems(
         def write(block: Mapping[str, service.Samples]) -> None:
             for stem, samples in block.items():
                 writers[stem].write(samples)
+            if live is not None:
+                live.write(mix, encoders)
 
         # One block is encoded while the next is computed, so at most two blocks are in memory.
         encoder = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="encode"))

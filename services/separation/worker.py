@@ -16,6 +16,7 @@ from kit import audio
 from kit.compute import EngineProcesses
 from kit.engines import MeasuredSpeeds, ModelAvailability
 from kit.ports import Blobs
+from kit.worker import live
 from kit.worker.context import JobContext
 from kit.worker.kind import JobKind, WorkQueue, pack
 from kit.worker.outputs import JobOutputs
@@ -66,6 +67,7 @@ class SeparationWorker:
             limits=settings.job_limits,
             output_folder=STEMS_FOLDER,
             affinity=_affinity,
+            on_finish=self.clean_up,
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.SeparationSpec) -> job_pb2.JobResult:
@@ -73,8 +75,10 @@ class SeparationWorker:
         started = time.monotonic()
         async with self.recording(context) as (mix, folder):
             context.report(0.0, await self._progress_text(spec))
-            work = functools.partial(separate, spec=spec, mix=mix, folder=folder)
-            done = await self._processes.run(work, context.report)
+            note = folder / "live.json"
+            work = functools.partial(separate, spec=spec, mix=mix, folder=folder, live=note)
+            async with live.published(self._blobs, context, note):
+                done = await self._processes.run(work, context.report)
             if len(done.runs) == 1 and not spec.parameters.stems:  # some models are quicker for some stems
                 self._speeds.note(done.runs[0].model, context.audio_seconds, done.runs[0].seconds)
             async with JobOutputs(self._blobs, context) as store:
@@ -87,6 +91,10 @@ class SeparationWorker:
                 result.details.CopyFrom(pack(_details(done.runs)))
                 result.compute_seconds = time.monotonic() - started
                 return result
+
+    async def clean_up(self, job: job_pb2.Job) -> None:
+        """Delete what could be heard while the job ran."""
+        await live.delete_live(self._blobs, job)
 
     async def _progress_text(self, spec: jobs_pb2.SeparationSpec) -> str:
         """Return what a job does, with the model that runs if that is another one than requested."""

@@ -126,7 +126,7 @@ def belongings(
         "/studio": {"path": "jobs", "name": "lost.js"},
         "/": {
             "track_id": track["id"], "stem_id": separation["stems"][0]["id"],
-            "path": track["file_path"].removeprefix("/files/"), "index": "0", "tile": "0", "track_name": "vocals",
+            "path": track["file_path"].removeprefix("/files/"), "index": "0", "tile": "0", "track_name": "vocals", "stem_type": "vocals",
             "job_id": pipeline, "spotify_id": "matrix", "lalalai_job_id": external["job_id"], "url": url,
             "gen_id": clip, "playlist_id": playlist, "webhook_id": webhook, "delivery_id": delivery, "model": "music",
             "token_id": str(uuid.UUID(int=1)), "session_id": str(uuid.UUID(int=1)), "provider": "lalalai",

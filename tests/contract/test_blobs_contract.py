@@ -518,7 +518,7 @@ class TestFileBlobs(BlobsContract):
         deleting = threading.Thread(target=delete)
         deleting.start()
         try:
-            for number in range(500):
+            for number in range(200):
                 source = tmp_path / f"{number}"
                 source.write_bytes(b"audio")
                 assert await blobs.put_file("stems/1/vocals.flac", source) == 5

@@ -139,8 +139,8 @@ def test_weights_are_downloaded_once_and_cached(tiny_models: Path, tmp_path: Pat
         *(f"/facebook/musicgen-small/resolve/main/{name}state_dict.bin" for name in ("", "compression_")),
         *(f"/t5-small/resolve/main/{name}" for name in ("config.json", "tokenizer.json", "model.safetensors")),
     ]
-    lines = run_python(program, "music", **variables)
-    assert lines[1].split()[3] == "present"
-    assert lines[2:] == ["music: ready", "0"]
     # The hub does not answer any more, which one sentence says before anything is tried.
-    assert run_python(program, "audio", **variables)[2:] == ["1"]
+    lines = run_python(f"{program}\nprint(models.main(['audio']))", "music", **variables)
+    assert lines[1].split()[3] == "present"
+    assert lines[2:4] == ["music: ready", "0"]
+    assert lines[6:] == ["1"]

@@ -27,7 +27,7 @@ needs_browser = pytest.mark.skipif(
     not all(path.exists() for path in (NODE, _PLAYWRIGHT, BUILD)) and not os.environ.get("CI"),
     reason="`make test` builds the studio and installs a browser",
 )
-_SONG_SECONDS = (0.5, 2, 8, 12)
+_SONG_SECONDS = (0.5, 2, 8, 12, 40)
 
 
 def run(stack: Stack, folder: Path, *arguments: str, **environment: str) -> None:

@@ -76,6 +76,43 @@ def test_what_is_written_reads_back(tmp_path: Path, encoding: Encoding, channel_
     assert inspect(path).warnings == ()
 
 
+@pytest.mark.parametrize("channel_count", [1, 2, 6])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_prefix_of_a_growing_file_is_a_file(tmp_path: Path, encoding: Encoding, channel_count: int) -> None:
+    path, samples = tmp_path / "out", noise(channel_count, 30_001)
+    prefixes = []
+    with AudioWriter(path, 96_000, channel_count, encoding) as writer:
+        for block in regroup([samples], 7_000):
+            writer.write(block)
+            prefix = writer.prefix()
+            body = path.read_bytes()[prefix.start : prefix.end]
+            prefixes.append((prefix.header + body, body, prefix))
+    final = decoded(path)
+    complete = [prefix.frame_count for _, _, prefix in prefixes]
+    if encoding.startswith("flac"):
+        assert complete == [4096, 12_288, 20_480, 24_576, 28_672]
+    else:
+        assert complete == [7_000, 14_000, 21_000, 28_000, 30_001]
+    for content, body, prefix in prefixes:
+        (tmp_path / "prefix").write_bytes(content)
+        np.testing.assert_array_equal(decoded(tmp_path / "prefix"), final[:, : prefix.frame_count])
+        assert inspect(tmp_path / "prefix").warnings == ()
+        assert path.read_bytes()[prefix.start : prefix.end] == body
+
+
+def test_a_file_that_becomes_floats_has_another_prefix(tmp_path: Path) -> None:
+    samples = noise(2, 10_000)
+    with AudioWriter(tmp_path / "out.flac", RATE_HZ, 2, "flac", or_floats=True) as writer:
+        assert writer.prefix().frame_count == 0
+        writer.write(samples)
+        assert writer.prefix().path.name == "out.flac"
+        writer.write(samples * 2)
+        prefix = writer.prefix()
+        assert (prefix.path.name, prefix.frame_count) == ("out.wav", 20_000)
+        (tmp_path / "prefix").write_bytes(prefix.header + prefix.path.read_bytes()[prefix.start : prefix.end])
+        assert decoded(tmp_path / "prefix").shape == (2, 20_000)
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_reading_and_writing_again_changes_no_bit(tmp_path: Path, encoding: Encoding) -> None:
     first, second = tmp_path / "first", tmp_path / "second"

@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 import pytest_asyncio
@@ -22,6 +22,8 @@ from services.generation.registry import Registry
 from services.generation.service import Take
 from services.generation.takes import TakeOrder
 from services.separation.engines.demucs import DemucsEngine
+from services.separation.registry import build_registry
+from services.separation.settings import SeparationSettings
 from tests.unit.scripted_engine import asked, builder
 from tests.waiting import DEADLINE_SECONDS, until
 
@@ -174,6 +176,21 @@ async def test_warming_up_loads_the_default_model_in_the_process_of_the_jobs(mak
         await here.models.require("audio")
         assert await here.batcher.device() is None
     assert (here.loads(), here.probe_count) == (["music"], 0)
+
+
+async def test_warming_up_loads_the_fallback_of_a_default_model_that_nobody_allowed() -> None:
+    registry = build_registry(SeparationSettings(fallback=True))
+    assert registry.needs_consent(registry.default_model)
+
+    class Jobs:
+        loaded: ClassVar[list[str]] = []
+
+        async def run(self, work: Any, report: Report = lambda share: None, *, is_use: bool = True) -> None:
+            self.loaded.append(work.keywords["model"])
+
+    models = ModelAvailability(registry, cast("Any", Jobs()), open_probe=cast("Any", Jobs))
+    await models.warm_up()
+    assert Jobs.loaded == ["spleeter-with-small"]
 
 
 async def test_a_model_is_tried_while_a_job_occupies_the_engine_process(world: World) -> None:

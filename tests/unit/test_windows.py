@@ -98,13 +98,11 @@ def test_the_middle_of_a_window_equals_a_window_read_with_less_context(length: i
 
 def test_neighbours_are_faded_linearly_into_each_other() -> None:
     """Two windows of ones and threes: between them the output rises in the ratio of the triangles."""
-    fade = CrossFade(triangle(8))
-    first = fade.add(0, {"stem": np.full((1, 8), 1, np.float32)})
-    second = fade.add(4, {"stem": np.full((1, 8), 3, np.float32)})
-    rest = fade.finish()
-    assert first["stem"].shape == (1, 0)
-    np.testing.assert_array_equal(second["stem"], [[1, 1, 1, 1]])
-    np.testing.assert_allclose(rest["stem"], [[1.4, 1.8, 2.2, 2.6, 3, 3, 3, 3]], rtol=1e-6)
+    fade = CrossFade(triangle(8), hop_frames=4, frame_count=12)
+    blocks = [fade.add({"stem": np.full((1, frames), value, np.float32)}) for value, frames in ((1, 8), (3, 8), (3, 4))]
+    expected = ([1, 1, 1, 1], [1.4, 1.8, 2.2, 2.6], [3, 3, 3, 3])
+    for block, samples in zip(blocks, expected, strict=True):
+        np.testing.assert_allclose(block["stem"], [samples], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +113,7 @@ def test_the_triangle_is_positive_and_greatest_in_the_middle(window_frames: int,
 
 
 def test_samples_come_out_as_soon_as_no_later_window_can_change_them() -> None:
-    """Reading is lazy: after each window everything before its beginning is out, and no block is read ahead of need."""
+    """Reading is lazy: after each window everything before the next one is out, and no block is read ahead of need."""
     read: list[int] = []
 
     def blocks() -> Iterator[Samples]:
@@ -127,7 +125,7 @@ def test_samples_come_out_as_soon_as_no_later_window_can_change_them() -> None:
     outputs = overlap_add(blocks(), lambda window: {"stem": window}, frame_count=1000, window_frames=40, hop_frames=30)
     for index, block in zip(range(10), outputs, strict=False):
         out += block["stem"].shape[1]
-        assert out == index * 30
+        assert out == (index + 1) * 30
         assert len(read) == (index * 30 + 40) // 10
 
 
@@ -156,11 +154,10 @@ def test_gaps_weights_that_are_not_positive_and_recordings_that_end_early_are_re
         with pytest.raises(ValueError, match=words):
             list(read_windows([noise(1, frames)], frame_count=50, window_frames=10, hop_frames=hop_frames))
     with pytest.raises(ValueError, match="positive"):
-        CrossFade(np.array([0, 1, 0], np.float32))
-    fade = CrossFade(triangle(4))
-    fade.add(0, {"stem": np.zeros((1, 4), np.float32)})
-    with pytest.raises(ValueError, match="must begin within"):
-        fade.add(5, {"stem": np.zeros((1, 4), np.float32)})
+        CrossFade(np.array([0, 1, 0], np.float32), 1, 3)
+    for frames in (1, 5):
+        with pytest.raises(ValueError, match="2 to 4 frames"):
+            CrossFade(triangle(4), 2, 20).add({"stem": np.zeros((1, frames), np.float32)})
 
 
 def test_windows_belong_to_the_receiver() -> None:

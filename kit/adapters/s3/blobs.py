@@ -113,7 +113,7 @@ class S3Blobs:
             with path.open("rb") as file:
                 while data := await asyncio.to_thread(file.read, _PART_BYTES):
                     await writer.write(data)
-        path.unlink(missing_ok=True)
+        await asyncio.to_thread(path.unlink, missing_ok=True)  # gigabytes take a while
         return writer.size_bytes
 
     async def stat(self, key: str) -> BlobInfo | None:

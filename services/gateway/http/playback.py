@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping
+from typing import BinaryIO
 
 from fastapi import Request
 from soundwright.library.v1 import job_pb2
@@ -15,6 +16,7 @@ from kit.errors import AppError, Code
 from kit.ports import BlobInfo, Blobs
 from kit.shared_work import SharedWork
 from kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
+from kit.worker.live import LiveIndex, live_prefix, open_live
 from services.gateway.http.conversions import ConversionLimits, Conversions
 from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.edge import is_head
@@ -39,9 +41,9 @@ _LIMITS = ConversionLimits(caller_count=32, caller_bytes=128 << 20, total_count=
 _WAVEFORM_LIMIT = 32
 
 
-def segment_frame_count(output: job_pb2.AudioOutput) -> int:
+def segment_frame_count(recording: job_pb2.AudioOutput | LiveIndex) -> int:
     """Return the number of frames of each segment of a recording. The last one may be shorter."""
-    return _SEGMENT_SECONDS * output.sample_rate_hz
+    return _SEGMENT_SECONDS * recording.sample_rate_hz
 
 
 def segment_count(output: job_pb2.AudioOutput) -> int:
@@ -89,9 +91,40 @@ class Playback:
             return Response(headers=headers)
         length = segment_frame_count(output)
         frame_count = min(length, output.frame_count - index * length)
-        size_bytes = frame_count * output.channel_count * _SAMPLE_BYTES
-        with self._segments.making(request.scope["principal_id"], size_bytes) as making:
-            work = functools.partial(_encode, self._blobs, output.blob_key, index * length, frame_count)
+        opened = functools.partial(self._blobs.open, output.blob_key)
+        return await self._encoded(request, opened, index * length, frame_count, output.channel_count, headers)
+
+    async def live_segment(
+        self, request: Request, job: job_pb2.Job, live: LiveIndex, name: str, index: int, frame_count: int
+    ) -> Response:
+        """Return a segment of a recording that its job is still writing, as :meth:`segment` does when it has ended.
+
+        Args:
+            frame_count: frames of the segment, which are all there.
+
+        Raises:
+            AppError: ``FILE_NOT_FOUND`` if the job has just ended; ``TOO_MANY_CONVERSIONS``.
+        """
+        headers = {"Cache-Control": "no-store", "Accept-Ranges": "none"}
+        if is_head(request.scope):
+            return Response(headers=headers)
+        opened = functools.partial(open_live, self._blobs, live_prefix(job, job.attempt), live.recordings[name])
+        start = index * segment_frame_count(live)
+        return await self._encoded(request, opened, start, frame_count, live.channel_count, headers)
+
+    async def _encoded(
+        self,
+        request: Request,
+        opened: Callable[[], BinaryIO],
+        start: int,
+        frame_count: int,
+        channel_count: int,
+        headers: Mapping[str, str],
+    ) -> Response:
+        with self._segments.making(
+            request.scope["principal_id"], frame_count * channel_count * _SAMPLE_BYTES
+        ) as making:
+            work = functools.partial(_encode, opened, start, frame_count)
             content_type, data = await cancel_on_disconnect(request, self._slots.run(work))
             return _SegmentResponse(data, content_type, headers, functools.partial(self._segments.end, making))
 
@@ -200,10 +233,10 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
 # The functions below run in threads. They import kit.audio late: a gateway without players does not need the codecs.
 
 
-def _encode(blobs: Blobs, blob_key: str, start: int, frame_count: int) -> tuple[str, bytes]:
+def _encode(opened: Callable[[], BinaryIO], start: int, frame_count: int) -> tuple[str, bytes]:
     from kit.audio import encode_segment
 
-    with blobs.open(blob_key) as file:
+    with opened() as file:
         segment = encode_segment(file, start, frame_count)
     return segment.content_type, segment.data
 

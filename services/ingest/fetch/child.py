@@ -6,9 +6,16 @@ It writes one file, ``media``, to its working folder. All data from the network 
 from __future__ import annotations
 
 import errno
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yt_dlp
+from yt_dlp import globals as ytdlp_globals
+from yt_dlp.extractor import gen_extractor_classes
+from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.utils import DownloadError, GeoRestrictedError, UnsupportedError, YoutubeDLError
 
 from kit.errors import AppError
 from kit.free_space import require_free_space
@@ -171,17 +178,6 @@ def _guarded(
     request: Mapping[str, Any], more: Mapping[str, Any], use: Callable[[Any], dict[str, Any] | None]
 ) -> dict[str, Any]:
     """Call ``use`` with a yt-dlp instance and translate its errors to :class:`_Failure`."""
-    import yt_dlp
-    from yt_dlp import globals as ytdlp_globals
-    from yt_dlp.networking.exceptions import HTTPError, TransportError
-    from yt_dlp.utils import (
-        DownloadError,
-        GeoRestrictedError,
-        UnsupportedError,
-        YoutubeDLError,
-    )
-
-    ytdlp_globals.plugin_dirs.value = []
     try:
         with yt_dlp.YoutubeDL({**_options(request), **more}) as ydl:
             info = use(ydl)
@@ -269,3 +265,18 @@ class _Silence:
 def _text(info: Mapping[str, Any], key: str) -> str:
     value = info.get(key)
     return value.strip()[:500] if isinstance(value, str) else ""
+
+
+def _prepare() -> None:
+    """Do once what each process would do: load all extractors, which a page can embed, and compile their patterns.
+
+    The fork server imports this module, so all processes share the result.
+    """
+    ytdlp_globals.plugin_dirs.value = []
+    yt_dlp.YoutubeDL({"logger": _Silence()}).close()
+    importlib.import_module("yt_dlp.extractor._extractors")
+    for extractor in gen_extractor_classes():
+        extractor.suitable("")
+
+
+_prepare()

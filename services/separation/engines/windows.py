@@ -3,7 +3,8 @@
 Three parts that fit together and also work alone:
 
 * ``read_windows`` turns a stream of blocks into overlapping windows, with context around them if a model wants it;
-* ``CrossFade`` takes the outputs of consecutive windows and gives finished samples back;
+* ``CrossFade`` takes the outputs of consecutive windows and gives finished samples back, as soon as no later window can
+  change them;
 * ``overlap_add`` joins both around a function that processes one window.
 
 Weights are divided out, so any positive weight reconstructs an identity exactly, wherever a window is cut short. Memory
@@ -129,52 +130,52 @@ def read_windows(
 class CrossFade:
     """Adds up weighted outputs of overlapping windows and gives back the samples that no later window can change."""
 
-    def __init__(self, weight: NDArray[np.float32]) -> None:
-        """``weight``: float32 [window_frames], positive; how much each frame of a window counts."""
+    def __init__(self, weight: NDArray[np.float32], hop_frames: int, frame_count: int) -> None:
+        """Join windows as :func:`read_windows` cuts them.
+
+        Args:
+            weight: float32 [window_frames], positive; how much each frame of a window counts.
+            hop_frames: frames between the beginnings of neighbours.
+            frame_count: length of the recording.
+        """
         if weight.ndim != 1 or not len(weight) or not (weight > 0).all():
             raise ValueError("The weight of every frame of a window must be positive.")
         self._weight = weight.astype(np.float32)
+        self._hop_frames = hop_frames
+        self._frame_count = frame_count
         self._total = np.zeros(len(weight), np.float32)
         self._sums: dict[str, Samples] = {}
         self._start = 0
-        self._end = 0
 
-    def add(self, start_frame: int, outputs: Mapping[str, Samples]) -> dict[str, Samples]:
-        """Add the window that begins at ``start_frame`` and return all samples before it that were not yet returned.
+    def add(self, outputs: Mapping[str, Samples]) -> dict[str, Samples]:
+        """Add the next window and return all samples before the one after it that were not yet returned.
 
         Args:
-            start_frame: not before the last window's, and not after the end of what was added so far.
-            outputs: name to float32 [channels, frames], at most ``window_frames`` frames, the same for all names and
-                the same names in every call.
+            outputs: name to float32 [channels, frames], ``window_frames`` frames or less where the recording ends, the
+                same for all names and the same names in every call.
 
         Returns:
-            Name to finished samples, float32 [channels, frames]; zero frames for the first window.
+            Name to finished samples, float32 [channels, frames]: ``hop_frames`` frames, or less where the recording ends.
         """
-        if not self._start <= start_frame <= self._end:
-            raise ValueError(f"A window must begin within frames {self._start} to {self._end}, not at {start_frame}.")
         frames = next(iter(outputs.values())).shape[1]
+        count = min(self._hop_frames, self._frame_count - self._start)
+        if not count <= frames <= len(self._weight):
+            raise ValueError(f"A window has {count} to {len(self._weight)} frames, not {frames}.")
         for name in outputs.keys() - self._sums.keys():
             self._sums[name] = np.zeros((outputs[name].shape[0], len(self._weight)), np.float32)
-        finished = self._take(start_frame)
         weight = self._weight[:frames]
         for name, output in outputs.items():
             self._sums[name][:, :frames] += weight * output
         self._total[:frames] += weight
-        self._end = max(self._end, start_frame + frames)
-        return finished
+        return self._take(count)
 
-    def finish(self) -> dict[str, Samples]:
-        """Return what remains after the last window; an empty mapping if there was none."""
-        return self._take(self._end)
-
-    def _take(self, until_frame: int) -> dict[str, Samples]:
-        count = until_frame - self._start
+    def _take(self, count: int) -> dict[str, Samples]:
         finished = {name: sums[:, :count] / self._total[:count] for name, sums in self._sums.items()}
         for buffer in (*self._sums.values(), self._total):
             rest = buffer.shape[-1] - count
             buffer[..., :rest] = buffer[..., count:]
             buffer[..., rest:] = 0
-        self._start = until_frame
+        self._start += count
         return finished
 
 
@@ -197,12 +198,10 @@ def overlap_add(
         weight: float32 [window_frames], positive; ``triangle`` by default.
 
     Yields:
-        Consecutive finished blocks, one per window and one at the end, ``frame_count`` frames in all. The first has
-        zero frames. A recording of zero frames yields nothing.
+        Consecutive finished blocks, one per window, ``frame_count`` frames in all. A recording of zero frames yields
+        nothing.
     """
-    fade = CrossFade(triangle(window_frames) if weight is None else weight)
+    fade = CrossFade(triangle(window_frames) if weight is None else weight, hop_frames, frame_count)
     windows = read_windows(blocks, frame_count=frame_count, window_frames=window_frames, hop_frames=hop_frames)
     for window in windows:
-        yield fade.add(window.start_frame, process(window.samples))
-    if frame_count:
-        yield fade.finish()
+        yield fade.add(process(window.samples))

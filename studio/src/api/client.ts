@@ -15,6 +15,7 @@ export type SeparationModel = components["schemas"]["SeparationModel"];
 export type SeparationPlan = components["schemas"]["SeparationPlan"];
 export type Stem = components["schemas"]["Stem"];
 export type Stems = components["schemas"]["Stems"];
+export type LiveStems = components["schemas"]["LiveStems"];
 export type Clip = components["schemas"]["Clip"];
 export type ClipJob = components["schemas"]["ClipJob"];
 export type GenerateBody = components["schemas"]["GenerateBody"];

@@ -702,6 +702,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what can be heard of a separation while it runs
+         * @description Get what can be heard of a separation while it runs.
+         *
+         *     A separation with a `chain` shows nothing before its end.
+         */
+        get: operations["get_live_stems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/live/{stem_type}/segments/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a segment of a stem while its separation runs, and afterwards
+         * @description Get a segment of a stem while its separation runs, and afterwards.
+         *
+         *     It equals the segment of the finished stem, see `GET /api/stems/{stem_id}/segments/{index}`.
+         */
+        get: operations["get_live_segment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/live/{stem_type}/waveform": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the waveform of what is there of a stem, in the format of GET /api/stems/{stem_id}/waveform
+         * @description Get the waveform of what is there of a stem, in the format of `GET /api/stems/{stem_id}/waveform`.
+         */
+        get: operations["get_live_waveform"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/export/stem/{stem_id}": {
         parameters: {
             query?: never;
@@ -4576,6 +4640,57 @@ export interface components {
             separations: components["schemas"]["FinishedSeparation"][];
         };
         /**
+         * LiveStem
+         * @description A stem that is being written.
+         */
+        LiveStem: {
+            /**
+             * Format: uuid
+             * @description The ID that the stem has when the job is completed.
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /** @example vocals */
+            stem_type: string;
+        };
+        /**
+         * LiveStems
+         * @description What of a separation can be heard.
+         */
+        LiveStems: {
+            /**
+             * @description `waiting`: nothing yet. `live`: the first `ready_segment_count` segments. `completed`: everything; the same addresses answer with the segments of the stems.
+             * @enum {string}
+             */
+            state: "waiting" | "live" | "completed" | "failed" | "cancelled";
+            /**
+             * @description Another number means that the separation has begun again.
+             * @example 1
+             */
+            attempt: number;
+            /**
+             * @description The model that runs.
+             * @example spleeter-with-small
+             */
+            model: string | null;
+            /** @example 44100 */
+            sample_rate_hz: number | null;
+            /** @example 2 */
+            channel_count: number | null;
+            /**
+             * @description Length of the recording.
+             * @example 10584000
+             */
+            frame_count: number;
+            /** @example 220500 */
+            segment_frame_count: number | null;
+            /** @example 48 */
+            segment_count: number | null;
+            /** @example 7 */
+            ready_segment_count: number;
+            stems: components["schemas"]["LiveStem"][];
+        };
+        /**
          * ExportParameters
          * @description The stems to export, and their format.
          */
@@ -8047,6 +8162,32 @@ export interface components {
         };
         /** @description `STEM_NOT_FOUND`, `FILE_NOT_FOUND`, `SEGMENT_NOT_FOUND` */
         forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `JOB_NOT_FOUND`, `TRACK_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `JOB_NOT_FOUND`, `FILE_NOT_FOUND`, `SEGMENT_NOT_FOUND` */
+        forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -12570,6 +12711,193 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_live_stems: {
+        parameters: {
+            query?: {
+                /** @description Wait up to 20 seconds until the segment with this number is there. */
+                wait_for?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "state": "waiting",
+                     *         "attempt": 1,
+                     *         "model": "spleeter-with-small",
+                     *         "sample_rate_hz": 44100,
+                     *         "channel_count": 2,
+                     *         "frame_count": 10584000,
+                     *         "segment_frame_count": 220500,
+                     *         "segment_count": 48,
+                     *         "ready_segment_count": 7,
+                     *         "stems": [
+                     *           {
+                     *             "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "stem_type": "vocals"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["LiveStems"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_live_segment: {
+        parameters: {
+            query?: {
+                /** @description How many seconds to wait for the segment. */
+                wait?: number;
+                /** @description Refuse segments of another attempt, which begins again. */
+                attempt?: number | null;
+            };
+            header?: {
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The ID of the job. */
+                job_id: string;
+                /** @description A `stem_type`. */
+                stem_type: string;
+                /** @description The number of the segment, from 0. A stem has `segment_count` segments. */
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/*": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_live_waveform: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The ID of the job. */
+                job_id: string;
+                /** @description A `stem_type`. */
+                stem_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
         };

@@ -20,6 +20,7 @@ from services.gateway.dialects.forge.features import feature_routes
 from services.gateway.dialects.forge.guests import guest_routes
 from services.gateway.dialects.forge.jobs import job_routes
 from services.gateway.dialects.forge.lalalai import lalalai_routes
+from services.gateway.dialects.forge.live import live_routes
 from services.gateway.dialects.forge.plans import plan_routes
 from services.gateway.dialects.forge.processing import processing_routes
 from services.gateway.dialects.forge.sessions import session_routes
@@ -46,7 +47,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         return gateway.health.response()
 
     parts = (
-        track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, export_routes,
+        track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, live_routes, export_routes,
         daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, account_routes, feature_routes, guest_routes, admin_routes, platform_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:

@@ -143,12 +143,13 @@ class NetworkEngine(Engine):
         Yields:
             The same rows for every stem; an empty block after each pass of a network, at which the caller may stop.
         """
-        fade = CrossFade(triangle(bag.segment_frames))
+        hop_frames = int((1 - bag.overlap) * bag.segment_frames)
+        fade = CrossFade(triangle(bag.segment_frames), hop_frames, frame_count)
         windows = read_windows(
             blocks,
             frame_count=frame_count,
             window_frames=bag.segment_frames,
-            hop_frames=int((1 - bag.overlap) * bag.segment_frames),
+            hop_frames=hop_frames,
             read_frames=lambda length: max(read_frames(network, length) for network in bag.networks),
         )
 
@@ -161,10 +162,9 @@ class NetworkEngine(Engine):
                 yield bag.empty_block(row_count)
                 continue
             batch, estimates = done
-            for window, each in zip(batch, np.split(estimates, len(batch)), strict=True):
+            for each in np.split(estimates, len(batch)):
                 by_stem = each.swapaxes(0, 1).reshape(len(bag.stems), row_count, -1)
-                yield fade.add(window.start_frame, dict(zip(bag.stems, by_stem, strict=True)))
-        yield fade.finish()
+                yield fade.add(dict(zip(bag.stems, by_stem, strict=True)))
 
     def _estimate(self, bag: Bag, batch: Sequence[Window], passed: Passed) -> Samples:
         """Return the estimates of all networks for windows of one size, float32 [items, stems, channels, frames]."""

@@ -1,22 +1,25 @@
 /** The waveforms: minimap, ruler, one lane for each stem, and the line at the position. */
 
-import { type Signal, useComputed, useSignal } from "@preact/signals";
+import { effect, type Signal, useComputed, useSignal } from "@preact/signals";
 import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
+import type { LiveFeed } from "../../api/live.ts";
 import { BEATS_PER_BAR, nearestBeat } from "../../audio/metronome.ts";
 import { isHeard } from "../../audio/mix.ts";
 import type { Range } from "../../audio/timeline.ts";
 import { Button, Fader, LevelMeter, Pan } from "../../ui/components.tsx";
-import { loadPeaks, Waveform } from "../../waveform/canvas.tsx";
+import { loadPeaks, loadPeaksFrom, Waveform } from "../../waveform/canvas.tsx";
 import type { Pyramid } from "../../waveform/peaks.ts";
 import { beatMarks, timeMarks, timeText, whole } from "../../waveform/view.ts";
 import { Spectrogram } from "../../waveform/spectrogram.tsx";
 import { useGestures, useLoopSelection } from "./gestures.ts";
 import type { Player } from "./player.ts";
-import { type PlayedStem, waveformOf } from "./sources.ts";
+import { liveWaveformOf, type PlayedStem, waveformOf } from "./sources.ts";
 import { Series } from "./series.tsx";
 
 const LANE_HEIGHT = 76;
 const MINIMAP_HEIGHT = 40;
+/** A waveform that grows is loaded again when it is this much longer, so that all loads together are a few whole ones. */
+const GROWTH = 1.2;
 const KNOWN_COLOURS = ["drums", "bass", "other", "vocals", "guitar", "piano"];
 
 /** Return the name of the colour of a stem. */
@@ -63,6 +66,7 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
         <LaneRow key={stem.id} player={player} stem={stem} number={index + 1} />
       ))}
       <div class="overlay" ref={area}>
+        <NotYet player={player} />
         <LoopMark player={player} />
         <Playhead player={player} />
       </div>
@@ -137,9 +141,32 @@ function usePeaks(stem: PlayedStem | null): Signal<Pyramid | null> {
   useEffect(() => {
     peaks.value = null;
     // Without peaks, the lane stays empty. Everything else works.
-    if (stem) loadPeaks(waveformOf(stem), stem.frame_count, peaks).catch(() => {});
+    if (!stem) return;
+    if (stem.live) return followPeaks(stem, stem.live.feed, peaks);
+    loadPeaks(waveformOf(stem), stem.frame_count, peaks).catch(() => {});
   }, [stem, peaks]);
   return peaks;
+}
+
+/** Load the peaks of a stem that grows. Return a function that stops this. */
+function followPeaks(stem: PlayedStem, feed: LiveFeed, peaks: Signal<Pyramid | null>): () => void {
+  let loaded = 0;
+  return effect(() => {
+    const found = feed.state.value;
+    const ready = found?.ready_segment_count ?? 0;
+    if (ready < loaded * GROWTH && found?.state !== "completed") return;
+    loaded = ready;
+    loadPeaksFrom(liveWaveformOf(stem), peaks).catch(() => {});
+  });
+}
+
+/** Covers the part of the lanes that is not there yet. */
+function NotYet({ player }: { player: Player }) {
+  const found = player.feed?.state.value;
+  if (!found?.segment_frame_count || found.state === "completed") return null;
+  const { start, framesPerPixel } = player.view.value;
+  const left = Math.max(0, (found.ready_segment_count * found.segment_frame_count - start) / framesPerPixel);
+  return <div class="not-yet" style={{ left: `${left}px` }} />;
 }
 
 /** The whole track, and what part of it is visible. A click shows another part. */

@@ -1,12 +1,14 @@
 /** The track page: what is known about a track, its mixer, and the jobs that make stems and measurements. */
 
 import "./track.css";
+import { effect, untracked } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { type Analysis, api, dataOf, type Stems, type Track } from "../../api/client.ts";
+import { type Analysis, api, dataOf, type LiveStems, type Stems, type Track } from "../../api/client.ts";
 import { onReconnected } from "../../api/connection.ts";
 import { onEdited } from "../../api/edits.ts";
-import { onJobFinished } from "../../api/jobs.ts";
+import { jobsOf, onJobFinished } from "../../api/jobs.ts";
+import { LiveFeed } from "../../api/live.ts";
 import { navigate } from "../../router.ts";
 import { Notice } from "../../ui/components.tsx";
 import { EditButtons } from "../edit.tsx";
@@ -19,7 +21,9 @@ import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
 import { Player, type Recording } from "./player.ts";
 import { runShortcut, ShortcutList } from "./shortcuts.tsx";
+import { liveStems, type PlayedStem } from "./sources.ts";
 import { Transport } from "./transport.tsx";
+import { timeText } from "../../waveform/view.ts";
 import { Whole } from "./whole.tsx";
 
 interface Loaded {
@@ -89,9 +93,26 @@ function Studio({ track, stems, analysis }: Loaded) {
     playing.current = player;
   }, []);
   const isNew = latest !== stems && idOf(latest) !== idOf(stems);
+  useLiveRecording(track.id, (live) => {
+    const player = playing.current;
+    if (!live) setRecording({ stems: latest, other: null, position: player?.position ?? 0 });
+    else if (!player?.isPlaying.value || player.feed?.jobId === live.feed.jobId) {
+      const stems = liveStems(track.id, live.feed, live.state);
+      setRecording({
+        stems,
+        other: null,
+        position: player?.position ?? 0,
+        isPlaying: player?.isPlaying.value ?? false,
+      });
+    }
+  });
   useEffect(() => {
     if (!isNew) return;
     const player = playing.current;
+    if (player?.feed?.jobId === idOf(stems) && player.isPlaying.value) {
+      setLatest(stems); // it plays on: the same addresses have the finished stems
+      return;
+    }
     setRecording({ stems, other: null, position: player?.position ?? 0, isPlaying: player?.isPlaying.value ?? false });
     setLatest(stems);
     setReplaced(player !== null);
@@ -108,17 +129,25 @@ function Studio({ track, stems, analysis }: Loaded) {
     );
   };
   const [own, other] = [idOf(recording.stems), idOf(recording.other)];
+  const [first] = recording.stems.stems as readonly PlayedStem[];
   return (
     <>
       {problem && <Notice look="bad">{problem}</Notice>}
       {isReplaced && <Notice>The new separation plays. Earlier ones stay in the list below the mixer.</Notice>}
       {own ? (
-        <Desk key={`${own} ${other}`} track={track} analysis={analysis} recording={recording} onPlayer={onPlayer}>
+        <Desk
+          key={`${own} ${other} ${first?.live?.attempt ?? ""}`}
+          track={track}
+          analysis={analysis}
+          recording={recording}
+          onPlayer={onPlayer}
+        >
           {(player) => (
             <>
+              <Growth player={player} />
               <Compare separations={stems.separations} own={own} other={other} player={player} onChoose={choose} />
               <Origin separations={stems.separations} id={own} />
-              <Downloads track={track} player={player} />
+              {player.feed?.state.value?.state !== "live" && <Downloads track={track} player={player} />}
             </>
           )}
         </Desk>
@@ -134,6 +163,56 @@ function Studio({ track, stems, analysis }: Loaded) {
         <EditButtons tracks={[track]} what="the track" onDeleted={() => navigate("/studio")} />
       </section>
     </>
+  );
+}
+
+/** Call `onChange` when the separation of a track that runs can be heard or begins again, and with null when it fails. */
+function useLiveRecording(
+  trackId: string,
+  onChange: (live: { feed: LiveFeed; state: LiveStems } | null) => void,
+): void {
+  const change = useRef(onChange);
+  change.current = onChange;
+  const jobId = jobsOf(trackId).find((job) => job.job_type === "processing" && job.status === "processing")?.id;
+  const feeds = useRef(new Map<string, LiveFeed>());
+  useEffect(() => {
+    const opened = feeds.current;
+    return () => {
+      for (const feed of opened.values()) feed.close();
+    };
+  }, []);
+  useEffect(() => {
+    if (!jobId || feeds.current.has(jobId)) return;
+    const feed = new LiveFeed(jobId);
+    feeds.current.set(jobId, feed);
+    let attempt = 0;
+    effect(() => {
+      const state = feed.state.value;
+      if (!state) return;
+      if (state.state === "live" && state.attempt !== attempt) {
+        attempt = state.attempt;
+        untracked(() => change.current({ feed, state }));
+      } else if (attempt && (state.state === "failed" || state.state === "cancelled")) {
+        untracked(() => change.current(null));
+      }
+    });
+  }, [jobId]);
+}
+
+/** Says how much of a separation that runs can be heard. */
+function Growth({ player }: { player: Player }) {
+  const found = player.feed?.state.value;
+  if (!found?.segment_frame_count || found.state !== "live") return null;
+  const seconds = found.segment_frame_count / player.sampleRateHz;
+  const speed = (player.feed?.segmentsPerSecond.value ?? 0) * seconds;
+  const ready = found.ready_segment_count * seconds;
+  const whole = found.frame_count / player.sampleRateHz;
+  const wait = speed > 0 && speed < 1 ? Math.ceil((1 / speed - 1) * whole - ready / speed) : 0;
+  return (
+    <Notice>
+      You hear the separation while it runs: {timeText(ready)} of {timeText(whole)} is there.
+      {wait > 0 && ` Begin in ${timeText(wait)} to hear it without a break.`}
+    </Notice>
   );
 }
 

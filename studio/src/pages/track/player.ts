@@ -9,6 +9,7 @@ import { barAround, nearestBeat } from "../../audio/metronome.ts";
 import { silentSource } from "../../audio/segments.ts";
 import type { Range } from "../../audio/timeline.ts";
 import { Debounced } from "./debounced.ts";
+import type { LiveFeed } from "../../api/live.ts";
 import { type NamedLoop, type PlayedStem, save, type Saved, savedOf, sourceOf } from "./sources.ts";
 import { bounded, type View, whole, zoomed } from "../../waveform/view.ts";
 
@@ -34,6 +35,8 @@ export class Player {
   /** The stems of the other separation, by their types. */
   readonly others: ReadonlyMap<string, Stem>;
   readonly mix: Stem | null;
+  /** The separation, if it is heard while it runs. */
+  readonly feed: LiveFeed | null;
   readonly engine: Engine;
   readonly frameCount: number;
   readonly sampleRateHz: number;
@@ -82,7 +85,8 @@ export class Player {
     this.stems = stems;
     this.#ownCount = own.length;
     this.mix = mix;
-    this.hasSpectrograms = stems.every((stem: PlayedStem) => !stem.files);
+    this.feed = (first as PlayedStem).live?.feed ?? null;
+    this.hasSpectrograms = stems.every((stem: PlayedStem) => !stem.files && !stem.live);
     this.frameCount = first.frame_count;
     this.sampleRateHz = first.sample_rate_hz;
     this.waveScale = 0.95 / Math.max(0.05, ...stems.map((stem) => stem.peak));

@@ -1,6 +1,7 @@
 /** What a player loads from the server, and what it keeps in the browser. */
 
-import { getBytes, type Stem } from "../../api/client.ts";
+import { getBytes, type LiveStems, type Stem, type Stems } from "../../api/client.ts";
+import type { LiveFeed } from "../../api/live.ts";
 import type { Lane } from "../../audio/mix.ts";
 import type { LaneSource } from "../../audio/segments.ts";
 import type { Range } from "../../audio/timeline.ts";
@@ -40,13 +41,40 @@ function keyOf(trackId: string): string {
   return `soundwright.mixer.${trackId}`;
 }
 
-/** A stem whose files may be built into the studio, with one segment. */
+/** A stem whose files may be built into the studio, with one segment, or that is heard while it is made. */
 export interface PlayedStem extends Stem {
   readonly files?: { readonly audio: string; readonly waveform: string };
+  readonly live?: { readonly feed: LiveFeed; readonly attempt: number };
+}
+
+/** Return the stems of a separation that runs, as those of one that has ended. */
+export function liveStems(trackId: string, feed: LiveFeed, found: LiveStems): Stems {
+  const shape = {
+    file_path: "",
+    file_size: 0,
+    content_type: "audio/flac",
+    source: "local",
+    track_id: trackId,
+    processing_job_id: feed.jobId,
+    download_url: "",
+    duration_seconds: found.frame_count / (found.sample_rate_hz ?? 1),
+    sample_rate_hz: found.sample_rate_hz ?? 1,
+    channel_count: found.channel_count ?? 1,
+    frame_count: found.frame_count,
+    segment_frame_count: found.segment_frame_count ?? 1,
+    segment_count: found.segment_count ?? 0,
+    peak: 1,
+    live: { feed, attempt: found.attempt },
+  } as const;
+  return { mix: null, stems: found.stems.map((stem): PlayedStem => ({ ...shape, ...stem })), separations: [] };
 }
 
 export function waveformOf(stem: PlayedStem): string {
   return stem.files?.waveform ?? `/api/stems/${stem.id}/waveform`;
+}
+
+export function liveWaveformOf(stem: PlayedStem): string {
+  return `/api/jobs/${stem.processing_job_id}/live/${stem.stem_type}/waveform`;
 }
 
 /** Return the audio of a stem. */
@@ -55,6 +83,12 @@ export function sourceOf(stem: PlayedStem, decoder: BaseAudioContext): LaneSourc
     id: stem.id,
     channelCount: Math.min(2, stem.channel_count),
     async load(index, signal) {
+      if (stem.live) {
+        const { feed, attempt } = stem.live;
+        await feed.until(index, signal);
+        const path = `/api/jobs/${feed.jobId}/live/${stem.stem_type}/segments/${index}?attempt=${attempt}`;
+        return decoder.decodeAudioData(await getBytes(path, signal));
+      }
       const bytes = await getBytes(stem.files?.audio ?? `/api/stems/${stem.id}/segments/${index}`, signal);
       return decoder.decodeAudioData(bytes);
     },

@@ -1,0 +1,255 @@
+"""Live stems: what can be heard of a separation while it runs (:mod:`kit.worker.live`)."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Literal, TypeVar
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
+from soundwright.library.v1 import job_pb2
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from kit.errors import AppError, Code
+from kit.ports import Blobs
+from kit.worker.live import LiveIndex, live_prefix, open_live, read_live
+from services.gateway.clients import Clients, Gateway
+from services.gateway.dialects.forge.serializers import data
+from services.gateway.dialects.forge.shapes import Data
+from services.gateway.dialects.forge.stems import SegmentIndex
+from services.gateway.http.access import Access, access
+from services.gateway.http.conversions import ConversionLimits, Conversions
+from services.gateway.http.disconnects import cancel_on_disconnect
+from services.gateway.http.parameters import JobId
+from services.gateway.http.playback import segment_frame_count
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import Uuid, documented, made_file_responses
+from services.gateway.records import own_job, own_track
+
+_LOOK_SECONDS = 0.5
+_WAIT_LIMIT_SECONDS = 20
+# Proxies end silent requests after 30 seconds or more.
+_WAITS = ConversionLimits(caller_count=16, caller_bytes=1, total_count=100, total_bytes=1)
+
+State = Literal["waiting", "live", "completed", "failed", "cancelled"]
+T = TypeVar("T")
+
+
+class LiveStem(TypedDict):
+    """A stem that is being written."""
+
+    id: Annotated[Uuid, Field(description="The ID that the stem has when the job is completed.")]
+    stem_type: Annotated[str, Field(examples=["vocals"])]
+
+
+class LiveStems(TypedDict):
+    """What of a separation can be heard."""
+
+    state: Annotated[
+        State,
+        Field(
+            description="`waiting`: nothing yet. `live`: the first `ready_segment_count` segments. `completed`: everything; "
+            "the same addresses answer with the segments of the stems."
+        ),
+    ]
+    attempt: Annotated[
+        int, Field(description="Another number means that the separation has begun again.", examples=[1])
+    ]
+    model: Annotated[str | None, Field(description="The model that runs.", examples=["spleeter-with-small"])]
+    sample_rate_hz: Annotated[int | None, Field(examples=[44100])]
+    channel_count: Annotated[int | None, Field(examples=[2])]
+    frame_count: Annotated[int, Field(description="Length of the recording.", examples=[10584000])]
+    segment_frame_count: Annotated[int | None, Field(examples=[220500])]
+    segment_count: Annotated[int | None, Field(examples=[48])]
+    ready_segment_count: Annotated[int, Field(examples=[7])]
+    stems: list[LiveStem]
+
+
+StemName = Annotated[str, Path(description="A `stem_type`.", examples=["vocals"])]
+Wait = Annotated[
+    int, Query(ge=0, le=_WAIT_LIMIT_SECONDS, description="How many seconds to wait for the segment.", examples=[20])
+]
+Attempt = Annotated[
+    int | None, Query(ge=1, description="Refuse segments of another attempt, which begins again.", examples=[1])
+]
+
+
+def live_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["forge stems"])
+    clients, blobs, playback = gateway.clients, gateway.blobs, gateway.playback
+    waits = Conversions(_WAITS)
+
+    async def waited(request: Request, look: Callable[[], Awaitable[T | None]], seconds: int) -> T | None:
+        """Return what ``look`` finds, if it finds it in time."""
+        found = await look()
+        if found is not None or not seconds:
+            return found
+
+        async def until_found() -> T | None:
+            for _ in range(round(seconds / _LOOK_SECONDS)):
+                await asyncio.sleep(_LOOK_SECONDS)
+                if (later := await look()) is not None:
+                    return later
+            return None
+
+        waiting = waits.begin(request.scope["principal_id"], 0)
+        try:
+            return await cancel_on_disconnect(request, until_found())
+        finally:
+            waits.end(waiting)
+
+    @router.get("/api/jobs/{job_id}/live")
+    @access(Access.ACCOUNT, RateClass.POLLING)
+    @documented(
+        Data[LiveStems],
+        refusals.ACCESS_DENIED,
+        refusals.JOB_NOT_FOUND,
+        refusals.TRACK_NOT_FOUND,
+        refusals.TOO_MANY_CONVERSIONS,
+    )
+    async def get_live_stems(
+        request: Request,
+        job_id: JobId,
+        wait_for: Annotated[
+            int | None,
+            Query(ge=0, description="Wait up to 20 seconds until the segment with this number is there.", examples=[7]),
+        ] = None,
+    ) -> Response:
+        """Get what can be heard of a separation while it runs.
+
+        A separation with a `chain` shows nothing before its end.
+        """
+
+        async def look() -> LiveStems | None:
+            state = await _state(clients, blobs, job_id)
+            is_there = wait_for is None or state["ready_segment_count"] > wait_for
+            return state if is_there or state["state"] not in ("waiting", "live") else None
+
+        found = await waited(request, look, _WAIT_LIMIT_SECONDS if wait_for is not None else 0)
+        return data(found or await _state(clients, blobs, job_id))
+
+    @router.get("/api/jobs/{job_id}/live/{stem_type}/segments/{index}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @made_file_responses(
+        "audio/*",
+        refusals.ACCESS_DENIED,
+        refusals.JOB_NOT_FOUND,
+        refusals.TRACK_NOT_FOUND,
+        refusals.SEGMENT_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        refusals.VALIDATION_ERROR,
+        refusals.TOO_MANY_CONVERSIONS,
+    )
+    async def get_live_segment(
+        request: Request,
+        job_id: JobId,
+        stem_type: StemName,
+        index: SegmentIndex,
+        wait: Wait = 0,
+        attempt: Attempt = None,
+    ) -> Response:
+        """Get a segment of a stem while its separation runs, and afterwards.
+
+        It equals the segment of the finished stem, see `GET /api/stems/{stem_id}/segments/{index}`.
+        """
+
+        async def look() -> Response | None:
+            job = await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)
+            if attempt is not None and job.attempt != attempt:
+                raise _no_segment(f"The separation has begun again: this is attempt {job.attempt}. Begin at segment 0.")
+            if job.state == job_pb2.JOB_STATE_SUCCEEDED:
+                for output in job.result.outputs:
+                    if output.name == stem_type:
+                        return await playback.segment(request, output, index)
+                raise _no_segment("The separation has no such stem.")
+            if job.state in (job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED):
+                raise _no_segment("The separation has ended without stems. Start it again.")
+            live = await read_live(blobs, job)
+            if live is None:
+                return None
+            if stem_type not in live.recordings:
+                raise _no_segment("The separation has no such stem.")
+            frame_count = (await own_track(clients, job.track_id)).frame_count
+            length = segment_frame_count(live)
+            end = min((index + 1) * length, frame_count)
+            if index * length >= frame_count:
+                raise _no_segment(f"The recording has the segments 0 to {-(-frame_count // length) - 1}.")
+            if end > live.frame_count:
+                return None
+            return await playback.live_segment(request, job, live, stem_type, index, end - index * length)
+
+        found = await waited(request, look, wait)
+        if found is None:
+            raise _no_segment("The segment is not there yet. Ask for it with wait=20.")
+        return found
+
+    @router.get("/api/jobs/{job_id}/live/{stem_type}/waveform")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @made_file_responses(
+        "application/octet-stream",
+        refusals.ACCESS_DENIED,
+        refusals.JOB_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        refusals.SEGMENT_NOT_FOUND,
+    )
+    async def get_live_waveform(request: Request, job_id: JobId, stem_type: StemName) -> Response:
+        """Get the waveform of what is there of a stem, in the format of `GET /api/stems/{stem_id}/waveform`."""
+        job = await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)
+        for output in job.result.outputs:
+            if output.name == stem_type:
+                return await playback.waveform(request, output, 256)
+        live = await read_live(blobs, job) if job.state == job_pb2.JOB_STATE_RUNNING else None
+        if live is None or stem_type not in live.waveforms:
+            raise _no_segment("There is nothing of this stem yet. See GET /api/jobs/{job_id}/live.")
+        content = await asyncio.to_thread(_content, blobs, job, live, stem_type)
+        return Response(content, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+    return router
+
+
+async def _state(clients: Clients, blobs: Blobs, job_id: str) -> LiveStems:
+    job = await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)
+    live = await read_live(blobs, job) if job.state == job_pb2.JOB_STATE_RUNNING else None
+    frame_count = (await own_track(clients, job.track_id)).frame_count
+    shape: LiveIndex | job_pb2.AudioOutput | None = live
+    names, ready_frames = (list(live.recordings), live.frame_count) if live is not None else ([], 0)
+    if job.state == job_pb2.JOB_STATE_SUCCEEDED and job.result.outputs:
+        shape = job.result.outputs[0]
+        names, ready_frames = [output.name for output in job.result.outputs], frame_count
+    length = segment_frame_count(shape) if shape is not None else 0
+    count = -(-frame_count // length) if length else 0
+    ready = 0
+    if length:
+        ready = count if ready_frames >= frame_count else ready_frames // length
+    return {
+        "state": _STATES.get(job.state, "waiting" if live is None else "live"),
+        "attempt": job.attempt,
+        "model": (live.model if live is not None else job.result.model) or None,
+        "sample_rate_hz": shape.sample_rate_hz if shape is not None else None,
+        "channel_count": shape.channel_count if shape is not None else None,
+        "frame_count": frame_count,
+        "segment_frame_count": length or None,
+        "segment_count": count if length else None,
+        "ready_segment_count": ready,
+        "stems": [{"id": str(uuid.uuid5(uuid.UUID(job.id), name)), "stem_type": name} for name in names],
+    }
+
+
+_STATES: dict[job_pb2.JobState.ValueType, State] = {
+    job_pb2.JOB_STATE_SUCCEEDED: "completed",
+    job_pb2.JOB_STATE_FAILED: "failed",
+    job_pb2.JOB_STATE_CANCELLED: "cancelled",
+}
+
+
+def _content(blobs: Blobs, job: job_pb2.Job, live: LiveIndex, name: str) -> bytes:
+    with open_live(blobs, live_prefix(job, job.attempt), live.waveforms[name]) as file:
+        return file.read()
+
+
+def _no_segment(message: str) -> AppError:
+    return AppError(Code.NOT_FOUND, "SEGMENT_NOT_FOUND", message)

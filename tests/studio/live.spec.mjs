@@ -1,0 +1,38 @@
+// The mixer of a separation that runs.
+
+import { join } from "node:path";
+import { expect, inkOf, test } from "./studio.mjs";
+
+const PICTURES = process.env.STUDIO_PICTURES;
+
+test("stems are heard while they are made, and on past the end of the job", async ({ page, user, button, accessible }) => {
+  const id = await user.upload("Test tune", 40);
+  await page.goto(`/studio/tracks/${id}`);
+  await page.getByText("Advanced").click();
+  await page.getByLabel("Model").selectOption("spleeter");
+  await button("Separate into stems").click();
+  await expect(page.getByText("You hear the separation while it runs")).toBeVisible();
+  await button("Play").click();
+  await expect(button("Pause")).toBeVisible();
+  const cover = page.locator(".not-yet");
+  await expect(cover).toBeVisible();
+  const lane = page.getByRole("region", { name: "accompaniment" }).locator("canvas.waveform");
+  await expect.poll(() => lane.evaluate(inkOf)).toBeGreaterThan(0);
+  const before = await lane.evaluate(inkOf);
+  await accessible();
+  if (PICTURES) await page.screenshot({ path: join(PICTURES, "live.png") });
+
+  // It plays on when the job has ended: the player stays, and the waveforms are complete.
+  const position = async () => Number(await page.getByRole("slider", { name: "Position" }).inputValue());
+  await expect(page.getByText("You hear the separation while it runs")).toHaveCount(0);
+  await expect(cover).toHaveCount(0);
+  await expect(button("Pause")).toBeVisible();
+  await expect.poll(() => lane.evaluate(inkOf)).toBeGreaterThan(before);
+  const reached = await position();
+  await expect.poll(position).toBeGreaterThan(reached);
+  await expect(page.getByText("Separated by spleeter.")).toBeVisible();
+
+  await page.reload();
+  await expect(page.getByRole("region", { name: "vocals" })).toBeVisible();
+  await expect(button("Hear the original")).toBeEnabled();
+});
