@@ -96,7 +96,7 @@ test("bars begin where the user says, and lanes show spectrograms under chroma a
   const before = await left();
   await page.reload();
   await expect(bar).toHaveText("1");
-  expect(await left()).toBe(before);
+  await expect.poll(left).toBe(before);
   const seconds = Number(await page.getByRole("slider", { name: "Position" }).getAttribute("max"));
   expect(Math.abs(before * seconds - 5), "the distance of the first bar from 5 seconds").toBeLessThan(0.4);
   await expect(page.locator(".ruler .key")).toHaveText(/^\S+ (major|minor)/);
