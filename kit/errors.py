@@ -194,7 +194,12 @@ ACCOUNT_CHANGED = ErrorType(Code.STALE, "Another administrator changed this acco
 TOO_MANY_TOKENS = ErrorType(
     Code.CONFLICT, "An account can have {limit} API tokens. Revoke one first.", example={"limit": 50}
 )
-PASSWORD_NEEDED = ErrorType(Code.UNPROCESSABLE, "Enter your current password, or log in again first.")
+PASSWORD_NEEDED = ErrorType(
+    Code.UNPROCESSABLE,
+    "Enter your current password, or log in again first.",
+    note="The login was more than 10 minutes ago.",
+    example={"details": {"current_password": ["is required, because your login is not recent"]}},
+)
 SECRET_UNREADABLE = ErrorType(
     Code.NOT_PROVISIONED,
     "A stored secret cannot be decrypted, because the signing key of the platform has changed. Enter the secret again.",

@@ -23,9 +23,11 @@ import psutil
 from demo import stack as demo
 from demo.stack import free_ports
 from kit import infra
-from kit.ports import Blobs
+from kit.ports import Blobs, Collection
 from kit.settings import Settings
 from services.__main__ import COMPONENTS
+from services.library.documents import walk
+from services.library.transfer.documents import COLLECTIONS
 from tests.files import files_below
 
 __all__ = ["COLD", "Stack", "component_of", "embedded"]
@@ -133,6 +135,22 @@ class Stack:
         """Return the files that are being written, if the store shows them."""
         folder = Path(urlsplit(self.settings.blobs_location()).path, ".partial")
         return files_below(folder) if self.shows_unfinished else []
+
+    def mentions(self, text: str, besides: Sequence[str] = ()) -> list[str]:
+        """Return the collections that have a document with this text, except some."""
+
+        async def found() -> list[str]:
+            docs = infra.open_docs(self.settings)
+            try:
+                names = [name for name in COLLECTIONS if name not in besides]
+                for name in names:
+                    await docs.ensure(Collection(name))
+                return [name for name in names if [1 async for doc in walk(docs, name) if text in str(doc)]]
+            finally:
+                await docs.close()
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, found()).result()
 
     def documents(self) -> bytes:
         """Return everything in the document store."""

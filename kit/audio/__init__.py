@@ -5,12 +5,22 @@ All functions are synchronous and use bounded memory. Call them in threads.
 
 from kit.audio.containers import SUPPORTED_FORMATS, sniff
 from kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup
-from kit.audio.encode import AudioWriter, Encoding, Prefix, reencode, resample_blocks
+from kit.audio.encode import (
+    LOSSY,
+    AudioWriter,
+    Encoding,
+    Prefix,
+    content_type,
+    encoding_extension,
+    reencode,
+    resample_blocks,
+)
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
 from kit.audio.segments import Segment, encode_segment, stored_waveform
 from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
+    "LOSSY",
     "PIXEL_FRAMES",
     "SUPPORTED_FORMATS",
     "AudioFile",
@@ -23,8 +33,10 @@ __all__ = [
     "Segment",
     "Waveform",
     "coarser_waveform",
+    "content_type",
     "decode_blocks",
     "encode_segment",
+    "encoding_extension",
     "inspect",
     "probe",
     "reencode",

@@ -6,10 +6,12 @@ import contextlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, Protocol, Self, get_args
 
+import av
 import numpy as np
 import soundfile
 import soxr
@@ -23,8 +25,10 @@ from kit.free_space import FreeSpace
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 
-Encoding = Literal["flac", "flac16", "wav16", "wav24", "wav32f"]
-"""FLAC with 24 or 16 bits, or WAV with 16 or 24 bits or 32-bit floats."""
+Encoding = Literal["flac", "flac16", "wav16", "wav24", "wav32f", "mp3", "m4a"]
+"""FLAC with 24 or 16 bits, WAV with 16 or 24 bits or 32-bit floats, MP3 with 320 kbit/s, or AAC with 256 kbit/s."""
+
+LOSSY = ("mp3", "m4a")
 
 _BITS = {"flac": 24, "flac16": 16, "wav16": 16, "wav24": 24, "wav32f": 32}
 RIFF_LIMIT_BYTES = 0xFFFF_FFFF
@@ -33,6 +37,20 @@ RIFF_LIMIT_BYTES = 0xFFFF_FFFF
 _SIZE_IN_DS64 = 0xFFFF_FFFF
 _BLOCK_FRAMES = 65_536
 _FLAC_BLOCK_FRAMES = 4096  # of libsndfile, which writes a block when it has a sample of the next one
+_KBITS = {"mp3": 320, "m4a": 256}
+_CODECS = {"mp3": "libmp3lame", "m4a": "aac"}
+_CONTAINERS = {"mp3": "mp3", "m4a": "ipod"}
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
+
+def encoding_extension(encoding: str) -> str:
+    """Return the file extension of an encoding."""
+    return encoding if encoding in LOSSY else "flac" if encoding.startswith("flac") else "wav"
+
+
+def content_type(extension: str) -> str:
+    """Return the media type of a file with the extension of an encoding."""
+    return {"mp3": "audio/mpeg", "m4a": "audio/mp4"}.get(extension, f"audio/{extension}")
 
 
 @dataclass(frozen=True)
@@ -67,9 +85,10 @@ class AudioWriter:
     Args:
         path: file to create or replace.
         sample_rate_hz: sample rate.
-        channel_count: number of channels; at most 8 for FLAC.
+        channel_count: number of channels; at most 8 for FLAC, MP3 and AAC. The last two become stereo above 2, and get a sample
+            rate that they support.
         encoding: see :data:`Encoding`.
-        or_floats: do not clip. With the first sample above full scale the file becomes "wav32f", and ``path`` ends in ".wav".
+        or_floats: do not clip integers. With the first sample above full scale the file becomes "wav32f", and ``path`` ends in ".wav".
 
     Attributes:
         path: the file.
@@ -97,8 +116,10 @@ class AudioWriter:
         self._channel_count = channel_count
         self._encoding: Encoding = encoding
         self._or_floats = or_floats
-        make_sink = _FlacSink if encoding.startswith("flac") else _WavSink
-        self._sink: _Sink = make_sink(path, sample_rate_hz, channel_count, encoding)
+        sinks: dict[str, Callable[..., _Sink]] = {"flac": _FlacSink, "wav": _WavSink}
+        self._sink: _Sink = sinks.get(encoding_extension(encoding), _LossySink)(
+            path, sample_rate_hz, channel_count, encoding
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -126,10 +147,10 @@ class AudioWriter:
         peak = float(np.abs(block).max())
         if not np.isfinite(peak):
             raise ValueError("the block holds samples that are not finite")
-        if peak > 1.0 and self._or_floats and self._encoding != "wav32f":
+        if peak > 1.0 and self._or_floats and self._encoding in _BITS and self._encoding != "wav32f":
             self._guarded(self._continue_in_floats)
         interleaved = block.T
-        if self._encoding != "wav32f":
+        if self._encoding in _BITS and self._encoding != "wav32f":
             full_scale = 2.0 ** (_BITS[self._encoding] - 1)
             if peak > 1.0:
                 self.clipped_sample_count += int(np.count_nonzero(np.abs(block) > 1.0))
@@ -202,6 +223,40 @@ class _FlacSink:
 
     def close(self) -> None:
         self._file.close()
+
+
+class _LossySink:
+    """An MP3 or M4A file. It holds samples above full scale."""
+
+    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding) -> None:
+        if channel_count not in _LAYOUTS:
+            raise ValueError(f"{encoding} cannot hold {channel_count} channels")
+        self._sample_rate_hz = sample_rate_hz
+        self._layout = _LAYOUTS[channel_count]
+        self._frame_count = 0
+        self._file = av.open(str(path), "w", format=_CONTAINERS[encoding])
+        self._stream = self._file.add_stream(_CODECS[encoding], rate=48_000 if sample_rate_hz % 8000 == 0 else 44_100)
+        self._stream.bit_rate = 1000 * _KBITS[encoding]
+        self._stream.format = "fltp"
+        self._stream.layout = "mono" if channel_count == 1 else "stereo"
+
+    def write(self, samples: NDArray[Any]) -> None:
+        interleaved = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=self._layout)
+        frame.sample_rate = self._sample_rate_hz
+        # With times, the container says how much of the first block the decoder has to skip.
+        frame.pts, frame.time_base = self._frame_count, Fraction(1, self._sample_rate_hz)
+        self._frame_count += len(samples)
+        self._file.mux(self._stream.encode(frame))
+
+    def prefix(self) -> Prefix:
+        raise ValueError("MP3 and M4A files have no prefixes")
+
+    def close(self) -> None:
+        try:
+            self._file.mux(self._stream.encode(None))
+        finally:
+            self._file.close()
 
 
 def _flac_header(file: BinaryIO) -> bytes:

@@ -44,6 +44,9 @@ class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
             output_token_count=answered.output_token_count,
         )
 
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+        return pb.GetStatusResponse(model=self._model.name if self._model else "")
+
     async def CheckProviders(self, request: pb.CheckProvidersRequest, context: Context) -> pb.CheckProvidersResponse:
         require_administrator()
         return pb.CheckProvidersResponse(providers=[await self._provider()])

@@ -86,7 +86,9 @@ async def _pipeline(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
 async def _export(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
     spec = unpacked(job.spec, separation_pb.ExportSpec)
     answer = await clients.separation.CreateExportJob(
-        separation_service_pb2.CreateExportJobRequest(track_id=job.track_id, format=spec.format, idempotency_key=key)
+        separation_service_pb2.CreateExportJobRequest(
+            track_id=job.track_id, format=spec.format, separation_id=spec.separation_id, idempotency_key=key
+        )
     )
     return answer.job, answer.existed
 

@@ -101,7 +101,16 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
         scratch=scratch,
     )
     rpc = IngestRpc(
-        blobs, tracks, direct, reader, downloads, previews, spotify_accounts, settings.max_upload_bytes, scratch
+        blobs,
+        tracks,
+        direct,
+        reader,
+        downloads,
+        previews,
+        spotify_accounts,
+        bool(settings.spotify_client_id),
+        settings.max_upload_bytes,
+        scratch,
     )
     ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(rpc, server.server)
     server.add_reflection(ingest_service_pb2)

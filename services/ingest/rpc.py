@@ -44,6 +44,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         downloads: Downloads,
         previews: LinkPreviews,
         spotify_accounts: SpotifyAccounts,
+        has_spotify: bool,
         max_upload_bytes: int,
         scratch: Path,
     ) -> None:
@@ -54,6 +55,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         self._downloads = downloads
         self._previews = previews
         self._spotify_accounts = spotify_accounts
+        self._has_spotify = has_spotify
         self._max_upload_bytes = max_upload_bytes
         self._scratch = scratch
 
@@ -236,6 +238,9 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             skipped=skipped_to_wire(collection),
             truncated=collection.truncated,
         )
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+        return pb.GetStatusResponse(spotify=self._has_spotify)
 
     async def SearchSpotify(self, request: pb.SearchSpotifyRequest, context: Context) -> pb.SearchSpotifyResponse:
         size = max(1, min(_SEARCH_PAGE_LIMIT, request.page_size))

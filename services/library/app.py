@@ -34,6 +34,7 @@ from kit.security.egress_policy import EgressPolicy
 from kit.security.identity import ANONYMOUS_ROLE, GUEST_ROLE
 from kit.security.sealing import Sealer
 from kit.worker.commands import publish_run
+from services.library.belongings import Belongings
 from services.library.catalog.favorites import Favorites
 from services.library.catalog.listener_store import ListenerStore
 from services.library.catalog.play_store import PlayStore
@@ -48,6 +49,7 @@ from services.library.catalog.trends import Trends
 from services.library.catalog.votes import Votes
 from services.library.conversations.rpc import ConversationRpc
 from services.library.conversations.service import Conversations
+from services.library.identity.account_deletions import AccountDeletions
 from services.library.identity.admin_rpc import AdminRpc
 from services.library.identity.app import build_identity
 from services.library.identity.connection_rpc import ConnectionRpc
@@ -117,6 +119,11 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
 
     catalog = Catalog(clips, blobs, runtime.clock, ledger.forget_files, identity.audit.record_by)
     deletions = TrackDeletions(tracks, jobs, ledger, blobs, runtime.clock)
+    votes = Votes(ListenerStore(docs), runtime.clock)
+    belongings = Belongings(docs, stores, deletions, catalog, votes, ledger)
+    account_deletions = AccountDeletions(
+        identity.store, identity.accounts, identity.sessions, identity.audit, runtime.clock, belongings.remove
+    )
     egress_policy, sealer = EgressPolicy(settings.fetch_allow_hosts), Sealer(settings.secrets())
     webhooks = Webhooks(webhook_store, egress_policy, sealer, runtime.clock, identity.audit.record_by)
     deliveries = Deliveries(webhooks, webhook_store, webhook_store.deliveries, jobs, public_kinds(), runtime.clock)
@@ -138,6 +145,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
             identity.sessions,
             identity.tokens,
             identity.email_links,
+            account_deletions,
             runtime.signer,
         ),
         server.server,
@@ -199,6 +207,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         repairs: dict[str, Callable[[], Awaitable[int]]] = {
             "deletion": catalog.resume_deletions,
             "track_deletion": deletions.resume,
+            "account_deletion": account_deletions.resume,
             "expiry": identity.delete_expired,
             "guest": identity.guests.delete_abandoned,
         }

@@ -88,7 +88,7 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
         client=client, keys=keys, processes=fitting, blobs=blobs, jobs=jobs, tracks=tracks, scratch=scratch,
         limits=limits, settings=settings,
     )  # fmt: skip
-    export = ExportWorker(processes=fitting, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits)
+    export = ExportWorker(processes=fitting, blobs=blobs, tracks=tracks, jobs=jobs, scratch=scratch, limits=limits)
     kinds = SeparationKinds(
         separation=separation.job_kind(settings),
         pipeline=pipeline.job_kind(settings),

@@ -18,14 +18,15 @@ from soundwright.separation.v1 import jobs_pb2
 
 from kit import audio, errors
 from kit.compute import EngineProcesses, Report
+from kit.file_names import file_title
 from kit.free_space import FreeSpace
 from kit.ports import Blobs
 from kit.worker.context import JobContext
 from kit.worker.kind import JobKind, WorkQueue
 from kit.worker.outputs import JobOutputs
-from services.separation.service import FORMATS, Format, format_problems, require_none
+from services.separation.mixes import stems_of
+from services.separation.service import EXPORT_FORMATS, format_problems, require_none
 from services.separation.settings import SeparationSettings
-from services.separation.stems import audio_extension
 
 _ENGINE = "export"
 _SLOT_COUNT = 1
@@ -34,24 +35,29 @@ _COPY_BYTES = 1 << 20
 _MEMBER_TIME = (1980, 1, 1, 0, 0, 0)  # the same for every attempt, so that equal stems give equal archives
 
 
-def parse_export_format(name: str) -> Format:
+def parse_export_format(name: str) -> audio.Encoding:
     """Return the format of an export, or the default format for an empty name.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` for an unknown format.
     """
-    require_none({"format": format_problems(name)})
-    return cast(Format, name or FORMATS[0])
+    require_none({"format": format_problems(name, EXPORT_FORMATS)})
+    return cast(audio.Encoding, name or EXPORT_FORMATS[0])
 
 
 async def require_stems(
-    tracks: library_service_pb2_grpc.TrackServiceStub, track_id: str
+    tracks: library_service_pb2_grpc.TrackServiceStub,
+    jobs: library_service_pb2_grpc.JobServiceStub,
+    track_id: str,
+    separation_id: str,
 ) -> Sequence[job_pb2.AudioOutput]:
-    """Return the stems of a track.
+    """Return the stems of a separation of a track, by default of the latest one.
 
     Raises:
-        AppError: ``NO_STEMS``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``.
+        AppError: ``NO_STEMS``; ``JOB_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``.
     """
+    if separation_id:
+        return await stems_of(jobs, track_id, separation_id)
     stems: Sequence[job_pb2.AudioOutput] = (
         await tracks.ListStems(library_service_pb2.ListStemsRequest(track_id=track_id))
     ).stems
@@ -62,7 +68,7 @@ async def require_stems(
 
 @dataclass(frozen=True)
 class _Source:
-    """A stored stem as a local file."""
+    """A stored stem as a local file. ``name`` is that in the archive, without its extension."""
 
     name: str
     path: Path
@@ -78,12 +84,14 @@ class ExportWorker:
         processes: EngineProcesses[None],
         blobs: Blobs,
         tracks: library_service_pb2_grpc.TrackServiceStub,
+        jobs: library_service_pb2_grpc.JobServiceStub,
         scratch: Path,
         limits: audio.AudioLimits,
     ) -> None:
         self._processes = processes
         self._blobs = blobs
         self._tracks = tracks
+        self._jobs = jobs
         self._scratch = scratch
         self._limits = limits
 
@@ -101,16 +109,23 @@ class ExportWorker:
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.ExportSpec) -> job_pb2.JobResult:
-        """Encode the latest stems of the job's track and store the archive."""
+        """Encode the stems of a separation of the job's track and store the archive."""
         started = time.monotonic()
         context.report(0.0, "Encoding the stems")
-        stems = await require_stems(self._tracks, context.job.track_id)
+        track_id = context.job.track_id
+        stems = await require_stems(self._tracks, self._jobs, track_id, spec.separation_id)
+        track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
+        bpm = track.bpm if track.HasField("bpm") else None
         async with contextlib.AsyncExitStack() as stack:
             folder = Path(
                 stack.enter_context(tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True))
             )
             sources = [
-                _Source(stem.name, await stack.enter_async_context(self._blobs.local(stem.blob_key)), stem.frame_count)
+                _Source(
+                    file_title(track.title, stem.name, bpm, track.key),
+                    await stack.enter_async_context(self._blobs.local(stem.blob_key)),
+                    stem.frame_count,
+                )
                 for stem in stems
             ]
             archive = folder / "stems.zip"
@@ -118,7 +133,7 @@ class ExportWorker:
                 _write_archive,
                 sources=sources,
                 archive=archive,
-                encoding=cast(Format, spec.format),
+                encoding=cast(audio.Encoding, spec.format),
                 limits=self._limits,
             )
             await self._processes.run(work, context.report)
@@ -141,14 +156,14 @@ def _write_archive(
     *,
     sources: Sequence[_Source],
     archive: Path,
-    encoding: Format,
+    encoding: audio.Encoding,
     limits: audio.AudioLimits,
 ) -> None:
     """Write the stems into an archive, one at a time. Members are not compressed, because audio hardly shrinks."""
     space = FreeSpace(archive.parent)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
         for number, source in enumerate(sources):
-            member_path = archive.with_name(f"member.{audio_extension(encoding)}")
+            member_path = archive.with_name(f"member.{audio.encoding_extension(encoding)}")
             stem = audio.AudioFile(source.path, limits, frame_count=source.frame_count)
             with audio.AudioWriter(
                 member_path, stem.sample_rate_hz, stem.channel_count, encoding, or_floats=True

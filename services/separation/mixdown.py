@@ -15,6 +15,7 @@ from services.separation.edits import Segment, edited
 from services.separation.limiter import Limiter
 from services.separation.mixing import MixedStem, MixSpec, balance
 from services.separation.service import invalid
+from services.separation.stretching import stretched
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -96,7 +97,7 @@ def mix_to_file(
     target: Path,
     limits: audio.AudioLimits,
 ) -> Mixed:
-    """Mix the stems of ``spec`` into a stereo file, as long as the longest stem after its edits, audible or not.
+    """Mix the stems of ``spec`` into a stereo file, as long as the longest stem after its edits, audible or not, at its speed.
 
     Memory does not grow with the length. "wav32f" is not limited. The other formats are limited where the mix exceeds
     full scale.
@@ -124,6 +125,8 @@ def mix_to_file(
         raise invalid({"stems": [f"make a mix of more than {limits.max_sample_count} samples; lower the sample rate"]})
     limiter = Limiter(rate)
     blocks: Iterable[NDArray[np.float64]] = _sums([track for track in tracks if spec.heard(track.stem)], frame_count)
+    frame_count = round(frame_count / spec.speed)
+    blocks = stretched(blocks, rate, spec.speed, spec.semitones, frame_count)
     if spec.format != "wav32f":
         blocks = limiter.limited(blocks)
     with audio.AudioWriter(target, rate, 2, spec.format) as writer:

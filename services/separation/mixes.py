@@ -13,7 +13,7 @@ from pathlib import Path
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
-from kit import errors
+from kit import audio, errors
 from kit.compute import EngineProcesses, Report
 from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
@@ -21,10 +21,23 @@ from kit.ports import Blobs
 from services.separation.mixdown import Mixed, MixSource, mix_to_file
 from services.separation.mixing import MixSpec, parse_manifest
 from services.separation.service import invalid
-from services.separation.stems import audio_extension
 
 _Place = tuple[str, str, int | None]
 """Name, blob key and, if known, number of frames of a stem's audio."""
+
+
+async def stems_of(
+    jobs: library_service_pb2_grpc.JobServiceStub, track_id: str, separation_id: str
+) -> Sequence[job_pb2.AudioOutput]:
+    """Return the stems of a separation of a track.
+
+    Raises:
+        AppError: ``JOB_NOT_FOUND``, and the library's errors.
+    """
+    job = (await jobs.GetJob(library_service_pb2.GetJobRequest(job_id=separation_id))).job
+    if job.track_id != track_id or not job.result.outputs_are_stems:
+        raise errors.JOB_NOT_FOUND("This track has no such finished separation. Check the ID.")
+    return list(job.result.outputs)
 
 
 class Mixes:
@@ -87,7 +100,8 @@ class Mixes:
                 if frame_count is None:
                     frame_count = await self._frame_count(name, path, report)
                 sources.append(MixSource(path, frame_count))
-            target = folder / f"mix.{audio_extension(spec.format)}"
+            extension = audio.encoding_extension(spec.format)
+            target = folder / f"mix.{extension}"
             work = functools.partial(mix_to_file, spec=spec, sources=sources, target=target, limits=self._reader.limits)
             mixed: Mixed = await self._processes.run(work, report)
             report(1.0)
@@ -96,7 +110,7 @@ class Mixes:
             sample_rate_hz=mixed.sample_rate_hz,
             frame_count=mixed.frame_count,
             limited=mixed.limited,
-            content_type=f"audio/{audio_extension(spec.format)}",
+            content_type=audio.content_type(extension),
         )
 
     async def _stored(self, track_id: str, separation_id: str) -> Sequence[job_pb2.AudioOutput]:
@@ -108,10 +122,7 @@ class Mixes:
         if not separation_id:
             wanted = library_service_pb2.ListStemsRequest(track_id=track_id)
             return list((await self._tracks.ListStems(wanted)).stems)
-        job = (await self._jobs.GetJob(library_service_pb2.GetJobRequest(job_id=separation_id))).job
-        if job.track_id != track_id or not job.result.outputs_are_stems:
-            raise errors.JOB_NOT_FOUND("This track has no such finished separation. Check the ID.")
-        return list(job.result.outputs)
+        return await stems_of(self._jobs, track_id, separation_id)
 
     async def _frame_count(self, name: str, path: Path, report: Report) -> int:
         """Return the length of an uploaded file in frames.

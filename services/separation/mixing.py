@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, get_args
 from services.separation.edits import CURVES, KINDS, Edit, Kind
 from services.separation.service import invalid, require_none
 
-MixFormat = Literal["wav16", "wav24", "wav32f", "flac16", "flac"]
+MixFormat = Literal["wav16", "wav24", "wav32f", "flac16", "flac", "mp3", "m4a"]
 FORMATS: tuple[MixFormat, ...] = get_args(MixFormat)
 _STEM_LIMIT = 64
 _EDIT_LIMIT = 256
@@ -46,11 +46,15 @@ class MixSpec:
 
     Attributes:
         sample_rate_hz: sample rate of the mix. None: the highest of its stems.
+        speed: 0.5 to 2, at constant pitch.
+        semitones: transposition at constant speed, -12 to 12.
     """
 
     stems: tuple[MixedStem, ...]
     sample_rate_hz: int | None = None
     format: MixFormat = "wav16"
+    speed: float = 1.0
+    semitones: float = 0.0
 
     def heard(self, stem: MixedStem) -> bool:
         """Return whether a stem is audible: it is not muted, and it is solo or no stem is."""
@@ -98,6 +102,7 @@ def parse_manifest(text: str, uploads: Sequence[str], stored: Sequence[str]) -> 
     rate = manifest.number("sample_rate", 8000, 192_000)
     if rate is not None and rate != int(rate):
         problems.note("sample_rate", "must be a whole number")
+    speed, semitones = manifest.number("speed", 0.5, 2), manifest.number("semitones", -12, 12)
     chosen_format = manifest.choice("format", FORMATS, "wav16")
     desk = _Desk(uploads, stored, problems)
     listed = manifest.array("stems", _STEM_LIMIT)
@@ -113,7 +118,13 @@ def parse_manifest(text: str, uploads: Sequence[str], stored: Sequence[str]) -> 
     if not uploads and not stored:
         problems.note("stems", "are missing: upload some in the form field stems[], or separate the track first")
     problems.check()
-    return MixSpec(tuple(desk.stems.values()), None if rate is None else int(rate), chosen_format)
+    return MixSpec(
+        tuple(desk.stems.values()),
+        None if rate is None else int(rate),
+        chosen_format,
+        _or(speed, 1.0),
+        _or(semitones, 0.0),
+    )
 
 
 def _parse_json(text: str) -> Any:

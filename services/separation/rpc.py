@@ -215,12 +215,12 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
 
     async def CreateExportJob(self, request: pb.CreateExportJobRequest, context: Context) -> pb.CreateExportJobResponse:
         encoding = parse_export_format(request.format)
-        await require_stems(self._tracks, request.track_id)
+        await require_stems(self._tracks, self._jobs, request.track_id, request.separation_id)
         job, existed = await create_job(
             self._bus,
             self._jobs,
             self._kinds.export,
-            jobs_pb2.ExportSpec(format=encoding),
+            jobs_pb2.ExportSpec(format=encoding, separation_id=request.separation_id),
             library_service_pb2.CreateJobRequest(track_id=request.track_id, idempotency_key=request.idempotency_key),
         )
         return pb.CreateExportJobResponse(job=job, existed=existed)

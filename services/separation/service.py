@@ -73,6 +73,7 @@ ACCOMPANIMENT = "accompaniment"
 
 Format = Literal["flac", "wav16", "wav24", "wav32f"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+EXPORT_FORMATS = (*FORMATS, "mp3", "m4a")
 LOCAL_ENGINES = {"", "local"}
 """Names of no special engine: the one that runs the model."""
 LALALAI = "lalalai"
@@ -105,9 +106,9 @@ def is_partial(stems: Collection[str], outputs: Collection[str]) -> bool:
     return bool(stems) and set(stems) != set(outputs)
 
 
-def format_problems(encoding: str) -> list[str]:
+def format_problems(encoding: str, known: Sequence[str] = FORMATS) -> list[str]:
     """Return what is wrong with the requested format; empty: the first one."""
-    return [f"is not known; use one of: {', '.join(FORMATS)}"] if encoding and encoding not in FORMATS else []
+    return [f"is not known; use one of: {', '.join(known)}"] if encoding and encoding not in known else []
 
 
 def stem_problems(stems: Sequence[str], model: str, outputs: Sequence[str]) -> list[str]:

@@ -8,9 +8,11 @@ import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { analyseDownloads, analyseNew } from "./api/analysis.ts";
-import { activeJobs, followJobs, isFollowing } from "./api/jobs.ts";
+import { finishLatest, latest, startEdits, undoLatest } from "./api/edits.ts";
+import { connectionLost, isConnected, onReconnected } from "./api/connection.ts";
+import { activeJobs, followJobs } from "./api/jobs.ts";
 import { startNotifications } from "./api/notifications.ts";
-import { account, flash, isAdministrator } from "./api/session.ts";
+import { account, flash, isAdministrator, isOffline } from "./api/session.ts";
 import { onUploaded, startDrops, Uploads } from "./pages/uploads.tsx";
 import { PlayerBar } from "./player/bar.tsx";
 import { path, startRouter } from "./router.ts";
@@ -89,9 +91,12 @@ function Shell() {
           <span class="word">Account</span>
         </a>
       </header>
-      {!isFollowing.value && path.value !== "/jobs" && (
+      {!isConnected.value && (
         <div class="page">
-          <Notice>The server is not reachable. The studio tries again until it is.</Notice>
+          <Notice>
+            The server is not reachable. The studio goes on when it is back: uploads begin again, and what plays
+            continues.
+          </Notice>
         </div>
       )}
       {word.value && (
@@ -105,8 +110,33 @@ function Shell() {
       <main id="main" tabIndex={-1}>
         <Current />
       </main>
+      <Undo />
       <PlayerBar />
     </>
+  );
+}
+
+/** The latest change of tracks, as long as it can be undone. */
+function Undo() {
+  const change = latest.value;
+  if (!change) return null;
+  return (
+    <div class="undo">
+      <Notice
+        action={
+          <>
+            {change.undo && (
+              <Button label="Undo" onClick={() => void undoLatest()}>
+                Undo
+              </Button>
+            )}
+            <Button label="Close" icon="close" look="quiet" onClick={() => void finishLatest()} />
+          </>
+        }
+      >
+        {change.text}
+      </Notice>
+    </div>
   );
 }
 
@@ -127,14 +157,21 @@ function Current() {
   useEffect(() => {
     if (!route) return;
     document.title = `${route.title} · Soundwright`;
-    fail(false);
-    route.load().then(
-      ({ default: View }) => show({ route, View }),
-      () => fail(true),
-    );
+    const load = () => {
+      fail(false);
+      route.load().then(
+        ({ default: View }) => show({ route, View }),
+        () => {
+          fail(true);
+          connectionLost();
+        },
+      );
+    };
+    load();
+    return onReconnected(load);
   }, [route]);
   if (!route) return <Problem text="This page does not exist." />;
-  if (failed) return <Problem text="The page could not be loaded. Check the connection, then reload it." />;
+  if (failed) return <Problem text="The page could not be loaded. It appears when the server is reachable again." />;
   return shown?.route === route ? <shown.View id={id} key={id} /> : null;
 }
 
@@ -148,8 +185,15 @@ function Problem({ text }: { text: string }) {
   );
 }
 
+// Only pages of HTTPS and of this computer have service workers.
+if ("serviceWorker" in navigator) void navigator.serviceWorker.register("/studio/worker.js", { scope: "/studio" });
+if (isOffline) {
+  connectionLost();
+  onReconnected(() => location.reload());
+}
 startRouter();
 startDrops();
+startEdits();
 analyseDownloads();
 onUploaded((track) => analyseNew(track.id));
 void followJobs();

@@ -24,6 +24,7 @@ WEBHOOK = {"webhook_id": "{webhook}"}
 # The request, and what a stranger, an administrator and the owner get. The rows are called in this order.
 RPC_MATRIX: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "AgentService.Chat": ({"turn_id": "{uuid}", "message": "Which key?", "track_ids": ["{track}"]}, EVERYBODY),  # its tools act for the caller
+    "AgentService.GetStatus": ({}, EVERYBODY),
     "AgentService.CheckProviders": ({}, ADMINISTRATORS),
     "AnalysisService.CreateJob": (TRACK, _owners("ACCESS_DENIED")),
     "AnalysisService.RenderSpectrogram": ({"stem_id": "{stem}"}, _owners("ACCESS_DENIED")),
@@ -31,6 +32,7 @@ RPC_MATRIX: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "GenerationService.GetStatus": ({}, EVERYBODY),
     "GenerationService.RenderSpectrogram": (CLIP, EVERYBODY),
     "GenerationService.SuggestPrompt": ({"model": "music"}, EVERYBODY),
+    "IngestService.GetStatus": ({}, EVERYBODY),
     "IngestService.FetchSpotify": ({"url": "spotify:track:rpc"}, EVERYBODY),
     "IngestService.SearchSpotify": ({"query": "tune", "page": 1, "page_size": 1}, EVERYBODY),
     "IngestService.PreviewLink": ({"url": "{url}"}, EVERYBODY),

@@ -53,11 +53,12 @@ MATRIX = _rows({
     _account(): """
         GET /api/tracks /api/processing/models /api/lalalai/quota /api/spotify/search /api/spotify/track/{spotify_id} /api/tokens
         /api/users/me/storage /api/sessions /api/connections /api/agents/conversations /api/webhooks /api/jobs
+        /api/users/me/export /api/features
         PUT /api/lalalai/key POST /api/lalalai/cancel-all /api/spotify/fetch /api/download/preview""",
     _account(201): """
         POST /api/tracks /api/tracks/from-clip /api/spotify/import /api/download/track /api/webhooks""",  # clips are everybody's
     _account(204): "DELETE /api/lalalai/key /api/sessions /api/connections/{provider}",  # of their own, if they have one
-    _account(403): "POST /api/users/me/tokens",  # browsers only
+    _account(403): "POST /api/users/me/tokens DELETE /api/users/me",  # browsers only
     _account(404): "DELETE /api/tokens/{token_id} /api/sessions/{session_id}",  # nobody's
     # This stack keeps files in a folder, which clients cannot reach.
     _account(409): """
@@ -118,7 +119,7 @@ GUEST = "POST /api/users/guest"
 # Pages do not take tokens: here the callers are a visitor five times. What browsers get that are logged in is below.
 PAGES = _rows({
     _everybody(200): """
-        GET /assets/style.css /assets/drops.js /assets/icon.svg /favicon.ico /studio /studio/{path} /jobs /tracks /users/register /users/log-in
+        GET /assets/style.css /assets/drops.js /assets/icon.svg /favicon.ico /studio/worker.js /studio/manifest.webmanifest /studio /studio/{path} /jobs /tracks /users/register /users/log-in
         /users/log_in /users/log-in/{token} /users/confirm/{token} /users/settings/confirm-email/{token}
         POST /users/register""",  # the form again
     _everybody(201): GUEST,
@@ -133,6 +134,7 @@ MATRIX |= PAGES
 LOGGED_IN: dict[str, tuple[int, int]] = {
     GUEST: (200, 200),
     "POST /api/users/me/tokens": (201, 201),
+    "DELETE /api/users/me": (422, 422),  # the password is wrong
     "POST /api/library/{gen_id}/cancel-tag": (200, 200),  # their own suggestion
     "GET /tracks/{track_id}/audio": (404, 200),
     "GET /jobs/{job_id}/files/{name}": (403, 200),
@@ -152,13 +154,14 @@ MATRIX |= LOG_OUTS
 PUBLIC_ROUTES = {
     "GET /health", "GET /config", "GET /schemas/daw-manifest.json", "GET /.well-known/{name}",
     "GET /assets/style.css", "GET /assets/drops.js", "GET /studio/assets/{name}",
-    "GET /assets/icon.svg", "GET /favicon.ico", "POST /api/tokens",
+    "GET /assets/icon.svg", "GET /favicon.ico", "GET /studio/worker.js", "GET /studio/manifest.webmanifest", "POST /api/tokens",
 }  # fmt: skip
 """Nobody is asked who they are, so that a session or token that does not count does no harm."""
 BODIES: dict[str, Any] = {
     "POST /api/tokens": {"email": "owner@example.org"},
     "PATCH /api/admin/users/{user_id}": {"status": "active"},
     "POST /api/users/me/tokens": {"name": "script"},
+    "DELETE /api/users/me": {"current_password": "not the password"},
     "POST /api/uploads": {"filename": "song.wav", "size_bytes": 1000},
     "POST /api/uploads/{upload_id}/parts": {"part_numbers": [1]},
     "POST /api/agents/chat": {"message": "Which key?", "track_id": "{track_id}"},
@@ -201,7 +204,7 @@ REFUSALS_BELOW = {
     "/retry": {409: "JOB_NOT_FAILED"},
     "/api/lalalai": {404: "TASK_NOT_FOUND"},
     "/api/sessions": {404: "SESSION_NOT_FOUND"},
-    "/api/users/me/tokens": {403: "SESSION_NEEDED"},
+    "/api/users/me": {403: "SESSION_NEEDED"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},
     "/api/uploads": {409: "DIRECT_UPLOADS_UNAVAILABLE"},
     "/api/webhooks/deliveries": {404: "DELIVERY_NOT_FOUND", 409: "WEBHOOK_DISABLED"},

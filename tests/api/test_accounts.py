@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import uuid
+import zipfile
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
 
 import httpx
 import pytest
-from browser import PASSWORD, Browser, registered
-from stories import encoded, song, upload
+from browser import PASSWORD, Browser, registered, token_of
+from stories import encoded, finished, made, song, upload
 
+from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.stacks import Stack
 from tests.waiting import eventually
 
@@ -479,3 +483,76 @@ def test_the_stylesheet_is_public(stack: Stack) -> None:
     answer = httpx.get(f"{stack.base_url}/assets/style.css")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
     assert httpx.get(f"{stack.base_url}/assets/../routes.py").status_code == 404
+
+
+# --------------------------------------------------------------------------------------------------------- leaving
+
+
+def test_an_account_takes_its_data_and_leaves_nothing(
+    stack: Stack, ann: Browser, other: httpx.Client, receiver: WebhookReceiver
+) -> None:
+    secret = token_of(ann)
+    headers = {"X-CSRF-Token": ann.token()}
+    key = "a1b2c3d4e5f6a7b8"
+    recording = encoded(song(0.5))
+    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {secret}"}, timeout=60) as program:
+        track = upload(program, recording, title="Blue Hour")
+        started = program.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()[
+            "data"
+        ]
+        finished(program, f"/api/jobs/{started['job_id']}")
+        webhook = program.post("/api/webhooks", json={"url": receiver.url}).json()["data"]
+        assert program.put("/api/lalalai/key", json={"api_key": key}).status_code == 200
+        program.post("/api/agents/chat", json={"message": "Which key?", "track_id": track["id"]})
+        clip = made(other, "slow cello")
+        own = made(program, "fast cello")
+        program.post(f"/api/library/{clip}/vote", json={"vote": 1})
+        program.post(f"/api/favorites/{clip}")
+        playlist = program.post("/api/playlists", json={"name": "Rainy days"}).json()["id"]
+        program.post(f"/api/playlists/{playlist}/tracks", json={"generation_id": clip})
+    theirs = upload(other, encoded(song(0.5)), title="Somebody else's")
+
+    answer = ann.get("/api/users/me/export")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    told = {name: archive.read(name) for name in archive.namelist()}
+    lists = {name: json.loads(content) for name, content in told.items() if name.endswith(".json")}
+    assert lists["account.json"]["email"] == ann.email
+    assert [each["url"] for each in lists["account.json"]["webhooks"]] == [receiver.url]
+    assert [each["title"] for each in lists["tracks.json"]] == ["Blue Hour"]
+    assert {each["job_type"] for each in lists["jobs.json"]} == {"processing", "generation"}
+    assert [each["prompt"] for each in lists["clips.json"]] == ["fast cello"]
+    assert [each["name"] for each in lists["playlists.json"]] == ["Rainy days"]
+    assert [each["vote"] for each in lists["votes.json"]] == [1]
+    assert len(lists["favorites.json"]) == 1
+    assert [len(each["messages"]) for each in lists["conversations.json"]] == [2]
+    folder = f"tracks/Blue Hour {track['id'][:8]}"
+    assert told[f"{folder}/recording.wav"] == recording
+    assert {f"{folder}/{stem}.flac" for stem in ("drums", "bass", "other", "vocals")} <= set(told)
+    assert sum(name.startswith("clips/fast cello") for name in told) == 1
+    everything = b"".join(told.values()).decode("latin1")
+    for hidden in (secret, webhook["secret"], key, ann.cookies[SESSION], theirs["id"], "Somebody else"):
+        assert hidden not in everything
+
+    wrong = ann.request("DELETE", "/api/users/me", json={"current_password": "not the password"}, headers=headers)
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "VALIDATION_ERROR")
+    account_id = lists["account.json"]["id"]
+    left = ann.request("DELETE", "/api/users/me", json={"current_password": PASSWORD}, headers=headers)
+    assert left.status_code == 204
+    assert ann.cookies.get(SESSION) is None
+    eventually_answers(401, f"{stack.base_url}/api/tracks", {"Authorization": f"Bearer {secret}"})
+    assert "Invalid email or password" in ann.log_in().text
+
+    kept = ("audit", "deleted_accounts", "play_listeners")
+    eventually(lambda: not stack.mentions(account_id, kept), "nothing is left of the account")
+    assert not [key for key in stack.stored() if track["id"] in key or started["job_id"] in key or uuid_of(own) in key]
+    assert other.get(f"/api/library/{clip}").json()["upvotes"] == 0
+    assert other.get(f"/api/tracks/{theirs['id']}").status_code == 200
+    # The email address is free.
+    assert ann.register().headers["location"] == "/users/log-in"
+    assert ann.log_in().status_code == 302
+    assert ann.get("/api/tracks").json()["data"] == []
+
+
+def uuid_of(clip_id: str) -> str:
+    return str(uuid.UUID(clip_id))

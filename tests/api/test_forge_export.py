@@ -75,7 +75,7 @@ def test_an_archive_holds_every_stem_in_the_format(
     assert f"filename*=UTF-8''{name}" in answer.headers["content-disposition"]
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     assert archive.testzip() is None
-    assert set(archive.namelist()) == {f"{stem}.{extension}" for stem in STEMS}
+    assert set(archive.namelist()) == {f"Ünder aSong - {stem}.{extension}" for stem in STEMS}
     total = np.zeros_like(song(3.0))
     for member in archive.namelist():
         content = archive.read(member)
@@ -161,9 +161,9 @@ def test_a_track_without_stems_is_refused(admin: httpx.Client) -> None:
 
 
 def test_an_unknown_format_is_named(admin: httpx.Client, track: dict[str, Any]) -> None:
-    answer = started(admin, track, "mp3")
+    answer = started(admin, track, "ogg")
     assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
-    assert answer.json()["details"] == {"format": ["is not known; use one of: flac, wav16, wav24, wav32f"]}
+    assert answer.json()["details"] == {"format": ["is not known; use one of: flac, wav16, wav24, wav32f, mp3, m4a"]}
 
 
 def stored(stack: Stack, job_id: str) -> list[str]:

@@ -211,7 +211,7 @@ def test_whatever_reads_stems_takes_any_names(admin: httpx.Client, vocals: dict[
     job = admin.post("/api/export/stems", json={"track_id": track_id, "format": "flac"}).json()["data"]
     assert finished(admin, f"/api/jobs/{job['job_id']}")["status"] == "completed"
     archive = zipfile.ZipFile(io.BytesIO(admin.get(f"/export/archive/{job['job_id']}").content))
-    assert sorted(archive.namelist()) == ["accompaniment.flac", "vocals.flac"]
+    assert sorted(archive.namelist()) == ["Duo - accompaniment.flac", "Duo - vocals.flac"]
 
 
 def test_other_stems_are_another_request(admin: httpx.Client, track: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { expect, test, User } from "./studio.mjs";
+import { expect, PASSWORD, test, User } from "./studio.mjs";
 
 test.beforeEach(({ page, user }) => page.goto("/studio/account"));
 
@@ -61,6 +61,14 @@ test("a key for another service does not come back", async ({ page, button, conf
   await expect(page.getByLabel("License key", { exact: true })).toBeVisible();
 });
 
+test("Spotify can only be connected if it is configured", async ({ page, link }) => {
+  await page.route("**/api/features", (route) => route.fulfill({ json: { data: { language_model: null, spotify: false } } }));
+  await page.reload();
+  await expect(page.getByText("This server has no access to Spotify.")).toBeVisible();
+  await expect(link("Connect Spotify")).toHaveCount(0);
+  await page.unroute("**/api/features");
+});
+
 test.describe("another browser", () => {
   test.use({ expected: ["status of 401"] });
 
@@ -84,5 +92,25 @@ test.describe("another browser", () => {
     await fitsPhone();
     await page.emulateMedia({ colorScheme: "dark" });
     await accessible();
+  });
+});
+
+test.describe("an account", () => {
+  test.use({ expected: ["422"] });
+
+  test("is taken along, and deleted with its password", async ({ page, user, button, link, accessible }) => {
+    await user.upload("Test tune", 0.5);
+    const [archive] = await Promise.all([page.waitForEvent("download"), link("Download all data").click()]);
+    const names = execFileSync("python3", ["-m", "zipfile", "-l", await archive.path()], { encoding: "utf8" });
+    expect(names).toMatch(/tracks\/Test tune \w{8}\/recording.wav/);
+    await button("Delete the account").click();
+    await page.getByLabel("Password", { exact: true }).fill("not the password");
+    await button("Delete everything").click();
+    await expect(page.getByRole("alert")).toHaveText("This is not your password.");
+    await accessible();
+    await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+    await button("Delete everything").click();
+    await expect(page.getByRole("heading", { name: /^Soundwright separates/ })).toBeVisible();
+    await expect(page.getByText("Guest")).toBeVisible();
   });
 });

@@ -23,6 +23,9 @@ test("agents answer by rules, and what they suggest can be started", async ({ pa
   await button("Remove The other one").click();
   await page.getByLabel("Add a track to the question").fill("");
 
+  // The page says what can be asked.
+  await expect(page.getByText(/^No language model is configured, so the agents answer by rules\. Ask for the key, tempo/)).toBeVisible();
+
   // The analysis is missing: the answer offers to start it.
   await ask();
   await expect(messages.nth(1)).toContainText("Answered by rules: No language model is configured.");

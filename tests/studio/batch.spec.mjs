@@ -1,4 +1,4 @@
-import { expect, test } from "./studio.mjs";
+import { expect, song, test } from "./studio.mjs";
 
 test("selected tracks are separated as a batch", async ({ page, user, button, accessible }) => {
   const titles = ["First tune", "Second tune"];
@@ -29,4 +29,60 @@ test("selected tracks are separated as a batch", async ({ page, user, button, ac
   const { data } = await (await user.requests.get("/api/tracks")).json();
   const counts = Object.fromEntries(data.map((track) => [track.title, track.stem_count]));
   expect(counts).toEqual({ "First tune": 4, "Second tune": 4, "Left alone": 0 });
+});
+
+test("tracks are edited and deleted, many at once, and both can be undone", async ({ page, user, button, link, accessible, fitsPhone }) => {
+  const titles = ["First tune", "Second tune", "Left alone"];
+  const ids = [];
+  for (const title of titles) ids.push(await user.upload(title, 0.5));
+  const stored = (id) => user.requests.get(`/api/tracks/${id}`).then((answer) => answer.json());
+  const row = (title) => page.getByRole("list", { name: "Tracks" }).getByRole("listitem").filter({ hasText: title });
+  const select = async () => {
+    for (const title of titles.slice(0, 2)) await page.getByRole("checkbox", { name: `Select ${title}` }).check();
+  };
+  const { data: other } = await (await user.post("/api/tracks", { multipart: { title: "Known tempo", file: song("Known tempo", 0.5) } })).json();
+  await page.goto(`/studio/tracks/${other.id}`);
+  await button("Edit the track").click();
+  await page.getByLabel("Title").fill("Blue Hour");
+  await page.getByLabel("Artist").fill("Nobody");
+  await page.getByLabel("Key").selectOption("F# minor");
+  await page.getByLabel("Tempo in bpm").fill("61.5");
+  await accessible();
+  await button("× 2: double the tempo").click();
+  await button("Save").click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Blue Hour");
+  await expect(page.locator(".facts")).toContainText("123.0 bpm");
+  expect((await stored(other.id)).data).toMatchObject({ title: "Blue Hour", artist: "Nobody", key: "F# minor", bpm: 123 });
+  await button("Undo").click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Known tempo");
+  expect((await stored(other.id)).data).toMatchObject({ artist: null, key: null, bpm: null });
+
+  await link("Tracks").click();
+  await select();
+  await button("Edit the selected tracks").click();
+  await page.getByLabel("Artist").fill("The Tunes");
+  await page.getByLabel("Key").selectOption("A minor");
+  await button("Save").click();
+  await expect(row("The Tunes · A minor")).toHaveCount(2);
+  await button("Undo").click();
+  await expect(row("The Tunes")).toHaveCount(0);
+
+  await button("Delete the selected tracks").click();
+  await expect(row("tune")).toHaveCount(0);
+  await expect(page.getByText("2 tracks deleted.")).toBeVisible();
+  await accessible();
+  await fitsPhone();
+  await button("Undo").click();
+  await expect(row("tune")).toHaveCount(2);
+  // A deletion is final when the next change follows, and when the page is left.
+  for (const [at, title] of titles.slice(0, 2).entries()) {
+    await link(title).click();
+    await button("Delete the track").click();
+    await expect(row("Left alone")).toBeVisible();
+    await expect(row(title)).toHaveCount(0);
+    expect((await stored(ids[1])).data?.title).toBe("Second tune");
+    if (at === 1) await page.goto("/studio/jobs");
+    await expect.poll(async () => (await stored(ids[0])).code ?? "kept").toBe(at === 0 ? "kept" : "TRACK_NOT_FOUND");
+  }
+  await expect.poll(async () => (await stored(ids[1])).code).toBe("TRACK_NOT_FOUND");
 });

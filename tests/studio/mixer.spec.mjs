@@ -73,9 +73,9 @@ test("what is heard of a separated song equals its export", async ({ page, user,
 
   await page.getByLabel("Format").selectOption("wav32f");
   const exporting = page.waitForEvent("download");
-  await button("Export the mix").click();
+  await button("Download WAV").click();
   const exported = await exporting;
-  expect(exported.suggestedFilename()).toBe("Test tune - mix.wav");
+  expect(exported.suggestedFilename()).toMatch(/^Test tune - mix.*\.wav$/);
   const file = readFileSync(await exported.path(), "base64");
   const compared = await withEngine(page, compareWithExport, file);
   expect(compared.difference).toBeLessThan(-80);
@@ -83,9 +83,6 @@ test("what is heard of a separated song equals its export", async ({ page, user,
   expect(compared.peak).toBeLessThan(0);
   expect(compared.missingFrames).toBe(0);
 
-  const archiving = page.waitForEvent("download");
-  await page.getByRole("link", { name: "Stems as ZIP" }).click();
-  expect((await archiving).suggestedFilename()).toBe("Test tune_stems.zip");
   await page.getByRole("navigation").getByRole("link", { name: /Jobs/ }).click();
   await expect(page.locator(".list .badge")).toHaveText(["completed", "completed"]);
   await accessible();

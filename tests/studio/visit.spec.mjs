@@ -32,6 +32,9 @@ test("a guest uploads over bad connections, registers and keeps everything", asy
   await button("Download").click();
   await expect(track("Blue Hour")).toBeVisible();
 
+  // The studio keeps its own files, and changes pages without a server.
+  await page.evaluate(() => navigator.serviceWorker.ready);
+
   // On a slow connection, the page works, and an upload shows its progress and can be cancelled.
   const network = await context.newCDPSession(page);
   const limit = (latency, downloadThroughput, uploadThroughput) =>
@@ -43,7 +46,7 @@ test("a guest uploads over bad connections, registers and keeps everything", asy
   const upload = () => page.getByLabel("Files to upload").setInputFiles(song("Slow tune", 8));
   const share = page.getByRole("list", { name: "Uploads" }).locator(".number");
   await upload();
-  await expect(share).toHaveText(/^[1-9]\d?%$/);
+  await expect(share).toHaveText(/^[1-9]\d? % · .* left$/);
   await button("Cancel Slow tune.wav").click();
   await expect(share).toHaveCount(0);
   await limit(0, -1, -1);
@@ -52,14 +55,30 @@ test("a guest uploads over bad connections, registers and keeps everything", asy
   await context.setOffline(true);
   await upload();
   await expect(share).toHaveText("waiting for the connection");
+  const away = page.getByText("The server is not reachable.");
+  await expect(away).toBeVisible();
   await accessible();
+  await page.getByRole("link", { name: "Playlists" }).click();
+  await expect(page.getByRole("heading", { name: "Playlists" })).toBeVisible();
+  await expect(page.getByRole("alert").first()).toHaveText(/^The server is not reachable/);
   const statuses = await loseNextAnswer(network);
   await context.setOffline(false);
+  await expect(page.getByRole("alert")).toHaveCount(0);
+  await expect(away).toHaveCount(0);
+  await page.getByRole("link", { name: "Tracks", exact: true }).click();
   await expect(track("Slow tune")).toBeVisible();
   await expect(share).toHaveCount(0);
   await network.send("Fetch.disable");
   expect(statuses).toEqual([201, 200]);
   expect((await tracks.getByRole("link").allInnerTexts()).sort()).toEqual(["Blue Hour", "Slow tune"]);
+
+  // Without a server, the studio starts, and goes on when the server is back.
+  await context.setOffline(true);
+  await page.goto("/studio");
+  await expect(away.first()).toBeVisible();
+  await expect(page.getByRole("navigation").getByRole("link", { name: "Jobs" })).toBeVisible();
+  await context.setOffline(false);
+  await expect(track("Slow tune")).toBeVisible();
 
   // A second tab shows the same jobs.
   const second = await context.newPage();

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from soundwright.library.v1 import job_pb2, library_service_pb2
+from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2
 
 from kit import audio
@@ -34,6 +34,10 @@ class Tracks:
     def __init__(self) -> None:
         self.stems: list[job_pb2.AudioOutput] = []
 
+    async def GetTrack(self, request: library_service_pb2.GetTrackRequest) -> Any:
+        track = track_pb2.Track(title="Blue: Hour", bpm=119.8, key="F# minor")
+        return library_service_pb2.GetTrackResponse(track=track)
+
     async def ListStems(self, request: library_service_pb2.ListStemsRequest) -> Any:
         assert request.track_id == "t"
         return library_service_pb2.ListStemsResponse(stems=self.stems)
@@ -53,7 +57,7 @@ class Studio:
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
         worker = ExportWorker(
-            processes=processes, blobs=self.blobs, tracks=self.tracks, scratch=self.scratch, limits=audio.AudioLimits()  # type: ignore[arg-type]
+            processes=processes, blobs=self.blobs, tracks=self.tracks, jobs=None, scratch=self.scratch, limits=audio.AudioLimits()  # type: ignore[arg-type]
         )  # fmt: skip
         self.kind = worker.job_kind(SeparationSettings())
 
@@ -98,9 +102,9 @@ async def test_the_archive_holds_the_stems_in_their_order(studio: Studio) -> Non
     path = Path(studio.blobs.locate(output.blob_key))
     assert path.stat().st_size == output.size_bytes
     with zipfile.ZipFile(path) as archive:
-        assert archive.namelist() == ["drums.wav", "vocals.wav"]
+        assert archive.namelist() == [f"Blue Hour - {name} - 120 bpm - F# minor.wav" for name in stems]
         for name, samples in stems.items():
-            with archive.open(f"{name}.wav") as member:
+            with archive.open(f"Blue Hour - {name} - 120 bpm - F# minor.wav") as member:
                 read, rate_hz = soundfile.read(member, dtype="float32", always_2d=True)
             assert rate_hz == RATE_HZ
             assert np.max(np.abs(read - samples)) <= 2**-23
@@ -147,5 +151,5 @@ async def test_stems_that_went_meanwhile_fail_the_job(studio: Studio) -> None:
 def test_formats() -> None:
     assert [parse_export_format(name) for name in ("", "flac", "wav32f")] == ["flac", "flac", "wav32f"]
     with pytest.raises(AppError) as refusal:
-        parse_export_format("mp3")
+        parse_export_format("ogg")
     assert list(refusal.value.meta["details"]) == ["format"]

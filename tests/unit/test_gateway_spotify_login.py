@@ -68,7 +68,7 @@ async def site_in(
         storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(library.storage), server)
         nothing: Any = None  # tracks and downloads are not used
         ingest = IngestRpc(
-            library.blobs, nothing, nothing, nothing, nothing, nothing, spotify_accounts, 1000, library.folder
+            library.blobs, nothing, nothing, nothing, nothing, nothing, spotify_accounts, True, 1000, library.folder
         )
         ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(ingest, server)
 

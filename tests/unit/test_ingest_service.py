@@ -171,7 +171,7 @@ async def test_a_file_whose_track_may_be_stored_is_kept(tmp_path: Path, code: Co
     blobs, reader = FileBlobs(tmp_path / "blobs"), ConfinedAudio(audio.AudioLimits(), 1, tmp_path)
     nothing = cast(Any, None)
     library = cast(Any, Library(AppError(code, "X", "x")))
-    ingest = IngestRpc(blobs, library, nothing, reader, nothing, nothing, nothing, 1 << 20, tmp_path)
+    ingest = IngestRpc(blobs, library, nothing, reader, nothing, nothing, nothing, False, 1 << 20, tmp_path)
     upload_id = str(uuid.uuid4())
     await blobs.put_file(staging_key(upload_id), written(tmp_path / "song", tone(0.5)))
     with pytest.raises(AppError, match="X: x"), principal_scope(Principal("ann", "user")):
@@ -190,7 +190,7 @@ async def test_uploads_take_their_names_from_tags(
 ) -> None:
     blobs, reader = FileBlobs(tmp_path / "blobs"), ConfinedAudio(audio.AudioLimits(), 1, tmp_path)
     nothing, library = cast(Any, None), Library()
-    ingest = IngestRpc(blobs, cast(Any, library), nothing, reader, nothing, nothing, nothing, 1 << 20, tmp_path)
+    ingest = IngestRpc(blobs, cast(Any, library), nothing, reader, nothing, nothing, nothing, False, 1 << 20, tmp_path)
     song, upload_id = written(tmp_path / "song", tone(0.5), format="FLAC"), str(uuid.uuid4())
     file = FLAC(song)
     file["title"], file["artist"] = "Tagged", ["Anna", "Bert"]

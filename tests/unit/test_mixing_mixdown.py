@@ -198,6 +198,17 @@ def test_only_what_exceeds_full_scale_is_limited_and_floats_never(studio: Studio
     assert mix[0, 0] == pytest.approx(1.2)
 
 
+@pytest.mark.parametrize(("speed", "semitones"), [(1.25, 0), (1, 3), (0.5, 12), (2, -12)])
+def test_speed_and_pitch_change_alone_and_together(studio: Studio, speed: float, semitones: float) -> None:
+    tone = np.sin(2 * np.pi * 440 / RATE_HZ * np.arange(2 * RATE_HZ))
+    studio.add(np.stack([0.5 * tone, 0.25 * tone], axis=1).astype(np.float32))
+    mix, _ = studio.mix(speed=speed, semitones=semitones)
+    assert len(mix) == 2 * RATE_HZ / speed
+    spectrum = np.abs(np.fft.rfft(mix[:, 0] * np.hanning(len(mix))))
+    assert np.argmax(spectrum) * RATE_HZ / len(mix) == pytest.approx(440 * 2 ** (semitones / 12), rel=0.005)
+    assert np.array_equal(mix[:, 1], mix[:, 0] / 2)
+
+
 def test_a_mix_of_too_many_samples_is_refused(studio: Studio, tmp_path: Path) -> None:
     studio.add(noise(1000))
     limits = AudioLimits(max_sample_count=4000)
@@ -235,7 +246,9 @@ def test_whoever_reports_can_stop_it_and_nothing_is_left(studio: Studio, tmp_pat
     assert not (tmp_path / "mix.wav").exists()
 
 
-@pytest.mark.parametrize("options", [{"format": "wav16"}, {"format": "wav16", "sample_rate_hz": 11025}])
+@pytest.mark.parametrize(
+    "options", [{"format": "wav16"}, {"format": "wav16", "sample_rate_hz": 11025}, {"speed": 1.25}]
+)
 def test_memory_does_not_grow_with_the_length(studio: Studio, options: dict[str, Any]) -> None:
     peaks = []
     for blocks in (5, 25):

@@ -51,14 +51,14 @@ def _by_rpc(table: dict[str, str]) -> dict[str, set[str]]:
 SERVICES_OF = _by_rpc({
     "gateway": """
         AccountService AuthenticateToken AuthenticateSession Register CreateGuest CreateSession RequestLoginLink RedeemLoginLink
-        ConfirmEmail DeleteSession ChangePassword RequestEmailChange ExchangePassword ConnectionService SignIn
+        ConfirmEmail DeleteSession ChangePassword RequestEmailChange DeleteAccount ExchangePassword ConnectionService SignIn
         IngestService BeginSpotifyAuthorization FinishSpotifyAuthorization TrackService GetTrack
         JobService GetJob""",  # which it reads once for all WebSockets that follow the job
     "ingest separation analysis generation": """
         AccountService AuthenticateToken
         JobService ClaimJob HeartbeatJob ReserveJobStorage SucceedJob FailJob ReleaseJob""",
     "ingest": "TrackService GetTrack RecordDownload ConnectionService GetConnectionSecret ReplaceConnectionSecret",
-    "separation": "TrackService GetTrack ListStems ConnectionService GetConnectionSecret",
+    "separation": "TrackService GetTrack ListStems JobService GetJob ConnectionService GetConnectionSecret",
     "analysis": "TrackService GetTrack",
     "generation": "CatalogService GetGeneration SetSpectrogram",
     "separation generation": "AdminService ListAllowedModels",

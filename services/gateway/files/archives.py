@@ -21,18 +21,20 @@ _EPOCH = time.struct_time((1980, 1, 1, 0, 0, 0, 0, 0, 0))
 
 @dataclass(frozen=True)
 class Member:
-    """A stored file to put into an archive.
+    """A file to put into an archive.
 
     Attributes:
         name: in the archive.
-        key: in the blob store.
+        key: of a stored file, in the blob store.
         modify_time: in seconds since 1970; 0: unknown.
+        content: the bytes of a file that is not stored, in chunks; at most 2 GiB.
     """
 
     name: str
-    key: str
-    size_bytes: int
+    key: str = ""
+    size_bytes: int = 0
     modify_time: float = 0.0
+    content: AsyncIterator[bytes] | None = None
 
 
 class _ChunkBuffer:
@@ -54,14 +56,21 @@ class _ChunkBuffer:
         return data
 
 
-def archive_response(request: Request, blobs: Blobs, members: Sequence[Member], filename: str) -> Response:
-    """Return a ZIP archive of stored files. For HEAD, no file is read."""
+def archive_response(
+    request: Request, blobs: Blobs, members: Sequence[Member] | AsyncIterator[Member], filename: str
+) -> Response:
+    """Return a ZIP archive of files. For HEAD, no file is read."""
     headers = {"Content-Disposition": attachment(filename)}
     content = iter(()) if is_head(request.scope) else stream_zip(blobs, members)
     return StreamingResponse(content, media_type="application/zip", headers=headers)
 
 
-async def stream_zip(blobs: Blobs, members: Sequence[Member]) -> AsyncIterator[bytes]:
+async def _each(members: Sequence[Member]) -> AsyncIterator[Member]:
+    for member in members:
+        yield member
+
+
+async def stream_zip(blobs: Blobs, members: Sequence[Member] | AsyncIterator[Member]) -> AsyncIterator[bytes]:
     """Yield a ZIP archive in chunks. Members are stored uncompressed, because audio barely compresses.
 
     At most one chunk of one member is in memory. A member that cannot be read raises and ends the response early. The client
@@ -69,12 +78,12 @@ async def stream_zip(blobs: Blobs, members: Sequence[Member]) -> AsyncIterator[b
     """
     buffer = _ChunkBuffer()
     archive = zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, allowZip64=True)  # type: ignore[call-overload]
-    for member in members:
+    async for member in _each(members) if isinstance(members, Sequence) else members:
         stamp = time.gmtime(member.modify_time) if member.modify_time else _EPOCH
         entry = zipfile.ZipInfo(member.name, max(stamp, _EPOCH)[:6])
         entry.external_attr = 0o644 << 16
         with archive.open(entry, "w", force_zip64=member.size_bytes >= _ZIP64_BYTES) as target:
-            async for chunk in blobs.read(member.key):
+            async for chunk in member.content or blobs.read(member.key):
                 # Compute the checksum outside the event loop.
                 await asyncio.to_thread(target.write, chunk)
                 yield buffer.take()

@@ -194,9 +194,3 @@ def attachment(filename: str, *, inline: bool = False) -> str:
 
 def _ascii(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().strip()
-
-
-def safe_title(title: str) -> str:
-    """Return ``title`` for use in a filename: at most 100 word characters, spaces, ``-`` and ``.``."""
-    kept = "".join(c for c in title if c.isalnum() or c in " _-.").strip()[:100].strip(" .")
-    return kept or "track"

@@ -1,4 +1,4 @@
-"""Converts stored audio to WAV for a download."""
+"""Converts stored audio to another format for a download."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from kit import errors
 from kit.compute import ComputeSlots
 from kit.opened import open_in_thread
 from kit.ports import Blobs
+from services.gateway.files.files import attachment
 from services.gateway.files.pending_files import PendingFiles
 from services.gateway.wire.disconnects import cancel_on_disconnect
 
-WavFormat = Literal["wav16", "wav24", "wav32f"]
-_SAMPLE_BYTES = {"wav16": 2, "wav24": 3, "wav32f": 4}
+DownloadFormat = Literal["wav16", "wav24", "wav32f", "flac", "mp3", "m4a"]
+# At most: a lossy file is much smaller.
+_SAMPLE_BYTES = {"wav16": 2, "wav24": 3, "wav32f": 4, "flac": 3, "mp3": 1, "m4a": 1}
 _CHUNK_BYTES = 1 << 20
 
 
@@ -47,11 +49,12 @@ class Reencoder:
     max_sample_count: int
 
     async def response(
-        self, request: Request, output: job_pb2.AudioOutput, encoding: WavFormat, headers: Mapping[str, str]
+        self, request: Request, output: job_pb2.AudioOutput, encoding: DownloadFormat, title: str
     ) -> Response:
-        """Return a recording as WAV with its own sample rate and channel count. The temporary file is deleted afterwards.
+        """Return a recording in a format as ``title`` with its extension. The temporary file is deleted afterwards.
 
-        Samples above full scale make it a file of 32-bit floats. The conversion stops if the client disconnects.
+        It keeps its sample rate and channels, if the format can. Samples above full scale make lossless formats 32-bit floats.
+        The conversion stops if the client disconnects.
 
         Raises:
             AppError: ``TOO_MANY_CONVERSIONS``.
@@ -59,23 +62,27 @@ class Reencoder:
         size_bytes = output.frame_count * output.channel_count * _SAMPLE_BYTES[encoding]
         with self.pending_files.holding(request.scope["principal_id"], size_bytes) as conversion:
             folder = Path(tempfile.mkdtemp(dir=self.scratch))
-            target = folder / "converted.wav"
 
             async def clean_up() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
                 self.pending_files.release(conversion)
 
             try:
-                await cancel_on_disconnect(request, self._reencode(output.blob_key, target, encoding))
-                length = {"Content-Length": str(target.stat().st_size), "Accept-Ranges": "none"}
-                return ConvertedResponse(_chunks(target), {**headers, **length}, clean_up)
+                target = await cancel_on_disconnect(request, self._reencode(output.blob_key, folder, encoding))
+                headers = {
+                    **converted_headers(title, target.suffix.removeprefix(".")),
+                    "Content-Length": str(target.stat().st_size),
+                    "Accept-Ranges": "none",
+                }
+                return ConvertedResponse(_chunks(target), headers, clean_up)
             except BaseException:
                 await clean_up()
                 raise
 
-    async def _reencode(self, key: str, target: Path, encoding: WavFormat) -> None:
-        """Convert a file. If the call is cancelled, it ends when the conversion has stopped."""
-        from kit.audio import AudioLimits, reencode  # imported late: the gateway needs the codecs for this only
+    async def _reencode(self, key: str, folder: Path, encoding: DownloadFormat) -> Path:
+        """Convert a file, and return the only file in ``folder``. If the call is cancelled, it ends when the conversion has stopped."""
+        # imported late: the gateway needs the codecs for this only
+        from kit.audio import LOSSY, AudioLimits, encoding_extension, reencode
 
         gone = threading.Event()
 
@@ -85,7 +92,8 @@ class Reencoder:
 
         limits = AudioLimits(self.max_seconds, max_sample_count=self.max_sample_count)
         async with self.blobs.local(key) as source:
-            work = functools.partial(reencode, source, target, encoding, limits, check, or_floats=True)
+            target = folder / f"converted.{encoding_extension(encoding)}"
+            work = functools.partial(reencode, source, target, encoding, limits, check, or_floats=encoding not in LOSSY)
             working = asyncio.ensure_future(self.slots.run(work))
             try:
                 await asyncio.shield(working)
@@ -93,18 +101,27 @@ class Reencoder:
                 gone.set()
                 await asyncio.gather(working, return_exceptions=True)
                 raise
+        [path] = folder.iterdir()
+        return path
+
+
+def converted_headers(title: str, extension: str) -> dict[str, str]:
+    """Return the headers of a converted file."""
+    from kit.audio import content_type  # imported late, as above
+
+    return {
+        "Content-Type": content_type(extension),
+        "Content-Disposition": attachment(f"{title}.{extension}"),
+    }
 
 
 class ConvertedResponse(StreamingResponse):
-    """Streams a file that was made for this response, then cleans up, also if the client disconnects before the first byte.
-
-    It is WAV, unless ``headers`` say otherwise.
-    """
+    """Streams a file that was made for this response, then cleans up, also if the client disconnects before the first byte."""
 
     def __init__(
         self, content: AsyncIterator[bytes], headers: Mapping[str, str], clean_up: Callable[[], Awaitable[None]]
     ) -> None:
-        super().__init__(content, headers={"Content-Type": "audio/wav", **headers})
+        super().__init__(content, headers=dict(headers))
         self._clean_up = clean_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -20,7 +20,7 @@ from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.openapi.responses import BINARY, documented
 from services.gateway.web.responses import page_responses
-from services.gateway.web.templates import studio_headers
+from services.gateway.web.templates import render_template, studio_headers
 from services.gateway.web.views import LOG_IN, Views, session_of
 
 _FOLDER = Path(__file__).parent / "studio"
@@ -28,6 +28,19 @@ _ENTRY = "src/main.tsx"
 _BASE = "/studio/"
 # The name of a file contains a hash of its content.
 _CACHED = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+_WORKER = (Path(__file__).parent / "assets" / "studio-worker.js").read_text()
+_MANIFEST_TYPE = "application/manifest+json"
+_MANIFEST = {
+    "name": "Soundwright",
+    "short_name": "Soundwright",
+    "description": "Separates songs into their instruments, and finds tempo, key and beats.",
+    "start_url": "/studio",
+    "scope": "/studio",
+    "display": "standalone",
+    "background_color": "#131318",
+    "theme_color": "#4b3fd0",
+    "icons": [{"src": "/assets/icon.svg", "type": "image/svg+xml", "sizes": "any"}],
+}
 _TEXT_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
 
 
@@ -77,6 +90,18 @@ def _asset(path: Path) -> _Asset:
     return _Asset(media_type, body, compressed if len(compressed) < len(body) else b"")
 
 
+def _worker(build: Build) -> str:
+    """Return the service worker. The shell is the page without an account; it loads the account when the server is back."""
+    code = {".js", ".mjs", ".css"}
+    names = sorted(name for name in build.assets if Path(name).suffix in code)
+    files = [
+        *build.scripts[:1],
+        *(f"{_BASE}assets/{name}" for name in names if f"{_BASE}assets/{name}" not in build.scripts[:1]),
+    ]
+    shell = render_template("studio.html", build=build, administrator=False, offline=True)
+    return _WORKER.replace("__FILES__", json.dumps(files)).replace("__SHELL__", json.dumps(shell))
+
+
 def studio_routes(views: Views, build: Build, media_origin: str, open_access: bool) -> APIRouter:
     """Return the routes of the studio. Without a build, its page says how to get one.
 
@@ -88,6 +113,7 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
     """
     router = APIRouter(prefix="/studio", tags=["pages studio"])
     headers = studio_headers(media_origin)
+    worker = _worker(build)
 
     @router.get("/assets/{name}")
     @access(Access.PUBLIC)
@@ -110,6 +136,25 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
             headers = _CACHED | {"Content-Encoding": "gzip"}
             return Response(asset.compressed, media_type=asset.media_type, headers=headers)
         return Response(asset.body, media_type=asset.media_type, headers=_CACHED)
+
+    @router.get("/worker.js")
+    @access(Access.PUBLIC)
+    @documented(BINARY, media_type="text/javascript", example="void 0;")
+    async def studio_worker() -> Response:
+        """Get the service worker of the studio, which lets it start without a server."""
+        # The page is in the scope /studio, which is above the folder of the script.
+        return Response(
+            worker,
+            media_type="text/javascript",
+            headers={"Service-Worker-Allowed": "/studio", "Cache-Control": "no-cache"},
+        )
+
+    @router.get("/manifest.webmanifest")
+    @access(Access.PUBLIC)
+    @documented({"type": "object"}, media_type=_MANIFEST_TYPE, example={"name": _MANIFEST["name"]})
+    async def studio_manifest() -> Response:
+        """Get the manifest with which browsers install the studio as an app."""
+        return Response(json.dumps(_MANIFEST), media_type=_MANIFEST_TYPE)
 
     @router.get("")
     @access(Access.BROWSER, RateClass.PAGES)

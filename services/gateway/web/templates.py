@@ -39,7 +39,7 @@ def studio_headers(media_origin: str) -> dict[str, str]:
         media_origin: where files are redirected to; empty: they are not.
     """
     rules = _POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
-    policy = f"{rules}; connect-src 'self'; media-src 'self' {media_origin}"
+    policy = f"{rules}; connect-src 'self'; worker-src 'self'; manifest-src 'self'; media-src 'self' {media_origin}"
     return PAGE_HEADERS | {"Content-Security-Policy": policy.strip()}
 
 
@@ -54,5 +54,5 @@ _templates = Environment(
 
 def render_template(name: str, /, **values: Any) -> str:
     """Return the HTML of template ``name``. Values about the user default to those of an anonymous user."""
-    anonymous = {"account": None, "is_guest": False, "known": False, "csrf_token": "", "flash": None}
+    anonymous = {"account": None, "is_guest": False, "known": False, "csrf_token": "", "flash": None, "offline": False}
     return _templates.get_template(name).render(anonymous | values)

@@ -55,6 +55,7 @@ SUGGESTIONS = Collection(
         Index(("generation_id", "category", "round")),
         Index(("generation_id", "suggest_time")),
         Index(("network", "suggest_time"), present="network"),
+        Index(("listener_id",)),
     ),
 )
 PLAYLISTS = Collection(

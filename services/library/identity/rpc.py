@@ -8,6 +8,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from kit.rpc import Context
 from kit.security.identity import Principal, Signer, api_token_id, require_principal
 from services.library.identity.account import Account
+from services.library.identity.account_deletions import AccountDeletions
 from services.library.identity.api_tokens import ApiTokens
 from services.library.identity.credentials import NO_PASSWORD, ApiToken, Session
 from services.library.identity.email_links import EmailLinks
@@ -29,6 +30,7 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
         sessions: Sessions,
         tokens: ApiTokens,
         email_links: EmailLinks,
+        deletions: AccountDeletions,
         signer: Signer,
     ) -> None:
         self._signer = signer
@@ -37,6 +39,7 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
         self._sessions = sessions
         self._tokens = tokens
         self._email_links = email_links
+        self._deletions = deletions
 
     async def AuthenticateToken(
         self, request: pb.AuthenticateTokenRequest, context: Context
@@ -134,6 +137,10 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
             request.session_token, request.current_password, request.email, request.ip_address
         )
         return pb.RequestEmailChangeResponse()
+
+    async def DeleteAccount(self, request: pb.DeleteAccountRequest, context: Context) -> pb.DeleteAccountResponse:
+        await self._deletions.delete(request.session_token, request.current_password, request.ip_address)
+        return pb.DeleteAccountResponse()
 
     async def ExchangePassword(
         self, request: pb.ExchangePasswordRequest, context: Context

@@ -11,6 +11,7 @@ from kit.ports import Collection, Docs, Index, LessThan
 from kit.security.identity import GUEST_ROLE
 from services.library.documents import from_doc, walk
 from services.library.identity.account import Account
+from services.library.identity.account_deletions import AccountDeletion
 from services.library.identity.audit import AuditEntry
 from services.library.identity.connections import Connection
 from services.library.identity.consents import Consent
@@ -40,7 +41,7 @@ _SESSIONS = Collection(
     "sessions",
     (Index(("account_id", "epoch", "renewed", "create_time")), Index(("account_id",)), Index(("expire_time",))),
 )
-_LINKS = Collection("links", (Index(("expire_time",)),))
+_LINKS = Collection("links", (Index(("expire_time",)), Index(("account_id",))))
 _THROTTLE_RECORDS = Collection("login_throttle", (Index(("forget_time",)),))
 _CONNECTIONS = Collection(
     "connections",
@@ -52,6 +53,7 @@ _AUDIT = Collection(
     (Index(("create_time",)), Index(("action", "create_time")), Index(("actor_id", "create_time"))),
 )
 _CONSENTS = Collection("consents")
+_DELETIONS = Collection("deleted_accounts")
 _BATCH = 200
 _OWNED = (
     ("tracks", "owner_id"),
@@ -76,11 +78,13 @@ class IdentityStore:
         self.throttle_records = Table(docs, _THROTTLE_RECORDS, ThrottleRecord)
         self.audit = Table(docs, _AUDIT, AuditEntry)
         self.consents = Table(docs, _CONSENTS, Consent)
+        self.deletions = Table(docs, _DELETIONS, AccountDeletion)
 
     async def prepare(self) -> None:
         """Create missing collections and indexes."""
         for table in (self.accounts, self.tokens, self.sessions, self.links, self.connections, self.consents):
             await table.prepare()
+        await self.deletions.prepare()
         await self.throttle_records.prepare()
         await self.audit.prepare()
 

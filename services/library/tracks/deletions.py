@@ -102,11 +102,11 @@ class TrackDeletions:
             last = jobs[-1].id
             for job in jobs:
                 if _belongs(job, deletion):
-                    ended = await self._end(job) and ended
+                    ended = await self.end_job(job) and ended
         if ended:
             await self._store.end_deletion(deletion.id)
 
-    async def _end(self, job: Job) -> bool:
+    async def end_job(self, job: Job) -> bool:
         """Cancel a job and remove its results and files. Return whether it has ended and thus stores nothing more."""
         if not job.state.terminal:
             try:

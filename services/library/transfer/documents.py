@@ -21,7 +21,7 @@ COLLECTIONS = (
     "votes", "favorites", "tag_suggestions", "plays", "play_hours", "play_listeners", "playlists", "generations",
     "deleted_generations", "outputs", "stem_sets", "analyses", "webhook_deliveries", "webhooks", "conversation_messages",
     "conversations", "jobs", "tracks", "deleted_tracks", "email_queue", "sessions", "tokens", "links", "connections",
-    "login_throttle", "audit", "consents", "accounts", "schema",
+    "login_throttle", "audit", "consents", "accounts", "deleted_accounts", "schema",
 )  # fmt: skip
 """The collections of the library, in the order in which a backup reads them."""
 

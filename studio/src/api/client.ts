@@ -1,6 +1,7 @@
 /** The typed client of the public API. It sends the session cookie, and the CSRF token of the page. */
 
 import createClient from "openapi-fetch";
+import { connectionLost } from "./connection.ts";
 import { ApiError, refusal } from "./errors.ts";
 import { currentCsrfToken, entered, renewCsrfToken } from "./session.ts";
 import type { components, paths } from "./schema.d.ts";
@@ -53,6 +54,16 @@ export async function getBytes(path: string, signal?: AbortSignal): Promise<Arra
   return response.arrayBuffer();
 }
 
+/** Return a file and the name that the server gives it. */
+export async function getFile(path: string): Promise<{ blob: Blob; name: string }> {
+  const response = await send(new Request(path));
+  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  const disposition = response.headers.get("content-disposition") ?? "";
+  const { full, ascii } =
+    /filename="(?<ascii>[^"]*)"(?:; filename\*=UTF-8''(?<full>.*))?/.exec(disposition)?.groups ?? {};
+  return { blob: await response.blob(), name: full ? decodeURIComponent(full) : (ascii ?? "") };
+}
+
 /** Send a request. Waits as long as the rate limit asks, renews an expired CSRF token, and goes to the login page without a session. */
 async function send(request: Request): Promise<Response> {
   await entered();
@@ -63,6 +74,7 @@ async function send(request: Request): Promise<Response> {
     if (!isSafe) sent.headers.set("x-csrf-token", currentCsrfToken());
     const response = await fetch(sent).catch((error: unknown) => {
       if (request.signal.aborted) throw error;
+      connectionLost();
       throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
     });
     if (response.status === 401) {

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { api, dataOf, type Job } from "./client.ts";
+import { onReconnected } from "./connection.ts";
 
 const ACTIVE_MILLISECONDS = 1000;
 const IDLE_MILLISECONDS = 20_000;
@@ -10,8 +11,6 @@ const READ_AT_ONCE = 8;
 
 /** Jobs that are queued or running, by their IDs. */
 export const activeJobs = signal<ReadonlyMap<string, Job>>(new Map());
-/** Whether the latest round reached the server. */
-export const isFollowing = signal(true);
 
 type Finished = (job: Job) => void;
 const listeners = new Set<Finished>();
@@ -31,13 +30,25 @@ export async function followJob(jobId: string): Promise<void> {
   schedule();
 }
 
+/** Return a job that was started now, when it has ended. */
+export function finished(jobId: string): Promise<Job> {
+  return new Promise((resolve) => {
+    const stop = onJobFinished((job) => {
+      if (job.id !== jobId) return;
+      stop();
+      resolve(job);
+    });
+    void followJob(jobId);
+  });
+}
+
 /** Follow all jobs of the account, until the page is left. */
 export async function followJobs(): Promise<void> {
   const readNow = () => {
     listedAt = Number.NEGATIVE_INFINITY;
     void poll();
   };
-  addEventListener("online", readNow);
+  onReconnected(readNow);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) readNow();
   });
@@ -76,9 +87,8 @@ async function poll(): Promise<void> {
     }
     // A job that was read moves to the end of the map, so all take turns.
     await Promise.all([...activeJobs.value.keys()].slice(0, READ_AT_ONCE).map(refresh));
-    isFollowing.value = true;
   } catch {
-    isFollowing.value = false; // the next round tries again
+    // the next round tries again
   }
   schedule();
 }

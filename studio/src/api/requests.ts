@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { refusal } from "./client.ts";
+import { onReconnected } from "./connection.ts";
 
 interface Answer<T> {
   data?: T | undefined;
@@ -43,7 +44,10 @@ export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
       if (round === latest.current) setProblem((error as Error).message);
     }
   }, [load]);
-  useEffect(() => void reload(), [reload]);
+  useEffect(() => {
+    void reload();
+    return onReconnected(() => void reload());
+  }, [reload]);
   return { value, problem, reload };
 }
 

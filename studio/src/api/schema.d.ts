@@ -794,8 +794,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download a stem, in its stored format or converted to WAV
-         * @description Download a stem, in its stored format or converted to WAV.
+         * Download a stem, in its stored format or converted
+         * @description Download a stem, in its stored format or converted. The filename has the song, the stem, the tempo and the key.
          */
         get: operations["export_stem"];
         put?: never;
@@ -838,6 +838,8 @@ export interface paths {
         /**
          * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive
          * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive.
+         *
+         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together.
          */
         post: operations["start_export"];
         delete?: never;
@@ -936,8 +938,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Mix uploaded or stored stems into a WAV or FLAC file, as described by the manifest
-         * @description Mix uploaded or stored stems into a WAV or FLAC file, as described by the manifest.
+         * Mix uploaded or stored stems into an audio file, as described by the manifest
+         * @description Mix uploaded or stored stems into an audio file, as described by the manifest.
          */
         post: operations["export_mix"];
         delete?: never;
@@ -1212,6 +1214,72 @@ export interface paths {
          * @description Get the storage that your account uses, and its quota.
          */
         get: operations["get_storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download everything that your account owns as a ZIP archive
+         * @description Download everything that your account owns as a ZIP archive.
+         *
+         *     It has your recordings, stems, analyses and clips as files, and your account, jobs, playlists, votes, favorites and
+         *     conversations as JSON. Secrets of API tokens, sessions, webhooks and connections are not part of it.
+         */
+        get: operations["export_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete your account and everything that it owns, in a browser that is logged in
+         * @description Delete your account and everything that it owns, in a browser that is logged in. This cannot be undone.
+         *
+         *     The account is gone at once. Its files are deleted shortly afterwards. Jobs that run are cancelled. The audit log keeps
+         *     its entries for as long as all others.
+         */
+        delete: operations["delete_account"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get which optional features the operator has configured
+         * @description Get which optional features the operator has configured.
+         */
+        get: operations["get_features"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4711,11 +4779,16 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description `flac` (default), `wav16`, `wav24` or `wav32f`.
+             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`.
              * @default
              * @example wav16
              */
             format?: string;
+            /**
+             * @description The separation whose stems are exported: the ID of its job. Default: the latest one.
+             * @default
+             */
+            separation_id?: string;
         };
         /**
          * ExportStarted
@@ -5031,6 +5104,34 @@ export interface components {
              * @example 947571200
              */
             available_bytes: number | null;
+        };
+        /**
+         * DeletionParameters
+         * @description The password, unless the login was a few minutes ago, or the account is a guest's.
+         */
+        DeletionParameters: {
+            /**
+             * @description Your current password.
+             * @default
+             * @example correct horse battery
+             */
+            current_password?: string;
+        };
+        /**
+         * Features
+         * @description What this server can do beyond its own models.
+         */
+        Features: {
+            /**
+             * @description The model of the agents. Null: they answer by rules.
+             * @example llama-3.1-8b
+             */
+            language_model: string | null;
+            /**
+             * @description Whether Spotify can be connected and searched.
+             * @example true
+             */
+            spotify: boolean;
         };
         /**
          * BrowserAccount
@@ -8229,6 +8330,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `TRACK_NOT_FOUND`, `JOB_NOT_FOUND`, `NO_STEMS` */
+        forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_NO_STEMS: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `JOB_NOT_FOUND`, `FILE_NOT_FOUND` */
         forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND: {
             headers: {
@@ -8376,6 +8490,45 @@ export interface components {
         };
         /** @description `SESSION_NOT_FOUND` */
         forge_404_SESSION_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `SESSION_NEEDED` */
+        forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_SESSION_NEEDED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `LAST_SUPER_ADMIN` */
+        forge_409_LAST_SUPER_ADMIN: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `VALIDATION_ERROR`, `PASSWORD_NEEDED` */
+        forge_422_VALIDATION_ERROR_PASSWORD_NEEDED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -12900,8 +13053,8 @@ export interface operations {
     export_stem: {
         parameters: {
             query?: {
-                /** @description Convert the stem to WAV with this sample format. Disables range requests. */
-                format?: ("wav16" | "wav24" | "wav32f") | null;
+                /** @description Convert the stem to this format. Disables range requests. */
+                format?: ("wav16" | "wav24" | "wav32f" | "flac" | "mp3" | "m4a") | null;
             };
             header?: {
                 /**
@@ -13153,7 +13306,7 @@ export interface operations {
             400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
-            404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_NO_STEMS"];
             409: components["responses"]["forge_409_IDEMPOTENCY_KEY_REUSED_AUDIO_NOT_READY"];
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
@@ -14396,6 +14549,126 @@ export interface operations {
                      */
                     "application/json": {
                         data: components["schemas"]["StorageUsage"];
+                    };
+                };
+            };
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    delete_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "current_password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DeletionParameters"];
+                /**
+                 * @example {
+                 *       "current_password": "correct horse battery"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["DeletionParameters"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_BAD_REQUEST"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_SESSION_NEEDED"];
+            409: components["responses"]["forge_409_LAST_SUPER_ADMIN"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_PASSWORD_NEEDED"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_features: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "language_model": "llama-3.1-8b",
+                     *         "spotify": true
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Features"];
                     };
                 };
             };

@@ -12,6 +12,9 @@ export const account = metaOf(document, "account");
 /** Whether the account may use the administration. The server decides about each request. */
 export const isAdministrator = metaOf(document, "administrator") === "true";
 
+/** Whether the service worker has made the page, because the server is away. */
+export const isOffline = metaOf(document, "offline") === "true";
+
 /** What the page before this one had to say, for example after a login. */
 export const flash = metaOf(document, "flash");
 

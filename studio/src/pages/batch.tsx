@@ -1,18 +1,18 @@
-/** Separates the selected tracks with one request. */
+/** Separates the selected tracks with one request, and edits or deletes them. */
 
 import { useEffect, useState } from "preact/hooks";
-import { api, dataOf } from "../api/client.ts";
+import { api, dataOf, type Track } from "../api/client.ts";
 import { followJob } from "../api/jobs.ts";
 import { useAction } from "../api/requests.ts";
 import { Button, Notice } from "../ui/components.tsx";
+import { EditButtons } from "./edit.tsx";
 import { FIRST_WISH, parametersOf, WishControls } from "./separation/wish.tsx";
 
 /** The most tracks of a batch that the server takes. */
 const TRACK_LIMIT = 100;
 
 interface BatchControlsProps {
-  /** The IDs of the selected tracks. */
-  selected: ReadonlySet<string>;
+  selected: readonly Track[];
   onClear: () => void;
 }
 
@@ -20,13 +20,15 @@ export function BatchControls({ selected, onClear }: BatchControlsProps) {
   const [wish, setWish] = useState(FIRST_WISH);
   const [started, setStarted] = useState(0);
   const { isBusy, problem, run } = useAction();
-  const isOpen = selected.size > 0;
+  const isOpen = selected.length > 0;
   useEffect(() => {
     if (isOpen) setStarted(0);
   }, [isOpen]);
+  // A download that is not finished has nothing to separate.
+  const ids = selected.filter((track) => track.file_path).map(({ id }) => id);
   const separate = () =>
     run(async () => {
-      const body = { track_ids: [...selected], ...parametersOf(wish) };
+      const body = { track_ids: ids, ...parametersOf(wish) };
       const batch = await dataOf(api.POST("/api/processing/batch", { body: body as never }));
       await followJob(batch.id);
       onClear();
@@ -40,17 +42,18 @@ export function BatchControls({ selected, onClear }: BatchControlsProps) {
     ) : null;
   return (
     <div class="panel batch" role="group" aria-label="Selected tracks">
-      <span>{tracksText(selected.size)} selected</span>
-      <WishControls trackIds={selected.size > TRACK_LIMIT ? [] : [...selected]} wish={wish} onChange={setWish} />
+      <span>{tracksText(selected.length)} selected</span>
+      <WishControls trackIds={ids.length > TRACK_LIMIT ? [] : ids} wish={wish} onChange={setWish} />
       <div class="row">
         <Button
           label="Separate the selected tracks"
           look="primary"
-          disabled={isBusy || selected.size > TRACK_LIMIT}
+          disabled={isBusy || ids.length === 0 || ids.length > TRACK_LIMIT}
           onClick={() => void separate()}
         >
           Separate
         </Button>
+        <EditButtons tracks={selected} what="the selected tracks" onDeleted={onClear} />
         <Button label="Clear the selection" disabled={isBusy} onClick={onClear}>
           Clear
         </Button>

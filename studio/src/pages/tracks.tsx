@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, dataOf, type Track } from "../api/client.ts";
+import { deleted, onEdited } from "../api/edits.ts";
 import { jobsOf, onJobFinished } from "../api/jobs.ts";
 import { useAction, useLoaded } from "../api/requests.ts";
 import { Button, Notice } from "../ui/components.tsx";
@@ -24,40 +25,38 @@ export default function TracksPage() {
     const query = { page_size: Math.min(100, count), q: sought };
     return dataOf(api.GET("/api/tracks", { params: { query } }));
   }, [sought, count]);
-  const { value: tracks, problem, reload: load } = useLoaded<readonly Track[]>(listing);
+  const { value: listed, problem, reload: load } = useLoaded<readonly Track[]>(listing);
+  const tracks = listed?.filter(({ id }) => !deleted.value.has(id));
   useEffect(() => {
     const timer = setTimeout(() => setSought(search), search ? SEARCH_MILLISECONDS : 0);
     return () => clearTimeout(timer);
   }, [search]);
   useEffect(() => onJobFinished(load), [load]);
   useEffect(() => onUploaded(load), [load]);
-  const [selected, select] = useState<ReadonlySet<string>>(new Set());
-  const toggle = (trackId: string) => {
-    const changed = new Set(selected);
-    if (!changed.delete(trackId)) changed.add(trackId);
+  useEffect(() => onEdited(load), [load]);
+  const [selected, select] = useState<ReadonlyMap<string, Track>>(new Map());
+  const toggle = (track: Track) => {
+    const changed = new Map(selected);
+    if (!changed.delete(track.id)) changed.set(track.id, track);
     select(changed);
   };
+  const latest = [...selected.values()].map((track) => listed?.find(({ id }) => id === track.id) ?? track);
   const isEmpty = tracks?.length === 0 && !search && !sought;
   return (
     <div class="page">
       {isEmpty ? <Welcome /> : <Heading search={search} onSearch={setSearch} />}
       <Links key="links" onStarted={load} />
       {problem && <Notice look="bad">{problem}</Notice>}
-      <BatchControls selected={selected} onClear={() => select(new Set())} />
+      <BatchControls selected={latest} onClear={() => select(new Map())} />
       {tracks && tracks.length > 0 && (
         <ul class="panel list" aria-label="Tracks">
           {tracks.map((track) => (
-            <TrackRow
-              key={track.id}
-              track={track}
-              isSelected={selected.has(track.id)}
-              onToggle={() => toggle(track.id)}
-            />
+            <TrackRow key={track.id} track={track} isSelected={selected.has(track.id)} onToggle={() => toggle(track)} />
           ))}
         </ul>
       )}
       {tracks?.length === 0 && !isEmpty && <p class="quiet">No track matches the search.</p>}
-      {tracks && tracks.length >= count && (
+      {listed && listed.length >= count && (
         <Button label="More tracks" onClick={() => setCount(count + PAGE_SIZE)} disabled={count >= 100}>
           More tracks
         </Button>
@@ -116,13 +115,7 @@ function TrackRow({ track, isSelected, onToggle }: TrackRowProps) {
   return (
     <li>
       <div class="title">
-        <input
-          type="checkbox"
-          aria-label={`Select ${track.title}`}
-          checked={isSelected}
-          disabled={!track.file_path}
-          onChange={onToggle}
-        />{" "}
+        <input type="checkbox" aria-label={`Select ${track.title}`} checked={isSelected} onChange={onToggle} />{" "}
         <a href={`/studio/tracks/${track.id}`}>{track.title}</a>
         <span class="quiet"> {[track.artist, facts].filter(Boolean).join(" · ")}</span>
       </div>

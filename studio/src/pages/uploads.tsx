@@ -3,11 +3,12 @@
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { Track } from "../api/client.ts";
-import { untilRetry } from "../api/connection.ts";
+import { untilConnected } from "../api/connection.ts";
 import { ApiError } from "../api/errors.ts";
 import { newKey, uploadTrack } from "../api/upload.ts";
 import { path } from "../router.ts";
 import { Button, Notice, ProgressBar } from "../ui/components.tsx";
+import { spanText } from "../ui/durations.ts";
 
 interface Upload {
   readonly id: number;
@@ -17,6 +18,8 @@ interface Upload {
   readonly abort: AbortController;
   /** 0 to 1. */
   readonly share: number;
+  /** When this attempt began; 0: it has not. */
+  readonly startedAt: number;
   readonly problem: string;
   /** Whether the connection was lost, and the upload begins again when it is back. */
   readonly isWaiting: boolean;
@@ -66,6 +69,7 @@ function add(files: readonly File[]): void {
     key: newKey(),
     abort: new AbortController(),
     share: 0,
+    startedAt: 0,
     problem: "",
     isWaiting: false,
   }));
@@ -101,12 +105,13 @@ function next(): void {
 async function store(upload: Upload): Promise<Track | null> {
   for (;;) {
     try {
+      change(upload.id, { startedAt: performance.now() });
       const onProgress = (share: number) => change(upload.id, { share, isWaiting: false });
       return await uploadTrack(upload.file, upload.key, onProgress, upload.abort.signal);
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 0)) throw error;
       change(upload.id, { share: 0, isWaiting: true });
-      await untilRetry(upload.abort.signal);
+      await untilConnected(upload.abort.signal);
       if (upload.abort.signal.aborted) return null;
     }
   }
@@ -203,7 +208,13 @@ function UploadRow({ upload }: { upload: Upload }) {
 
 function stateOf(upload: Upload): string {
   if (upload.problem) return "";
-  return upload.isWaiting ? "waiting for the connection" : `${Math.round(100 * upload.share)}%`;
+  if (upload.isWaiting) return "waiting for the connection";
+  if (!upload.startedAt) return "waiting";
+  if (upload.share === 1) return "the server reads the file";
+  const seconds = (performance.now() - upload.startedAt) / 1000;
+  const left =
+    upload.share > 0 && seconds > 1 ? ` · ${spanText((seconds / upload.share) * (1 - upload.share))} left` : "";
+  return `${Math.round(100 * upload.share)} %${left}`;
 }
 
 /** Return all files that were dropped, and those in folders that may be recordings. */

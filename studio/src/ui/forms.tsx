@@ -9,8 +9,11 @@ interface FieldProps {
   label: string;
   value: string;
   onInput: (value: string) => void;
-  type?: "text" | "password" | "url" | "search";
+  type?: "text" | "password" | "url" | "search" | "number";
   required?: boolean;
+  /** The range of a number. */
+  min?: number;
+  max?: number;
   maxLength?: number;
   placeholder?: string;
 }
@@ -30,6 +33,9 @@ export function Field(props: FieldProps) {
         required={props.required ?? false}
         maxLength={props.maxLength ?? 4000}
         placeholder={props.placeholder ?? ""}
+        min={props.min}
+        max={props.max}
+        step={props.type === "number" ? "any" : undefined}
         onInput={(event) => props.onInput(event.currentTarget.value)}
       />
     </div>

@@ -27,7 +27,7 @@ from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_do
 from soundwright.library.v1 import conversation_service_pb2 as soundwright_dot_library_dot_v1_dot_conversation__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+soundwright/analysis/v1/agent_service.proto\x12\x17soundwright.analysis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"soundwright/access/v1/access.proto\x1a\x31soundwright/library/v1/conversation_service.proto\"i\n\x0b\x43hatRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x03 \x01(\t\x12\x11\n\ttrack_ids\x18\x04 \x03(\t\x12\x0c\n\x04task\x18\x05 \x01(\t\"\xd1\x01\n\x0c\x43hatResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12;\n\x06\x61nswer\x18\x02 \x01(\x0b\x32+.soundwright.library.v1.ConversationMessage\x12\x11\n\tdata_json\x18\x03 \x01(\t\x12\x19\n\x11input_token_count\x18\x04 \x01(\x05\x12\x1a\n\x12output_token_count\x18\x05 \x01(\x05\"\x17\n\x15\x43heckProvidersRequest\"N\n\x16\x43heckProvidersResponse\x12\x34\n\tproviders\x18\x01 \x03(\x0b\x32!.soundwright.analysis.v1.Provider\"\xbb\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08url_host\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x1c\n\x0flatency_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12.\n\ncheck_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x12\n\x10_latency_seconds2\xf1\x01\n\x0c\x41gentService\x12\x65\n\x04\x43hat\x12$.soundwright.analysis.v1.ChatRequest\x1a%.soundwright.analysis.v1.ChatResponse\"\x10\x90\x02\x02\xc0\xf3\x18\x01\xc8\xf3\x18\xb4\x01\xe8\xf3\x18\x01\x12z\n\x0e\x43heckProviders\x12..soundwright.analysis.v1.CheckProvidersRequest\x1a/.soundwright.analysis.v1.CheckProvidersResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+soundwright/analysis/v1/agent_service.proto\x12\x17soundwright.analysis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"soundwright/access/v1/access.proto\x1a\x31soundwright/library/v1/conversation_service.proto\"\x12\n\x10GetStatusRequest\"\"\n\x11GetStatusResponse\x12\r\n\x05model\x18\x01 \x01(\t\"i\n\x0b\x43hatRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x03 \x01(\t\x12\x11\n\ttrack_ids\x18\x04 \x03(\t\x12\x0c\n\x04task\x18\x05 \x01(\t\"\xd1\x01\n\x0c\x43hatResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12;\n\x06\x61nswer\x18\x02 \x01(\x0b\x32+.soundwright.library.v1.ConversationMessage\x12\x11\n\tdata_json\x18\x03 \x01(\t\x12\x19\n\x11input_token_count\x18\x04 \x01(\x05\x12\x1a\n\x12output_token_count\x18\x05 \x01(\x05\"\x17\n\x15\x43heckProvidersRequest\"N\n\x16\x43heckProvidersResponse\x12\x34\n\tproviders\x18\x01 \x03(\x0b\x32!.soundwright.analysis.v1.Provider\"\xbb\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08url_host\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x1c\n\x0flatency_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12.\n\ncheck_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x12\n\x10_latency_seconds2\xde\x02\n\x0c\x41gentService\x12\x65\n\x04\x43hat\x12$.soundwright.analysis.v1.ChatRequest\x1a%.soundwright.analysis.v1.ChatResponse\"\x10\x90\x02\x02\xc0\xf3\x18\x01\xc8\xf3\x18\xb4\x01\xe8\xf3\x18\x01\x12k\n\tGetStatus\x12).soundwright.analysis.v1.GetStatusRequest\x1a*.soundwright.analysis.v1.GetStatusResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12z\n\x0e\x43heckProviders\x12..soundwright.analysis.v1.CheckProvidersRequest\x1a/.soundwright.analysis.v1.CheckProvidersResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,18 +36,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AGENTSERVICE'].methods_by_name['Chat']._loaded_options = None
   _globals['_AGENTSERVICE'].methods_by_name['Chat']._serialized_options = b'\220\002\002\300\363\030\001\310\363\030\264\001\350\363\030\001'
+  _globals['_AGENTSERVICE'].methods_by_name['GetStatus']._loaded_options = None
+  _globals['_AGENTSERVICE'].methods_by_name['GetStatus']._serialized_options = b'\220\002\001\300\363\030\001'
   _globals['_AGENTSERVICE'].methods_by_name['CheckProviders']._loaded_options = None
   _globals['_AGENTSERVICE'].methods_by_name['CheckProviders']._serialized_options = b'\220\002\001\300\363\030\001'
-  _globals['_CHATREQUEST']._serialized_start=192
-  _globals['_CHATREQUEST']._serialized_end=297
-  _globals['_CHATRESPONSE']._serialized_start=300
-  _globals['_CHATRESPONSE']._serialized_end=509
-  _globals['_CHECKPROVIDERSREQUEST']._serialized_start=511
-  _globals['_CHECKPROVIDERSREQUEST']._serialized_end=534
-  _globals['_CHECKPROVIDERSRESPONSE']._serialized_start=536
-  _globals['_CHECKPROVIDERSRESPONSE']._serialized_end=614
-  _globals['_PROVIDER']._serialized_start=617
-  _globals['_PROVIDER']._serialized_end=804
-  _globals['_AGENTSERVICE']._serialized_start=807
-  _globals['_AGENTSERVICE']._serialized_end=1048
+  _globals['_GETSTATUSREQUEST']._serialized_start=192
+  _globals['_GETSTATUSREQUEST']._serialized_end=210
+  _globals['_GETSTATUSRESPONSE']._serialized_start=212
+  _globals['_GETSTATUSRESPONSE']._serialized_end=246
+  _globals['_CHATREQUEST']._serialized_start=248
+  _globals['_CHATREQUEST']._serialized_end=353
+  _globals['_CHATRESPONSE']._serialized_start=356
+  _globals['_CHATRESPONSE']._serialized_end=565
+  _globals['_CHECKPROVIDERSREQUEST']._serialized_start=567
+  _globals['_CHECKPROVIDERSREQUEST']._serialized_end=590
+  _globals['_CHECKPROVIDERSRESPONSE']._serialized_start=592
+  _globals['_CHECKPROVIDERSRESPONSE']._serialized_end=670
+  _globals['_PROVIDER']._serialized_start=673
+  _globals['_PROVIDER']._serialized_end=860
+  _globals['_AGENTSERVICE']._serialized_start=863
+  _globals['_AGENTSERVICE']._serialized_end=1213
 # @@protoc_insertion_point(module_scope)

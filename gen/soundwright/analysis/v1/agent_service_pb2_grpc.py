@@ -40,6 +40,11 @@ class AgentServiceStub:
                 request_serializer=soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.ChatRequest.SerializeToString,
                 response_deserializer=soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.ChatResponse.FromString,
                 _registered_method=True)
+        self.GetStatus = channel.unary_unary(
+                '/soundwright.analysis.v1.AgentService/GetStatus',
+                request_serializer=soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
         self.CheckProviders = channel.unary_unary(
                 '/soundwright.analysis.v1.AgentService/CheckProviders',
                 request_serializer=soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.CheckProvidersRequest.SerializeToString,
@@ -53,6 +58,13 @@ class AgentServiceServicer:
 
     def Chat(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatus(self, request, context):
+        """Returns the language model that writes the answers. Unlike CheckProviders, it asks nobody.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -71,6 +83,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.Chat,
                     request_deserializer=soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.ChatRequest.FromString,
                     response_serializer=soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.ChatResponse.SerializeToString,
+            ),
+            'GetStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatus,
+                    request_deserializer=soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.GetStatusRequest.FromString,
+                    response_serializer=soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.GetStatusResponse.SerializeToString,
             ),
             'CheckProviders': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckProviders,
@@ -106,6 +123,33 @@ class AgentService:
             '/soundwright.analysis.v1.AgentService/Chat',
             soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.ChatRequest.SerializeToString,
             soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.ChatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.analysis.v1.AgentService/GetStatus',
+            soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.GetStatusRequest.SerializeToString,
+            soundwright_dot_analysis_dot_v1_dot_agent__service__pb2.GetStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

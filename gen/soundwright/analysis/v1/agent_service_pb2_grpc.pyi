@@ -17,6 +17,8 @@ class AgentServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Chat: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ChatRequest, _agent_service_pb2.ChatResponse]
+    GetStatus: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.GetStatusRequest, _agent_service_pb2.GetStatusResponse]
+    """Returns the language model that writes the answers. Unlike CheckProviders, it asks nobody."""
     CheckProviders: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.CheckProvidersRequest, _agent_service_pb2.CheckProvidersResponse]
     """Checks the language model with a short request. For administrators."""
 
@@ -29,6 +31,14 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _agent_service_pb2.ChatRequest,
         context: _aio.ServicerContext[_agent_service_pb2.ChatRequest, _abc.Awaitable[_agent_service_pb2.ChatResponse]],
     ) -> _abc.Awaitable[_agent_service_pb2.ChatResponse]: ...
+
+    @_abc_1.abstractmethod
+    def GetStatus(
+        self,
+        request: _agent_service_pb2.GetStatusRequest,
+        context: _aio.ServicerContext[_agent_service_pb2.GetStatusRequest, _abc.Awaitable[_agent_service_pb2.GetStatusResponse]],
+    ) -> _abc.Awaitable[_agent_service_pb2.GetStatusResponse]:
+        """Returns the language model that writes the answers. Unlike CheckProviders, it asks nobody."""
 
     @_abc_1.abstractmethod
     def CheckProviders(

@@ -85,6 +85,11 @@ class IngestServiceStub:
                 request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyRequest.SerializeToString,
                 response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyResponse.FromString,
                 _registered_method=True)
+        self.GetStatus = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/GetStatus',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
         self.PreviewLink = channel.unary_unary(
                 '/soundwright.ingest.v1.IngestService/PreviewLink',
                 request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.PreviewLinkRequest.SerializeToString,
@@ -182,6 +187,13 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStatus(self, request, context):
+        """Returns what the operator has configured.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PreviewLink(self, request, context):
         """Returns the recordings that a link leads to, of Spotify or any other site. Nothing is downloaded or stored.
         """
@@ -263,6 +275,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.SearchSpotify,
                     request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyRequest.FromString,
                     response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyResponse.SerializeToString,
+            ),
+            'GetStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatus,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetStatusRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetStatusResponse.SerializeToString,
             ),
             'PreviewLink': grpc.unary_unary_rpc_method_handler(
                     servicer.PreviewLink,
@@ -556,6 +573,33 @@ class IngestService:
             '/soundwright.ingest.v1.IngestService/SearchSpotify',
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyRequest.SerializeToString,
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/GetStatus',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetStatusRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

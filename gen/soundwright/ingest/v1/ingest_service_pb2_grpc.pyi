@@ -39,6 +39,8 @@ class IngestServiceStub:
     FetchSpotify: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.FetchSpotifyRequest, _ingest_service_pb2.FetchSpotifyResponse]
     """Returns the metadata of a Spotify link. Nothing is stored."""
     SearchSpotify: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.SearchSpotifyRequest, _ingest_service_pb2.SearchSpotifyResponse]
+    GetStatus: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetStatusRequest, _ingest_service_pb2.GetStatusResponse]
+    """Returns what the operator has configured."""
     PreviewLink: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.PreviewLinkRequest, _ingest_service_pb2.PreviewLinkResponse]
     """Returns the recordings that a link leads to, of Spotify or any other site. Nothing is downloaded or stored."""
     CreateDownloads: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateDownloadsRequest, _ingest_service_pb2.CreateDownloadsResponse]
@@ -135,6 +137,14 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_service_pb2.SearchSpotifyRequest,
         context: _aio.ServicerContext[_ingest_service_pb2.SearchSpotifyRequest, _abc.Awaitable[_ingest_service_pb2.SearchSpotifyResponse]],
     ) -> _abc.Awaitable[_ingest_service_pb2.SearchSpotifyResponse]: ...
+
+    @_abc_1.abstractmethod
+    def GetStatus(
+        self,
+        request: _ingest_service_pb2.GetStatusRequest,
+        context: _aio.ServicerContext[_ingest_service_pb2.GetStatusRequest, _abc.Awaitable[_ingest_service_pb2.GetStatusResponse]],
+    ) -> _abc.Awaitable[_ingest_service_pb2.GetStatusResponse]:
+        """Returns what the operator has configured."""
 
     @_abc_1.abstractmethod
     def PreviewLink(

@@ -105,6 +105,11 @@ class AccountServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeResponse.FromString,
                 _registered_method=True)
+        self.DeleteAccount = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/DeleteAccount',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountResponse.FromString,
+                _registered_method=True)
         self.ExchangePassword = channel.unary_unary(
                 '/soundwright.library.v1.AccountService/ExchangePassword',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ExchangePasswordRequest.SerializeToString,
@@ -230,6 +235,14 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteAccount(self, request, context):
+        """Deletes the account of a session and, shortly afterwards, all that it owns. Has the requirements of ChangePassword, except for
+        guests, who have no password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExchangePassword(self, request, context):
         """Creates an API token with a password.
         """
@@ -328,6 +341,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.RequestEmailChange,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeResponse.SerializeToString,
+            ),
+            'DeleteAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAccount,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountResponse.SerializeToString,
             ),
             'ExchangePassword': grpc.unary_unary_rpc_method_handler(
                     servicer.ExchangePassword,
@@ -729,6 +747,33 @@ class AccountService:
             '/soundwright.library.v1.AccountService/RequestEmailChange',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/DeleteAccount',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

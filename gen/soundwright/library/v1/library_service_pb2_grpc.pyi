@@ -46,6 +46,10 @@ class AccountServiceStub:
     """Requires the current password or a session that logged in a few minutes ago. Ends all sessions and creates a new one."""
     RequestEmailChange: _aio.UnaryUnaryMultiCallable[_library_service_pb2.RequestEmailChangeRequest, _library_service_pb2.RequestEmailChangeResponse]
     """Sends a link to the new address, which completes the change. Has the requirements of ChangePassword."""
+    DeleteAccount: _aio.UnaryUnaryMultiCallable[_library_service_pb2.DeleteAccountRequest, _library_service_pb2.DeleteAccountResponse]
+    """Deletes the account of a session and, shortly afterwards, all that it owns. Has the requirements of ChangePassword, except for
+    guests, who have no password.
+    """
     ExchangePassword: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ExchangePasswordRequest, _library_service_pb2.ExchangePasswordResponse]
     """Creates an API token with a password."""
     CreateApiToken: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CreateApiTokenRequest, _library_service_pb2.CreateApiTokenResponse]
@@ -169,6 +173,16 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_library_service_pb2.RequestEmailChangeRequest, _abc.Awaitable[_library_service_pb2.RequestEmailChangeResponse]],
     ) -> _abc.Awaitable[_library_service_pb2.RequestEmailChangeResponse]:
         """Sends a link to the new address, which completes the change. Has the requirements of ChangePassword."""
+
+    @_abc_1.abstractmethod
+    def DeleteAccount(
+        self,
+        request: _library_service_pb2.DeleteAccountRequest,
+        context: _aio.ServicerContext[_library_service_pb2.DeleteAccountRequest, _abc.Awaitable[_library_service_pb2.DeleteAccountResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.DeleteAccountResponse]:
+        """Deletes the account of a session and, shortly afterwards, all that it owns. Has the requirements of ChangePassword, except for
+        guests, who have no password.
+        """
 
     @_abc_1.abstractmethod
     def ExchangePassword(

@@ -234,15 +234,19 @@ class ExportSpec(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     FORMAT_FIELD_NUMBER: builtins.int
+    SEPARATION_ID_FIELD_NUMBER: builtins.int
     format: builtins.str
-    """flac, wav16, wav24, wav32f"""
+    """flac, wav16, wav24, wav32f, mp3, m4a"""
+    separation_id: builtins.str
+    """the job that made the stems; empty: the latest one"""
     def __init__(
         self,
         *,
         format: builtins.str = ...,
+        separation_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["format", b"format"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["format", b"format", "separation_id", b"separation_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -271,20 +271,24 @@ class CreateExportJobRequest(message.Message):
     TRACK_ID_FIELD_NUMBER: builtins.int
     FORMAT_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
+    SEPARATION_ID_FIELD_NUMBER: builtins.int
     track_id: builtins.str
     format: builtins.str
-    """"flac" (default), "wav16", "wav24", "wav32f" """
+    """"flac" (default), "wav16", "wav24", "wav32f", "mp3", "m4a" """
     idempotency_key: builtins.str
+    separation_id: builtins.str
+    """the job that made the stems; empty: the latest one"""
     def __init__(
         self,
         *,
         track_id: builtins.str = ...,
         format: builtins.str = ...,
         idempotency_key: builtins.str = ...,
+        separation_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["format", b"format", "idempotency_key", b"idempotency_key", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["format", b"format", "idempotency_key", b"idempotency_key", "separation_id", b"separation_id", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

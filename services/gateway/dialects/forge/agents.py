@@ -199,7 +199,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
         }
         body: Reply = {
             "conversation_id": answer.conversation.id,
-            "message": _message_to_wire(answer.answer),
+            "message": message_to_wire(answer.answer),
             "agent": answer.answer.agent,
             "content": answer.answer.content,
             "data": json.loads(answer.data_json),
@@ -218,7 +218,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
         answer = await clients.conversations.ListConversations(
             conversation_pb.ListConversationsRequest(page=page, page_size=page_size, page_token=cursor)
         )
-        listed = [_conversation_to_wire(conversation) for conversation in answer.conversations]
+        listed = [conversation_to_wire(conversation) for conversation in answer.conversations]
         return listing(listed, page, page_size, answer.total_count, page_links(request.url, page, page_size, answer))
 
     @router.get("/agents/conversations/{conversation_id}", tags=_TAGS)
@@ -231,8 +231,8 @@ def agent_routes(gateway: Gateway) -> APIRouter:
                 conversation_id=require_uuid(conversation_id, errors.CONVERSATION_NOT_FOUND)
             )
         )
-        messages = [_message_to_wire(message) for message in answer.messages]
-        return data({**_conversation_to_wire(answer.conversation), "messages": messages})
+        messages = [message_to_wire(message) for message in answer.messages]
+        return data({**conversation_to_wire(answer.conversation), "messages": messages})
 
     @router.delete("/agents/conversations/{conversation_id}", tags=_TAGS)
     @access(Access.ACCOUNT, RateClass.NORMAL)
@@ -257,7 +257,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _message_to_wire(message: conversation_pb.ConversationMessage) -> Message:
+def message_to_wire(message: conversation_pb.ConversationMessage) -> Message:
     return {
         "id": message.id,
         "role": message.role,
@@ -271,7 +271,7 @@ def _message_to_wire(message: conversation_pb.ConversationMessage) -> Message:
     }
 
 
-def _conversation_to_wire(conversation: conversation_pb.Conversation) -> ConversationSummary:
+def conversation_to_wire(conversation: conversation_pb.Conversation) -> ConversationSummary:
     return {
         "id": conversation.id,
         "title": conversation.title,

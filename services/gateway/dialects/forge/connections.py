@@ -38,7 +38,7 @@ def connection_routes(gateway: Gateway) -> APIRouter:
     async def list_connections() -> Response:
         """List the services that your account is connected to."""
         answer = await connections.ListConnections(pb.ListConnectionsRequest())
-        return data([_to_wire(connection) for connection in answer.connections])
+        return data([connection_to_wire(connection) for connection in answer.connections])
 
     @router.delete("/{provider}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
@@ -53,7 +53,7 @@ def connection_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _to_wire(connection: pb.Connection) -> Connection:
+def connection_to_wire(connection: pb.Connection) -> Connection:
     return {
         "provider": connection.provider,
         "label": connection.label or None,

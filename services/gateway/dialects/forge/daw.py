@@ -12,11 +12,12 @@ from starlette.responses import JSONResponse, Response
 
 from kit import errors
 from kit.errors import AppError
+from kit.file_names import safe_title
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.daw_manifest import DAW_MANIFEST_SCHEMA
-from services.gateway.files.files import attachment, safe_title
+from services.gateway.files.files import attachment
 from services.gateway.files.reencoding import ConvertedResponse
 from services.gateway.files.reservations import Reservation
 from services.gateway.files.uploads import FormPolicy
@@ -31,6 +32,7 @@ _FILE_COUNT_LIMIT = 32
 _MANIFEST_LIMIT_BYTES = 1 << 20
 _TOTAL_PER_FILE_LIMIT = 2  # limit of all files together, as a multiple of the limit of one file
 _MIX_SECONDS = 1800.0  # deadline of a mix, much longer than the longest one takes
+_EXTENSIONS = {"audio/mpeg": "mp3", "audio/mp4": "m4a"}
 _BODY = {
     "requestBody": {
         "required": True,
@@ -102,7 +104,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
         headers=("X-Soundwright-Limited",),
     )
     async def export_mix(request: Request) -> Response:
-        """Mix uploaded or stored stems into a WAV or FLAC file, as described by the manifest."""
+        """Mix uploaded or stored stems into an audio file, as described by the manifest."""
         length = request.headers.get("content-length", "")
         received_bytes = int(length) if length.isdigit() else 0
         with gateway.pending_files.holding(request.scope["principal_id"], received_bytes) as conversion:
@@ -139,12 +141,11 @@ def daw_routes(gateway: Gateway) -> APIRouter:
                     raise errors.BLOB_LOST()
                 await reservation.hold(form.size_bytes + info.size_bytes)
                 conversion.size_bytes = form.size_bytes + info.size_bytes
+                extension = _EXTENSIONS.get(mixed.content_type) or mixed.content_type.partition("/")[2]
                 headers = {
                     "Content-Type": mixed.content_type,
                     "Content-Length": str(info.size_bytes),
-                    "Content-Disposition": attachment(
-                        f"{safe_title(track.title)} - mix.{mixed.content_type.partition('/')[2]}"
-                    ),
+                    "Content-Disposition": attachment(f"{safe_title(track.title)} - mix.{extension}"),
                     "Cache-Control": "no-store",
                     "X-Soundwright-Limited": "true" if mixed.limited else "false",
                 }

@@ -133,9 +133,26 @@ DAW_MANIFEST_SCHEMA: dict[str, Any] = {
             "description": "Sample rate of the mix in Hz. Default: the highest sample rate of its stems.",
         },
         "format": {
-            "enum": ["wav16", "wav24", "wav32f", "flac16", "flac"],
+            "enum": ["wav16", "wav24", "wav32f", "flac16", "flac", "mp3", "m4a"],
             "default": "wav16",
-            "description": "WAV with 16 or 24 bits or 32-bit floats, or FLAC with 16 or 24 bits (flac).",
+            "description": (
+                "WAV with 16 or 24 bits or 32-bit floats, FLAC with 16 or 24 bits (flac), MP3 with 320 kbit/s, or AAC with "
+                "256 kbit/s (m4a)."
+            ),
+        },
+        "speed": {
+            "type": "number",
+            "minimum": 0.5,
+            "maximum": 2,
+            "default": 1,
+            "description": "Speed of the mix, at constant pitch.",
+        },
+        "semitones": {
+            "type": "number",
+            "minimum": -12,
+            "maximum": 12,
+            "default": 0,
+            "description": "Transposition of the mix, at constant speed.",
         },
         "stems": {
             "type": "array",

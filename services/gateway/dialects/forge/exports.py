@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
-from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as separation_pb
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
+from kit.file_names import file_title, safe_title
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Clients, Gateway
@@ -21,8 +22,8 @@ from services.gateway.dialects.forge.serializers import data, json_text, splice
 from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
 from services.gateway.file_paths import extension, stem_file_path
 from services.gateway.files.archives import Member, archive_response
-from services.gateway.files.files import attachment, blob_response, safe_title
-from services.gateway.files.reencoding import WavFormat
+from services.gateway.files.files import attachment, blob_response
+from services.gateway.files.reencoding import DownloadFormat, converted_headers
 from services.gateway.job_kinds import PublicFile, analysis_values, job_kind, unpacked
 from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
 from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
@@ -30,6 +31,7 @@ from services.gateway.records import find_track, own_job, own_track
 from services.gateway.wire.decoding import is_head
 from services.gateway.wire.parameters import IdempotencyKey, JobId, StemId, TrackId, body_of, body_schema, require_uuid
 
+_EXTENSIONS = {"wav16": "wav", "wav24": "wav", "wav32f": "wav"}
 _FILE_PATH = "downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac"
 
 
@@ -49,7 +51,15 @@ class ExportParameters(BaseModel):
         min_length=1, description="The track's ID.", examples=["0f8fad5b-d9cb-469f-a165-70867728950e"]
     )
     format: str = Field(
-        "", max_length=20, description="`flac` (default), `wav16`, `wav24` or `wav32f`.", examples=["wav16"]
+        "",
+        max_length=20,
+        description="`flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`.",
+        examples=["wav16"],
+    )
+    separation_id: str = Field(
+        "",
+        max_length=64,
+        description="The separation whose stems are exported: the ID of its job. Default: the latest one.",
     )
 
 
@@ -97,24 +107,24 @@ def export_routes(gateway: Gateway) -> APIRouter:
         request: Request,
         stem_id: StemId,
         format: Annotated[
-            WavFormat | None,
-            Query(description="Convert the stem to WAV with this sample format. Disables range requests."),
+            DownloadFormat | None,
+            Query(description="Convert the stem to this format. Disables range requests."),
         ] = None,
     ) -> Response:
-        """Download a stem, in its stored format or converted to WAV."""
+        """Download a stem, in its stored format or converted. The filename has the song, the stem, the tempo and the key."""
         answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND)))
         stem = answer.stem
+        title = await _title(clients, stem)
         if format is not None:
-            headers = {"Content-Disposition": attachment(f"{stem.name}.wav")}
             if is_head(request.scope):
-                return Response(media_type="audio/wav", headers=headers)
-            return await gateway.reencoder.response(request, stem, format, headers)
+                return Response(headers=converted_headers(title, _EXTENSIONS.get(format, format)))
+            return await gateway.reencoder.response(request, stem, format, title)
         return await blob_response(
             request,
             blobs,
             stem.blob_key,
             content_type=stem.content_type,
-            filename=f"{stem.name}.{extension(stem.blob_key)}",
+            filename=f"{title}.{extension(stem.blob_key)}",
         )
 
     @router.get("/export/stems/{track_id}")
@@ -136,7 +146,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
         if not stems:
             raise errors.NO_STEMS()
         title = safe_title(track.title)
-        members = [await _member(gateway, stem, f"{title} - {stem.name}") for stem in stems]
+        members = [await _member(gateway, stem, _part(track, stem)) for stem in stems]
         return archive_response(request, blobs, members, f"{title}_stems.zip")
 
     @router.post("/api/export/stems", openapi_extra=body_schema(ExportParameters))
@@ -144,6 +154,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
     @documented(
         Data[ExportStarted],
         errors.TRACK_NOT_FOUND,
+        errors.JOB_NOT_FOUND,
         errors.AUDIO_NOT_READY,
         errors.NO_STEMS,
         errors.TOO_MANY_PENDING,
@@ -155,11 +166,19 @@ def export_routes(gateway: Gateway) -> APIRouter:
     async def start_export(
         parameters: Annotated[ExportParameters, Depends(body_of(ExportParameters))], idempotency_key: IdempotencyKey
     ) -> Response:
-        """Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive."""
+        """Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive.
+
+        All files begin at the start of the song and have the same length, so they can be dragged into a DAW together.
+        """
         track = await own_track(clients, parameters.track_id, needs_audio=True)
         answer = await clients.separation.CreateExportJob(
             separation_pb.CreateExportJobRequest(
-                track_id=track.id, format=parameters.format, idempotency_key=idempotency_key
+                track_id=track.id,
+                format=parameters.format,
+                idempotency_key=idempotency_key,
+                separation_id=require_uuid(parameters.separation_id, errors.JOB_NOT_FOUND)
+                if parameters.separation_id
+                else "",
             )
         )
         job = answer.job
@@ -248,6 +267,15 @@ def export_routes(gateway: Gateway) -> APIRouter:
         return await blob_response(request, blobs, key, content_type=content_type, filename=filename, inline=True)
 
     return router
+
+
+def _part(track: track_pb2.Track, stem: job_pb2.AudioOutput) -> str:
+    return file_title(track.title, stem.name, track.bpm if track.HasField("bpm") else None, track.key)
+
+
+async def _title(clients: Clients, stem: job_pb2.AudioOutput) -> str:
+    track = await find_track(clients, stem.track_id)
+    return stem.name if track is None else _part(track, stem)
 
 
 def _format(job: job_pb2.Job) -> str:

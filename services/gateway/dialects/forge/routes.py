@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from services.gateway.callers.access import Access, access
 from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.account import account_routes
 from services.gateway.dialects.forge.admin import admin_routes
 from services.gateway.dialects.forge.admin_platform import platform_routes
 from services.gateway.dialects.forge.agents import agent_routes
@@ -18,6 +19,7 @@ from services.gateway.dialects.forge.connections import connection_routes
 from services.gateway.dialects.forge.daw import daw_routes
 from services.gateway.dialects.forge.download import download_routes
 from services.gateway.dialects.forge.exports import export_routes
+from services.gateway.dialects.forge.features import feature_routes
 from services.gateway.dialects.forge.guests import guest_routes
 from services.gateway.dialects.forge.jobs import job_routes
 from services.gateway.dialects.forge.lalalai import lalalai_routes
@@ -57,7 +59,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
 
     parts = (
         track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, live_routes, export_routes,
-        daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, guest_routes, admin_routes, platform_routes, webhook_routes, agent_routes,
+        daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, account_routes, feature_routes, guest_routes, admin_routes, platform_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:
         router.routes.extend(part(gateway).routes)

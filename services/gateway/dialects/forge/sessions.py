@@ -47,7 +47,7 @@ def session_routes(gateway: Gateway) -> APIRouter:
         """List the browsers that are logged in to your account, newest first."""
         answer = await accounts.ListSessions(pb.ListSessionsRequest(page=page, page_size=page_size))
         current_id = _current_id(request)
-        listed = [_to_wire(session, current_id) for session in answer.sessions]
+        listed = [session_to_wire(session, current_id) for session in answer.sessions]
         return listing(listed, page, page_size, answer.total_count)
 
     @router.delete("/{session_id}")
@@ -74,7 +74,7 @@ def _current_id(request: Request) -> str:
     return session.session_id if session else ""
 
 
-def _to_wire(session: account_pb2.Session, current_id: str) -> Session:
+def session_to_wire(session: account_pb2.Session, current_id: str) -> Session:
     return {
         "id": session.id,
         "current": session.id == current_id,

@@ -83,7 +83,7 @@ def token_routes(gateway: Gateway) -> APIRouter:
                 ip_address=request.scope["peer"],
             )
         )
-        given: NewApiToken = {"token": created.secret, **_to_wire(created.api_token)}
+        given: NewApiToken = {"token": created.secret, **token_to_wire(created.api_token)}
         return data(given, 201)
 
     @router.post("/users/me/tokens", openapi_extra=body_schema(NewTokenParameters))
@@ -108,7 +108,7 @@ def token_routes(gateway: Gateway) -> APIRouter:
         created = await accounts.CreateApiToken(
             pb.CreateApiTokenRequest(name=parameters.name, lifetime_days=parameters.expires_in_days)
         )
-        given: NewApiToken = {"token": created.secret, **_to_wire(created.api_token)}
+        given: NewApiToken = {"token": created.secret, **token_to_wire(created.api_token)}
         return data(given, 201)
 
     @router.get("/tokens")
@@ -117,7 +117,7 @@ def token_routes(gateway: Gateway) -> APIRouter:
     async def list_tokens() -> Response:
         """List your API tokens, newest first, without their secrets."""
         answer = await accounts.ListApiTokens(pb.ListApiTokensRequest())
-        return data([_to_wire(token) for token in answer.api_tokens])
+        return data([token_to_wire(token) for token in answer.api_tokens])
 
     @router.delete("/tokens/{token_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
@@ -132,7 +132,7 @@ def token_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _to_wire(token: account_pb2.ApiToken) -> ApiToken:
+def token_to_wire(token: account_pb2.ApiToken) -> ApiToken:
     return {
         "id": token.id,
         "name": token.name,

@@ -132,7 +132,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
                 url=parameters.url, events=parameters.events or [], description=parameters.description
             )
         )
-        made: NewWebhook = {**_webhook_to_wire(created.webhook), "secret": created.secret}
+        made: NewWebhook = {**webhook_to_wire(created.webhook), "secret": created.secret}
         return data(made, 201)
 
     @router.get("")
@@ -141,7 +141,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     async def list_webhooks() -> Response:
         """List your webhook endpoints, oldest first, without their secrets."""
         answer = await webhooks.ListWebhooks(pb.ListWebhooksRequest())
-        return data([_webhook_to_wire(webhook) for webhook in answer.webhooks])
+        return data([webhook_to_wire(webhook) for webhook in answer.webhooks])
 
     @router.post("/deliveries/{delivery_id}/replay")
     @access(Access.ACCOUNT, RateClass.HEAVY)
@@ -167,7 +167,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
         answer = await webhooks.GetWebhook(
             pb.GetWebhookRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
         )
-        return data(_webhook_to_wire(answer.webhook))
+        return data(webhook_to_wire(answer.webhook))
 
     @router.patch("/{webhook_id}", openapi_extra=body_schema(WebhookChanges))
     @access(Access.ACCOUNT, RateClass.NORMAL)
@@ -185,7 +185,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
                 enabled=changes.enabled,
             )
         )
-        return data(_webhook_to_wire(answer.webhook))
+        return data(webhook_to_wire(answer.webhook))
 
     @router.delete("/{webhook_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
@@ -208,7 +208,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
         request = pb.RotateWebhookSecretRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
         rotated = await webhooks.RotateWebhookSecret(request)
         body: RotatedWebhook = {
-            **_webhook_to_wire(rotated.webhook),
+            **webhook_to_wire(rotated.webhook),
             "secret": rotated.secret,
             "previous_secret_expires_at": time_to_wire(rotated, "previous_expire_time"),
         }
@@ -241,7 +241,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _webhook_to_wire(webhook: pb.Webhook) -> Webhook:
+def webhook_to_wire(webhook: pb.Webhook) -> Webhook:
     return {
         "id": webhook.id,
         "url": webhook.url,

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { api, dataOf } from "../../api/client.ts";
+import { useFeatures } from "../../api/features.ts";
 import { bodyOf, useAction, useLoaded } from "../../api/requests.ts";
 import { Confirm, Field, Form, Section, Submit, Time } from "../../ui/forms.tsx";
 
@@ -10,6 +11,7 @@ export function Connections() {
   const { value: connections, problem, reload } = useLoaded(load);
   const action = useAction();
   const [key, setKey] = useState("");
+  const features = useFeatures();
   const connectionTo = (provider: string) => connections?.find((connection) => connection.provider === provider);
   const [spotify, lalalai] = [connectionTo("spotify"), connectionTo("lalalai")];
   const store = () =>
@@ -41,12 +43,18 @@ export function Connections() {
                 question="Soundwright deletes its access to your Spotify account."
                 onConfirm={() => void disconnect("spotify")}
               />
-            ) : (
+            ) : features?.spotify ? (
               <a class="button" href="/auth/spotify?return_to=/studio/account">
                 Connect Spotify
               </a>
+            ) : (
+              <span />
             )}
-            <p class="wide quiet">Log in with Spotify, and import your private playlists.</p>
+            <p class="wide quiet">
+              {features?.spotify === false && !spotify
+                ? "This server has no access to Spotify. The operator can configure it."
+                : "Log in with Spotify, and import your private playlists."}
+            </p>
           </li>
           <li>
             <h3>lalal.ai</h3>

@@ -1,10 +1,11 @@
-/** The account: storage, API keys, connections, webhooks, and the browsers that are logged in. */
+/** The account: storage, API keys, connections, webhooks, the browsers that are logged in, and its end. */
 
 import { account, currentCsrfToken } from "../../api/client.ts";
 import { Notice } from "../../ui/components.tsx";
 import { Connections } from "./connections.tsx";
 import { NewTracks } from "./new-tracks.tsx";
 import { Keys } from "./keys.tsx";
+import { OwnData } from "./own-data.tsx";
 import { Sessions } from "./sessions.tsx";
 import { Storage } from "./storage.tsx";
 import { Webhooks } from "./webhooks.tsx";
@@ -32,6 +33,7 @@ function Registered() {
       <Connections />
       <Webhooks />
       <Sessions />
+      <OwnData />
     </div>
   );
 }
@@ -48,6 +50,7 @@ function Guest() {
       </p>
       <NewTracks />
       <Storage />
+      <OwnData />
     </div>
   );
 }

@@ -3,6 +3,7 @@
 import "./agents.css";
 import { useCallback, useState } from "preact/hooks";
 import { api, type Track } from "../../api/client.ts";
+import { useFeatures } from "../../api/features.ts";
 import { bodyOf, useAction, useLoaded } from "../../api/requests.ts";
 import { navigate } from "../../router.ts";
 import { Button, Notice } from "../../ui/components.tsx";
@@ -17,6 +18,7 @@ export default function AgentsPage({ id }: { id: string }) {
   return (
     <div class="page agents">
       <h1>Agents</h1>
+      <Abilities />
       <section aria-label="Conversation">
         {conversationId ? (
           <Chat key={conversationId} conversationId={conversationId} tracks={[]} onAnswer={() => setRound(round + 1)} />
@@ -26,6 +28,25 @@ export default function AgentsPage({ id }: { id: string }) {
       </section>
       <Conversations current={conversationId} round={round} />
     </div>
+  );
+}
+
+/** Says before the question what can be asked. */
+function Abilities() {
+  const features = useFeatures();
+  if (!features) return null;
+  return (
+    <p class="abilities">
+      {features.language_model ? (
+        <>The language model {features.language_model} answers, with facts from your tracks.</>
+      ) : (
+        <>
+          No language model is configured, so the agents answer by rules. Ask for the key, tempo, energy or loudness of
+          a track, its stems, cue points and loops, the order of tracks in a set, or tracks of your library by their
+          names. They do not understand other questions.
+        </>
+      )}
+    </p>
   );
 }
 

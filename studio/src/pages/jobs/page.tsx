@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { api, type Job, refusal } from "../../api/client.ts";
-import { activeJobs, isFollowing, onJobFinished } from "../../api/jobs.ts";
+import { activeJobs, onJobFinished } from "../../api/jobs.ts";
 import { askToNotify, JOB_NAMES, permission } from "../../api/notifications.ts";
 import { useLoaded } from "../../api/requests.ts";
 import { Button, Notice } from "../../ui/components.tsx";
@@ -50,9 +50,9 @@ export default function JobsPage() {
           <Notifications />
         </div>
       </div>
-      {(problem || !isFollowing.value) && (
+      {problem && (
         <Notice look="bad" action={<Retry onClick={reload} />}>
-          {problem || "The server is not reachable, so the list is not up to date. It continues by itself."}
+          {problem}
         </Notice>
       )}
       {!listed && !problem && <p class="quiet">Loading…</p>}

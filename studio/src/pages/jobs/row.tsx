@@ -1,7 +1,7 @@
 /** A job: what it works on, its progress, and what the user can do about it. */
 
 import "./jobs.css";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { Job } from "../../api/client.ts";
 import { cancelJob, isActive, retryJob } from "../../api/jobs.ts";
 import { nameOf } from "../../api/notifications.ts";
@@ -78,10 +78,12 @@ function countsText({ total, completed, failed, cancelled }: NonNullable<Job["ba
 
 /** The progress of a job that is queued or runs. A queued job has none yet, so it shows its place instead of a bar. */
 export function Progress({ job, isNamed = false }: { job: Job; isNamed?: boolean }) {
+  const shown = useRef(0);
+  shown.current = Math.max(shown.current, job.progress, estimatedPercent(job));
   return (
     <div class="wide progress-line">
       {job.status !== "queued" && (
-        <ProgressBar label={`Progress of the ${nameOf(job).toLowerCase()}`} percent={job.progress} />
+        <ProgressBar label={`Progress of the ${nameOf(job).toLowerCase()}`} percent={shown.current} />
       )}
       <span class="quiet">
         {isNamed && `${nameOf(job)} · `}
@@ -89,6 +91,13 @@ export function Progress({ job, isNamed = false }: { job: Job; isNamed?: boolean
       </span>
     </div>
   );
+}
+
+/** Return how far a job should be by the time that the server expects. Its own progress may come in few steps. */
+function estimatedPercent({ started_at: start, estimated_seconds_left: left }: Job): number {
+  if (!start || left == null) return 0;
+  const seconds = Math.max(0, (Date.now() - Date.parse(start)) / 1000);
+  return Math.min(95, (100 * seconds) / Math.max(1, seconds + left));
 }
 
 /** Return what a job does now, and how long it takes if the server knows. */

@@ -1,9 +1,10 @@
 /** Playlists, and the stations of the radio. */
 
 import "./playlists.css";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Playlist } from "../../api/client.ts";
 import { createPlaylist, loadPlaylists, playlists } from "../../api/playlists.ts";
+import { useLoaded } from "../../api/requests.ts";
 import { navigate } from "../../router.ts";
 import { Notice } from "../../ui/components.tsx";
 import { Field, Form, Submit } from "../../ui/forms.tsx";
@@ -11,10 +12,9 @@ import { timeText } from "../../waveform/view.ts";
 import { Radio } from "./radio.tsx";
 
 export default function PlaylistsPage() {
-  const [problem, setProblem] = useState("");
-  useEffect(() => {
-    loadPlaylists().catch((error: Error) => setProblem(error.message));
-  }, []);
+  const { problem: unloaded } = useLoaded(loadPlaylists);
+  const [failure, setProblem] = useState("");
+  const problem = unloaded || failure;
   const known = playlists.value;
   return (
     <div class="page">

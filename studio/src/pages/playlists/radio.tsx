@@ -1,8 +1,8 @@
 /** The radio: stations that play without an end. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { api, type Clip } from "../../api/client.ts";
-import { bodyOf } from "../../api/requests.ts";
+import { bodyOf, useLoaded } from "../../api/requests.ts";
 import * as player from "../../player/player.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 
@@ -10,16 +10,15 @@ const CLIPS = 10;
 const MORE = 5;
 const EXCLUDED = 200;
 
+async function loadStations(): Promise<readonly string[]> {
+  return (await bodyOf(api.GET("/api/radio", { params: { query: { limit: 1 } } }))).stations;
+}
+
 export function Radio() {
-  const [stations, setStations] = useState<readonly string[]>([]);
+  const { value: stations, problem: unloaded } = useLoaded(loadStations);
   const [message, setMessage] = useState("");
-  const [problem, setProblem] = useState("");
-  useEffect(() => {
-    bodyOf(api.GET("/api/radio", { params: { query: { limit: 1 } } })).then(
-      (found) => setStations(found.stations),
-      (error: Error) => setProblem(error.message),
-    );
-  }, []);
+  const [failure, setProblem] = useState("");
+  const problem = unloaded || failure;
   const listen = async (station: string) => {
     setMessage("");
     setProblem("");
@@ -35,7 +34,7 @@ export function Radio() {
     <section aria-labelledby="radio" class="radio">
       <h2 id="radio">Radio</h2>
       <div class="row">
-        {stations.map((station) => (
+        {stations?.map((station) => (
           <Button
             key={station}
             label={`Play the station ${nameOf(station)}`}

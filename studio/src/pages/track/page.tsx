@@ -5,12 +5,17 @@ import { effect, untracked } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Analysis, api, dataOf, type LiveStems, type Stems, type Track } from "../../api/client.ts";
+import { onReconnected } from "../../api/connection.ts";
+import { onEdited } from "../../api/edits.ts";
 import { jobsOf, onJobFinished } from "../../api/jobs.ts";
 import { LiveFeed } from "../../api/live.ts";
+import { navigate } from "../../router.ts";
 import { Notice } from "../../ui/components.tsx";
+import { EditButtons } from "../edit.tsx";
 import { Because } from "../separation/because.tsx";
-import { AnalyseButton, ExportControls, RunningJobs, SeparateControls } from "./actions.tsx";
+import { AnalyseButton, RunningJobs, SeparateControls } from "./actions.tsx";
 import { Compare } from "./compare.tsx";
+import { Downloads } from "./downloads.tsx";
 import { Facts } from "./facts.tsx";
 import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
@@ -41,11 +46,18 @@ export default function TrackPage({ id }: { id: string }) {
         (error: Error) => setProblem(error.message),
       );
     load();
-    return onJobFinished((job) => {
-      if (job.track_id !== id) return;
-      if (job.status === "failed" && job.error !== "cancelled") setProblem(job.error ?? "The job failed.");
-      else load();
-    });
+    const stops = [
+      onEdited(load),
+      onReconnected(load),
+      onJobFinished((job) => {
+        if (job.track_id !== id) return;
+        if (job.status === "failed" && job.error !== "cancelled") setProblem(job.error ?? "The job failed.");
+        else load();
+      }),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
   }, [id]);
 
   return (
@@ -135,7 +147,7 @@ function Studio({ track, stems, analysis }: Loaded) {
               <Growth player={player} />
               <Compare separations={stems.separations} own={own} other={other} player={player} onChoose={choose} />
               <Origin separations={stems.separations} id={own} />
-              {player.feed?.state.value?.state !== "live" && <ExportControls track={track} player={player} />}
+              {player.feed?.state.value?.state !== "live" && <Downloads track={track} player={player} />}
             </>
           )}
         </Desk>
@@ -148,6 +160,7 @@ function Studio({ track, stems, analysis }: Loaded) {
         <a class="button" href={`/studio/agents/about/${track.id}`}>
           Ask the agents
         </a>
+        <EditButtons tracks={[track]} what="the track" onDeleted={() => navigate("/studio")} />
       </section>
     </>
   );

@@ -154,6 +154,11 @@ export class Player {
     return this.#seeks.waiting ?? this.engine.position;
   }
 
+  /** The stems of the first separation. */
+  get ownStems(): readonly Stem[] {
+    return this.stems.slice(0, this.#ownCount);
+  }
+
   /** Settings of a lane, by the type of the stem. */
   lane(name: string): Lane {
     return this.lanes.value[name] ?? NEUTRAL;
@@ -162,7 +167,7 @@ export class Player {
   /** The stem that a lane plays now; null if the separation that is heard has none of its type. */
   heardStem(name: string): Stem | null {
     if (this.switched.value.has(name)) return this.others.get(name) ?? null;
-    return this.stems.slice(0, this.#ownCount).find((stem) => stem.stem_type === name) ?? null;
+    return this.ownStems.find((stem) => stem.stem_type === name) ?? null;
   }
 
   /** The level of a lane. */
@@ -300,11 +305,11 @@ export class Player {
 
   /** Return the manifest of the DAW export for what the mixer plays. */
   manifest(format: string): string {
-    const stems = this.stems.slice(0, this.#ownCount).map(({ stem_type: name }) => {
+    const stems = this.ownStems.map(({ stem_type: name }) => {
       const { volume, pan, mute, solo } = this.lane(name);
       return { name, volume: Math.min(2, volume * this.master.value), pan, mute, solo };
     });
-    return JSON.stringify({ version: 1, format, stems });
+    return JSON.stringify({ version: 1, format, speed: this.speed.value, semitones: this.semitones.value, stems });
   }
 
   async close(): Promise<void> {

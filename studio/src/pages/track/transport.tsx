@@ -21,7 +21,7 @@ export function Transport({ player }: { player: Player }) {
         />
         <Position player={player} />
       </div>
-      <div class="row">
+      <div class="row tools">
         <Button
           label={player.loop.value ? "End the loop" : "Loop the visible part"}
           icon="loop"

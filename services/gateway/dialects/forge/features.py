@@ -1,0 +1,46 @@
+"""What the operator has configured."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+from soundwright.analysis.v1 import agent_service_pb2
+from soundwright.ingest.v1 import ingest_service_pb2
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import data
+from services.gateway.dialects.forge.shapes import Data
+from services.gateway.openapi.responses import documented
+
+
+class Features(TypedDict):
+    """What this server can do beyond its own models."""
+
+    language_model: Annotated[
+        str | None, Field(description="The model of the agents. Null: they answer by rules.", examples=["llama-3.1-8b"])
+    ]
+    spotify: Annotated[bool, Field(description="Whether Spotify can be connected and searched.", examples=[True])]
+
+
+def feature_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/features", tags=["operations"])
+    agents, ingest = gateway.clients.agents, gateway.clients.ingest
+
+    @router.get("")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[Features])
+    async def get_features() -> Response:
+        """Get which optional features the operator has configured."""
+        features: Features = {
+            "language_model": (await agents.GetStatus(agent_service_pb2.GetStatusRequest())).model or None,
+            "spotify": (await ingest.GetStatus(ingest_service_pb2.GetStatusRequest())).spotify,
+        }
+        return data(features)
+
+    return router

@@ -1,0 +1,90 @@
+"""What an account owns in all parts of the library, and its removal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from kit.errors import AppError
+from kit.ports import Docs
+from kit.security.identity import Principal
+from services.library.catalog.service import Catalog, GenerationFilter, GenerationSort
+from services.library.catalog.votes import Votes
+from services.library.documents import walk
+from services.library.jobs.ledger import JobLedger
+from services.library.retention.store import RetentionDocs
+from services.library.stores import Stores
+from services.library.tracks.deletions import TrackDeletions
+
+_BATCH = 100
+# Documents that nothing else depends on, by the field with their owner.
+_OWN = (
+    ("playlists", "owner_id"),
+    ("favorites", "listener_id"),
+    ("tag_suggestions", "listener_id"),
+    ("plays", "listener_id"),
+    ("tokens", "account_id"),
+    ("sessions", "account_id"),
+    ("links", "account_id"),
+    ("connections", "account_id"),
+)
+
+
+class Belongings:
+    """Removes what an account owns. Clips of others keep the number of its plays, and lose its votes."""
+
+    def __init__(
+        self, docs: Docs, stores: Stores, tracks: TrackDeletions, catalog: Catalog, votes: Votes, ledger: JobLedger
+    ) -> None:
+        self._docs = docs
+        self._stores = stores
+        self._tracks = tracks
+        self._catalog = catalog
+        self._votes = votes
+        self._ledger = ledger
+        self._retention = RetentionDocs(docs)
+
+    async def remove(self, account_id: str) -> bool:
+        """Remove what an account owns. Return whether nothing is left. Jobs that run are cancelled, and left until they end."""
+        owner = Principal(account_id, "user")
+        for collection, field in _OWN:
+            async for doc in walk(self._docs, collection, {field: account_id}):
+                await self._docs.delete(collection, doc["id"])
+        async for webhook in self._stores.webhooks.webhooks.walk({"owner_id": account_id}):
+            await self._stores.webhooks.delete(webhook.id)
+        async for conversation in self._stores.conversations.conversations.walk({"owner_id": account_id}):
+            await self._stores.conversations.messages.delete_all({"conversation_id": conversation.id})
+            await self._stores.conversations.conversations.delete(conversation.id)
+        async for vote in walk(self._docs, "votes", {"listener_id": account_id}):
+            await self._withdraw(owner, vote["generation_id"])
+        async for track in walk(self._docs, "tracks", {"owner_id": account_id}):
+            await self._unless_gone("TRACK_NOT_FOUND", self._tracks.delete(owner, track["id"]))
+        own_clips = GenerationFilter(owner_id=account_id)
+        while clips := (await self._catalog.list_generations(own_clips, GenerationSort.RECENT, 0, _BATCH))[0]:
+            for clip in clips:
+                await self._unless_gone("GENERATION_NOT_FOUND", self._catalog.delete(owner, clip.id))
+        return await self._remove_jobs(account_id)
+
+    async def _withdraw(self, owner: Principal, generation_id: str) -> None:
+        await self._unless_gone("GENERATION_NOT_FOUND", self._votes.vote(owner, generation_id, 0))
+
+    @staticmethod
+    async def _unless_gone(reason: str, removal: Awaitable[object]) -> None:
+        try:
+            await removal
+        except AppError as error:
+            if error.reason != reason:
+                raise
+
+    async def _remove_jobs(self, account_id: str) -> bool:
+        left = False
+        async for doc in walk(self._docs, "jobs", {"owner_id": account_id}):
+            job = await self._stores.jobs.job(doc["id"])
+            if job is None:
+                continue
+            has_ended = await self._tracks.end_job(job)
+            if not has_ended or job.results_pending or await self._retention.has_results(job.id):
+                left = True
+                continue
+            await self._retention.delete_clip_traces(job.id)
+            await self._docs.delete("jobs", job.id)
+        return not left

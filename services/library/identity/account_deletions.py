@@ -1,0 +1,104 @@
+"""Deletion of accounts. A deleted account is gone at once; what it owned is removed even after a crash.
+
+The record of a deletion is written first. The sweeper removes what the account owns, again and again for a day, because requests
+that began before the deletion may still store something.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit import errors
+from kit.log import get_logger
+from kit.periodic import failures_logged
+from kit.ports import Clock
+from kit.security.identity import GUEST_ROLE
+from services.library.identity.account import Account
+from services.library.identity.audit import AuditLog
+from services.library.identity.service import Accounts
+from services.library.identity.sessions import Sessions
+from services.library.table import Table
+
+_SETTLE_SECONDS = 86400.0
+_SUPER_ADMIN = "super_admin"
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class AccountDeletion:
+    """The record of a deleted account. ``id`` is that of the account."""
+
+    id: str
+    delete_time: float
+    revision: int = 0
+
+
+class AccountDeletionStore(Protocol):
+    """Stores accounts and their deletions."""
+
+    deletions: Table[AccountDeletion]
+
+    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
+    async def count_active(self, role: str) -> int: ...
+    async def delete_account(self, account: Account) -> bool: ...
+
+
+class AccountDeletions:
+    """Deletes accounts and what they own."""
+
+    def __init__(
+        self,
+        store: AccountDeletionStore,
+        accounts: Accounts,
+        sessions: Sessions,
+        audit: AuditLog,
+        clock: Clock,
+        remove_belongings: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        """
+        Args:
+            remove_belongings: removes what an account with this ID owns; returns whether nothing is left.
+        """
+        self._store = store
+        self._accounts = accounts
+        self._sessions = sessions
+        self._audit = audit
+        self._clock = clock
+        self._remove_belongings = remove_belongings
+
+    async def delete(self, session_secret: str, current_password: str, address: str) -> None:
+        """Delete the account of a session. :meth:`resume` removes what it owns.
+
+        Raises:
+            AppError: errors of :meth:`Accounts.reauthenticate`, except for guests; ``LAST_SUPER_ADMIN``.
+        """
+        account = (await self._sessions.authenticate(session_secret, passive=True)).account
+        if account.role != GUEST_ROLE:
+            await self._accounts.reauthenticate(session_secret, current_password, address, {})
+        if account.role == _SUPER_ADMIN:
+            await self._resign(account)
+        await self._audit.record(account, "delete", "user", account.id, address=address)
+        await self._store.deletions.add(AccountDeletion(account.id, self._clock.now()))
+        await self._store.delete_account(account)
+        log.info("account.deleted", account_id=account.id)
+
+    async def _resign(self, account: Account) -> None:
+        """Give up the role of a super_admin, unless no other one would remain. Two who resign at once may both be refused."""
+        await self._store.change_account(account.id, lambda current: dataclasses.replace(current, role="user"))
+        if await self._store.count_active(_SUPER_ADMIN):
+            return
+        await self._store.change_account(account.id, lambda current: dataclasses.replace(current, role=_SUPER_ADMIN))
+        raise errors.LAST_SUPER_ADMIN()
+
+    async def resume(self) -> int:
+        """Remove what deleted accounts own. Return how many accounts are done."""
+        count = 0
+        async for deletion in self._store.deletions.walk():
+            with failures_logged("account.deletion_interrupted", account_id=deletion.id):
+                is_empty = await self._remove_belongings(deletion.id)
+                if is_empty and self._clock.now() - deletion.delete_time > _SETTLE_SECONDS:
+                    count += await self._store.deletions.delete(deletion.id)
+        return count

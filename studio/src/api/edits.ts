@@ -1,0 +1,134 @@
+/**
+ * Edits and deletions of tracks, the latest of which can be undone.
+ *
+ * Deleted tracks are hidden at once. The server deletes them when the time to undo is over, the notice is closed, another change
+ * follows, or the page is left. If a request fails, its track stays, and is shown again.
+ */
+
+import { signal } from "@preact/signals";
+import { api, currentCsrfToken, dataOf, type Track } from "./client.ts";
+import { bodyOf } from "./requests.ts";
+
+const UNDO_MILLISECONDS = 20_000;
+
+export interface Change {
+  readonly text: string;
+  /** Null: the change cannot be undone. */
+  readonly undo: (() => Promise<unknown>) | null;
+  /** Make the change final. */
+  readonly finish?: () => Promise<unknown>;
+}
+
+/** Fields of a track. Omitted ones do not change, and empty ones are cleared. */
+export type Edit = Partial<Record<"title" | "artist" | "key", string> & { bpm: number | null }>;
+
+/** The latest change, until it is final. */
+export const latest = signal<Change | null>(null);
+/** Tracks that are deleted, or will be. */
+export const deleted = signal<ReadonlySet<string>>(new Set());
+
+const listeners = new Set<() => void>();
+const unsent = new Set<string>();
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** Call `listener` when tracks have changed. Return a function that stops this. */
+export function onEdited(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Let deletions become final when the page is left. Called once. */
+export function startEdits(): void {
+  addEventListener("pagehide", () => {
+    const headers = { "x-csrf-token": currentCsrfToken() };
+    for (const id of unsent) void fetch(`/api/tracks/${id}`, { method: "DELETE", keepalive: true, headers });
+  });
+}
+
+export function deleteTracks(tracks: readonly Track[]): void {
+  const ids = tracks.map(({ id }) => id);
+  for (const id of ids) unsent.add(id);
+  deleted.value = new Set([...deleted.value, ...ids]);
+  offer({
+    text: `${namesOf(tracks)} deleted.`,
+    undo: async () => restore(ids),
+    finish: async () => {
+      for (const id of ids) await sendDeletion(id);
+    },
+  });
+}
+
+/** Change tracks, each as `edit` says. Tracks before the one that the server refuses stay changed. */
+export async function editTracks(tracks: readonly Track[], edit: (track: Track) => Edit): Promise<void> {
+  const done: [Track, Edit][] = [];
+  try {
+    for (const track of tracks) {
+      const changed = edit(track);
+      await send(track.id, changed);
+      done.push([track, changed]);
+    }
+  } finally {
+    for (const listener of listeners) listener();
+    if (done.length > 0) {
+      const undo = async () => {
+        for (const [track, changed] of done) await send(track.id, before(track, changed));
+        for (const listener of listeners) listener();
+      };
+      offer({ text: `${namesOf(done.map(([track]) => track))} changed.`, undo });
+    }
+  }
+}
+
+export async function undoLatest(): Promise<void> {
+  const change = latest.value;
+  clearTimeout(timer);
+  latest.value = null;
+  try {
+    await change?.undo?.();
+  } catch (error) {
+    latest.value = { text: `This cannot be undone. ${(error as Error).message}`, undo: null };
+  }
+}
+
+export async function finishLatest(): Promise<void> {
+  const change = latest.value;
+  clearTimeout(timer);
+  latest.value = null;
+  await change?.finish?.();
+}
+
+function offer(change: Change): void {
+  void finishLatest();
+  latest.value = change;
+  timer = setTimeout(() => void finishLatest(), UNDO_MILLISECONDS);
+}
+
+function restore(ids: readonly string[]): void {
+  for (const id of ids) unsent.delete(id);
+  deleted.value = new Set([...deleted.value].filter((id) => !ids.includes(id)));
+}
+
+async function sendDeletion(id: string): Promise<void> {
+  try {
+    await bodyOf(api.DELETE("/api/tracks/{track_id}", { params: { path: { track_id: id } } }));
+    unsent.delete(id);
+  } catch (error) {
+    restore([id]);
+    latest.value ??= { text: `A track was not deleted. ${(error as Error).message}`, undo: null };
+  }
+}
+
+function send(id: string, body: Edit): Promise<Track> {
+  return dataOf(api.PATCH("/api/tracks/{track_id}", { params: { path: { track_id: id } }, body }));
+}
+
+/** Return the edit that undoes `changed`. */
+function before(track: Track, changed: Edit): Edit {
+  const old: Edit = { title: track.title, artist: track.artist ?? "", key: track.key ?? "", bpm: track.bpm };
+  return Object.fromEntries(Object.entries(old).filter(([name]) => name in changed));
+}
+
+function namesOf(tracks: readonly Track[]): string {
+  const [first] = tracks;
+  return tracks.length === 1 && first ? `“${first.title}”` : `${tracks.length} tracks`;
+}

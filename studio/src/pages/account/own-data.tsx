@@ -1,0 +1,50 @@
+import { useState } from "preact/hooks";
+import { account, api, type ApiError } from "../../api/client.ts";
+import { bodyOf, useAction } from "../../api/requests.ts";
+import { Button, Dialog, Notice } from "../../ui/components.tsx";
+import { Field, Form, Section, Submit } from "../../ui/forms.tsx";
+
+/** Everything that the account owns as an archive, and the end of the account. */
+export function OwnData() {
+  const [isOpen, open] = useState(false);
+  const [password, setPassword] = useState("");
+  const { isBusy, problem, run } = useAction();
+  const remove = () =>
+    run(async () => {
+      const body = { current_password: password };
+      try {
+        await bodyOf(api.DELETE("/api/users/me", { body }));
+      } catch (error) {
+        throw (error as ApiError).code === "VALIDATION_ERROR" ? new Error("This is not your password.") : error;
+      }
+      location.assign("/studio");
+    });
+  return (
+    <Section title="Your data">
+      <p class="quiet">
+        The archive has your recordings, stems, analyses and clips, and everything else that Soundwright stores of you.
+      </p>
+      <div class="row">
+        <a class="button" href="/api/users/me/export" download>
+          Download all data
+        </a>
+        <Button label="Delete the account" onClick={() => open(true)}>
+          Delete the account
+        </Button>
+      </div>
+      {isOpen && (
+        <Dialog title="Delete the account" onClose={() => open(false)}>
+          <p class="dialog-text">
+            This deletes {account || "your guest account"} with all tracks, stems, clips, playlists, keys and
+            conversations. It cannot be undone.
+          </p>
+          <Form label="Delete the account" onSubmit={() => void remove()}>
+            {account && <Field label="Password" type="password" value={password} onInput={setPassword} required />}
+            <Submit disabled={isBusy}>Delete everything</Submit>
+          </Form>
+          {problem && <Notice look="bad">{problem}</Notice>}
+        </Dialog>
+      )}
+    </Section>
+  );
+}

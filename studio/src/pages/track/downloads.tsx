@@ -1,0 +1,111 @@
+/** Downloads of the mix as it is heard, of one stem, and of all stems. */
+
+import { useState } from "preact/hooks";
+import { api, dataOf, getFile, refusal, type Track } from "../../api/client.ts";
+import { finished } from "../../api/jobs.ts";
+import { useAction } from "../../api/requests.ts";
+import { Button, Notice } from "../../ui/components.tsx";
+import { Choice } from "../../ui/forms.tsx";
+import { RunningJobs } from "./actions.tsx";
+import type { Player } from "./player.ts";
+
+const FORMATS = [
+  ["wav16", "WAV, 16 bits"],
+  ["wav24", "WAV, 24 bits"],
+  ["wav32f", "WAV, 32-bit float"],
+  ["flac", "FLAC, 24 bits"],
+  ["mp3", "MP3, 320 kbit/s"],
+  ["m4a", "M4A (AAC), 256 kbit/s"],
+] as const;
+const MIX = "mix";
+const ALL = "all";
+const TONICS = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
+
+export function Downloads({ track, player }: { track: Track; player: Player }) {
+  const [part, setPart] = useState(MIX);
+  const [format, setFormat] = useState("wav16");
+  const { isBusy, problem, run } = useAction();
+  const stems = player.ownStems;
+  const extension = format.startsWith("wav") ? "wav" : format;
+  const text = isBusy ? "Preparing…" : `Download ${extension.toUpperCase()}${part === ALL ? " files" : ""}`;
+  const start = () => {
+    if (part === MIX) return saveMix(track, player, format, extension);
+    return part === ALL ? saveAll(track, player, format) : saveStem(part, format);
+  };
+  return (
+    <section class="panel downloads" aria-label="Download">
+      <div class="form">
+        <Choice
+          label="Download"
+          value={part}
+          options={[
+            [MIX, "The mix as you hear it"],
+            [ALL, "All stems, as a ZIP archive"],
+            ...stems.map((stem) => [stem.id, `Only ${stem.stem_type}`] as const),
+          ]}
+          onInput={setPart}
+        />
+        <Choice label="Format" value={format} options={FORMATS} onInput={setFormat} />
+        <Button label={text} look="primary" disabled={isBusy} onClick={() => void run(start)}>
+          {text}
+        </Button>
+      </div>
+      {part === MIX && player.switched.value.size > 0 && <p class="quiet">The download mixes separation A.</p>}
+      {part !== MIX && <p class="quiet">Stems begin at the start of the song, at its speed and pitch.</p>}
+      <RunningJobs trackId={track.id} type="export" />
+      {problem && <Notice look="bad">{problem}</Notice>}
+    </section>
+  );
+}
+
+/** Save the mix with the levels, mutes, speed and pitch of the player. */
+async function saveMix(track: Track, player: Player, format: string, extension: string): Promise<void> {
+  const form = new FormData();
+  form.append("track_id", track.id);
+  form.append("separation_id", player.stems[0]?.processing_job_id ?? "");
+  form.append("manifest", player.manifest(format));
+  const { data, error, response } = await api.POST("/api/daw/export", {
+    body: form as never,
+    bodySerializer: (body) => body as unknown as FormData,
+    parseAs: "blob",
+  });
+  if (!data) throw refusal(response.status, error);
+  const bpm = track.bpm && `${(track.bpm * player.speed.value).toFixed(0)} bpm`;
+  const key = transposed(track.key ?? "", player.semitones.value);
+  const name = [track.title.replaceAll(/[/\\:*?"<>|]/g, ""), "mix", bpm, key].filter(Boolean).join(" - ");
+  save(data as Blob, `${name}.${extension}`);
+}
+
+async function saveStem(stemId: string, format: string): Promise<void> {
+  const { blob, name } = await getFile(`/export/stem/${stemId}?format=${format}`);
+  save(blob, name);
+}
+
+async function saveAll(track: Track, player: Player, format: string): Promise<void> {
+  const body = { track_id: track.id, format, separation_id: player.stems[0]?.processing_job_id ?? "" };
+  const { job_id } = await dataOf(api.POST("/api/export/stems", { body }));
+  const job = await finished(job_id);
+  if (job.status !== "completed") throw new Error(job.error ?? "The export failed. Try again.");
+  follow(`/export/archive/${job_id}`, "");
+}
+
+/** Return a key such as `A minor`, moved by whole semitones. */
+function transposed(key: string, semitones: number): string {
+  const [tonic = "", mode] = key.split(" ");
+  const at = TONICS.indexOf(tonic);
+  if (at < 0 || !Number.isInteger(semitones)) return semitones === 0 ? key : "";
+  return `${TONICS[(at + semitones + 12) % 12]} ${mode}`;
+}
+
+function save(file: Blob, name: string): void {
+  const url = URL.createObjectURL(file);
+  follow(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+function follow(href: string, name: string): void {
+  const link = document.createElement("a");
+  link.href = href;
+  link.download = name;
+  link.click();
+}
