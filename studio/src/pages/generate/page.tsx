@@ -70,7 +70,7 @@ export default function GeneratePage({ id }: { id: string }) {
             label="Variations"
             value={wish.variations ?? 1}
             min={1}
-            max={8}
+            max={3}
             onInput={(variations) => change({ variations })}
           />
           <Seed wish={wish} onChange={change} />
