@@ -47,7 +47,8 @@ def test_a_separation_gives_stems_that_fit_the_song(
         assert by_path.content == by_id.content
         assert len(by_id.content) == stem["file_size"]
         assert by_id.headers["content-type"] == "audio/flac"
-        assert by_id.headers["content-disposition"] == f'attachment; filename="{stem["stem_type"]}.flac"'
+        name = f"nder%20aSong%20-%20{stem['stem_type']}.flac"
+        assert by_id.headers["content-disposition"].endswith(f"filename*=UTF-8''%C3%9C{name}")
         samples = decoded(by_id.content)
         assert samples.shape == SAMPLES.shape
         total += samples
