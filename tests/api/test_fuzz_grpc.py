@@ -31,7 +31,8 @@ def hostile_message(descriptor: Descriptor, chance: random.Random, depth: int = 
             continue
         if each.message_type is not None and each.message_type.GetOptions().map_entry:
             continue
-        count = chance.choice([1, 3, 200]) if each.is_repeated else 1
+        # A message of messages would exceed the limit of a call.
+        count = chance.choice([1, 3, 3 if depth else 200]) if each.is_repeated else 1
         values = [_hostile_value(each, chance, depth) for _ in range(count if depth < 3 else 0)]
         for value in values:
             if each.is_repeated and each.message_type is None:

@@ -12919,6 +12919,7 @@ export interface operations {
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];

@@ -110,6 +110,7 @@ def live_routes(gateway: Gateway) -> APIRouter:  # noqa: C901  # several routes
         errors.ACCESS_DENIED,
         errors.JOB_NOT_FOUND,
         errors.TRACK_NOT_FOUND,
+        errors.VALIDATION_ERROR,
         errors.TOO_MANY_CONVERSIONS,
     )
     async def get_live_stems(
