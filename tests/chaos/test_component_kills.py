@@ -113,10 +113,11 @@ def test_a_broker_that_lost_its_memory_loses_no_job(stack: Stack, work: Work, so
 
 
 def test_a_killed_gateway_leaves_no_half_upload(stack: Stack, work: Work, song: Path) -> None:
-    job_id = work.separate(work.upload(song))
+    track_id = work.upload(song)
     track_count = work.call("GET", "/api/tracks").json()["meta"]["total_count"]
     with half_uploaded(stack, song) as connection:
         eventually(lambda: work.stored(".partial"), "the upload arrives")
+        job_id = work.separate(track_id)
         dead = kill(stack, "gateway")
         with suppress(ConnectionResetError):
             assert connection.recv(1) == b""
@@ -125,6 +126,7 @@ def test_a_killed_gateway_leaves_no_half_upload(stack: Stack, work: Work, song: 
     assert work.call("GET", "/api/tracks").json()["meta"]["total_count"] == track_count
     work.assert_completed_once(job_id, attempt=1, frame_count=FRAME_COUNT)
     # What a dead gateway could not remove goes when it is old enough that nobody can be writing it.
+    eventually(lambda: len(work.stored(".partial")) == 1, "the job leaves nothing")
     [leftover] = work.stored(".partial")
     os.utime(stack.data_dir / "blobs" / ".partial" / leftover, (0, 0))
     restarted(stack, kill(stack, "ingest"), "ingest")
