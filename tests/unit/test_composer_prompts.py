@@ -185,6 +185,14 @@ def test_a_short_addition_prolongs_the_bar() -> None:
     assert compose_parts(parts).song.duration_seconds == 9.0
 
 
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_however_short_an_addition_is_the_first_bar_stays(seed: int) -> None:
+    base = Part("slow cello", 8.0, seed)
+    first, longer = compose_parts((base,)).song, compose_parts((base, Part("slow cello", 2.0, seed + 100))).song
+    for stem in ("drums", "bass", "other", "vocals"):
+        assert notes(longer, stem, 0, 4) == notes(first, stem, 0, 4)
+
+
 def test_a_loop_may_be_continued_and_a_continuation_may_be_a_loop() -> None:
     parts = (Part("house at 120 bpm", 8.0, 1, is_loop=True), Part("house at 120 bpm", 7.0, 2, is_loop=True))
     loop = compose_parts(parts)

@@ -44,7 +44,7 @@ _BROKEN_CHORDS = {4: "0.2.1.2.3.2.1.2.", 3: "0.1.2.3.2.1."}
 _LONG_NOTES = {4: "x---------------", 3: "x-----------"}
 _LOOP_STRETCH = 1.25
 _TAIL_BARS = 2  # of a loop, for its cross-fade
-_LEAST_PART_BARS = 0.5
+_LEAST_PART_SECONDS = 0.05
 _NAMES = {"epiano": "electric piano", "sax": "saxophone"}
 _TEMPO_STRETCH = 0.08
 _LEFT_HAND = {4: "0-------0-------", 3: "0-----------"}
@@ -100,7 +100,7 @@ def compose_parts(parts: Sequence[Part]) -> Composition:
         end_seconds += part.duration_seconds
         start_bar = begun[-1][1] + bar_count(begun[-1][0])
         left_seconds = end_seconds - start_bar * bar_seconds
-        if left_seconds < _LEAST_PART_BARS * bar_seconds:  # the bar before is not over
+        if left_seconds < _LEAST_PART_SECONDS:  # the bar before is not over
             before, bar = begun.pop()
             begun.append((replace(before, duration_seconds=end_seconds - bar * bar_seconds), bar))
         else:
