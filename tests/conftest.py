@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let this run and its processes keep their temporary files in a folder of their own."""
     if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
         os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
+        os.environ["OMP_NUM_THREADS"] = "1"  # several processes compute at a time, and idle threads would spin
 
 
 @pytest.hookimpl(trylast=True)

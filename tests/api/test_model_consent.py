@@ -9,11 +9,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from demucs.htdemucs import HTDemucs
 from published import Document
 from stories import UNHURRIED, encoded, finished, song, upload
@@ -28,9 +28,10 @@ MODEL = "mdx_extra"
 SHORT = f"{MODEL} is not enabled on this server."
 
 
-@contextmanager
-def stack_with_hub(folder: Path) -> Iterator[Stack]:
-    """Run a stack whose model hub has :data:`MODEL`."""
+@pytest.fixture(scope="module")
+def hub_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose model hub has :data:`MODEL`. The first test leaves it not allowed."""
+    folder = tmp_path_factory.mktemp("hub")
     served = folder / "served"
     served.mkdir()
     (served / f"{MODEL}.yaml").write_text("models: ['e51eebcc']\n")
@@ -54,9 +55,14 @@ def stack_with_hub(folder: Path) -> Iterator[Stack]:
             yield stack
 
 
-def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(tmp_path: Path) -> None:
-    with stack_with_hub(tmp_path) as stack, stack.client() as admin:
-        admin.event_hooks = {"response": [Document(stack.base_url).hold]}
+def facts(client: httpx.Client, model: str) -> dict[str, Any]:
+    models = client.get("/api/processing/models").json()["data"]["models"]
+    return next(each for each in models if each["name"] == model)
+
+
+def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(hub_stack: Stack) -> None:
+    with hub_stack.client() as admin:
+        admin.event_hooks = {"response": [Document(hub_stack.base_url).hold]}
         track = upload(admin, encoded(song(2.0)))
 
         def plan() -> dict[str, Any]:
@@ -68,12 +74,8 @@ def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(tmp_p
             created = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": MODEL}).json()
             return finished(admin, f"/api/processing/job/{created['data']['job_id']}")
 
-        def facts(model: str) -> dict[str, Any]:
-            models = admin.get("/api/processing/models").json()["data"]["models"]
-            return next(each for each in models if each["name"] == model)
-
         planned, job = plan(), separated()
-        assert facts(MODEL)["needs_consent"] is True
+        assert facts(admin, MODEL)["needs_consent"] is True
         assert (planned["requested_model"], planned["degraded_reason"]) == (MODEL, SHORT)
         assert planned["model"] == job["model"] == job["runs"][0]["model"] != MODEL
         assert (job["degraded"], job["degraded_reason"]) == (True, SHORT)
@@ -86,14 +88,14 @@ def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(tmp_p
         def told(option: str) -> str:
             """The last line of the command."""
             command = [sys.executable, "-m", "services.models", option, MODEL]
-            environment = {**os.environ, **stack.environment}
+            environment = {**os.environ, **hub_stack.environment}
             ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             assert ran.returncode == 0, ran.stderr
             return ran.stdout.splitlines()[-1]
 
         assert told("--accept") == f"{MODEL}: ready"
-        eventually(lambda: not facts(MODEL)["needs_consent"])
-        assert facts(MODEL)["available"] is True
+        eventually(lambda: not facts(admin, MODEL)["needs_consent"])
+        assert facts(admin, MODEL)["available"] is True
         planned, job = plan(), separated()
         assert (planned["model"], planned["degraded_reason"]) == (MODEL, None)
         assert (job["model"], job["engine"], job["degraded"]) == (MODEL, "demucs", False)
@@ -103,27 +105,28 @@ def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(tmp_p
         assert "scientific purposes only" in entry["changes"]["terms"]["to"]
 
         assert told("--withdraw").startswith(f"{MODEL}: withdrawn")
-        eventually(lambda: facts(MODEL)["needs_consent"])
+        eventually(lambda: facts(admin, MODEL)["needs_consent"])
         planned, job = plan(), separated()  # although the model is in memory
         assert planned["model"] == job["model"] != MODEL
         assert planned["degraded_reason"] == job["degraded_reason"] == SHORT
         [entry] = admin.get("/api/admin/audit", params={"action": "model_withdraw"}).json()["data"]
         assert entry["resource_id"] == MODEL
 
-        # An administrator allows another one, and others may not. The hub does not have it.
-        with httpx.Client(base_url=stack.base_url, timeout=120) as other:
-            other.headers["Authorization"] = f"Bearer {stack.create_account('other@example.org')}"
-            answer = other.post("/api/admin/models/separation/htdemucs/fetch", json={"allow": True})
-            assert (answer.status_code, answer.json()["code"]) == (403, "ROLE_TOO_LOW")
-        assert facts("htdemucs")["needs_consent"] is True
-        answer = admin.post("/api/admin/models/separation/htdemucs/fetch", json={"allow": True})
-        assert answer.status_code in (202, 503)
-        assert facts("htdemucs")["needs_consent"] is False
-        newest = admin.get("/api/admin/audit", params={"action": "model_allow"}).json()["data"][0]
-        assert (newest["resource_id"], newest["actor_email"]) == ("htdemucs", "admin@localhost")
-
 
 @needs_browser
-def test_an_administrator_allows_a_model_in_the_studio(tmp_path: Path) -> None:
-    with stack_with_hub(tmp_path) as stack:
-        run(stack, tmp_path, "consent.spec.mjs", STUDIO_MODEL=MODEL)
+def test_an_administrator_allows_a_model_in_the_studio(hub_stack: Stack, tmp_path: Path) -> None:
+    run(hub_stack, tmp_path, "consent.spec.mjs", STUDIO_MODEL=MODEL)
+
+
+def test_only_administrators_allow_a_model_and_the_hub_need_not_have_it(hub_stack: Stack) -> None:
+    body = {"allow": True}
+    path = "/api/admin/models/separation/htdemucs/fetch"
+    with hub_stack.client() as admin, httpx.Client(base_url=hub_stack.base_url, timeout=120) as other:
+        other.headers["Authorization"] = f"Bearer {hub_stack.create_account('other@example.org')}"
+        answer = other.post(path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "ROLE_TOO_LOW")
+        assert facts(admin, "htdemucs")["needs_consent"] is True
+        assert admin.post(path, json=body).status_code in (202, 503)
+        assert facts(admin, "htdemucs")["needs_consent"] is False
+        newest = admin.get("/api/admin/audit", params={"action": "model_allow"}).json()["data"][0]
+        assert (newest["resource_id"], newest["actor_email"]) == ("htdemucs", "admin@localhost")
