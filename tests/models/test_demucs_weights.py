@@ -194,4 +194,4 @@ def test_a_published_network_in_a_folder_must_have_its_published_content(tmp_pat
     (tmp_path / "htdemucs.yaml").write_text("models: ['955717e8']\n")
     error: AppError = refusal(lambda: DemucsEngine(model_dir=tmp_path, device="cpu").load("htdemucs"))
     assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "WEIGHTS_CHANGED")
-    assert error.meta == {"model": "htdemucs", "file": WEIGHTS}
+    assert (error.meta["model"], error.meta["file"]) == ("htdemucs", WEIGHTS)

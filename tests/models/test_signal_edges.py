@@ -63,7 +63,7 @@ def test_an_offset_is_in_one_stem_and_changes_no_other(model: str, offsets: Sequ
     rest = rest_of(REGISTRY.declaration(model).outputs)
     plain, moved = stems_of(model, samples), stems_of(model, samples + offset)
     for stem, expected in plain.items():
-        np.testing.assert_allclose(moved[stem] - (offset if stem == rest else 0), expected, atol=2e-4)
+        np.testing.assert_allclose(moved[stem] - (offset if stem == rest else 0), expected, atol=3e-4)
 
 
 def test_opposite_channels_are_separated_as_equal_ones_are(model: str) -> None:

@@ -63,10 +63,10 @@ async def site_in(
             client_id=client_id, client_secret=CLIENT_SECRET, accounts_url=spotify.url, api_url=spotify.url,
             timeout_seconds=5.0, clock=library.clock,
         )  # fmt: skip
-        parts = (library.accounts, library.guests, library.sessions, library.tokens, library.email_links)
+        nothing: Any = None  # deletions, tracks and downloads are not used
+        parts = (library.accounts, library.guests, library.sessions, library.tokens, library.email_links, nothing)
         library_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountRpc(*parts, signer_of("library")), server)
         storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(library.storage), server)
-        nothing: Any = None  # tracks and downloads are not used
         ingest = IngestRpc(
             library.blobs, nothing, nothing, nothing, nothing, nothing, spotify_accounts, True, 1000, library.folder
         )

@@ -194,9 +194,9 @@ async def test_a_place_tells_how_far_it_is(hall: Hall) -> None:
 
 async def test_one_who_comes_in_the_moment_in_which_the_last_batch_ended_is_served(hall: Hall) -> None:
     async with hall.batcher.place("music", hall.order("first")), asyncio.timeout(DEADLINE_SECONDS):
-        (lane,) = hall.batcher._lanes
+        (batch,) = hall.batcher._batch_tasks
         while True:  # turn by turn of the event loop, so as to miss none
-            if lane.done():
+            if batch.done():
                 break
             await asyncio.sleep(0)
         assert await hall.take("second") == "scripted"

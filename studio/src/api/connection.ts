@@ -38,7 +38,7 @@ export function untilConnected(signal: AbortSignal): Promise<void> {
 async function reconnect(): Promise<void> {
   for (let pause = 1000; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MILLISECONDS)) {
     await wait(pause);
-    const answer = await fetch("/livez", { cache: "no-store" }).catch(() => null);
+    const answer = await fetch("/health", { cache: "no-store" }).catch(() => null);
     if (answer?.ok) break;
   }
   isConnected.value = true;
