@@ -60,7 +60,7 @@ def no_engine() -> None:
 
 def warm_up(_engine: None, _report: Report) -> None:
     """Import the drawing libraries before the first clip needs them."""
-    for module in ("librosa.filters", "matplotlib.backends.backend_agg", "matplotlib.figure"):
+    for module in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
         importlib.import_module(module)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from kit.audio.mel import hz_to_mel, mel_filters
+
 Samples = NDArray[np.float32]
 
 _BAND_COUNT = 128
@@ -29,14 +31,10 @@ def mel_spectrogram_db(samples: Samples, sample_rate_hz: int) -> NDArray[np.floa
     Returns:
         float32 [128, times], -80 to 0, lowest band first, with one time per 512 frames. All -80 for silence.
     """
-    import librosa.filters
-
     mono = samples.mean(axis=0, dtype=np.float32) if samples.size else np.zeros(0, np.float32)
     padded = np.pad(mono, _WINDOW_FRAMES // 2)
     windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW_FRAMES)[::_HOP_FRAMES]
-    bands = librosa.filters.mel(
-        sr=sample_rate_hz, n_fft=_WINDOW_FRAMES, n_mels=_BAND_COUNT, fmax=min(_MAX_HZ, sample_rate_hz / 2)
-    ).astype(np.float32)
+    bands = mel_filters(sample_rate_hz, _WINDOW_FRAMES, _BAND_COUNT, high_hz=min(_MAX_HZ, sample_rate_hz / 2))
     hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW_FRAMES) / _WINDOW_FRAMES)).astype(np.float32)
     power = np.empty((_BAND_COUNT, windows.shape[0]), np.float32)
     for start in range(0, windows.shape[0], _BLOCK):
@@ -53,7 +51,6 @@ def draw_spectrogram(samples: Samples, sample_rate_hz: int, file: Path) -> None:
 
     Uses its own canvas, because pyplot's state is shared between threads.
     """
-    import librosa
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -64,10 +61,10 @@ def draw_spectrogram(samples: Samples, sample_rate_hz: int, file: Path) -> None:
     axes = figure.add_axes((0.065, 0.17, 0.845, 0.77), facecolor=_BACKGROUND)
     image = axes.imshow(
         levels, origin="lower", aspect="auto", cmap="magma", vmin=_FLOOR_DB, vmax=0.0, interpolation="antialiased",
-        extent=(0.0, max(samples.shape[1], 1) / sample_rate_hz, 0.0, float(librosa.hz_to_mel(top_hz))),
+        extent=(0.0, max(samples.shape[1], 1) / sample_rate_hz, 0.0, float(hz_to_mel(top_hz))),
     )  # fmt: skip
     ticks = [hz for hz in _TICKS_HZ if hz <= top_hz]
-    axes.set_yticks([float(librosa.hz_to_mel(hz)) for hz in ticks], [str(hz) for hz in ticks])
+    axes.set_yticks([float(hz_to_mel(hz)) for hz in ticks], [str(hz) for hz in ticks])
     axes.set_xlabel("Time (s)")
     axes.set_ylabel("Frequency (Hz)")
     bar = figure.colorbar(image, cax=figure.add_axes((0.925, 0.17, 0.015, 0.77)), format="%+d dB")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from kit.audio.downmix import Downmix
 from kit.audio.loudness import LoudnessMeter
+from kit.audio.mel import hz_to_mel, mel_filters
 from services.analysis.engines.frames import Framer
 from services.analysis.engines.key import Key
 from services.analysis.engines.librosa_engine import LibrosaEngine
@@ -132,6 +133,22 @@ def test_spectral_and_energy_features_equal_librosa(music: Samples, measured: di
         assert measured[name] == pytest.approx(float(expected), rel=1e-4, abs=1e-6), name
     contrast = feature.spectral_contrast(y=music, sr=22050).mean(axis=1)
     assert measured["spectral_contrast"] == pytest.approx(contrast.tolist(), abs=0.01)
+
+
+@pytest.mark.parametrize("htk", [False, True])
+@pytest.mark.parametrize(
+    ("rate_hz", "low_hz", "high_hz"), [(44100, 0.0, 8000.0), (8000, 30.0, 4000.0), (192000, 30.0, 16000.0)]
+)
+def test_mel_filters_equal_librosa(rate_hz: int, low_hz: float, high_hz: float, htk: bool) -> None:
+    norm = None if htk else "slaney"
+    expected = librosa.filters.mel(
+        sr=rate_hz, n_fft=8192, n_mels=64, fmin=low_hz, fmax=high_hz, htk=htk, norm=norm, dtype=np.float64
+    )
+    found = mel_filters(rate_hz, 8192, 64, low_hz=low_hz, high_hz=high_hz, htk=htk, equal_area=not htk)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(
+        hz_to_mel([low_hz, 440.0, high_hz], htk=htk), librosa.hz_to_mel([low_hz, 440.0, high_hz], htk=htk)
+    )
 
 
 def test_zero_crossings_at_the_edges_equal_librosa() -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kit.audio import AudioFile
 from kit.audio.downmix import Downmix
+from kit.audio.mel import mel_filters
 from services.analysis.engines.frames import Framer
 
 FFT_LENGTH = 4096
@@ -37,18 +38,10 @@ def write_spectrogram(
     Raises:
         AppError: see :class:`~kit.audio.AudioFile`.
     """
-    import librosa.filters
-
     rate = recording.sample_rate_hz
-    bands = librosa.filters.mel(
-        sr=rate,
-        n_fft=FFT_LENGTH,
-        n_mels=band_count,
-        fmin=LOWEST_HZ,
-        fmax=min(HIGHEST_HZ, rate / 2),
-        htk=True,
-        norm=None,
-    ).astype(np.float32)
+    bands = mel_filters(
+        rate, FFT_LENGTH, band_count, low_hz=LOWEST_HZ, high_hz=min(HIGHEST_HZ, rate / 2), htk=True, equal_area=False
+    )
     window = np.hanning(FFT_LENGTH + 1)[:-1].astype(np.float32)
     # A full-scale sine has half the sum of the window in its bin. The window spreads its power over 1.5 bins.
     scale = np.float32(1.0 / (1.5 * (window.sum() / 2) ** 2))
