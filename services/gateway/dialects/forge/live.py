@@ -14,7 +14,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
-from kit.errors import AppError
+from kit.errors import AppError, Code
 from kit.ports import Blobs
 from kit.worker.live import LiveIndex, live_prefix, open_live, read_live
 from services.gateway.callers.access import Access, access
@@ -24,7 +24,7 @@ from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
 from services.gateway.dialects.forge.stems import SegmentIndex
 from services.gateway.files.pending_files import PendingFiles
-from services.gateway.files.playback import segment_frame_count
+from services.gateway.files.playback import PIXEL_FRAMES, segment_frame_count
 from services.gateway.openapi.responses import Uuid, documented, generated_file_responses
 from services.gateway.records import own_job, own_track
 from services.gateway.settings import ConversionLimits
@@ -79,29 +79,35 @@ Attempt = Annotated[
 ]
 
 
-def live_routes(gateway: Gateway) -> APIRouter:  # noqa: C901  # several routes
-    router = APIRouter(tags=["forge stems"])
-    clients, blobs, playback = gateway.clients, gateway.blobs, gateway.playback
-    waits = PendingFiles(_WAITS)
+class _Waits:
+    """The requests of this process that wait."""
 
-    async def waited(request: Request, look: Callable[[], Awaitable[T | None]], seconds: int) -> T | None:
+    def __init__(self) -> None:
+        self._pending = PendingFiles(_WAITS)
+
+    async def until_found(self, request: Request, look: Callable[[], Awaitable[T | None]], seconds: int) -> T | None:
         """Return what ``look`` finds, if it finds it in time."""
         found = await look()
         if found is not None or not seconds:
             return found
-
-        async def until_found() -> T | None:
-            for _ in range(round(seconds / _LOOK_SECONDS)):
-                await asyncio.sleep(_LOOK_SECONDS)
-                if (later := await look()) is not None:
-                    return later
-            return None
-
-        waiting = waits.reserve(request.scope["principal_id"], 0)
+        waiting = self._pending.reserve(request.scope["principal_id"], 0)
         try:
-            return await cancel_on_disconnect(request, until_found())
+            return await cancel_on_disconnect(request, _looked(look, round(seconds / _LOOK_SECONDS)))
         finally:
-            waits.release(waiting)
+            self._pending.release(waiting)
+
+
+async def _looked(look: Callable[[], Awaitable[T | None]], times: int) -> T | None:
+    for _ in range(times):
+        await asyncio.sleep(_LOOK_SECONDS)
+        if (found := await look()) is not None:
+            return found
+    return None
+
+
+def live_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["forge stems"])
+    clients, blobs, waits = gateway.clients, gateway.blobs, _Waits()
 
     @router.get("/api/jobs/{job_id}/live")
     @access(Access.ACCOUNT, RateClass.POLLING)
@@ -131,7 +137,7 @@ def live_routes(gateway: Gateway) -> APIRouter:  # noqa: C901  # several routes
             is_there = wait_for is None or state["ready_segment_count"] > wait_for
             return state if is_there or state["state"] not in ("waiting", "live") else None
 
-        found = await waited(request, look, _WAIT_LIMIT_SECONDS if wait_for is not None else 0)
+        found = await waits.until_found(request, look, _WAIT_LIMIT_SECONDS if wait_for is not None else 0)
         return data(found or await _state(clients, blobs, job_id))
 
     @router.get("/api/jobs/{job_id}/live/{stem_type}/segments/{index}")
@@ -163,28 +169,9 @@ def live_routes(gateway: Gateway) -> APIRouter:  # noqa: C901  # several routes
             job = await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)
             if attempt is not None and job.attempt != attempt:
                 raise _no_segment(f"The separation has begun again: this is attempt {job.attempt}. Begin at segment 0.")
-            if job.state == job_pb2.JOB_STATE_SUCCEEDED:
-                for output in job.result.outputs:
-                    if output.name == stem_type:
-                        return await playback.segment(request, output, index)
-                raise _no_segment("The separation has no such stem.")
-            if job.state in (job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED):
-                raise _no_segment("The separation has ended without stems. Start it again.")
-            live = await read_live(blobs, job)
-            if live is None:
-                return None
-            if stem_type not in live.recordings:
-                raise _no_segment("The separation has no such stem.")
-            frame_count = (await own_track(clients, job.track_id)).frame_count
-            length = segment_frame_count(live)
-            end = min((index + 1) * length, frame_count)
-            if index * length >= frame_count:
-                raise _no_segment(f"The recording has the segments 0 to {-(-frame_count // length) - 1}.")
-            if end > live.frame_count:
-                return None
-            return await playback.live_segment(request, job, live, stem_type, index, end - index * length)
+            return await _segment(gateway, request, job, stem_type, index)
 
-        found = await waited(request, look, wait)
+        found = await waits.until_found(request, look, wait)
         if found is None:
             raise _no_segment("The segment is not there yet. Ask for it with wait=20.")
         return found
@@ -203,14 +190,43 @@ def live_routes(gateway: Gateway) -> APIRouter:  # noqa: C901  # several routes
         job = await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)
         for output in job.result.outputs:
             if output.name == stem_type:
-                return await playback.waveform(request, output, 256)
+                return await gateway.playback.waveform(request, output, PIXEL_FRAMES)
         live = await read_live(blobs, job) if job.state == job_pb2.JOB_STATE_RUNNING else None
         if live is None or stem_type not in live.waveforms:
             raise _no_segment("There is nothing of this stem yet. See GET /api/jobs/{job_id}/live.")
-        content = await asyncio.to_thread(_content, blobs, job, live, stem_type)
+        content = await _waveform(blobs, job, live, stem_type)
         return Response(content, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
     return router
+
+
+async def _segment(gateway: Gateway, request: Request, job: job_pb2.Job, stem_type: str, index: int) -> Response | None:
+    """Return a segment; None if it is not there yet."""
+    if job.state == job_pb2.JOB_STATE_SUCCEEDED:
+        for output in job.result.outputs:
+            if output.name == stem_type:
+                return await gateway.playback.segment(request, output, index)
+        raise _no_segment("The separation has no such stem.")
+    if job.state in (job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED):
+        raise _no_segment("The separation has ended without stems. Start it again.")
+    live = await read_live(gateway.blobs, job)
+    if live is None:
+        return None
+    if stem_type not in live.recordings:
+        raise _no_segment("The separation has no such stem.")
+    frame_count = (await own_track(gateway.clients, job.track_id)).frame_count
+    length = segment_frame_count(live)
+    end = min((index + 1) * length, frame_count)
+    if index * length >= frame_count:
+        raise _no_segment(f"The recording has the segments 0 to {-(-frame_count // length) - 1}.")
+    if end > live.frame_count:
+        return None
+    try:
+        return await gateway.playback.live_segment(request, job, live, stem_type, index, end - index * length)
+    except AppError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+        return None  # the job has just ended: the next look finds the stem
 
 
 async def _state(clients: Clients, blobs: Blobs, job_id: str) -> LiveStems:
@@ -248,9 +264,17 @@ _STATES: dict[job_pb2.JobState.ValueType, State] = {
 }
 
 
-def _content(blobs: Blobs, job: job_pb2.Job, live: LiveIndex, name: str) -> bytes:
-    with open_live(blobs, live_prefix(job, job.attempt), live.waveforms[name]) as file:
-        return file.read()
+async def _waveform(blobs: Blobs, job: job_pb2.Job, live: LiveIndex, name: str) -> bytes:
+    def content() -> bytes:
+        with open_live(blobs, live_prefix(job, job.attempt), live.waveforms[name]) as file:
+            return file.read()
+
+    try:
+        return await asyncio.to_thread(content)
+    except AppError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+        raise _no_segment("The separation has just ended. Ask again.") from None
 
 
 def _no_segment(message: str) -> AppError:
