@@ -101,7 +101,8 @@ class Stack:
 
     def recordings(self, prefix: str) -> list[str]:
         """Return the keys of stored recordings that begin with ``prefix``, also of those that only left their waveform."""
-        return sorted({key.removesuffix(".dat") for key in self.stored(prefix)})
+        keys = [key for key in self.stored(prefix) if "/live/" not in key]  # they go when the end of their job is told
+        return sorted({key.removesuffix(".dat") for key in keys})
 
     def read(self, key: str) -> bytes:
         """Return the content of a stored file."""

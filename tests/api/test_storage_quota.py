@@ -52,7 +52,7 @@ def refused(answer: httpx.Response) -> bool:
 
 
 def stems_of(stack: Stack, job_id: str) -> list[str]:
-    return [key for key in stack.stored("stems/") if job_id in key]
+    return [key for key in stack.stored("stems/") if job_id in key and "/live/" not in key]
 
 
 @pytest.mark.topology("embedded", "cluster")

@@ -51,7 +51,7 @@ def _by_rpc(table: dict[str, str]) -> dict[str, set[str]]:
 SERVICES_OF = _by_rpc({
     "gateway": """
         AccountService AuthenticateToken AuthenticateSession Register CreateGuest CreateSession RequestLoginLink RedeemLoginLink
-        ConfirmEmail DeleteSession ChangePassword RequestEmailChange DeleteAccount ExchangePassword ConnectionService SignIn
+        ConfirmEmail DeleteSession ChangePassword RequestEmailChange CloseAccount ExchangePassword ConnectionService SignIn
         IngestService BeginSpotifyAuthorization FinishSpotifyAuthorization TrackService GetTrack
         JobService GetJob""",  # which it reads once for all WebSockets that follow the job
     "ingest separation analysis generation": """

@@ -138,9 +138,9 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
         )
         return pb.RequestEmailChangeResponse()
 
-    async def DeleteAccount(self, request: pb.DeleteAccountRequest, context: Context) -> pb.DeleteAccountResponse:
+    async def CloseAccount(self, request: pb.CloseAccountRequest, context: Context) -> pb.CloseAccountResponse:
         await self._deletions.delete(request.session_token, request.current_password, request.ip_address)
-        return pb.DeleteAccountResponse()
+        return pb.CloseAccountResponse()
 
     async def ExchangePassword(
         self, request: pb.ExchangePasswordRequest, context: Context

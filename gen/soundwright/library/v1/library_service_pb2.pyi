@@ -663,7 +663,7 @@ class RequestEmailChangeResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
-class DeleteAccountRequest(message.Message):
+class CloseAccountRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     SESSION_TOKEN_FIELD_NUMBER: builtins.int
@@ -687,7 +687,7 @@ class DeleteAccountRequest(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
-class DeleteAccountResponse(message.Message):
+class CloseAccountResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     def __init__(

@@ -105,10 +105,10 @@ class AccountServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeResponse.FromString,
                 _registered_method=True)
-        self.DeleteAccount = channel.unary_unary(
-                '/soundwright.library.v1.AccountService/DeleteAccount',
-                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountRequest.SerializeToString,
-                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountResponse.FromString,
+        self.CloseAccount = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/CloseAccount',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CloseAccountRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CloseAccountResponse.FromString,
                 _registered_method=True)
         self.ExchangePassword = channel.unary_unary(
                 '/soundwright.library.v1.AccountService/ExchangePassword',
@@ -235,7 +235,7 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DeleteAccount(self, request, context):
+    def CloseAccount(self, request, context):
         """Deletes the account of a session and, shortly afterwards, all that it owns. Has the requirements of ChangePassword, except for
         guests, who have no password.
         """
@@ -342,10 +342,10 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeResponse.SerializeToString,
             ),
-            'DeleteAccount': grpc.unary_unary_rpc_method_handler(
-                    servicer.DeleteAccount,
-                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountRequest.FromString,
-                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountResponse.SerializeToString,
+            'CloseAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseAccount,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CloseAccountRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CloseAccountResponse.SerializeToString,
             ),
             'ExchangePassword': grpc.unary_unary_rpc_method_handler(
                     servicer.ExchangePassword,
@@ -758,7 +758,7 @@ class AccountService:
             _registered_method=True)
 
     @staticmethod
-    def DeleteAccount(request,
+    def CloseAccount(request,
             target,
             options=(),
             channel_credentials=None,
@@ -771,9 +771,9 @@ class AccountService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/soundwright.library.v1.AccountService/DeleteAccount',
-            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountRequest.SerializeToString,
-            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteAccountResponse.FromString,
+            '/soundwright.library.v1.AccountService/CloseAccount',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CloseAccountRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CloseAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,7 +46,7 @@ class AccountServiceStub:
     """Requires the current password or a session that logged in a few minutes ago. Ends all sessions and creates a new one."""
     RequestEmailChange: _aio.UnaryUnaryMultiCallable[_library_service_pb2.RequestEmailChangeRequest, _library_service_pb2.RequestEmailChangeResponse]
     """Sends a link to the new address, which completes the change. Has the requirements of ChangePassword."""
-    DeleteAccount: _aio.UnaryUnaryMultiCallable[_library_service_pb2.DeleteAccountRequest, _library_service_pb2.DeleteAccountResponse]
+    CloseAccount: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CloseAccountRequest, _library_service_pb2.CloseAccountResponse]
     """Deletes the account of a session and, shortly afterwards, all that it owns. Has the requirements of ChangePassword, except for
     guests, who have no password.
     """
@@ -175,11 +175,11 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sends a link to the new address, which completes the change. Has the requirements of ChangePassword."""
 
     @_abc_1.abstractmethod
-    def DeleteAccount(
+    def CloseAccount(
         self,
-        request: _library_service_pb2.DeleteAccountRequest,
-        context: _aio.ServicerContext[_library_service_pb2.DeleteAccountRequest, _abc.Awaitable[_library_service_pb2.DeleteAccountResponse]],
-    ) -> _abc.Awaitable[_library_service_pb2.DeleteAccountResponse]:
+        request: _library_service_pb2.CloseAccountRequest,
+        context: _aio.ServicerContext[_library_service_pb2.CloseAccountRequest, _abc.Awaitable[_library_service_pb2.CloseAccountResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.CloseAccountResponse]:
         """Deletes the account of a session and, shortly afterwards, all that it owns. Has the requirements of ChangePassword, except for
         guests, who have no password.
         """

@@ -88,8 +88,8 @@ def account_routes(gateway: Gateway) -> APIRouter:
                 "Only a browser that is logged in can delete its account. Log in to the studio."
             )
         with principal_scope(None):
-            await accounts.DeleteAccount(
-                pb.DeleteAccountRequest(
+            await accounts.CloseAccount(
+                pb.CloseAccountRequest(
                     session_token=session.current_secret,
                     current_password=parameters.current_password,
                     ip_address=request.scope["peer"],
