@@ -28,7 +28,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20, help="separations (default: %(default)s)")
     options = parser.parse_args()
     content = encoded(np.tile(song(30.0), (round(options.minutes * 2), 1)))
-    settings = {"SOUNDWRIGHT_FALLBACK": "true", "SOUNDWRIGHT_RATE_FILES_PER_MINUTE": "100000"}
+    limits = ("HEAVY", "NORMAL", "POLLING", "FILES")
+    settings = {"SOUNDWRIGHT_FALLBACK": "true", **{f"SOUNDWRIGHT_RATE_{name}_PER_MINUTE": "100000" for name in limits}}
     with (
         tempfile.TemporaryDirectory(prefix="live-bench-") as folder,
         running(Path(folder), settings) as stack,
@@ -60,7 +61,7 @@ def first(client: httpx.Client, track_id: str) -> float:
         client.get(f"{live}/{stem['stem_type']}/segments/0").raise_for_status()
     seconds = time.perf_counter() - started
     client.delete(f"/api/jobs/{job_id}").raise_for_status()
-    while client.get(f"/api/jobs/{job_id}").raise_for_status().json()["data"]["status"] != "cancelled":
+    while client.get(f"/api/jobs/{job_id}").raise_for_status().json()["data"]["status"] not in ("completed", "failed"):
         time.sleep(0.1)
     return seconds
 
