@@ -117,11 +117,11 @@ def main() -> None:
 
 def separate(song: Path, models: Path, stems: Path, encoding: Any, mode: CpuMode, device: str) -> None:
     """Separate ``song`` as a job does, but without bus and store. On a GPU, write its memory to the file ``GPU_MEMORY``."""
-    from kit.audio import AudioFile
-    from services.separation.stems import audio_extension, write_stems
+    from kit.audio import AudioFile, encoding_extension
+    from services.separation.stems import write_stems
 
     stems.mkdir(parents=True, exist_ok=True)
-    files = {stem: stems / f"{stem}.{audio_extension(encoding)}" for stem in STEMS}
+    files = {stem: stems / f"{stem}.{encoding_extension(encoding)}" for stem in STEMS}
     mix = AudioFile(song)
     write_stems(engine(models, mode, device).separate(mix, MODEL), mix, files, encoding, lambda share: None)
     if device != "cpu":

@@ -32,6 +32,7 @@ from kit.worker.outputs import delete_outputs, output_prefix
 if TYPE_CHECKING:  # the gateway imports this module without the codecs
     from kit.audio import Prefix
 
+_KINDS = ("recordings", "waveforms")
 _LOOK_SECONDS = 0.2
 _COPY_SECONDS = 1.0
 _PIECE_BYTES = 1 << 20
@@ -147,7 +148,7 @@ class _Publication:
         self._prefix = prefix
         self._note = note
         self._numbers = itertools.count()
-        self._streams: dict[tuple[str, str], LiveStream] = {}
+        self._streams: dict[str, dict[str, LiveStream]] = {kind: {} for kind in _KINDS}
 
     async def run(self) -> None:
         """Publish each new note until cancelled."""
@@ -168,12 +169,12 @@ class _Publication:
 
     async def _publish(self, note: dict[str, Any]) -> None:
         number, at = next(self._numbers), 0
-        updated: dict[tuple[str, str], LiveStream] = {}
+        updated: dict[str, dict[str, LiveStream]] = {kind: {} for kind in _KINDS}
         news: list[tuple[Path, int, int]] = []
-        for kind in ("recordings", "waveforms"):
+        for kind in _KINDS:
             for name, (file, header, start, end) in note[kind].items():
                 path = Path(file)
-                before = self._streams.get((kind, name))
+                before = self._streams[kind].get(name)
                 parts = list(before.parts) if before is not None and before.file == path.name else []
                 stream = LiveStream(path.name, base64.b64decode(header), parts)
                 begin = start + stream.size_bytes
@@ -181,7 +182,7 @@ class _Publication:
                     news.append((path, begin, end))
                     parts.append((number, at, end - begin))
                     at += end - begin
-                updated[kind, name] = stream
+                updated[kind][name] = stream
         await self._require_space(at)
         if at:
             async with self._blobs.write(f"{self._prefix}{number}") as writer:
@@ -190,12 +191,8 @@ class _Publication:
                         length = min(_PIECE_BYTES, end - position)
                         await writer.write(await asyncio.to_thread(_bytes, path, position, length))
         self._streams = updated
-        for kind in ("recordings", "waveforms"):
-            note[kind] = {
-                name: [stream.file, base64.b64encode(stream.header).decode(), stream.parts]
-                for (its_kind, name), stream in updated.items()
-                if its_kind == kind
-            }
+        for kind, streams in updated.items():
+            note[kind] = {name: [each.file, note[kind][name][1], each.parts] for name, each in streams.items()}
         async with self._blobs.write(f"{self._prefix}index") as writer:
             await writer.write(json.dumps(note).encode())
 
@@ -230,7 +227,7 @@ async def read_live(blobs: Blobs, job: job_pb2.Job) -> LiveIndex | None:
             raise
         return None
     index = json.loads(content)
-    for kind in ("recordings", "waveforms"):
+    for kind in _KINDS:
         index[kind] = {
             name: LiveStream(file, base64.b64decode(header), [(number, at, length) for number, at, length in parts])
             for name, (file, header, parts) in index[kind].items()

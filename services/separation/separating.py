@@ -20,7 +20,7 @@ from services.separation.plans import all_models, first_models, first_names, ste
 from services.separation.registry import Registry
 from services.separation.scratch import ScratchSignal
 from services.separation.service import ACCOMPANIMENT
-from services.separation.stems import Files, LiveNote, OutputFile, audio_extension, write_mix, write_stems
+from services.separation.stems import Files, LiveNote, OutputFile, write_mix, write_stems
 from services.separation.upright import Upright, rest_of, separated, with_remainder
 
 Blocks = Iterator[Mapping[str, service.Samples]]
@@ -192,7 +192,7 @@ class _Separation:
             self._runs.append(Run(engine.name, model, stem, time.monotonic() - started))
 
     def _files(self, names: Sequence[str]) -> dict[str, Path]:
-        return {name: self._folder / f"{name}.{audio_extension(self._format)}" for name in names}
+        return {name: self._folder / f"{name}.{audio.encoding_extension(self._format)}" for name in names}
 
     def _signal(self, name: str) -> ScratchSignal:
         return ScratchSignal(self._folder / f"{name}.f32", self._mix)

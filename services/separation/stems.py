@@ -25,7 +25,6 @@ MIX = "mix"
 
 _MIX_ENCODING: audio.Encoding = "flac16"
 _BLOCK_FRAMES = 65_536
-_CONTENT_TYPES = {"flac": "audio/flac", "wav": "audio/wav"}
 
 OutputFile = tuple[job_pb2.AudioOutput, Path]
 """An output with name, path and audio properties, and the file that contains it."""
@@ -72,11 +71,6 @@ def describe_selection(selection: ModelSelection, result: job_pb2.JobResult) -> 
     result.degraded = selection.degraded
     result.degraded_reason = selection.reason
     result.degraded_details = selection.details
-
-
-def audio_extension(encoding: str) -> str:
-    """Return the file extension of an encoding."""
-    return "flac" if encoding.startswith("flac") else "wav"
 
 
 @dataclass(frozen=True)
@@ -182,7 +176,7 @@ def describe_output(name: str, path: str, shape: service.Shape, writer: audio.Au
     return job_pb2.AudioOutput(
         name=name,
         path=path,
-        content_type=_CONTENT_TYPES[path.rpartition(".")[2]],
+        content_type=audio.content_type(path.rpartition(".")[2]),
         sample_rate_hz=shape.sample_rate_hz,
         channel_count=shape.channel_count,
         frame_count=writer.frame_count,

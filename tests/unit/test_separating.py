@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
 
-from kit.audio import AudioFile, AudioWriter, Waveform
+from kit.audio import AudioFile, AudioWriter, Waveform, encoding_extension
 from kit.engines import FallbackPolicy, ModelDeclaration
 from kit.errors import AppError, Code
 from kit.worker.derived_files import waveform_file
@@ -20,7 +20,7 @@ from services.separation.registry import Registry
 from services.separation.scratch import ScratchSignal
 from services.separation.separating import Separated, separate
 from services.separation.service import Engine, Mix, Samples
-from services.separation.stems import StemWriter, audio_extension, write_mix, write_stems
+from services.separation.stems import StemWriter, write_mix, write_stems
 
 RATE_HZ = 22_050
 FRAMES = 70_001
@@ -288,7 +288,7 @@ def test_loud_stems_do_not_clip_in_any_format(tmp_path: Path, encoding: service.
     quiet = {"drums": np.float32(0.25)}
     shares = {**quiet, "vocals": gain, "other": 1 - gain - quiet["drums"]}
     blocks = ({stem: share * block for stem, share in shares.items()} for block in mix.blocks(10_000))
-    extension = audio_extension(encoding)
+    extension = encoding_extension(encoding)
     files = {stem: tmp_path / f"{stem}.{extension}" for stem in shares}
     made = write_stems(blocks, mix, files, encoding, lambda share: None)
 

@@ -116,7 +116,7 @@ async def retried(work: Callable[[], Awaitable[T]]) -> T:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Turn mongo_errors of the driver into ``AppError``."""
+    """Turn errors of the driver into ``AppError``."""
     try:
         yield
     except mongo_errors.BulkWriteError as error:

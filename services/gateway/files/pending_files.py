@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit import errors
-from kit.errors import AppError
 from services.gateway.settings import ConversionLimits
 
 
@@ -41,12 +40,14 @@ class PendingFiles:
         limits = self._limits
         own = [one for one in self._current if one.caller_id == caller_id]
         if own and (len(own) >= limits.caller_count or _bytes(own) + size_bytes > limits.caller_bytes):
-            raise _too_many(
+            raise errors.TOO_MANY_CONVERSIONS(
                 f"{len(own)} converted files of yours are not downloaded completely yet. Finish or cancel a download first."
             )
         current = self._current
         if current and (len(current) >= limits.total_count or _bytes(current) + size_bytes > limits.total_bytes):
-            raise _too_many("The server is converting too many files at the moment. Try again in a minute.")
+            raise errors.TOO_MANY_CONVERSIONS(
+                "The server is converting too many files at the moment. Try again in a minute."
+            )
         file = PendingFile(caller_id, size_bytes)
         self._current.append(file)
         return file
@@ -69,7 +70,3 @@ class PendingFiles:
 
 def _bytes(files: list[PendingFile]) -> int:
     return sum(one.size_bytes for one in files)
-
-
-def _too_many(message: str) -> AppError:
-    return errors.TOO_MANY_CONVERSIONS(message)

@@ -58,9 +58,8 @@ class NewJob:
     starvation_seconds: float = 0.0  # 0: STARVATION_SECONDS
     new_track: NewTrack | None = None
     traceparent: str = ""
-    further_job_ids: Sequence[
-        str
-    ] = ()  # of jobs that are created next, without limits; the limits count them with this one
+    # Of jobs that are created next, without limits. The limits count them with this one.
+    further_job_ids: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
 
 

@@ -14,7 +14,7 @@ from kit.compute import Report
 from kit.errors import AppError
 from services.separation.lalalai.client import failed
 from services.separation.service import LALALAI, Format, Samples
-from services.separation.stems import Files, OutputFile, StemWriter, audio_extension, describe_output, write_mix
+from services.separation.stems import Files, OutputFile, StemWriter, describe_output, write_mix
 
 _BLOCK_FRAMES = 65_536
 # Encoders add padding. A larger difference indicates another recording, or a preview.
@@ -54,7 +54,7 @@ def fit(
     """
     stems: Files = []
     for index, (name, file) in enumerate(files.items()):
-        path = folder / f"{name}.{audio_extension(encoding)}"
+        path = folder / f"{name}.{audio.encoding_extension(encoding)}"
         try:
             source = audio.AudioFile(file, limits)
             shape = dataclasses.replace(recording, channel_count=_channel_count(recording, source))

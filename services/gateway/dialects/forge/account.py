@@ -163,12 +163,10 @@ async def _list(values: AsyncIterator[Any]) -> AsyncIterator[bytes]:
 
 async def _account(clients: Clients, email: str | None) -> dict[str, Any]:
     principal = require_principal()
-    sessions, page = [], 1
-    while found := (
-        await clients.accounts.ListSessions(pb.ListSessionsRequest(page=page, page_size=_PAGE_SIZE))
-    ).sessions:
-        sessions += [session_to_wire(session, "") for session in found]
-        page += 1
+
+    async def load(page: int) -> Any:
+        return (await clients.accounts.ListSessions(pb.ListSessionsRequest(page=page, page_size=_PAGE_SIZE))).sessions
+
     tokens = (await clients.accounts.ListApiTokens(pb.ListApiTokensRequest())).api_tokens
     connections = (await clients.connections.ListConnections(connection_pb.ListConnectionsRequest())).connections
     webhooks = (await clients.webhooks.ListWebhooks(webhook_pb.ListWebhooksRequest())).webhooks
@@ -177,7 +175,7 @@ async def _account(clients: Clients, email: str | None) -> dict[str, Any]:
         "email": email,
         "role": principal.role,
         "api_tokens": [token_to_wire(token) for token in tokens],
-        "sessions": sessions,
+        "sessions": [session_to_wire(session, "") async for session in _pages(load)],
         "connections": [connection_to_wire(connection) for connection in connections],
         "webhooks": [webhook_to_wire(webhook) for webhook in webhooks],
     }
