@@ -7,6 +7,7 @@ standard output: ``{"landlock"}`` at first, ``{"share"}`` while it works, and fi
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -16,11 +17,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from kit import errors
 from kit.confined import landlock
 from kit.confined.limits import limit_process
 from kit.errors import AppError
 
 _DETAIL_LIMIT = 500
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN_EVENTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty")
 _SYSTEM_PATHS = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ssl", "/etc/pki",
@@ -42,14 +45,21 @@ def main() -> None:
     ).start()  # after the restriction, which covers new threads only
     try:
         message = {"answer": function(lambda share: _tell({"share": share}), **request["arguments"])}
-    except AppError as error:
-        message = {"error": {"code": error.code.name, "reason": error.reason, "message": error.message}}
-    except MemoryError:
-        message = {"failed": "memory"}
     except BaseException as error:
-        message = {"failed": "crashed", "detail": f"{type(error).__name__}: {error}"[:_DETAIL_LIMIT]}
+        message = failure(error)
     _tell(message)
     os._exit(0)  # do not wait for connections and threads of libraries
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """Return the last message of a process whose function raised ``error``. A full disk is not the fault of the file."""
+    if isinstance(error, OSError) and error.errno in _FULL_DISK:
+        error = errors.STORAGE_FULL()
+    if isinstance(error, AppError):
+        return {"error": {"code": error.code.name, "reason": error.reason, "message": error.message}}
+    if isinstance(error, MemoryError):
+        return {"failed": "memory"}
+    return {"failed": "crashed", "detail": f"{type(error).__name__}: {error}"[:_DETAIL_LIMIT]}
 
 
 def _tell(message: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -51,6 +52,10 @@ def spin(_report: Report) -> None:
 
 def write(_report: Report, *, size_bytes: int) -> None:
     Path("large").write_bytes(bytes(size_bytes))
+
+
+def fill_disk(_report: Report) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def die(_report: Report, *, number: int) -> None:

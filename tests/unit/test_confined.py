@@ -108,6 +108,11 @@ async def test_memory_files_and_answers_are_limited(
     assert all(path.stat().st_size <= 1000 for path in folder.iterdir())
 
 
+async def test_a_full_disk_is_not_the_fault_of_the_file(folder: Path) -> None:
+    with pytest.raises(AppError, match="STORAGE_FULL"):
+        await probe("fill_disk", folder)
+
+
 async def test_cpu_time_is_limited(folder: Path) -> None:
     with pytest.raises(ProcessDied) as died:
         await probe("spin", folder, {"cpu_seconds": 1})
