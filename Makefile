@@ -252,10 +252,6 @@ CONFIGURATION ?= training/cpu.yaml
 train: setup  #: Train the network of the model "small" (CONFIGURATION=training/gpu.yaml, SONGS=folder; results in build/small)
 	$(BIN)/python -m training.train $(CONFIGURATION) "$(SONGS)" build/small
 
-.PHONY: simulate
-simulate: setup  #: Predict waiting times and the use of GPUs (docs/SCALING.md)
-	@$(BIN)/python -m simulation $(SIMULATE)
-
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
 	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
