@@ -1,4 +1,4 @@
-"""Programs of `bench` and `tools` do what the manual says."""
+"""Programs of `dev/` do what the manual says."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import gpu
-from tools import licences
-from tools.licences import Package
+from dev.bench import gpu
+from dev.tools import licences
+from dev.tools.licences import Package
 
 
 def test_the_table_has_a_row_for_each_model_and_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "made" / "table.md"
-    command = f"bench.gpu --device cpu --models small --batches 1 2 --seconds 1 --jobs 0 --output {output}"
+    command = f"dev.bench.gpu --device cpu --models small --batches 1 2 --seconds 1 --jobs 0 --output {output}"
     monkeypatch.setattr(sys, "argv", command.split(" "))
     gpu.main()
     head, _, *table = output.read_text().splitlines()
@@ -30,7 +30,7 @@ def test_the_table_has_a_row_for_each_model_and_batch(tmp_path: Path, monkeypatc
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(gpu, "in_new_process", lambda function, *arguments: "")
-    monkeypatch.setattr(sys, "argv", ["bench.gpu"])
+    monkeypatch.setattr(sys, "argv", ["dev.bench.gpu"])
     gpu.main()
     assert capsys.readouterr().out == "PyTorch finds no GPU. Nothing was measured.\n"
 
