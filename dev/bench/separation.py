@@ -117,7 +117,8 @@ def main() -> None:
 
 def separate(song: Path, models: Path, stems: Path, encoding: Any, mode: CpuMode, device: str) -> None:
     """Separate ``song`` as a job does, but without bus and store. On a GPU, write its memory to the file ``GPU_MEMORY``."""
-    from kit.audio import AudioFile, encoding_extension
+    from kit.audio import AudioFile
+    from kit.file_names import encoding_extension
     from services.separation.stems import write_stems
 
     stems.mkdir(parents=True, exist_ok=True)
