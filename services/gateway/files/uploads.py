@@ -138,7 +138,7 @@ class Uploads:
                 if the earlier upload had another file.
         """
         limit = min(policy.size_limit_bytes or self._max_upload_bytes, self._max_upload_bytes)
-        length = _content_length(request)
+        length = content_length(request)
         if length > limit + _FRAMING_BYTES:
             raise policy.too_large(limit)
         upload = _Upload(
@@ -204,7 +204,7 @@ class Uploads:
         Raises:
             AppError: ``QUOTA_EXCEEDED``, before the files are stored if the request has a length.
         """
-        length = _content_length(request)
+        length = content_length(request)
         if length > policy.total_limit_bytes + _FRAMING_BYTES:
             raise policy.too_large(policy.total_limit_bytes)
         room = await reservation.hold(_expected_bytes(length))
@@ -344,10 +344,10 @@ class _Upload:
             await self._reservation.release()
 
 
-def _content_length(request: Request) -> int:
+def content_length(request: Request) -> int:
     """Return the length of the body; 0 if the client does not tell it."""
-    content_length = request.headers.get("content-length", "")
-    return int(content_length) if content_length.isdigit() else 0
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdigit() else 0
 
 
 def _expected_bytes(length: int) -> int:

@@ -19,7 +19,7 @@ from services.gateway.dialects.forge.daw_manifest import DAW_MANIFEST_SCHEMA
 from services.gateway.files.files import attachment
 from services.gateway.files.reencoding import ConvertedResponse
 from services.gateway.files.reservations import Reservation
-from services.gateway.files.uploads import FormPolicy
+from services.gateway.files.uploads import FormPolicy, content_length
 from services.gateway.openapi.responses import documented, file_responses
 from services.gateway.records import own_track
 from services.gateway.wire.disconnects import cancel_on_disconnect
@@ -103,9 +103,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
     )
     async def export_mix(request: Request) -> Response:
         """Mix uploaded or stored stems into an audio file, as described by the manifest."""
-        length = request.headers.get("content-length", "")
-        received_bytes = int(length) if length.isdigit() else 0
-        with gateway.pending_files.holding(request.scope["principal_id"], received_bytes) as conversion:
+        with gateway.pending_files.holding(request.scope["principal_id"], content_length(request)) as conversion:
             mix_id = str(uuid.uuid4())
             folder = f"uploads/mixes/{mix_id}"  # ingest deletes old uploads, also after a crash of this process
             reservation = Reservation(gateway.clients.storage, mix_id)
