@@ -1,4 +1,4 @@
-"""The asynchronous client. ``python client/generate.py`` makes the synchronous one, ``_sync_client.py``, of this file."""
+"""The asynchronous client. ``make docs`` makes the synchronous one, ``_sync_client.py``, of this file."""
 
 from __future__ import annotations
 

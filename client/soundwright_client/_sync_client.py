@@ -1,4 +1,4 @@
-"""The synchronous client. ``python client/generate.py`` makes this file of ``_async_client.py``. Do not edit it."""
+"""The synchronous client. ``make docs`` makes this file of ``_async_client.py``. Do not edit it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Runs the specs beside this file, which drive a real browser.
 
-``python -m tests.studio.running pictures`` or ``measure`` (``bench/studio``) starts a stack for them.
+``python -m tests.studio.running pictures`` or ``measure`` (``dev/bench/studio``) starts a stack for them.
 """
 
 from __future__ import annotations
