@@ -19,7 +19,6 @@ from soundwright_client.transfer import (
     MediaFile,
     Progress,
     attempts,
-    is_id,
     local_name,
     next_page,
     polling_pauses,
@@ -219,7 +218,7 @@ class AsyncClient:
         """Start a separation, and return its job.
 
         Args:
-            source: a track, the ID of a track, or an audio file, which is uploaded first.
+            source: a track, the ID of a track, or the :class:`~pathlib.Path` of an audio file, which is uploaded first.
             stems: such as ``["vocals"]``; empty: all of the model.
             format: of the stems: ``flac`` (default), ``wav16``, ``wav24`` or ``wav32f``.
             quality: for the model ``auto``: ``fast``, ``balanced`` (default) or ``best``.
@@ -268,7 +267,7 @@ class AsyncClient:
         """Start an analysis, and return its job.
 
         Args:
-            source: a track, the ID of a track, or an audio file, which is uploaded first.
+            source: a track, the ID of a track, or the :class:`~pathlib.Path` of an audio file, which is uploaded first.
             features: ``tempo``, ``key``, ``energy``, ``spectral``, ``mfcc``, ``chroma`` or ``all``.
             progress: of the upload.
         """
@@ -424,11 +423,8 @@ class AsyncClient:
             address, query = next_page(answer), None
 
     async def _track_id(self, source: Track | str | Path, progress: Progress | None) -> str:
-        if isinstance(source, Track):
-            return source.id
-        if isinstance(source, str) and is_id(source):
-            return source
-        return (await self.upload(source, progress=progress)).id
+        # A string is never a path: an ID that somebody else chose must not read a file.
+        return (await self.upload(source, progress=progress)).id if isinstance(source, Path) else _id(source)
 
     def _job(self, data: Mapping[str, Any]) -> AsyncJob:
         job = AsyncJob.model_validate(data)

@@ -18,7 +18,6 @@ from soundwright_client.transfer import (
     MediaFile,
     Progress,
     attempts,
-    is_id,
     local_name,
     next_page,
     polling_pauses,
@@ -216,7 +215,7 @@ class Client:
         """Start a separation, and return its job.
 
         Args:
-            source: a track, the ID of a track, or an audio file, which is uploaded first.
+            source: a track, the ID of a track, or the :class:`~pathlib.Path` of an audio file, which is uploaded first.
             stems: such as ``["vocals"]``; empty: all of the model.
             format: of the stems: ``flac`` (default), ``wav16``, ``wav24`` or ``wav32f``.
             quality: for the model ``auto``: ``fast``, ``balanced`` (default) or ``best``.
@@ -262,7 +261,7 @@ class Client:
         """Start an analysis, and return its job.
 
         Args:
-            source: a track, the ID of a track, or an audio file, which is uploaded first.
+            source: a track, the ID of a track, or the :class:`~pathlib.Path` of an audio file, which is uploaded first.
             features: ``tempo``, ``key``, ``energy``, ``spectral``, ``mfcc``, ``chroma`` or ``all``.
             progress: of the upload.
         """
@@ -418,11 +417,8 @@ class Client:
             address, query = next_page(answer), None
 
     def _track_id(self, source: Track | str | Path, progress: Progress | None) -> str:
-        if isinstance(source, Track):
-            return source.id
-        if isinstance(source, str) and is_id(source):
-            return source
-        return (self.upload(source, progress=progress)).id
+        # A string is never a path: an ID that somebody else chose must not read a file.
+        return (self.upload(source, progress=progress)).id if isinstance(source, Path) else _id(source)
 
     def _job(self, data: Mapping[str, Any]) -> Job:
         job = Job.model_validate(data)

@@ -16,7 +16,6 @@ __all__ = [
     "MediaFile",
     "Progress",
     "attempts",
-    "is_id",
     "local_name",
     "next_page",
     "polling_pauses",
@@ -46,14 +45,6 @@ def polling_pauses() -> Iterator[float]:
     while True:
         yield pause
         pause = min(pause * _POLL_GROWTH, longest)
-
-
-def is_id(text: str) -> bool:
-    """Return whether ``text`` is an ID, not a path."""
-    try:
-        return len(text) in (32, 36) and bool(uuid.UUID(text))
-    except ValueError:
-        return False
 
 
 def segment(identifier: str) -> str:

@@ -154,7 +154,7 @@ def test_a_login_is_kept_in_a_file_that_only_its_user_reads(run: Run, stack: Sta
     assert stack.token not in file.read_text()
 
 
-def test_without_a_server_one_runs_for_the_command(run: Run) -> None:
+def test_without_a_server_one_runs_for_the_command(run: Run, stack: Stack) -> None:
     [port, nobody] = map(str, free_ports(2))
     own = {
         "SOUNDWRIGHT_SERVER": "",
@@ -167,4 +167,6 @@ def test_without_a_server_one_runs_for_the_command(run: Run) -> None:
     assert (alone["embedded"], alone["logged_in"], alone["used_bytes"]) == (True, True, 0)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{alone['server']}/health")
+    damaging = run("status", code=3, **own | {"SOUNDWRIGHT_DATA_DIR": str(stack.data_dirs[0])})
+    assert "Name its address with --server." in damaging.stderr
     assert "does not answer" in run("status", "--server", f"127.0.0.1:{nobody}", code=3).stderr

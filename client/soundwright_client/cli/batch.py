@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import re
 import string
 import uuid
 from collections import Counter
@@ -156,7 +157,7 @@ async def run_job(start: Any, show: Show, step: str) -> AsyncJob:
         job = await asyncio.shield(starting)
         return await job.wait(lambda each: _show_job(each, show, step))
     except asyncio.CancelledError:
-        with anyio.move_on_after(_CANCEL_SECONDS), contextlib.suppress(SoundwrightError):
+        with anyio.move_on_after(_CANCEL_SECONDS, shield=True), contextlib.suppress(SoundwrightError):
             await (await starting).cancel()
         raise
 
@@ -240,7 +241,7 @@ class Separation:
     async def _save(self, stem: Stem, track: str, job: AsyncJob) -> Path:
         fields = {"track": track, "stem": stem.stem_type, "model": job.model or ""}
         extension = self.conversion or {"audio/flac": "flac"}.get(stem.content_type, "wav")
-        safe = {name: text.replace("/", "_").replace("\\", "_") for name, text in fields.items()}
+        safe = {name: re.sub(r"[/\\]", "_", text).strip(". ") or "_" for name, text in fields.items()}
         target = self.folder / self.filename.format(**safe, ext=extension)
         return await self.client.save_stem(stem, target, self.conversion)
 

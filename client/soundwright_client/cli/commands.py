@@ -83,7 +83,9 @@ def connected(server: str) -> Iterator[connection.Connection]:
         with err.status("Looking for a server, or starting one") if starting else contextlib.nullcontext():
             found = stack.enter_context(connection.connect(server))
         if found.embedded:
-            err.print("No server runs, so one runs until this command ends. `soundwright serve` keeps one running.")
+            err.print(
+                "No server runs, so one runs until this command ends. `soundwright serve` keeps one.", soft_wrap=True
+            )
         yield found
 
 
@@ -512,11 +514,34 @@ def serve() -> None:
     folder = connection.data_dir()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["SOUNDWRIGHT_DATA_DIR"] = str(folder)
-    for name, setting in (
-        ("OPEN_ACCESS", "true"), ("FALLBACK", "true"), ("SEPARATION_ANONYMOUS_LIMIT", "50"), ("LOG_FORMAT", "console"),
-        ("GATEWAY_PORT", "4000"), ("SOUNDBOX_PORT", "5309"), ("PIPELINE_PORT", "8000"),
-    ):  # fmt: skip
+    defaults = {"OPEN_ACCESS": "true", "FALLBACK": "true", "SEPARATION_ANONYMOUS_LIMIT": "50", "LOG_FORMAT": "console"}
+    for name, setting in (defaults | {f"{name}_PORT": port for name, port in connection.PORTS.items()}).items():
         os.environ.setdefault(f"SOUNDWRIGHT_{name}", setting)
-    for name in ("SOUNDWRIGHT_SERVER", "SOUNDWRIGHT_TOKEN"):
+    for name in connection.OWN_VARIABLES:
         os.environ.pop(name, None)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "services", "all"])  # noqa: S606
+
+
+@app.command()
+def mcp(
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve streamable HTTP. Callers send their own API token.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address for --http.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port for --http.")] = 8765,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="The only folder whose files the tools read and write.", show_default="., none with --http"),
+    ] = None,
+    server: Server = "",
+) -> None:
+    """Serve the tools of the platform to an AI agent (MCP), over standard input and output or HTTP."""
+    try:
+        from soundwright_client.mcp_server import Tools, build_server
+    except ModuleNotFoundError:
+        fail("The package mcp is missing. Install it: pip install 'soundwright-client[mcp]'", 2)
+    with connected(server) as found:
+        if http:
+            build_server(Tools(found.server, None, folder)).run("streamable-http", host=host, port=port)
+        else:
+            build_server(Tools(found.server, found.token, folder or Path())).run()

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import json
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,13 @@ __all__ = [
 
 LOCAL_SERVER = f"http://127.0.0.1:{os.environ.get('SOUNDWRIGHT_GATEWAY_PORT', '4000')}"
 """The address of ``soundwright serve`` and ``make run``."""
+OWN_VARIABLES = ("SOUNDWRIGHT_SERVER", "SOUNDWRIGHT_TOKEN")
+"""Variables of the command line, which are no settings of the platform."""
+PORTS = {"GATEWAY": "4000", "SOUNDBOX": "5309", "PIPELINE": "8000"}
 _KEYRING = "soundwright"
 _PROBE = httpx.Timeout(10, connect=3)
 _START_SECONDS = 300.0
+_PLATFORM = ("services", "fastapi", "motor", "yt_dlp", "librosa", "torch")
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,8 @@ def server_of(server: str) -> str:
 
 
 def is_installed() -> bool:
-    """Return whether the platform is installed beside this package."""
-    try:
-        return importlib.util.find_spec("services.supervisor") is not None
-    except ModuleNotFoundError:
-        return False
+    """Return whether the platform is installed beside this package, with what each component needs."""
+    return all(importlib.util.find_spec(name) for name in _PLATFORM)
 
 
 def data_dir() -> Path:
@@ -107,16 +109,38 @@ def _embedded() -> Iterator[Connection]:
     password = first_password(folder)
     settings = {"SOUNDWRIGHT_ADMIN_PASSWORD": password} if password else {}
     given = {name: text for name, text in os.environ.items() if name.startswith("SOUNDWRIGHT_")}
-    for own in ("SOUNDWRIGHT_SERVER", "SOUNDWRIGHT_TOKEN"):
-        given.pop(own, None)
-    ports = {"SOUNDWRIGHT_GATEWAY_PORT", "SOUNDWRIGHT_SOUNDBOX_PORT", "SOUNDWRIGHT_PIPELINE_PORT"}
-    given = {name: text for name, text in given.items() if name not in {*ports, "SOUNDWRIGHT_DATA_DIR"}}
+    for other in (*OWN_VARIABLES, "SOUNDWRIGHT_DATA_DIR", *(f"SOUNDWRIGHT_{name}_PORT" for name in PORTS)):
+        given.pop(other, None)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_only_server(folder))
         try:
             started = stack.enter_context(running(folder, {**given, **settings}, _START_SECONDS))
         except RuntimeError as error:
             raise ConnectionFailed(str(error)) from None
         yield Connection(started.base_url, started.token, embedded=True)
+
+
+@contextlib.contextmanager
+def _only_server(folder: Path) -> Iterator[None]:
+    """Keep other commands from running a server over ``folder``. Two at a time would damage the data.
+
+    Raises:
+        ConnectionFailed: there is one already.
+    """
+    fcntl: Any = importlib.import_module("fcntl")
+    with (folder / "embedded.lock").open("w") as lock, socket.socket(socket.AF_UNIX) as probe:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConnectionFailed(
+                f"Another command runs a server over {folder}. Wait for its end, or keep one with `soundwright serve`."
+            ) from None
+        with contextlib.suppress(OSError):  # a path that is too long for a socket
+            probe.connect(str(folder / "run" / "library.ops.sock"))
+            raise ConnectionFailed(
+                f"A server runs over {folder} at an unknown address. Name its address with --server."
+            )
+        yield
 
 
 def check(server: str) -> None:
