@@ -76,37 +76,28 @@ def test_a_batch_is_separated_once(run: Run, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_cancels_at_the_server_and_the_same_command_does_the_rest(
-    admin: httpx.Client, environment: dict[str, str], tmp_path: Path
+    admin: httpx.Client, run: Run, environment: dict[str, str], tmp_path: Path
 ) -> None:
     for name, seconds in (("quick", 1.0), ("slow one", 40.0), ("slow two", 40.0)):
         (tmp_path / f"{name}.wav").write_bytes(encoded(song(seconds, seed=60)))
-    command = [SCRIPT, "separate", "quick.wav", "slow one.wav", "slow two.wav", "-m", "dsp", "--json"]
+    run("separate", "quick.wav", "-m", "dsp")
+    batch = ("separate", "quick.wav", "slow one.wav", "slow two.wav", "-m", "dsp", "--json")
 
-    def started() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def unfinished() -> list[dict[str, Any]]:
+        slow = [job for name in ("slow one", "slow two") for job in jobs_of(admin, name)]
+        return [job for job in slow if job["status"] != "completed"]
 
-    process = started()
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["file"] == "quick.wav"
-    unfinished = eventually(
-        lambda: [
-            job for name in ("slow one", "slow two") for job in jobs_of(admin, name) if job["status"] != "completed"
-        ],
-        "a slow job",
-    )
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    with subprocess.Popen(
+        [SCRIPT, *batch], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        cancelled = eventually(unfinished, "a slow job")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
     assert (process.returncode, "Unfinished jobs are cancelled." in said) == (130, True)
-    for job in unfinished:
+    for job in cancelled:
         assert finished(admin, f"/api/jobs/{job['id']}")["error"] == "cancelled"
-    out, _ = started().communicate(timeout=300)
-    assert {line["file"]: line["skipped"] for line in map(json.loads, out.splitlines())} == {
-        "quick.wav": True,
-        "slow one.wav": False,
-        "slow two.wav": False,
-    }
+    done = {line["file"]: line["skipped"] for line in lines(run(*batch))}
+    assert (done["quick.wav"], sorted(done)) == (True, ["quick.wav", "slow one.wav", "slow two.wav"])
     assert [job["status"] for job in jobs_of(admin, "quick")] == ["completed"]
     assert {soundfile.info(path).duration for path in tmp_path.glob("separated/slow*/*.flac")} == {40.0}
 
