@@ -16,7 +16,7 @@ GUEST = "/api/users/guest"
 def csrf_token(client: httpx.Client) -> str:
     """The token against forgery in a page that a client is given now."""
     (token,) = re.findall(
-        r'<meta name="csrf-token" content="([^"]+)">', client.get("/tracks", follow_redirects=True).text
+        r'<meta name="csrf-token" content="([^"]+)">', client.get("/studio", follow_redirects=True).text
     )
     return str(token)
 

@@ -50,7 +50,7 @@ class Callers:
         return {"Cookie": "; ".join(f"{key}={value}" for key, value in browser.cookies.items()), **proof}
 
     def _csrf_token(self, browser: Browser) -> str:
-        if browser is self.browser and 'href="/users/log-in"' in browser.get("/tracks").text:
+        if browser is self.browser and browser.email not in browser.get("/studio").text:
             browser.log_in()  # a request before has logged it out
         return browser.token()
 
