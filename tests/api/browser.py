@@ -7,8 +7,6 @@ import uuid
 
 import httpx
 
-__all__ = ["GUEST", "PASSWORD", "Browser", "become_guest", "csrf_token", "registered", "token_of"]
-
 PASSWORD = "correct horse battery"
 GUEST = "/api/users/guest"
 

@@ -15,8 +15,6 @@ import schemathesis
 from browser import Browser, registered, token_of
 from published import Document
 
-__all__ = ["Callers", "belongings_of", "found_in", "fuzz"]
-
 # What an answer never holds: a stack trace, a source path, a file of the host, an address of a component.
 SECRETS = ("Traceback (most", 'File "/', "/site-packages/", "root:x:0:0", "/blobs/", "unix:/", "[Errno")
 # The server errors that belong to the contract: docs/ERRORS.md says when. INTERNAL is none of them.
