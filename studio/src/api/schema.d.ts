@@ -836,10 +836,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive
-         * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive.
+         * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive or a stem file
+         * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive or a stem file.
          *
-         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together.
+         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together. A stem
+         *     file (`stem_mp4`) needs drums, bass, vocals and other stems.
          */
         post: operations["start_export"];
         delete?: never;
@@ -856,8 +857,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the status of an export, and the path of its archive once it is completed
-         * @description Get the status of an export, and the path of its archive once it is completed.
+         * Get the status of an export, and the path of its file once it is completed
+         * @description Get the status of an export, and the path of its file once it is completed.
          */
         get: operations["get_export"];
         put?: never;
@@ -876,8 +877,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the archive of a completed export
-         * @description Download the archive of a completed export. Supports range requests.
+         * Download the file of a completed export
+         * @description Download the file of a completed export: a ZIP archive, or a stem file (`audio/mp4`). Supports range requests.
          */
         get: operations["export_archive"];
         put?: never;
@@ -4779,7 +4780,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`.
+             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`: a ZIP archive of stems. `stem_mp4` (AAC) or `stem_mp4_alac`: one file with the mix and four stems, for programs for DJs.
              * @default
              * @example wav16
              */
@@ -4843,7 +4844,7 @@ export interface components {
             /** @example wav16 */
             format: string;
             /**
-             * @description Path of the archive. Null until completed.
+             * @description Path of the file. Null until completed.
              * @example /export/archive/0f8fad5b-d9cb-469f-a165-70867728950e
              */
             download_url: string | null;
@@ -13428,7 +13429,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": string;
+                    "*/*": string;
                 };
             };
             /** @description The requested part. */
@@ -13447,7 +13448,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": string;
+                    "*/*": string;
                 };
             };
             /** @description The client's copy is current. */
