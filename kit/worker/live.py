@@ -111,8 +111,7 @@ async def published(blobs: Blobs, context: JobContext, note: Path) -> AsyncItera
     An error of the store ends the publication, not the job.
     """
     job = context.job
-    await delete_outputs(blobs, job.output_folder, job.id, range(1, job.attempt))
-    task = asyncio.create_task(_Publication(blobs, live_prefix(job, job.attempt), note).run())
+    task = asyncio.create_task(_Publication(blobs, job, note).run())
     try:
         yield
     except BaseException:
@@ -143,17 +142,19 @@ def live_prefix(job: job_pb2.Job, attempt: int) -> str:
 
 
 class _Publication:
-    def __init__(self, blobs: Blobs, prefix: str, note: Path) -> None:
+    def __init__(self, blobs: Blobs, job: job_pb2.Job, note: Path) -> None:
         self._blobs = blobs
-        self._prefix = prefix
+        self._job = job
+        self._prefix = live_prefix(job, job.attempt)
         self._note = note
         self._numbers = itertools.count()
         self._streams: dict[str, dict[str, LiveStream]] = {kind: {} for kind in _KINDS}
 
     async def run(self) -> None:
-        """Publish each new note until cancelled."""
-        last = ""
+        """Delete what earlier attempts have left, and publish each new note until cancelled."""
+        job, last = self._job, ""
         try:
+            await delete_outputs(self._blobs, job.output_folder, job.id, range(1, job.attempt))
             while True:
                 text = await asyncio.to_thread(_text, self._note)
                 if text != last:
@@ -193,6 +194,9 @@ class _Publication:
         self._streams = updated
         for kind, streams in updated.items():
             note[kind] = {name: [each.file, note[kind][name][1], each.parts] for name, each in streams.items()}
+        await self._commit(note)
+
+    async def _commit(self, note: dict[str, Any]) -> None:
         async with self._blobs.write(f"{self._prefix}index") as writer:
             await writer.write(json.dumps(note).encode())
 

@@ -10,7 +10,8 @@ from soundwright.library.v1 import job_pb2
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.audio import Prefix
 from kit.errors import AppError, Code
-from kit.ports import BlobWriter
+from kit.free_space import MIN_FREE_BYTES
+from kit.ports import BlobWriter, StoreSpace
 from kit.worker import live
 from kit.worker.context import JobContext
 from kit.worker.live import LiveIndex, delete_live, live_prefix, open_live, published, read_live, write_note
@@ -114,19 +115,28 @@ async def test_a_job_that_fails_leaves_nothing_of_this_attempt_and_the_ones_befo
     assert await keys(blobs) == []
 
 
+@pytest.mark.parametrize("trouble", ["write", "delete_prefix", "space"])
 async def test_a_store_that_fails_ends_the_publication_and_not_the_job(
-    blobs: FileBlobs, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    blobs: FileBlobs, worker: Worker, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     calls = []
 
-    def refuse(key: str) -> BlobWriter:
-        calls.append(key)
+    def refuse(_key: str) -> BlobWriter:
+        calls.append(trouble)
         raise AppError(Code.STORAGE_FULL, "STORAGE_FULL", "The disk is full.")
 
+    async def nearly_full() -> StoreSpace:
+        calls.append(trouble)
+        return StoreSpace(MIN_FREE_BYTES + (512 << 20), 1 << 40)
+
+    answer = nearly_full if trouble == "space" else refuse
+    if trouble == "delete_prefix":  # what the attempt before has left
+        monkeypatch.setattr(blobs, trouble, answer)
     async with published(blobs, JobContext(JOB), worker.note):
         worker.write("vocals.flac", b"first ")
-        await until_heard(blobs, b"<6>first ")
-        monkeypatch.setattr(blobs, "write", refuse)
+        if trouble != "delete_prefix":
+            await until_heard(blobs, b"<6>first ")
+            monkeypatch.setattr(blobs, trouble, answer)
         worker.write("vocals.flac", b"second")
         await until(lambda: calls)
 
