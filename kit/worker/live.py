@@ -66,6 +66,7 @@ class LiveIndex:
 
     Attributes:
         frame_count: frames that all recordings have.
+        total_frame_count: frames that they will have.
         waveforms, recordings: streams by the name of the output.
     """
 
@@ -73,6 +74,7 @@ class LiveIndex:
     sample_rate_hz: int
     channel_count: int
     frame_count: int
+    total_frame_count: int
     recordings: Mapping[str, LiveStream]
     waveforms: Mapping[str, LiveStream]
 
@@ -83,6 +85,7 @@ def write_note(
     model: str,
     sample_rate_hz: int,
     channel_count: int,
+    total_frame_count: int,
     recordings: Mapping[str, Prefix],
     waveforms: Mapping[str, Prefix],
 ) -> None:
@@ -91,6 +94,7 @@ def write_note(
         "model": model,
         "sample_rate_hz": sample_rate_hz,
         "channel_count": channel_count,
+        "total_frame_count": total_frame_count,
         "frame_count": min(prefix.frame_count for prefix in recordings.values()),
         "recordings": {name: _noted(prefix) for name, prefix in recordings.items()},
         "waveforms": {name: _noted(prefix) for name, prefix in waveforms.items()},

@@ -4760,7 +4760,7 @@ export interface components {
              * @description Length of the recording.
              * @example 10584000
              */
-            frame_count: number;
+            frame_count: number | null;
             /** @example 220500 */
             segment_frame_count: number | null;
             /** @example 48 */
@@ -8279,8 +8279,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `JOB_NOT_FOUND`, `TRACK_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
-        forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
+        /** @description `JOB_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -12918,7 +12918,7 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -12985,7 +12985,7 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
