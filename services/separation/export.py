@@ -76,9 +76,8 @@ async def require_stems(
     if not stems:
         raise errors.NO_STEMS()
     if export_format in STEM_FILES and {_part(stem.name) for stem in stems} != set(STEMS):
-        raise errors.invalid(
-            {"format": ["needs drums, bass, vocals and other stems; separate the track with a model of four stems"]}
-        )
+        problem = "needs drums, bass, vocals and other stems; separate the track with a model of four stems"
+        raise errors.invalid("format", problem)
     return stems
 
 
