@@ -52,7 +52,7 @@ dev:
 # everything else works, and the page of the studio says what is missing.
 $(STUDIO): $(shell find studio -name node_modules -prune -o -type f -print) | local
 	@if test -e studio/node_modules/.ready; then $(NPM) --prefix studio run build -- --logLevel warn > /dev/null; \
-		else echo "The studio is not built, because npm could not install its packages. The basic pages work. The same command tries again."; fi
+		else echo "The studio is not built, because npm could not install its packages. The API works. The same command tries again."; fi
 
 .PHONY: demo-song
 demo-song: local  #: Render the demo song of the studio and of `make demo`

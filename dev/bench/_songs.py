@@ -12,8 +12,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-__all__ = ["REAL_SONGS", "SONGS", "STEMS", "RenderedSong", "Samples", "rendered_songs"]
-
 Samples = NDArray[np.float32]
 
 SONGS = Path("build/songs/evaluation")

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Peer", "prepare"]
-
 _BIN = Path(__file__).resolve().parents[2] / ".servers" / "peers" / "bin"
 # What audio-separator expects in its list of models, beside those of Demucs.
 _LISTS = (

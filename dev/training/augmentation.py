@@ -17,8 +17,6 @@ from scipy import ndimage, signal
 
 from dev.training.effects import peaking
 
-__all__ = ["changed_song", "changed_stem", "chopped", "deepened", "echoed", "encoded", "resampled"]
-
 Samples = NDArray[np.float32]
 
 GAIN_RANGE_DB = (-8.0, 6.0)

@@ -15,8 +15,6 @@ from torch import Tensor
 
 from services.separation.service import STEMS
 
-__all__ = ["blended", "main"]
-
 Parameters = dict[str, Tensor]
 
 _SCORES = "masks.unet.last.1.bias"  # of the stems: two channels each

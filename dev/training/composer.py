@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from dev.training.score import PITCH_CLASSES, Note, Part, Score, Truth
 from dev.training.styles import EVALUATION_STYLES, MODES, STYLES, Pattern, Style
 
-__all__ = ["HELD_OUT_PROGRAMS", "Palette", "Voice", "compose", "one_at_a_time", "phrases_of"]
-
 T = TypeVar("T")
 
 HELD_OUT_PROGRAMS = frozenset({2, 5, 11, 17, 24, 27, 35, 39, 45, 50, 54, 60, 65, 71, 75, 84, 91})

@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.separation.engines.small.engine import SAMPLE_RATE_HZ
 
-__all__ = ["Configuration", "Network", "Optimization", "read_configuration"]
-
 
 class Network(BaseModel):
     """The size of the network.

@@ -11,18 +11,6 @@ from numpy.typing import NDArray
 
 from dev.training.compiled import compiled
 
-__all__ = [
-    "compressed",
-    "driven",
-    "equalised",
-    "granulated",
-    "limiter_gain",
-    "panned",
-    "peaking",
-    "reverberated",
-    "saturated",
-]
-
 Samples = NDArray[np.float32]
 
 _HOP = 64

@@ -21,8 +21,6 @@ from dev.training.effects import granulated
 from dev.training.layers import mallet_melody, noise_sweep, synthesizer_melody
 from services.separation.service import STEMS
 
-__all__ = ["Examples", "Song", "find_songs", "validation_segments"]
-
 Samples = NDArray[np.float32]
 
 _AUDIBLE_RMS = 1e-3

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from dev.training.soundfont import SampledNote
 
-__all__ = ["Hit", "Kit", "hits_of_hydrogen_kit", "load_kit", "render_hit"]
-
 Samples = NDArray[np.float32]
 
 _CHOKE_SECONDS = 0.03

@@ -18,8 +18,6 @@ from dev.training.randomness import log_uniform
 from dev.training.score import Note, midi_to_hz
 from dev.training.synthesizer import play, random_patch
 
-__all__ = ["mallet_melody", "noise_sweep", "synthesizer_melody"]
-
 Samples = NDArray[np.float32]
 
 # Frequencies of the modes of tuned instruments, relative to the first one (Fletcher and Rossing, "The Physics of Musical

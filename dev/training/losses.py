@@ -7,8 +7,6 @@ from torch import Tensor
 
 from services.separation.engines.small.network import BandMasks, LowFrequencies
 
-__all__ = ["masking_loss", "moving_loss", "si_sdr"]
-
 _FLOOR = 1e-3
 
 

@@ -28,8 +28,6 @@ from dev.training.sources import Catalogue
 from dev.training.synthesizer import play, pluck, random_patch, random_string
 from dev.training.voices import RATE_HZ, VoiceBank
 
-__all__ = ["CEILING", "Instruments", "instruments_of", "mix", "palette_of", "render_part"]
-
 Samples = NDArray[np.float32]
 
 CEILING = 0.97

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from dev.training.randomness import log_uniform
 from dev.training.score import Note
 
-__all__ = ["BAR", "Drum", "random_drum", "strike"]
-
 Samples = NDArray[np.float32]
 
 # Frequencies of the modes of ideal bodies, relative to the first one (Fletcher and Rossing, "The Physics of Musical Instruments").

@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 
-__all__ = ["log_uniform"]
-
 
 def log_uniform(random: np.random.Generator, low: float, high: float) -> float:
     """Return a number between ``low`` and ``high``, both above 0, whose logarithm is uniformly distributed."""

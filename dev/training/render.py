@@ -30,8 +30,6 @@ from dev.training.second_composer import arranged
 from dev.training.sources import SOURCES, SPLITS, Sources
 from dev.training.voices import RATE_HZ
 
-__all__ = ["COMPOSERS", "activity", "render_song", "song_folder", "song_seconds", "write_song"]
-
 Samples = NDArray[np.float32]
 
 COMPOSERS = ("first", "second")

@@ -9,8 +9,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STEMS", "Note", "Part", "Score", "Truth", "midi_to_hz"]
-
 Pitch = TypeVar("Pitch", float, NDArray[np.float64])
 
 STEMS = ("drums", "bass", "other", "vocals")

@@ -16,8 +16,6 @@ from services.generation.engines.procedural.arrange import Plan, arrange
 from services.generation.engines.procedural.score import Key, Song, Track
 from services.generation.engines.procedural.styles import STYLES
 
-__all__ = ["STYLE_NAMES", "arranged"]
-
 # Only styles in which somebody plays drums or sings.
 STYLE_NAMES = tuple(name for name in STYLES if name not in ("ambient", "classical"))
 """Styles in the order of the numbers of songs."""

@@ -18,8 +18,6 @@ from dev.training.compiled import compiled
 from dev.training.score import midi_to_hz
 from dev.training.voices import CEPSTRUM_SIZE, FRAME_SECONDS, RATE_HZ, VoiceBank
 
-__all__ = ["Singer", "SungNote", "pitch_curve_hz", "sing"]
-
 Samples = NDArray[np.float32]
 Curve = NDArray[np.float64]
 

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from dev.training.compiled import compiled
 
-__all__ = ["Font", "Region", "Sample", "SampledNote", "load_font", "render_note"]
-
 Samples = NDArray[np.float32]
 
 _MAXIMAL_RELEASE_SECONDS = 3.0

@@ -26,8 +26,6 @@ from dev.training.kits import Hit, Kit, hits_of_folder, hits_of_hydrogen_kit, lo
 from dev.training.soundfont import Font, load_font
 from dev.training.voices import RATE_HZ, VoiceBank, analyse, load_bank, save_bank
 
-__all__ = ["PACKAGES", "SOURCES", "SPLITS", "Catalogue", "KitSource", "Sources", "VoiceSource", "compact", "fetch"]
-
 Samples = NDArray[np.float32]
 
 SOURCES = Path(__file__).parents[2] / ".sources"

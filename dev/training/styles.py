@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["EVALUATION_STYLES", "MODES", "STYLES", "Pattern", "Style"]
-
 Pattern = Mapping[str, str]
 
 MODES: Mapping[str, tuple[int, ...]] = MappingProxyType(

@@ -16,8 +16,6 @@ from dev.training.compiled import compiled
 from dev.training.randomness import log_uniform
 from dev.training.score import Note, midi_to_hz
 
-__all__ = ["Patch", "String", "play", "pluck", "random_patch", "random_string"]
-
 Samples = NDArray[np.float32]
 
 _CYCLE_FRAMES = 2048

@@ -28,8 +28,6 @@ from services.separation.engines.small.engine import SAMPLE_RATE_HZ
 from services.separation.engines.small.network import SmallNetwork
 from services.separation.service import STEMS
 
-__all__ = ["Training", "main"]
-
 _SILENT_RMS = 1e-3
 _VALIDATION_SECONDS = 10
 

@@ -14,8 +14,6 @@ import scipy.ndimage
 import scipy.signal
 from numpy.typing import NDArray
 
-__all__ = ["FRAME_SECONDS", "RATE_HZ", "VoiceBank", "analyse", "load_bank", "save_bank"]
-
 Samples = NDArray[np.float32]
 
 RATE_HZ = 44_100

@@ -14,6 +14,7 @@ from kit.audio.encode import (
 )
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
 from kit.audio.segments import Segment, encode_segment, stored_waveform
+from kit.audio.stem_file import StemCodec, StemTags, read_cover, write_stem_file
 from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
@@ -27,16 +28,20 @@ __all__ = [
     "Encoding",
     "Prefix",
     "Segment",
+    "StemCodec",
+    "StemTags",
     "Waveform",
     "coarser_waveform",
     "decode_blocks",
     "encode_segment",
     "inspect",
     "probe",
+    "read_cover",
     "reencode",
     "regroup",
     "resample_blocks",
     "sniff",
     "stored_waveform",
     "waveform_header",
+    "write_stem_file",
 ]

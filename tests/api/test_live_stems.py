@@ -49,6 +49,8 @@ def test_stems_are_heard_before_the_job_has_ended(
     for path in (f"{segments}/8", f"{segments}/0?attempt=2", f"/api/jobs/{job_id}/live/drums/segments/0"):
         assert admin.get(path).json()["code"] == "SEGMENT_NOT_FOUND"
 
+    assert admin.get(f"{segments}/0", params={"wait": 21}).json()["code"] == "VALIDATION_ERROR"
+
     # The same addresses pass the end of the job.
     heard = [first.content]
     while len(heard) < 8:

@@ -16,8 +16,6 @@ import pytest
 from tests.api.stories import encoded, song
 from tests.stacks import Stack, embedded
 
-__all__ = ["BUILD", "FOLDER", "needs_browser", "run"]
-
 FOLDER = Path(__file__).parent
 NODE = Path(sys.executable).with_name("node")
 BUILD = FOLDER.parents[1] / "services" / "gateway" / "web" / "studio"

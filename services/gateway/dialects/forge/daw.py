@@ -20,7 +20,7 @@ from services.gateway.files.files import attachment
 from services.gateway.files.reencoding import ConvertedResponse
 from services.gateway.files.reservations import Reservation
 from services.gateway.files.uploads import FormPolicy, content_length
-from services.gateway.openapi.responses import documented, file_responses
+from services.gateway.openapi.responses import documented, file_responses, multipart_body
 from services.gateway.records import own_track
 from services.gateway.wire.disconnects import cancel_on_disconnect
 from services.gateway.wire.parameters import require_uuid
@@ -31,41 +31,29 @@ _FILE_COUNT_LIMIT = 32
 _MANIFEST_LIMIT_BYTES = 1 << 20
 _TOTAL_PER_FILE_LIMIT = 2  # limit of all files together, as a multiple of the limit of one file
 _MIX_SECONDS = 1800.0  # deadline of a mix, much longer than the longest one takes
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["track_id"],
-                    "properties": {
-                        "track_id": {"type": "string", "format": "uuid", "description": "The track's ID."},
-                        "separation_id": {
-                            "type": "string",
-                            "format": "uuid",
-                            "description": "The separation whose stems are mixed: the ID of its job. Default: the latest one.",
-                        },
-                        "stems[]": {
-                            "type": "array",
-                            "maxItems": _FILE_COUNT_LIMIT,
-                            "items": {"type": "string", "format": "binary"},
-                            "description": "Audio files to mix. Without files, the stored stems of the track are mixed.",
-                        },
-                        "manifest": {
-                            "type": "string",
-                            "contentMediaType": "application/json",
-                            "description": f"The mix as JSON, as a field or a file. Its schema is at `{_SCHEMA_PATH}`.",
-                            "examples": [
-                                '{"version": 1, "stems": [{"name": "vocals", "mute": true}, {"name": "drums"}]}'
-                            ],
-                        },
-                    },
-                }
-            }
+_BODY = multipart_body(
+    "track_id",
+    {
+        "track_id": {"type": "string", "format": "uuid", "description": "The track's ID."},
+        "separation_id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "The separation whose stems are mixed: the ID of its job. Default: the latest one.",
+        },
+        "stems[]": {
+            "type": "array",
+            "maxItems": _FILE_COUNT_LIMIT,
+            "items": {"type": "string", "format": "binary"},
+            "description": "Audio files to mix. Without files, the stored stems of the track are mixed.",
+        },
+        "manifest": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": f"The mix as JSON, as a field or a file. Its schema is at `{_SCHEMA_PATH}`.",
+            "examples": ['{"version": 1, "stems": [{"name": "vocals", "mute": true}, {"name": "drums"}]}'],
         },
     },
-}
+)
 
 
 def daw_routes(gateway: Gateway) -> APIRouter:

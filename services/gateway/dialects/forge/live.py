@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal, TypeVar
@@ -26,7 +27,7 @@ from services.gateway.dialects.forge.stems import SegmentIndex
 from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.playback import PIXEL_FRAMES, segment_frame_count
 from services.gateway.openapi.responses import Uuid, documented, generated_file_responses
-from services.gateway.records import own_job, own_track
+from services.gateway.records import own_job
 from services.gateway.settings import ConversionLimits
 from services.gateway.wire.disconnects import cancel_on_disconnect
 from services.gateway.wire.parameters import JobId
@@ -35,6 +36,8 @@ _LOOK_SECONDS = 0.5
 _WAIT_LIMIT_SECONDS = 20
 # Proxies end silent requests after 30 seconds or more.
 _WAITS = ConversionLimits(caller_count=16, caller_bytes=1, total_count=100, total_bytes=1)
+
+_now = time.monotonic
 
 State = Literal["waiting", "live", "completed", "failed", "cancelled"]
 T = TypeVar("T")
@@ -63,7 +66,7 @@ class LiveStems(TypedDict):
     model: Annotated[str | None, Field(description="The model that runs.", examples=["spleeter-with-small"])]
     sample_rate_hz: Annotated[int | None, Field(examples=[44100])]
     channel_count: Annotated[int | None, Field(examples=[2])]
-    frame_count: Annotated[int, Field(description="Length of the recording.", examples=[10584000])]
+    frame_count: Annotated[int | None, Field(description="Length of the recording.", examples=[10584000])]
     segment_frame_count: Annotated[int | None, Field(examples=[220500])]
     segment_count: Annotated[int | None, Field(examples=[48])]
     ready_segment_count: Annotated[int, Field(examples=[7])]
@@ -85,24 +88,27 @@ class _Waits:
     def __init__(self) -> None:
         self._pending = PendingFiles(_WAITS)
 
-    async def until_found(self, request: Request, look: Callable[[], Awaitable[T | None]], seconds: int) -> T | None:
-        """Return what ``look`` finds, if it finds it in time."""
+    async def until(
+        self, request: Request, look: Callable[[], Awaitable[T]], is_enough: Callable[[T], bool], seconds: int
+    ) -> T:
+        """Look again and again, for at most this time, until it is enough. Return what was seen last."""
+        end = _now() + seconds
         found = await look()
-        if found is not None or not seconds:
+        if is_enough(found) or not seconds:
             return found
+
+        async def last() -> T:
+            seen = found
+            while not is_enough(seen) and _now() < end:
+                await asyncio.sleep(_LOOK_SECONDS)
+                seen = await look()
+            return seen
+
         waiting = self._pending.reserve(request.scope["principal_id"], 0)
         try:
-            return await cancel_on_disconnect(request, _looked(look, round(seconds / _LOOK_SECONDS)))
+            return await cancel_on_disconnect(request, last())
         finally:
             self._pending.release(waiting)
-
-
-async def _looked(look: Callable[[], Awaitable[T | None]], times: int) -> T | None:
-    for _ in range(times):
-        await asyncio.sleep(_LOOK_SECONDS)
-        if (found := await look()) is not None:
-            return found
-    return None
 
 
 def live_routes(gateway: Gateway) -> APIRouter:
@@ -115,7 +121,6 @@ def live_routes(gateway: Gateway) -> APIRouter:
         Data[LiveStems],
         errors.ACCESS_DENIED,
         errors.JOB_NOT_FOUND,
-        errors.TRACK_NOT_FOUND,
         errors.VALIDATION_ERROR,
         errors.TOO_MANY_CONVERSIONS,
     )
@@ -132,13 +137,11 @@ def live_routes(gateway: Gateway) -> APIRouter:
         A separation with a `chain` shows nothing before its end.
         """
 
-        async def look() -> LiveStems | None:
-            state = await _state(clients, blobs, job_id)
-            is_there = wait_for is None or state["ready_segment_count"] > wait_for
-            return state if is_there or state["state"] not in ("waiting", "live") else None
+        def is_enough(state: LiveStems) -> bool:
+            return state["state"] not in ("waiting", "live") or state["ready_segment_count"] > (wait_for or 0)
 
-        found = await waits.until_found(request, look, _WAIT_LIMIT_SECONDS if wait_for is not None else 0)
-        return data(found or await _state(clients, blobs, job_id))
+        seconds = _WAIT_LIMIT_SECONDS if wait_for is not None else 0
+        return data(await waits.until(request, lambda: _state(clients, blobs, job_id), is_enough, seconds))
 
     @router.get("/api/jobs/{job_id}/live/{stem_type}/segments/{index}")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -146,7 +149,6 @@ def live_routes(gateway: Gateway) -> APIRouter:
         "audio/*",
         errors.ACCESS_DENIED,
         errors.JOB_NOT_FOUND,
-        errors.TRACK_NOT_FOUND,
         errors.SEGMENT_NOT_FOUND,
         errors.FILE_NOT_FOUND,
         errors.VALIDATION_ERROR,
@@ -171,7 +173,7 @@ def live_routes(gateway: Gateway) -> APIRouter:
                 raise _no_segment(f"The separation has begun again: this is attempt {job.attempt}. Begin at segment 0.")
             return await _segment(gateway, request, job, stem_type, index)
 
-        found = await waits.until_found(request, look, wait)
+        found = await waits.until(request, look, lambda answer: answer is not None, wait)
         if found is None:
             raise _no_segment("The segment is not there yet. Ask for it with wait=20.")
         return found
@@ -214,11 +216,10 @@ async def _segment(gateway: Gateway, request: Request, job: job_pb2.Job, stem_ty
         return None
     if stem_type not in live.recordings:
         raise _no_segment("The separation has no such stem.")
-    frame_count = (await own_track(gateway.clients, job.track_id)).frame_count
     length = segment_frame_count(live)
-    end = min((index + 1) * length, frame_count)
-    if index * length >= frame_count:
-        raise _no_segment(f"The recording has the segments 0 to {-(-frame_count // length) - 1}.")
+    end = min((index + 1) * length, live.total_frame_count)
+    if index * length >= live.total_frame_count:
+        raise _no_segment(f"The recording has the segments 0 to {-(-live.total_frame_count // length) - 1}.")
     if end > live.frame_count:
         return None
     try:
@@ -232,26 +233,26 @@ async def _segment(gateway: Gateway, request: Request, job: job_pb2.Job, stem_ty
 async def _state(clients: Clients, blobs: Blobs, job_id: str) -> LiveStems:
     job = await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)
     live = await read_live(blobs, job) if job.state == job_pb2.JOB_STATE_RUNNING else None
-    frame_count = (await own_track(clients, job.track_id)).frame_count
     shape: LiveIndex | job_pb2.AudioOutput | None = live
-    names, ready_frames = (list(live.recordings), live.frame_count) if live is not None else ([], 0)
-    if job.state == job_pb2.JOB_STATE_SUCCEEDED and job.result.outputs:
+    names: list[str] = []
+    frame_count = length = ready = 0
+    if live is not None:
+        names, frame_count = list(live.recordings), live.total_frame_count
+    elif job.result.outputs:
         shape = job.result.outputs[0]
-        names, ready_frames = [output.name for output in job.result.outputs], frame_count
-    length = segment_frame_count(shape) if shape is not None else 0
-    count = -(-frame_count // length) if length else 0
-    ready = 0
-    if length:
-        ready = count if ready_frames >= frame_count else ready_frames // length
+        names, frame_count = [output.name for output in job.result.outputs], shape.frame_count
+    if shape is not None:
+        length = segment_frame_count(shape)
+        ready = -(-frame_count // length) if shape.frame_count >= frame_count else shape.frame_count // length
     return {
         "state": _STATES.get(job.state, "waiting" if live is None else "live"),
         "attempt": job.attempt,
         "model": (live.model if live is not None else job.result.model) or None,
         "sample_rate_hz": shape.sample_rate_hz if shape is not None else None,
         "channel_count": shape.channel_count if shape is not None else None,
-        "frame_count": frame_count,
+        "frame_count": frame_count if length else None,
         "segment_frame_count": length or None,
-        "segment_count": count if length else None,
+        "segment_count": -(-frame_count // length) if length else None,
         "ready_segment_count": ready,
         "stems": [{"id": str(uuid.uuid5(uuid.UUID(job.id), name)), "stem_type": name} for name in names],
     }
