@@ -74,6 +74,7 @@ from services.library.storage.service import Storage
 from services.library.stores import Stores
 from services.library.tracks.deletions import TrackDeletions
 from services.library.tracks.downloads import TrackDownloads
+from services.library.tracks.links import TrackLinks
 from services.library.tracks.rpc import TrackRpc
 from services.library.tracks.service import Tracks
 from services.library.transfer.usage import using
@@ -165,7 +166,10 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     )
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(
         TrackRpc(
-            Tracks(tracks, runtime.clock, storage), TrackDownloads(tracks, jobs, runtime.clock, storage), deletions
+            Tracks(tracks, runtime.clock, storage),
+            TrackDownloads(tracks, jobs, runtime.clock, storage),
+            deletions,
+            TrackLinks(tracks, runtime.clock, identity.store.is_active),
         ),
         server.server,
     )

@@ -24,6 +24,9 @@ interface Route {
   readonly load: () => Promise<{ default: ComponentType<{ id: string }> }>;
 }
 
+/** The page of a link. Its visitor may have no account, and gets none. */
+const SHARED = /^\/shared\/(?<id>[\w-]+)$/;
+
 const ROUTES: readonly Route[] = [
   { pattern: /^\/$/, title: "Tracks", load: () => import("./pages/tracks.tsx") },
   { pattern: /^\/demo$/, title: "Demo song", load: () => import("./pages/demo/page.tsx") },
@@ -52,6 +55,7 @@ const ROUTES: readonly Route[] = [
     title: "Playlist",
     load: () => import("./pages/playlists/playlist.tsx"),
   },
+  { pattern: SHARED, title: "Shared track", load: () => import("./pages/shared/page.tsx") },
   { pattern: /^\/components$/, title: "Components", load: () => import("./pages/components.tsx") },
 ];
 
@@ -60,6 +64,7 @@ const word = signal(flash);
 
 function Shell() {
   const count = activeJobs.value.size;
+  if (SHARED.test(path.value)) return <SharedShell />;
   return (
     <>
       <a class="skip button" href="#main">
@@ -112,6 +117,27 @@ function Shell() {
       </main>
       <Undo />
       <PlayerBar />
+    </>
+  );
+}
+
+/** The page of a link without what needs an account. Its link loads the studio anew. */
+function SharedShell() {
+  return (
+    <>
+      <header class="shell-header">
+        <a class="brand" href="/studio" target="_self">
+          Soundwright
+        </a>
+      </header>
+      {!isConnected.value && (
+        <div class="page">
+          <Notice>The server is not reachable. What plays continues.</Notice>
+        </div>
+      )}
+      <main id="main" tabIndex={-1}>
+        <Current />
+      </main>
     </>
   );
 }
@@ -192,11 +218,13 @@ if (isOffline) {
   onReconnected(() => location.reload());
 }
 startRouter();
-startDrops();
-startEdits();
-analyseDownloads();
-onUploaded((track) => analyseNew(track.id));
-void followJobs();
-startNotifications();
+if (!SHARED.test(path.value)) {
+  startDrops();
+  startEdits();
+  analyseDownloads();
+  onUploaded((track) => analyseNew(track.id));
+  void followJobs();
+  startNotifications();
+}
 const root = document.getElementById("studio");
 if (root) render(<Shell />, root);

@@ -1611,6 +1611,153 @@ class DeleteTrackResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class CreateTrackLinkRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    LIFETIME_DAYS_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    lifetime_days: builtins.int
+    """1 to 365"""
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        lifetime_days: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lifetime_days", b"lifetime_days", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateTrackLinkResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: builtins.int
+    SECRET_FIELD_NUMBER: builtins.int
+    secret: builtins.str
+    @builtins.property
+    def link(self) -> track_pb2.TrackLink: ...
+    def __init__(
+        self,
+        *,
+        link: track_pb2.TrackLink | None = ...,
+        secret: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["link", b"link"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["link", b"link", "secret", b"secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListTrackLinksRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListTrackLinksResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    LINKS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def links(self) -> containers.RepeatedCompositeFieldContainer[track_pb2.TrackLink]:
+        """newest first"""
+
+    def __init__(
+        self,
+        *,
+        links: abc.Iterable[track_pb2.TrackLink] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["links", b"links"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteTrackLinkRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    LINK_ID_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    link_id: builtins.str
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        link_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["link_id", b"link_id", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteTrackLinkResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OpenTrackLinkRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SECRET_FIELD_NUMBER: builtins.int
+    secret: builtins.str
+    def __init__(
+        self,
+        *,
+        secret: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["secret", b"secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OpenTrackLinkResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def link(self) -> track_pb2.TrackLink: ...
+    def __init__(
+        self,
+        *,
+        link: track_pb2.TrackLink | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["link", b"link"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["link", b"link"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class GetStemRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 

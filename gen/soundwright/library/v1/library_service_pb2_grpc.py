@@ -1357,6 +1357,26 @@ class TrackServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackResponse.FromString,
                 _registered_method=True)
+        self.CreateTrackLink = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/CreateTrackLink',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkResponse.FromString,
+                _registered_method=True)
+        self.ListTrackLinks = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/ListTrackLinks',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksResponse.FromString,
+                _registered_method=True)
+        self.DeleteTrackLink = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/DeleteTrackLink',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkResponse.FromString,
+                _registered_method=True)
+        self.OpenTrackLink = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/OpenTrackLink',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkResponse.FromString,
+                _registered_method=True)
         self.GetStem = channel.unary_unary(
                 '/soundwright.library.v1.TrackService/GetStem',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStemRequest.SerializeToString,
@@ -1418,6 +1438,32 @@ class TrackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateTrackLink(self, request, context):
+        """Creates a link with which anybody can play the track until it expires or is revoked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTrackLinks(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTrackLink(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenTrackLink(self, request, context):
+        """Returns the link with a secret, for callers who have nothing but the secret. NOT_FOUND when it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStem(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1469,6 +1515,26 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.DeleteTrack,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackResponse.SerializeToString,
+            ),
+            'CreateTrackLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTrackLink,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkResponse.SerializeToString,
+            ),
+            'ListTrackLinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrackLinks,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksResponse.SerializeToString,
+            ),
+            'DeleteTrackLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTrackLink,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkResponse.SerializeToString,
+            ),
+            'OpenTrackLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenTrackLink,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkResponse.SerializeToString,
             ),
             'GetStem': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStem,
@@ -1649,6 +1715,114 @@ class TrackService:
             '/soundwright.library.v1.TrackService/DeleteTrack',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTrackLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/CreateTrackLink',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrackLinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/ListTrackLinks',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTrackLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/DeleteTrackLink',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenTrackLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/OpenTrackLink',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -323,6 +323,12 @@ class TrackServiceStub:
     """
     DeleteTrack: _aio.UnaryUnaryMultiCallable[_library_service_pb2.DeleteTrackRequest, _library_service_pb2.DeleteTrackResponse]
     """Cancels the jobs of the track, and deletes its file and all files derived from it. Job records remain."""
+    CreateTrackLink: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CreateTrackLinkRequest, _library_service_pb2.CreateTrackLinkResponse]
+    """Creates a link with which anybody can play the track until it expires or is revoked."""
+    ListTrackLinks: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListTrackLinksRequest, _library_service_pb2.ListTrackLinksResponse]
+    DeleteTrackLink: _aio.UnaryUnaryMultiCallable[_library_service_pb2.DeleteTrackLinkRequest, _library_service_pb2.DeleteTrackLinkResponse]
+    OpenTrackLink: _aio.UnaryUnaryMultiCallable[_library_service_pb2.OpenTrackLinkRequest, _library_service_pb2.OpenTrackLinkResponse]
+    """Returns the link with a secret, for callers who have nothing but the secret. NOT_FOUND when it has ended."""
     GetStem: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetStemRequest, _library_service_pb2.GetStemResponse]
     ListStems: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListStemsRequest, _library_service_pb2.ListStemsResponse]
     """Returns the stems of the latest finished separation of a track."""
@@ -377,6 +383,36 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_library_service_pb2.DeleteTrackRequest, _abc.Awaitable[_library_service_pb2.DeleteTrackResponse]],
     ) -> _abc.Awaitable[_library_service_pb2.DeleteTrackResponse]:
         """Cancels the jobs of the track, and deletes its file and all files derived from it. Job records remain."""
+
+    @_abc_1.abstractmethod
+    def CreateTrackLink(
+        self,
+        request: _library_service_pb2.CreateTrackLinkRequest,
+        context: _aio.ServicerContext[_library_service_pb2.CreateTrackLinkRequest, _abc.Awaitable[_library_service_pb2.CreateTrackLinkResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.CreateTrackLinkResponse]:
+        """Creates a link with which anybody can play the track until it expires or is revoked."""
+
+    @_abc_1.abstractmethod
+    def ListTrackLinks(
+        self,
+        request: _library_service_pb2.ListTrackLinksRequest,
+        context: _aio.ServicerContext[_library_service_pb2.ListTrackLinksRequest, _abc.Awaitable[_library_service_pb2.ListTrackLinksResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.ListTrackLinksResponse]: ...
+
+    @_abc_1.abstractmethod
+    def DeleteTrackLink(
+        self,
+        request: _library_service_pb2.DeleteTrackLinkRequest,
+        context: _aio.ServicerContext[_library_service_pb2.DeleteTrackLinkRequest, _abc.Awaitable[_library_service_pb2.DeleteTrackLinkResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.DeleteTrackLinkResponse]: ...
+
+    @_abc_1.abstractmethod
+    def OpenTrackLink(
+        self,
+        request: _library_service_pb2.OpenTrackLinkRequest,
+        context: _aio.ServicerContext[_library_service_pb2.OpenTrackLinkRequest, _abc.Awaitable[_library_service_pb2.OpenTrackLinkResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.OpenTrackLinkResponse]:
+        """Returns the link with a secret, for callers who have nothing but the secret. NOT_FOUND when it has ended."""
 
     @_abc_1.abstractmethod
     def GetStem(

@@ -4,7 +4,7 @@ import "./track.css";
 import { effect, untracked } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { type Analysis, api, dataOf, type LiveStems, type Stems, type Track } from "../../api/client.ts";
+import { account, type Analysis, api, dataOf, type LiveStems, type Stems, type Track } from "../../api/client.ts";
 import { onReconnected } from "../../api/connection.ts";
 import { onEdited } from "../../api/edits.ts";
 import { jobsOf, onJobFinished } from "../../api/jobs.ts";
@@ -20,6 +20,7 @@ import { Facts } from "./facts.tsx";
 import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
 import { Player, type Recording } from "./player.ts";
+import { Sharing } from "./sharing.tsx";
 import { runShortcut, ShortcutList } from "./shortcuts.tsx";
 import { liveStems, type PlayedStem } from "./sources.ts";
 import { Transport } from "./transport.tsx";
@@ -152,7 +153,13 @@ function Studio({ track, stems, analysis }: Loaded) {
           )}
         </Desk>
       ) : (
-        <Whole track={track} />
+        <Whole
+          title={track.title}
+          audio={track.file_path}
+          waveform={`/api/tracks/${track.id}/waveform`}
+          seconds={track.duration_seconds}
+          frameCount={track.frame_count ?? 0}
+        />
       )}
       <SeparateControls track={track} isFirst={!own} />
       <section class="row" aria-label="Actions">
@@ -162,6 +169,7 @@ function Studio({ track, stems, analysis }: Loaded) {
         </a>
         <EditButtons tracks={[track]} what="the track" onDeleted={() => navigate("/studio")} />
       </section>
+      {account && <Sharing trackId={track.id} />}
     </>
   );
 }
