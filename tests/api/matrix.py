@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from stories import encoded, song
 
+from tests.broken_media import by_ffmpeg
 from tests.simulators.lalalai import KEY as LALALAI_KEY
 
 CALLERS = ("anonymous", "wrong token", "stranger", "administrator", "owner")
@@ -51,7 +52,7 @@ MATRIX = _rows({
     # The secret of a link says what is shown, whoever has it.
     _everybody(200): """
         GET /health /config /schemas/daw-manifest.json /api/shared/{secret} /api/shared/{secret}/audio
-        /api/shared/{secret}/waveform
+        /api/shared/{secret}/waveform /api/shared/{secret}/cover
         /api/shared/{secret}/stems/{stem_id}/segments/{index} /api/shared/{secret}/stems/{stem_id}/waveform""",
     _everybody(422): "POST /api/tokens",  # the password in the body, which lacks here, says who calls
     _account(): """
@@ -74,7 +75,7 @@ MATRIX = _rows({
     _admin(404): "PATCH /api/admin/users/{user_id} POST /api/admin/models/{component}/{name}/fetch",  # nobody, no component
     _admin(409): "DELETE /api/admin/jobs/{job_id}",  # it has ended
     _own(404): """
-        GET /api/tracks/{track_id} /api/tracks/{track_id}/stems /api/tracks/{track_id}/waveform /api/tracks/{track_id}/links
+        GET /api/tracks/{track_id} /api/tracks/{track_id}/cover /api/tracks/{track_id}/stems /api/tracks/{track_id}/waveform /api/tracks/{track_id}/links
         /api/analysis/{track_id}
         /files/{path}
         /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id} /api/webhooks/{webhook_id}/deliveries
@@ -161,7 +162,7 @@ PUBLIC_ROUTES = {
     "GET /health", "GET /config", "GET /schemas/daw-manifest.json", "GET /.well-known/{name}",
     "GET /assets/style.css", "GET /assets/drops.js", "GET /studio/assets/{name}",
     "GET /assets/icon.svg", "GET /favicon.ico", "GET /studio/worker.js", "GET /studio/manifest.webmanifest", "POST /api/tokens",
-    "GET /api/shared/{secret}", "GET /api/shared/{secret}/audio", "GET /api/shared/{secret}/waveform",
+    "GET /api/shared/{secret}", "GET /api/shared/{secret}/audio", "GET /api/shared/{secret}/waveform", "GET /api/shared/{secret}/cover",
     "GET /api/shared/{secret}/stems/{stem_id}/segments/{index}", "GET /api/shared/{secret}/stems/{stem_id}/waveform",
 }  # fmt: skip
 """Nobody is asked who they are, so that a session or token that does not count does no harm."""
@@ -221,6 +222,7 @@ REFUSALS_BELOW = {
 UPLOADS = ("POST /api/tracks", "POST /tracks", "POST /process")
 REFUSALS = {401: "UNAUTHORIZED", 403: "ACCESS_DENIED", 404: "TRACK_NOT_FOUND", 409: "JOB_FINISHED"}
 SONG = encoded(song(0.5))
+SONG_WITH_COVER = by_ffmpeg(song(0.5), "mp4", "aac", cover=True)
 
 
 def client(base_url: str, token: str = "", cookie: str = "") -> httpx.Client:

@@ -21,6 +21,7 @@ from matrix import (
     REFUSALS_BELOW,
     SOCKETS,
     SONG,
+    SONG_WITH_COVER,
     SOUNDBOX,
     call,
     client,
@@ -91,7 +92,7 @@ def belongings(
     owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite, lalalai: LalalaiSimulator
 ) -> dict[str, dict[str, str]]:
     """What the owner has: parameters of paths, by the beginning of the path; the longest beginning counts."""
-    track = upload(owner, SONG)
+    track = upload(owner, SONG_WITH_COVER)
     requests = {
         "processing": owner.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}),
         "analysis": owner.post("/api/analysis/analyze", json={"track_id": track["id"]}),
@@ -122,7 +123,7 @@ def belongings(
     webhook = owner.post("/api/webhooks", json={"url": url}).json()["data"]["id"]
     delivery = owner.post(f"/api/webhooks/{webhook}/test").json()["data"]["id"]
     assert owner.patch(f"/api/webhooks/{webhook}", json={"enabled": False}).status_code == 200
-    deleted = upload(owner, SONG)["id"]
+    deleted = upload(owner, SONG_WITH_COVER)["id"]
     link, spare = (owner.post(f"/api/tracks/{each}/links").json()["data"] for each in (track["id"], deleted))
     return {
         "/studio": {"path": "jobs", "name": "lost.js"},

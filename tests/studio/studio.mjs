@@ -16,6 +16,11 @@ export function song(title, seconds) {
   return { name: `${title}.wav`, mimeType: "audio/wav", buffer };
 }
 
+/** Return a recording with a black cover, as a file to upload. */
+export function songWithCover(title) {
+  return { name: `${title}.m4a`, mimeType: "audio/mp4", buffer: readFileSync(`${process.env.STUDIO_SONGS}/cover.m4a`) };
+}
+
 /** Runs in the page. Return the share of the pixels of a canvas that are more opaque than a value of at most 255. */
 export function inkOf(canvas, opacity = 0) {
   if (canvas.width === 0) return 0;
@@ -53,8 +58,8 @@ export class User {
   }
 
   /** Upload a song, and return the ID of its track. */
-  async upload(title, seconds) {
-    const { data } = await (await this.post("/api/tracks", { multipart: { title, file: song(title, seconds) } })).json();
+  async upload(title, seconds, file = song(title, seconds)) {
+    const { data } = await (await this.post("/api/tracks", { multipart: { title, file } })).json();
     return data.id;
   }
 

@@ -10,6 +10,7 @@ import pytest
 from library import ANN, BOB, LEASE, Library, interrupted, reason, result, track
 
 from kit.errors import AppError, Code
+from kit.worker.derived_files import cover_key
 from services.library.jobs.service import Job, JobError, JobState
 from services.library.paging import PageRequest
 from services.library.tracks.service import Track, TrackDeletion, TrackFilter, TrackSort
@@ -21,7 +22,7 @@ CANCELLED = JobError("CANCELLED", "cancelled")
 async def stored(library: Library, **fields: Any) -> Track:
     library.clock.advance(1)
     made = await library.tracks.create(ANN, track("t1", **{"blob_key": FILE, **fields}))
-    await library.write(made.blob_key)
+    await library.write(made.blob_key, cover_key(made.blob_key))
     return made
 
 

@@ -124,6 +124,26 @@ export interface paths {
         patch: operations["change_track"];
         trace?: never;
     };
+    "/api/tracks/{track_id}/cover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the cover of a track
+         * @description Get the cover of a track: a JPEG of at most 640 pixels a side. A track without a `cover_path` has none.
+         */
+        get: operations["get_cover"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uploads": {
         parameters: {
             query?: never;
@@ -798,6 +818,26 @@ export interface paths {
          * @description Play the recording that a link shares. Supports range requests.
          */
         get: operations["get_shared_audio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shared/{secret}/cover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the cover of the track that a link shares
+         * @description Get the cover of the track that a link shares.
+         */
+        get: operations["get_shared_cover"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2933,6 +2973,11 @@ export interface components {
             album: string | null;
             /** @example https://i.scdn.co/image/ab67616d0000b273 */
             album_art_url: string | null;
+            /**
+             * @description The path of the cover, from the tags of the file or the page of the link.
+             * @example /api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover
+             */
+            cover_path: string | null;
             /** @example 4uLU6hMCjMI75M1A2tKUQC */
             spotify_id: string | null;
             /** @example https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC */
@@ -4923,6 +4968,11 @@ export interface components {
             bpm: number | null;
             /** @example A minor */
             key: string | null;
+            /**
+             * @description The path of the cover.
+             * @example null
+             */
+            cover_path: string | null;
             expires_at: string | null;
             /** @description The recording, with the sample rate and length of the stems. */
             mix: components["schemas"]["Stem"] | null;
@@ -7915,6 +7965,32 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `TRACK_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `PRECONDITION_FAILED` */
+        forge_412_PRECONDITION_FAILED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `PATH_INVALID`, `BAD_REQUEST` */
         forge_400_PATH_INVALID_BAD_REQUEST: {
             headers: {
@@ -8400,34 +8476,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `TRACK_NOT_FOUND`, `FILE_NOT_FOUND` */
-        forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
         /** @description `AUDIO_NOT_READY` */
         forge_409_AUDIO_NOT_READY_2: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `PRECONDITION_FAILED` */
-        forge_412_PRECONDITION_FAILED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9911,6 +9961,7 @@ export interface operations {
                      *           "artist": "The Weeknd",
                      *           "album": "After Hours",
                      *           "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *           "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *           "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *           "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *           "duration": 200,
@@ -10011,6 +10062,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -10066,6 +10118,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -10160,6 +10213,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -10240,6 +10294,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -10375,6 +10430,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -10420,6 +10476,125 @@ export interface operations {
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_cover: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -10701,6 +10876,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -13336,6 +13512,7 @@ export interface operations {
                      *         "frame_count": 8821764,
                      *         "bpm": 128,
                      *         "key": "A minor",
+                     *         "cover_path": null,
                      *         "expires_at": "2026-03-04T18:30:00Z",
                      *         "mix": {
                      *           "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -13585,6 +13762,123 @@ export interface operations {
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
                     Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            404: components["responses"]["forge_404_TRACK_LINK_ENDED_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_shared_cover: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The secret of a link. */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
                     "Cache-Control": components["headers"]["Cache-Control"];
                     [name: string]: unknown;
                 };

@@ -5,7 +5,7 @@ import { api, dataOf, type Track } from "../api/client.ts";
 import { deleted, onEdited } from "../api/edits.ts";
 import { jobsOf, onJobFinished } from "../api/jobs.ts";
 import { useAction, useLoaded } from "../api/requests.ts";
-import { Button, Notice } from "../ui/components.tsx";
+import { Button, Cover, Notice } from "../ui/components.tsx";
 import { timeText } from "../waveform/view.ts";
 import { BatchControls } from "./batch.tsx";
 import { Picture } from "./demo/picture.tsx";
@@ -116,7 +116,7 @@ function TrackRow({ track, isSelected, onToggle }: TrackRowProps) {
     <li>
       <div class="title">
         <input type="checkbox" aria-label={`Select ${track.title}`} checked={isSelected} onChange={onToggle} />{" "}
-        <a href={`/studio/tracks/${track.id}`}>{track.title}</a>
+        <Cover path={track.cover_path} /> <a href={`/studio/tracks/${track.id}`}>{track.title}</a>
         <span class="quiet"> {[track.artist, facts].filter(Boolean).join(" · ")}</span>
       </div>
       <div class="row">

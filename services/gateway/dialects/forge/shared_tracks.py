@@ -16,10 +16,11 @@ from kit.errors import AppError, Code
 from kit.security.identity import principal_scope
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
+from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.forge.serializers import json_text, splice, stem_to_wire, time_to_wire
 from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Stem
 from services.gateway.dialects.forge.stems import PixelFrames, SegmentIndex
+from services.gateway.files.covers import cover_response
 from services.gateway.files.files import blob_response
 from services.gateway.files.playback import PIXEL_FRAMES
 from services.gateway.job_kinds import analysis_values
@@ -42,6 +43,7 @@ class SharedTrack(TypedDict):
     frame_count: Annotated[int, Field(examples=[8821764])]
     bpm: Annotated[float | None, Field(examples=[128.0])]
     key: Annotated[str | None, Field(examples=["A minor"])]
+    cover_path: Annotated[str | None, Field(description="The path of the cover.", examples=[None])]
     expires_at: Time | None
     mix: Annotated[Stem | None, Field(description="The recording, with the sample rate and length of the stems.")]
     stems: Annotated[list[Stem], Field(description="Empty if the track was not separated.")]
@@ -66,16 +68,6 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
             raise errors.STEM_NOT_FOUND()
         return stem
 
-    async def analysis_of(track: track_pb2.Track) -> str:
-        """Return the latest analysis as JSON, or "null"."""
-        try:
-            answer = await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track.id))
-        except AppError as error:
-            if error.code is not Code.NOT_FOUND:
-                raise
-            return "null"
-        return analysis_values(answer.analysis.details)
-
     @router.get("/api/shared/{secret}")
     @access(Access.PUBLIC, RateClass.FILES)
     @documented(Data[SharedTrack], errors.TRACK_LINK_ENDED)
@@ -84,7 +76,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
         with principal_scope(None):
             link, track = await shared_track(secret)
             stems = await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))
-            analysis = await analysis_of(track)
+            analysis = await _analysis_of(clients, track)
         head = {
             "title": track.title,
             "artist": track.artist or None,
@@ -93,6 +85,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
             "frame_count": track.frame_count,
             "bpm": track.bpm if track.HasField("bpm") else None,
             "key": track.key or None,
+            "cover_path": f"/api/shared/{secret}/cover" if track.cover_blob_key else None,
             "expires_at": time_to_wire(link, "expire_time"),
             "mix": stem_to_wire(stems.mix) if stems.HasField("mix") else None,
             "stems": [stem_to_wire(stem) for stem in stems.stems],
@@ -115,6 +108,15 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
             filename=track.filename,
             inline=True,
         )
+
+    @router.get("/api/shared/{secret}/cover")
+    @access(Access.PUBLIC, RateClass.FILES)
+    @file_responses("image/jpeg", errors.TRACK_LINK_ENDED, errors.FILE_NOT_FOUND, redirects=False)
+    async def get_shared_cover(request: Request, secret: _Secret) -> Response:
+        """Get the cover of the track that a link shares."""
+        with principal_scope(None):
+            _, track = await shared_track(secret)
+        return await cover_response(request, gateway.blobs, track)
 
     @router.get("/api/shared/{secret}/waveform")
     @access(Access.PUBLIC, RateClass.FILES)
@@ -167,3 +169,14 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
         return await playback.waveform(request, await shared_stem(secret, stem_id), samples_per_pixel)
 
     return router
+
+
+async def _analysis_of(clients: Clients, track: track_pb2.Track) -> str:
+    """Return the latest analysis as JSON, or "null"."""
+    try:
+        answer = await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track.id))
+    except AppError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+        return "null"
+    return analysis_values(answer.analysis.details)

@@ -5,7 +5,7 @@ import { api, dataOf, type Stem, type Stems, type Track } from "../../api/client
 import { useLoaded } from "../../api/requests.ts";
 import { Notice } from "../../ui/components.tsx";
 import { Loading } from "../../ui/forms.tsx";
-import { Desk, Head } from "../track/page.tsx";
+import { Desk, Head, mediaOf } from "../track/page.tsx";
 import type { PlayedStem } from "../track/sources.ts";
 import { Whole } from "../track/whole.tsx";
 
@@ -30,7 +30,7 @@ export default function SharedPage({ id: secret }: { id: string }) {
         <Desk track={track} analysis={analysis} recording={recording} />
       ) : (
         <Whole
-          title={track.title}
+          media={mediaOf(track)}
           audio={`${base}/audio`}
           waveform={`${base}/waveform`}
           seconds={track.duration_seconds}
@@ -50,12 +50,12 @@ async function loadShared(secret: string) {
   const base = `/api/shared/${secret}`;
   const played = (stem: Stem): PlayedStem => ({ ...stem, base: `${base}/stems/${stem.id}` });
   const stems: Stems = { mix: found.mix && played(found.mix), stems: found.stems.map(played), separations: [] };
-  const { title, artist, album, duration_seconds, frame_count, bpm, key } = found;
+  const { title, artist, album, duration_seconds, frame_count, bpm, key, cover_path } = found;
   const id = found.stems[0]?.track_id ?? "";
   return {
     base,
     // What the page shows of a track. It has no other fields.
-    track: { id, title, artist, album, duration_seconds, frame_count, bpm, key, filename: null } as Track,
+    track: { id, title, artist, album, duration_seconds, frame_count, bpm, key, cover_path, filename: null } as Track,
     analysis: found.analysis as Parameters<typeof Head>[0]["analysis"],
     recording: { stems, other: null, position: 0 },
     expiresAt: found.expires_at ?? "",

@@ -10,7 +10,8 @@ import { onEdited } from "../../api/edits.ts";
 import { jobsOf, onJobFinished } from "../../api/jobs.ts";
 import { LiveFeed } from "../../api/live.ts";
 import { navigate } from "../../router.ts";
-import { Notice } from "../../ui/components.tsx";
+import { type Media, showMedia } from "../../player/media-keys.ts";
+import { Cover, Notice } from "../../ui/components.tsx";
 import { EditButtons } from "../edit.tsx";
 import { Because } from "../separation/because.tsx";
 import { AnalyseButton, RunningJobs, SeparateControls } from "./actions.tsx";
@@ -74,9 +75,12 @@ export default function TrackPage({ id }: { id: string }) {
 export function Head({ track, analysis }: Loaded) {
   return (
     <header class="row apart">
-      <div>
-        <h1>{track.title}</h1>
-        <p class="quiet">{[track.artist, track.album].filter(Boolean).join(" · ") || track.filename}</p>
+      <div class="row">
+        {track.cover_path && <Cover path={track.cover_path} isLarge />}
+        <div>
+          <h1>{track.title}</h1>
+          <p class="quiet">{[track.artist, track.album].filter(Boolean).join(" · ") || track.filename}</p>
+        </div>
       </div>
       <Facts track={track} analysis={analysis} />
     </header>
@@ -154,7 +158,7 @@ function Studio({ track, stems, analysis }: Loaded) {
         </Desk>
       ) : (
         <Whole
-          title={track.title}
+          media={mediaOf(track)}
           audio={track.file_path}
           waveform={`/api/tracks/${track.id}/waveform`}
           seconds={track.duration_seconds}
@@ -245,6 +249,13 @@ export function Desk({ track, analysis, recording, onPlayer, children }: DeskPro
       void player.close();
     };
   }, [player, recording, onPlayer]);
+  useEffect(
+    () =>
+      effect(() => {
+        if (player.isPlaying.value) showMedia(mediaOf(track));
+      }),
+    [player, track],
+  );
   useEffect(() => {
     player.beats.value = analysis?.beats ?? [];
     player.series.value = analysis?.features;
@@ -256,6 +267,11 @@ export function Desk({ track, analysis, recording, onPlayer, children }: DeskPro
       {children?.(player)}
     </>
   );
+}
+
+/** What the lock screen shows of a track. */
+export function mediaOf({ title, artist, cover_path: cover }: Track): Media {
+  return { title, artist: artist ?? "", cover };
 }
 
 /** Says which model made the stems, and why it was not the requested one. */

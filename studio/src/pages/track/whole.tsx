@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
+import { type Media, showMedia } from "../../player/media-keys.ts";
 import { Notice } from "../../ui/components.tsx";
 import { loadPeaks, Waveform } from "../../waveform/canvas.tsx";
 import type { Pyramid } from "../../waveform/peaks.ts";
@@ -11,7 +12,7 @@ import { whole } from "../../waveform/view.ts";
 const WIDTH = 1200;
 
 interface WholeProps {
-  readonly title: string;
+  readonly media: Media;
   /** The paths of the recording and of its waveform. */
   readonly audio: string | null;
   readonly waveform: string;
@@ -19,7 +20,7 @@ interface WholeProps {
   readonly frameCount: number;
 }
 
-export function Whole({ title, audio: path, waveform, seconds, frameCount }: WholeProps) {
+export function Whole({ media, audio: path, waveform, seconds, frameCount }: WholeProps) {
   const element = useRef<HTMLAudioElement>(null);
   const [share, setShare] = useState(0);
   const peaks = useSignal<Pyramid | null>(null);
@@ -45,7 +46,7 @@ export function Whole({ title, audio: path, waveform, seconds, frameCount }: Who
           view={whole(frameCount, WIDTH)}
           width={WIDTH}
           height={96}
-          label={`Waveform of ${title}`}
+          label={`Waveform of ${media.title}`}
         />
         <div class="whole-played" style={{ width: `${100 * share}%` }} />
       </div>
@@ -54,8 +55,11 @@ export function Whole({ title, audio: path, waveform, seconds, frameCount }: Who
         controls
         preload="none"
         src={path}
-        aria-label={title}
-        onPlay={() => takeFloor(pause)}
+        aria-label={media.title}
+        onPlay={() => {
+          takeFloor(pause);
+          showMedia(media);
+        }}
         onTimeUpdate={(event) => setShare(event.currentTarget.currentTime / seconds)}
       />
     </div>
