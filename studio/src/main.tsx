@@ -55,6 +55,17 @@ const ROUTES: readonly Route[] = [
     title: "Playlist",
     load: () => import("./pages/playlists/playlist.tsx"),
   },
+  { pattern: /^\/setlists$/, title: "Setlists", load: () => import("./pages/setlists/page.tsx") },
+  {
+    pattern: /^\/setlists\/(?<id>[\w-]+)$/,
+    title: "Setlist",
+    load: () => import("./pages/setlists/setlist.tsx"),
+  },
+  {
+    pattern: /^\/setlists\/(?<id>[\w-]+\/\d+)$/,
+    title: "Setlist",
+    load: () => import("./pages/setlists/stage.tsx"),
+  },
   { pattern: SHARED, title: "Shared track", load: () => import("./pages/shared/page.tsx") },
   { pattern: /^\/components$/, title: "Components", load: () => import("./pages/components.tsx") },
 ];
@@ -76,6 +87,7 @@ function Shell() {
         </a>
         <nav aria-label="Studio">
           <NavLink to="/">Tracks</NavLink>
+          <NavLink to="/setlists">Setlists</NavLink>
           <NavLink to="/generate">Generate</NavLink>
           <NavLink to="/clips">Clips</NavLink>
           <NavLink to="/playlists">Playlists</NavLink>

@@ -58,9 +58,10 @@ MATRIX = _rows({
     _account(): """
         GET /api/tracks /api/processing/models /api/lalalai/quota /api/spotify/search /api/spotify/track/{spotify_id} /api/tokens
         /api/users/me/storage /api/sessions /api/connections /api/agents/conversations /api/webhooks /api/jobs
-        /api/users/me/export /api/features
+        /api/users/me/export /api/features /api/setlists
         PUT /api/lalalai/key POST /api/lalalai/cancel-all /api/spotify/fetch /api/download/preview""",
     _account(201): """
+        POST /api/setlists
         POST /api/tracks /api/tracks/from-clip /api/spotify/import /api/download/track /api/webhooks""",  # clips are everybody's
     _account(204): "DELETE /api/lalalai/key /api/sessions /api/connections/{provider}",  # of their own, if they have one
     _account(403): "POST /api/users/me/tokens DELETE /api/users/me",  # browsers only
@@ -75,6 +76,7 @@ MATRIX = _rows({
     _admin(404): "PATCH /api/admin/users/{user_id} POST /api/admin/models/{component}/{name}/fetch",  # nobody, no component
     _admin(409): "DELETE /api/admin/jobs/{job_id}",  # it has ended
     _own(404): """
+        GET /api/setlists/{setlist_id} PATCH /api/setlists/{setlist_id}
         GET /api/tracks/{track_id} /api/tracks/{track_id}/cover /api/tracks/{track_id}/stems /api/tracks/{track_id}/waveform /api/tracks/{track_id}/links
         /api/analysis/{track_id}
         /files/{path}
@@ -84,7 +86,7 @@ MATRIX = _rows({
     _own(404, 201): """
         POST /api/processing/separate /api/processing/batch /api/analysis/analyze /api/export/stems /api/tracks/{track_id}/links""",
     _own(404, 204): """
-        DELETE /api/tracks/{track_id}/links/{link_id} /api/tracks/{track_id} /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id}""",
+        DELETE /api/setlists/{setlist_id} /api/tracks/{track_id}/links/{link_id} /api/tracks/{track_id} /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id}""",
     _own(404, 409): "POST /api/webhooks/{webhook_id}/test /api/webhooks/deliveries/{delivery_id}/replay",  # it is disabled
     _own(403): """
         GET /api/stems/{stem_id}/segments/{index} /api/stems/{stem_id}/waveform /api/stems/{stem_id}/spectrogram/{tile}
@@ -173,6 +175,8 @@ BODIES: dict[str, Any] = {
     "DELETE /api/users/me": {"current_password": "not the password"},
     "POST /api/uploads": {"filename": "song.wav", "size_bytes": 1000},
     "POST /api/uploads/{upload_id}/parts": {"part_numbers": [1]},
+    "POST /api/setlists": {"name": "Friday night"},
+    "PATCH /api/setlists/{setlist_id}": {"track_ids": ["{track_id}"]},
     "POST /api/agents/chat": {"message": "Which key?", "track_id": "{track_id}"},
     "PATCH /api/tracks/{track_id}": {"title": "Tune"},
     "POST /api/webhooks": {"url": "{url}"},
@@ -212,6 +216,7 @@ REFUSALS_BELOW = {
     "/api/agents/conversations": {404: "CONVERSATION_NOT_FOUND"},
     "/retry": {409: "JOB_NOT_FAILED"},
     "/api/lalalai": {404: "TASK_NOT_FOUND"},
+    "/api/setlists": {404: "SETLIST_NOT_FOUND"},
     "/api/sessions": {404: "SESSION_NOT_FOUND"},
     "/api/users/me": {403: "SESSION_NEEDED"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},

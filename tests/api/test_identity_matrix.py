@@ -125,6 +125,7 @@ def belongings(
     assert owner.patch(f"/api/webhooks/{webhook}", json={"enabled": False}).status_code == 200
     deleted = upload(owner, SONG_WITH_COVER)["id"]
     link, spare = (owner.post(f"/api/tracks/{each}/links").json()["data"] for each in (track["id"], deleted))
+    setlist = owner.post("/api/setlists", json={"name": "Friday night"}).json()["data"]["id"]
     return {
         "/studio": {"path": "jobs", "name": "lost.js"},
         "/": {
@@ -135,7 +136,7 @@ def belongings(
             "token_id": str(uuid.UUID(int=1)), "session_id": str(uuid.UUID(int=1)), "provider": "lalalai",
             "component": "gateway", "upload_id": str(uuid.uuid4()), "user_id": str(uuid.UUID(int=1)),
             "conversation_id": conversation, "filename": f"{clip}.wav", "audio_filename": f"{clip}.wav",
-            "name": "vocals", "token": "x" * 43, "secret": link["path"].split("/")[-1],
+            "name": "vocals", "token": "x" * 43, "setlist_id": setlist, "secret": link["path"].split("/")[-1],
         },
         "/spectrogram": {"filename": f"{clip}.png"},
         "/api/queue": {"job_id": clip},

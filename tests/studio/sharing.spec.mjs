@@ -41,10 +41,10 @@ test("a stranger plays a shared track, and the owner revokes the link", async ({
   expect((await context.cookies()).map(({ name }) => name)).not.toContain("soundwright_session");
 
   await page.reload();
-  await expect(page.getByRole("region", { name: "Links to this track" }).locator("tbody tr")).toHaveCount(1);
+  await expect(page.getByRole("list", { name: "Links to this track" }).getByRole("listitem")).toHaveCount(1);
   await accessible();
   await confirm("Revoke link 1", "Revoke");
-  await expect(page.getByRole("region", { name: "Links to this track" })).toHaveCount(0);
+  await expect(page.getByRole("list", { name: "Links to this track" })).toHaveCount(0);
   await stranger.reload();
   await expect(stranger.getByRole("alert")).toHaveText(
     "This link has expired or was revoked. Ask the person who sent it for a new one.",

@@ -39,9 +39,13 @@ export class User {
   }
 
   async post(path, options) {
+    return this.send("post", path, options);
+  }
+
+  async send(method, path, options) {
     const page = await (await this.requests.get("/tracks")).text();
     const headers = { "x-csrf-token": /name="csrf-token" content="([^"]+)"/.exec(page)[1] };
-    const answer = await this.requests.post(path, { headers, ...options });
+    const answer = await this.requests[method](path, { headers, ...options });
     expect(answer.ok(), await answer.text()).toBe(true);
     return answer;
   }

@@ -22,7 +22,7 @@ CANCELLED = JobError("CANCELLED", "cancelled")
 async def stored(library: Library, **fields: Any) -> Track:
     library.clock.advance(1)
     made = await library.tracks.create(ANN, track("t1", **{"blob_key": FILE, **fields}))
-    await library.write(made.blob_key, cover_key(made.blob_key))
+    await library.write(made.blob_key)
     return made
 
 
@@ -45,6 +45,7 @@ async def pending(library: Library) -> int:
 
 async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None:
     await stored(library)
+    await library.write(cover_key(FILE))
     job = await separated(library)
     analysis = await running(library, "analysis")
     await library.ledger.succeed(analysis.id, 1, result(values='{"tempo": 120}'), [])

@@ -59,6 +59,7 @@ _OWNED = (
     ("tracks", "owner_id"),
     ("jobs", "owner_id"),
     ("playlists", "owner_id"),
+    ("setlists", "owner_id"),
     ("conversations", "owner_id"),
     ("favorites", "listener_id"),
     ("votes", "listener_id"),

@@ -25,6 +25,7 @@ from services.library.tracks.service import (
     TrackSort,
     TrackStatus,
 )
+from services.library.tracks.setlists import Setlist
 
 _TRACKS = Collection(
     "tracks",
@@ -62,15 +63,20 @@ _TEXT_LIMIT = 1_000
 _TITLE_LIMIT_WORDS = 16
 
 
+_SETLISTS = Collection("setlists", (Index(("owner_id", "slot"), unique=True), Index(("owner_id", "create_time"))))
+
+
 class TrackDocs:
     """Tracks, their stems and analyses, and the outputs of jobs."""
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
         self.links = Table(docs, _LINKS, TrackLink)
+        self.setlists = Table(docs, _SETLISTS, Setlist)
 
     async def prepare(self) -> None:
         await self.links.prepare()
+        await self.setlists.prepare()
         for collection in (_TRACKS, _OUTPUTS, _ANALYSES, _STEM_SETS, _DELETIONS):
             await self._docs.ensure(collection)
 

@@ -786,6 +786,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/setlists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List your setlists, newest first
+         * @description List your setlists, newest first.
+         */
+        get: operations["list_setlists"];
+        put?: never;
+        /**
+         * Create an empty setlist
+         * @description Create an empty setlist.
+         */
+        post: operations["create_setlist"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/setlists/{setlist_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a setlist with its tracks, their keys and tempi
+         * @description Get a setlist with its tracks, their keys and tempi.
+         */
+        get: operations["get_setlist"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a setlist
+         * @description Delete a setlist. Its tracks stay.
+         */
+        delete: operations["delete_setlist"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename a setlist, or replace its tracks
+         * @description Rename a setlist, or replace its tracks: to add, remove and reorder them.
+         */
+        patch: operations["change_setlist"];
+        trace?: never;
+    };
     "/api/shared/{secret}": {
         parameters: {
             query?: never;
@@ -4947,6 +4999,76 @@ export interface components {
             expires_at: string | null;
         };
         /**
+         * NewSetlist
+         * @description The name of a setlist.
+         */
+        NewSetlist: {
+            /**
+             * @description The name.
+             * @example Friday night
+             */
+            name: string;
+        };
+        /**
+         * Setlist
+         * @description Tracks in the order in which they are performed.
+         */
+        Setlist: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /** @example Friday night */
+            name: string;
+            /**
+             * @description Includes deleted tracks.
+             * @example 12
+             */
+            track_count: number;
+            created_at: string | null;
+            updated_at: string | null;
+        };
+        /**
+         * SetlistWithTracks
+         * @description A setlist with its tracks, without deleted ones.
+         */
+        SetlistWithTracks: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /** @example Friday night */
+            name: string;
+            /**
+             * @description Includes deleted tracks.
+             * @example 12
+             */
+            track_count: number;
+            created_at: string | null;
+            updated_at: string | null;
+            tracks: components["schemas"]["Track"][];
+        };
+        /**
+         * SetlistChanges
+         * @description Changes to a setlist. Omitted fields do not change.
+         */
+        SetlistChanges: {
+            /**
+             * @description The new name.
+             * @example Saturday night
+             */
+            name?: string | null;
+            /**
+             * @description All tracks in their order. A track can occur several times.
+             * @example [
+             *       "0f8fad5b-d9cb-469f-a165-70867728950e"
+             *     ]
+             */
+            track_ids?: string[] | null;
+        };
+        /**
          * SharedTrack
          * @description A track as its link shows it.
          */
@@ -8557,6 +8679,45 @@ export interface components {
         };
         /** @description `TRACK_NOT_FOUND`, `TRACK_LINK_NOT_FOUND` */
         forge_404_TRACK_NOT_FOUND_TRACK_LINK_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TOO_MANY_SETLISTS` */
+        forge_409_TOO_MANY_SETLISTS: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `SETLIST_NOT_FOUND` */
+        forge_404_SETLIST_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `SETLIST_NOT_FOUND`, `TRACK_NOT_FOUND` */
+        forge_404_SETLIST_NOT_FOUND_TRACK_NOT_FOUND: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -13475,6 +13636,306 @@ export interface operations {
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_TRACK_LINK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    list_setlists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "name": "Friday night",
+                     *           "track_count": 12,
+                     *           "created_at": "2026-03-04T18:30:00Z",
+                     *           "updated_at": "2026-03-04T18:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Setlist"][];
+                    };
+                };
+            };
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    create_setlist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Friday night"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSetlist"];
+                /**
+                 * @example {
+                 *       "name": "Friday night"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["NewSetlist"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "name": "Friday night",
+                     *         "track_count": 12,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "updated_at": "2026-03-04T18:30:00Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Setlist"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_BAD_REQUEST"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            409: components["responses"]["forge_409_TOO_MANY_SETLISTS"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_setlist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the setlist. */
+                setlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "name": "Friday night",
+                     *         "track_count": 12,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "updated_at": "2026-03-04T18:30:00Z",
+                     *         "tracks": [
+                     *           {
+                     *             "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "title": "Blinding Lights",
+                     *             "artist": "The Weeknd",
+                     *             "album": "After Hours",
+                     *             "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *             "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *             "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
+                     *             "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
+                     *             "duration": 200,
+                     *             "duration_seconds": 200.04,
+                     *             "bpm": 128,
+                     *             "key": "A minor",
+                     *             "tags": [
+                     *               "synthwave"
+                     *             ],
+                     *             "source": "spotify",
+                     *             "status": "downloaded",
+                     *             "download_status": "completed",
+                     *             "download_job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "download_error": null,
+                     *             "download_error_code": null,
+                     *             "stem_count": 0,
+                     *             "filename": "blinding-lights.flac",
+                     *             "file_path": "/files/downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac",
+                     *             "file_size": 8820044,
+                     *             "content_type": "audio/flac",
+                     *             "content_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *             "container": "flac",
+                     *             "codec": "flac",
+                     *             "sample_rate_hz": 44100,
+                     *             "channel_count": 2,
+                     *             "frame_count": 8821764,
+                     *             "warnings": [],
+                     *             "created_at": "2026-03-04T18:30:00Z",
+                     *             "updated_at": "2026-03-04T18:30:00Z"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["SetlistWithTracks"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            404: components["responses"]["forge_404_SETLIST_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    delete_setlist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the setlist. */
+                setlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_SETLIST_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    change_setlist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the setlist. */
+                setlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Saturday night",
+                 *       "track_ids": [
+                 *         "0f8fad5b-d9cb-469f-a165-70867728950e"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetlistChanges"];
+                /**
+                 * @example {
+                 *       "name": "Saturday night",
+                 *       "track_ids": [
+                 *         "0f8fad5b-d9cb-469f-a165-70867728950e"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["SetlistChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "name": "Friday night",
+                     *         "track_count": 12,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "updated_at": "2026-03-04T18:30:00Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Setlist"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_SETLIST_NOT_FOUND_TRACK_NOT_FOUND"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];

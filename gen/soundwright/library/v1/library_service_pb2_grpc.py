@@ -1915,6 +1915,253 @@ class TrackService:
             _registered_method=True)
 
 
+class SetlistServiceStub:
+    """Lists of tracks of an account, in the order in which they are performed.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.CreateSetlist = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/CreateSetlist',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistResponse.FromString,
+                _registered_method=True)
+        self.GetSetlist = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/GetSetlist',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistResponse.FromString,
+                _registered_method=True)
+        self.ListSetlists = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/ListSetlists',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsResponse.FromString,
+                _registered_method=True)
+        self.UpdateSetlist = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/UpdateSetlist',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistResponse.FromString,
+                _registered_method=True)
+        self.DeleteSetlist = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/DeleteSetlist',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistResponse.FromString,
+                _registered_method=True)
+
+
+class SetlistServiceServicer:
+    """Lists of tracks of an account, in the order in which they are performed.
+    """
+
+    def CreateSetlist(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSetlist(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSetlists(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSetlist(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSetlist(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_SetlistServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'CreateSetlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSetlist,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistResponse.SerializeToString,
+            ),
+            'GetSetlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSetlist,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistResponse.SerializeToString,
+            ),
+            'ListSetlists': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSetlists,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsResponse.SerializeToString,
+            ),
+            'UpdateSetlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSetlist,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistResponse.SerializeToString,
+            ),
+            'DeleteSetlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSetlist,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'soundwright.library.v1.SetlistService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('soundwright.library.v1.SetlistService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class SetlistService:
+    """Lists of tracks of an account, in the order in which they are performed.
+    """
+
+    @staticmethod
+    def CreateSetlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/CreateSetlist',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSetlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/GetSetlist',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSetlists(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/ListSetlists',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSetlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/UpdateSetlist',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSetlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/DeleteSetlist',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class JobServiceStub:
     """The ledger of jobs. Create, CreateBatch, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
     """

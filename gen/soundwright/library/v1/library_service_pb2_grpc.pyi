@@ -438,6 +438,56 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_TrackServiceServicer_to_server(servicer: TrackServiceServicer, server: _aio.Server) -> None: ...
 
+class SetlistServiceStub:
+    """Lists of tracks of an account, in the order in which they are performed."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateSetlist: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CreateSetlistRequest, _library_service_pb2.CreateSetlistResponse]
+    GetSetlist: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetSetlistRequest, _library_service_pb2.GetSetlistResponse]
+    ListSetlists: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListSetlistsRequest, _library_service_pb2.ListSetlistsResponse]
+    UpdateSetlist: _aio.UnaryUnaryMultiCallable[_library_service_pb2.UpdateSetlistRequest, _library_service_pb2.UpdateSetlistResponse]
+    DeleteSetlist: _aio.UnaryUnaryMultiCallable[_library_service_pb2.DeleteSetlistRequest, _library_service_pb2.DeleteSetlistResponse]
+
+class SetlistServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Lists of tracks of an account, in the order in which they are performed."""
+
+    @_abc_1.abstractmethod
+    def CreateSetlist(
+        self,
+        request: _library_service_pb2.CreateSetlistRequest,
+        context: _aio.ServicerContext[_library_service_pb2.CreateSetlistRequest, _abc.Awaitable[_library_service_pb2.CreateSetlistResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.CreateSetlistResponse]: ...
+
+    @_abc_1.abstractmethod
+    def GetSetlist(
+        self,
+        request: _library_service_pb2.GetSetlistRequest,
+        context: _aio.ServicerContext[_library_service_pb2.GetSetlistRequest, _abc.Awaitable[_library_service_pb2.GetSetlistResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.GetSetlistResponse]: ...
+
+    @_abc_1.abstractmethod
+    def ListSetlists(
+        self,
+        request: _library_service_pb2.ListSetlistsRequest,
+        context: _aio.ServicerContext[_library_service_pb2.ListSetlistsRequest, _abc.Awaitable[_library_service_pb2.ListSetlistsResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.ListSetlistsResponse]: ...
+
+    @_abc_1.abstractmethod
+    def UpdateSetlist(
+        self,
+        request: _library_service_pb2.UpdateSetlistRequest,
+        context: _aio.ServicerContext[_library_service_pb2.UpdateSetlistRequest, _abc.Awaitable[_library_service_pb2.UpdateSetlistResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.UpdateSetlistResponse]: ...
+
+    @_abc_1.abstractmethod
+    def DeleteSetlist(
+        self,
+        request: _library_service_pb2.DeleteSetlistRequest,
+        context: _aio.ServicerContext[_library_service_pb2.DeleteSetlistRequest, _abc.Awaitable[_library_service_pb2.DeleteSetlistResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.DeleteSetlistResponse]: ...
+
+def add_SetlistServiceServicer_to_server(servicer: SetlistServiceServicer, server: _aio.Server) -> None: ...
+
 class JobServiceStub:
     """The ledger of jobs. Create, CreateBatch, Get, Watch, List and Cancel are for callers. The other RPCs are for workers."""
 

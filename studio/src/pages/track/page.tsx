@@ -34,7 +34,15 @@ interface Loaded {
   readonly analysis: Analysis | null;
 }
 
-export default function TrackPage({ id }: { id: string }) {
+interface TrackPageProps {
+  readonly id: string;
+  /** Whether the track plays at once. */
+  readonly isPlaying?: boolean;
+  /** Called when the track has played to its end. */
+  readonly onEnded?: (() => void) | undefined;
+}
+
+export default function TrackPage({ id, isPlaying = false, onEnded }: TrackPageProps) {
   const [loaded, setLoaded] = useState<Loaded | null>(null);
   const [problem, setProblem] = useState("");
   useEffect(() => {
@@ -67,7 +75,7 @@ export default function TrackPage({ id }: { id: string }) {
       {loaded && <Head {...loaded} />}
       {problem && <Notice look="bad">{problem}</Notice>}
       <RunningJobs trackId={id} type="analysis" />
-      {loaded && <Studio {...loaded} />}
+      {loaded && <Studio {...loaded} isPlaying={isPlaying} onEnded={onEnded} />}
     </div>
   );
 }
@@ -88,8 +96,13 @@ export function Head({ track, analysis }: Loaded) {
 }
 
 /** The player of the chosen separations. A new one plays as soon as it is there. */
-function Studio({ track, stems, analysis }: Loaded) {
-  const [recording, setRecording] = useState<Recording>({ stems, other: null, position: 0 });
+function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<TrackPageProps, "id">) {
+  const [recording, setRecording] = useState<Recording>({
+    stems,
+    other: null,
+    position: 0,
+    isPlaying: isPlaying ?? false,
+  });
   const [latest, setLatest] = useState(stems);
   const [isReplaced, setReplaced] = useState(false);
   const [problem, setProblem] = useState("");
@@ -146,6 +159,7 @@ function Studio({ track, stems, analysis }: Loaded) {
           analysis={analysis}
           recording={recording}
           onPlayer={onPlayer}
+          onEnded={onEnded}
         >
           {(player) => (
             <>
@@ -163,6 +177,8 @@ function Studio({ track, stems, analysis }: Loaded) {
           waveform={`/api/tracks/${track.id}/waveform`}
           seconds={track.duration_seconds}
           frameCount={track.frame_count ?? 0}
+          isPlaying={isPlaying}
+          onEnded={onEnded}
         />
       )}
       <SeparateControls track={track} isFirst={!own} />
@@ -234,11 +250,12 @@ interface DeskProps {
   recording: Recording;
   /** Called with the player, and with null when it is closed. */
   onPlayer?: (player: Player | null) => void;
+  onEnded?: (() => void) | undefined;
   children?: (player: Player) => ComponentChildren;
 }
 
 /** The mixer of a separated recording, and what its player is for. */
-export function Desk({ track, analysis, recording, onPlayer, children }: DeskProps) {
+export function Desk({ track, analysis, recording, onPlayer, onEnded, children }: DeskProps) {
   const [player] = useState(() => new Player(track.id, recording));
   useEffect(() => {
     onPlayer?.(player);
@@ -255,6 +272,16 @@ export function Desk({ track, analysis, recording, onPlayer, children }: DeskPro
         if (player.isPlaying.value) showMedia(mediaOf(track));
       }),
     [player, track],
+  );
+  const ended = useRef(onEnded);
+  ended.current = onEnded;
+  useEffect(
+    () =>
+      effect(() => {
+        const isPlaying = player.isPlaying.value;
+        if (!isPlaying && player.position >= player.frameCount) ended.current?.();
+      }),
+    [player],
   );
   useEffect(() => {
     player.beats.value = analysis?.beats ?? [];

@@ -3,7 +3,7 @@
 import { useCallback, useState } from "preact/hooks";
 import { api, dataOf } from "../../api/client.ts";
 import { bodyOf, useAction, useLoaded } from "../../api/requests.ts";
-import { Choice, Confirm, Copyable, Form, Section, Submit, Table, Time } from "../../ui/forms.tsx";
+import { Choice, Confirm, Copyable, Form, Section, Submit, Time } from "../../ui/forms.tsx";
 
 const LIFETIMES = [
   ["7", "for a week"],
@@ -49,26 +49,21 @@ export function Sharing({ trackId }: { trackId: string }) {
         </>
       )}
       {links && links.length > 0 && (
-        <Table label="Links to this track" columns={["Created", "Expires", "Revoke"]}>
+        <ul class="panel list" aria-label="Links to this track">
           {links.map((link, index) => (
-            <tr key={link.id}>
-              <td>
-                <Time at={link.created_at} />
-              </td>
-              <td>
-                <Time at={link.expires_at} />
-              </td>
-              <td>
-                <Confirm
-                  label={`Revoke link ${index + 1}`}
-                  text="Revoke"
-                  question="Whoever has this link can no longer play the track. This cannot be undone."
-                  onConfirm={() => void revoke(link.id)}
-                />
-              </td>
-            </tr>
+            <li key={link.id}>
+              <span>
+                Works until <Time at={link.expires_at} />
+              </span>
+              <Confirm
+                label={`Revoke link ${index + 1}`}
+                text="Revoke"
+                question="Whoever has this link can no longer play the track. This cannot be undone."
+                onConfirm={() => void revoke(link.id)}
+              />
+            </li>
           ))}
-        </Table>
+        </ul>
       )}
     </Section>
   );

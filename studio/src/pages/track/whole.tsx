@@ -18,9 +18,11 @@ interface WholeProps {
   readonly waveform: string;
   readonly seconds: number;
   readonly frameCount: number;
+  readonly isPlaying?: boolean | undefined;
+  readonly onEnded?: (() => void) | undefined;
 }
 
-export function Whole({ media, audio: path, waveform, seconds, frameCount }: WholeProps) {
+export function Whole({ media, audio: path, waveform, seconds, frameCount, isPlaying, onEnded }: WholeProps) {
   const element = useRef<HTMLAudioElement>(null);
   const [share, setShare] = useState(0);
   const peaks = useSignal<Pyramid | null>(null);
@@ -54,6 +56,8 @@ export function Whole({ media, audio: path, waveform, seconds, frameCount }: Who
         ref={element}
         controls
         preload="none"
+        autoPlay={isPlaying}
+        onEnded={onEnded}
         src={path}
         aria-label={media.title}
         onPlay={() => {
