@@ -16,11 +16,6 @@ import av
 import numpy as np
 import soundfile
 
-__all__ = [
-    "BOMBS", "SLOW_BOMBS", "broken_recordings", "by_ffmpeg", "compressed_id3", "flac_comments", "good_recordings",
-    "id3_frames", "promise", "silence", "wav_id3", "wav_info",
-]  # fmt: skip
-
 RATE_HZ = 48_000
 _SOUNDFILE = {
     "wav16": ("WAV", "PCM_16"), "wav24": ("WAV", "PCM_24"), "wav8": ("WAV", "PCM_U8"), "wav32f": ("WAV", "FLOAT"),

@@ -30,8 +30,6 @@ from services.library.documents import walk
 from services.library.transfer.documents import COLLECTIONS
 from tests.files import files_below
 
-__all__ = ["COLD", "Stack", "component_of", "embedded"]
-
 T = TypeVar("T")
 COLD = {"SOUNDWRIGHT_WARM_UP": "false"}
 """Few tests run jobs of all kinds, so each stack loads only what it needs."""

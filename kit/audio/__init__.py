@@ -6,12 +6,9 @@ All functions are synchronous and use bounded memory. Call them in threads.
 from kit.audio.containers import SUPPORTED_FORMATS, sniff
 from kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup
 from kit.audio.encode import (
-    LOSSY,
     AudioWriter,
     Encoding,
     Prefix,
-    content_type,
-    encoding_extension,
     reencode,
     resample_blocks,
 )
@@ -20,7 +17,6 @@ from kit.audio.segments import Segment, encode_segment, stored_waveform
 from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
-    "LOSSY",
     "PIXEL_FRAMES",
     "SUPPORTED_FORMATS",
     "AudioFile",
@@ -33,10 +29,8 @@ __all__ = [
     "Segment",
     "Waveform",
     "coarser_waveform",
-    "content_type",
     "decode_blocks",
     "encode_segment",
-    "encoding_extension",
     "inspect",
     "probe",
     "reencode",

@@ -18,7 +18,7 @@ from soundwright.separation.v1 import jobs_pb2
 
 from kit import audio, errors
 from kit.compute import EngineProcesses, Report
-from kit.file_names import file_title
+from kit.file_names import encoding_extension, file_title
 from kit.free_space import FreeSpace
 from kit.ports import Blobs
 from kit.worker.context import JobContext
@@ -163,7 +163,7 @@ def _write_archive(
     space = FreeSpace(archive.parent)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
         for number, source in enumerate(sources):
-            member_path = archive.with_name(f"member.{audio.encoding_extension(encoding)}")
+            member_path = archive.with_name(f"member.{encoding_extension(encoding)}")
             stem = audio.AudioFile(source.path, limits, frame_count=source.frame_count)
             with audio.AudioWriter(
                 member_path, stem.sample_rate_hz, stem.channel_count, encoding, or_floats=True

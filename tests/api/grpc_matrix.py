@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["RPC_MATRIX"]
-
 EVERYBODY = ("OK", "OK", "OK")
 """What the RPC returns or changes is public, or the caller's own."""
 ADMINISTRATORS = ("ROLE_TOO_LOW", "OK", "ROLE_TOO_LOW")

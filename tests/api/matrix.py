@@ -128,15 +128,14 @@ GUEST = "POST /api/users/guest"
 # Pages do not take tokens: here the callers are a visitor five times. What browsers get that are logged in is below.
 PAGES = _rows({
     _everybody(200): """
-        GET /assets/style.css /assets/drops.js /assets/icon.svg /favicon.ico /studio/worker.js /studio/manifest.webmanifest /studio /studio/shared/{secret} /studio/{path} /jobs /tracks /users/register /users/log-in
+        GET /assets/style.css /assets/drops.js /assets/icon.svg /favicon.ico /studio/worker.js /studio/manifest.webmanifest /studio /studio/shared/{secret} /studio/{path} /users/register /users/log-in
         /users/log_in /users/log-in/{token} /users/confirm/{token} /users/settings/confirm-email/{token}
         POST /users/register""",  # the form again
     _everybody(201): GUEST,
     _everybody(302): """
         GET / /auth/spotify /auth/spotify/callback /users/settings PUT /users/settings
-        POST /tracks /users/log-in /users/log_in /users/confirm/{token} /users/settings/confirm-email/{token} /users/settings""",
-    _everybody(403): "GET /jobs/{job_id}/files/{name}",
-    _everybody(404): "GET /studio/assets/{name} /tracks/{track_id}/audio",  # the names of real assets change
+        POST /users/log-in /users/log_in /users/confirm/{token} /users/settings/confirm-email/{token} /users/settings""",
+    _everybody(404): "GET /studio/assets/{name}",  # the names of real assets change
 })  # fmt: skip
 MATRIX |= PAGES
 # The same pages for browsers that are logged in, where that makes a difference: a stranger's, the owner's.
@@ -145,8 +144,6 @@ LOGGED_IN: dict[str, tuple[int, int]] = {
     "POST /api/users/me/tokens": (201, 201),
     "DELETE /api/users/me": (422, 422),  # the password is wrong
     "POST /api/library/{gen_id}/cancel-tag": (200, 200),  # their own suggestion
-    "GET /tracks/{track_id}/audio": (404, 200),
-    "GET /jobs/{job_id}/files/{name}": (403, 200),
     **dict.fromkeys(("GET /users/register", "POST /users/register", "GET /users/log-in", "GET /users/log_in"), (302, 302)),
     "GET /users/settings": (200, 200),
     **dict.fromkeys(("PUT /users/settings", "POST /users/settings"), (400, 400)),  # the form does not say what to change

@@ -206,16 +206,6 @@ def test_a_waveform_that_is_missing_is_computed_once_it_is_asked_for(
     assert coarse.status_code == 200
 
 
-def test_tracks_of_the_pipeline_have_waveforms(admin: httpx.Client) -> None:
-    job_id = admin.post("/process", files={"file": ("song.wav", encoded(song(1.0)))}).json()["job_id"]
-    assert finished(admin, f"/job/{job_id}")["status"] == "completed"
-    for name in ("vocals", "main", "normalized"):
-        samples = decoded(admin.get(f"/download/{job_id}/{name}").content)
-        answer = admin.get(f"/api/stems/{uuid.uuid5(uuid.UUID(job_id), name)}/waveform")
-        assert answer.status_code == 200, answer.text
-        assert np.abs(np.array(pixels(answer.content)) - np.array(drawn(samples))).max() <= 1
-
-
 @pytest.mark.topology("embedded", "cluster")
 def test_nothing_is_left_of_a_deleted_track(stack: Stack, admin: httpx.Client) -> None:
     track = upload(admin, encoded(song(1.0)))

@@ -280,7 +280,7 @@ def test_without_open_access_nobody_comes_in_without_a_name(
                 for caller in (anonymous, impostor):
                     proof = ""
                     if route in PAGES and route not in PUBLIC_ROUTES:
-                        ours = route.split(" ")[1].startswith(("/jobs", "/tracks", "/studio")) and "shared" not in route
+                        ours = route.split(" ")[1].startswith("/studio") and "shared" not in route
                         expected = 302 if ours else 403 if route == GUEST else statuses[0]
                         proof = csrf_token(caller)
                     assert call(caller, route, nothing, proof).status_code == expected, route

@@ -141,7 +141,7 @@ def test_a_download_is_redirected_to_the_store(world: World, track: dict[str, An
         assert anonymous.get(f"{world.stack.base_url}{path}").status_code == 401
     assert (
         f"media-src 'self' http://{world.store.address}"
-        in world.client.get("/tracks").headers["content-security-policy"]
+        in world.client.get("/studio").headers["content-security-policy"]
     )
     followed = world.client.get(path, headers={"Range": "bytes=-50"}, follow_redirects=True)
     assert (followed.status_code, followed.content) == (206, content[-50:])

@@ -1,6 +1,6 @@
 """Runs the specs beside this file, which drive a real browser.
 
-``python -m tests.studio.running pictures`` or ``measure`` (``bench/studio``) starts a stack for them.
+``python -m tests.studio.running pictures`` or ``measure`` (``dev/bench/studio``) starts a stack for them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import pytest
 from tests.api.stories import encoded, song
 from tests.broken_media import by_ffmpeg
 from tests.stacks import Stack, embedded
-
-__all__ = ["BUILD", "FOLDER", "needs_browser", "run"]
 
 FOLDER = Path(__file__).parent
 NODE = Path(sys.executable).with_name("node")

@@ -43,7 +43,7 @@ export class User {
   }
 
   async send(method, path, options) {
-    const page = await (await this.requests.get("/tracks")).text();
+    const page = await (await this.requests.get("/studio")).text();
     const headers = { "x-csrf-token": /name="csrf-token" content="([^"]+)"/.exec(page)[1] };
     const answer = await this.requests[method](path, { headers, ...options });
     expect(answer.ok(), await answer.text()).toBe(true);

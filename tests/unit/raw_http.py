@@ -25,8 +25,6 @@ from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
 from services.gateway.web import PAGES, page_routes
 from tests.clocks import HandClock
 
-__all__ = ["LongestStep", "Raw", "serving"]
-
 
 class _Away:
     """Services that do not answer."""

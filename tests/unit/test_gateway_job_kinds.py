@@ -92,40 +92,17 @@ def test_titles_come_from_specifications(kind: job_pb2.JobKind, spec: Message, t
 
 
 @pytest.mark.parametrize(
-    ("kind", "links", "file"),
+    ("kind", "file"),
     [
-        (
-            job_pb2.JOB_KIND_DOWNLOAD,
-            [("recording", "/tracks/t/audio")],
-            PublicFile("/files/downloads/t/who-song.mp3", 9),
-        ),
-        (
-            job_pb2.JOB_KIND_SEPARATION,
-            [
-                ("lead vocals", f"/jobs/{JOB_ID}/files/lead_vocals"),
-                ("drums", f"/jobs/{JOB_ID}/files/drums"),
-            ],
-            PublicFile(f"/files/stems/{JOB_ID}/lead_vocals.flac", 7),
-        ),
-        (job_pb2.JOB_KIND_ANALYSIS, [("analysis", "/export/analysis/t")], PublicFile("/export/analysis/t")),
-        (
-            job_pb2.JOB_KIND_GENERATION,
-            [("clip", f"/jobs/{JOB_ID}/files/clip")],
-            PublicFile(f"/audio/{HEX_ID}.wav", 11),
-        ),
-        (
-            job_pb2.JOB_KIND_PIPELINE,
-            [
-                ("lead vocals", f"/jobs/{JOB_ID}/files/lead_vocals"),
-                ("drums", f"/jobs/{JOB_ID}/files/drums"),
-            ],
-            PublicFile(f"/download/{JOB_ID}/all"),
-        ),
+        (job_pb2.JOB_KIND_DOWNLOAD, PublicFile("/files/downloads/t/who-song.mp3", 9)),
+        (job_pb2.JOB_KIND_SEPARATION, PublicFile(f"/files/stems/{JOB_ID}/lead_vocals.flac", 7)),
+        (job_pb2.JOB_KIND_ANALYSIS, PublicFile("/export/analysis/t")),
+        (job_pb2.JOB_KIND_GENERATION, PublicFile(f"/audio/{HEX_ID}.wav", 11)),
+        (job_pb2.JOB_KIND_PIPELINE, PublicFile(f"/download/{JOB_ID}/all")),
     ],
 )
-def test_links_and_the_file_of_a_result(kind: job_pb2.JobKind, links: list[tuple[str, str]], file: PublicFile) -> None:
+def test_the_file_of_a_result(kind: job_pb2.JobKind, file: PublicFile) -> None:
     job = succeeded(kind, clip=job_pb2.GeneratedClip(audio_blob_key="generations/a.wav", audio_size_bytes=11))
-    assert [(link.text, link.path) for link in job_kind(kind).links(job, TRACK)] == links
     assert job_kind(kind).result_file(job, TRACK) == file
 
 
@@ -133,13 +110,10 @@ def test_a_batch_has_the_model_of_its_jobs_and_no_files() -> None:
     spec = separation_pb.BatchSpec(parameters=separation_pb.SeparationParameters(model="dsp"))
     job = job_pb2.Job(id=JOB_ID, kind=job_pb2.JOB_KIND_BATCH, state=job_pb2.JOB_STATE_SUCCEEDED, spec=pack(spec))
     assert job_kind(job.kind).model_of(job) == "dsp"
-    assert list(job_kind(job.kind).links(job, None)) == []
     assert job_kind(job.kind).result_file(job, None) == PublicFile(f"/api/processing/batch/{JOB_ID}")
 
 
-def test_a_deleted_track_has_no_links() -> None:
-    for kind in (job_pb2.JOB_KIND_DOWNLOAD, job_pb2.JOB_KIND_ANALYSIS):
-        assert list(job_kind(kind).links(succeeded(kind), None)) == []
+def test_a_deleted_track_has_no_file() -> None:
     assert job_kind(job_pb2.JOB_KIND_DOWNLOAD).result_file(succeeded(job_pb2.JOB_KIND_DOWNLOAD), None) == PublicFile()
 
 
@@ -161,7 +135,6 @@ def test_a_kind_of_a_newer_release_is_shown_without_its_particulars() -> None:
     job = succeeded(job_pb2.JOB_KIND_PIPELINE)
     job.kind = 99  # type: ignore[assignment]
     assert (job_kind(99).title_of(job), status(job)) == ("", "completed")
-    assert len(job_kind(99).links(job, None)) == 2
     assert job_kind(99).result_file(job, None) == PublicFile()
 
 

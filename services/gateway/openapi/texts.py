@@ -59,7 +59,6 @@ TAGS = {
     "soundbox utility": "Random prompts, error reports and statistics.",
     "pipeline jobs": "Upload a file, follow its four stages, and download the tracks.",
     "pages accounts": "Browser pages to register, log in and manage an account.",
-    "pages music": "Browser pages of tracks and jobs.",
     "pages studio": "The web application. Its source is in `studio/`.",
     "operations": "Health of the platform.",
 }

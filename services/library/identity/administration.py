@@ -65,8 +65,8 @@ class Administration:
             AppError: ``ROLE_TOO_LOW``; ``VALIDATION_ERROR`` for an unknown role or status.
         """
         await self.require_admin(principal)
-        _require_known("role", role, (*ROLE_RANKS, GUEST_ROLE))
-        _require_known("status", status, STATUSES)
+        errors.require_known("role", role, ("", *ROLE_RANKS, GUEST_ROLE))
+        errors.require_known("status", status, ("", *STATUSES))
         return await self._store.list_accounts(search.strip(), role, status, offset, limit)
 
     async def list_audit(
@@ -121,16 +121,13 @@ class Administration:
                 ``VALIDATION_ERROR``, ``GUEST_ACCOUNT``.
         """
         actor = await self.require_admin(principal)
-        _require_known("role", role, tuple(ROLE_RANKS))
-        _require_known("status", status, STATUSES)
+        errors.require_known("role", role, ("", *ROLE_RANKS))
+        errors.require_known("status", status, ("", *STATUSES))
         if not (role or status or storage_quota_bytes is not None):
-            details = {"details": {"role": ["or status or storage_quota_bytes is required"]}}
-            raise errors.VALIDATION_ERROR(
-                "The request changes nothing. Send role, status or storage_quota_bytes.", **details
-            )
+            sentence = "The request changes nothing. Send role, status or storage_quota_bytes."
+            raise errors.invalid("role", "or status or storage_quota_bytes is required", sentence)
         if storage_quota_bytes is not None and storage_quota_bytes < DEFAULT_QUOTA:
-            details = {"details": {"storage_quota_bytes": ["must be -1 or greater"]}}
-            raise errors.VALIDATION_ERROR("The storage quota is invalid.", **details)
+            raise errors.invalid("storage_quota_bytes", "must be -1 or greater", "The storage quota is invalid.")
         before = await self._store.get_account(account_id)
         if before is None:
             raise errors.ACCOUNT_NOT_FOUND()
@@ -217,9 +214,3 @@ def _require_unchanged(before: Account, current: Account, changed: Account) -> A
 
 def _audited(account: Account) -> tuple[str, str, int | None]:
     return account.role, account.status, account.storage_quota_bytes
-
-
-def _require_known(field: str, value: str, known: tuple[str, ...]) -> None:
-    if value and value not in known:
-        details = {"details": {field: [f"must be one of: {', '.join(known)}"]}}
-        raise errors.VALIDATION_ERROR(f"The {field} {value[:40]!r} does not exist.", **details)

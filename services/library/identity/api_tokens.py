@@ -68,8 +68,8 @@ class ApiTokens:
         require_registered(account)
         chosen = _checked_name(name)
         if not 0 <= lifetime_days <= _LIFETIME_LIMIT_DAYS:
-            details = {"details": {"expires_in_days": [f"must be 0 to {_LIFETIME_LIMIT_DAYS}"]}}
-            raise errors.VALIDATION_ERROR("The lifetime of the API token is invalid.", **details)
+            problem = f"must be 0 to {_LIFETIME_LIMIT_DAYS}"
+            raise errors.invalid("expires_in_days", problem, "The lifetime of the API token is invalid.")
         secret, now = new_secret(), self._clock.now()
         token = ApiToken(
             id=digest(secret),
@@ -129,6 +129,5 @@ def _checked_name(name: str) -> str:
     elif not stripped.isprintable():
         problem = "must be printable"
     if problem:
-        details = {"details": {"name": [problem]}}
-        raise errors.VALIDATION_ERROR("The name of the API token is invalid.", **details)
+        raise errors.invalid("name", problem, "The name of the API token is invalid.")
     return stripped

@@ -139,7 +139,7 @@ class Connections:
                 ``EMAIL_TAKEN``, ``RATE_LIMITED``.
         """
         if not subject:
-            raise _invalid("subject", "is required")
+            raise errors.invalid("subject", "is required")
         while True:
             connection = await self._find_by_subject(provider, subject)
             account = await self._store.get_account(connection.account_id) if connection else None
@@ -221,7 +221,7 @@ class Connections:
     def _build(self, account_id: str, epoch: int, provider: str, subject: str, label: str, secret: str) -> Connection:
         new_id, now = connection_id(account_id, _checked_provider(provider)), self._clock.now()
         if len(subject) > _SUBJECT_LIMIT_CHARS or not subject.isprintable():
-            raise _invalid("subject", f"must be at most {_SUBJECT_LIMIT_CHARS} printable characters")
+            raise errors.invalid("subject", f"must be at most {_SUBJECT_LIMIT_CHARS} printable characters")
         clean_label = " ".join("".join(c if c.isprintable() else " " for c in label).split())[:_LABEL_LIMIT_CHARS]
         sealed = self._sealer.seal(_checked_secret(secret), new_id)
         return Connection(new_id, account_id, provider, subject or None, clean_label, sealed, epoch, now, now)
@@ -235,19 +235,14 @@ def _as_successor(connection: Connection, existing: Connection) -> Connection:
 
 def _checked_provider(provider: str) -> str:
     if provider not in PROVIDERS:
-        raise _invalid("provider", f"must be one of: {', '.join(PROVIDERS)}")
+        raise errors.invalid("provider", f"must be one of: {', '.join(PROVIDERS)}")
     return provider
 
 
 def _checked_secret(secret: str) -> str:
     if len(secret) > _SECRET_LIMIT_CHARS:
-        raise _invalid("secret", f"must be at most {_SECRET_LIMIT_CHARS} characters")
+        raise errors.invalid("secret", f"must be at most {_SECRET_LIMIT_CHARS} characters")
     return secret
-
-
-def _invalid(field: str, problem: str) -> AppError:
-    details = {"details": {field: [problem]}}
-    return errors.VALIDATION_ERROR(**details)
 
 
 def _connection_taken(provider: str) -> AppError:

@@ -6,7 +6,6 @@ import asyncio
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from kit import errors
-from kit.errors import AppError
 from kit.security.identity import GUEST_ROLE
 from services.library.identity.account import Account
 
@@ -130,11 +128,6 @@ def require_registered(account: Account) -> Account:
     return account
 
 
-def validation_error(details: Mapping[str, list[str]]) -> AppError:
-    """Return the error for invalid fields, from the problems of each field."""
-    return errors.VALIDATION_ERROR(details=dict(details))
-
-
 def checked_email(email: str) -> str:
     """Validate an email address, and return it in its stored form: trimmed, in lower case.
 
@@ -143,11 +136,11 @@ def checked_email(email: str) -> str:
     """
     stripped = email.strip()
     if not stripped:
-        raise validation_error({"email": ["can't be blank"]})
+        raise errors.invalid("email", "can't be blank")
     if len(stripped) > _EMAIL_LIMIT_CHARS:
-        raise validation_error({"email": [f"should be at most {_EMAIL_LIMIT_CHARS} character(s)"]})
+        raise errors.invalid("email", f"should be at most {_EMAIL_LIMIT_CHARS} character(s)")
     if not _EMAIL.fullmatch(stripped):
-        raise validation_error({"email": ["must have the @ sign and no spaces or special characters"]})
+        raise errors.invalid("email", "must have the @ sign and no spaces or special characters")
     return stripped.lower()
 
 

@@ -17,7 +17,6 @@ from services.library.identity.credentials import (
     Link,
     checked_email,
     require_active,
-    validation_error,
 )
 from services.library.identity.emails import AccountEmails
 from services.library.identity.login_throttle import Budget, LoginThrottle
@@ -113,7 +112,7 @@ class EmailLinks:
             details = error.meta["details"]
         opened = await self._accounts.reauthenticate(session_secret, current_password, address, details)
         if checked == opened.account.email:
-            raise validation_error({"email": ["did not change"]})
+            raise errors.invalid("email", "did not change")
         await self._throttle.acquire("request", address, self._request_budget)
         await self._emails.send_email_change_link(opened.account, checked)
 

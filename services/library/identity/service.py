@@ -27,7 +27,6 @@ from services.library.identity.credentials import (
     password_problems,
     require_active,
     require_registered,
-    validation_error,
 )
 from services.library.identity.emails import AccountEmails
 from services.library.identity.login_throttle import Budget, LoginThrottle
@@ -117,9 +116,9 @@ class Accounts:
         try:
             checked = checked_email(email)
         except AppError as error:
-            raise validation_error(error.meta["details"] | details) from None
+            raise errors.VALIDATION_ERROR(details=error.meta["details"] | details) from None
         if details:
-            raise validation_error(details)
+            raise errors.VALIDATION_ERROR(details=details)
         await self._throttle.acquire("register", address, self._address_budget)
         guest = (await self._sessions.authenticate(guest_secret, passive=True)).account if guest_secret else None
         account = self._new(str(uuid.uuid4()), checked, "user", await self._passwords.hash(password))
@@ -213,13 +212,13 @@ class Accounts:
             except AppError as error:
                 if error.reason != "CREDENTIALS_INVALID":
                     raise
-                raise validation_error({"current_password": ["is not valid"], **details}) from None
+                raise errors.VALIDATION_ERROR(details={"current_password": ["is not valid"], **details}) from None
         elif not opened.fresh:
             raise errors.PASSWORD_NEEDED(
                 details={"current_password": ["is required, because your login is not recent"], **details}
             )
         if details:
-            raise validation_error(details)
+            raise errors.VALIDATION_ERROR(details=details)
         return opened
 
     async def change_password(

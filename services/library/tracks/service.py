@@ -277,10 +277,8 @@ class Tracks:
                 ``ACCESS_DENIED``.
         """
         if not new:
-            raise errors.VALIDATION_ERROR(
-                f"The request changes nothing. Send at least one of: {', '.join(EDITABLE)}.",
-                details={"body": ["can't be blank"]},
-            )
+            sentence = f"The request changes nothing. Send at least one of: {', '.join(EDITABLE)}."
+            raise errors.invalid("body", "can't be blank", sentence)
         values = _checked(new)
 
         def change(track: Track) -> Track:

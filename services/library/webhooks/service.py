@@ -308,5 +308,4 @@ def _checked_description(description: str) -> str:
 
 
 def _invalid(field: str, problem: str) -> AppError:
-    details = {"details": {field: [problem]}}
-    return errors.VALIDATION_ERROR(f"The field {field} {problem}.", **details)
+    return errors.invalid(field, problem, f"The field {field} {problem}.")

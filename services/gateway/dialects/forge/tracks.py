@@ -19,7 +19,7 @@ from services.gateway.dialects.forge.serializers import data, listing, page_link
 from services.gateway.dialects.forge.shapes import Data, Page, Track
 from services.gateway.files.covers import cover_response
 from services.gateway.files.uploads import UploadPolicy
-from services.gateway.openapi.responses import BINARY, documented, file_responses
+from services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body
 from services.gateway.records import denied_is_unknown, own_track
 from services.gateway.wire.parameters import (
     Cursor,
@@ -52,25 +52,15 @@ _STATUSES = {
     "processed": pb.TRACK_STATUS_PROCESSED,
     "analyzed": pb.TRACK_STATUS_ANALYZED,
 }
-_UPLOAD_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {**BINARY, "description": "The audio file."},
-                        "title": {"type": "string", "description": "Default: the tag of the file."},
-                        "artist": {"type": "string", "description": "Default: the tag of the file."},
-                        "album": {"type": "string", "description": "Default: the tag of the file."},
-                    },
-                }
-            }
-        },
-    }
-}
+_UPLOAD_BODY = multipart_body(
+    "file",
+    {
+        "file": {**BINARY, "description": "The audio file."},
+        "title": {"type": "string", "description": "Default: the tag of the file."},
+        "artist": {"type": "string", "description": "Default: the tag of the file."},
+        "album": {"type": "string", "description": "Default: the tag of the file."},
+    },
+)
 
 
 class TrackChanges(BaseModel):
