@@ -11,8 +11,9 @@ import { analyseDownloads, analyseNew } from "./api/analysis.ts";
 import { finishLatest, latest, startEdits, undoLatest } from "./api/edits.ts";
 import { connectionLost, isConnected, onReconnected } from "./api/connection.ts";
 import { activeJobs, followJobs } from "./api/jobs.ts";
+import { forgetAllOffline } from "./api/offline.ts";
 import { startNotifications } from "./api/notifications.ts";
-import { account, flash, isAdministrator, isOffline } from "./api/session.ts";
+import { account, accountId, flash, isAdministrator, isOffline } from "./api/session.ts";
 import { onUploaded, startDrops, Uploads } from "./pages/uploads.tsx";
 import { PlayerBar } from "./player/bar.tsx";
 import { path, startRouter } from "./router.ts";
@@ -237,6 +238,7 @@ if (!SHARED.test(path.value)) {
   onUploaded((track) => analyseNew(track.id));
   void followJobs();
   startNotifications();
+  if (!isOffline) void forgetAllOffline(accountId);
 }
 const root = document.getElementById("studio");
 if (root) render(<Shell />, root);

@@ -56,6 +56,13 @@ export async function getBytes(path: string, signal?: AbortSignal): Promise<Arra
   return response.arrayBuffer();
 }
 
+/** Return a response as it is. Throw {@link ApiError} for a refusal. */
+export async function getResponse(path: string, signal: AbortSignal): Promise<Response> {
+  const response = await send(new Request(path, { signal }));
+  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  return response;
+}
+
 /** Return a file and the name that the server gives it. */
 export async function getFile(path: string): Promise<{ blob: Blob; name: string }> {
   const response = await send(new Request(path));

@@ -10,7 +10,7 @@ import { KeyAndTempo } from "./facts.tsx";
 const FOUND_LIMIT = 10;
 const SEARCH_MILLISECONDS = 250;
 
-export function AddTracks({ onAdd, isBusy }: { onAdd: (track: Track) => void; isBusy: boolean }) {
+export function AddTracks({ onAdd }: { onAdd: (track: Track) => void }) {
   const [search, setSearch] = useState("");
   const [sought, setSought] = useState("");
   useEffect(() => {
@@ -34,7 +34,7 @@ export function AddTracks({ onAdd, isBusy }: { onAdd: (track: Track) => void; is
                 <span class="quiet"> {track.artist}</span>
               </span>
               <KeyAndTempo track={track} />
-              <Button label={`Add ${track.title}`} disabled={isBusy} onClick={() => onAdd(track)}>
+              <Button label={`Add ${track.title}`} onClick={() => onAdd(track)}>
                 Add
               </Button>
             </li>

@@ -1,7 +1,7 @@
 /** A setlist: its tracks in their order, with keys and tempi. */
 
 import "./setlists.css";
-import { useCallback, useState } from "preact/hooks";
+import { useCallback, useRef, useState } from "preact/hooks";
 import type { SetlistWithTracks, Track } from "../../api/client.ts";
 import { changeSetlist, deleteSetlist, getSetlist } from "../../api/setlists.ts";
 import { useAction, useLoaded } from "../../api/requests.ts";
@@ -19,13 +19,17 @@ export default function SetlistPage({ id }: { id: string }) {
   const action = useAction();
   // The tracks that are being stored, until the server has confirmed them.
   const [order, setOrder] = useState<readonly Track[] | null>(null);
+  const storing = useRef(Promise.resolve());
   if (!setlist) return <div class="page">{problem && <Notice look="bad">{problem}</Notice>}</div>;
   const tracks = order ?? setlist.tracks;
-  const store = async (changed: readonly Track[]) => {
+  // One change after another, so that a quick second one does not undo the first.
+  const store = (changed: readonly Track[]) => {
     setOrder(changed);
-    await action.run(() => changeSetlist(id, { track_ids: changed.map((track) => track.id) }));
-    await reload();
-    setOrder(null);
+    storing.current = storing.current.then(async () => {
+      await action.run(() => changeSetlist(id, { track_ids: changed.map((track) => track.id) }));
+      await reload();
+      setOrder((latest) => (latest === changed ? null : latest));
+    });
   };
   const seconds = tracks.reduce((sum, track) => sum + track.duration_seconds, 0);
   return (
@@ -51,8 +55,8 @@ export default function SetlistPage({ id }: { id: string }) {
           entries={tracks}
           nameOf={(track) => track.title}
           isEditable
-          onOrder={(changed) => void store(changed)}
-          onRemove={(_, index) => void store(tracks.filter((_track, each) => each !== index))}
+          onOrder={(changed) => store(changed)}
+          onRemove={(_, index) => store(tracks.filter((_track, each) => each !== index))}
         >
           {(track, index) => (
             <>
@@ -66,7 +70,7 @@ export default function SetlistPage({ id }: { id: string }) {
           )}
         </OrderedList>
       )}
-      <AddTracks onAdd={(track) => void store([...tracks, track])} isBusy={action.isBusy} />
+      <AddTracks onAdd={(track) => store([...tracks, track])} />
       <Settings key={setlist.name} setlist={setlist} onChange={reload} />
     </div>
   );

@@ -18,6 +18,7 @@ import { AnalyseButton, RunningJobs, SeparateControls } from "./actions.tsx";
 import { Compare } from "./compare.tsx";
 import { Downloads } from "./downloads.tsx";
 import { Facts } from "./facts.tsx";
+import { KeepOffline } from "./keep-offline.tsx";
 import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
 import { Player, type Recording } from "./player.ts";
@@ -167,6 +168,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
               <Compare separations={stems.separations} own={own} other={other} player={player} onChoose={choose} />
               <Origin separations={stems.separations} id={own} />
               {player.feed?.state.value?.state !== "live" && <Downloads track={track} player={player} />}
+              {own === idOf(stems) && <KeepOffline track={track} stems={stems} />}
             </>
           )}
         </Desk>
