@@ -13,6 +13,7 @@ from kit import errors
 from kit.engines import ModelDeclaration
 from services.generation.engines.procedural import effects
 from services.generation.engines.procedural.compose import compose_parts, plan_first, seed_for
+from services.generation.engines.procedural.midi import midi_file
 from services.generation.engines.procedural.render import mix, render_stems
 from services.generation.engines.procedural.sounds import Heard, ambience, design, render_cue, scene
 from services.generation.engines.procedural.waves import fade
