@@ -41,7 +41,7 @@ _LOOP_TAIL_SECONDS = 0.5
 
 COMPOSER = ModelDeclaration(
     name="composer",
-    description="Music by rules and synthesis; runs when the weights of a music model are missing",
+    description="Music by rules, recorded tones and synthesis; runs when the weights of a music model are missing",
     architecture="Rules and synthesis",
     outputs=(MUSIC,),
     sample_rate_hz=_RATE_HZ,
@@ -134,6 +134,9 @@ def _music(take: Take, report: Callable[[float], None]) -> Clip:
         _RATE_HZ,
         _with_sounds(replace(piece.interpretation, ignored_parameters=ignored), behind),
         piece.duration_seconds if is_followed or has_other_length else None,
+        midi_file(replace(piece.song, duration_seconds=piece.duration_seconds))
+        if not take.lead_in or is_followed
+        else b"",
     )
 
 
