@@ -13,6 +13,7 @@ from kit.ports import Clock
 from kit.security.identity import Principal
 
 if TYPE_CHECKING:
+    from services.library.tracks.service import Track
     from services.library.tracks.store import TrackDocs
 
 _SETLIST_LIMIT = 100

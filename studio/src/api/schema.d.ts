@@ -2828,7 +2828,8 @@ export interface paths {
         };
         /**
          * Download a clip
-         * @description Download a clip. Returns the WAV file with a filename derived from the prompt.
+         * @description Download a clip. Returns the WAV file with a filename derived from the prompt, or the notes as a MIDI file if the
+         *     name ends in `.mid` and the composer made the clip.
          */
         get: operations["download_audio"];
         put?: never;
