@@ -1002,6 +1002,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/live/{stem_type}.wav": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a stem as one WAV file with 32-bit floats while its separation runs, and afterwards
+         * @description Get a stem as one WAV file with 32-bit floats while its separation runs, and afterwards.
+         *
+         *     The length of the file is known from the beginning. The response continues as fast as the separation, and ends early if
+         *     the separation fails or begins again. A range that is not there within 20 seconds is refused.
+         */
+        get: operations["get_live_stem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/live/{stem_type}/waveform": {
         parameters: {
             query?: never;
@@ -14797,6 +14820,127 @@ export interface operations {
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_live_stem: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The ID of the job. */
+                job_id: string;
+                /** @description A `stem_type`. */
+                stem_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
