@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from demo.stack import running
+from soundwright_client.local import running
 from tests.api.stories import encoded, song, upload
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.ports import Clock
+from services.library.bearer_secrets import digest, new_secret
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
-from services.library.identity.credentials import ApiToken, digest, new_secret, require_active, require_registered
+from services.library.identity.credentials import ApiToken, require_active, require_registered
 
 if TYPE_CHECKING:
     from services.library.identity.store import IdentityStore

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
+from services.library.bearer_secrets import digest
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import (
     NO_PASSWORD,
     Link,
     checked_email,
-    digest,
     require_active,
 )
 from services.library.identity.emails import AccountEmails

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from kit.log import get_logger
 from kit.ports import Clock
+from services.library.bearer_secrets import digest, new_secret
 from services.library.identity.account import Account
-from services.library.identity.credentials import Link, digest, new_secret
+from services.library.identity.credentials import Link
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.mail.service import EmailContent, EmailQueue, QueuedEmail
 

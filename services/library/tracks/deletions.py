@@ -15,7 +15,7 @@ from kit.log import get_logger
 from kit.periodic import failures_logged
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
-from kit.worker.derived_files import waveform_key
+from kit.worker.derived_files import cover_key, waveform_key
 from kit.worker.outputs import delete_outputs
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.service import Job
@@ -80,9 +80,11 @@ class TrackDeletions:
         track = await self._store.track(deletion.track_id)
         if track is not None and track.create_time == deletion.track_create_time:
             await self._store.remove_track(track.id)
+        await self._store.delete_links(deletion.track_id)
         if deletion.blob_key:
             await self._blobs.delete(deletion.blob_key)
             await self._blobs.delete(waveform_key(deletion.blob_key))
+            await self._blobs.delete(cover_key(deletion.blob_key))
         ended = True
         last = ""
         while jobs := await self._jobs.jobs_of_track(deletion.track_id, last, _JOB_BATCH):

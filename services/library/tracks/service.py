@@ -75,6 +75,7 @@ class Track:
     spotify_id: str = ""
     spotify_url: str = ""
     cover_url: str = ""
+    cover_blob_key: str = ""  # empty: no cover is stored
     bpm: float | None = None
     key: str = ""
     tags: list[str] = field(default_factory=list)
