@@ -6,12 +6,9 @@ All functions are synchronous and use bounded memory. Call them in threads.
 from kit.audio.containers import SUPPORTED_FORMATS, sniff
 from kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup
 from kit.audio.encode import (
-    LOSSY,
     AudioWriter,
     Encoding,
     Prefix,
-    content_type,
-    encoding_extension,
     reencode,
     resample_blocks,
     wav_header,
@@ -24,7 +21,6 @@ from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, wavefor
 
 __all__ = [
     "LEVEL_SECONDS",
-    "LOSSY",
     "PIXEL_FRAMES",
     "SUPPORTED_FORMATS",
     "AudioFile",
@@ -40,10 +36,8 @@ __all__ = [
     "StemTags",
     "Waveform",
     "coarser_waveform",
-    "content_type",
     "decode_blocks",
     "encode_segment",
-    "encoding_extension",
     "inspect",
     "probe",
     "read_cover",

@@ -28,6 +28,7 @@ StemCodec = Literal["aac", "alac"]
 _COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 _PICTURES = ((b"\xff\xd8\xff", 13), (b"\x89PNG\r\n\x1a\n", 14))
 _UTF8 = 1
+_KBITS = {"aac": 256}
 _MAX_COVER_BYTES = 8 << 20
 _COMPRESSOR = {
     "enabled": False, "ratio": 3, "output_gain": 0.5, "release": 0.3, "attack": 0.003, "input_gain": 0.5,
@@ -78,7 +79,8 @@ def write_stem_file(
             texts = {"title": tags.title, "artist": tags.artist, "album": tags.album, "tmpo": str(tags.bpm or "")}
             file.metadata.update({name: text for name, text in texts.items() if text})
             tracks = [
-                EncodedStream(file, codec, sample_rate_hz, channel_count, "stereo") for _ in range(1 + len(names))
+                EncodedStream(file, codec, sample_rate_hz, channel_count, "stereo", _KBITS.get(codec))
+                for _ in range(1 + len(names))
             ]
             for number, track in enumerate(tracks):
                 track.stream.disposition = Disposition.default if number == 0 else Disposition(0)

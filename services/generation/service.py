@@ -55,12 +55,14 @@ class Clip:
         interpretation: what the engine understood, if it can say so.
         whole_seconds: length of the finished clip, if the engine made it itself: with the clip that it continues, or
             with the whole bars of a loop. None: the take is what was asked for.
+        score: the notes as a MIDI file, if the engine knows those of the whole clip.
     """
 
     samples: Samples
     sample_rate_hz: int
     interpretation: Interpretation | None = None
     whole_seconds: float | None = None
+    score: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def require_total(source_seconds: float, duration_seconds: float, max_seconds: f
         room = max_seconds - source_seconds
         hint = f"ask for {math.floor(room)} at most" if room >= MIN_SECONDS else "take a shorter clip to go on from"
         problem = f"makes a clip of more than {max_seconds:g} seconds with the one that it goes on from; {hint}"
-        raise errors.VALIDATION_ERROR(details={"duration": [problem]})
+        raise errors.invalid("duration", problem)
 
 
 def variation_seeds(seed: int, count: int) -> list[int]:

@@ -21,7 +21,7 @@ from soundwright.separation.v1 import jobs_pb2
 from kit import audio, errors
 from kit.compute import EngineProcesses, Report, Work
 from kit.errors import AppError, Code
-from kit.file_names import file_title
+from kit.file_names import encoding_extension, file_title
 from kit.free_space import FreeSpace
 from kit.ports import Blobs
 from kit.worker.context import JobContext
@@ -34,7 +34,6 @@ from services.separation.service import (
     STEMS,
     Samples,
     format_problems,
-    invalid,
     require_none,
 )
 from services.separation.settings import SeparationSettings
@@ -77,9 +76,8 @@ async def require_stems(
     if not stems:
         raise errors.NO_STEMS()
     if export_format in STEM_FILES and {_part(stem.name) for stem in stems} != set(STEMS):
-        raise invalid(
-            {"format": ["needs drums, bass, vocals and other stems; separate the track with a model of four stems"]}
-        )
+        problem = "needs drums, bass, vocals and other stems; separate the track with a model of four stems"
+        raise errors.invalid("format", problem)
     return stems
 
 
@@ -209,7 +207,7 @@ def _write_archive(
     space = FreeSpace(archive.parent)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
         for number, source in enumerate(sources):
-            member_path = archive.with_name(f"member.{audio.encoding_extension(encoding)}")
+            member_path = archive.with_name(f"member.{encoding_extension(encoding)}")
             stem = audio.AudioFile(source.path, limits, frame_count=source.frame_count)
             with audio.AudioWriter(
                 member_path, stem.sample_rate_hz, stem.channel_count, encoding, or_floats=True

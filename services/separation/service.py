@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from kit import errors
 from kit.engines import Engine as EngineBase
-from kit.errors import AppError
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -132,9 +131,4 @@ def require_none(problems: Mapping[str, Sequence[str]]) -> None:
     """
     details = {field: list(found) for field, found in problems.items() if found}
     if details:
-        raise invalid(details)
-
-
-def invalid(details: Mapping[str, Sequence[str]]) -> AppError:
-    """Return the refusal of a request, with what is wrong with each of its fields."""
-    return errors.VALIDATION_ERROR(details=details)
+        raise errors.VALIDATION_ERROR(details=details)

@@ -13,8 +13,6 @@ from typing import Any
 
 import httpx
 
-__all__ = ["KINDS", "Client", "Outcome", "Wish", "wishes"]
-
 # Kind of the wish to its share of all jobs. "lalalai" is a separation by lalal.ai, which has a queue of its own. "listening" is
 # a separation of a long song that is heard while it runs.
 KINDS = {

@@ -28,19 +28,6 @@ from services.library.transfer.documents import COLLECTIONS
 from services.library.transfer.files import FILE_COLLECTIONS, keys_in
 from tests.files import files_below
 
-__all__ = [
-    "Event",
-    "References",
-    "World",
-    "acknowledged_uploads_exist",
-    "events_of",
-    "every_job_ended_once",
-    "no_duplicate_event",
-    "no_live_copy",
-    "no_orphan",
-    "results_are_whole",
-]
-
 _TERMINAL = {"succeeded", "failed", "cancelled"}
 _PUBLIC = {"succeeded": "completed", "failed": "failed", "cancelled": "failed"}
 _DAY_SECONDS = 86_400.0

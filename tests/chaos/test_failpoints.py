@@ -13,7 +13,7 @@ import pytest
 from invariants import World, broken, events_of, no_duplicate_event
 from work import LONG_FRAME_COUNT, SETTINGS, Work
 
-from demo.stack import Stack, running
+from soundwright_client.local import Stack, running
 from tests.api.stories import encoded
 from tests.api.stories import song as samples
 from tests.simulators.webhook_receiver import WebhookReceiver

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit import errors
-from kit.file_names import file_title, safe_title
+from kit.file_names import encoding_extension, file_title, safe_title
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Clients, Gateway
@@ -31,7 +31,6 @@ from services.gateway.records import find_track, own_job, own_track
 from services.gateway.wire.decoding import is_head
 from services.gateway.wire.parameters import IdempotencyKey, JobId, StemId, TrackId, body_of, body_schema, require_uuid
 
-_EXTENSIONS = {"wav16": "wav", "wav24": "wav", "wav32f": "wav"}
 _FILE_PATH = "downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac"
 
 
@@ -118,7 +117,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
         title = await _title(clients, stem)
         if format is not None:
             if is_head(request.scope):
-                return Response(headers=converted_headers(title, _EXTENSIONS.get(format, format)))
+                return Response(headers=converted_headers(title, encoding_extension(format)))
             return await gateway.reencoder.response(request, stem, format, title)
         return await blob_response(
             request,
