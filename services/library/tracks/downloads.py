@@ -26,7 +26,7 @@ _UNNAMED = NewTrack(title="Download", source="import")
 _NAMES = ("title", "artist", "album")
 _AUDIO_FIELDS = (
     "filename", "blob_key", "content_type", "content_sha256", "size_bytes", "container", "codec", "sample_rate_hz",
-    "channel_count", "frame_count", "duration_seconds", "warnings", "cover_blob_key",
+    "channel_count", "frame_count", "duration_seconds", "warnings", "cover_blob_key", "level",
 )  # fmt: skip
 _CATALOG_FIELDS = ("source", "spotify_id", "spotify_url", "cover_url")
 _LOST = JobError(errors.DOWNLOAD_LOST.reason, errors.DOWNLOAD_LOST.sentence)

@@ -72,6 +72,7 @@ class Track:
     frame_count: int
     duration_seconds: float
     warnings: list[str]
+    level: list[float] = field(default_factory=list)  # see :class:`kit.audio.level.Level`; empty: not measured
     spotify_id: str = ""
     spotify_url: str = ""
     cover_url: str = ""
