@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := @$(PYTHON) tools/install.py
+INSTALL := @$(PYTHON) dev/tools/install.py
 SONG ?=
 SOUNDWRIGHT_DATA_DIR ?= data
 SOUNDWRIGHT_GATEWAY_PORT ?= 4000
@@ -52,7 +52,7 @@ dev:
 # everything else works, and the page of the studio says what is missing.
 $(STUDIO): $(shell find studio -name node_modules -prune -o -type f -print) | local
 	@if test -e studio/node_modules/.ready; then $(NPM) --prefix studio run build -- --logLevel warn > /dev/null; \
-		else echo "The studio is not built, because npm could not install its packages. The basic pages work. The same command tries again."; fi
+		else echo "The studio is not built, because npm could not install its packages. The API works. The same command tries again."; fi
 
 .PHONY: demo-song
 demo-song: local  #: Render the demo song of the studio and of `make demo`
@@ -151,11 +151,12 @@ check: setup  ## Check formatting, lint, types, import rules, contracts, licence
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tools.stubs --check
-	$(BIN)/python -m tools.models_doc --check
-	$(BIN)/python -m tools.errors_doc --check
-	$(BIN)/python -m tools.licences --check
-	$(BIN)/python -m tools.studio_api --check
+	$(BIN)/python -m dev.tools.stubs --check
+	$(BIN)/python -m dev.tools.sync_client --check
+	$(BIN)/python -m dev.tools.models_doc --check
+	$(BIN)/python -m dev.tools.errors_doc --check
+	$(BIN)/python -m dev.tools.licences --check
+	$(BIN)/python -m dev.tools.studio_api --check
 	$(NPM) --prefix studio run check
 	$(BIN)/buf lint proto
 
@@ -171,17 +172,18 @@ pictures: setup $(NODE_TESTS)  #: Render the pictures of the studio in docs/pict
 
 .PHONY: proto
 proto: setup  ## Generate the stubs in gen/ from proto/
-	$(BIN)/python -m tools.stubs
+	$(BIN)/python -m dev.tools.stubs
 
 .PHONY: studio-api
 studio-api: setup  #: Generate the studio's types of the API from the OpenAPI document
-	$(BIN)/python -m tools.studio_api
+	$(BIN)/python -m dev.tools.studio_api
 
 .PHONY: docs
-docs: setup  ## Generate docs/MODELS.md, docs/ERRORS.md, docs/LICENCES.md and the model names of the gateway
-	$(BIN)/python -m tools.models_doc
-	$(BIN)/python -m tools.errors_doc
-	$(BIN)/python -m tools.licences
+docs: setup  ## Generate docs/MODELS.md, docs/ERRORS.md, docs/LICENCES.md, the model names of the gateway and the synchronous client
+	$(BIN)/python -m dev.tools.sync_client
+	$(BIN)/python -m dev.tools.models_doc
+	$(BIN)/python -m dev.tools.errors_doc
+	$(BIN)/python -m dev.tools.licences
 
 # `make lock UPGRADE=` keeps the versions, adds what pyproject.toml newly requires, and reads all hashes again. The markers are
 # removed, because a constraint of a package that nothing requires has no effect.
@@ -221,44 +223,40 @@ sbom: setup $(SUPPLY)  #: List the packages of Python and of the studio in build
 
 .PHONY: bench
 bench: setup $(WRK)  ## Run the benchmarks (results: docs/BENCHMARKS.md)
-	$(BIN)/python -m bench
+	$(BIN)/python -m dev.bench
 
 .PHONY: bench-gpu
 bench-gpu: setup  #: Measure separation on a GPU: models, batches, a full queue, the first stem (build/bench-gpu.md)
-	$(BIN)/python -m bench.gpu --output build/bench-gpu.md
+	$(BIN)/python -m dev.bench.gpu --output build/bench-gpu.md
 
-# Recorded instruments, drums and speech for songs, from Debian packages (training/DATA.md). About 1 GB.
+# Recorded instruments, drums and speech for songs, from Debian packages (dev/training/DATA.md). About 1 GB.
 SOURCES := .sources/.ready
-$(SOURCES): training/sources.py |
+$(SOURCES): dev/training/sources.py |
 	@mkdir -p $(@D)
-	@$(BIN)/python -m training.sources $(@D)
+	@$(BIN)/python -m dev.training.sources $(@D)
 	@touch $@
 
 SONGS ?= build/songs
 COUNT ?= 500
 .PHONY: songs
 songs: setup $(SOURCES)  #: Render songs with known stems for training (SONGS=folder, COUNT=500)
-	$(BIN)/python -m training.render --split train --count $(COUNT) "$(SONGS)"
-	$(BIN)/python -m training.render --split validation --count $$(($(COUNT) / 10)) "$(SONGS)"
+	$(BIN)/python -m dev.training.render --split train --count $(COUNT) "$(SONGS)"
+	$(BIN)/python -m dev.training.render --split validation --count $$(($(COUNT) / 10)) "$(SONGS)"
 
 .PHONY: evaluation-songs
 evaluation-songs: setup $(SOURCES)  #: Render 24 songs for evaluation, and 24 of another composer in second (SONGS=folder)
-	$(BIN)/python -m training.render --split evaluation --count 24 --seconds 40 --spread 10 "$(SONGS)"
-	$(BIN)/python -m training.render --split evaluation --composer second --count 24 --seconds 40 --spread 10 "$(SONGS)/second"
+	$(BIN)/python -m dev.training.render --split evaluation --count 24 --seconds 40 --spread 10 "$(SONGS)"
+	$(BIN)/python -m dev.training.render --split evaluation --composer second --count 24 --seconds 40 --spread 10 "$(SONGS)/second"
 
 # The same command goes on where an interrupted training stopped.
-CONFIGURATION ?= training/cpu.yaml
+CONFIGURATION ?= dev/training/cpu.yaml
 .PHONY: train
-train: setup  #: Train the network of the model "small" (CONFIGURATION=training/gpu.yaml, SONGS=folder; results in build/small)
-	$(BIN)/python -m training.train $(CONFIGURATION) "$(SONGS)" build/small
-
-.PHONY: simulate
-simulate: setup  #: Predict waiting times and the use of GPUs (docs/SCALING.md)
-	@$(BIN)/python -m simulation $(SIMULATE)
+train: setup  #: Train the network of the model "small" (CONFIGURATION=dev/training/gpu.yaml, SONGS=folder; results in build/small)
+	$(BIN)/python -m dev.training.train $(CONFIGURATION) "$(SONGS)" build/small
 
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
-	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/node_modules demo-output build client/build *.egg-info client/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Targets with `##` are the main ones, those with `#:` the others.
 .PHONY: help help-all

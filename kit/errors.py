@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kit.app_error import DATA_DAMAGED_STATUS as DATA_DAMAGED_STATUS
 from kit.app_error import AppError as AppError
 from kit.app_error import Code as Code
@@ -217,6 +219,17 @@ TRACKS_NOT_FOUND = ErrorType(
     reason="TRACK_NOT_FOUND",
     note="`track_ids` lists the tracks.",
     example={"names": _UUID, "details": {"track_ids": [_UUID]}},
+)
+SETLIST_NOT_FOUND = ErrorType(Code.NOT_FOUND, "There is no such setlist. Check the ID; it may have been deleted.")
+TOO_MANY_SETLISTS = ErrorType(
+    Code.CONFLICT, "An account can have {limit} setlists. Delete one first.", example={"limit": 100}
+)
+TRACK_LINK_NOT_FOUND = ErrorType(Code.NOT_FOUND, "There is no such link. Check the ID; it may have expired.")
+TRACK_LINK_ENDED = ErrorType(
+    Code.NOT_FOUND, "This link has expired or was revoked. Ask the person who sent it for a new one."
+)
+TOO_MANY_TRACK_LINKS = ErrorType(
+    Code.CONFLICT, "A track can have {limit} links. Revoke one first.", example={"limit": 20}
 )
 STEM_NOT_FOUND = ErrorType(Code.NOT_FOUND, "There is no such stem. Check the ID.")
 FILE_NOT_FOUND = ErrorType(Code.NOT_FOUND, "There is no such file.")
@@ -839,3 +852,15 @@ RPC_FAILED = ErrorType(Code.INTERNAL, f"A call between services failed. {_IN_A_M
 CATALOGUE = {name: value for name, value in globals().items() if isinstance(value, ErrorType)}
 for _name, _error in CATALOGUE.items():
     _error.reason = _error.reason or _name
+
+
+def invalid(field: str, problem: str, sentence: str = "") -> AppError:
+    """Return ``VALIDATION_ERROR`` for one field of a request."""
+    return VALIDATION_ERROR(sentence, details={field: [problem]})
+
+
+def require_known(field: str, value: str, known: Iterable[str]) -> None:
+    """Raise ``VALIDATION_ERROR`` if a word is not one of the known ones. They contain "" if the word is optional."""
+    if value not in (words := tuple(known)):
+        choice = f"one of: {', '.join(filter(None, words))}"
+        raise invalid(field, f"must be {choice}", f"The {field} {value[:40]!r} is unknown. Use {choice}.")

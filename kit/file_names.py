@@ -1,8 +1,30 @@
-"""Names of downloaded files."""
+"""Names, extensions and media types of files."""
 
 from __future__ import annotations
 
 _LIMIT_CHARS = 100
+_CONTENT_TYPES = {
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "au": "audio/basic",
+    "caf": "audio/x-caf",
+    "matroska": "audio/webm",
+}
+
+
+def encoding_extension(encoding: str) -> str:
+    """Return the file extension of an encoding of :mod:`kit.audio`: "wav" for "wav24"."""
+    return next((extension for extension in ("flac", "wav") if encoding.startswith(extension)), encoding)
+
+
+def content_type(kind: str) -> str:
+    """Return the media type of audio files with an extension, or of a container that :func:`kit.audio.sniff` names."""
+    return _CONTENT_TYPES.get(kind, f"audio/{kind}")
+
+
+def extension_of(media_type: str) -> str:
+    """Return the file extension of a media type that :func:`content_type` returns for an encoding."""
+    return next((kind for kind, known in _CONTENT_TYPES.items() if known == media_type), media_type.partition("/")[2])
 
 
 def safe_title(title: str) -> str:

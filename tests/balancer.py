@@ -9,8 +9,6 @@ from unittest import mock
 
 import httpx
 
-__all__ = ["balanced"]
-
 
 @contextlib.contextmanager
 def balanced(gateways: Mapping[int, Sequence[int]]) -> Iterator[None]:

@@ -9,8 +9,6 @@ import trustme
 
 from kit.security.certificates import Certificates
 
-__all__ = ["Authority"]
-
 
 class Authority:
     """A CA that writes its certificates to a folder."""

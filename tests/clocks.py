@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["HandClock"]
-
 
 class HandClock:
     """A ``Clock`` that stands still until the test changes ``time``.

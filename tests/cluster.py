@@ -28,8 +28,6 @@ from tests.servers.nats import nats, nats_user
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, seaweedfs
 from tests.stacks import COLD, Stack
 
-__all__ = ["COMPONENTS", "Cluster", "Replica", "cluster", "running_cluster", "servers"]
-
 HOSTS = ("a", "b")
 COMPONENTS = ("library", "ingest", "separation", "analysis", "generation", "gateway")
 _GATEWAY_PORTS = ("SOUNDWRIGHT_GATEWAY_PORT", "SOUNDWRIGHT_SOUNDBOX_PORT", "SOUNDWRIGHT_PIPELINE_PORT")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["files_below"]
-
 
 def files_below(*folders: Path) -> list[Path]:
     """All files there. Unlike ``rglob``, a walk does not mind folders that vanish meanwhile."""

@@ -16,8 +16,6 @@ from collections.abc import Iterator
 
 import httpx
 
-__all__ = ["health_watched", "summary"]
-
 _PAUSE_SECONDS = 0.05
 
 

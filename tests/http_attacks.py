@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["CHUNKED", "GET", "HUGE", "IDLE", "MIB", "POST", "SLOW"]
-
 MIB = 1 << 20
 GET = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-__all__ = ["box", "edit_list", "gapless_tag", "with_boxes"]
-
 _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 
 Boxes = list[tuple[bytes, bytes]]

@@ -10,8 +10,6 @@ from kit.security.identity import Principal, Signer
 from kit.security.secrets import Secrets
 from kit.security.signing_keys import DerivedKeys
 
-__all__ = ["SECRET", "plain_signer", "signer_of"]
-
 SECRET = "0" * 32
 
 

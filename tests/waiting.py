@@ -8,8 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-__all__ = ["DEADLINE_SECONDS", "eventually", "until"]
-
 T = TypeVar("T")
 DEADLINE_SECONDS = 120.0
 _FIRST_PAUSE_SECONDS = 0.01

@@ -6,21 +6,19 @@ All functions are synchronous and use bounded memory. Call them in threads.
 from kit.audio.containers import SUPPORTED_FORMATS, sniff
 from kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup
 from kit.audio.encode import (
-    LOSSY,
     AudioWriter,
     Encoding,
     Prefix,
-    content_type,
-    encoding_extension,
     reencode,
     resample_blocks,
+    wav_header,
 )
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
-from kit.audio.segments import Segment, encode_segment, stored_waveform
+from kit.audio.segments import Segment, encode_segment, read_floats, stored_waveform
+from kit.audio.stem_file import StemCodec, StemTags, read_cover, write_stem_file
 from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
-    "LOSSY",
     "PIXEL_FRAMES",
     "SUPPORTED_FORMATS",
     "AudioFile",
@@ -31,18 +29,22 @@ __all__ = [
     "Encoding",
     "Prefix",
     "Segment",
+    "StemCodec",
+    "StemTags",
     "Waveform",
     "coarser_waveform",
-    "content_type",
     "decode_blocks",
     "encode_segment",
-    "encoding_extension",
     "inspect",
     "probe",
+    "read_cover",
+    "read_floats",
     "reencode",
     "regroup",
     "resample_blocks",
     "sniff",
     "stored_waveform",
+    "wav_header",
     "waveform_header",
+    "write_stem_file",
 ]

@@ -20,15 +20,14 @@ from numpy.typing import NDArray
 from kit import errors
 from kit.audio.decode import regroup
 from kit.audio.ffmpeg import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding
+from kit.file_names import encoding_extension
 from kit.free_space import FreeSpace
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 
 Encoding = Literal["flac", "flac16", "wav16", "wav24", "wav32f", "mp3", "m4a"]
-"""FLAC with 24 or 16 bits, WAV with 16 or 24 bits or 32-bit floats, MP3 with 320 kbit/s, or AAC with 256 kbit/s."""
-
-LOSSY = ("mp3", "m4a")
+"""FLAC with 24 or 16 bits, WAV with 16 or 24 bits or 32-bit floats, MP3, or AAC."""
 
 _BITS = {"flac": 24, "flac16": 16, "wav16": 16, "wav24": 24, "wav32f": 32}
 RIFF_LIMIT_BYTES = 0xFFFF_FFFF
@@ -41,16 +40,6 @@ _KBITS = {"mp3": 320, "m4a": 256}
 _CODECS = {"mp3": "libmp3lame", "m4a": "aac"}
 _CONTAINERS = {"mp3": "mp3", "m4a": "ipod"}
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-
-
-def encoding_extension(encoding: str) -> str:
-    """Return the file extension of an encoding."""
-    return encoding if encoding in LOSSY else "flac" if encoding.startswith("flac") else "wav"
-
-
-def content_type(extension: str) -> str:
-    """Return the media type of a file with the extension of an encoding."""
-    return {"mp3": "audio/mpeg", "m4a": "audio/mp4"}.get(extension, f"audio/{extension}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +78,7 @@ class AudioWriter:
             rate that they support.
         encoding: see :data:`Encoding`.
         or_floats: do not clip integers. With the first sample above full scale the file becomes "wav32f", and ``path`` ends in ".wav".
+        kbits: bit rate of MP3 and AAC in kbit/s; None: 320 for MP3, 256 for AAC.
 
     Attributes:
         path: the file.
@@ -103,7 +93,14 @@ class AudioWriter:
     """
 
     def __init__(
-        self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding, *, or_floats: bool = False
+        self,
+        path: Path,
+        sample_rate_hz: int,
+        channel_count: int,
+        encoding: Encoding,
+        *,
+        or_floats: bool = False,
+        kbits: int | None = None,
     ) -> None:
         if encoding not in get_args(Encoding):
             raise ValueError(f"unknown encoding {encoding!r}")
@@ -116,10 +113,11 @@ class AudioWriter:
         self._channel_count = channel_count
         self._encoding: Encoding = encoding
         self._or_floats = or_floats
-        sinks: dict[str, Callable[..., _Sink]] = {"flac": _FlacSink, "wav": _WavSink}
-        self._sink: _Sink = sinks.get(encoding_extension(encoding), _LossySink)(
-            path, sample_rate_hz, channel_count, encoding
-        )
+        if encoding in _KBITS:
+            self._sink: _Sink = _LossySink(path, sample_rate_hz, channel_count, encoding, kbits or _KBITS[encoding])
+        else:
+            sink = _FlacSink if encoding_extension(encoding) == "flac" else _WavSink
+            self._sink = sink(path, sample_rate_hz, channel_count, encoding)
 
     def __enter__(self) -> Self:
         return self
@@ -225,36 +223,56 @@ class _FlacSink:
         self._file.close()
 
 
-class _LossySink:
-    """An MP3 or M4A file. It holds samples above full scale."""
+class EncodedStream:
+    """A stream of a container that encodes samples. Lossy codecs, those with a bit rate, hold samples above full scale."""
 
-    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding) -> None:
+    def __init__(
+        self, file: Any, codec: str, sample_rate_hz: int, channel_count: int, layout: str, kbits: int | None = None
+    ) -> None:
         if channel_count not in _LAYOUTS:
-            raise ValueError(f"{encoding} cannot hold {channel_count} channels")
+            raise ValueError(f"{codec} cannot hold {channel_count} channels")
         self._sample_rate_hz = sample_rate_hz
         self._layout = _LAYOUTS[channel_count]
         self._frame_count = 0
-        self._file = av.open(str(path), "w", format=_CONTAINERS[encoding])
-        self._stream = self._file.add_stream(_CODECS[encoding], rate=48_000 if sample_rate_hz % 8000 == 0 else 44_100)
-        self._stream.bit_rate = 1000 * _KBITS[encoding]
-        self._stream.format = "fltp"
-        self._stream.layout = "mono" if channel_count == 1 else "stereo"
+        self._file = file
+        is_lossy = kbits is not None
+        rate = (48_000 if sample_rate_hz % 8000 == 0 else 44_100) if is_lossy else sample_rate_hz
+        self.stream = file.add_stream(codec, rate=rate)
+        self.stream.format = "fltp" if is_lossy else "s32p"
+        self.stream.layout = layout
+        if kbits is not None:
+            self.stream.bit_rate = 1000 * kbits
 
     def write(self, samples: NDArray[Any]) -> None:
+        """Append interleaved samples, [frames, channels]."""
         interleaved = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=self._layout)
         frame.sample_rate = self._sample_rate_hz
         # With times, the container says how much of the first block the decoder has to skip.
         frame.pts, frame.time_base = self._frame_count, Fraction(1, self._sample_rate_hz)
         self._frame_count += len(samples)
-        self._file.mux(self._stream.encode(frame))
+        self._file.mux(self.stream.encode(frame))
+
+    def flush(self) -> None:
+        """Write what the encoder still has."""
+        self._file.mux(self.stream.encode(None))
+
+
+class _LossySink:
+    """An MP3 or M4A file."""
+
+    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding, kbits: int) -> None:
+        self._file = av.open(str(path), "w", format=_CONTAINERS[encoding])
+        layout = "mono" if channel_count == 1 else "stereo"
+        self._stream = EncodedStream(self._file, _CODECS[encoding], sample_rate_hz, channel_count, layout, kbits)
+        self.write = self._stream.write
 
     def prefix(self) -> Prefix:
         raise ValueError("MP3 and M4A files have no prefixes")
 
     def close(self) -> None:
         try:
-            self._file.mux(self._stream.encode(None))
+            self._stream.flush()
         finally:
             self._file.close()
 
@@ -309,29 +327,36 @@ class _WavSink:
             file.write(self._header())
 
     def _header(self) -> bytes:
-        form = struct.pack(
-            "<4sIHHIIHH",
-            b"fmt ",
-            16,
-            3 if self._is_float else 1,
-            self._channel_count,
-            self._sample_rate_hz,
-            self._sample_rate_hz * self._frame_bytes,
-            self._frame_bytes,
-            self._bits,
-        )
         frame_count = self._data_bytes // self._frame_bytes
-        if self._is_float:
-            form += struct.pack("<4sII", b"fact", 4, min(frame_count, _SIZE_IN_DS64))
-        padded_bytes = self._data_bytes + self._data_bytes % 2
-        riff_bytes = 4 + 36 + len(form) + 8 + padded_bytes
-        if riff_bytes > RIFF_LIMIT_BYTES:
-            sizes = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes, self._data_bytes, frame_count, 0)
-            start = struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE")
-            return start + sizes + form + struct.pack("<4sI", b"data", _SIZE_IN_DS64)
-        room = struct.pack("<4sI28x", b"JUNK", 28)
-        start = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
-        return start + room + form + struct.pack("<4sI", b"data", self._data_bytes)
+        return wav_header(self._sample_rate_hz, self._channel_count, self._bits, frame_count, is_float=self._is_float)
+
+
+def wav_header(sample_rate_hz: int, channel_count: int, bits: int, frame_count: int, *, is_float: bool) -> bytes:
+    """Return what comes before the samples of a WAV file. Its length depends on ``is_float`` alone."""
+    frame_bytes = channel_count * bits // 8
+    data_bytes = frame_count * frame_bytes
+    form = struct.pack(
+        "<4sIHHIIHH",
+        b"fmt ",
+        16,
+        3 if is_float else 1,
+        channel_count,
+        sample_rate_hz,
+        sample_rate_hz * frame_bytes,
+        frame_bytes,
+        bits,
+    )
+    if is_float:
+        form += struct.pack("<4sII", b"fact", 4, min(frame_count, _SIZE_IN_DS64))
+    padded_bytes = data_bytes + data_bytes % 2
+    riff_bytes = 4 + 36 + len(form) + 8 + padded_bytes
+    if riff_bytes > RIFF_LIMIT_BYTES:
+        sizes = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes, data_bytes, frame_count, 0)
+        start = struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE")
+        return start + sizes + form + struct.pack("<4sI", b"data", _SIZE_IN_DS64)
+    room = struct.pack("<4sI28x", b"JUNK", 28)
+    start = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
+    return start + room + form + struct.pack("<4sI", b"data", data_bytes)
 
 
 def reencode(
@@ -339,17 +364,19 @@ def reencode(
     target: Path,
     encoding: Encoding,
     limits: AudioLimits = DEFAULT_LIMITS,
-    check: Callable[[], None] = lambda: None,
+    report: Callable[[float], None] = lambda share: None,
     *,
     gain: float = 1.0,
     or_floats: bool = False,
+    kbits: int | None = None,
 ) -> AudioSummary:
     """Write ``source`` to ``target`` in another encoding, with the same rate and channels, in bounded memory.
 
     Args:
+        report: called for each block, with the share of the work that is done, 0 to 1. An exception that it raises ends the work.
         gain: factor for all samples.
         or_floats: see :class:`AudioWriter`. The name of ``target`` must end in ".wav".
-        check: called for each block. An exception that it raises ends the work.
+        kbits: see :class:`AudioWriter`.
 
     Returns:
         The summary of decoding ``source``.
@@ -358,16 +385,15 @@ def reencode(
         AppError: see :class:`~kit.audio.ffmpeg.Decoding` and :class:`AudioWriter`.
         OSError: a file cannot be opened.
     """
-    with (
-        Decoding(source, limits) as decoding,
-        AudioWriter(
-            target, decoding.info.sample_rate_hz, decoding.info.channel_count, encoding, or_floats=or_floats
-        ) as writer,
-    ):
-        for block in regroup(decoding.chunks(), _BLOCK_FRAMES):
-            check()
-            writer.write(block * np.float32(gain))
-        return decoding.summary()
+    with Decoding(source, limits) as decoding:
+        info = decoding.info
+        expected_frames = (info.header_seconds or 240.0) * info.sample_rate_hz
+        rate_hz, channel_count = info.sample_rate_hz, info.channel_count
+        with AudioWriter(target, rate_hz, channel_count, encoding, or_floats=or_floats, kbits=kbits) as writer:
+            for block in regroup(decoding.chunks(), _BLOCK_FRAMES):
+                writer.write(block * np.float32(gain))
+                report(min(1.0, writer.frame_count / expected_frames))
+            return decoding.summary()
 
 
 def resample_blocks(blocks: Iterable[Samples], from_hz: int, to_hz: int, channel_count: int) -> Iterator[Samples]:

@@ -41,6 +41,7 @@ class _Server:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)  # without a handler, there is no wake-up
         signal.set_wakeup_fd(wake)
         self._poll.register(self._ended, select.POLLIN)
+        self._prepared: set[str] = set()
 
     def serve(self) -> None:
         """Fork processes until the other end of the socket closes, in this process and in each fork."""
@@ -63,8 +64,7 @@ class _Server:
                 _kill(process_id)
             return False
         answers, alive = socket.socket(fileno=descriptors[0]), descriptors[1]
-        with contextlib.suppress(Exception):  # the process itself fails at the same module, and says why
-            importlib.import_module(header.decode().strip())
+        self._prepare(header.decode().strip())
         gc.freeze()  # the collector would copy the pages of all modules in each fork
         process_id = os.fork()
         if not process_id:
@@ -75,6 +75,15 @@ class _Server:
         self._answers[process_id] = answers
         self._poll.register(alive, 0)
         return True
+
+    def _prepare(self, name: str) -> None:
+        """Import a module, and call its function ``prepare`` if it has one: all forks share the result."""
+        if name in self._prepared:
+            return
+        self._prepared.add(name)
+        with contextlib.suppress(Exception):  # the process itself fails at the same module, and says why
+            module = importlib.import_module(name)
+            getattr(module, "prepare", lambda: None)()
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):

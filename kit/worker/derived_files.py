@@ -9,6 +9,7 @@ from pathlib import Path
 
 _WAVEFORM = ".dat"
 _SPECTROGRAM = ".mel"
+_COVER = ".jpg"
 _SCORE = ".mid"
 SPECTROGRAM_BANDS = 64
 """Bytes of each column of a spectrogram."""
@@ -29,6 +30,11 @@ def waveform_key(blob_key: str) -> str:
 def spectrogram_key(blob_key: str) -> str:
     """Return the key of the spectrogram of an audio file."""
     return blob_key + _SPECTROGRAM
+
+
+def cover_key(blob_key: str) -> str:
+    """Return the key of the cover of a recording. Its track names it, because it cannot be made again."""
+    return blob_key + _COVER
 
 
 def score_file(file: Path) -> Path:

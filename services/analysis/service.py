@@ -70,6 +70,6 @@ def parse_features(names: Sequence[str]) -> AnalysisSpec:
     unknown = sorted({name for name in names if name not in FEATURES and name != "all"})
     if unknown:
         problem = f"{', '.join(unknown)[:200]} is not known; use any of: {', '.join(FEATURES)}, all"
-        raise errors.VALIDATION_ERROR(details={"features": [problem]})
+        raise errors.invalid("features", problem)
     wanted = set(FEATURES) if not names or "all" in names else set(names)
     return AnalysisSpec(tuple(feature for feature in FEATURES if feature in wanted))

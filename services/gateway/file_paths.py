@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
 
 from soundwright.library.v1 import job_pb2, track_pb2
 
@@ -35,13 +34,3 @@ def stem_file_path(stem: job_pb2.AudioOutput) -> str:
 def analysis_path(track_id: str) -> str:
     """Return the path of the latest analysis of a track as a file."""
     return f"/export/analysis/{track_id}"
-
-
-def track_audio_path(track_id: str) -> str:
-    """Return the path of a track's audio file for pages."""
-    return f"/tracks/{track_id}/audio"
-
-
-def job_file_path(job_id: str, name: str) -> str:
-    """Return the path of a job's file for pages."""
-    return f"/jobs/{job_id}/files/{quote(name, safe='')}"

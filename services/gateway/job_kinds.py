@@ -5,7 +5,7 @@ Dialects, channels and pages read the descriptors, so that no other module enume
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -20,30 +20,11 @@ from soundwright.separation.v1 import jobs_pb2 as separation_pb
 from services.gateway.file_paths import (
     analysis_path,
     hex_id,
-    job_file_path,
     stem_file_path,
-    track_audio_path,
     track_file_path,
 )
 
 Spec = TypeVar("Spec", bound=Message)
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link on a page."""
-
-    text: str
-    path: str
-
-
-@dataclass(frozen=True)
-class JobFile:
-    """A stored file of a job, with its name on pages."""
-
-    name: str
-    content_type: str
-    blob_key: str
 
 
 @dataclass(frozen=True)
@@ -61,32 +42,6 @@ def unpacked(packed: AnyMessage, message_class: type[Spec]) -> Spec:
     return message
 
 
-def _no_title(_spec: Any) -> str:
-    return ""
-
-
-def _spec_model(spec: Any) -> str:
-    return str(getattr(spec, "model", ""))
-
-
-def _no_details(_job: job_pb2.Job) -> str:
-    return ""
-
-
-def _outputs(job: job_pb2.Job) -> Sequence[JobFile]:
-    return [JobFile(output.name, output.content_type, output.blob_key) for output in job.result.outputs]
-
-
-def _file_links(job: job_pb2.Job, _track: track_pb2.Track | None) -> Sequence[Link]:
-    return [
-        Link(file.name.replace("_", " "), job_file_path(job.id, file.name)) for file in job_kind(job.kind).files(job)
-    ]
-
-
-def _no_file(_job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
-    return PublicFile()
-
-
 @dataclass(frozen=True)
 class JobKind(Generic[Spec]):
     """How the gateway presents the jobs of one kind.
@@ -97,8 +52,6 @@ class JobKind(Generic[Spec]):
         running_status: public status of a running job.
         title: returns a title from the specification, for jobs without a track.
         model: returns the requested model from the specification; empty for kinds without models.
-        files: returns the files that pages link to.
-        links: returns the links of a succeeded job on pages. The second argument is its track, or None if deleted.
         result_file: returns the main result file. The second argument is the track that the job created, or None.
         details_json: returns the details as the text of a JSON object, or an empty string.
     """
@@ -106,12 +59,10 @@ class JobKind(Generic[Spec]):
     kind: job_pb2.JobKind.ValueType
     spec: type[Spec]
     running_status: str = "processing"
-    title: Callable[[Spec], str] = _no_title
-    model: Callable[[Spec], str] = _spec_model
-    files: Callable[[job_pb2.Job], Sequence[JobFile]] = _outputs
-    links: Callable[[job_pb2.Job, track_pb2.Track | None], Sequence[Link]] = _file_links
-    result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = _no_file
-    details_json: Callable[[job_pb2.Job], str] = _no_details
+    title: Callable[[Spec], str] = lambda _spec: ""
+    model: Callable[[Spec], str] = lambda spec: str(getattr(spec, "model", ""))
+    result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = lambda _job, _track: PublicFile()
+    details_json: Callable[[job_pb2.Job], str] = lambda _job: ""
 
     @property
     def word(self) -> str:
@@ -143,10 +94,6 @@ def _download_title(spec: ingest_pb.DownloadSpec) -> str:
     return f"{spec.song.title}, {artist}" if artist else spec.song.title
 
 
-def _download_links(_job: job_pb2.Job, track: track_pb2.Track | None) -> Sequence[Link]:
-    return [Link("recording", track_audio_path(track.id))] if track is not None else []
-
-
 def _download_file(_job: job_pb2.Job, track: track_pb2.Track | None) -> PublicFile:
     return PublicFile(track_file_path(track), track.size_bytes) if track is not None else PublicFile()
 
@@ -154,10 +101,6 @@ def _download_file(_job: job_pb2.Job, track: track_pb2.Track | None) -> PublicFi
 def _first_stem(job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
     stems = job.result.outputs
     return PublicFile(stem_file_path(stems[0]), stems[0].size_bytes) if stems else PublicFile()
-
-
-def _analysis_links(_job: job_pb2.Job, track: track_pb2.Track | None) -> Sequence[Link]:
-    return [Link("analysis", analysis_path(track.id))] if track is not None else []
 
 
 def analysis_values(details: AnyMessage) -> str:
@@ -174,10 +117,6 @@ def _batch_title(spec: separation_pb.BatchSpec) -> str:
     return f"{count} track{'s' * (count != 1)}"
 
 
-def _clip(job: job_pb2.Job) -> Sequence[JobFile]:
-    return [JobFile("clip", "audio/wav", job.result.clip.audio_blob_key)]
-
-
 JOB_KINDS: Mapping[int, JobKind[Any]] = {
     descriptor.kind: descriptor
     for descriptor in (
@@ -186,7 +125,6 @@ JOB_KINDS: Mapping[int, JobKind[Any]] = {
             spec=ingest_pb.DownloadSpec,
             running_status="downloading",
             title=_download_title,
-            links=_download_links,
             result_file=_download_file,
         ),
         JobKind(
@@ -197,7 +135,6 @@ JOB_KINDS: Mapping[int, JobKind[Any]] = {
         JobKind(
             kind=job_pb2.JOB_KIND_ANALYSIS,
             spec=analysis_pb.AnalysisSpec,
-            links=_analysis_links,
             result_file=lambda job, _track: PublicFile(analysis_path(job.track_id)),
             details_json=lambda job: analysis_values(job.result.details),
         ),
@@ -205,7 +142,6 @@ JOB_KINDS: Mapping[int, JobKind[Any]] = {
             kind=job_pb2.JOB_KIND_GENERATION,
             spec=generation_pb.GenerationSpec,
             title=lambda spec: spec.prompt,
-            files=_clip,
             result_file=lambda job, _track: PublicFile(
                 f"/audio/{hex_id(job.id)}.wav", job.result.clip.audio_size_bytes
             ),

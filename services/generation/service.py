@@ -220,7 +220,7 @@ def require_total(source_seconds: float, duration_seconds: float, max_seconds: f
         room = max_seconds - source_seconds
         hint = f"ask for {math.floor(room)} at most" if room >= MIN_SECONDS else "take a shorter clip to go on from"
         problem = f"makes a clip of more than {max_seconds:g} seconds with the one that it goes on from; {hint}"
-        raise errors.VALIDATION_ERROR(details={"duration": [problem]})
+        raise errors.invalid("duration", problem)
 
 
 def variation_seeds(seed: int, count: int) -> list[int]:

@@ -117,10 +117,10 @@ class DirectUploads:
         """
         size = upload.part_bytes(number)
         if not size:
-            details = {"part_numbers": [f"must be between 1 and {upload.part_count}"]}
-            raise errors.VALIDATION_ERROR(
+            raise errors.invalid(
+                "part_numbers",
+                f"must be between 1 and {upload.part_count}",
                 f"This upload has no part {number}. Its parts are numbered from 1 to {upload.part_count}.",
-                details=details,
             )
         return self._store().part_url(service.staging_key(upload.id), upload.store_upload_id, number, size)
 

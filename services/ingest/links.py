@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from kit import errors
-from kit.errors import AppError
 
 _URL_LIMIT_CHARS = 2000
 _ID = r"[0-9A-Za-z]{1,64}"
@@ -63,7 +62,7 @@ def parse_spotify_link(text: str) -> SpotifyLink | ShortLink:
     """
     link = _parse_spotify(text)
     if link is None:
-        raise _invalid(
+        raise errors.URL_INVALID(
             "This is not a link to a Spotify track, album or playlist. Use a link like "
             "https://open.spotify.com/track/..."
         )
@@ -87,11 +86,11 @@ def _parse_spotify(text: str) -> SpotifyLink | ShortLink | None:
 def _parse_web(text: str) -> WebLink:
     parts = _split(text.strip())
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _invalid("Send a link to Spotify, or a link that begins with http:// or https://.")
+        raise errors.URL_INVALID("Send a link to Spotify, or a link that begins with http:// or https://.")
     if parts.username is not None or parts.password is not None:
-        raise _invalid("The link contains a user name or password. Remove it.")
+        raise errors.URL_INVALID("The link contains a user name or password. Remove it.")
     if parts.hostname in _HOSTS | _SHORT_HOSTS:
-        raise _invalid("Only links to Spotify tracks, albums and playlists are supported.")
+        raise errors.URL_INVALID("Only links to Spotify tracks, albums and playlists are supported.")
     host = parts.hostname.rstrip(".")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     netloc = f"[{host}]" if ":" in host else host
@@ -112,7 +111,3 @@ def _split(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
-
-
-def _invalid(message: str) -> AppError:
-    return errors.URL_INVALID(message)

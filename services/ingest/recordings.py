@@ -5,13 +5,13 @@ from __future__ import annotations
 from soundwright.library.v1 import track_pb2
 
 from kit.confined.recordings import Recording
-from services.ingest import service
+from kit.file_names import content_type
 
 
 def describe(recording: Recording, track: track_pb2.Track) -> None:
     """Set the audio properties of ``track``."""
     summary, info = recording.summary, recording.summary.info
-    track.content_type = service.CONTENT_TYPES.get(info.container, "application/octet-stream")
+    track.content_type = content_type(info.container)
     track.content_sha256 = recording.sha256
     track.size_bytes = recording.size_bytes
     track.container = info.container

@@ -12,18 +12,6 @@ from urllib.parse import unquote, urlsplit
 from kit import errors
 from services.ingest.songs import Song, one_line, track_id_of
 
-CONTENT_TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "ogg": "audio/ogg",
-    "m4a": "audio/mp4",
-    "aac": "audio/aac",
-    "aiff": "audio/aiff",
-    "au": "audio/basic",
-    "caf": "audio/x-caf",
-    "matroska": "audio/webm",
-}
 _EXTENSIONS = {
     "aac", "aif", "aifc", "aiff", "alac", "ape", "au", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpga",
     "oga", "ogg", "opus", "rf64", "snd", "w64", "wav", "wave", "webm", "wma",
@@ -72,11 +60,7 @@ def parse_quality(name: str) -> str:
         AppError: ``VALIDATION_ERROR`` for an unknown quality.
     """
     quality = name.strip().lower() or _DEFAULT_QUALITY
-    if quality not in QUALITIES:
-        raise errors.VALIDATION_ERROR(
-            f"The quality {name[:40]!r} is unknown. Use one of: {', '.join(QUALITIES)}.",
-            details={"quality": [f"must be one of: {', '.join(QUALITIES)}"]},
-        )
+    errors.require_known("quality", quality, QUALITIES)
     return quality
 
 

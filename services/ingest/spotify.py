@@ -122,10 +122,9 @@ class SpotifyCatalog:
             AppError: ``VALIDATION_ERROR`` for results after the first 1000, which Spotify does not return.
         """
         if offset + limit > _SEARCH_LIMIT:
-            raise errors.VALIDATION_ERROR(
-                f"Spotify returns only the first {_SEARCH_LIMIT} results. Use a more specific search.",
-                details={"page": [f"is after the first {_SEARCH_LIMIT} results"]},
-            )
+            problem = f"is after the first {_SEARCH_LIMIT} results"
+            sentence = f"Spotify returns only the first {_SEARCH_LIMIT} results. Use a more specific search."
+            raise errors.invalid("page", problem, sentence)
         response = self._call(lambda client: client.search(query, limit=limit, offset=offset, type="track"))
         page = response.get("tracks") or {}
         items = [item for item in page.get("items") or [] if item and item.get("id")]

@@ -101,8 +101,6 @@ def _place(token: str, length: int) -> tuple[bool, tuple[Any, ...]]:
         if len(values) != length or not isinstance(values[-1], str):
             raise ValueError
     except ValueError:
-        raise errors.VALIDATION_ERROR(
-            "This is no cursor of this list. Follow the links of a page, or begin without a cursor.",
-            details={"cursor": ["must come from a link to the next or previous page"]},
-        ) from None
+        sentence = "This is no cursor of this list. Follow the links of a page, or begin without a cursor."
+        raise errors.invalid("cursor", "must come from a link to the next or previous page", sentence) from None
     return backwards, tuple(values)

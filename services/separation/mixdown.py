@@ -14,7 +14,6 @@ from kit.compute import Report
 from services.separation.edits import Segment, edited
 from services.separation.limiter import Limiter
 from services.separation.mixing import MixedStem, MixSpec, balance
-from services.separation.service import invalid
 from services.separation.stretching import stretched
 
 Samples = NDArray[np.float32]
@@ -120,9 +119,11 @@ def mix_to_file(
     ]
     frame_count = max(track.frame_count for track in tracks)
     if frame_count == 0:
-        raise invalid({"stems": ["contain no audio after their edits"]})
+        raise errors.invalid("stems", "contain no audio after their edits")
     if 2 * frame_count > limits.max_sample_count:
-        raise invalid({"stems": [f"make a mix of more than {limits.max_sample_count} samples; lower the sample rate"]})
+        raise errors.invalid(
+            "stems", f"make a mix of more than {limits.max_sample_count} samples; lower the sample rate"
+        )
     limiter = Limiter(rate)
     blocks: Iterable[NDArray[np.float64]] = _sums([track for track in tracks if spec.heard(track.stem)], frame_count)
     frame_count = round(frame_count / spec.speed)

@@ -13,14 +13,14 @@ from pathlib import Path
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
-from kit import audio, errors
+from kit import errors
 from kit.compute import EngineProcesses, Report
 from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
+from kit.file_names import content_type, encoding_extension
 from kit.ports import Blobs
 from services.separation.mixdown import Mixed, MixSource, mix_to_file
 from services.separation.mixing import MixSpec, parse_manifest
-from services.separation.service import invalid
 
 _Place = tuple[str, str, int | None]
 """Name, blob key and, if known, number of frames of a stem's audio."""
@@ -100,7 +100,7 @@ class Mixes:
                 if frame_count is None:
                     frame_count = await self._frame_count(name, path, report)
                 sources.append(MixSource(path, frame_count))
-            extension = audio.encoding_extension(spec.format)
+            extension = encoding_extension(spec.format)
             target = folder / f"mix.{extension}"
             work = functools.partial(mix_to_file, spec=spec, sources=sources, target=target, limits=self._reader.limits)
             mixed: Mixed = await self._processes.run(work, report)
@@ -110,7 +110,7 @@ class Mixes:
             sample_rate_hz=mixed.sample_rate_hz,
             frame_count=mixed.frame_count,
             limited=mixed.limited,
-            content_type=audio.content_type(extension),
+            content_type=content_type(extension),
         )
 
     async def _stored(self, track_id: str, separation_id: str) -> Sequence[job_pb2.AudioOutput]:
@@ -135,4 +135,4 @@ class Mixes:
         except AppError as error:
             if error.code is not Code.UNPROCESSABLE:
                 raise
-            raise invalid({"stems[]": [f"{name}: {error.message}"]}) from error
+            raise errors.invalid("stems[]", f"{name}: {error.message}") from error

@@ -9,8 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
+from kit import errors
 from services.separation.edits import CURVES, KINDS, Edit, Kind
-from services.separation.service import invalid, require_none
+from services.separation.service import require_none
 
 MixFormat = Literal["wav16", "wav24", "wav32f", "flac16", "flac", "mp3", "m4a"]
 FORMATS: tuple[MixFormat, ...] = get_args(MixFormat)
@@ -136,7 +137,7 @@ def _parse_json(text: str) -> Any:
         return value
     except (ValueError, RecursionError) as error:
         where = f": line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise invalid({"manifest": [f"is not valid JSON{where}"]}) from None
+        raise errors.invalid("manifest", f"is not valid JSON{where}") from None
 
 
 def _refuse_constant(constant: str) -> None:

@@ -14,6 +14,7 @@ from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationSpec
 from kit import audio
 from kit.compute import Report
 from kit.engines import ModelSelection
+from kit.file_names import encoding_extension
 from services.separation import service
 from services.separation.ensembles import averaged, strongest
 from services.separation.plans import all_models, first_models, first_names, stem_names, step_names
@@ -192,7 +193,7 @@ class _Separation:
             self._runs.append(Run(engine.name, model, stem, time.monotonic() - started))
 
     def _files(self, names: Sequence[str]) -> dict[str, Path]:
-        return {name: self._folder / f"{name}.{audio.encoding_extension(self._format)}" for name in names}
+        return {name: self._folder / f"{name}.{encoding_extension(self._format)}" for name in names}
 
     def _signal(self, name: str) -> ScratchSignal:
         return ScratchSignal(self._folder / f"{name}.f32", self._mix)

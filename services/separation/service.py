@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from kit import errors
 from kit.engines import Engine as EngineBase
-from kit.errors import AppError
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -73,7 +72,9 @@ ACCOMPANIMENT = "accompaniment"
 
 Format = Literal["flac", "wav16", "wav24", "wav32f"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-EXPORT_FORMATS = (*FORMATS, "mp3", "m4a")
+STEM_FILES: Mapping[str, Literal["aac", "alac"]] = {"stem_mp4": "aac", "stem_mp4_alac": "alac"}
+"""Formats of exports that are one file for programs for DJs, with their codecs."""
+EXPORT_FORMATS = (*FORMATS, "mp3", "m4a", *STEM_FILES)
 LOCAL_ENGINES = {"", "local"}
 """Names of no special engine: the one that runs the model."""
 LALALAI = "lalalai"
@@ -130,9 +131,4 @@ def require_none(problems: Mapping[str, Sequence[str]]) -> None:
     """
     details = {field: list(found) for field, found in problems.items() if found}
     if details:
-        raise invalid(details)
-
-
-def invalid(details: Mapping[str, Sequence[str]]) -> AppError:
-    """Return the refusal of a request, with what is wrong with each of its fields."""
-    return errors.VALIDATION_ERROR(details=details)
+        raise errors.VALIDATION_ERROR(details=details)

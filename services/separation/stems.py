@@ -15,6 +15,7 @@ from soundwright.library.v1 import job_pb2
 from kit import audio
 from kit.compute import Report
 from kit.engines import ModelSelection
+from kit.file_names import content_type
 from kit.worker.derived_files import waveform_file
 from kit.worker.live import write_note
 from services.separation import service
@@ -80,13 +81,14 @@ class LiveNote:
     path: Path
     model: str
 
-    def write(self, shape: service.Shape, writers: Mapping[str, StemWriter]) -> None:
+    def write(self, mix: service.Mix, writers: Mapping[str, StemWriter]) -> None:
         """Replace the note."""
         write_note(
             self.path,
             model=self.model,
-            sample_rate_hz=shape.sample_rate_hz,
-            channel_count=shape.channel_count,
+            sample_rate_hz=mix.sample_rate_hz,
+            channel_count=mix.channel_count,
+            total_frame_count=mix.frame_count,
             recordings={stem: writer.prefix() for stem, writer in writers.items()},
             waveforms={stem: writer.waveform_prefix() for stem, writer in writers.items()},
         )
@@ -176,7 +178,7 @@ def describe_output(name: str, path: str, shape: service.Shape, writer: audio.Au
     return job_pb2.AudioOutput(
         name=name,
         path=path,
-        content_type=audio.content_type(path.rpartition(".")[2]),
+        content_type=content_type(path.rpartition(".")[2]),
         sample_rate_hz=shape.sample_rate_hz,
         channel_count=shape.channel_count,
         frame_count=writer.frame_count,

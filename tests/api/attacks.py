@@ -13,8 +13,6 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 import httpx
 from published import Document
 
-__all__ = ["INJECTED", "MARKUP", "Attack", "attacks", "corpus", "send"]
-
 MARKUP = "<script>fuzz()</script>"
 INJECTED = "X-Fuzz-Injected"
 

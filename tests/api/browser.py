@@ -7,8 +7,6 @@ import uuid
 
 import httpx
 
-__all__ = ["GUEST", "PASSWORD", "Browser", "become_guest", "csrf_token", "registered", "token_of"]
-
 PASSWORD = "correct horse battery"
 GUEST = "/api/users/guest"
 
@@ -16,7 +14,7 @@ GUEST = "/api/users/guest"
 def csrf_token(client: httpx.Client) -> str:
     """The token against forgery in a page that a client is given now."""
     (token,) = re.findall(
-        r'<meta name="csrf-token" content="([^"]+)">', client.get("/tracks", follow_redirects=True).text
+        r'<meta name="csrf-token" content="([^"]+)">', client.get("/studio", follow_redirects=True).text
     )
     return str(token)
 

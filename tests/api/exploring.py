@@ -15,8 +15,6 @@ from published import Document
 
 from tests.stacks import Stack
 
-__all__ = ["LENGTHS", "MOSTLY", "Length", "Member", "explore", "members"]
-
 Length = tuple[int, int]
 """How many examples, and how many steps each has."""
 

@@ -9,9 +9,9 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
+from dev.tools import stubs
 from kit.rpc.errors import error_from_rpc
 from tests.stacks import Stack
-from tools import stubs
 
 PROTO = stubs.ROOT / "proto"
 CONTRACTS = sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))

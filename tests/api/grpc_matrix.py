@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["RPC_MATRIX"]
-
 EVERYBODY = ("OK", "OK", "OK")
 """What the RPC returns or changes is public, or the caller's own."""
 ADMINISTRATORS = ("ROLE_TOO_LOW", "OK", "ROLE_TOO_LOW")
@@ -55,6 +53,17 @@ RPC_MATRIX: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "TrackService.GetStem": ({"stem_id": "{stem}"}, _owners("ACCESS_DENIED")),
     "TrackService.ListStems": (TRACK, _owners("ACCESS_DENIED")),
     "TrackService.GetAnalysis": (TRACK, _owners("ACCESS_DENIED")),
+    "SetlistService.CreateSetlist": ({"name": "Friday night"}, EVERYBODY),
+    "SetlistService.ListSetlists": ({}, EVERYBODY),
+    "SetlistService.GetSetlist": ({"setlist_id": "{setlist}"}, _owners("SETLIST_NOT_FOUND")),
+    "SetlistService.UpdateSetlist": (
+        {"setlist_id": "{setlist}", "setlist": {"track_ids": ["{track}"]}, "fields": ["track_ids"]},
+        _owners("SETLIST_NOT_FOUND"),
+    ),
+    "SetlistService.DeleteSetlist": ({"setlist_id": "{setlist}"}, _owners("SETLIST_NOT_FOUND")),
+    "TrackService.CreateTrackLink": ({**TRACK, "lifetime_days": 1}, _owners("ACCESS_DENIED")),
+    "TrackService.ListTrackLinks": (TRACK, _owners("ACCESS_DENIED")),
+    "TrackService.DeleteTrackLink": ({**TRACK, "link_id": "{uuid}"}, _owners("ACCESS_DENIED", "TRACK_LINK_NOT_FOUND")),
     "JobService.GetJob": ({"job_id": "{job}"}, _owners("ACCESS_DENIED")),
     "JobService.WatchJob": ({"job_id": "{job}"}, _owners("ACCESS_DENIED")),
     "JobService.ListJobs": (TRACK, EVERYBODY),

@@ -11,8 +11,6 @@ from typing import Any
 import httpx
 from jsonschema import Draft202012Validator, FormatChecker
 
-__all__ = ["Document", "problems"]
-
 _FORMATS = FormatChecker(formats=())
 _TEMPLATE = re.compile(r"{\w+}")
 

@@ -64,7 +64,7 @@ def test_somebody_registers_logs_in_and_out(stack: Stack, browser: Browser) -> N
     assert "You can log in now" not in browser.get("/users/log-in").text  # a word is said once
     answer = browser.log_in()
     assert (answer.status_code, answer.headers["location"]) == (302, "/")
-    assert browser.email in browser.get("/tracks").text
+    assert browser.email in browser.get("/studio").text
     assert browser.get("/api/tracks").json()["data"] == []
     assert browser.get("/users/log-in").headers["location"] == "/"  # who is in, is in
     answer = browser.submit("POST", "/users/log-out", {"_method": "delete"})
@@ -286,7 +286,7 @@ def test_who_is_suspended_is_refused_in_every_dialect_at_once(stack: Stack, ann:
         by_session = httpx.get(f"{stack.base_url}/api/tracks", headers=cookie(session))
         assert (by_session.status_code, by_session.json()["code"]) == (403, "ACCOUNT_SUSPENDED")
         assert by_session.headers["set-cookie"].startswith(f'{SESSION}=""; ')  # another account can log in
-        assert text in ann.get("/tracks").text if status == "suspended" else ann.get("/tracks").status_code == 200
+        assert text in ann.get("/studio").text if status == "suspended" else ann.get("/studio").status_code == 200
         assert ann.log_in().status_code == 403
         refused = httpx.post(f"{stack.base_url}/api/tokens", json={"email": ann.email, "password": PASSWORD})
         assert (refused.status_code, refused.json()["code"]) == (403, "ACCOUNT_SUSPENDED")
@@ -460,7 +460,7 @@ class Checked(HTMLParser):
             self.fields.add(values.get("id") or "?")
 
 
-@pytest.mark.parametrize("path", ["/tracks", "/users/register", "/users/log-in", "/users/settings", "/users/nowhere"])
+@pytest.mark.parametrize("path", ["/users/register", "/users/log-in", "/users/settings", "/users/nowhere"])
 def test_pages_are_safe_and_accessible(ann: Browser, stack: Stack, path: str) -> None:
     with Browser(stack.base_url) as stranger:
         answer = (ann if "settings" in path else stranger).get(path)

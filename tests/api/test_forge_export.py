@@ -8,14 +8,12 @@ from __future__ import annotations
 import io
 import uuid
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 import soundfile
-from browser import Browser, registered
 from phoenix_client import Phoenix, opened
 from stories import decoded, encoded, finished, song, upload
 
@@ -58,28 +56,20 @@ def export(admin: httpx.Client, track: dict[str, Any]) -> dict[str, Any]:
     return exported(admin, track, "wav16")
 
 
-@pytest.mark.parametrize(
-    ("encoding", "extension", "subtype"),
-    [("", "flac", "PCM_24"), ("wav32f", "wav", "FLOAT")],
-)
-def test_an_archive_holds_every_stem_in_the_format(
-    admin: httpx.Client, track: dict[str, Any], encoding: str, extension: str, subtype: str
-) -> None:
-    job = exported(admin, track, encoding)
-    assert (job["status"], job["progress"], job["error"]) == ("completed", 100, None)
-    assert job["download_url"] == f"/export/archive/{job['id']}"
-    answer = admin.get(job["download_url"])
+def test_an_archive_holds_every_stem_in_the_format(admin: httpx.Client, export: dict[str, Any]) -> None:
+    assert (export["status"], export["progress"], export["error"]) == ("completed", 100, None)
+    assert export["download_url"] == f"/export/archive/{export['id']}"
+    answer = admin.get(export["download_url"])
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
-    assert len(answer.content) == job["file_size"]
-    name = f"%C3%9Cnder%20aSong_stems_{encoding or 'flac'}.zip"
-    assert f"filename*=UTF-8''{name}" in answer.headers["content-disposition"]
+    assert len(answer.content) == export["file_size"]
+    assert "filename*=UTF-8''%C3%9Cnder%20aSong_stems_wav16.zip" in answer.headers["content-disposition"]
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     assert archive.testzip() is None
-    assert set(archive.namelist()) == {f"Ünder aSong - {stem}.{extension}" for stem in STEMS}
+    assert set(archive.namelist()) == {f"Ünder aSong - {stem}.wav" for stem in STEMS}
     total = np.zeros_like(song(3.0))
     for member in archive.namelist():
         content = archive.read(member)
-        assert soundfile.info(io.BytesIO(content)).subtype == subtype
+        assert soundfile.info(io.BytesIO(content)).subtype == "PCM_16"
         total += decoded(content)
     assert np.max(np.abs(total - song(3.0))) < 2e-3
 
@@ -95,6 +85,13 @@ def test_an_archive_is_downloaded_in_parts(admin: httpx.Client, export: dict[str
     assert whole.content[:300] + rest.content == whole.content
     assert admin.get(path, headers={"Range": f"bytes={len(whole.content)}-"}).status_code == 416
     assert admin.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+
+
+def test_a_stem_file_is_downloaded_under_its_name(admin: httpx.Client, track: dict[str, Any]) -> None:
+    answer = admin.get(exported(admin, track, "stem_mp4")["download_url"])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/mp4")
+    assert "filename*=UTF-8''%C3%9Cnder%20aSong.stem.mp4" in answer.headers["content-disposition"]
+    assert answer.content[4:8] == b"ftyp"
 
 
 def test_a_repeated_request_gives_the_same_job(admin: httpx.Client, track: dict[str, Any]) -> None:
@@ -135,25 +132,6 @@ async def test_channels_tell_of_an_export(stack: Stack, admin: httpx.Client, tra
     }
 
 
-@pytest.fixture
-def ann(stack: Stack) -> Iterator[Browser]:
-    with Browser(stack.base_url) as browser:
-        registered(browser)
-        browser.headers["x-csrf-token"] = browser.token()
-        yield browser
-
-
-def test_pages_show_an_export_and_serve_its_archive(ann: Browser) -> None:
-    track = separated(ann, 1.0)
-    job = exported(ann, track, "wav16")
-    page = ann.get("/jobs").text
-    assert f'href="/jobs/{job["id"]}/files/stems"' in page
-    assert "Export, " in page
-    archive = ann.get(f"/jobs/{job['id']}/files/stems")
-    assert (archive.status_code, archive.headers["content-type"]) == (200, "application/zip")
-    assert archive.content == ann.get(job["download_url"]).content
-
-
 def test_a_track_without_stems_is_refused(admin: httpx.Client) -> None:
     bare = upload(admin, encoded(song(0.5)))
     for answer in (started(admin, bare, "flac"), admin.get(f"/export/stems/{bare['id']}")):
@@ -163,7 +141,9 @@ def test_a_track_without_stems_is_refused(admin: httpx.Client) -> None:
 def test_an_unknown_format_is_named(admin: httpx.Client, track: dict[str, Any]) -> None:
     answer = started(admin, track, "ogg")
     assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
-    assert answer.json()["details"] == {"format": ["is not known; use one of: flac, wav16, wav24, wav32f, mp3, m4a"]}
+    assert answer.json()["details"] == {
+        "format": ["is not known; use one of: flac, wav16, wav24, wav32f, mp3, m4a, stem_mp4, stem_mp4_alac"]
+    }
 
 
 def stored(stack: Stack, job_id: str) -> list[str]:

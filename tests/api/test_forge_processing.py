@@ -87,41 +87,6 @@ def test_all_stems_in_one_archive(admin: httpx.Client, track: dict[str, Any], jo
         assert archive.read(f"Ünder aSong - {stem['stem_type']}.flac") == admin.get(stem["file_path"]).content
 
 
-@pytest.mark.parametrize("encoding", ["flac", "wav16", "wav24", "wav32f"])
-def test_stems_are_stored_as_asked(admin: httpx.Client, encoding: str) -> None:
-    track = upload(admin, encoded(song(1.0, 1)))
-    created = admin.post(
-        "/api/processing/separate", data={"track_id": track["id"], "model": "dsp", "format": encoding}
-    ).json()["data"]
-    done = finished(admin, f"/api/processing/job/{created['job_id']}")
-    assert (done["engine"], done["degraded"]) == ("dsp", False)
-    for stem in done["stems"]:
-        content = admin.get(stem["file_path"]).content
-        info = soundfile.info(io.BytesIO(content))
-        assert info.format == ("FLAC" if encoding == "flac" else "WAV")
-        assert (info.channels, info.frames) == (1, RATE_HZ)
-        assert stem["file_path"].endswith(".flac" if encoding == "flac" else ".wav")
-
-
-@pytest.mark.parametrize(
-    ("request_body", "model", "stems"),
-    [
-        ({"model": "small"}, "small", {"vocals", "drums", "bass", "other"}),
-        ({"model": "auto", "stems": ["vocals"]}, "spleeter", {"vocals", "accompaniment"}),
-        ({"model": "auto", "stems": ["vocals", "accompaniment"]}, "spleeter", {"vocals", "accompaniment"}),
-    ],
-)
-def test_a_network_without_a_download_separates(
-    admin: httpx.Client, track: dict[str, Any], request_body: dict[str, Any], model: str, stems: set[str]
-) -> None:
-    created = admin.post("/api/processing/separate", json={"track_id": track["id"], **request_body}).json()["data"]
-    done = finished(admin, f"/api/processing/job/{created['job_id']}")
-    assert (done["engine"], done["model"], done["degraded"]) == (model, model, False)
-    assert {stem["stem_type"] for stem in done["stems"]} == stems
-    total = np.sum([decoded(admin.get(stem["download_url"]).content) for stem in done["stems"]], axis=0)
-    np.testing.assert_allclose(total, decoded(encoded(SAMPLES)), atol=1e-4)
-
-
 def test_the_catalogue_says_what_each_model_is(admin: httpx.Client) -> None:
     models = {model["name"]: model for model in admin.get("/api/processing/models").json()["data"]["models"]}
     demucs, dsp = models["htdemucs"], models["dsp"]
@@ -155,13 +120,42 @@ def test_auto_chooses_an_available_model_and_says_why(admin: httpx.Client, track
     assert admin.post("/api/processing/separate", json=body, headers=headers).status_code == 200
     other = admin.post("/api/processing/separate", json={**body, "quality": "best"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
-    done = finished(admin, f"/api/processing/job/{data['job_id']}")
-    assert (done["status"], done["model"], done["requested_model"], done["degraded"]) == (
-        "completed", "spleeter-with-small", "spleeter-with-small", False,
-    )  # fmt: skip
-    assert done["model_reason"].startswith(
+    assert admin.delete(f"/api/jobs/{data['job_id']}").status_code == 204
+    chosen = finished(admin, f"/api/processing/job/{data['job_id']}")
+    assert (chosen["requested_model"], chosen["degraded"]) == ("spleeter-with-small", False)
+    assert chosen["model_reason"].startswith(
         "auto chose spleeter-with-small for quality 'balanced', 3 seconds of audio and a"
     )
+
+
+def test_a_plan_runs_as_requested_and_its_key_stands_for_all_of_it(admin: httpx.Client, track: dict[str, Any]) -> None:
+    chain = [{"stem": "vocals", "model": "dsp"}]
+    plan = {"models": ["small", "dsp"], "weights": [3, 1], "stems": ["vocals", "bass"], "chain": chain}
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+
+    def asked(**change: Any) -> httpx.Response:
+        body = {"track_id": track["id"], **plan, **change}
+        return admin.post("/api/processing/separate", json=body, headers=headers)
+
+    started = asked()
+    assert started.status_code == 201, started.text
+    assert asked(stems=["bass", "vocals"]).status_code == 200
+    for change in ({"weights": [1, 3]}, {"models": ["dsp", "small"]}, {"chain": []}, {"stems": ["vocals"]}):
+        other = asked(**change)
+        assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED"), change
+    done = finished(admin, f"/api/processing/job/{started.json()['data']['job_id']}")
+    assert done["status"] == "completed", done
+    assert (done["models"], done["weights"], done["combine"], done["chain"]) == (
+        ["small", "dsp"], [3, 1], "average", chain,
+    )  # fmt: skip
+    assert [(run["model"], run["stem"]) for run in done["runs"]] == [("small", None), ("dsp", None), ("dsp", "vocals")]
+    stems = {stem["stem_type"]: decoded(admin.get(stem["download_url"]).content) for stem in done["stems"]}
+    assert list(stems) == [
+        "bass",
+        *(f"vocals_{stem}" for stem in ("drums", "bass", "other", "vocals")),
+        "accompaniment",
+    ]
+    np.testing.assert_allclose(sum(stems.values()), decoded(encoded(SAMPLES)), atol=1e-4)
 
 
 def test_auto_chooses_a_model_with_the_stem_that_a_chain_separates(admin: httpx.Client, track: dict[str, Any]) -> None:
@@ -213,22 +207,6 @@ def test_whatever_reads_stems_takes_any_names(admin: httpx.Client, vocals: dict[
     assert finished(admin, f"/api/jobs/{job['job_id']}")["status"] == "completed"
     archive = zipfile.ZipFile(io.BytesIO(admin.get(f"/export/archive/{job['job_id']}").content))
     assert sorted(archive.namelist()) == ["Duo - accompaniment.flac", "Duo - vocals.flac"]
-
-
-def test_other_stems_are_another_request(admin: httpx.Client, track: dict[str, Any]) -> None:
-    for model in ("dsp", "auto"):
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        body = {"track_id": track["id"], "model": model, "stems": ["vocals", "bass"]}
-        first = admin.post("/api/processing/separate", json=body, headers=headers)
-        assert first.status_code == 201, first.text
-        reordered = {**body, "stems": ["bass", "vocals"]}
-        assert admin.post("/api/processing/separate", json=reordered, headers=headers).status_code == 200
-        for stems in (["vocals"], []):
-            other = admin.post("/api/processing/separate", json={**body, "stems": stems}, headers=headers)
-            assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
-        done = finished(admin, f"/api/processing/job/{first.json()['data']['job_id']}")
-        assert [stem["stem_type"] for stem in done["stems"]] == ["bass", "vocals", "accompaniment"]
-        assert (done["model_reason"] or "for bass").startswith(("auto chose spleeter-with-small", "for bass"))
 
 
 def test_no_fallback_runs_for_stems_that_it_does_not_have(admin: httpx.Client, track: dict[str, Any]) -> None:

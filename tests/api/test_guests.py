@@ -97,7 +97,7 @@ def test_a_guest_who_logs_in_gets_the_other_account(visitor: Browser) -> None:
     guest = visitor.cookies[SESSION]
     visitor.email = ann.email
     assert visitor.log_in(PASSWORD).status_code == 302
-    assert ann.email in visitor.get("/tracks").text
+    assert ann.email in visitor.get("/studio").text
     old = httpx.get(f"{visitor.base_url}/api/tracks", headers={"Cookie": f"{SESSION}={guest}"})
     assert old.status_code == 401
 

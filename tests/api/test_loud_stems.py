@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -77,6 +78,9 @@ def test_the_job_names_its_loud_stems(job: dict[str, Any]) -> None:
 def test_the_tracks_of_a_pipeline_do_not_clip(admin: httpx.Client) -> None:
     accepted = admin.post("/process", files={"file": ("song.wav", encoded(SAMPLES, "WAV", "FLOAT"))}).json()
     assert finished(admin, f"/job/{accepted['job_id']}")["status"] == "completed"
+    for name in ("vocals", "main", "normalized"):
+        stem_id = uuid.uuid5(uuid.UUID(accepted["job_id"]), name)
+        assert admin.get(f"/api/stems/{stem_id}/waveform").status_code == 200, name
     archive = zipfile.ZipFile(io.BytesIO(admin.get(f"/download/{accepted['job_id']}/all").content))
     tracks = {name: decoded(archive.read(name)) for name in archive.namelist()}
     composite = {name: samples for name, samples in tracks.items() if name.startswith("composite/")}

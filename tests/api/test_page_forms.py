@@ -68,7 +68,7 @@ def test_the_settings_page_shows_all_problems_at_once(ann: Browser) -> None:
 
 
 def test_the_site_has_an_icon(stack: Stack, ann: Browser) -> None:
-    (path,) = re.findall('<link rel="icon" type="image/svg[+]xml" href="([^"]+)">', ann.get("/tracks").text)
+    (path,) = re.findall('<link rel="icon" type="image/svg[+]xml" href="([^"]+)">', ann.get("/users/settings").text)
     linked, favicon = ann.get(path), httpx.get(f"{stack.base_url}/favicon.ico")
     assert (linked.status_code, linked.headers["content-type"]) == (200, "image/svg+xml")
     assert linked.content.startswith(b"<svg ")

@@ -61,7 +61,7 @@ def outcome(browser: Browser, answer: httpx.Response, target: str = "") -> str:
 
 def account(browser: Browser) -> str:
     """The mail address of who is logged in; empty: nobody is."""
-    return "".join(re.findall(r'<a href="/users/settings">([^<]+@[^<]+)</a>', browser.get("/tracks").text))
+    return "".join(re.findall(r'<meta name="account" content="([^"]+)">', browser.get("/studio").text))
 
 
 def fetch(browser: Browser, playlist: str) -> httpx.Response:
@@ -121,7 +121,7 @@ def go_back(browser: Browser, back: httpx.Response) -> str:
 
 def test_a_callback_serves_once(stack: Stack, browser: Browser, spotify: SpotifySimulator) -> None:
     new_user(spotify)
-    browser.get("/tracks")  # which gives it a visit
+    browser.get("/studio")  # which gives it a visit
     callback = begin(browser)
     kept = dict(browser.cookies)
     answer = browser.get(callback)
@@ -155,7 +155,7 @@ def test_a_forged_callback_logs_nobody_in(stack: Stack, browser: Browser, spotif
         elif what == "another browser":
             begin(victim)
         else:
-            victim.get("/tracks")
+            victim.get("/studio")
             victim.cookies.set(ERRAND, browser.cookies[ERRAND], domain="127.0.0.1", path="/auth/spotify")
         answer = used.get(forged)
         word = "returned an error" if what == "no code" else "was not started in this browser"

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from stories import encoded, song
 
+from dev.tools.licences import ALLOWED
 from tests.simulators.media_site import MediaSite
 from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.stacks import Stack
 from tests.studio.running import BUILD, FOLDER, needs_browser, run
-from tools.licences import ALLOWED
 
 pytestmark = needs_browser
 

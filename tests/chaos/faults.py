@@ -18,8 +18,6 @@ from machine import Machine
 from tests.servers.fault_proxy import Proxy
 from tests.stacks import component_of
 
-__all__ = ["Faults", "fill"]
-
 _CHUNK = b"\0" * (1 << 20)
 
 

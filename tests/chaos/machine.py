@@ -25,8 +25,6 @@ from tests.servers.fault_proxy import FaultProxy
 from tests.stacks import Stack, component_of
 from tests.waiting import eventually
 
-__all__ = ["Machine", "small_disk"]
-
 _STORING = ("broker", "library")
 _SERVING = ("ingest", "separation", "analysis", "generation", "gateway")
 

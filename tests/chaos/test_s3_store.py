@@ -21,13 +21,13 @@ import soundfile
 from processes import components, eventually, kill, restarted
 from work import FRAME_COUNT, RECORDINGS, SETTINGS
 
-from demo.stack import Stack, running
 from kit.adapters.s3.blobs import Access, S3Blobs
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.adapters.system.clock import SystemClock
 from kit.settings import Settings
 from services.library.orphans.service import Orphans
 from services.library.orphans.store import BlobDocs
+from soundwright_client.local import Stack, running
 from tests.files import files_below
 from tests.lossy_calls import Calls
 from tests.servers import s3
@@ -141,7 +141,7 @@ def test_a_download_is_redirected_to_the_store(world: World, track: dict[str, An
         assert anonymous.get(f"{world.stack.base_url}{path}").status_code == 401
     assert (
         f"media-src 'self' http://{world.store.address}"
-        in world.client.get("/tracks").headers["content-security-policy"]
+        in world.client.get("/studio").headers["content-security-policy"]
     )
     followed = world.client.get(path, headers={"Range": "bytes=-50"}, follow_redirects=True)
     assert (followed.status_code, followed.content) == (206, content[-50:])

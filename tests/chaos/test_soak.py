@@ -14,7 +14,7 @@ from clients import KINDS, Client, Wish, wishes
 from processes import components
 from work import CAMPAIGN_SETTINGS
 
-from demo.stack import Stack, running
+from soundwright_client.local import Stack, running
 from tests.api.stories import encoded, song
 from tests.files import files_below
 from tests.simulators.lalalai import LalalaiSimulator
@@ -59,7 +59,7 @@ class Usage:
         ]
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(1500, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("count", [12, pytest.param(1500, marks=pytest.mark.campaign)])
 def test_jobs_leave_nothing_behind(tmp_path: Path, count: int) -> None:
     songs = [encoded(song(2.0, seed=number)) for number in range(2)]
     with contextlib.ExitStack() as opened:

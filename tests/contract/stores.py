@@ -12,8 +12,6 @@ from kit.adapters.sqlite.docs import SqliteDocs
 from kit.ports import Docs
 from tests.servers.mongodb import TOPOLOGIES
 
-__all__ = ["OpenDocs", "on_mongodb", "on_sqlite", "open_store"]
-
 OpenDocs = Callable[[], Docs]
 on_sqlite = pytest.mark.parametrize("docs_url", ["sqlite"], indirect=True)
 on_mongodb = pytest.mark.parametrize("docs_url", TOPOLOGIES, indirect=True)

@@ -20,8 +20,6 @@ from tests.deploy.pods import Credentials
 from tests.servers import free_ports
 from tests.servers.nats import ACCOUNTS, NatsServer, nats_user
 
-__all__ = ["Broker", "broker"]
-
 
 @dataclass(frozen=True)
 class Broker:

@@ -13,8 +13,6 @@ from tests.deploy.manifests import rendered
 from tests.deploy.pods import Credentials
 from tests.waiting import eventually
 
-__all__ = ["Installation", "provide"]
-
 _CUSTOM = "monitoring.coreos.com"
 
 

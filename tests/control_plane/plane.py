@@ -25,8 +25,6 @@ import pytest
 from tests.servers import executable
 from tests.waiting import eventually
 
-__all__ = ["GPU_NODE_COUNT", "ControlPlane", "Object", "control_plane"]
-
 SCRIPT = Path(os.environ.get("SOUNDWRIGHT_TEST_CLUSTER", Path(__file__).parents[3] / "shared" / "cluster" / "cluster"))
 NODE_COUNT = 3
 GPU_NODE_COUNT = 4

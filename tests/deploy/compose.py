@@ -11,8 +11,6 @@ from typing import Any
 
 import yaml
 
-__all__ = ["DEPLOY", "compose", "passwords"]
-
 DEPLOY = Path(__file__).parents[2] / "deploy"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 

@@ -13,8 +13,6 @@ import yaml
 from services.__main__ import COMPONENTS, _settings_of
 from tests.servers import executable
 
-__all__ = ["K8S", "OVERLAYS", "containers", "known_settings", "of_kind", "pod_templates", "rendered"]
-
 K8S = Path(__file__).parents[2] / "deploy" / "k8s"
 OVERLAYS = sorted(path.parent.name for path in (K8S / "overlays").glob("*/kustomization.yaml"))
 

@@ -12,8 +12,6 @@ import yaml
 
 from tests.deploy.manifests import K8S
 
-__all__ = ["METRIC", "alerts", "dashboards", "queries", "write_rules"]
-
 FOLDER = K8S / "components" / "monitoring"
 METRIC = re.compile(r"\b(?:up|soundwright_[a-z_]+)\b")
 """The name of a metric in a query."""

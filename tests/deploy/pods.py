@@ -13,8 +13,6 @@ from tests.certificates import Authority
 from tests.deploy.manifests import of_kind
 from tests.servers.nats import nats_user
 
-__all__ = ["Credentials", "Data", "data_of", "environment_of"]
-
 Data = Mapping[tuple[str, str], Mapping[str, str]]
 """The data of Secrets and ConfigMaps, by kind and name."""
 _KINDS = {"secret": "Secret", "configMap": "ConfigMap", "secretRef": "Secret", "configMapRef": "ConfigMap"}

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-__all__ = ["File", "Folder", "Survives", "all_survives", "chance", "nothing_survives"]
-
 _SECTOR_BYTES = 512
 Survives = Callable[[], bool]
 """Decides whether the next change that no ``fsync`` has covered survives."""

@@ -14,8 +14,6 @@ from kit.ports import Contains, OneOf
 from tests.durability.writer import BLOB_FOLDER, DATABASE, RECORDS, blob, body
 from tests.files import files_below
 
-__all__ = ["Acknowledged", "losses"]
-
 
 @dataclass
 class Acknowledged:

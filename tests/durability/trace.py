@@ -9,8 +9,6 @@ from pathlib import Path, PurePosixPath
 
 from tests.durability.disk import File, Folder
 
-__all__ = ["STRACE", "Replay", "lines"]
-
 _CALLS = (
     "openat", "creat", "close", "dup", "dup2", "dup3", "lseek", "write", "pwrite64", "writev", "pwritev", "pwritev2", "truncate",
     "ftruncate", "fallocate", "sendfile", "copy_file_range", "splice", "fsync", "fdatasync", "sync_file_range", "sync", "syncfs",

@@ -22,8 +22,6 @@ from kit.errors import AppError
 from kit.ports import Collection, Index
 from kit.settings import Settings
 
-__all__ = ["BLOB_FOLDER", "DATABASE", "RECORDS", "blob", "body"]
-
 DATABASE, BLOB_FOLDER = "data/library.db", "data/blobs"
 RECORDS = Collection(
     "records", (Index(("name",), unique=True), Index(("parity", "version")), Index(("terms",), each="terms"))

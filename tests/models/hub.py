@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Hub", "Trap", "run_python"]
-
 
 class Hub(http.server.ThreadingHTTPServer):
     """As much of the model hub and of a mirror as a download needs.

@@ -9,8 +9,6 @@ import numpy as np
 
 from services.separation.service import Samples
 
-__all__ = ["ArrayMix", "error_db", "joined", "song"]
-
 
 @dataclass
 class ArrayMix:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from bench.separation_quality import mix_of, scores_of
+from dev.bench.separation_quality import mix_of, scores_of
 from services.generation.engines.procedural.render import render_stems
 from services.generation.engines.procedural.songs import song
 from services.separation.engines.dsp import DspEngine

@@ -75,7 +75,7 @@ def test_opposite_channels_are_separated_as_equal_ones_are(model: str) -> None:
 
 @pytest.mark.parametrize(
     ("rate_hz", "channel_count"),
-    [(8_000, 1), (22_050, 5), (32_000, 4), (RATE_HZ, 2), (RATE_HZ, 3), (48_000, 6), (88_200, 2), (192_000, 1)],
+    [(8_000, 1), (22_050, 5), (RATE_HZ, 2), (48_000, 3), (192_000, 1)],
 )
 def test_stems_add_up_at_any_rate_with_any_channels(model: str, rate_hz: int, channel_count: int) -> None:
     samples = music(channel_count, 1.0, rate_hz) + np.float32(0.02)
@@ -86,8 +86,7 @@ def test_stems_add_up_at_any_rate_with_any_channels(model: str, rate_hz: int, ch
     assert error_db(sum(stems.values()), samples) < -100
 
 
-@pytest.mark.parametrize("channel_count", [1, 2, 3])
-@pytest.mark.parametrize("level", [0.0, 0.05])
+@pytest.mark.parametrize(("level", "channel_count"), [(0.0, 2), (0.05, 1), (0.05, 3)])
 def test_silence_stays_silent(model: str, level: float, channel_count: int) -> None:
     """Also a constant is silence. It stays in one stem."""
     stems = stems_of(model, np.full((channel_count, RATE_HZ), level, np.float32))

@@ -13,15 +13,15 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
+from dev.training.configuration import Configuration, Network, Optimization, read_configuration
+from dev.training.examples import Examples, find_songs, validation_segments
+from dev.training.train import Training, run
 from services.separation.engines.small.engine import CHANNEL_COUNT
 from services.separation.engines.small.network import SmallNetwork, read_network
 from services.separation.service import STEMS
-from training.configuration import Configuration, Network, Optimization, read_configuration
-from training.examples import Examples, find_songs, validation_segments
-from training.train import Training, run
 
 RATE_HZ = 44_100
-CONFIGURATIONS = Path(__file__).parents[2] / "training"
+CONFIGURATIONS = Path(__file__).parents[2] / "dev/training"
 pytestmark = pytest.mark.usefixtures("one_thread")
 FREQUENCIES_HZ = {"bass": 80, "other": 700, "vocals": 2500}
 

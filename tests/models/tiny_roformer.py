@@ -17,8 +17,6 @@ from torch import nn
 
 from kit.weights import ImportedModel, write_record
 
-__all__ = ["N_FFT", "RATE_HZ", "SEGMENT_FRAMES", "config_text", "record", "reference", "save"]
-
 RATE_HZ = 8_000
 SEGMENT_FRAMES = 4_096
 N_FFT = 128

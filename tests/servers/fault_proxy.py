@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 
 from tests.servers import free_ports
 
-__all__ = ["FaultProxy", "Proxy", "fault_proxy"]
-
 T = TypeVar("T")
 _CHUNK_BYTES = 1 << 16
 _KINDS = {"latency", "bandwidth", "timeout", "limit_data"}

@@ -21,8 +21,6 @@ from pymongo import MongoClient
 from kit.security.certificates import Certificates
 from tests.servers import executable, free_ports, serving
 
-__all__ = ["SECANTUS", "TOPOLOGIES", "MongodbServer", "database_url", "mongodb", "primary_of", "start_replica_set"]
-
 _URL = os.environ.get("SOUNDWRIGHT_TEST_MONGODB_URL", "")  # read here, because tests run without such variables
 _SET_NAME = "test"
 SECANTUS = Path(__file__).parents[2] / ".servers" / "secantusdb" / "bin"

@@ -15,8 +15,6 @@ from pathlib import Path
 from tests.servers import executable, free_ports
 from tests.waiting import until
 
-__all__ = ["ACCOUNTS", "NatsCluster", "NatsServer", "nats", "nats_user", "nats_with_users"]
-
 ACCOUNTS = Path(__file__).parents[2] / "deploy" / "nats" / "accounts.conf"
 _JETSTREAM = 'jetstream { store_dir: "{store}" }'
 

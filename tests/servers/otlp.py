@@ -16,8 +16,6 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from tests.waiting import eventually
 
-__all__ = ["ReceivedSpan", "Receiver", "otlp"]
-
 
 @dataclass(frozen=True)
 class ReceivedSpan:

@@ -15,8 +15,6 @@ import yaml
 
 from tests.servers import executable, free_ports, serving
 
-__all__ = ["Prometheus", "prometheus", "promtool"]
-
 _HINT = "install Debian's prometheus, or run `make prometheus`"
 _FOLDER = Path(__file__).parents[2] / ".servers" / "prometheus" / "usr" / "bin"
 

@@ -23,8 +23,6 @@ from kit.adapters.s3.blobs import Access
 from kit.security.certificates import Certificates
 from tests.servers import executable, free_ports, serving
 
-__all__ = ["ACCESS_KEY", "READER", "SECRET_KEY", "SERVERS", "WRITER", "S3Server", "minio", "seaweedfs"]
-
 ACCESS_KEY = "soundwright"
 SECRET_KEY = "a secret of tests"
 READER = ("reader", "a reading secret")

@@ -20,8 +20,6 @@ import soundfile
 
 from tests.simulators.server import Handler, Simulator
 
-__all__ = ["KEY", "SHARES", "LalalaiSimulator"]
-
 KEY = "the-platforms-license"
 SHARES = {"vocals": 0.5, "drum": 0.25, "bass": 0.125}
 """What of the recording each stem is; behind them remains the rest."""

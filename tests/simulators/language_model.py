@@ -10,8 +10,6 @@ from typing import Any
 
 from tests.simulators.server import Handler, Simulator
 
-__all__ = ["KEY", "LanguageModelSimulator", "picks", "says"]
-
 KEY = "key-of-the-model"
 Request = dict[str, Any]
 

@@ -9,8 +9,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.simulators.server import Handler, Simulator
 
-__all__ = ["MediaSite"]
-
 
 class MediaSite(Simulator):
     """What lies at which path is up to the test.

@@ -6,8 +6,6 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["Handler", "Simulator"]
-
 
 class Handler(BaseHTTPRequestHandler):
     """One request; ``simulator`` is what it is for."""

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-__all__ = ["Mail", "SmtpSink"]
-
 
 @dataclass(frozen=True)
 class Mail:

@@ -18,8 +18,6 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 from tests.simulators.server import Handler, Simulator
 
-__all__ = ["CLIENT_ID", "CLIENT_SECRET", "SpotifySimulator"]
-
 CLIENT_ID, CLIENT_SECRET = "an-application", "its-secret"
 
 

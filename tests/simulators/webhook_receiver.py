@@ -13,8 +13,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.simulators.server import Handler, Simulator
 
-__all__ = ["Received", "WebhookReceiver"]
-
 
 @dataclass(frozen=True)
 class Received:

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "./studio.mjs";
 
 const VIEWS = ["", "/jobs", "/account", "/generate", "/clips", "/playlists", "/agents", "/components"];
-const PAGES = ["/tracks", "/jobs", "/users/settings", "/users/log-in", "/users/register"];
+const PAGES = ["/users/settings", "/users/log-in", "/users/register"];
 
 /** Write an album with a folder in it, and what else such folders have. Return its path. */
 function album(folder) {

@@ -23,6 +23,6 @@ export default defineConfig({
   projects: [
     { name: "specs", testMatch: "*.spec.mjs" },
     { name: "pictures", testMatch: "pictures.mjs", use: { contextOptions: { reducedMotion: "reduce" } } },
-    { name: "measure", testDir: "../../bench/studio", testMatch: "measure.mjs", timeout: 1200 * SECONDS, use: { trace: "off" } },
+    { name: "measure", testDir: "../../dev/bench/studio", testMatch: "measure.mjs", timeout: 1200 * SECONDS, use: { trace: "off" } },
   ],
 });

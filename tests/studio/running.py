@@ -1,6 +1,6 @@
 """Runs the specs beside this file, which drive a real browser.
 
-``python -m tests.studio.running pictures`` or ``measure`` (``bench/studio``) starts a stack for them.
+``python -m tests.studio.running pictures`` or ``measure`` (``dev/bench/studio``) starts a stack for them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.api.stories import encoded, song
+from tests.broken_media import by_ffmpeg
 from tests.stacks import Stack, embedded
-
-__all__ = ["BUILD", "FOLDER", "needs_browser", "run"]
 
 FOLDER = Path(__file__).parent
 NODE = Path(sys.executable).with_name("node")
@@ -38,6 +37,7 @@ def run(stack: Stack, folder: Path, *arguments: str, **environment: str) -> None
     """
     for seconds in _SONG_SECONDS:
         (folder / f"{seconds}.wav").write_bytes(encoded(song(seconds)))
+    (folder / "cover.m4a").write_bytes(by_ffmpeg(song(2), "mp4", "aac", cover=True))
     finished = subprocess.run(
         [str(NODE), str(_PLAYWRIGHT), "test", "--config", str(FOLDER), "--output", str(folder / "results"), *arguments],
         stdout=subprocess.PIPE,

@@ -16,8 +16,6 @@ from services.gateway.files.uploads import Uploads
 from services.gateway.settings import GatewaySettings
 from tests.clocks import HandClock
 
-__all__ = ["gateway_over"]
-
 
 def gateway_over(clients: Clients, folder: Path, clock: Any = None, **settings: Any) -> Gateway:
     """Return a gateway that stores files in a folder. Close its ``playback`` and the ``slots`` of its ``reencoder``."""

@@ -15,8 +15,6 @@ from services.library.documents import walk
 from services.library.schema import migrate
 from services.library.transfer.documents import COLLECTIONS, line
 
-__all__ = ["contents", "fill", "open_library", "put", "stored"]
-
 
 def open_library(folder: Path) -> tuple[SqliteDocs, FileBlobs]:
     """Open a library as a stack with this data directory has it."""

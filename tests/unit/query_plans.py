@@ -15,8 +15,6 @@ from typing import Any
 from kit.ports import AllOf, AtLeast, Index, LessThan, OneOf
 from services.library.jobs.service import JobState
 
-__all__ = ["answering_index"]
-
 _ID = Index(("id",))
 _UNFINISHED = {JobState.QUEUED, JobState.RUNNING}
 

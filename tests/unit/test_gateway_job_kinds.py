@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any, cast
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 from google.protobuf.message import Message
@@ -19,7 +20,7 @@ from services.analysis.settings import AnalysisSettings
 from services.analysis.worker import AnalysisWorker
 from services.gateway.dialects.pipeline.routes import engine_headers
 from services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind, unpacked
-from services.gateway.job_retries import RETRIES
+from services.gateway.job_retries import retry_job
 from services.gateway.job_views import status
 from services.generation.settings import GenerationSettings
 from services.generation.tiers import TIERS
@@ -52,7 +53,7 @@ def succeeded(kind: job_pb2.JobKind, **result: object) -> job_pb2.Job:
 
 
 def test_every_kind_is_described_on_both_sides() -> None:
-    assert list(JOB_KINDS) == list(RETRIES) == KINDS
+    assert list(JOB_KINDS) == KINDS
     words = [kind.word for kind in JOB_KINDS.values()]
     assert words == ["download", "separation", "analysis", "generation", "pipeline", "export", "batch"]
     types = [kind.public_type for kind in JOB_KINDS.values()]
@@ -92,40 +93,17 @@ def test_titles_come_from_specifications(kind: job_pb2.JobKind, spec: Message, t
 
 
 @pytest.mark.parametrize(
-    ("kind", "links", "file"),
+    ("kind", "file"),
     [
-        (
-            job_pb2.JOB_KIND_DOWNLOAD,
-            [("recording", "/tracks/t/audio")],
-            PublicFile("/files/downloads/t/who-song.mp3", 9),
-        ),
-        (
-            job_pb2.JOB_KIND_SEPARATION,
-            [
-                ("lead vocals", f"/jobs/{JOB_ID}/files/lead_vocals"),
-                ("drums", f"/jobs/{JOB_ID}/files/drums"),
-            ],
-            PublicFile(f"/files/stems/{JOB_ID}/lead_vocals.flac", 7),
-        ),
-        (job_pb2.JOB_KIND_ANALYSIS, [("analysis", "/export/analysis/t")], PublicFile("/export/analysis/t")),
-        (
-            job_pb2.JOB_KIND_GENERATION,
-            [("clip", f"/jobs/{JOB_ID}/files/clip")],
-            PublicFile(f"/audio/{HEX_ID}.wav", 11),
-        ),
-        (
-            job_pb2.JOB_KIND_PIPELINE,
-            [
-                ("lead vocals", f"/jobs/{JOB_ID}/files/lead_vocals"),
-                ("drums", f"/jobs/{JOB_ID}/files/drums"),
-            ],
-            PublicFile(f"/download/{JOB_ID}/all"),
-        ),
+        (job_pb2.JOB_KIND_DOWNLOAD, PublicFile("/files/downloads/t/who-song.mp3", 9)),
+        (job_pb2.JOB_KIND_SEPARATION, PublicFile(f"/files/stems/{JOB_ID}/lead_vocals.flac", 7)),
+        (job_pb2.JOB_KIND_ANALYSIS, PublicFile("/export/analysis/t")),
+        (job_pb2.JOB_KIND_GENERATION, PublicFile(f"/audio/{HEX_ID}.wav", 11)),
+        (job_pb2.JOB_KIND_PIPELINE, PublicFile(f"/download/{JOB_ID}/all")),
     ],
 )
-def test_links_and_the_file_of_a_result(kind: job_pb2.JobKind, links: list[tuple[str, str]], file: PublicFile) -> None:
+def test_the_file_of_a_result(kind: job_pb2.JobKind, file: PublicFile) -> None:
     job = succeeded(kind, clip=job_pb2.GeneratedClip(audio_blob_key="generations/a.wav", audio_size_bytes=11))
-    assert [(link.text, link.path) for link in job_kind(kind).links(job, TRACK)] == links
     assert job_kind(kind).result_file(job, TRACK) == file
 
 
@@ -133,14 +111,27 @@ def test_a_batch_has_the_model_of_its_jobs_and_no_files() -> None:
     spec = separation_pb.BatchSpec(parameters=separation_pb.SeparationParameters(model="dsp"))
     job = job_pb2.Job(id=JOB_ID, kind=job_pb2.JOB_KIND_BATCH, state=job_pb2.JOB_STATE_SUCCEEDED, spec=pack(spec))
     assert job_kind(job.kind).model_of(job) == "dsp"
-    assert list(job_kind(job.kind).links(job, None)) == []
     assert job_kind(job.kind).result_file(job, None) == PublicFile(f"/api/processing/batch/{JOB_ID}")
 
 
-def test_a_deleted_track_has_no_links() -> None:
-    for kind in (job_pb2.JOB_KIND_DOWNLOAD, job_pb2.JOB_KIND_ANALYSIS):
-        assert list(job_kind(kind).links(succeeded(kind), None)) == []
+def test_a_deleted_track_has_no_file() -> None:
     assert job_kind(job_pb2.JOB_KIND_DOWNLOAD).result_file(succeeded(job_pb2.JOB_KIND_DOWNLOAD), None) == PublicFile()
+
+
+async def test_every_kind_is_requested_again_with_a_key_of_its_own() -> None:
+    again = job_pb2.Job(id="again", state=job_pb2.JOB_STATE_QUEUED)
+    for kind in KINDS:
+        answer = Mock(job=again, batch=again, jobs=[again], downloads=[Mock(job=again, existed=False)], existed=False)
+        call = AsyncMock(return_value=answer)
+        failed = job_pb2.BatchJob(track_id="t", state=job_pb2.JOB_STATE_FAILED)
+        job = job_pb2.Job(id="first", kind=kind, track_id="t", state=job_pb2.JOB_STATE_FAILED)  # type: ignore[arg-type]
+        job.batch.jobs.append(failed)
+        clients = MagicMock()
+        for service in (clients.ingest, clients.separation, clients.analysis, clients.generation):
+            service.configure_mock(CreateDownloads=call, CreateJob=call, CreateJobs=call, CreateBatch=call)
+            service.configure_mock(CreatePipelineJob=call, CreateExportJob=call)
+        assert await retry_job(clients, job) == (again, False)
+        assert call.call_args.args[0].idempotency_key == "retry:first", job_kind(kind).word
 
 
 def test_the_details_of_an_analysis_are_its_values() -> None:
@@ -161,7 +152,6 @@ def test_a_kind_of_a_newer_release_is_shown_without_its_particulars() -> None:
     job = succeeded(job_pb2.JOB_KIND_PIPELINE)
     job.kind = 99  # type: ignore[assignment]
     assert (job_kind(99).title_of(job), status(job)) == ("", "completed")
-    assert len(job_kind(99).links(job, None)) == 2
     assert job_kind(99).result_file(job, None) == PublicFile()
 
 

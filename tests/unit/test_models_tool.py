@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dev.tools import models_doc
 from kit.engines import NONE_STATED, Engine, EngineRegistry, ModelDeclaration, ModelFile
 from kit.errors import AppError, Code
 from services import models
-from tools import models_doc
 
 WEIGHTS = ModelDeclaration(
     name="net", description="A network", architecture="Net", outputs=("a",), code_licence="MIT", weights_licence="MIT", needs_weights=True, source="somebody/net",

@@ -1,69 +1,21 @@
-"""Programs of `simulation`, `bench` and `tools` do what the manual says."""
+"""Programs of `dev/` do what the manual says."""
 
 from __future__ import annotations
 
-import itertools
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench import gpu
-from simulation.__main__ import main
-from simulation.autoscaler import HorizontalPodAutoscaler
-from simulation.model import Platform, simulate
-from simulation.policy import read_policies
-from simulation.work import SimulatedJob
-from tools import licences
-from tools.licences import Package
-
-POLICY = read_policies()["soundwright-separation-worker"]
-
-
-def test_a_burst_scales_from_zero_to_the_nodes_and_back_to_zero() -> None:
-    run = simulate(
-        [SimulatedJob(100.0, 60.0) for _ in range(40)], POLICY, Platform(4, start_seconds=30), horizon_seconds=86_400
-    )
-    times = [time for time, _ in run.replicas]
-    counts = [count for _, count in run.replicas]
-    assert counts[:3] == [0, 1, 5], "KEDA starts the first, the autoscaler adds 4 in its first period"
-    assert times[1] - 100 <= POLICY.polling_interval_seconds
-    assert max(counts) == POLICY.max_replicas
-    assert counts[-1] == 0
-    last_end = max(job.end for job in run.jobs if job.end is not None)
-    assert POLICY.cooldown_seconds <= times[-1] - last_end <= POLICY.cooldown_seconds + POLICY.polling_interval_seconds
-    assert min(job.wait_seconds for job in run.jobs) >= 30, "no job starts before a worker does"
-    together = max(
-        sum(job.start <= moment < job.end for job in run.jobs if job.start is not None and job.end is not None)
-        for moment in (job.start for job in run.jobs if job.start is not None)
-    )
-    assert together == 4, "one job on each GPU node"
-
-
-def test_the_autoscaler_adds_four_pods_or_doubles_them_and_later_removes_one_a_minute() -> None:
-    autoscaler, times = HorizontalPodAutoscaler(POLICY), itertools.count(step=15)
-    counts = list(
-        itertools.accumulate([100] * 4 + [2] * 80, lambda n, lag: autoscaler.sync(next(times), n, lag), initial=1)
-    )
-    assert counts[1:5] == [5, 10, 16, 16]
-    removals = [15 * index for index, (before, after) in enumerate(itertools.pairwise(counts)) if after < before]
-    assert removals[0] == 45 + POLICY.scale_down.stabilization_seconds
-    assert {later - earlier for earlier, later in itertools.pairwise(removals)} == {60}
-
-
-def test_the_tables_have_a_row_for_each_policy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    times = tmp_path / "times.json"
-    times.write_text("[30, 40.5]")
-    main(["--times", str(times), "--gpu-nodes", "2"])
-    printed = capsys.readouterr().out
-    assert "Mean time of a job: 35.2 s." in printed
-    assert printed.count("\n| manifests | ") == printed.count("\n| all nodes always | ") == 4
+from dev.bench import gpu
+from dev.tools import licences
+from dev.tools.licences import Package
 
 
 def test_the_table_has_a_row_for_each_model_and_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "made" / "table.md"
-    command = f"bench.gpu --device cpu --models small --batches 1 2 --seconds 1 --jobs 0 --output {output}"
+    command = f"dev.bench.gpu --device cpu --models small --batches 1 2 --seconds 1 --jobs 0 --output {output}"
     monkeypatch.setattr(sys, "argv", command.split(" "))
     gpu.main()
     head, _, *table = output.read_text().splitlines()
@@ -78,7 +30,7 @@ def test_the_table_has_a_row_for_each_model_and_batch(tmp_path: Path, monkeypatc
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(gpu, "in_new_process", lambda function, *arguments: "")
-    monkeypatch.setattr(sys, "argv", ["bench.gpu"])
+    monkeypatch.setattr(sys, "argv", ["dev.bench.gpu"])
     gpu.main()
     assert capsys.readouterr().out == "PyTorch finds no GPU. Nothing was measured.\n"
 

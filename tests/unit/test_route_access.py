@@ -78,7 +78,6 @@ ROUTES: dict[RouteAccess, str] = {
     RouteAccess(Access.PUBLIC, NORMAL): "POST /api/tokens",
     PUBLIC: "GET /health /config /assets/style.css /assets/drops.js",
     RouteAccess(PAGES_ACCESS, PAGE): "GET / PUT /users/settings",
-    RouteAccess(PAGES_ACCESS, FILES): f"GET /tracks/{ID}/audio",
 }  # fmt: skip
 # No route, or not with this method: the default of the dialect that owns the path.
 UNKNOWN: dict[RouteAccess, str] = {

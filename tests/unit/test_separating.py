@@ -11,9 +11,10 @@ import pytest
 import soundfile
 from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
 
-from kit.audio import AudioFile, AudioWriter, Waveform, encoding_extension
+from kit.audio import AudioFile, AudioWriter, Waveform
 from kit.engines import FallbackPolicy, ModelDeclaration
 from kit.errors import AppError, Code
+from kit.file_names import encoding_extension
 from kit.worker.derived_files import waveform_file
 from services.separation import service
 from services.separation.registry import Registry

@@ -165,7 +165,7 @@ def test_every_variable_that_the_project_sets_is_known() -> None:
     known = {f"SOUNDWRIGHT_{name.upper()}" for kind in KINDS for name in kind.model_fields}
     files = [ROOT / "Makefile", ROOT / "README.md"]
     files += [
-        path for folder in ("demo", "bench", "docs", "tests/api", "tests/chaos") for path in (ROOT / folder).rglob("*")
+        path for folder in ("demo", "dev", "docs", "tests/api", "tests/chaos") for path in (ROOT / folder).rglob("*")
     ]
     named = {
         name for path in files if path.suffix in (".py", ".md", "") and path.is_file()

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench import analysis_quality, separation_quality
-from training import render
-from training.composer import HELD_OUT_PROGRAMS, Palette, Voice, compose
-from training.mixing import CEILING, instruments_of, mix, palette_of
-from training.score import STEMS
-from training.second_composer import STYLE_NAMES, arranged
-from training.sources import KITS, VOICES, Catalogue
-from training.styles import EVALUATION_STYLES, MODES, STYLES
-from training.voices import RATE_HZ, analyse, save_bank
+from dev.bench import analysis_quality, separation_quality
+from dev.training import render
+from dev.training.composer import HELD_OUT_PROGRAMS, Palette, Voice, compose
+from dev.training.mixing import CEILING, instruments_of, mix, palette_of
+from dev.training.score import STEMS
+from dev.training.second_composer import STYLE_NAMES, arranged
+from dev.training.sources import KITS, VOICES, Catalogue
+from dev.training.styles import EVALUATION_STYLES, MODES, STYLES
+from dev.training.voices import RATE_HZ, analyse, save_bank
 
 PALETTE = Palette(
     ("one", "two"),
@@ -99,7 +99,7 @@ def test_songs_are_files_with_truth_and_an_interrupted_run_resumes(
     catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert rendered(tmp_path / "none", tmp_path, monkeypatch) == 1
-    assert "python -m training.sources" in capsys.readouterr().err
+    assert "python -m dev.training.sources" in capsys.readouterr().err
     assert rendered(catalogue.folder, tmp_path, monkeypatch) == 0
     folder = tmp_path / "train" / "000001"
     truth = json.loads((folder / "song.json").read_text())

@@ -14,8 +14,8 @@ from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, MethodDe
 from google.protobuf.descriptor_pb2 import MethodOptions
 from soundwright.access.v1 import access_pb2
 
+from dev.tools import stubs
 from kit.rpc.transport import RETIRED_CHANNEL_SECONDS
-from tools import stubs
 
 PROTO = stubs.ROOT / "proto"
 FILES = sorted(path.relative_to(PROTO) for path in PROTO.rglob("*.proto"))

@@ -12,7 +12,6 @@ from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
 from soundwright.library.v1 import conversation_service_pb2_grpc
 
 from kit import errors
-from kit.errors import AppError
 from kit.log import get_logger
 from kit.security.identity import require_principal
 from services.analysis.agents.planner import answer_by_rules
@@ -109,10 +108,10 @@ class Orchestrator:
         """
         message = question.message.strip()
         if not 1 <= len(message) <= _MESSAGE_LENGTH:
-            raise _invalid("message", f"must have 1 to {_MESSAGE_LENGTH} characters")
+            raise errors.invalid("message", f"must have 1 to {_MESSAGE_LENGTH} characters")
         # The model reads the IDs as part of its instructions. Tools act for the caller, so the tracks of others stay closed.
         if len(question.track_ids) > _TRACK_LIMIT or not all(map(_TRACK_ID.fullmatch, question.track_ids)):
-            raise _invalid("track_ids", f"must be at most {_TRACK_LIMIT} IDs of tracks")
+            raise errors.invalid("track_ids", f"must be at most {_TRACK_LIMIT} IDs of tracks")
         history, track_ids = await self._history(question)
         turn = Turn(question.turn_id, message, track_ids, self._bounds.call_limit)
         usage = _Usage()
@@ -219,7 +218,3 @@ def _with_sources(content: str, turn: Turn, reason: str) -> str:
     sources = "\n".join(["Sources:", *given]) if given else "Sources: none; nothing was looked up."
     note = f"\n\nAnswered by rules: {reason}" if reason else ""
     return f"{content[:_CONTENT_LENGTH]}\n\n{sources[:_SOURCES_LENGTH]}{note}"
-
-
-def _invalid(field: str, text: str) -> AppError:
-    return errors.VALIDATION_ERROR(details={field: [text]})

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from kit import errors
 from kit.compute import ComputeSlots
+from kit.file_names import content_type, encoding_extension
 from kit.opened import open_in_thread
 from kit.ports import Blobs
 from services.gateway.files.files import attachment
@@ -82,18 +83,18 @@ class Reencoder:
     async def _reencode(self, key: str, folder: Path, encoding: DownloadFormat) -> Path:
         """Convert a file, and return the only file in ``folder``. If the call is cancelled, it ends when the conversion has stopped."""
         # imported late: the gateway needs the codecs for this only
-        from kit.audio import LOSSY, AudioLimits, encoding_extension, reencode
+        from kit.audio import AudioLimits, reencode
 
         gone = threading.Event()
 
-        def check() -> None:
+        def check(_share: float) -> None:
             if gone.is_set():
                 raise errors.CANCELLED()
 
         limits = AudioLimits(self.max_seconds, max_sample_count=self.max_sample_count)
         async with self.blobs.local(key) as source:
             target = folder / f"converted.{encoding_extension(encoding)}"
-            work = functools.partial(reencode, source, target, encoding, limits, check, or_floats=encoding not in LOSSY)
+            work = functools.partial(reencode, source, target, encoding, limits, check, or_floats=True)
             working = asyncio.ensure_future(self.slots.run(work))
             try:
                 await asyncio.shield(working)
@@ -107,8 +108,6 @@ class Reencoder:
 
 def converted_headers(title: str, extension: str) -> dict[str, str]:
     """Return the headers of a converted file."""
-    from kit.audio import content_type  # imported late, as above
-
     return {
         "Content-Type": content_type(extension),
         "Content-Disposition": attachment(f"{title}.{extension}"),

@@ -47,7 +47,7 @@ class UploadPolicy:
     def check_filename(self, filename: str) -> None:
         """Raise if a filename is not accepted. It is called before the content is read."""
         if not filename.strip():
-            raise errors.VALIDATION_ERROR("The uploaded file has no filename.", details={"file": ["needs a name"]})
+            raise errors.invalid("file", "needs a name", "The uploaded file has no filename.")
 
     def missing(self) -> Exception:
         """Return the error for a form without a file."""
@@ -138,7 +138,7 @@ class Uploads:
                 if the earlier upload had another file.
         """
         limit = min(policy.size_limit_bytes or self._max_upload_bytes, self._max_upload_bytes)
-        length = _content_length(request)
+        length = content_length(request)
         if length > limit + _FRAMING_BYTES:
             raise policy.too_large(limit)
         upload = _Upload(
@@ -204,7 +204,7 @@ class Uploads:
         Raises:
             AppError: ``QUOTA_EXCEEDED``, before the files are stored if the request has a length.
         """
-        length = _content_length(request)
+        length = content_length(request)
         if length > policy.total_limit_bytes + _FRAMING_BYTES:
             raise policy.too_large(policy.total_limit_bytes)
         room = await reservation.hold(_expected_bytes(length))
@@ -224,14 +224,14 @@ class Uploads:
                     raise bad_form(f"A form can have at most {_FIELD_COUNT_LIMIT + policy.file_count_limit} parts.")
                 if event.name not in policy.files:
                     if event.filename and event.name not in policy.long_fields:
-                        raise _invalid_field(event.name, "must not be a file")
+                        raise errors.invalid(event.name[:_NAME_LIMIT], "must not be a file")
                     limit = policy.long_fields.get(event.name, FIELD_LIMIT_BYTES)
                     fields[event.name] = await read_field(events, limit)
                     continue
                 if event.filename is None:
-                    raise _invalid_field(event.name, "must be a file with a filename")
+                    raise errors.invalid(event.name[:_NAME_LIMIT], "must be a file with a filename")
                 if len(files) == policy.file_count_limit:
-                    raise _invalid_field(event.name, f"can have at most {policy.file_count_limit} files")
+                    raise errors.invalid(event.name[:_NAME_LIMIT], f"can have at most {policy.file_count_limit} files")
                 if not files and policy.check is not None:
                     await policy.check(fields)
                 limit = min(total_limit - size, self._max_upload_bytes)
@@ -344,17 +344,12 @@ class _Upload:
             await self._reservation.release()
 
 
-def _content_length(request: Request) -> int:
+def content_length(request: Request) -> int:
     """Return the length of the body; 0 if the client does not tell it."""
-    content_length = request.headers.get("content-length", "")
-    return int(content_length) if content_length.isdigit() else 0
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdigit() else 0
 
 
 def _expected_bytes(length: int) -> int:
     """Return the size of the files in a body of this length."""
     return max(0, length - _USUAL_FRAMING_BYTES)
-
-
-def _invalid_field(name: str, message: str) -> AppError:
-    details = {"details": {name[:_NAME_LIMIT]: [message]}}
-    return errors.VALIDATION_ERROR(**details)

@@ -104,6 +104,12 @@ def documented(
     return document(RouteDoc(by_status, found))
 
 
+def multipart_body(required: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI request body of a multipart form, of which the field ``required`` cannot be omitted."""
+    schema = {"type": "object", "required": [required], "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
 def generated_file_responses(media_type: str, *found: ErrorType) -> Callable[[F], F]:
     """Document a route that returns a file that is made for each response. It supports ``If-None-Match``, but no ranges."""
     headers = ("ETag", "Cache-Control")

@@ -36,6 +36,8 @@ TAGS = {
     "forge download": "Download tracks from links.",
     "forge jobs": "Jobs of all kinds.",
     "forge stems": "Play stems: segments that decode on their own, and waveforms.",
+    "forge setlists": "Tracks in the order in which they are performed.",
+    "forge sharing": "Links with which anybody can play a track.",
     "forge export": "Download stems, archives, analyses and original files.",
     "forge daw": "Render mixes.",
     "forge lalalai": "Separation by lalal.ai.",
@@ -57,7 +59,6 @@ TAGS = {
     "soundbox utility": "Random prompts, error reports and statistics.",
     "pipeline jobs": "Upload a file, follow its four stages, and download the tracks.",
     "pages accounts": "Browser pages to register, log in and manage an account.",
-    "pages music": "Browser pages of tracks and jobs.",
     "pages studio": "The web application. Its source is in `studio/`.",
     "operations": "Health of the platform.",
 }

@@ -36,10 +36,10 @@ _LOGIN = form_body(
             "qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A",
         ),
         "user[remember_me]": ("`true`: stay logged in for 14 days.", "true"),
-        "return_to": ("The path on this site to continue at after login.", "/tracks"),
+        "return_to": ("The path on this site to continue at after login.", "/studio"),
     }
 )
-_ReturnTo = Annotated[str, Query(description="The path on this site to continue at after login.", examples=["/tracks"])]
+_ReturnTo = Annotated[str, Query(description="The path on this site to continue at after login.", examples=["/studio"])]
 _LinkToken = Annotated[
     str, Path(description="The secret of the link.", examples=["qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"])
 ]

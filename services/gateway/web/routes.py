@@ -14,7 +14,6 @@ from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.openapi.responses import documented
 from services.gateway.web.auth_pages import auth_routes
-from services.gateway.web.library_pages import library_routes
 from services.gateway.web.responses import page_responses
 from services.gateway.web.settings_page import settings_routes
 from services.gateway.web.spotify_login import spotify_login_routes
@@ -25,7 +24,7 @@ _ASSETS = Path(__file__).parent / "assets"
 _STYLESHEET = (_ASSETS / "style.css").read_bytes()
 _DROPS = (_ASSETS / "drops.js").read_bytes()
 _ICON = (_ASSETS / "icon.svg").read_bytes()
-_TAGS: list[str | Enum] = ["pages music"]
+_TAGS: list[str | Enum] = ["pages studio"]
 _CACHED = {"Cache-Control": "public, max-age=3600"}
 
 
@@ -34,14 +33,14 @@ def page_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter()
     browsers = Browsers(gateway.settings)
     media_origin = gateway.blobs.public.origin if gateway.blobs.public else ""
-    views, build = Views(browsers), read_build()
+    views = Views(browsers)
 
     @router.get("/", tags=_TAGS)
     @access(Access.BROWSER, RateClass.PAGES)
     @page_responses(page=False)
     async def home(request: Request) -> Response:
-        """Redirect to the studio or, if it is not built, to the basic list of tracks."""
-        return views.redirect(request, "/studio" if build.scripts else "/tracks")
+        """Redirect to the studio."""
+        return views.redirect(request, "/studio")
 
     @router.get("/assets/style.css", tags=_TAGS)
     @access(Access.PUBLIC)
@@ -68,6 +67,5 @@ def page_routes(gateway: Gateway) -> APIRouter:
     router.routes.extend(auth_routes(gateway, views).routes)
     router.routes.extend(settings_routes(gateway, views).routes)
     router.routes.extend(spotify_login_routes(gateway, views, browsers).routes)
-    router.routes.extend(library_routes(gateway, views).routes)
-    router.routes.extend(studio_routes(views, build, media_origin, gateway.settings.open_access).routes)
+    router.routes.extend(studio_routes(views, read_build(), media_origin, gateway.settings.open_access).routes)
     return router

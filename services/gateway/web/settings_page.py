@@ -165,8 +165,7 @@ class _SettingsPage:
     async def connect_lalalai(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         key = form.get("key", "").strip()
         if not _LALALAI_KEY.fullmatch(key):
-            details = {"details": {"key": ["must be 8 to 200 printable ASCII characters without spaces"]}}
-            raise errors.VALIDATION_ERROR(**details)
+            raise errors.invalid("key", "must be 8 to 200 printable ASCII characters without spaces")
         connection = connection_service_pb2.PutConnectionRequest(provider="lalalai", secret=key)
         await self._connections.PutConnection(connection)
         return self._views.redirect(request, SETTINGS, "connected")

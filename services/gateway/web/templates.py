@@ -20,15 +20,6 @@ PAGE_HEADERS = {
 }
 
 
-def player_headers(media_origin: str) -> dict[str, str]:
-    """Return the headers of pages with players.
-
-    Args:
-        media_origin: where files are redirected to; empty: they are not.
-    """
-    return PAGE_HEADERS | {"Content-Security-Policy": f"{_POLICY}; media-src 'self' {media_origin}".strip()}
-
-
 def studio_headers(media_origin: str) -> dict[str, str]:
     """Return the headers of the page of the studio.
 
@@ -54,5 +45,5 @@ _templates = Environment(
 
 def render_template(name: str, /, **values: Any) -> str:
     """Return the HTML of template ``name``. Values about the user default to those of an anonymous user."""
-    anonymous = {"account": None, "is_guest": False, "known": False, "csrf_token": "", "flash": None, "offline": False}
+    anonymous = {"account": None, "is_guest": False, "csrf_token": "", "flash": None, "offline": False}
     return _templates.get_template(name).render(anonymous | values)

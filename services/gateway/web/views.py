@@ -11,7 +11,6 @@ from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from kit import errors
-from kit.security.identity import current_principal
 from services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE, Browsers, BrowserSession, new_secret
 from services.gateway.web.templates import PAGE_HEADERS, render_template
 from services.gateway.wire.parameters import form_fields, limited_body
@@ -74,7 +73,6 @@ _FLASHES = {
     "spotify_taken": _Flash(
         "error", "This Spotify account is connected to another account. Disconnect it there first."
     ),
-    "uploaded": _Flash("info", "The recording was added to your library."),
 }
 
 
@@ -117,7 +115,6 @@ class Views:
             name,
             account=session.account if session else None,
             is_guest=session is not None and session.is_guest,
-            known=current_principal() is not None,
             csrf_token=self._browsers.csrf_token(secret),
             flash=flash,
             **values,

@@ -61,14 +61,6 @@ def _reject_constant(constant: str) -> None:
     raise ValueError(constant)  # NaN and Infinity are not JSON
 
 
-def whole_number(text: str, low: int, high: int) -> int | None:
-    """Return the decimal number in ``text``. Return None if there is none, or if it is not from ``low`` to ``high``."""
-    if len(text) > limits.NUMBER_DIGITS or not (text.isascii() and text.isdigit()):
-        return None
-    number = int(text)
-    return number if low <= number <= high else None
-
-
 def parameter_count_is_valid(header: bytes | str) -> bool:
     """Return whether a header such as ``Content-Disposition`` can be parsed quickly."""
     separators = header.count(b";") if isinstance(header, bytes) else header.count(";")

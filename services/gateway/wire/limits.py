@@ -13,9 +13,6 @@ FORM_FIELDS = 200
 JSON_VALUES = 2000
 """Values in a JSON body or message. Many small values cost much more time than their bytes."""
 JSON_QUOTES = 10_000
-NUMBER_DIGITS = 18
-"""Digits of a number in text. Python converts longer ones in quadratic time."""
-SEARCH_CHARS = 500
 
 COOKIES_BYTES = 1 << 14
 CONTENT_TYPE_CHARS = 500

@@ -267,16 +267,13 @@ def _text(info: Mapping[str, Any], key: str) -> str:
     return value.strip()[:500] if isinstance(value, str) else ""
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Do once what each process would do: load all extractors, which a page can embed, and compile their patterns.
 
-    The fork server imports this module, so all processes share the result.
+    The fork server calls this (:mod:`kit.confined.fork_server`), so all processes share the result.
     """
     ytdlp_globals.plugin_dirs.value = []
     yt_dlp.YoutubeDL({"logger": _Silence()}).close()
     importlib.import_module("yt_dlp.extractor._extractors")
     for extractor in gen_extractor_classes():
         extractor.suitable("")
-
-
-_prepare()

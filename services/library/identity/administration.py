@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
 
 from kit import errors
 from kit.errors import AppError
@@ -14,30 +14,19 @@ from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry, AuditLog
 from services.library.identity.service import STATUSES
 
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
+
 DEFAULT_QUOTA = -1
 """As a new storage quota: that of the platform."""
 
 _STATUS_ACTIONS = {"active": "reactivate", "suspended": "suspend", "banned": "ban"}
 
 
-class AdminStore(Protocol):
-    """Stores accounts and the audit log."""
-
-    async def get_account(self, account_id: str) -> Account | None: ...
-    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
-    async def list_accounts(
-        self, search: str, role: str, status: str, offset: int, limit: int
-    ) -> tuple[list[Account], int]: ...
-    async def count_active(self, role: str) -> int: ...
-    async def list_audit(
-        self, offset: int, limit: int, action: str = "", actor_id: str = ""
-    ) -> tuple[list[AuditEntry], int]: ...
-
-
 class Administration:
     """Operations for administrators. Each checks the current role of the caller in the store."""
 
-    def __init__(self, store: AdminStore, audit: AuditLog) -> None:
+    def __init__(self, store: IdentityStore, audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
 
@@ -65,8 +54,8 @@ class Administration:
             AppError: ``ROLE_TOO_LOW``; ``VALIDATION_ERROR`` for an unknown role or status.
         """
         await self.require_admin(principal)
-        _require_known("role", role, (*ROLE_RANKS, GUEST_ROLE))
-        _require_known("status", status, STATUSES)
+        errors.require_known("role", role, ("", *ROLE_RANKS, GUEST_ROLE))
+        errors.require_known("status", status, ("", *STATUSES))
         return await self._store.list_accounts(search.strip(), role, status, offset, limit)
 
     async def list_audit(
@@ -121,16 +110,13 @@ class Administration:
                 ``VALIDATION_ERROR``, ``GUEST_ACCOUNT``.
         """
         actor = await self.require_admin(principal)
-        _require_known("role", role, tuple(ROLE_RANKS))
-        _require_known("status", status, STATUSES)
+        errors.require_known("role", role, ("", *ROLE_RANKS))
+        errors.require_known("status", status, ("", *STATUSES))
         if not (role or status or storage_quota_bytes is not None):
-            details = {"details": {"role": ["or status or storage_quota_bytes is required"]}}
-            raise errors.VALIDATION_ERROR(
-                "The request changes nothing. Send role, status or storage_quota_bytes.", **details
-            )
+            sentence = "The request changes nothing. Send role, status or storage_quota_bytes."
+            raise errors.invalid("role", "or status or storage_quota_bytes is required", sentence)
         if storage_quota_bytes is not None and storage_quota_bytes < DEFAULT_QUOTA:
-            details = {"details": {"storage_quota_bytes": ["must be -1 or greater"]}}
-            raise errors.VALIDATION_ERROR("The storage quota is invalid.", **details)
+            raise errors.invalid("storage_quota_bytes", "must be -1 or greater", "The storage quota is invalid.")
         before = await self._store.get_account(account_id)
         if before is None:
             raise errors.ACCOUNT_NOT_FOUND()
@@ -217,9 +203,3 @@ def _require_unchanged(before: Account, current: Account, changed: Account) -> A
 
 def _audited(account: Account) -> tuple[str, str, int | None]:
     return account.role, account.status, account.storage_quota_bytes
-
-
-def _require_known(field: str, value: str, known: tuple[str, ...]) -> None:
-    if value and value not in known:
-        details = {"details": {field: [f"must be one of: {', '.join(known)}"]}}
-        raise errors.VALIDATION_ERROR(f"The {field} {value[:40]!r} does not exist.", **details)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.ports import Clock
+from services.library.bearer_secrets import digest, new_secret
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
-from services.library.identity.credentials import ApiToken, digest, new_secret, require_active, require_registered
-from services.library.table import Table
+from services.library.identity.credentials import ApiToken, require_active, require_registered
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 _PREFIX_CHARS = 6
 _COUNT_LIMIT = 50
@@ -20,18 +23,10 @@ _LIFETIME_LIMIT_DAYS = 3650
 _DAY_SECONDS = 86400.0
 
 
-class TokenStore(Protocol):
-    """Stores accounts and API tokens."""
-
-    tokens: Table[ApiToken]
-
-    async def get_account(self, account_id: str) -> Account | None: ...
-
-
 class ApiTokens:
     """Manages API tokens. A token has the rights of its account."""
 
-    def __init__(self, store: TokenStore, clock: Clock, audit: AuditLog) -> None:
+    def __init__(self, store: IdentityStore, clock: Clock, audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
         self._clock = clock
@@ -67,8 +62,8 @@ class ApiTokens:
         require_registered(account)
         chosen = _checked_name(name)
         if not 0 <= lifetime_days <= _LIFETIME_LIMIT_DAYS:
-            details = {"details": {"expires_in_days": [f"must be 0 to {_LIFETIME_LIMIT_DAYS}"]}}
-            raise errors.VALIDATION_ERROR("The lifetime of the API token is invalid.", **details)
+            problem = f"must be 0 to {_LIFETIME_LIMIT_DAYS}"
+            raise errors.invalid("expires_in_days", problem, "The lifetime of the API token is invalid.")
         secret, now = new_secret(), self._clock.now()
         token = ApiToken(
             id=digest(secret),
@@ -128,6 +123,5 @@ def _checked_name(name: str) -> str:
     elif not stripped.isprintable():
         problem = "must be printable"
     if problem:
-        details = {"details": {"name": [problem]}}
-        raise errors.VALIDATION_ERROR("The name of the API token is invalid.", **details)
+        raise errors.invalid("name", problem, "The name of the API token is invalid.")
     return stripped

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -16,7 +16,9 @@ from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import checked_email, require_active, require_registered
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 PROVIDERS = {"spotify": "Spotify", "lalalai": "lalal.ai"}
 _SUBJECT_LIMIT_CHARS = 200
@@ -56,16 +58,6 @@ class SignInResult:
     created: bool
 
 
-class ConnectionStore(Protocol):
-    """Stores accounts and connections."""
-
-    connections: Table[Connection]
-
-    async def get_account(self, account_id: str) -> Account | None: ...
-    async def find_connection_by_subject(self, provider: str, subject: str) -> Connection | None: ...
-    async def replace_connection(self, connection: Connection) -> bool: ...
-
-
 def connection_id(account_id: str, provider: str) -> str:
     """Return the ID of a connection. An account has at most one per provider. Secrets are sealed for this ID."""
     return f"{account_id}:{provider}"
@@ -80,7 +72,7 @@ class Connections:
 
     def __init__(
         self,
-        store: ConnectionStore,
+        store: IdentityStore,
         accounts: Accounts,
         sessions: Sessions,
         sealer: Sealer,
@@ -139,7 +131,7 @@ class Connections:
                 ``EMAIL_TAKEN``, ``RATE_LIMITED``.
         """
         if not subject:
-            raise _invalid("subject", "is required")
+            raise errors.invalid("subject", "is required")
         while True:
             connection = await self._find_by_subject(provider, subject)
             account = await self._store.get_account(connection.account_id) if connection else None
@@ -221,7 +213,7 @@ class Connections:
     def _build(self, account_id: str, epoch: int, provider: str, subject: str, label: str, secret: str) -> Connection:
         new_id, now = connection_id(account_id, _checked_provider(provider)), self._clock.now()
         if len(subject) > _SUBJECT_LIMIT_CHARS or not subject.isprintable():
-            raise _invalid("subject", f"must be at most {_SUBJECT_LIMIT_CHARS} printable characters")
+            raise errors.invalid("subject", f"must be at most {_SUBJECT_LIMIT_CHARS} printable characters")
         clean_label = " ".join("".join(c if c.isprintable() else " " for c in label).split())[:_LABEL_LIMIT_CHARS]
         sealed = self._sealer.seal(_checked_secret(secret), new_id)
         return Connection(new_id, account_id, provider, subject or None, clean_label, sealed, epoch, now, now)
@@ -235,19 +227,14 @@ def _as_successor(connection: Connection, existing: Connection) -> Connection:
 
 def _checked_provider(provider: str) -> str:
     if provider not in PROVIDERS:
-        raise _invalid("provider", f"must be one of: {', '.join(PROVIDERS)}")
+        raise errors.invalid("provider", f"must be one of: {', '.join(PROVIDERS)}")
     return provider
 
 
 def _checked_secret(secret: str) -> str:
     if len(secret) > _SECRET_LIMIT_CHARS:
-        raise _invalid("secret", f"must be at most {_SECRET_LIMIT_CHARS} characters")
+        raise errors.invalid("secret", f"must be at most {_SECRET_LIMIT_CHARS} characters")
     return secret
-
-
-def _invalid(field: str, problem: str) -> AppError:
-    details = {"details": {field: [problem]}}
-    return errors.VALIDATION_ERROR(**details)
 
 
 def _connection_taken(provider: str) -> AppError:

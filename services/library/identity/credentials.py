@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +13,6 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from kit import errors
-from kit.errors import AppError
 from kit.security.identity import GUEST_ROLE
 from services.library.identity.account import Account
 
@@ -109,16 +106,6 @@ class Link:
     revision: int = 0
 
 
-def new_secret() -> str:
-    """Return 32 random bytes as 43 URL-safe characters."""
-    return secrets.token_urlsafe(32)
-
-
-def digest(secret: str) -> str:
-    """Return the SHA-256 hash of a secret. Secrets of 32 random bytes cannot be guessed, so they need no slow hash."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
 def require_active(account: Account) -> Account:
     """Return the account if it is active.
 
@@ -141,11 +128,6 @@ def require_registered(account: Account) -> Account:
     return account
 
 
-def validation_error(details: Mapping[str, list[str]]) -> AppError:
-    """Return the error for invalid fields, from the problems of each field."""
-    return errors.VALIDATION_ERROR(details=dict(details))
-
-
 def checked_email(email: str) -> str:
     """Validate an email address, and return it in its stored form: trimmed, in lower case.
 
@@ -154,11 +136,11 @@ def checked_email(email: str) -> str:
     """
     stripped = email.strip()
     if not stripped:
-        raise validation_error({"email": ["can't be blank"]})
+        raise errors.invalid("email", "can't be blank")
     if len(stripped) > _EMAIL_LIMIT_CHARS:
-        raise validation_error({"email": [f"should be at most {_EMAIL_LIMIT_CHARS} character(s)"]})
+        raise errors.invalid("email", f"should be at most {_EMAIL_LIMIT_CHARS} character(s)")
     if not _EMAIL.fullmatch(stripped):
-        raise validation_error({"email": ["must have the @ sign and no spaces or special characters"]})
+        raise errors.invalid("email", "must have the @ sign and no spaces or special characters")
     return stripped.lower()
 
 

@@ -7,9 +7,9 @@ import dataclasses
 import secrets
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -27,11 +27,13 @@ from services.library.identity.credentials import (
     password_problems,
     require_active,
     require_registered,
-    validation_error,
 )
 from services.library.identity.emails import AccountEmails
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.identity.sessions import ActiveSession, Sessions
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 STATUSES = ("active", "suspended", "banned")
 _BOOTSTRAP_TOKEN_NAME = "admin-token"  # noqa: S105 (a name)
@@ -44,23 +46,12 @@ log = get_logger()
 _LOGIN_BUDGET = Budget(free=5, wait_seconds=1.0, limit_seconds=60.0)
 
 
-class AccountStore(Protocol):
-    """Stores accounts."""
-
-    async def insert_account(self, account: Account) -> bool: ...
-    async def find_account_by_email(self, email: str) -> Account | None: ...
-    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
-    async def list_accounts(
-        self, search: str, role: str, status: str, offset: int, limit: int
-    ) -> tuple[list[Account], int]: ...
-
-
 class Accounts:
     """Creates accounts and verifies their passwords. ``address`` is the IP address of the client."""
 
     def __init__(
         self,
-        store: AccountStore,
+        store: IdentityStore,
         tokens: ApiTokens,
         sessions: Sessions,
         throttle: LoginThrottle,
@@ -117,9 +108,9 @@ class Accounts:
         try:
             checked = checked_email(email)
         except AppError as error:
-            raise validation_error(error.meta["details"] | details) from None
+            raise errors.VALIDATION_ERROR(details=error.meta["details"] | details) from None
         if details:
-            raise validation_error(details)
+            raise errors.VALIDATION_ERROR(details=details)
         await self._throttle.acquire("register", address, self._address_budget)
         guest = (await self._sessions.authenticate(guest_secret, passive=True)).account if guest_secret else None
         account = self._new(str(uuid.uuid4()), checked, "user", await self._passwords.hash(password))
@@ -213,13 +204,13 @@ class Accounts:
             except AppError as error:
                 if error.reason != "CREDENTIALS_INVALID":
                     raise
-                raise validation_error({"current_password": ["is not valid"], **details}) from None
+                raise errors.VALIDATION_ERROR(details={"current_password": ["is not valid"], **details}) from None
         elif not opened.fresh:
             raise errors.PASSWORD_NEEDED(
                 details={"current_password": ["is required, because your login is not recent"], **details}
             )
         if details:
-            raise validation_error(details)
+            raise errors.VALIDATION_ERROR(details=details)
         return opened
 
     async def change_password(

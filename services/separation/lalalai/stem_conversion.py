@@ -12,6 +12,7 @@ import numpy as np
 from kit import audio
 from kit.compute import Report
 from kit.errors import AppError
+from kit.file_names import encoding_extension
 from services.separation.lalalai.client import failed
 from services.separation.service import LALALAI, Format, Samples
 from services.separation.stems import Files, OutputFile, StemWriter, describe_output, write_mix
@@ -54,7 +55,7 @@ def fit(
     """
     stems: Files = []
     for index, (name, file) in enumerate(files.items()):
-        path = folder / f"{name}.{audio.encoding_extension(encoding)}"
+        path = folder / f"{name}.{encoding_extension(encoding)}"
         try:
             source = audio.AudioFile(file, limits)
             shape = dataclasses.replace(recording, channel_count=_channel_count(recording, source))

@@ -219,9 +219,8 @@ def _number_of(field: str, word: str, numbers: dict[str, Any]) -> Any:
     Raises:
         AppError: ``VALIDATION_ERROR``.
     """
-    if word and word not in numbers:
-        details = {"details": {field: [f"must be one of: {', '.join(numbers)}"]}}
-        raise errors.VALIDATION_ERROR(**details)
+    if word:
+        errors.require_known(field, word, numbers)
     return numbers.get(word, 0)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import APIRouter, Request
 from soundwright.separation.v1 import separation_service_pb2 as pb
@@ -12,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from kit import errors
 from kit.errors import AppError
-from kit.file_names import safe_title
+from kit.file_names import extension_of, safe_title
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
@@ -20,8 +19,8 @@ from services.gateway.dialects.forge.daw_manifest import DAW_MANIFEST_SCHEMA
 from services.gateway.files.files import attachment
 from services.gateway.files.reencoding import ConvertedResponse
 from services.gateway.files.reservations import Reservation
-from services.gateway.files.uploads import FormPolicy
-from services.gateway.openapi.responses import documented, file_responses
+from services.gateway.files.uploads import FormPolicy, content_length
+from services.gateway.openapi.responses import documented, file_responses, multipart_body
 from services.gateway.records import own_track
 from services.gateway.wire.disconnects import cancel_on_disconnect
 from services.gateway.wire.parameters import require_uuid
@@ -32,42 +31,29 @@ _FILE_COUNT_LIMIT = 32
 _MANIFEST_LIMIT_BYTES = 1 << 20
 _TOTAL_PER_FILE_LIMIT = 2  # limit of all files together, as a multiple of the limit of one file
 _MIX_SECONDS = 1800.0  # deadline of a mix, much longer than the longest one takes
-_EXTENSIONS = {"audio/mpeg": "mp3", "audio/mp4": "m4a"}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["track_id"],
-                    "properties": {
-                        "track_id": {"type": "string", "format": "uuid", "description": "The track's ID."},
-                        "separation_id": {
-                            "type": "string",
-                            "format": "uuid",
-                            "description": "The separation whose stems are mixed: the ID of its job. Default: the latest one.",
-                        },
-                        "stems[]": {
-                            "type": "array",
-                            "maxItems": _FILE_COUNT_LIMIT,
-                            "items": {"type": "string", "format": "binary"},
-                            "description": "Audio files to mix. Without files, the stored stems of the track are mixed.",
-                        },
-                        "manifest": {
-                            "type": "string",
-                            "contentMediaType": "application/json",
-                            "description": f"The mix as JSON, as a field or a file. Its schema is at `{_SCHEMA_PATH}`.",
-                            "examples": [
-                                '{"version": 1, "stems": [{"name": "vocals", "mute": true}, {"name": "drums"}]}'
-                            ],
-                        },
-                    },
-                }
-            }
+_BODY = multipart_body(
+    "track_id",
+    {
+        "track_id": {"type": "string", "format": "uuid", "description": "The track's ID."},
+        "separation_id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "The separation whose stems are mixed: the ID of its job. Default: the latest one.",
+        },
+        "stems[]": {
+            "type": "array",
+            "maxItems": _FILE_COUNT_LIMIT,
+            "items": {"type": "string", "format": "binary"},
+            "description": "Audio files to mix. Without files, the stored stems of the track are mixed.",
+        },
+        "manifest": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": f"The mix as JSON, as a field or a file. Its schema is at `{_SCHEMA_PATH}`.",
+            "examples": ['{"version": 1, "stems": [{"name": "vocals", "mute": true}, {"name": "drums"}]}'],
         },
     },
-}
+)
 
 
 def daw_routes(gateway: Gateway) -> APIRouter:
@@ -105,9 +91,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
     )
     async def export_mix(request: Request) -> Response:
         """Mix uploaded or stored stems into an audio file, as described by the manifest."""
-        length = request.headers.get("content-length", "")
-        received_bytes = int(length) if length.isdigit() else 0
-        with gateway.pending_files.holding(request.scope["principal_id"], received_bytes) as conversion:
+        with gateway.pending_files.holding(request.scope["principal_id"], content_length(request)) as conversion:
             mix_id = str(uuid.uuid4())
             folder = f"uploads/mixes/{mix_id}"  # ingest deletes old uploads, also after a crash of this process
             reservation = Reservation(gateway.clients.storage, mix_id)
@@ -123,7 +107,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
                 form = await gateway.uploads.receive_form(request, folder, policy, reservation)
                 track_id = form.fields.get("track_id", "").strip()
                 if not track_id:
-                    raise _blank_track()
+                    raise errors.invalid("track_id", "can't be blank")
                 track = await own_track(gateway.clients, track_id, needs_audio=True)
                 separation_id = form.fields.get("separation_id", "").strip()
                 key = f"{folder}/mix"
@@ -141,7 +125,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
                     raise errors.BLOB_LOST()
                 await reservation.hold(form.size_bytes + info.size_bytes)
                 conversion.size_bytes = form.size_bytes + info.size_bytes
-                extension = _EXTENSIONS.get(mixed.content_type) or mixed.content_type.partition("/")[2]
+                extension = extension_of(mixed.content_type)
                 headers = {
                     "Content-Type": mixed.content_type,
                     "Content-Length": str(info.size_bytes),
@@ -162,11 +146,6 @@ def daw_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse(DAW_MANIFEST_SCHEMA, media_type=_SCHEMA_TYPE)
 
     return router
-
-
-def _blank_track() -> AppError:
-    details: dict[str, Any] = {"details": {"track_id": ["can't be blank"]}}
-    return errors.VALIDATION_ERROR(**details)
 
 
 def _too_large(limit_bytes: int) -> AppError:

@@ -199,7 +199,7 @@ def download_routes(gateway: Gateway) -> APIRouter:
         track_id = parameters.track_id.strip()
         if bool(track_id) == bool(parameters.url.strip()):
             problem = "can't be blank" if not track_id else "can't be given together with track_id"
-            raise errors.VALIDATION_ERROR("Send either url or track_id.", details={"url": [problem]})
+            raise errors.invalid("url", problem, "Send either url or track_id.")
         if track_id:
             track_id = (await own_track(clients, track_id)).id
         created = await clients.ingest.CreateDownloads(

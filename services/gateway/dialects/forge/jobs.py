@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from soundwright.library.v1 import job_pb2
@@ -61,8 +61,8 @@ def job_routes(gateway: Gateway) -> APIRouter:
         sort: Annotated[Literal["newest", "oldest"], Query(description="The order of the jobs.")] = "newest",
     ) -> Response:
         """List your jobs, newest first. Filter by status, type and track."""
-        _require_known("status", status, _STATES)
-        _require_known("type", type, _KINDS)
+        errors.require_known("status", status, ("", *_STATES))
+        errors.require_known("type", type, ("", *_KINDS))
         kinds = [_KINDS[type]] if type else []
         if status in _RUNNING:
             kinds = [kind for kind in kinds or JOB_KINDS.values() if kind.running_status == status]
@@ -148,11 +148,3 @@ def _result_head(job: job_pb2.Job) -> JobResult:
     if result.HasField("clip"):
         head["interpretation"] = interpretation_to_wire(result.clip)
     return head
-
-
-def _require_known(field: str, value: str, known: dict[str, Any]) -> None:
-    if value and value not in known:
-        raise errors.VALIDATION_ERROR(
-            f"The {field} {value[:40]!r} is unknown. Use one of: {', '.join(known)}.",
-            details={field: [f"must be one of: {', '.join(known)}"]},
-        )

@@ -32,7 +32,7 @@ from services.gateway.edge.health import UNHEALTHY, HealthReport
 from services.gateway.files.archives import Member, archive_response
 from services.gateway.files.files import blob_response
 from services.gateway.files.uploads import UploadPolicy
-from services.gateway.openapi.responses import BINARY, documented, file_responses, route_doc
+from services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body, route_doc
 from services.gateway.wire.parameters import IdempotencyKey, JobId, require_uuid
 
 JobView = Callable[[library_pb.GetJobResponse], Response]
@@ -42,20 +42,7 @@ _API_VERSION = "1.0.0"
 _FORMATS = ("wav", "mp3", "flac", "ogg")
 _MAX_FILE_MB = 500
 _ENGINE_HEADERS = ("X-Soundwright-Engine", "X-Soundwright-Model", "X-Soundwright-Degraded")
-_UPLOAD_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {**BINARY, "description": f"The audio file: {', '.join(_FORMATS)}."}},
-                }
-            }
-        },
-    }
-}
+_UPLOAD_BODY = multipart_body("file", {"file": {**BINARY, "description": f"The audio file: {', '.join(_FORMATS)}."}})
 
 
 def pipeline_only_routes(gateway: Gateway) -> APIRouter:

@@ -81,11 +81,6 @@ def voicing(chord: Chord, lowest_midi: int, before: tuple[int, ...] = ()) -> tup
     return min(choices, key=movement)
 
 
-def chord_tones(chord: Chord, low_midi: int, high_midi: int) -> tuple[int, ...]:
-    """Return all pitches of a chord in a range."""
-    return tuple(pitch for pitch in range(low_midi, high_midi + 1) if pitch % 12 in chord.pitch_classes)
-
-
 def scale_pitches(key: Key, chord: Chord, low_midi: int, high_midi: int) -> tuple[int, ...]:
     """Return the melody pitches over a chord: the scale, without degrees that clash with a chord tone outside it."""
     classes = {(key.tonic + step) % 12 for step in key.scale}

@@ -1,4 +1,4 @@
-"""Separation with the small network that Soundwright ships. ``training/`` has its data and its training."""
+"""Separation with the small network that Soundwright ships. ``dev/training/`` has its data and its training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEIGHTS = Path(__file__).with_name("small.safetensors")
 """The parameters."""
 
 CHANNEL_COUNT = 24
-"""Size of the network, which ``training/cpu.yaml`` configures."""
+"""Size of the network, which ``dev/training/cpu.yaml`` configures."""
 
 SAMPLE_RATE_HZ = 44_100
 """Sample rate of the network."""

@@ -1,0 +1,215 @@
+"""Separation on a GPU, as one table: each model at each batch size, the throughput of a full queue, and the first stem.
+
+Models whose weights are missing get random ones: the running time of a network does not depend on its weights.
+
+    make bench-gpu                                               # writes build/bench-gpu.md
+    python -m dev.bench.gpu --models htdemucs --batches 1 16         # a part of it
+    python -m dev.bench.gpu --device cpu --models small --jobs 0     # try this program without a GPU
+    python -m dev.bench.gpu --url https://sound.example --token ...  # from a request to a cluster, with its workers at zero, to
+                                                                 # the end of the job, with --seconds of audio
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from dev.bench.separation import (
+    FULL_SIZE,
+    MODEL,
+    SMALL,
+    Setup,
+    job_seconds,
+    peak_bytes,
+    settings_of,
+    uploaded,
+    write_model,
+)
+from dev.bench.separation import write_song as write_song_of
+from kit.audio import AudioFile
+from kit.errors import AppError
+from services.separation.engines.demucs import DemucsEngine
+from services.separation.engines.networks import Bag, NetworkEngine
+from services.separation.engines.roformer import RoformerEngine
+from services.separation.engines.roformer.models import CONFIGS
+from services.separation.registry import build_registry
+from services.separation.settings import SeparationSettings
+from soundwright_client.local import running
+
+WARM_UP_SECONDS = 120.0
+MODES = ("exact", "mixed")
+HEAD = "| what | mode | batch | times real time | peak memory, MiB | jobs per hour | first stem, s |\n|---|---|---:|---:|---:|---:|---:|"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 and so on; without it CUDA, or nothing is measured")
+    parser.add_argument("--models", nargs="+", metavar="MODEL", help="(default: all)")
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 2, 4, 8, 16], metavar="SEGMENTS")
+    parser.add_argument("--seconds", type=float, default=240, help="length of the song (default: %(default)g)")
+    parser.add_argument("--jobs", type=int, default=24, help="songs in the full queue; 0: none (default: %(default)s)")
+    parser.add_argument("--small", action="store_true", help="use a small network for the queue, to try this program")
+    parser.add_argument("--output", type=Path, help="file that gets the table, too")
+    parser.add_argument("--url", help="measure the first stem of a running installation")
+    parser.add_argument("--token", help="API token for --url")
+    options = parser.parse_args()
+    lines: list[str] = []
+    for line in measured(options):
+        print(line, flush=True)
+        lines.append(line)
+    if options.output:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text("\n".join(lines) + "\n")
+
+
+def measured(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of the report."""
+    with tempfile.TemporaryDirectory(prefix="gpu-bench-") as name:
+        folder = Path(name)
+        if options.url:
+            write_song(folder, options.seconds)
+            yield HEAD
+            yield first_stem_of(options.url, options.token, folder)
+            return
+        device = options.device or in_new_process(_cuda)
+        if not device:
+            yield "PyTorch finds no GPU. Nothing was measured."
+            return
+        write_song(folder, options.seconds)
+        yield f"{in_new_process(device_name, device)}, {options.seconds:g} s of audio:\n"
+        yield HEAD
+        for model in options.models or network_models():
+            for mode in MODES if device != "cpu" else MODES[:1]:
+                for batch in options.batches:
+                    yield in_new_process(row, model, mode, batch, device, folder, options.seconds)
+        if options.jobs:
+            yield from queue_rows(Setup(folder, device, SMALL if options.small else FULL_SIZE), options)
+
+
+def in_new_process(function: Any, *arguments: Any) -> Any:
+    """Return the result of a function in a new process, whose memory and device nothing else uses."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _cuda() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else ""
+
+
+def device_name(device: str) -> str:
+    """Return the name of the hardware, and the version of PyTorch."""
+    import torch
+
+    from dev.bench.__main__ import processor
+
+    if device == "cpu":
+        return f"{processor()}, PyTorch {torch.__version__}"
+    facts = torch.cuda.get_device_properties(device)
+    return f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB, PyTorch {torch.__version__}"
+
+
+def network_models() -> list[str]:
+    """Return the models that this program can measure."""
+    registry = build_registry(SeparationSettings())
+    known = {*CONFIGS, MODEL, *registry.present_models()}
+    return [each.name for each in registry.declarations() if each.name in known]
+
+
+def engine_of(model: str, mode: Any, batch: int, device: str) -> NetworkEngine:
+    """Return an engine with the weights of a model, or with random ones if they are missing."""
+    settings = SeparationSettings(separation_device=device, separation_gpu_mode=mode, separation_batch_size=batch)
+    registry = build_registry(settings)
+    if model in registry.present_models():
+        engine = registry.engine(model)
+        assert isinstance(engine, NetworkEngine)
+        return engine
+    kind = RandomRoformer if model in CONFIGS else RandomDemucs
+    return kind(device=device, gpu_mode=mode, batch_size=batch)
+
+
+class RandomDemucs(DemucsEngine):
+    """The full-size Hybrid Transformer Demucs with random weights."""
+
+    def load_bag(self, model: str, device: str) -> Bag:
+        import torch
+        from demucs.htdemucs import HTDemucs
+
+        from services.separation.engines.demucs import weights
+
+        torch.manual_seed(0)
+        (outputs,) = (each.outputs for each in self.models if each.name == model)
+        return weights.on_device(weights.alone(HTDemucs(list(outputs), **FULL_SIZE)), model, device)
+
+
+class RandomRoformer(RoformerEngine):
+    """The published RoFormer networks with random weights."""
+
+    def load_bag(self, model: str, device: str) -> Bag:
+        import torch
+
+        from services.separation.engines.roformer import weights
+        from services.separation.engines.roformer.network import Roformer
+
+        torch.manual_seed(0)
+        return weights.on_device(Roformer(CONFIGS[model]).requires_grad_(False).eval(), device)
+
+
+def row(model: str, mode: Any, batch: int, device: str, folder: Path, seconds: float) -> str:
+    """Measure a model, and return its row. Encoding and storing do not count."""
+    engine = engine_of(model, mode, batch, device)
+    try:
+        engine.load(model)
+        for _ in engine.separate(AudioFile(folder / "warm-up.wav"), model):
+            pass
+        started = time.perf_counter()
+        for _ in engine.separate(AudioFile(folder / "song.wav"), model):
+            pass
+        speed = seconds / (time.perf_counter() - started)
+    except AppError as error:
+        return f"| {model} | {mode} | {batch} | {error.reason} | | | |"
+    # A batch that did not fit was computed in halves.
+    actual = min(batch, engine._loaded[model].batch_size.limit)
+    size = f"{batch}" if actual == batch else f"{batch}, as {actual}"
+    return f"| {model} | {mode} | {size} | {speed:.1f} | {peak_bytes(device) / 2**20:.0f} | | |"
+
+
+def write_song(folder: Path, seconds: float) -> None:
+    write_song_of(folder / "song.wav", seconds)
+    write_song_of(folder / "warm-up.wav", min(seconds, WARM_UP_SECONDS))
+
+
+def queue_rows(setup: Setup, options: argparse.Namespace) -> Iterator[str]:
+    """Measure a full queue, and the first job after the start of a stack without its weights in memory."""
+    write_model(setup.folder / "models", setup.size)
+    for mode in MODES:
+        for slots in (1, 0):
+            name = "one job at a time" if slots else "as many jobs as the device gets"
+            started = time.perf_counter()
+            with running(setup.folder / "data", settings_of(setup, mode, slots)) as stack, stack.client() as client:  # type: ignore[arg-type]
+                track = uploaded(setup, client)
+                job_seconds(client, track, 1)
+                first = time.perf_counter() - started
+                wall = job_seconds(client, track, options.jobs)
+            speed, jobs = options.jobs * options.seconds / wall, 3600 * options.jobs / wall
+            yield f"| stack, {MODEL}, {name} | {mode} | | {speed:.1f} | | {jobs:.0f} | {first:.1f} |"
+
+
+def first_stem_of(url: str, token: str, folder: Path) -> str:
+    """Measure a job of an installation from the request to its end. With no worker running, that contains the start of one."""
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=600) as client:
+        track = uploaded(Setup(folder, "", FULL_SIZE), client)
+        return f"| {url}, {MODEL} | | | | | | {job_seconds(client, track, 1):.1f} |"
+
+
+if __name__ == "__main__":
+    main()
