@@ -19,7 +19,7 @@ Samples = NDArray[np.float32]
 _PEAK = 0.89
 _TRACK_RMS = 0.1
 # Level of each stem's tracks before their own gain: a common balance with the voice in front.
-_STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.5}
+_STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.62}
 _ROOM_SECONDS = 1.2
 _PRESENCE = {"drums": 1.3, "bass": 0.2, "vocals": 1.3, "other": 1.5}
 _KIT_RMS = 0.2
