@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import datetime
+import json
 import os
+import sys
 import tomllib
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,6 +161,27 @@ def test_serve_runs_the_platform_as_make_run_does(monkeypatch: pytest.MonkeyPatc
     assert "SOUNDWRIGHT_SERVER" not in os.environ
     monkeypatch.setattr(connection, "is_installed", lambda: False)
     assert CliRunner().invoke(app, ["serve"]).exit_code == 3
+
+
+def test_a_token_is_kept_in_the_keyring_if_there_is_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kept: dict[tuple[str, ...], str] = {}
+    keyring = types.SimpleNamespace(
+        set_password=lambda *place: kept.update({place[:2]: place[2]}),
+        get_password=lambda *place: kept.get(place),
+        delete_password=lambda *place: kept.pop(place),
+    )
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = tmp_path / "soundwright" / "config.json"
+    assert connection.remember("http://a", "token") == "the keyring"
+    assert (kept, "token" in json.loads(file.read_text())["tokens"].values()) == (
+        {("soundwright", "http://a"): "token"},
+        False,
+    )
+    assert connection.forget_token("http://a")
+    keyring.set_password = lambda *place: None  # a backend that keeps nothing
+    assert connection.remember("http://a", "token") == str(file)
+    assert json.loads(file.read_text())["tokens"] == {"http://a": "token"}
 
 
 def test_pauses_grow_and_both_distributions_have_one_version() -> None:
