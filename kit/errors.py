@@ -220,6 +220,17 @@ TRACKS_NOT_FOUND = ErrorType(
     note="`track_ids` lists the tracks.",
     example={"names": _UUID, "details": {"track_ids": [_UUID]}},
 )
+SETLIST_NOT_FOUND = ErrorType(Code.NOT_FOUND, "There is no such setlist. Check the ID; it may have been deleted.")
+TOO_MANY_SETLISTS = ErrorType(
+    Code.CONFLICT, "An account can have {limit} setlists. Delete one first.", example={"limit": 100}
+)
+TRACK_LINK_NOT_FOUND = ErrorType(Code.NOT_FOUND, "There is no such link. Check the ID; it may have expired.")
+TRACK_LINK_ENDED = ErrorType(
+    Code.NOT_FOUND, "This link has expired or was revoked. Ask the person who sent it for a new one."
+)
+TOO_MANY_TRACK_LINKS = ErrorType(
+    Code.CONFLICT, "A track can have {limit} links. Revoke one first.", example={"limit": 20}
+)
 STEM_NOT_FOUND = ErrorType(Code.NOT_FOUND, "There is no such stem. Check the ID.")
 FILE_NOT_FOUND = ErrorType(Code.NOT_FOUND, "There is no such file.")
 SEGMENT_NOT_FOUND = ErrorType(Code.NOT_FOUND, "The recording has the segments 0 to {last}.", example={"last": 40})

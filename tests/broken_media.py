@@ -8,6 +8,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,16 @@ def by_ffmpeg(
         if picture is not None:
             file.mux(picture.encode(None))
     return written.getvalue()
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """Return a black picture."""
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "yuvj420p", Fraction(1)
+    frame = av.VideoFrame.from_ndarray(np.zeros((height, width, 3), np.uint8), format="rgb24")
+    picture = frame.reformat(format="yuvj420p")
+    picture.pts = 0
+    return b"".join(bytes(packet) for packet in (*encoder.encode(picture), *encoder.encode(None)))
 
 
 # Mutations: each takes a file, randomness, and another file.

@@ -11,9 +11,10 @@ from kit.audio.encode import (
     Prefix,
     reencode,
     resample_blocks,
+    wav_header,
 )
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
-from kit.audio.segments import Segment, encode_segment, stored_waveform
+from kit.audio.segments import Segment, encode_segment, read_floats, stored_waveform
 from kit.audio.stem_file import StemCodec, StemTags, read_cover, write_stem_file
 from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
@@ -37,11 +38,13 @@ __all__ = [
     "inspect",
     "probe",
     "read_cover",
+    "read_floats",
     "reencode",
     "regroup",
     "resample_blocks",
     "sniff",
     "stored_waveform",
+    "wav_header",
     "waveform_header",
     "write_stem_file",
 ]

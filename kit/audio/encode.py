@@ -327,29 +327,36 @@ class _WavSink:
             file.write(self._header())
 
     def _header(self) -> bytes:
-        form = struct.pack(
-            "<4sIHHIIHH",
-            b"fmt ",
-            16,
-            3 if self._is_float else 1,
-            self._channel_count,
-            self._sample_rate_hz,
-            self._sample_rate_hz * self._frame_bytes,
-            self._frame_bytes,
-            self._bits,
-        )
         frame_count = self._data_bytes // self._frame_bytes
-        if self._is_float:
-            form += struct.pack("<4sII", b"fact", 4, min(frame_count, _SIZE_IN_DS64))
-        padded_bytes = self._data_bytes + self._data_bytes % 2
-        riff_bytes = 4 + 36 + len(form) + 8 + padded_bytes
-        if riff_bytes > RIFF_LIMIT_BYTES:
-            sizes = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes, self._data_bytes, frame_count, 0)
-            start = struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE")
-            return start + sizes + form + struct.pack("<4sI", b"data", _SIZE_IN_DS64)
-        room = struct.pack("<4sI28x", b"JUNK", 28)
-        start = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
-        return start + room + form + struct.pack("<4sI", b"data", self._data_bytes)
+        return wav_header(self._sample_rate_hz, self._channel_count, self._bits, frame_count, is_float=self._is_float)
+
+
+def wav_header(sample_rate_hz: int, channel_count: int, bits: int, frame_count: int, *, is_float: bool) -> bytes:
+    """Return what comes before the samples of a WAV file. Its length depends on ``is_float`` alone."""
+    frame_bytes = channel_count * bits // 8
+    data_bytes = frame_count * frame_bytes
+    form = struct.pack(
+        "<4sIHHIIHH",
+        b"fmt ",
+        16,
+        3 if is_float else 1,
+        channel_count,
+        sample_rate_hz,
+        sample_rate_hz * frame_bytes,
+        frame_bytes,
+        bits,
+    )
+    if is_float:
+        form += struct.pack("<4sII", b"fact", 4, min(frame_count, _SIZE_IN_DS64))
+    padded_bytes = data_bytes + data_bytes % 2
+    riff_bytes = 4 + 36 + len(form) + 8 + padded_bytes
+    if riff_bytes > RIFF_LIMIT_BYTES:
+        sizes = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes, data_bytes, frame_count, 0)
+        start = struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE")
+        return start + sizes + form + struct.pack("<4sI", b"data", _SIZE_IN_DS64)
+    room = struct.pack("<4sI28x", b"JUNK", 28)
+    start = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
+    return start + room + form + struct.pack("<4sI", b"data", data_bytes)
 
 
 def reencode(

@@ -38,6 +38,7 @@ class Clients:
     accounts: library_service_pb2_grpc.AccountServiceStub
     admin: library_service_pb2_grpc.AdminServiceStub
     tracks: library_service_pb2_grpc.TrackServiceStub
+    setlists: library_service_pb2_grpc.SetlistServiceStub
     jobs: library_service_pb2_grpc.JobServiceStub
     ingest: ingest_service_pb2_grpc.IngestServiceStub
     separation: separation_service_pb2_grpc.SeparationServiceStub

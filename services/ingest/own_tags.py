@@ -7,20 +7,24 @@ from pathlib import Path
 from kit.confined.process import Confinement, ProcessDied, run_confined
 from kit.errors import AppError
 from kit.log import get_logger
+from services.ingest.fetch.covers import COVER, picture_type
 from services.ingest.fetch.tags import Tags
 from services.ingest.songs import one_line
 
 _CPU_SECONDS = 2.0
+_COVER_LIMIT_BYTES = 1 << 20
 log = get_logger()
 
 
 async def own_tags(path: Path, folder: Path) -> Tags:
     """Return title, artist and album. If they cannot be read within the limits, the recording counts as untagged.
 
+    The cover is written to the folder (:func:`cover_in`).
+
     Args:
         folder: the working folder of the process.
     """
-    confinement = Confinement(folder, [path], cpu_seconds=_CPU_SECONDS)
+    confinement = Confinement(folder, [path], cpu_seconds=_CPU_SECONDS, file_bytes=_COVER_LIMIT_BYTES)
     try:
         found = await run_confined("services.ingest.fetch.media:tags_of", {"path": str(path.resolve())}, confinement)
         title, artist, album = (one_line(str(found[name])) for name in ("title", "artist", "album"))
@@ -28,3 +32,12 @@ async def own_tags(path: Path, folder: Path) -> Tags:
     except (ProcessDied, AppError, KeyError, TypeError) as error:
         log.info("tags.not_read", error=str(error))
         return Tags()
+
+
+def cover_in(folder: Path) -> Path | None:
+    """Return the cover that a confined process wrote to its working folder, if it is a JPEG of a sensible size."""
+    path = folder / COVER
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _COVER_LIMIT_BYTES:
+        return None
+    with path.open("rb") as opened:
+        return path if picture_type(opened.read(3)) == "image/jpeg" else None

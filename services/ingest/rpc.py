@@ -19,11 +19,11 @@ from kit.log import get_logger
 from kit.ports import Blobs
 from kit.rpc import Context
 from kit.security.identity import require_principal
-from kit.worker.derived_files import waveform_key
+from kit.worker.derived_files import cover_key, waveform_key
 from services.ingest import service
 from services.ingest.direct_uploads import DirectUpload, DirectUploads
 from services.ingest.downloads import Downloads
-from services.ingest.own_tags import own_tags
+from services.ingest.own_tags import cover_in, own_tags
 from services.ingest.previews import LinkPreviews
 from services.ingest.recordings import describe
 from services.ingest.serializers import skipped_to_wire, song_to_wire
@@ -164,6 +164,9 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         target = service.upload_key(track_id, request.upload_id, recording.container)
         await self._blobs.move(key, target)
         await self._blobs.put_file(waveform_key(target), waveform)
+        cover = cover_in(folder)
+        if cover:
+            await self._blobs.put_file(cover_key(target), cover)
         track = track_pb2.Track(
             id=track_id,
             title=request.title.strip()[:500] or tags.title or service.title_of(filename),
@@ -172,6 +175,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             source="manual",
             filename=filename,
             blob_key=target,
+            cover_blob_key=cover_key(target) if cover else "",
         )
         describe(recording, track)
         stored, existed = await self._store(track)
@@ -202,6 +206,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             if stored is None or stored.blob_key != track.blob_key:
                 await self._blobs.delete(track.blob_key)
                 await self._blobs.delete(waveform_key(track.blob_key))
+                await self._blobs.delete(cover_key(track.blob_key))
             if stored is None:
                 raise
             if stored.content_sha256 != track.content_sha256:

@@ -19,11 +19,13 @@ from kit.ports import Blobs
 from kit.security.egress_client import read_web
 from kit.security.egress_policy import EgressPolicy
 from kit.worker.context import JobContext
+from kit.worker.derived_files import cover_key
 from kit.worker.kind import JobKind, JobLimits, WorkQueue
 from services.ingest import service
+from services.ingest.fetch.covers import picture_type
 from services.ingest.fetch.fetcher import Fetched, Fetcher
-from services.ingest.fetch.tags import Tags, picture_type
-from services.ingest.own_tags import own_tags
+from services.ingest.fetch.tags import Tags
+from services.ingest.own_tags import cover_in, own_tags
 from services.ingest.recordings import describe
 from services.ingest.serializers import spec_from_wire
 from services.ingest.service import DownloadSpec
@@ -92,7 +94,7 @@ class DownloadWorker:
             context.report(_ENCODED_RATIO, "Storing")
             track = _track_of(spec, tags, recording, warnings)
             await context.reserve(track.size_bytes)
-            await self._store(track, path, context.job)
+            await self._store(track, path, cover_in(folder), context.job)
         return job_pb2.JobResult(engine="yt-dlp", model=fetched.extractor, compute_seconds=time.monotonic() - started)
 
     async def _fetch(self, context: JobContext, spec: DownloadSpec, folder: Path) -> Fetched:
@@ -149,22 +151,26 @@ class DownloadWorker:
         track.owner_id = job.owner_id
         await self._tracks.RecordDownload(library_service_pb2.RecordDownloadRequest(track=track))
 
-    async def _store(self, track: track_pb2.Track, path: Path, job: job_pb2.Job) -> None:
+    async def _store(self, track: track_pb2.Track, path: Path, cover: Path | None, job: job_pb2.Job) -> None:
         """Store the file and record it in the track. If several attempts or jobs finish, the first one wins."""
         track.blob_key = service.attempt_key(track.id, job.id, job.attempt, track.container)
         await self._blobs.put_file(track.blob_key, path)
+        if cover:
+            track.cover_blob_key = cover_key(track.blob_key)
+            await self._blobs.put_file(track.cover_blob_key, cover)
         try:
             await self._record(track, job)
         except AppError as error:
             if not error.retryable:  # else the call may have had its effect; the next attempt cleans up
                 await self._blobs.delete(track.blob_key)
+                await self._blobs.delete(cover_key(track.blob_key))
             if error.reason == "AUDIO_EXISTS":
                 return
             raise
         # Delete what killed attempts left behind. Attempts that still run will find that the track has audio.
         folder = f"tracks/{track.id}/"
         for key in await self._blobs.keys(folder):
-            if key != track.blob_key:
+            if key not in (track.blob_key, track.cover_blob_key):
                 await self._blobs.delete(key)
         log.info(
             "track.downloaded",

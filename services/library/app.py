@@ -74,8 +74,11 @@ from services.library.storage.service import Storage
 from services.library.stores import Stores
 from services.library.tracks.deletions import TrackDeletions
 from services.library.tracks.downloads import TrackDownloads
+from services.library.tracks.links import TrackLinks
 from services.library.tracks.rpc import TrackRpc
 from services.library.tracks.service import Tracks
+from services.library.tracks.setlist_rpc import SetlistRpc
+from services.library.tracks.setlists import Setlists
 from services.library.transfer.usage import using
 from services.library.webhooks.deliveries import Deliveries
 from services.library.webhooks.dispatcher import WebhookDispatcher
@@ -163,9 +166,16 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         ),
         server.server,
     )
+    downloads = TrackDownloads(tracks, jobs, runtime.clock, storage)
+    library_service_pb2_grpc.add_SetlistServiceServicer_to_server(
+        SetlistRpc(Setlists(tracks, runtime.clock), downloads), server.server
+    )
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(
         TrackRpc(
-            Tracks(tracks, runtime.clock, storage), TrackDownloads(tracks, jobs, runtime.clock, storage), deletions
+            Tracks(tracks, runtime.clock, storage),
+            downloads,
+            deletions,
+            TrackLinks(tracks, runtime.clock, identity.store.is_active),
         ),
         server.server,
     )

@@ -19,6 +19,7 @@ _BATCH = 100
 # Documents that nothing else depends on, by the field with their owner.
 _OWN = (
     ("playlists", "owner_id"),
+    ("setlists", "owner_id"),
     ("favorites", "listener_id"),
     ("tag_suggestions", "listener_id"),
     ("plays", "listener_id"),

@@ -11,8 +11,9 @@ import { analyseDownloads, analyseNew } from "./api/analysis.ts";
 import { finishLatest, latest, startEdits, undoLatest } from "./api/edits.ts";
 import { connectionLost, isConnected, onReconnected } from "./api/connection.ts";
 import { activeJobs, followJobs } from "./api/jobs.ts";
+import { forgetAllOffline } from "./api/offline.ts";
 import { startNotifications } from "./api/notifications.ts";
-import { account, flash, isAdministrator, isOffline } from "./api/session.ts";
+import { account, accountId, flash, isAdministrator, isOffline } from "./api/session.ts";
 import { onUploaded, startDrops, Uploads } from "./pages/uploads.tsx";
 import { PlayerBar } from "./player/bar.tsx";
 import { path, startRouter } from "./router.ts";
@@ -23,6 +24,9 @@ interface Route {
   readonly title: string;
   readonly load: () => Promise<{ default: ComponentType<{ id: string }> }>;
 }
+
+/** The page of a link. Its visitor may have no account, and gets none. */
+const SHARED = /^\/shared\/(?<id>[\w-]+)$/;
 
 const ROUTES: readonly Route[] = [
   { pattern: /^\/$/, title: "Tracks", load: () => import("./pages/tracks.tsx") },
@@ -52,6 +56,18 @@ const ROUTES: readonly Route[] = [
     title: "Playlist",
     load: () => import("./pages/playlists/playlist.tsx"),
   },
+  { pattern: /^\/setlists$/, title: "Setlists", load: () => import("./pages/setlists/page.tsx") },
+  {
+    pattern: /^\/setlists\/(?<id>[\w-]+)$/,
+    title: "Setlist",
+    load: () => import("./pages/setlists/setlist.tsx"),
+  },
+  {
+    pattern: /^\/setlists\/(?<id>[\w-]+\/\d+)$/,
+    title: "Setlist",
+    load: () => import("./pages/setlists/stage.tsx"),
+  },
+  { pattern: SHARED, title: "Shared track", load: () => import("./pages/shared/page.tsx") },
   { pattern: /^\/components$/, title: "Components", load: () => import("./pages/components.tsx") },
 ];
 
@@ -60,6 +76,7 @@ const word = signal(flash);
 
 function Shell() {
   const count = activeJobs.value.size;
+  if (SHARED.test(path.value)) return <SharedShell />;
   return (
     <>
       <a class="skip button" href="#main">
@@ -71,6 +88,7 @@ function Shell() {
         </a>
         <nav aria-label="Studio">
           <NavLink to="/">Tracks</NavLink>
+          <NavLink to="/setlists">Setlists</NavLink>
           <NavLink to="/generate">Generate</NavLink>
           <NavLink to="/clips">Clips</NavLink>
           <NavLink to="/playlists">Playlists</NavLink>
@@ -112,6 +130,27 @@ function Shell() {
       </main>
       <Undo />
       <PlayerBar />
+    </>
+  );
+}
+
+/** The page of a link without what needs an account. Its link loads the studio anew. */
+function SharedShell() {
+  return (
+    <>
+      <header class="shell-header">
+        <a class="brand" href="/studio" target="_self">
+          Soundwright
+        </a>
+      </header>
+      {!isConnected.value && (
+        <div class="page">
+          <Notice>The server is not reachable. What plays continues.</Notice>
+        </div>
+      )}
+      <main id="main" tabIndex={-1}>
+        <Current />
+      </main>
     </>
   );
 }
@@ -192,11 +231,14 @@ if (isOffline) {
   onReconnected(() => location.reload());
 }
 startRouter();
-startDrops();
-startEdits();
-analyseDownloads();
-onUploaded((track) => analyseNew(track.id));
-void followJobs();
-startNotifications();
+if (!SHARED.test(path.value)) {
+  startDrops();
+  startEdits();
+  analyseDownloads();
+  onUploaded((track) => analyseNew(track.id));
+  void followJobs();
+  startNotifications();
+  if (!isOffline) void forgetAllOffline(accountId);
+}
 const root = document.getElementById("studio");
 if (root) render(<Shell />, root);

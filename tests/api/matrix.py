@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from stories import encoded, song
 
+from tests.broken_media import by_ffmpeg
 from tests.simulators.lalalai import KEY as LALALAI_KEY
 
 CALLERS = ("anonymous", "wrong token", "stranger", "administrator", "owner")
@@ -47,15 +48,20 @@ def _everybody(status: int) -> Row:
 # The classes of routes, with what each caller gets. A route is in one class. The stack runs with open access, which lets
 # callers without a name into two dialects.
 MATRIX = _rows({
-    _everybody(200): "GET /health /config /schemas/daw-manifest.json",
     _everybody(204): "GET /.well-known/{name}",
+    # The secret of a link says what is shown, whoever has it.
+    _everybody(200): """
+        GET /health /config /schemas/daw-manifest.json /api/shared/{secret} /api/shared/{secret}/audio
+        /api/shared/{secret}/waveform /api/shared/{secret}/cover
+        /api/shared/{secret}/stems/{stem_id}/segments/{index} /api/shared/{secret}/stems/{stem_id}/waveform""",
     _everybody(422): "POST /api/tokens",  # the password in the body, which lacks here, says who calls
     _account(): """
         GET /api/tracks /api/processing/models /api/lalalai/quota /api/spotify/search /api/spotify/track/{spotify_id} /api/tokens
         /api/users/me/storage /api/sessions /api/connections /api/agents/conversations /api/webhooks /api/jobs
-        /api/users/me/export /api/features
+        /api/users/me/export /api/features /api/setlists
         PUT /api/lalalai/key POST /api/lalalai/cancel-all /api/spotify/fetch /api/download/preview""",
     _account(201): """
+        POST /api/setlists
         POST /api/tracks /api/tracks/from-clip /api/spotify/import /api/download/track /api/webhooks""",  # clips are everybody's
     _account(204): "DELETE /api/lalalai/key /api/sessions /api/connections/{provider}",  # of their own, if they have one
     _account(403): "POST /api/users/me/tokens DELETE /api/users/me",  # browsers only
@@ -70,18 +76,22 @@ MATRIX = _rows({
     _admin(404): "PATCH /api/admin/users/{user_id} POST /api/admin/models/{component}/{name}/fetch",  # nobody, no component
     _admin(409): "DELETE /api/admin/jobs/{job_id}",  # it has ended
     _own(404): """
-        GET /api/tracks/{track_id} /api/tracks/{track_id}/stems /api/tracks/{track_id}/waveform /api/analysis/{track_id}
+        GET /api/setlists/{setlist_id} PATCH /api/setlists/{setlist_id}
+        GET /api/tracks/{track_id} /api/tracks/{track_id}/cover /api/tracks/{track_id}/stems /api/tracks/{track_id}/waveform /api/tracks/{track_id}/links
+        /api/analysis/{track_id}
         /files/{path}
         /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id} /api/webhooks/{webhook_id}/deliveries
         PATCH /api/tracks/{track_id} /api/webhooks/{webhook_id}
         POST /api/lalalai/cancel /api/agents/chat /api/webhooks/{webhook_id}/secret /api/daw/export /api/processing/plan""",
-    _own(404, 201): "POST /api/processing/separate /api/processing/batch /api/analysis/analyze /api/export/stems",
+    _own(404, 201): """
+        POST /api/processing/separate /api/processing/batch /api/analysis/analyze /api/export/stems /api/tracks/{track_id}/links""",
     _own(404, 204): """
-        DELETE /api/tracks/{track_id} /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id}""",
+        DELETE /api/setlists/{setlist_id} /api/tracks/{track_id}/links/{link_id} /api/tracks/{track_id} /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id}""",
     _own(404, 409): "POST /api/webhooks/{webhook_id}/test /api/webhooks/deliveries/{delivery_id}/replay",  # it is disabled
     _own(403): """
         GET /api/stems/{stem_id}/segments/{index} /api/stems/{stem_id}/waveform /api/stems/{stem_id}/spectrogram/{tile}
-        /api/jobs/{job_id}/live /api/jobs/{job_id}/live/{stem_type}/segments/{index} /api/jobs/{job_id}/live/{stem_type}/waveform
+        /api/jobs/{job_id}/live /api/jobs/{job_id}/live/{stem_type}.wav /api/jobs/{job_id}/live/{stem_type}/segments/{index}
+        /api/jobs/{job_id}/live/{stem_type}/waveform
         /api/jobs/{job_id} /api/processing/job/{job_id} /api/processing/batch/{job_id} /api/analysis/job/{job_id}
         /api/download/job/{job_id} /api/export/job/{job_id} /export/stem/{stem_id} /export/stems/{track_id}
         /export/analysis/{track_id} /export/archive/{job_id}""",
@@ -119,7 +129,7 @@ GUEST = "POST /api/users/guest"
 # Pages do not take tokens: here the callers are a visitor five times. What browsers get that are logged in is below.
 PAGES = _rows({
     _everybody(200): """
-        GET /assets/style.css /assets/drops.js /assets/icon.svg /favicon.ico /studio/worker.js /studio/manifest.webmanifest /studio /studio/{path} /users/register /users/log-in
+        GET /assets/style.css /assets/drops.js /assets/icon.svg /favicon.ico /studio/worker.js /studio/manifest.webmanifest /studio /studio/shared/{secret} /studio/{path} /users/register /users/log-in
         /users/log_in /users/log-in/{token} /users/confirm/{token} /users/settings/confirm-email/{token}
         POST /users/register""",  # the form again
     _everybody(201): GUEST,
@@ -152,6 +162,8 @@ PUBLIC_ROUTES = {
     "GET /health", "GET /config", "GET /schemas/daw-manifest.json", "GET /.well-known/{name}",
     "GET /assets/style.css", "GET /assets/drops.js", "GET /studio/assets/{name}",
     "GET /assets/icon.svg", "GET /favicon.ico", "GET /studio/worker.js", "GET /studio/manifest.webmanifest", "POST /api/tokens",
+    "GET /api/shared/{secret}", "GET /api/shared/{secret}/audio", "GET /api/shared/{secret}/waveform", "GET /api/shared/{secret}/cover",
+    "GET /api/shared/{secret}/stems/{stem_id}/segments/{index}", "GET /api/shared/{secret}/stems/{stem_id}/waveform",
 }  # fmt: skip
 """Nobody is asked who they are, so that a session or token that does not count does no harm."""
 BODIES: dict[str, Any] = {
@@ -161,6 +173,8 @@ BODIES: dict[str, Any] = {
     "DELETE /api/users/me": {"current_password": "not the password"},
     "POST /api/uploads": {"filename": "song.wav", "size_bytes": 1000},
     "POST /api/uploads/{upload_id}/parts": {"part_numbers": [1]},
+    "POST /api/setlists": {"name": "Friday night"},
+    "PATCH /api/setlists/{setlist_id}": {"track_ids": ["{track_id}"]},
     "POST /api/agents/chat": {"message": "Which key?", "track_id": "{track_id}"},
     "PATCH /api/tracks/{track_id}": {"title": "Tune"},
     "POST /api/webhooks": {"url": "{url}"},
@@ -200,6 +214,7 @@ REFUSALS_BELOW = {
     "/api/agents/conversations": {404: "CONVERSATION_NOT_FOUND"},
     "/retry": {409: "JOB_NOT_FAILED"},
     "/api/lalalai": {404: "TASK_NOT_FOUND"},
+    "/api/setlists": {404: "SETLIST_NOT_FOUND"},
     "/api/sessions": {404: "SESSION_NOT_FOUND"},
     "/api/users/me": {403: "SESSION_NEEDED"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},
@@ -210,6 +225,7 @@ REFUSALS_BELOW = {
 UPLOADS = ("POST /api/tracks", "POST /tracks", "POST /process")
 REFUSALS = {401: "UNAUTHORIZED", 403: "ACCESS_DENIED", 404: "TRACK_NOT_FOUND", 409: "JOB_FINISHED"}
 SONG = encoded(song(0.5))
+SONG_WITH_COVER = by_ffmpeg(song(0.5), "mp4", "aac", cover=True)
 
 
 def client(base_url: str, token: str = "", cookie: str = "") -> httpx.Client:

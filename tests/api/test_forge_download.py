@@ -14,12 +14,13 @@ import psutil
 import pytest
 from stories import encoded, finished, song, upload
 
+from tests.broken_media import jpeg
 from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import CLIENT_SECRET, SpotifySimulator
 from tests.stacks import Stack
 from tests.waiting import eventually
 
-JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 100
+JPEG = jpeg(1000, 500)
 SECONDS = 3.0
 SONG = encoded(song(SECONDS))
 _numbers = itertools.count()
@@ -124,6 +125,11 @@ def test_a_link_becomes_a_track(admin: httpx.Client, spotify: SpotifySimulator, 
         title, "The Band", "Album", "9", "USUG11904206",
     ]  # fmt: skip
     assert tags.tags.getall("APIC")[0].data == JPEG
+    cover = admin.get(track["cover_path"])
+    assert cover.headers["content-type"] == "image/jpeg"
+    assert cover.headers["x-content-type-options"] == "nosniff"
+    assert cover.content.startswith(b"\xff\xd8\xff")
+    assert len(cover.content) < len(JPEG)
     listed = next(job for job in admin.get("/api/jobs").json()["data"] if job["id"] == created["job_id"])
     assert (listed["job_type"], listed["track_id"]) == ("download", created["track_id"])
     # From now on the catalog knows that it is here.

@@ -148,6 +148,7 @@ def belongings(
             "stem": stems[0]["id"],
             "clip": str(uuid.UUID(made(owner, "slow cello"))),
             "playlist": owner.post("/api/playlists", json={"name": "Rainy days"}).json()["id"],
+            "setlist": owner.post("/api/setlists", json={"name": "Friday night"}).json()["data"]["id"],
             "conversation": owner.post("/api/agents/chat", json={"message": "Hello"}).json()["data"]["conversation_id"],
             "webhook": webhook,
             "delivery": owner.post(f"/api/webhooks/{webhook}/test").json()["data"]["id"],

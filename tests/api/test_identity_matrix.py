@@ -21,6 +21,7 @@ from matrix import (
     REFUSALS_BELOW,
     SOCKETS,
     SONG,
+    SONG_WITH_COVER,
     SOUNDBOX,
     call,
     client,
@@ -91,7 +92,7 @@ def belongings(
     owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite, lalalai: LalalaiSimulator
 ) -> dict[str, dict[str, str]]:
     """What the owner has: parameters of paths, by the beginning of the path; the longest beginning counts."""
-    track = upload(owner, SONG)
+    track = upload(owner, SONG_WITH_COVER)
     requests = {
         "processing": owner.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}),
         "analysis": owner.post("/api/analysis/analyze", json={"track_id": track["id"]}),
@@ -122,6 +123,9 @@ def belongings(
     webhook = owner.post("/api/webhooks", json={"url": url}).json()["data"]["id"]
     delivery = owner.post(f"/api/webhooks/{webhook}/test").json()["data"]["id"]
     assert owner.patch(f"/api/webhooks/{webhook}", json={"enabled": False}).status_code == 200
+    deleted = upload(owner, SONG_WITH_COVER)["id"]
+    link, spare = (owner.post(f"/api/tracks/{each}/links").json()["data"] for each in (track["id"], deleted))
+    setlist = owner.post("/api/setlists", json={"name": "Friday night"}).json()["data"]["id"]
     return {
         "/studio": {"path": "jobs", "name": "lost.js"},
         "/": {
@@ -132,11 +136,11 @@ def belongings(
             "token_id": str(uuid.UUID(int=1)), "session_id": str(uuid.UUID(int=1)), "provider": "lalalai",
             "component": "gateway", "upload_id": str(uuid.uuid4()), "user_id": str(uuid.UUID(int=1)),
             "conversation_id": conversation, "filename": f"{clip}.wav", "audio_filename": f"{clip}.wav",
-            "name": "vocals", "token": "x" * 43,
+            "name": "vocals", "token": "x" * 43, "setlist_id": setlist, "secret": link["path"].split("/")[-1],
         },
         "/spectrogram": {"filename": f"{clip}.png"},
         "/api/queue": {"job_id": clip},
-        "/api/tracks": {"track_id": upload(owner, SONG)["id"]},  # it is deleted
+        "/api/tracks": {"track_id": deleted, "link_id": spare["id"]},  # it is deleted
         "/api": {"job_id": jobs["processing"]},
         "/api/processing/batch": {"job_id": batch},
         "/api/analysis": {"job_id": jobs["analysis"]},
@@ -238,6 +242,14 @@ def test_a_list_holds_only_the_callers_own(
             assert bool(mine & listed) == (name == "owner"), (path, name)
 
 
+def test_the_secrets_of_links_are_not_logged(stack: Stack, belongings: dict[str, dict[str, str]]) -> None:
+    secret = belongings["/"]["secret"]
+    for path in ("/api/shared/{}", "/studio/shared/{}"):
+        assert httpx.get(stack.base_url + path.format(secret)).status_code == 200
+        assert path.format("[secret]") in stack.log()
+    assert secret not in stack.log()
+
+
 def test_stems_by_path_are_the_owners(callers: dict[str, httpx.Client], belongings: dict[str, dict[str, str]]) -> None:
     path = f"/files/stems/{belongings['/api']['job_id']}/vocals.flac"
     statuses = [callers[name].get(path).status_code for name in CALLERS]
@@ -258,7 +270,8 @@ def test_without_open_access_nobody_comes_in_without_a_name(
     stack: Stack, belongings: dict[str, dict[str, str]]
 ) -> None:
     names = {name for values in belongings.values() for name in values}
-    nothing = {"/": {**dict.fromkeys(names, "x"), "token": "x" * 43}}
+    shared = {name: belongings["/"][name] for name in ("secret", "stem_id", "index")}
+    nothing = {"/": {**dict.fromkeys(names, "x"), "token": "x" * 43, **shared}}
     unhurried = {name.removeprefix("SOUNDWRIGHT_").lower(): value for name, value in UNHURRIED.items()}
     with GatewayProcess(stack, open_access="false", **unhurried) as closed:
         with client(closed.base_url) as anonymous, client(closed.base_url, "x" * 43) as impostor:
@@ -267,7 +280,7 @@ def test_without_open_access_nobody_comes_in_without_a_name(
                 for caller in (anonymous, impostor):
                     proof = ""
                     if route in PAGES and route not in PUBLIC_ROUTES:
-                        ours = route.split(" ")[1].startswith("/studio")
+                        ours = route.split(" ")[1].startswith("/studio") and "shared" not in route
                         expected = 302 if ours else 403 if route == GUEST else statuses[0]
                         proof = csrf_token(caller)
                     assert call(caller, route, nothing, proof).status_code == expected, route

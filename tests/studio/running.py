@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.stories import encoded, song
+from tests.broken_media import by_ffmpeg
 from tests.stacks import Stack, embedded
 
 FOLDER = Path(__file__).parent
@@ -36,6 +37,7 @@ def run(stack: Stack, folder: Path, *arguments: str, **environment: str) -> None
     """
     for seconds in _SONG_SECONDS:
         (folder / f"{seconds}.wav").write_bytes(encoded(song(seconds)))
+    (folder / "cover.m4a").write_bytes(by_ffmpeg(song(2), "mp4", "aac", cover=True))
     finished = subprocess.run(
         [str(NODE), str(_PLAYWRIGHT), "test", "--config", str(FOLDER), "--output", str(folder / "results"), *arguments],
         stdout=subprocess.PIPE,

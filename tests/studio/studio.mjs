@@ -16,6 +16,11 @@ export function song(title, seconds) {
   return { name: `${title}.wav`, mimeType: "audio/wav", buffer };
 }
 
+/** Return a recording with a black cover, as a file to upload. */
+export function songWithCover(title) {
+  return { name: `${title}.m4a`, mimeType: "audio/mp4", buffer: readFileSync(`${process.env.STUDIO_SONGS}/cover.m4a`) };
+}
+
 /** Runs in the page. Return the share of the pixels of a canvas that are more opaque than a value of at most 255. */
 export function inkOf(canvas, opacity = 0) {
   if (canvas.width === 0) return 0;
@@ -34,9 +39,13 @@ export class User {
   }
 
   async post(path, options) {
+    return this.send("post", path, options);
+  }
+
+  async send(method, path, options) {
     const page = await (await this.requests.get("/studio")).text();
     const headers = { "x-csrf-token": /name="csrf-token" content="([^"]+)"/.exec(page)[1] };
-    const answer = await this.requests.post(path, { headers, ...options });
+    const answer = await this.requests[method](path, { headers, ...options });
     expect(answer.ok(), await answer.text()).toBe(true);
     return answer;
   }
@@ -53,8 +62,8 @@ export class User {
   }
 
   /** Upload a song, and return the ID of its track. */
-  async upload(title, seconds) {
-    const { data } = await (await this.post("/api/tracks", { multipart: { title, file: song(title, seconds) } })).json();
+  async upload(title, seconds, file = song(title, seconds)) {
+    const { data } = await (await this.post("/api/tracks", { multipart: { title, file } })).json();
     return data.id;
   }
 

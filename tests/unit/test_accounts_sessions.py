@@ -11,7 +11,7 @@ from library import CLIENT_IP, PASSWORD, START, Library, reason, refusal
 
 from kit.errors import Code
 from kit.security.identity import Principal, address_scope
-from services.library.identity.credentials import digest
+from services.library.bearer_secrets import digest
 from services.library.identity.sessions import Visit
 
 DAY = 86400.0

@@ -289,5 +289,6 @@ def test_unreadable_tags_are_none(tmp_path: Path, content: bytes) -> None:
 
 def test_pictures_are_known_by_their_first_bytes() -> None:
     assert picture_type(JPEG) == "image/jpeg"
+    assert picture_type(b"RIFF....WEBP") == "image/webp"
     assert picture_type(b"\x89PNG\r\n\x1a\n...") == "image/png"
-    assert [picture_type(other) for other in (b"", b"<svg>", b"GIF89a", b"RIFF....WEBP")] == ["", "", "", ""]
+    assert [picture_type(other) for other in (b"", b"<svg>", b"GIF89a", b"RIFF....WAVE")] == ["", "", "", ""]

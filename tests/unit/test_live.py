@@ -18,7 +18,7 @@ from kit.ports import BlobWriter, StoreSpace
 from kit.worker import live
 from kit.worker.context import JobContext
 from kit.worker.live import LiveIndex, delete_live, live_prefix, open_live, published, read_live, write_note
-from services.gateway.dialects.forge import live as forge_live
+from services.gateway.files import waits
 from tests.waiting import until
 
 JOB = job_pb2.Job(id="6f9619ff-8b86-4011-b42d-00c04fc964ff", attempt=2, output_folder="stems")
@@ -162,8 +162,8 @@ async def test_a_long_poll_ends_before_a_proxy_with_a_limit_of_30_seconds_gives_
     async def never() -> Any:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(forge_live, "_now", lambda: seconds)
-    monkeypatch.setattr(forge_live, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(waits, "_now", lambda: seconds)
+    monkeypatch.setattr(waits, "_LOOK_SECONDS", 0.0)
     request = Request({"type": "http", "principal_id": "ann"}, never)
-    assert await forge_live._Waits().until(request, look, lambda _: False, forge_live._WAIT_LIMIT_SECONDS) is None
+    assert await waits.Waits().until(request, look, lambda _: False, waits.WAIT_LIMIT_SECONDS) is None
     assert 20.0 <= seconds < 25.0

@@ -53,6 +53,7 @@ SERVICES_OF = _by_rpc({
         AccountService AuthenticateToken AuthenticateSession Register CreateGuest CreateSession RequestLoginLink RedeemLoginLink
         ConfirmEmail DeleteSession ChangePassword RequestEmailChange CloseAccount ExchangePassword ConnectionService SignIn
         IngestService BeginSpotifyAuthorization FinishSpotifyAuthorization TrackService GetTrack
+        OpenTrackLink GetStem ListStems GetAnalysis
         JobService GetJob""",  # which it reads once for all WebSockets that follow the job
     "ingest separation analysis generation": """
         AccountService AuthenticateToken

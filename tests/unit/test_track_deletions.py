@@ -10,6 +10,7 @@ import pytest
 from library import ANN, BOB, LEASE, Library, interrupted, reason, result, track
 
 from kit.errors import AppError, Code
+from kit.worker.derived_files import cover_key
 from services.library.jobs.service import Job, JobError, JobState
 from services.library.paging import PageRequest
 from services.library.tracks.service import Track, TrackDeletion, TrackFilter, TrackSort
@@ -44,6 +45,7 @@ async def pending(library: Library) -> int:
 
 async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None:
     await stored(library)
+    await library.write(cover_key(FILE))
     job = await separated(library)
     analysis = await running(library, "analysis")
     await library.ledger.succeed(analysis.id, 1, result(values='{"tempo": 120}'), [])

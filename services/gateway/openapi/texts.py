@@ -36,6 +36,8 @@ TAGS = {
     "forge download": "Download tracks from links.",
     "forge jobs": "Jobs of all kinds.",
     "forge stems": "Play stems: segments that decode on their own, and waveforms.",
+    "forge setlists": "Tracks in the order in which they are performed.",
+    "forge sharing": "Links with which anybody can play a track.",
     "forge export": "Download stems, archives, analyses and original files.",
     "forge daw": "Render mixes.",
     "forge lalalai": "Separation by lalal.ai.",

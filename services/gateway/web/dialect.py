@@ -12,7 +12,7 @@ from services.gateway.callers.rate_limits import RateClass
 from services.gateway.web.templates import PAGE_HEADERS, render_template
 from services.gateway.wire.problems import Problem
 
-_SECRET = re.compile(r"(/users/(?:log-in|log_in|confirm|settings/confirm-email)/).+")
+_SECRET = re.compile(r"(/users/(?:log-in|log_in|confirm|settings/confirm-email)/|/studio/shared/).+")
 _TITLES = {
     403: "Not allowed",
     404: "Page not found",
@@ -34,7 +34,7 @@ def render(problem: Problem) -> Response:
 
 
 def logged_path(path: str) -> str:
-    """Return ``path`` without the secret that links in mails contain."""
+    """Return ``path`` without the secret that links contain."""
     return _SECRET.sub(r"\1[secret]", path)
 
 

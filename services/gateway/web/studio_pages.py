@@ -41,6 +41,8 @@ _MANIFEST = {
     "theme_color": "#4b3fd0",
     "icons": [{"src": "/assets/icon.svg", "type": "image/svg+xml", "sizes": "any"}],
 }
+# The address has a secret.
+_SHARED = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 _TEXT_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
 
 
@@ -98,7 +100,7 @@ def _worker(build: Build) -> str:
         *build.scripts[:1],
         *(f"{_BASE}assets/{name}" for name in names if f"{_BASE}assets/{name}" not in build.scripts[:1]),
     ]
-    shell = render_template("studio.html", build=build, administrator=False, offline=True)
+    shell = render_template("studio.html", build=build, administrator=False, offline=True, enters=False)
     return _WORKER.replace("__FILES__", json.dumps(files)).replace("__SHELL__", json.dumps(shell))
 
 
@@ -163,6 +165,21 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
         """Show the studio."""
         return page(request)
 
+    @router.get("/shared/{secret}")
+    @access(Access.BROWSER, RateClass.PAGES)
+    @page_responses()
+    async def shared_page(
+        request: Request,
+        secret: Annotated[
+            str,
+            PathParameter(
+                description="The secret of a link to a track.", examples=["qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"]
+            ),
+        ],
+    ) -> Response:
+        """Show a shared track. The page needs no account, and makes none."""
+        return page(request, is_shared=True)
+
     @router.get("/{path:path}")
     @access(Access.BROWSER, RateClass.PAGES)
     @page_responses()
@@ -172,13 +189,20 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
         """Show a view of the studio, which its script renders."""
         return page(request)
 
-    def page(request: Request) -> Response:
-        if session_of(request) is None and not open_access:
+    def page(request: Request, is_shared: bool = False) -> Response:
+        if session_of(request) is None and not open_access and not is_shared:
             return views.redirect(request, f"{LOG_IN}?return_to={quote(request.url.path, safe='')}", "must_log_in")
         if not build.scripts:
             return views.page(request, "studio_missing.html")
         principal = current_principal()
         administrator = principal is not None and principal.may_administer
-        return views.page(request, "studio.html", headers=headers, build=build, administrator=administrator)
+        return views.page(
+            request,
+            "studio.html",
+            headers=headers | (_SHARED if is_shared else {}),
+            build=build,
+            administrator=administrator,
+            enters=not is_shared,
+        )
 
     return router

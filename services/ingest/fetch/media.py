@@ -9,12 +9,14 @@ from typing import Any
 
 from kit.audio import AudioLimits
 from kit.confined.recordings import describe
+from services.ingest.fetch.covers import COVER, picture_type, write_cover
 from services.ingest.fetch.encoding import keep
 from services.ingest.fetch.tags import Tags, read_tags, write_tags
 
 
 def tags_of(_report: Callable[[float], None], *, path: str) -> dict[str, Any]:
-    """Return the :class:`Tags` of a file."""
+    """Return the :class:`Tags` of a file, and write its cover to the working folder."""
+    write_cover(Path(path))
     return dataclasses.asdict(read_tags(Path(path)))
 
 
@@ -34,5 +36,11 @@ def prepare(
     """
     allowed = AudioLimits(**limits)
     path, warnings = keep(Path(source), Path.cwd(), mp3_kbits, allowed, report)
-    write_tags(path, Tags(**tags), Path(cover).read_bytes() if cover else b"")
+    picture = b""
+    if cover:
+        write_cover(Path(cover))
+        picture = Path(cover).read_bytes()
+        if picture_type(picture) == "image/webp":  # which players do not expect in tags
+            picture = Path(COVER).read_bytes() if Path(COVER).exists() else b""
+    write_tags(path, Tags(**tags), picture)
     return {"recording": describe(path, allowed), "warnings": list(warnings)}

@@ -14,6 +14,7 @@ from mutagen.id3 import ID3
 from mutagen.id3._util import ID3JunkFrameError
 
 from kit.audio.containers import DEMUXERS, id3_bytes, sniff
+from services.ingest.fetch.covers import picture_type
 
 _FRONT_COVER = 3
 
@@ -31,13 +32,6 @@ class Tags:
     date: str = ""
     isrc: str = ""
     address: str = ""
-
-
-def picture_type(data: bytes) -> str:
-    """Return the media type of a JPEG or PNG picture by its first bytes, or an empty string for other data."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    return "image/png" if data.startswith(b"\x89PNG\r\n\x1a\n") else ""
 
 
 def read_tags(path: Path) -> Tags:

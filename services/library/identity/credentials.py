@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import secrets
 import uuid
@@ -105,16 +104,6 @@ class Link:
     sent_to: str
     expire_time: float
     revision: int = 0
-
-
-def new_secret() -> str:
-    """Return 32 random bytes as 43 URL-safe characters."""
-    return secrets.token_urlsafe(32)
-
-
-def digest(secret: str) -> str:
-    """Return the SHA-256 hash of a secret. Secrets of 32 random bytes cannot be guessed, so they need no slow hash."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def require_active(account: Account) -> Account:

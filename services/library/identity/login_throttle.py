@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
-from services.library.identity.credentials import digest
+from services.library.bearer_secrets import digest
 from services.library.table import Table
 
 

@@ -59,6 +59,7 @@ _OWNED = (
     ("tracks", "owner_id"),
     ("jobs", "owner_id"),
     ("playlists", "owner_id"),
+    ("setlists", "owner_id"),
     ("conversations", "owner_id"),
     ("favorites", "listener_id"),
     ("votes", "listener_id"),
@@ -97,6 +98,11 @@ class IdentityStore:
     async def get_account(self, account_id: str) -> Account | None:
         """Return an account, or None."""
         return await self.accounts.get(account_id)
+
+    async def is_active(self, account_id: str) -> bool:
+        """Return whether there is an account with this ID that is neither suspended nor banned."""
+        account = await self.get_account(account_id)
+        return account is not None and account.status == "active"
 
     async def token_epoch(self, account_id: str) -> int | None:
         """Return the epoch of an account's API tokens; 0 if there is no account, None if it is not active."""
@@ -196,6 +202,7 @@ class IdentityStore:
             ("sessions", "expire_time"),
             ("tokens", "expire_time"),
             ("links", "expire_time"),
+            ("track_links", "expire_time"),
             (_THROTTLE_RECORDS.name, "forget_time"),
         ):
             for doc in await self._docs.find(collection, {field: LessThan(now)}, sort=field, limit=_BATCH):

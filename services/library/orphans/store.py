@@ -11,7 +11,7 @@ _OUTPUT_LIMIT = 1000
 
 
 class BlobDocs:
-    """A :class:`~services.library.orphans.service.BlobRecords`. It reads documents as they are, of whatever version."""
+    """The records of blobs. It reads documents as they are, of whatever version."""
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
@@ -24,7 +24,7 @@ class BlobDocs:
         keys: set[str] = set()
         if place.track_id:
             track = await self._docs.get("tracks", place.track_id)
-            keys.add((track or {}).get("blob_key", ""))
+            keys.update(keys_in(track))
         if place.job_id:
             keys.update(keys_in((job or {}).get("result")))
             keys.update(keys_in(await self._docs.find("outputs", {"job_id": place.job_id}, limit=_OUTPUT_LIMIT)))

@@ -10,14 +10,16 @@ Callers without a registered account can invent more of them, so those of one ne
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.storage.store import StorageDocs
 
 NETWORK_SHARE = 4
 """How many callers without a registered account are usual behind one address: a household or an office."""
@@ -62,13 +64,6 @@ class Usage:
         return None if self.limit_bytes is None else max(0, self.limit_bytes - self.used_bytes)
 
 
-class StorageStore(Protocol):
-    reservations: Table[OwnerReservations]
-
-    async def stored_bytes(self, owner_id: str, field: str = "owner_id") -> int: ...
-    async def stored_ids(self, ids: Sequence[str]) -> set[str]: ...
-
-
 class Reservations(Protocol):
     """What the services that store files need of the quota.
 
@@ -103,7 +98,7 @@ class Storage:
         limit_of: returns the quota of an owner in bytes; 0: none.
     """
 
-    def __init__(self, store: StorageStore, limit_of: Callable[[str], Awaitable[int]], clock: Clock) -> None:
+    def __init__(self, store: StorageDocs, limit_of: Callable[[str], Awaitable[int]], clock: Clock) -> None:
         self._store = store
         self._limit_of = limit_of
         self._clock = clock

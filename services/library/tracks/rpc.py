@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc, track_pb2
@@ -13,14 +14,16 @@ from kit.security.identity import require_principal
 from services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
 from services.library.tracks.deletions import TrackDeletions
 from services.library.tracks.downloads import TrackDownloads
+from services.library.tracks.links import TrackLink, TrackLinks
 from services.library.tracks.service import EDITABLE, Track, TrackFilter, Tracks, TrackSort, TrackStatus
 
 _PAGE_SIZE_LIMIT = 100
 
 
 class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
-    def __init__(self, tracks: Tracks, downloads: TrackDownloads, deletions: TrackDeletions) -> None:
+    def __init__(self, tracks: Tracks, downloads: TrackDownloads, deletions: TrackDeletions, links: TrackLinks) -> None:
         self._tracks = tracks
+        self._links = links
         self._downloads = downloads
         self._deletions = deletions
 
@@ -70,6 +73,21 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
         await self._deletions.delete(require_principal(), request.track_id)
         return pb.DeleteTrackResponse()
 
+    async def CreateTrackLink(self, request: pb.CreateTrackLinkRequest, context: Context) -> pb.CreateTrackLinkResponse:
+        secret, link = await self._links.create(require_principal(), request.track_id, request.lifetime_days)
+        return pb.CreateTrackLinkResponse(secret=secret, link=_link_to_wire(link))
+
+    async def ListTrackLinks(self, request: pb.ListTrackLinksRequest, context: Context) -> pb.ListTrackLinksResponse:
+        links = await self._links.list_own(require_principal(), request.track_id)
+        return pb.ListTrackLinksResponse(links=map(_link_to_wire, links))
+
+    async def DeleteTrackLink(self, request: pb.DeleteTrackLinkRequest, context: Context) -> pb.DeleteTrackLinkResponse:
+        await self._links.revoke(require_principal(), request.track_id, request.link_id)
+        return pb.DeleteTrackLinkResponse()
+
+    async def OpenTrackLink(self, request: pb.OpenTrackLinkRequest, context: Context) -> pb.OpenTrackLinkResponse:
+        return pb.OpenTrackLinkResponse(link=_link_to_wire(await self._links.open(request.secret)))
+
     async def GetStem(self, request: pb.GetStemRequest, context: Context) -> pb.GetStemResponse:
         stem = await self._tracks.stem(require_principal(), request.stem_id)
         return pb.GetStemResponse(stem=to_wire(stem, job_pb2.AudioOutput))
@@ -89,3 +107,8 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
     async def _to_wire(self, tracks: Sequence[Track]) -> list[track_pb2.Track]:
         """Return tracks as messages, with the state of their downloads if they have no audio."""
         return [to_wire(track, track_pb2.Track) for track in await self._downloads.with_states(tracks)]
+
+
+def _link_to_wire(link: TrackLink) -> track_pb2.TrackLink:
+    """Return a link as a message, without the hash of its secret."""
+    return to_wire(dataclasses.replace(link, id=link.public_id), track_pb2.TrackLink)

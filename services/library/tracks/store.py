@@ -14,6 +14,8 @@ from services.library.documents import from_doc, insert_if_absent, walk
 from services.library.jobs.service import AudioOutput, Job
 from services.library.paging import Page, PageRequest, read_page
 from services.library.search_terms import every_word, text_terms
+from services.library.table import Table
+from services.library.tracks.links import TrackLink
 from services.library.tracks.service import (
     Analysis,
     StemSet,
@@ -23,6 +25,7 @@ from services.library.tracks.service import (
     TrackSort,
     TrackStatus,
 )
+from services.library.tracks.setlists import Setlist
 
 _TRACKS = Collection(
     "tracks",
@@ -44,6 +47,10 @@ _OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",)), Inde
 _ANALYSES = Collection("analyses")
 _STEM_SETS = Collection("stem_sets")
 _DELETIONS = Collection("deleted_tracks")
+_LINKS = Collection(
+    "track_links",
+    (Index(("track_id", "slot"), unique=True), Index(("track_id", "create_time")), Index(("expire_time",))),
+)
 _ORDERS = {
     TrackSort.CREATE_TIME: ("create_time",),
     TrackSort.TITLE: ("title_order", "artist_order"),
@@ -56,13 +63,20 @@ _TEXT_LIMIT = 1_000
 _TITLE_LIMIT_WORDS = 16
 
 
+_SETLISTS = Collection("setlists", (Index(("owner_id", "slot"), unique=True), Index(("owner_id", "create_time"))))
+
+
 class TrackDocs:
     """Tracks, their stems and analyses, and the outputs of jobs."""
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
+        self.links = Table(docs, _LINKS, TrackLink)
+        self.setlists = Table(docs, _SETLISTS, Setlist)
 
     async def prepare(self) -> None:
+        await self.links.prepare()
+        await self.setlists.prepare()
         for collection in (_TRACKS, _OUTPUTS, _ANALYSES, _STEM_SETS, _DELETIONS):
             await self._docs.ensure(collection)
 
@@ -153,6 +167,9 @@ class TrackDocs:
     async def pending_deletions(self) -> AsyncIterator[TrackDeletion]:
         async for doc in walk(self._docs, _DELETIONS.name):
             yield from_doc(TrackDeletion, doc)
+
+    async def delete_links(self, track_id: str) -> None:
+        await self.links.delete_all({"track_id": track_id})
 
     async def end_deletion(self, deletion_id: str) -> None:
         await self._docs.delete(_DELETIONS.name, deletion_id)

@@ -22,7 +22,7 @@ R = TypeVar("R")
 FILE_COLLECTIONS = ("tracks", "outputs", "stem_sets", "generations")
 """The collections whose documents name blobs that exist. Jobs name their results, which may be deleted before the job."""
 
-_KEY_FIELDS = {"blob_key", "audio_blob_key", "spectrogram_blob_key"}
+_KEY_FIELDS = {"blob_key", "audio_blob_key", "spectrogram_blob_key", "cover_blob_key"}
 _PAGE = 200
 _CONCURRENT_COUNT = 4
 

@@ -6,7 +6,7 @@ import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from kit import errors
@@ -16,6 +16,9 @@ from kit.ports import Clock
 from kit.security.identity import Principal
 from kit.security.sealing import Sealer
 from services.library.webhooks.messages import EVENTS, new_signing_secret
+
+if TYPE_CHECKING:
+    from services.library.webhooks.store import WebhookDocs
 
 ALL_EVENTS = "*"
 WEBHOOK_LIMIT = 10
@@ -65,16 +68,6 @@ class Webhook:
         return self.enabled and (event in self.events or ALL_EVENTS in self.events)
 
 
-class WebhookStore(Protocol):
-    """Stores webhooks. Those whose owner lost their credentials are gone."""
-
-    async def insert(self, webhook: Webhook, limit: int) -> bool: ...
-    async def get(self, webhook_id: str) -> Webhook | None: ...
-    async def list(self, owner_id: str) -> Sequence[Webhook]: ...
-    async def replace(self, webhook: Webhook) -> bool: ...
-    async def delete(self, webhook_id: str) -> bool: ...
-
-
 class AddressPolicy(Protocol):
     """Decides which servers may receive requests."""
 
@@ -96,7 +89,7 @@ class Webhooks:
 
     def __init__(
         self,
-        store: WebhookStore,
+        store: WebhookDocs,
         policy: AddressPolicy,
         sealer: Sealer,
         clock: Clock,

@@ -20,6 +20,8 @@ export type Clip = components["schemas"]["Clip"];
 export type ClipJob = components["schemas"]["ClipJob"];
 export type GenerateBody = components["schemas"]["GenerateBody"];
 export type Playlist = components["schemas"]["Playlist"];
+export type Setlist = components["schemas"]["Setlist"];
+export type SetlistWithTracks = components["schemas"]["SetlistWithTracks"];
 export type Session = components["schemas"]["Session"];
 export type Webhook = components["schemas"]["Webhook"];
 export type Delivery = components["schemas"]["Delivery"];
@@ -52,6 +54,13 @@ export async function getBytes(path: string, signal?: AbortSignal): Promise<Arra
   const response = await (path.startsWith("/api/") ? send(request) : fetch(request));
   if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
   return response.arrayBuffer();
+}
+
+/** Return a response as it is. Throw {@link ApiError} for a refusal. */
+export async function getResponse(path: string, signal: AbortSignal): Promise<Response> {
+  const response = await send(new Request(path, { signal }));
+  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  return response;
 }
 
 /** Return a file and the name that the server gives it. */

@@ -5,6 +5,7 @@
  * follows, or the page is left. If a request fails, its track stays, and is shown again.
  */
 
+import { forgetOffline } from "./offline.ts";
 import { signal } from "@preact/signals";
 import { api, currentCsrfToken, dataOf, type Track } from "./client.ts";
 import { bodyOf } from "./requests.ts";
@@ -112,6 +113,7 @@ async function sendDeletion(id: string): Promise<void> {
   try {
     await bodyOf(api.DELETE("/api/tracks/{track_id}", { params: { path: { track_id: id } } }));
     unsent.delete(id);
+    await forgetOffline(id);
   } catch (error) {
     restore([id]);
     latest.value ??= { text: `A track was not deleted. ${(error as Error).message}`, undo: null };

@@ -124,6 +124,26 @@ export interface paths {
         patch: operations["change_track"];
         trace?: never;
     };
+    "/api/tracks/{track_id}/cover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the cover of a track
+         * @description Get the cover of a track: a JPEG of at most 640 pixels a side. A track without a `cover_path` has none.
+         */
+        get: operations["get_cover"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uploads": {
         parameters: {
             query?: never;
@@ -722,6 +742,222 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tracks/{track_id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the links to a track that have not expired, newest first, without their secrets
+         * @description List the links to a track that have not expired, newest first, without their secrets.
+         */
+        get: operations["list_track_links"];
+        put?: never;
+        /**
+         * Create a link with which anybody can play the stems of a track until it expires
+         * @description Create a link with which anybody can play the stems of a track until it expires. Its path is returned only once.
+         */
+        post: operations["create_track_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tracks/{track_id}/links/{link_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a link to a track
+         * @description Revoke a link to a track. It opens nothing from now on.
+         */
+        delete: operations["revoke_track_link"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/setlists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List your setlists, newest first
+         * @description List your setlists, newest first.
+         */
+        get: operations["list_setlists"];
+        put?: never;
+        /**
+         * Create an empty setlist
+         * @description Create an empty setlist.
+         */
+        post: operations["create_setlist"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/setlists/{setlist_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a setlist with its tracks, their keys and tempi
+         * @description Get a setlist with its tracks, their keys and tempi.
+         */
+        get: operations["get_setlist"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a setlist
+         * @description Delete a setlist. Its tracks stay.
+         */
+        delete: operations["delete_setlist"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename a setlist, or replace its tracks
+         * @description Rename a setlist, or replace its tracks: to add, remove and reorder them.
+         */
+        patch: operations["change_setlist"];
+        trace?: never;
+    };
+    "/api/shared/{secret}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the track that a link shares, with its latest stems and analysis
+         * @description Get the track that a link shares, with its latest stems and analysis. No account is needed.
+         */
+        get: operations["get_shared_track"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shared/{secret}/audio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Play the recording that a link shares
+         * @description Play the recording that a link shares. Supports range requests.
+         */
+        get: operations["get_shared_audio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shared/{secret}/cover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the cover of the track that a link shares
+         * @description Get the cover of the track that a link shares.
+         */
+        get: operations["get_shared_cover"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shared/{secret}/waveform": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the waveform of the recording that a link shares, as GET /api/tracks/{track_id}/waveform
+         * @description Get the waveform of the recording that a link shares, as `GET /api/tracks/{track_id}/waveform`.
+         */
+        get: operations["get_shared_waveform"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shared/{secret}/stems/{stem_id}/segments/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a part of a shared stem, as GET /api/stems/{stem_id}/segments/{index}
+         * @description Get a part of a shared stem, as `GET /api/stems/{stem_id}/segments/{index}`.
+         */
+        get: operations["get_shared_segment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shared/{secret}/stems/{stem_id}/waveform": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the waveform of a shared stem, as GET /api/stems/{stem_id}/waveform
+         * @description Get the waveform of a shared stem, as `GET /api/stems/{stem_id}/waveform`.
+         */
+        get: operations["get_shared_stem_waveform"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/live": {
         parameters: {
             query?: never;
@@ -758,6 +994,29 @@ export interface paths {
          *     It equals the segment of the finished stem, see `GET /api/stems/{stem_id}/segments/{index}`.
          */
         get: operations["get_live_segment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/live/{stem_type}.wav": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a stem as one WAV file with 32-bit floats while its separation runs, and afterwards
+         * @description Get a stem as one WAV file with 32-bit floats while its separation runs, and afterwards.
+         *
+         *     The length of the file is known from the beginning. The response continues as fast as the separation, and ends early if
+         *     the separation fails or begins again. A range that is not there within 20 seconds is refused.
+         */
+        get: operations["get_live_stem"];
         put?: never;
         post?: never;
         delete?: never;
@@ -836,11 +1095,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive or a stem file
-         * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive or a stem file.
+         * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive
+         * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive.
          *
-         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together. A stem
-         *     file (`stem_mp4`) needs drums, bass, vocals and other stems.
+         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together.
          */
         post: operations["start_export"];
         delete?: never;
@@ -857,8 +1115,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the status of an export, and the path of its file once it is completed
-         * @description Get the status of an export, and the path of its file once it is completed.
+         * Get the status of an export, and the path of its archive once it is completed
+         * @description Get the status of an export, and the path of its archive once it is completed.
          */
         get: operations["get_export"];
         put?: never;
@@ -877,8 +1135,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the file of a completed export
-         * @description Download the file of a completed export: a ZIP archive, or a stem file (`audio/mp4`). Supports range requests.
+         * Download the archive of a completed export
+         * @description Download the archive of a completed export. Supports range requests.
          */
         get: operations["export_archive"];
         put?: never;
@@ -2593,7 +2851,8 @@ export interface paths {
         };
         /**
          * Download a clip
-         * @description Download a clip. Returns the WAV file with a filename derived from the prompt.
+         * @description Download a clip. Returns the WAV file with a filename derived from the prompt, or the notes as a MIDI file if the
+         *     name ends in `.mid` and the composer made the clip.
          */
         get: operations["download_audio"];
         put?: never;
@@ -2790,6 +3049,11 @@ export interface components {
             album: string | null;
             /** @example https://i.scdn.co/image/ab67616d0000b273 */
             album_art_url: string | null;
+            /**
+             * @description The path of the cover, from the tags of the file or the page of the link.
+             * @example /api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover
+             */
+            cover_path: string | null;
             /** @example 4uLU6hMCjMI75M1A2tKUQC */
             spotify_id: string | null;
             /** @example https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC */
@@ -4719,6 +4983,151 @@ export interface components {
             separations: components["schemas"]["FinishedSeparation"][];
         };
         /**
+         * TrackLinkParameters
+         * @description The lifetime of the link.
+         */
+        TrackLinkParameters: {
+            /**
+             * @description The lifetime of the link.
+             * @default 30
+             * @example 30
+             */
+            expires_in_days?: number;
+        };
+        /**
+         * NewTrackLink
+         * @description A link with its path, which is returned only once.
+         */
+        NewTrackLink: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            created_at: string | null;
+            expires_at: string | null;
+            /** @example /studio/shared/qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A */
+            path: string;
+        };
+        /**
+         * TrackLink
+         * @description A link with which anybody can play a track, without its secret.
+         */
+        TrackLink: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            created_at: string | null;
+            expires_at: string | null;
+        };
+        /**
+         * NewSetlist
+         * @description The name of a setlist.
+         */
+        NewSetlist: {
+            /**
+             * @description The name.
+             * @example Friday night
+             */
+            name: string;
+        };
+        /**
+         * Setlist
+         * @description Tracks in the order in which they are performed.
+         */
+        Setlist: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /** @example Friday night */
+            name: string;
+            /**
+             * @description Includes deleted tracks.
+             * @example 12
+             */
+            track_count: number;
+            created_at: string | null;
+            updated_at: string | null;
+        };
+        /**
+         * SetlistWithTracks
+         * @description A setlist with its tracks, without deleted ones.
+         */
+        SetlistWithTracks: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /** @example Friday night */
+            name: string;
+            /**
+             * @description Includes deleted tracks.
+             * @example 12
+             */
+            track_count: number;
+            created_at: string | null;
+            updated_at: string | null;
+            tracks: components["schemas"]["Track"][];
+        };
+        /**
+         * SetlistChanges
+         * @description Changes to a setlist. Omitted fields do not change.
+         */
+        SetlistChanges: {
+            /**
+             * @description The new name.
+             * @example Saturday night
+             */
+            name?: string | null;
+            /**
+             * @description All tracks in their order. A track can occur several times.
+             * @example [
+             *       "0f8fad5b-d9cb-469f-a165-70867728950e"
+             *     ]
+             */
+            track_ids?: string[] | null;
+        };
+        /**
+         * SharedTrack
+         * @description A track as its link shows it.
+         */
+        SharedTrack: {
+            /** @example Blinding Lights */
+            title: string;
+            /** @example The Weeknd */
+            artist: string | null;
+            /** @example After Hours */
+            album: string | null;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            duration_seconds: number;
+            /** @example 8821764 */
+            frame_count: number;
+            /** @example 128 */
+            bpm: number | null;
+            /** @example A minor */
+            key: string | null;
+            /**
+             * @description The path of the cover.
+             * @example null
+             */
+            cover_path: string | null;
+            expires_at: string | null;
+            /** @description The recording, with the sample rate and length of the stems. */
+            mix: components["schemas"]["Stem"] | null;
+            /** @description Empty if the track was not separated. */
+            stems: components["schemas"]["Stem"][];
+            /** @description Null if the track was not analysed. */
+            analysis: components["schemas"]["AnalysisValues"] | null;
+        };
+        /**
          * LiveStem
          * @description A stem that is being written.
          */
@@ -4760,7 +5169,7 @@ export interface components {
              * @description Length of the recording.
              * @example 10584000
              */
-            frame_count: number | null;
+            frame_count: number;
             /** @example 220500 */
             segment_frame_count: number | null;
             /** @example 48 */
@@ -4780,7 +5189,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`: a ZIP archive of stems. `stem_mp4` (AAC) or `stem_mp4_alac`: one file with the mix and four stems, for programs for DJs.
+             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`.
              * @default
              * @example wav16
              */
@@ -4844,7 +5253,7 @@ export interface components {
             /** @example wav16 */
             format: string;
             /**
-             * @description Path of the file. Null until completed.
+             * @description Path of the archive. Null until completed.
              * @example /export/archive/0f8fad5b-d9cb-469f-a165-70867728950e
              */
             download_url: string | null;
@@ -7702,6 +8111,32 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `TRACK_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `PRECONDITION_FAILED` */
+        forge_412_PRECONDITION_FAILED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `PATH_INVALID`, `BAD_REQUEST` */
         forge_400_PATH_INVALID_BAD_REQUEST: {
             headers: {
@@ -8187,34 +8622,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `TRACK_NOT_FOUND`, `FILE_NOT_FOUND` */
-        forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
         /** @description `AUDIO_NOT_READY` */
         forge_409_AUDIO_NOT_READY_2: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `PRECONDITION_FAILED` */
-        forge_412_PRECONDITION_FAILED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8279,8 +8688,125 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `JOB_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
-        forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
+        /** @description `TOO_MANY_TRACK_LINKS` */
+        forge_409_TOO_MANY_TRACK_LINKS: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TRACK_NOT_FOUND`, `TRACK_LINK_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_TRACK_LINK_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TOO_MANY_SETLISTS` */
+        forge_409_TOO_MANY_SETLISTS: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `SETLIST_NOT_FOUND` */
+        forge_404_SETLIST_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `SETLIST_NOT_FOUND`, `TRACK_NOT_FOUND` */
+        forge_404_SETLIST_NOT_FOUND_TRACK_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TRACK_LINK_ENDED` */
+        forge_404_TRACK_LINK_ENDED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TRACK_LINK_ENDED`, `FILE_NOT_FOUND` */
+        forge_404_TRACK_LINK_ENDED_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TRACK_LINK_ENDED`, `STEM_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_TRACK_LINK_ENDED_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TRACK_LINK_ENDED`, `STEM_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_TRACK_LINK_ENDED_STEM_NOT_FOUND_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `JOB_NOT_FOUND`, `TRACK_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9620,6 +10146,7 @@ export interface operations {
                      *           "artist": "The Weeknd",
                      *           "album": "After Hours",
                      *           "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *           "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *           "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *           "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *           "duration": 200,
@@ -9720,6 +10247,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -9775,6 +10303,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -9869,6 +10398,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -9949,6 +10479,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -10084,6 +10615,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -10129,6 +10661,125 @@ export interface operations {
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_cover: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -10410,6 +11061,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -12864,6 +13516,1186 @@ export interface operations {
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
+    list_track_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "created_at": "2026-03-04T18:30:00Z",
+                     *           "expires_at": "2026-03-04T18:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["TrackLink"][];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    create_track_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "expires_in_days": 30
+                 *     }
+                 */
+                "application/json": components["schemas"]["TrackLinkParameters"];
+                /**
+                 * @example {
+                 *       "expires_in_days": 30
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["TrackLinkParameters"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "expires_at": "2026-03-04T18:30:00Z",
+                     *         "path": "/studio/shared/qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["NewTrackLink"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
+            409: components["responses"]["forge_409_TOO_MANY_TRACK_LINKS"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    revoke_track_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+                /** @description The ID of the link. */
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_TRACK_LINK_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    list_setlists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "name": "Friday night",
+                     *           "track_count": 12,
+                     *           "created_at": "2026-03-04T18:30:00Z",
+                     *           "updated_at": "2026-03-04T18:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Setlist"][];
+                    };
+                };
+            };
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    create_setlist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Friday night"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSetlist"];
+                /**
+                 * @example {
+                 *       "name": "Friday night"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["NewSetlist"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "name": "Friday night",
+                     *         "track_count": 12,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "updated_at": "2026-03-04T18:30:00Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Setlist"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_BAD_REQUEST"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            409: components["responses"]["forge_409_TOO_MANY_SETLISTS"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_setlist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the setlist. */
+                setlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "name": "Friday night",
+                     *         "track_count": 12,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "updated_at": "2026-03-04T18:30:00Z",
+                     *         "tracks": [
+                     *           {
+                     *             "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "title": "Blinding Lights",
+                     *             "artist": "The Weeknd",
+                     *             "album": "After Hours",
+                     *             "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *             "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *             "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
+                     *             "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
+                     *             "duration": 200,
+                     *             "duration_seconds": 200.04,
+                     *             "bpm": 128,
+                     *             "key": "A minor",
+                     *             "tags": [
+                     *               "synthwave"
+                     *             ],
+                     *             "source": "spotify",
+                     *             "status": "downloaded",
+                     *             "download_status": "completed",
+                     *             "download_job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "download_error": null,
+                     *             "download_error_code": null,
+                     *             "stem_count": 0,
+                     *             "filename": "blinding-lights.flac",
+                     *             "file_path": "/files/downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac",
+                     *             "file_size": 8820044,
+                     *             "content_type": "audio/flac",
+                     *             "content_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *             "container": "flac",
+                     *             "codec": "flac",
+                     *             "sample_rate_hz": 44100,
+                     *             "channel_count": 2,
+                     *             "frame_count": 8821764,
+                     *             "warnings": [],
+                     *             "created_at": "2026-03-04T18:30:00Z",
+                     *             "updated_at": "2026-03-04T18:30:00Z"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["SetlistWithTracks"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            404: components["responses"]["forge_404_SETLIST_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    delete_setlist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the setlist. */
+                setlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_SETLIST_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    change_setlist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the setlist. */
+                setlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Saturday night",
+                 *       "track_ids": [
+                 *         "0f8fad5b-d9cb-469f-a165-70867728950e"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetlistChanges"];
+                /**
+                 * @example {
+                 *       "name": "Saturday night",
+                 *       "track_ids": [
+                 *         "0f8fad5b-d9cb-469f-a165-70867728950e"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["SetlistChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "name": "Friday night",
+                     *         "track_count": 12,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "updated_at": "2026-03-04T18:30:00Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Setlist"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_SETLIST_NOT_FOUND_TRACK_NOT_FOUND"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_shared_track: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The secret of a link. */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "title": "Blinding Lights",
+                     *         "artist": "The Weeknd",
+                     *         "album": "After Hours",
+                     *         "duration_seconds": 200.04,
+                     *         "frame_count": 8821764,
+                     *         "bpm": 128,
+                     *         "key": "A minor",
+                     *         "cover_path": null,
+                     *         "expires_at": "2026-03-04T18:30:00Z",
+                     *         "mix": {
+                     *           "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "stem_type": "vocals",
+                     *           "file_path": "/files/stems/0f8fad5b-d9cb-469f-a165-70867728950e/vocals.flac",
+                     *           "file_size": 8820044,
+                     *           "source": "local",
+                     *           "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "processing_job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "download_url": "/export/stem/0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "duration_seconds": 200.04,
+                     *           "sample_rate_hz": 44100,
+                     *           "channel_count": 2,
+                     *           "frame_count": 8821764,
+                     *           "segment_frame_count": 220500,
+                     *           "segment_count": 41,
+                     *           "content_type": "audio/flac",
+                     *           "peak": 0.82
+                     *         },
+                     *         "stems": [
+                     *           {
+                     *             "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "stem_type": "vocals",
+                     *             "file_path": "/files/stems/0f8fad5b-d9cb-469f-a165-70867728950e/vocals.flac",
+                     *             "file_size": 8820044,
+                     *             "source": "local",
+                     *             "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "processing_job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "download_url": "/export/stem/0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "duration_seconds": 200.04,
+                     *             "sample_rate_hz": 44100,
+                     *             "channel_count": 2,
+                     *             "frame_count": 8821764,
+                     *             "segment_frame_count": 220500,
+                     *             "segment_count": 41,
+                     *             "content_type": "audio/flac",
+                     *             "peak": 0.82
+                     *           }
+                     *         ],
+                     *         "analysis": {
+                     *           "duration_seconds": 200.04,
+                     *           "duration": 200.04,
+                     *           "sample_rate": 44100,
+                     *           "samples": 8821764,
+                     *           "tempo": 128,
+                     *           "tempo_confidence": 0.93,
+                     *           "tempo_alternatives": [
+                     *             {
+                     *               "tempo": 64,
+                     *               "strength": 0.74
+                     *             }
+                     *           ],
+                     *           "beats": [
+                     *             0.46,
+                     *             0.93,
+                     *             1.4
+                     *           ],
+                     *           "beat_count": 427,
+                     *           "key": "A minor",
+                     *           "confidence": 0.81,
+                     *           "key_confidence": 0.81,
+                     *           "pitch_class": "A",
+                     *           "mode": "minor",
+                     *           "camelot": "8A",
+                     *           "key_runner_up": {
+                     *             "key": "C major",
+                     *             "confidence": 0.74
+                     *           },
+                     *           "tuning_cents": -3,
+                     *           "energy": 0.74,
+                     *           "energy_variance": 0.74,
+                     *           "energy_max": 0.74,
+                     *           "energy_min": 0.74,
+                     *           "zero_crossing_rate": 0.12,
+                     *           "loudness_lufs": -9.8,
+                     *           "true_peak_dbtp": -0.4,
+                     *           "spectral_centroid": 1823.4,
+                     *           "spectral_centroid_variance": 420113.2,
+                     *           "spectral_rolloff": 4200.1,
+                     *           "spectral_bandwidth": 2101.7,
+                     *           "spectral_contrast": [
+                     *             18.2,
+                     *             14.9
+                     *           ],
+                     *           "spectral_flatness": 0.02,
+                     *           "mfcc": [
+                     *             -112.3,
+                     *             98.1
+                     *           ],
+                     *           "mfcc_variance": [
+                     *             4120.5,
+                     *             902.2
+                     *           ],
+                     *           "n_mfcc": 13,
+                     *           "chroma": [
+                     *             0.9,
+                     *             0.1,
+                     *             0.4
+                     *           ],
+                     *           "chroma_stft": [
+                     *             0.9,
+                     *             0.1,
+                     *             0.4
+                     *           ],
+                     *           "chroma_cens": [
+                     *             0.9,
+                     *             0.1,
+                     *             0.4
+                     *           ],
+                     *           "features": {
+                     *             "mfcc": [
+                     *               [
+                     *                 0.5,
+                     *                 0.25
+                     *               ]
+                     *             ],
+                     *             "mfcc_hop_seconds": 200.04,
+                     *             "chroma": [
+                     *               [
+                     *                 0.5,
+                     *                 0.25
+                     *               ]
+                     *             ],
+                     *             "chroma_hop_seconds": 200.04,
+                     *             "energy": [
+                     *               0.12,
+                     *               0.31
+                     *             ],
+                     *             "energy_hop_seconds": 200.04
+                     *           }
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["SharedTrack"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            404: components["responses"]["forge_404_TRACK_LINK_ENDED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_shared_audio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The secret of a link. */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/*": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/*": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The file store has a public address. Follow the redirect, with the same `Range`. The URL is valid for 15 minutes. */
+            307: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            404: components["responses"]["forge_404_TRACK_LINK_ENDED_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_shared_cover: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The secret of a link. */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            404: components["responses"]["forge_404_TRACK_LINK_ENDED_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_shared_waveform: {
+        parameters: {
+            query?: {
+                /** @description Frames per pixel: a power of two. Only 256 supports range requests. */
+                samples_per_pixel?: number;
+            };
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The secret of a link. */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            404: components["responses"]["forge_404_TRACK_LINK_ENDED_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_shared_segment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The secret of a link. */
+                secret: string;
+                /** @description The ID of the stem. */
+                stem_id: string;
+                /** @description The number of the segment, from 0. A stem has `segment_count` segments. */
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/*": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            404: components["responses"]["forge_404_TRACK_LINK_ENDED_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_shared_stem_waveform: {
+        parameters: {
+            query?: {
+                /** @description Frames per pixel: a power of two. Only 256 supports range requests. */
+                samples_per_pixel?: number;
+            };
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The secret of a link. */
+                secret: string;
+                /** @description The ID of the stem. */
+                stem_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            404: components["responses"]["forge_404_TRACK_LINK_ENDED_STEM_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
     get_live_stems: {
         parameters: {
             query?: {
@@ -12918,7 +14750,7 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_JOB_NOT_FOUND"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -12985,9 +14817,130 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_live_stem: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The ID of the job. */
+                job_id: string;
+                /** @description A `stem_type`. */
+                stem_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -13429,7 +15382,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": string;
+                    "application/zip": string;
                 };
             };
             /** @description The requested part. */
@@ -13448,7 +15401,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": string;
+                    "application/zip": string;
                 };
             };
             /** @description The client's copy is current. */

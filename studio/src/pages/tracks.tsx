@@ -4,8 +4,9 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, dataOf, type Track } from "../api/client.ts";
 import { deleted, onEdited } from "../api/edits.ts";
 import { jobsOf, onJobFinished } from "../api/jobs.ts";
+import { kept } from "../api/offline.ts";
 import { useAction, useLoaded } from "../api/requests.ts";
-import { Button, Notice } from "../ui/components.tsx";
+import { Button, Cover, Notice } from "../ui/components.tsx";
 import { timeText } from "../waveform/view.ts";
 import { BatchControls } from "./batch.tsx";
 import { Picture } from "./demo/picture.tsx";
@@ -47,6 +48,20 @@ export default function TracksPage() {
       {isEmpty ? <Welcome /> : <Heading search={search} onSearch={setSearch} />}
       <Links key="links" onStarted={load} />
       {problem && <Notice look="bad">{problem}</Notice>}
+      {problem && kept.value.length > 0 && (
+        <ul class="panel list" aria-label="Tracks kept offline">
+          {kept.value
+            .filter((each) => each.isComplete)
+            .map(({ id, title }) => (
+              <li key={id}>
+                <a class="title" href={`/studio/tracks/${id}`}>
+                  {title}
+                </a>
+                <span class="badge">kept offline</span>
+              </li>
+            ))}
+        </ul>
+      )}
       <BatchControls selected={latest} onClear={() => select(new Map())} />
       {tracks && tracks.length > 0 && (
         <ul class="panel list" aria-label="Tracks">
@@ -116,7 +131,7 @@ function TrackRow({ track, isSelected, onToggle }: TrackRowProps) {
     <li>
       <div class="title">
         <input type="checkbox" aria-label={`Select ${track.title}`} checked={isSelected} onChange={onToggle} />{" "}
-        <a href={`/studio/tracks/${track.id}`}>{track.title}</a>
+        <Cover path={track.cover_path} /> <a href={`/studio/tracks/${track.id}`}>{track.title}</a>
         <span class="quiet"> {[track.artist, facts].filter(Boolean).join(" · ")}</span>
       </div>
       <div class="row">

@@ -1,7 +1,5 @@
 /** Media keys and the lock screen, through the Media Session API. */
 
-import type { Clip } from "../api/client.ts";
-
 interface Actions {
   readonly play: () => void;
   readonly pause: () => void;
@@ -24,11 +22,24 @@ export function onMediaKeys(actions: Actions): void {
   mediaSession.setActionHandler("seekto", (details) => actions.seek(details.seekTime ?? 0));
 }
 
+export interface Media {
+  readonly title: string;
+  readonly artist: string;
+  /** The path of a picture. */
+  readonly cover?: string | null;
+}
+
 /** Show what plays. */
-export function showMedia(clip: Clip | null): void {
+export function showMedia(media: Media | null): void {
   const { mediaSession } = navigator;
-  mediaSession.metadata = clip && new MediaMetadata({ title: clip.prompt, artist: clip.engine_model });
-  if (!clip) mediaSession.playbackState = "none";
+  mediaSession.metadata =
+    media &&
+    new MediaMetadata({
+      title: media.title,
+      artist: media.artist,
+      artwork: media.cover ? [{ src: media.cover, type: "image/jpeg" }] : [],
+    });
+  if (!media) mediaSession.playbackState = "none";
 }
 
 export function showMediaPosition(audio: HTMLAudioElement, isPlaying: boolean): void {

@@ -125,7 +125,7 @@ function load(clip: Clip): void {
     duration.value = clip.duration;
   });
   audio.src = `/audio/${encodeURIComponent(clip.filename)}`;
-  showMedia(clip);
+  showMedia({ title: clip.prompt, artist: clip.engine_model });
 }
 
 function start(): void {

@@ -187,3 +187,9 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
     </dialog>
   );
 }
+
+/** The cover of a track, or an empty square. The title beside it says what it is. */
+export function Cover({ path, isLarge = false }: { path: string | null | undefined; isLarge?: boolean }) {
+  const look = `cover ${isLarge ? "large" : ""}`;
+  return path ? <img class={look} src={path} alt="" loading="lazy" /> : <span class={look} />;
+}

@@ -1611,6 +1611,337 @@ class DeleteTrackResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class CreateSetlistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateSetlistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SETLIST_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def setlist(self) -> track_pb2.Setlist: ...
+    def __init__(
+        self,
+        *,
+        setlist: track_pb2.Setlist | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["setlist", b"setlist"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["setlist", b"setlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetSetlistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SETLIST_ID_FIELD_NUMBER: builtins.int
+    setlist_id: builtins.str
+    def __init__(
+        self,
+        *,
+        setlist_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["setlist_id", b"setlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetSetlistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SETLIST_FIELD_NUMBER: builtins.int
+    TRACKS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def setlist(self) -> track_pb2.Setlist: ...
+    @builtins.property
+    def tracks(self) -> containers.RepeatedCompositeFieldContainer[track_pb2.Track]:
+        """in order, without deleted ones"""
+
+    def __init__(
+        self,
+        *,
+        setlist: track_pb2.Setlist | None = ...,
+        tracks: abc.Iterable[track_pb2.Track] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["setlist", b"setlist"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["setlist", b"setlist", "tracks", b"tracks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSetlistsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSetlistsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SETLISTS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def setlists(self) -> containers.RepeatedCompositeFieldContainer[track_pb2.Setlist]:
+        """newest first"""
+
+    def __init__(
+        self,
+        *,
+        setlists: abc.Iterable[track_pb2.Setlist] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["setlists", b"setlists"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateSetlistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SETLIST_ID_FIELD_NUMBER: builtins.int
+    SETLIST_FIELD_NUMBER: builtins.int
+    FIELDS_FIELD_NUMBER: builtins.int
+    setlist_id: builtins.str
+    @builtins.property
+    def setlist(self) -> track_pb2.Setlist: ...
+    @builtins.property
+    def fields(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """"name", "track_ids" """
+
+    def __init__(
+        self,
+        *,
+        setlist_id: builtins.str = ...,
+        setlist: track_pb2.Setlist | None = ...,
+        fields: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["setlist", b"setlist"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["fields", b"fields", "setlist", b"setlist", "setlist_id", b"setlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateSetlistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SETLIST_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def setlist(self) -> track_pb2.Setlist: ...
+    def __init__(
+        self,
+        *,
+        setlist: track_pb2.Setlist | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["setlist", b"setlist"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["setlist", b"setlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteSetlistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SETLIST_ID_FIELD_NUMBER: builtins.int
+    setlist_id: builtins.str
+    def __init__(
+        self,
+        *,
+        setlist_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["setlist_id", b"setlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteSetlistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateTrackLinkRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    LIFETIME_DAYS_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    lifetime_days: builtins.int
+    """1 to 365"""
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        lifetime_days: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lifetime_days", b"lifetime_days", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateTrackLinkResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: builtins.int
+    SECRET_FIELD_NUMBER: builtins.int
+    secret: builtins.str
+    @builtins.property
+    def link(self) -> track_pb2.TrackLink: ...
+    def __init__(
+        self,
+        *,
+        link: track_pb2.TrackLink | None = ...,
+        secret: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["link", b"link"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["link", b"link", "secret", b"secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListTrackLinksRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListTrackLinksResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    LINKS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def links(self) -> containers.RepeatedCompositeFieldContainer[track_pb2.TrackLink]:
+        """newest first"""
+
+    def __init__(
+        self,
+        *,
+        links: abc.Iterable[track_pb2.TrackLink] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["links", b"links"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteTrackLinkRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    LINK_ID_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    link_id: builtins.str
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        link_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["link_id", b"link_id", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteTrackLinkResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OpenTrackLinkRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SECRET_FIELD_NUMBER: builtins.int
+    secret: builtins.str
+    def __init__(
+        self,
+        *,
+        secret: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["secret", b"secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OpenTrackLinkResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def link(self) -> track_pb2.TrackLink: ...
+    def __init__(
+        self,
+        *,
+        link: track_pb2.TrackLink | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["link", b"link"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["link", b"link"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class GetStemRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 

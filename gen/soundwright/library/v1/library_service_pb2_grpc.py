@@ -1357,6 +1357,26 @@ class TrackServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackResponse.FromString,
                 _registered_method=True)
+        self.CreateTrackLink = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/CreateTrackLink',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkResponse.FromString,
+                _registered_method=True)
+        self.ListTrackLinks = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/ListTrackLinks',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksResponse.FromString,
+                _registered_method=True)
+        self.DeleteTrackLink = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/DeleteTrackLink',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkResponse.FromString,
+                _registered_method=True)
+        self.OpenTrackLink = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/OpenTrackLink',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkResponse.FromString,
+                _registered_method=True)
         self.GetStem = channel.unary_unary(
                 '/soundwright.library.v1.TrackService/GetStem',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStemRequest.SerializeToString,
@@ -1418,6 +1438,32 @@ class TrackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateTrackLink(self, request, context):
+        """Creates a link with which anybody can play the track until it expires or is revoked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTrackLinks(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTrackLink(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenTrackLink(self, request, context):
+        """Returns the link with a secret, for callers who have nothing but the secret. NOT_FOUND when it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStem(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1469,6 +1515,26 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.DeleteTrack,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackResponse.SerializeToString,
+            ),
+            'CreateTrackLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTrackLink,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkResponse.SerializeToString,
+            ),
+            'ListTrackLinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrackLinks,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksResponse.SerializeToString,
+            ),
+            'DeleteTrackLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTrackLink,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkResponse.SerializeToString,
+            ),
+            'OpenTrackLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenTrackLink,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkResponse.SerializeToString,
             ),
             'GetStem': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStem,
@@ -1660,6 +1726,114 @@ class TrackService:
             _registered_method=True)
 
     @staticmethod
+    def CreateTrackLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/CreateTrackLink',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateTrackLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrackLinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/ListTrackLinks',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTrackLinksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTrackLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/DeleteTrackLink',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenTrackLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/OpenTrackLink',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.OpenTrackLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetStem(request,
             target,
             options=(),
@@ -1730,6 +1904,253 @@ class TrackService:
             '/soundwright.library.v1.TrackService/GetAnalysis',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.GetAnalysisRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.GetAnalysisResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class SetlistServiceStub:
+    """Lists of tracks of an account, in the order in which they are performed.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.CreateSetlist = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/CreateSetlist',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistResponse.FromString,
+                _registered_method=True)
+        self.GetSetlist = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/GetSetlist',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistResponse.FromString,
+                _registered_method=True)
+        self.ListSetlists = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/ListSetlists',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsResponse.FromString,
+                _registered_method=True)
+        self.UpdateSetlist = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/UpdateSetlist',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistResponse.FromString,
+                _registered_method=True)
+        self.DeleteSetlist = channel.unary_unary(
+                '/soundwright.library.v1.SetlistService/DeleteSetlist',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistResponse.FromString,
+                _registered_method=True)
+
+
+class SetlistServiceServicer:
+    """Lists of tracks of an account, in the order in which they are performed.
+    """
+
+    def CreateSetlist(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSetlist(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSetlists(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSetlist(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSetlist(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_SetlistServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'CreateSetlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSetlist,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistResponse.SerializeToString,
+            ),
+            'GetSetlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSetlist,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistResponse.SerializeToString,
+            ),
+            'ListSetlists': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSetlists,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsResponse.SerializeToString,
+            ),
+            'UpdateSetlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSetlist,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistResponse.SerializeToString,
+            ),
+            'DeleteSetlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSetlist,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'soundwright.library.v1.SetlistService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('soundwright.library.v1.SetlistService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class SetlistService:
+    """Lists of tracks of an account, in the order in which they are performed.
+    """
+
+    @staticmethod
+    def CreateSetlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/CreateSetlist',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSetlistResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSetlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/GetSetlist',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetSetlistResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSetlists(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/ListSetlists',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSetlistsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSetlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/UpdateSetlist',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateSetlistResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSetlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.SetlistService/DeleteSetlist',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSetlistResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -323,6 +323,12 @@ class TrackServiceStub:
     """
     DeleteTrack: _aio.UnaryUnaryMultiCallable[_library_service_pb2.DeleteTrackRequest, _library_service_pb2.DeleteTrackResponse]
     """Cancels the jobs of the track, and deletes its file and all files derived from it. Job records remain."""
+    CreateTrackLink: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CreateTrackLinkRequest, _library_service_pb2.CreateTrackLinkResponse]
+    """Creates a link with which anybody can play the track until it expires or is revoked."""
+    ListTrackLinks: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListTrackLinksRequest, _library_service_pb2.ListTrackLinksResponse]
+    DeleteTrackLink: _aio.UnaryUnaryMultiCallable[_library_service_pb2.DeleteTrackLinkRequest, _library_service_pb2.DeleteTrackLinkResponse]
+    OpenTrackLink: _aio.UnaryUnaryMultiCallable[_library_service_pb2.OpenTrackLinkRequest, _library_service_pb2.OpenTrackLinkResponse]
+    """Returns the link with a secret, for callers who have nothing but the secret. NOT_FOUND when it has ended."""
     GetStem: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetStemRequest, _library_service_pb2.GetStemResponse]
     ListStems: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListStemsRequest, _library_service_pb2.ListStemsResponse]
     """Returns the stems of the latest finished separation of a track."""
@@ -379,6 +385,36 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels the jobs of the track, and deletes its file and all files derived from it. Job records remain."""
 
     @_abc_1.abstractmethod
+    def CreateTrackLink(
+        self,
+        request: _library_service_pb2.CreateTrackLinkRequest,
+        context: _aio.ServicerContext[_library_service_pb2.CreateTrackLinkRequest, _abc.Awaitable[_library_service_pb2.CreateTrackLinkResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.CreateTrackLinkResponse]:
+        """Creates a link with which anybody can play the track until it expires or is revoked."""
+
+    @_abc_1.abstractmethod
+    def ListTrackLinks(
+        self,
+        request: _library_service_pb2.ListTrackLinksRequest,
+        context: _aio.ServicerContext[_library_service_pb2.ListTrackLinksRequest, _abc.Awaitable[_library_service_pb2.ListTrackLinksResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.ListTrackLinksResponse]: ...
+
+    @_abc_1.abstractmethod
+    def DeleteTrackLink(
+        self,
+        request: _library_service_pb2.DeleteTrackLinkRequest,
+        context: _aio.ServicerContext[_library_service_pb2.DeleteTrackLinkRequest, _abc.Awaitable[_library_service_pb2.DeleteTrackLinkResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.DeleteTrackLinkResponse]: ...
+
+    @_abc_1.abstractmethod
+    def OpenTrackLink(
+        self,
+        request: _library_service_pb2.OpenTrackLinkRequest,
+        context: _aio.ServicerContext[_library_service_pb2.OpenTrackLinkRequest, _abc.Awaitable[_library_service_pb2.OpenTrackLinkResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.OpenTrackLinkResponse]:
+        """Returns the link with a secret, for callers who have nothing but the secret. NOT_FOUND when it has ended."""
+
+    @_abc_1.abstractmethod
     def GetStem(
         self,
         request: _library_service_pb2.GetStemRequest,
@@ -401,6 +437,56 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_library_service_pb2.GetAnalysisResponse]: ...
 
 def add_TrackServiceServicer_to_server(servicer: TrackServiceServicer, server: _aio.Server) -> None: ...
+
+class SetlistServiceStub:
+    """Lists of tracks of an account, in the order in which they are performed."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateSetlist: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CreateSetlistRequest, _library_service_pb2.CreateSetlistResponse]
+    GetSetlist: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetSetlistRequest, _library_service_pb2.GetSetlistResponse]
+    ListSetlists: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListSetlistsRequest, _library_service_pb2.ListSetlistsResponse]
+    UpdateSetlist: _aio.UnaryUnaryMultiCallable[_library_service_pb2.UpdateSetlistRequest, _library_service_pb2.UpdateSetlistResponse]
+    DeleteSetlist: _aio.UnaryUnaryMultiCallable[_library_service_pb2.DeleteSetlistRequest, _library_service_pb2.DeleteSetlistResponse]
+
+class SetlistServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Lists of tracks of an account, in the order in which they are performed."""
+
+    @_abc_1.abstractmethod
+    def CreateSetlist(
+        self,
+        request: _library_service_pb2.CreateSetlistRequest,
+        context: _aio.ServicerContext[_library_service_pb2.CreateSetlistRequest, _abc.Awaitable[_library_service_pb2.CreateSetlistResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.CreateSetlistResponse]: ...
+
+    @_abc_1.abstractmethod
+    def GetSetlist(
+        self,
+        request: _library_service_pb2.GetSetlistRequest,
+        context: _aio.ServicerContext[_library_service_pb2.GetSetlistRequest, _abc.Awaitable[_library_service_pb2.GetSetlistResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.GetSetlistResponse]: ...
+
+    @_abc_1.abstractmethod
+    def ListSetlists(
+        self,
+        request: _library_service_pb2.ListSetlistsRequest,
+        context: _aio.ServicerContext[_library_service_pb2.ListSetlistsRequest, _abc.Awaitable[_library_service_pb2.ListSetlistsResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.ListSetlistsResponse]: ...
+
+    @_abc_1.abstractmethod
+    def UpdateSetlist(
+        self,
+        request: _library_service_pb2.UpdateSetlistRequest,
+        context: _aio.ServicerContext[_library_service_pb2.UpdateSetlistRequest, _abc.Awaitable[_library_service_pb2.UpdateSetlistResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.UpdateSetlistResponse]: ...
+
+    @_abc_1.abstractmethod
+    def DeleteSetlist(
+        self,
+        request: _library_service_pb2.DeleteSetlistRequest,
+        context: _aio.ServicerContext[_library_service_pb2.DeleteSetlistRequest, _abc.Awaitable[_library_service_pb2.DeleteSetlistResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.DeleteSetlistResponse]: ...
+
+def add_SetlistServiceServicer_to_server(servicer: SetlistServiceServicer, server: _aio.Server) -> None: ...
 
 class JobServiceStub:
     """The ledger of jobs. Create, CreateBatch, Get, Watch, List and Cancel are for callers. The other RPCs are for workers."""

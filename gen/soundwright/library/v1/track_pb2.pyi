@@ -57,6 +57,7 @@ class Track(message.Message):
     COVER_URL_FIELD_NUMBER: builtins.int
     DOWNLOAD_JOB_ID_FIELD_NUMBER: builtins.int
     PENDING_DOWNLOAD_FIELD_NUMBER: builtins.int
+    COVER_BLOB_KEY_FIELD_NUMBER: builtins.int
     id: builtins.str
     """UUID"""
     owner_id: builtins.str
@@ -92,6 +93,8 @@ class Track(message.Message):
     """empty: unknown"""
     download_job_id: builtins.str
     """the latest download job; empty: the track was uploaded"""
+    cover_blob_key: builtins.str
+    """a JPEG of at most 640 pixels a side; empty: none"""
     @builtins.property
     def warnings(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """for example "TRUNCATED" """
@@ -139,10 +142,11 @@ class Track(message.Message):
         cover_url: builtins.str = ...,
         download_job_id: builtins.str = ...,
         pending_download: PendingDownload | None = ...,
+        cover_blob_key: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "bpm", b"bpm", "create_time", b"create_time", "pending_download", b"pending_download", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "album", b"album", "analyzed", b"analyzed", "artist", b"artist", "blob_key", b"blob_key", "bpm", b"bpm", "channel_count", b"channel_count", "codec", b"codec", "container", b"container", "content_sha256", b"content_sha256", "content_type", b"content_type", "cover_url", b"cover_url", "create_time", b"create_time", "download_job_id", b"download_job_id", "duration_seconds", b"duration_seconds", "filename", b"filename", "frame_count", b"frame_count", "id", b"id", "key", b"key", "owner_id", b"owner_id", "pending_download", b"pending_download", "sample_rate_hz", b"sample_rate_hz", "size_bytes", b"size_bytes", "source", b"source", "spotify_id", b"spotify_id", "spotify_url", b"spotify_url", "stem_count", b"stem_count", "tags", b"tags", "title", b"title", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "album", b"album", "analyzed", b"analyzed", "artist", b"artist", "blob_key", b"blob_key", "bpm", b"bpm", "channel_count", b"channel_count", "codec", b"codec", "container", b"container", "content_sha256", b"content_sha256", "content_type", b"content_type", "cover_blob_key", b"cover_blob_key", "cover_url", b"cover_url", "create_time", b"create_time", "download_job_id", b"download_job_id", "duration_seconds", b"duration_seconds", "filename", b"filename", "frame_count", b"frame_count", "id", b"id", "key", b"key", "owner_id", b"owner_id", "pending_download", b"pending_download", "sample_rate_hz", b"sample_rate_hz", "size_bytes", b"size_bytes", "source", b"source", "spotify_id", b"spotify_id", "spotify_url", b"spotify_url", "stem_count", b"stem_count", "tags", b"tags", "title", b"title", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bpm: _TypeAlias = typing.Literal["bpm"]  # noqa: Y015
     _WhichOneofArgType__bpm: _TypeAlias = typing.Literal["_bpm", b"_bpm"]  # noqa: Y015
@@ -218,6 +222,75 @@ class NewTrack(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["album", b"album", "artist", b"artist", "cover_url", b"cover_url", "duration_seconds", b"duration_seconds", "source", b"source", "spotify_id", b"spotify_id", "spotify_url", b"spotify_url", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class TrackLink(message.Message):
+    """A link with which anybody can play a track. Its secret is returned once."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    OWNER_ID_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """UUID"""
+    track_id: builtins.str
+    owner_id: builtins.str
+    @builtins.property
+    def create_time(self) -> timestamp_pb2.Timestamp: ...
+    @builtins.property
+    def expire_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        track_id: builtins.str = ...,
+        owner_id: builtins.str = ...,
+        create_time: timestamp_pb2.Timestamp | None = ...,
+        expire_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "id", b"id", "owner_id", b"owner_id", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Setlist(message.Message):
+    """Tracks in the order in which they are performed."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    TRACK_IDS_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    UPDATE_TIME_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """UUID"""
+    name: builtins.str
+    @builtins.property
+    def track_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @builtins.property
+    def create_time(self) -> timestamp_pb2.Timestamp: ...
+    @builtins.property
+    def update_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        name: builtins.str = ...,
+        track_ids: abc.Iterable[builtins.str] | None = ...,
+        create_time: timestamp_pb2.Timestamp | None = ...,
+        update_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "id", b"id", "name", b"name", "track_ids", b"track_ids", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -110,6 +110,7 @@ async def _members(gateway: Gateway, email: str | None) -> AsyncIterator[Member]
         ("jobs", _jobs(clients)),
         ("clips", _clips(clients, _clip_to_wire)),
         ("playlists", _playlists(clients)),
+        ("setlists", _setlists(clients)),
         ("votes", _votes(clients)),
         ("favorites", _favorites(clients)),
         ("conversations", _conversations(clients)),
@@ -127,6 +128,8 @@ async def _members(gateway: Gateway, email: str | None) -> AsyncIterator[Member]
 async def _files_of(gateway: Gateway, track: track_pb2.Track) -> AsyncIterator[Member]:
     folder = f"tracks/{safe_title(track.title)} {track.id[:8]}"
     async for member in _stored(gateway, f"{folder}/recording", track.blob_key):
+        yield member
+    async for member in _stored(gateway, f"{folder}/cover", track.cover_blob_key):
         yield member
     if track.analyzed:
         answer = await gateway.clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track.id))
@@ -179,6 +182,11 @@ async def _account(clients: Clients, email: str | None) -> dict[str, Any]:
         "connections": [connection_to_wire(connection) for connection in connections],
         "webhooks": [webhook_to_wire(webhook) for webhook in webhooks],
     }
+
+
+async def _setlists(clients: Clients) -> AsyncIterator[Any]:
+    for setlist in (await clients.setlists.ListSetlists(pb.ListSetlistsRequest())).setlists:
+        yield {"name": setlist.name, "track_ids": list(setlist.track_ids)}
 
 
 async def _pages(load: Callable[[int], Awaitable[Any]]) -> AsyncIterator[Any]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
@@ -21,26 +19,17 @@ from kit.worker.live import LiveIndex, live_prefix, open_live, read_live
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Clients, Gateway
+from services.gateway.dialects.forge.live_wav import live_of, wav_response
 from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
 from services.gateway.dialects.forge.stems import SegmentIndex
-from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.playback import PIXEL_FRAMES, segment_frame_count
-from services.gateway.openapi.responses import Uuid, documented, generated_file_responses
+from services.gateway.files.waits import WAIT_LIMIT_SECONDS, Waits
+from services.gateway.openapi.responses import Uuid, documented, file_responses, generated_file_responses
 from services.gateway.records import own_job
-from services.gateway.settings import ConversionLimits
-from services.gateway.wire.disconnects import cancel_on_disconnect
 from services.gateway.wire.parameters import JobId
 
-_LOOK_SECONDS = 0.5
-_WAIT_LIMIT_SECONDS = 20
-# Proxies end silent requests after 30 seconds or more.
-_WAITS = ConversionLimits(caller_count=16, caller_bytes=1, total_count=100, total_bytes=1)
-
-_now = time.monotonic
-
 State = Literal["waiting", "live", "completed", "failed", "cancelled"]
-T = TypeVar("T")
 
 
 class LiveStem(TypedDict):
@@ -75,45 +64,16 @@ class LiveStems(TypedDict):
 
 StemName = Annotated[str, Path(description="A `stem_type`.", examples=["vocals"])]
 Wait = Annotated[
-    int, Query(ge=0, le=_WAIT_LIMIT_SECONDS, description="How many seconds to wait for the segment.", examples=[20])
+    int, Query(ge=0, le=WAIT_LIMIT_SECONDS, description="How many seconds to wait for the segment.", examples=[20])
 ]
 Attempt = Annotated[
     int | None, Query(ge=1, description="Refuse segments of another attempt, which begins again.", examples=[1])
 ]
 
 
-class _Waits:
-    """The requests of this process that wait."""
-
-    def __init__(self) -> None:
-        self._pending = PendingFiles(_WAITS)
-
-    async def until(
-        self, request: Request, look: Callable[[], Awaitable[T]], is_enough: Callable[[T], bool], seconds: int
-    ) -> T:
-        """Look again and again, for at most this time, until it is enough. Return what was seen last."""
-        end = _now() + seconds
-        found = await look()
-        if is_enough(found) or not seconds:
-            return found
-
-        async def last() -> T:
-            seen = found
-            while not is_enough(seen) and _now() < end:
-                await asyncio.sleep(_LOOK_SECONDS)
-                seen = await look()
-            return seen
-
-        waiting = self._pending.reserve(request.scope["principal_id"], 0)
-        try:
-            return await cancel_on_disconnect(request, last())
-        finally:
-            self._pending.release(waiting)
-
-
 def live_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["forge stems"])
-    clients, blobs, waits = gateway.clients, gateway.blobs, _Waits()
+    clients, blobs, waits = gateway.clients, gateway.blobs, Waits()
 
     @router.get("/api/jobs/{job_id}/live")
     @access(Access.ACCOUNT, RateClass.POLLING)
@@ -140,7 +100,7 @@ def live_routes(gateway: Gateway) -> APIRouter:
         def is_enough(state: LiveStems) -> bool:
             return state["state"] not in ("waiting", "live") or state["ready_segment_count"] > (wait_for or 0)
 
-        seconds = _WAIT_LIMIT_SECONDS if wait_for is not None else 0
+        seconds = WAIT_LIMIT_SECONDS if wait_for is not None else 0
         return data(await waits.until(request, lambda: _state(clients, blobs, job_id), is_enough, seconds))
 
     @router.get("/api/jobs/{job_id}/live/{stem_type}/segments/{index}")
@@ -170,13 +130,35 @@ def live_routes(gateway: Gateway) -> APIRouter:
         async def look() -> Response | None:
             job = await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)
             if attempt is not None and job.attempt != attempt:
-                raise _no_segment(f"The separation has begun again: this is attempt {job.attempt}. Begin at segment 0.")
+                raise errors.SEGMENT_NOT_FOUND(
+                    f"The separation has begun again: this is attempt {job.attempt}. Begin at segment 0."
+                )
             return await _segment(gateway, request, job, stem_type, index)
 
         found = await waits.until(request, look, lambda answer: answer is not None, wait)
         if found is None:
-            raise _no_segment("The segment is not there yet. Ask for it with wait=20.")
+            raise errors.SEGMENT_NOT_FOUND("The segment is not there yet. Ask for it with wait=20.")
         return found
+
+    @router.get("/api/jobs/{job_id}/live/{stem_type}.wav")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses(
+        "audio/wav",
+        errors.ACCESS_DENIED,
+        errors.JOB_NOT_FOUND,
+        errors.SEGMENT_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
+        errors.TOO_MANY_CONVERSIONS,
+        redirects=False,
+    )
+    async def get_live_stem(request: Request, job_id: JobId, stem_type: StemName) -> Response:
+        """Get a stem as one WAV file with 32-bit floats while its separation runs, and afterwards.
+
+        The length of the file is known from the beginning. The response continues as fast as the separation, and ends early if
+        the separation fails or begins again. A range that is not there within 20 seconds is refused.
+        """
+
+        return await wav_response(gateway, waits, request, job_id, stem_type)
 
     @router.get("/api/jobs/{job_id}/live/{stem_type}/waveform")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -195,7 +177,7 @@ def live_routes(gateway: Gateway) -> APIRouter:
                 return await gateway.playback.waveform(request, output, PIXEL_FRAMES)
         live = await read_live(blobs, job) if job.state == job_pb2.JOB_STATE_RUNNING else None
         if live is None or stem_type not in live.waveforms:
-            raise _no_segment("There is nothing of this stem yet. See GET /api/jobs/{job_id}/live.")
+            raise errors.SEGMENT_NOT_FOUND("There is nothing of this stem yet. See GET /api/jobs/{job_id}/live.")
         content = await _waveform(blobs, job, live, stem_type)
         return Response(content, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
@@ -208,18 +190,16 @@ async def _segment(gateway: Gateway, request: Request, job: job_pb2.Job, stem_ty
         for output in job.result.outputs:
             if output.name == stem_type:
                 return await gateway.playback.segment(request, output, index)
-        raise _no_segment("The separation has no such stem.")
-    if job.state in (job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED):
-        raise _no_segment("The separation has ended without stems. Start it again.")
-    live = await read_live(gateway.blobs, job)
+        raise errors.SEGMENT_NOT_FOUND("The separation has no such stem.")
+    live = await live_of(gateway.blobs, job, stem_type)
     if live is None:
         return None
-    if stem_type not in live.recordings:
-        raise _no_segment("The separation has no such stem.")
     length = segment_frame_count(live)
     end = min((index + 1) * length, live.total_frame_count)
     if index * length >= live.total_frame_count:
-        raise _no_segment(f"The recording has the segments 0 to {-(-live.total_frame_count // length) - 1}.")
+        raise errors.SEGMENT_NOT_FOUND(
+            f"The recording has the segments 0 to {-(-live.total_frame_count // length) - 1}."
+        )
     if end > live.frame_count:
         return None
     try:
@@ -275,8 +255,4 @@ async def _waveform(blobs: Blobs, job: job_pb2.Job, live: LiveIndex, name: str) 
     except AppError as error:
         if error.code is not Code.NOT_FOUND:
             raise
-        raise _no_segment("The separation has just ended. Ask again.") from None
-
-
-def _no_segment(message: str) -> AppError:
-    return errors.SEGMENT_NOT_FOUND(message)
+        raise errors.SEGMENT_NOT_FOUND("The separation has just ended. Ask again.") from None

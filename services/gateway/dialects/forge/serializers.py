@@ -84,6 +84,7 @@ def track_to_wire(track: track_pb2.Track) -> Track:
         "artist": track.artist or None,
         "album": track.album or None,
         "album_art_url": track.cover_url or None,
+        "cover_path": f"/api/tracks/{track.id}/cover" if track.cover_blob_key else None,
         "spotify_id": track.spotify_id or None,
         "spotify_url": track.spotify_url or None,
         "duration": round(track.duration_seconds),

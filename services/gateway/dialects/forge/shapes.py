@@ -57,6 +57,13 @@ class Track(TypedDict):
     artist: Annotated[str | None, Field(examples=["The Weeknd"])]
     album: Annotated[str | None, Field(examples=["After Hours"])]
     album_art_url: Annotated[str | None, Field(examples=["https://i.scdn.co/image/ab67616d0000b273"])]
+    cover_path: Annotated[
+        str | None,
+        Field(
+            description="The path of the cover, from the tags of the file or the page of the link.",
+            examples=["/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover"],
+        ),
+    ]
     spotify_id: Annotated[str | None, Field(examples=["4uLU6hMCjMI75M1A2tKUQC"])]
     spotify_url: Annotated[str | None, Field(examples=["https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC"])]
     duration: Annotated[int, Field(ge=0, description="Length in whole seconds.", examples=[200])]

@@ -17,8 +17,9 @@ from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing, page_links, track_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page, Track
+from services.gateway.files.covers import cover_response
 from services.gateway.files.uploads import UploadPolicy
-from services.gateway.openapi.responses import BINARY, documented, multipart_body
+from services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body
 from services.gateway.records import denied_is_unknown, own_track
 from services.gateway.wire.parameters import (
     Cursor,
@@ -217,6 +218,13 @@ def track_routes(gateway: Gateway) -> APIRouter:
     async def get_track(track_id: TrackId) -> Response:
         """Get a track."""
         return data(track_to_wire(await own_track(clients, track_id)))
+
+    @router.get("/{track_id}/cover")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses("image/jpeg", errors.TRACK_NOT_FOUND, errors.FILE_NOT_FOUND, redirects=False)
+    async def get_cover(request: Request, track_id: TrackId) -> Response:
+        """Get the cover of a track: a JPEG of at most 640 pixels a side. A track without a ``cover_path`` has none."""
+        return await cover_response(request, gateway.blobs, await own_track(clients, track_id))
 
     @router.patch("/{track_id}", openapi_extra=body_schema(TrackChanges))
     @access(Access.ACCOUNT, RateClass.NORMAL)

@@ -1,6 +1,7 @@
 /** The account: storage, API keys, connections, webhooks, the browsers that are logged in, and its end. */
 
 import { account, currentCsrfToken } from "../../api/client.ts";
+import { forgetAllOffline } from "../../api/offline.ts";
 import { Notice } from "../../ui/components.tsx";
 import { Connections } from "./connections.tsx";
 import { NewTracks } from "./new-tracks.tsx";
@@ -19,7 +20,7 @@ function Registered() {
     <div class="page">
       <div class="row apart">
         <h1>Account</h1>
-        <form method="post" action="/users/log-out">
+        <form method="post" action="/users/log-out" onSubmit={logOut}>
           <input type="hidden" name="_csrf_token" value={currentCsrfToken()} />
           <button class="button">Log out</button>
         </form>
@@ -36,6 +37,14 @@ function Registered() {
       <OwnData />
     </div>
   );
+}
+
+/** Log out when nothing of the account is left in the browser. */
+async function logOut(event: SubmitEvent & { currentTarget: HTMLFormElement }): Promise<void> {
+  event.preventDefault();
+  const form = event.currentTarget;
+  await forgetAllOffline().catch(() => {});
+  form.submit();
 }
 
 function Guest() {

@@ -1,6 +1,7 @@
 import { api, dataOf } from "../../api/client.ts";
+import { forgetAllOffline, kept, LIMIT_BYTES } from "../../api/offline.ts";
 import { useLoaded } from "../../api/requests.ts";
-import { ProgressBar } from "../../ui/components.tsx";
+import { Button, ProgressBar } from "../../ui/components.tsx";
 import { Section } from "../../ui/forms.tsx";
 import { sizeText } from "../../ui/texts.ts";
 
@@ -18,6 +19,17 @@ export function Storage() {
       )}
       {usage && limit != null && limit > 0 && (
         <ProgressBar label="Storage used" percent={Math.min(100, (100 * usage.used_bytes) / limit)} />
+      )}
+      {kept.value.length > 0 && (
+        <div class="row">
+          <p>
+            This browser keeps {kept.value.length === 1 ? "1 track" : `${kept.value.length} tracks`} offline:{" "}
+            {sizeText(kept.value.reduce((sum, { bytes }) => sum + bytes, 0))} of {sizeText(LIMIT_BYTES)}.
+          </p>
+          <Button label="Remove all tracks kept offline" onClick={() => void forgetAllOffline()}>
+            Remove all
+          </Button>
+        </div>
       )}
       {usage && usage.available_bytes === 0 && (
         <p>Nothing more can be stored. Delete tracks or clips, or ask an administrator for a larger quota.</p>

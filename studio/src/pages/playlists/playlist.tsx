@@ -16,7 +16,8 @@ import * as player from "../../player/player.ts";
 import { navigate } from "../../router.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Confirm, Field, Form, Submit } from "../../ui/forms.tsx";
-import { Entries } from "./entries.tsx";
+import { OrderedList } from "../../ui/ordered-list.tsx";
+import { timeText } from "../../waveform/view.ts";
 
 type Entry = PlaylistWithTracks["tracks"][number];
 
@@ -54,10 +55,11 @@ export default function PlaylistPage({ id }: { id: string }) {
           This playlist is empty. Add <a href="/studio/clips">clips</a> with “More about” a clip, or by dragging a clip.
         </p>
       )}
-      <Entries
+      <OrderedList
+        label="Clips of the playlist"
         entries={entries}
+        nameOf={(entry) => entry.prompt}
         isEditable={playlist.is_owner}
-        onPlay={play}
         onOrder={(changed) => {
           setOrder(changed);
           void change(
@@ -68,9 +70,29 @@ export default function PlaylistPage({ id }: { id: string }) {
           );
         }}
         onRemove={(entry) => void change(removeFromPlaylist(id, entry.id))}
-      />
+      >
+        {(entry, index) => <EntryRow entry={entry} onPlay={() => play(index)} />}
+      </OrderedList>
       {playlist.is_owner && <Settings playlist={playlist} onChange={(operation) => void change(operation)} />}
     </div>
+  );
+}
+
+function EntryRow({ entry, onPlay }: { entry: Entry; onPlay: () => void }) {
+  const isCurrent = player.current.value?.id === entry.id;
+  const isPlaying = isCurrent && player.state.value !== "paused";
+  return (
+    <>
+      <Button
+        label={`${isPlaying ? "Pause" : "Play"} ${entry.prompt}`}
+        icon={isPlaying ? "pause" : "play"}
+        look="quiet"
+        pressed={isCurrent}
+        onClick={isCurrent ? player.toggle : onPlay}
+      />
+      <span class="title">{entry.prompt}</span>
+      <span class="number quiet">{timeText(entry.duration)}</span>
+    </>
   );
 }
 

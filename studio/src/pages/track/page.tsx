@@ -4,22 +4,25 @@ import "./track.css";
 import { effect, untracked } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { type Analysis, api, dataOf, type LiveStems, type Stems, type Track } from "../../api/client.ts";
+import { account, type Analysis, api, dataOf, type LiveStems, type Stems, type Track } from "../../api/client.ts";
 import { onReconnected } from "../../api/connection.ts";
 import { onEdited } from "../../api/edits.ts";
 import { jobsOf, onJobFinished } from "../../api/jobs.ts";
 import { LiveFeed } from "../../api/live.ts";
 import { navigate } from "../../router.ts";
-import { Notice } from "../../ui/components.tsx";
+import { type Media, showMedia } from "../../player/media-keys.ts";
+import { Cover, Notice } from "../../ui/components.tsx";
 import { EditButtons } from "../edit.tsx";
 import { Because } from "../separation/because.tsx";
 import { AnalyseButton, RunningJobs, SeparateControls } from "./actions.tsx";
 import { Compare } from "./compare.tsx";
 import { Downloads } from "./downloads.tsx";
 import { Facts } from "./facts.tsx";
+import { KeepOffline } from "./keep-offline.tsx";
 import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
 import { Player, type Recording } from "./player.ts";
+import { Sharing } from "./sharing.tsx";
 import { runShortcut, ShortcutList } from "./shortcuts.tsx";
 import { liveStems, type PlayedStem } from "./sources.ts";
 import { Transport } from "./transport.tsx";
@@ -32,7 +35,15 @@ interface Loaded {
   readonly analysis: Analysis | null;
 }
 
-export default function TrackPage({ id }: { id: string }) {
+interface TrackPageProps {
+  readonly id: string;
+  /** Whether the track plays at once. */
+  readonly isPlaying?: boolean;
+  /** Called when the track has played to its end. */
+  readonly onEnded?: (() => void) | undefined;
+}
+
+export default function TrackPage({ id, isPlaying = false, onEnded }: TrackPageProps) {
   const [loaded, setLoaded] = useState<Loaded | null>(null);
   const [problem, setProblem] = useState("");
   useEffect(() => {
@@ -65,7 +76,7 @@ export default function TrackPage({ id }: { id: string }) {
       {loaded && <Head {...loaded} />}
       {problem && <Notice look="bad">{problem}</Notice>}
       <RunningJobs trackId={id} type="analysis" />
-      {loaded && <Studio {...loaded} />}
+      {loaded && <Studio {...loaded} isPlaying={isPlaying} onEnded={onEnded} />}
     </div>
   );
 }
@@ -73,9 +84,12 @@ export default function TrackPage({ id }: { id: string }) {
 export function Head({ track, analysis }: Loaded) {
   return (
     <header class="row apart">
-      <div>
-        <h1>{track.title}</h1>
-        <p class="quiet">{[track.artist, track.album].filter(Boolean).join(" · ") || track.filename}</p>
+      <div class="row">
+        {track.cover_path && <Cover path={track.cover_path} isLarge />}
+        <div>
+          <h1>{track.title}</h1>
+          <p class="quiet">{[track.artist, track.album].filter(Boolean).join(" · ") || track.filename}</p>
+        </div>
       </div>
       <Facts track={track} analysis={analysis} />
     </header>
@@ -83,8 +97,13 @@ export function Head({ track, analysis }: Loaded) {
 }
 
 /** The player of the chosen separations. A new one plays as soon as it is there. */
-function Studio({ track, stems, analysis }: Loaded) {
-  const [recording, setRecording] = useState<Recording>({ stems, other: null, position: 0 });
+function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<TrackPageProps, "id">) {
+  const [recording, setRecording] = useState<Recording>({
+    stems,
+    other: null,
+    position: 0,
+    isPlaying: isPlaying ?? false,
+  });
   const [latest, setLatest] = useState(stems);
   const [isReplaced, setReplaced] = useState(false);
   const [problem, setProblem] = useState("");
@@ -141,6 +160,7 @@ function Studio({ track, stems, analysis }: Loaded) {
           analysis={analysis}
           recording={recording}
           onPlayer={onPlayer}
+          onEnded={onEnded}
         >
           {(player) => (
             <>
@@ -148,11 +168,20 @@ function Studio({ track, stems, analysis }: Loaded) {
               <Compare separations={stems.separations} own={own} other={other} player={player} onChoose={choose} />
               <Origin separations={stems.separations} id={own} />
               {player.feed?.state.value?.state !== "live" && <Downloads track={track} player={player} />}
+              {own === idOf(stems) && <KeepOffline track={track} stems={stems} />}
             </>
           )}
         </Desk>
       ) : (
-        <Whole track={track} />
+        <Whole
+          media={mediaOf(track)}
+          audio={track.file_path}
+          waveform={`/api/tracks/${track.id}/waveform`}
+          seconds={track.duration_seconds}
+          frameCount={track.frame_count ?? 0}
+          isPlaying={isPlaying}
+          onEnded={onEnded}
+        />
       )}
       <SeparateControls track={track} isFirst={!own} />
       <section class="row" aria-label="Actions">
@@ -162,6 +191,7 @@ function Studio({ track, stems, analysis }: Loaded) {
         </a>
         <EditButtons tracks={[track]} what="the track" onDeleted={() => navigate("/studio")} />
       </section>
+      {account && <Sharing trackId={track.id} />}
     </>
   );
 }
@@ -227,11 +257,12 @@ interface DeskProps {
   recording: Recording;
   /** Called with the player, and with null when it is closed. */
   onPlayer?: (player: Player | null) => void;
+  onEnded?: (() => void) | undefined;
   children?: (player: Player) => ComponentChildren;
 }
 
 /** The mixer of a separated recording, and what its player is for. */
-export function Desk({ track, analysis, recording, onPlayer, children }: DeskProps) {
+export function Desk({ track, analysis, recording, onPlayer, onEnded, children }: DeskProps) {
   const [player] = useState(() => new Player(track.id, recording));
   useEffect(() => {
     onPlayer?.(player);
@@ -242,6 +273,23 @@ export function Desk({ track, analysis, recording, onPlayer, children }: DeskPro
       void player.close();
     };
   }, [player, recording, onPlayer]);
+  useEffect(
+    () =>
+      effect(() => {
+        if (player.isPlaying.value) showMedia(mediaOf(track));
+      }),
+    [player, track],
+  );
+  const ended = useRef(onEnded);
+  ended.current = onEnded;
+  useEffect(
+    () =>
+      effect(() => {
+        const isPlaying = player.isPlaying.value;
+        if (!isPlaying && player.position >= player.frameCount) ended.current?.();
+      }),
+    [player],
+  );
   useEffect(() => {
     player.beats.value = analysis?.beats ?? [];
     player.series.value = analysis?.features;
@@ -253,6 +301,11 @@ export function Desk({ track, analysis, recording, onPlayer, children }: DeskPro
       {children?.(player)}
     </>
   );
+}
+
+/** What the lock screen shows of a track. */
+export function mediaOf({ title, artist, cover_path: cover }: Track): Media {
+  return { title, artist: artist ?? "", cover };
 }
 
 /** Says which model made the stems, and why it was not the requested one. */

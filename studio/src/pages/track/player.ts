@@ -86,7 +86,7 @@ export class Player {
     this.#ownCount = own.length;
     this.mix = mix;
     this.feed = (first as PlayedStem).live?.feed ?? null;
-    this.hasSpectrograms = stems.every((stem: PlayedStem) => !stem.files && !stem.live);
+    this.hasSpectrograms = stems.every((stem: PlayedStem) => !stem.files && !stem.live && !stem.base);
     this.frameCount = first.frame_count;
     this.sampleRateHz = first.sample_rate_hz;
     this.waveScale = 0.95 / Math.max(0.05, ...stems.map((stem) => stem.peak));

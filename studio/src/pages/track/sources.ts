@@ -41,8 +41,10 @@ function keyOf(trackId: string): string {
   return `soundwright.mixer.${trackId}`;
 }
 
-/** A stem whose files may be built into the studio, with one segment, or that is heard while it is made. */
+/** A stem whose files may be built into the studio, with one segment, or shared by a link, or that is heard while it is made. */
 export interface PlayedStem extends Stem {
+  /** The path of its segments and waveform, if it is not the usual one. */
+  readonly base?: string;
   readonly files?: { readonly audio: string; readonly waveform: string };
   readonly live?: { readonly feed: LiveFeed; readonly attempt: number };
 }
@@ -69,8 +71,12 @@ export function liveStems(trackId: string, feed: LiveFeed, found: LiveStems): St
   return { mix: null, stems: found.stems.map((stem): PlayedStem => ({ ...shape, ...stem })), separations: [] };
 }
 
+function baseOf(stem: PlayedStem): string {
+  return stem.base ?? `/api/stems/${stem.id}`;
+}
+
 export function waveformOf(stem: PlayedStem): string {
-  return stem.files?.waveform ?? `/api/stems/${stem.id}/waveform`;
+  return stem.files?.waveform ?? `${baseOf(stem)}/waveform`;
 }
 
 export function liveWaveformOf(stem: PlayedStem): string {
@@ -89,7 +95,7 @@ export function sourceOf(stem: PlayedStem, decoder: BaseAudioContext): LaneSourc
         const path = `/api/jobs/${feed.jobId}/live/${stem.stem_type}/segments/${index}?attempt=${attempt}`;
         return decoder.decodeAudioData(await getBytes(path, signal));
       }
-      const bytes = await getBytes(stem.files?.audio ?? `/api/stems/${stem.id}/segments/${index}`, signal);
+      const bytes = await getBytes(stem.files?.audio ?? `${baseOf(stem)}/segments/${index}`, signal);
       return decoder.decodeAudioData(bytes);
     },
   };

@@ -2,8 +2,8 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Track } from "../../api/client.ts";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
+import { type Media, showMedia } from "../../player/media-keys.ts";
 import { Notice } from "../../ui/components.tsx";
 import { loadPeaks, Waveform } from "../../waveform/canvas.tsx";
 import type { Pyramid } from "../../waveform/peaks.ts";
@@ -11,24 +11,34 @@ import { whole } from "../../waveform/view.ts";
 
 const WIDTH = 1200;
 
-export function Whole({ track }: { track: Track }) {
+interface WholeProps {
+  readonly media: Media;
+  /** The paths of the recording and of its waveform. */
+  readonly audio: string | null;
+  readonly waveform: string;
+  readonly seconds: number;
+  readonly frameCount: number;
+  readonly isPlaying?: boolean | undefined;
+  readonly onEnded?: (() => void) | undefined;
+}
+
+export function Whole({ media, audio: path, waveform, seconds, frameCount, isPlaying, onEnded }: WholeProps) {
   const element = useRef<HTMLAudioElement>(null);
   const [share, setShare] = useState(0);
   const peaks = useSignal<Pyramid | null>(null);
   const [pause] = useState(() => () => element.current?.pause());
   useEffect(() => () => leaveFloor(pause), [pause]);
-  const frameCount = track.frame_count ?? 0;
   useEffect(() => {
     // Recordings of earlier versions have no waveform.
-    if (frameCount) loadPeaks(`/api/tracks/${track.id}/waveform`, frameCount, peaks).catch(() => {});
-  }, [track.id, frameCount, peaks]);
-  if (!track.file_path) return <Notice>This track has no audio yet. Its download is not finished.</Notice>;
+    if (frameCount) loadPeaks(waveform, frameCount, peaks).catch(() => {});
+  }, [waveform, frameCount, peaks]);
+  if (!path) return <Notice>This track has no audio yet. Its download is not finished.</Notice>;
   const seek = (event: PointerEvent) => {
     const audio = element.current;
     if (!audio || !(event.currentTarget instanceof HTMLElement)) return;
     const box = event.currentTarget.getBoundingClientRect();
-    audio.currentTime = ((event.clientX - box.left) / box.width) * track.duration_seconds;
-    setShare(audio.currentTime / track.duration_seconds);
+    audio.currentTime = ((event.clientX - box.left) / box.width) * seconds;
+    setShare(audio.currentTime / seconds);
   };
   return (
     <div class="panel whole">
@@ -38,7 +48,7 @@ export function Whole({ track }: { track: Track }) {
           view={whole(frameCount, WIDTH)}
           width={WIDTH}
           height={96}
-          label={`Waveform of ${track.title}`}
+          label={`Waveform of ${media.title}`}
         />
         <div class="whole-played" style={{ width: `${100 * share}%` }} />
       </div>
@@ -46,10 +56,15 @@ export function Whole({ track }: { track: Track }) {
         ref={element}
         controls
         preload="none"
-        src={track.file_path}
-        aria-label={track.title}
-        onPlay={() => takeFloor(pause)}
-        onTimeUpdate={(event) => setShare(event.currentTarget.currentTime / track.duration_seconds)}
+        autoPlay={isPlaying}
+        onEnded={onEnded}
+        src={path}
+        aria-label={media.title}
+        onPlay={() => {
+          takeFloor(pause);
+          showMedia(media);
+        }}
+        onTimeUpdate={(event) => setShare(event.currentTarget.currentTime / seconds)}
       />
     </div>
   );

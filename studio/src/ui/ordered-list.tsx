@@ -1,23 +1,31 @@
-/** The clips of a playlist, in an order that dragging and buttons change. */
+/** A list in an order that dragging and buttons change. */
 
+import "./ordered-list.css";
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { PlaylistWithTracks } from "../../api/client.ts";
-import * as player from "../../player/player.ts";
-import { Button } from "../../ui/components.tsx";
-import { timeText } from "../../waveform/view.ts";
+import { Button } from "./components.tsx";
 import { moved } from "./reorder.ts";
 
-type Entry = PlaylistWithTracks["tracks"][number];
-
-interface EntriesProps {
-  readonly entries: readonly Entry[];
+interface OrderedListProps<T> {
+  readonly label: string;
+  readonly entries: readonly T[];
+  readonly nameOf: (entry: T) => string;
   readonly isEditable: boolean;
-  readonly onPlay: (index: number) => void;
-  readonly onOrder: (entries: readonly Entry[]) => void;
-  readonly onRemove: (entry: Entry) => void;
+  readonly onOrder: (entries: readonly T[]) => void;
+  readonly onRemove: (entry: T, index: number) => void;
+  /** Shows an entry. */
+  readonly children: (entry: T, index: number) => ComponentChildren;
 }
 
-export function Entries({ entries, isEditable, onPlay, onOrder, onRemove }: EntriesProps) {
+export function OrderedList<T extends { readonly id: string }>({
+  label,
+  entries,
+  nameOf,
+  isEditable,
+  onOrder,
+  onRemove,
+  children,
+}: OrderedListProps<T>) {
   const [dragged, drag] = useState<number | null>(null);
   const [over, setOver] = useState<number | null>(null);
   const [said, say] = useState("");
@@ -39,23 +47,27 @@ export function Entries({ entries, isEditable, onPlay, onOrder, onRemove }: Entr
     const changed = moved(entries, from, to);
     if (changed === entries) return;
     onOrder(changed);
-    say(`${changed[to]?.prompt} is number ${to + 1} of ${entries.length} now.`);
+    const entry = changed[to];
+    if (entry) say(`${nameOf(entry)} is number ${to + 1} of ${entries.length} now.`);
   };
+  const keys = entries.map(
+    ({ id }, index) => `${id} ${entries.slice(0, index).filter((each) => each.id === id).length}`,
+  );
   const end = () => {
     drag(null);
     setOver(null);
   };
   return (
     <>
-      <ol class="panel list entries" aria-label="Clips of the playlist" ref={list}>
+      <ol class="panel list entries" aria-label={label} ref={list}>
         {entries.map((entry, index) => (
           <li
-            key={entry.id}
+            key={keys[index]}
             data-id={entry.id}
             draggable={isEditable}
             class={dragClass(index, dragged, over)}
             onDragStart={(event) => {
-              event.dataTransfer?.setData("text/plain", entry.prompt);
+              event.dataTransfer?.setData("text/plain", nameOf(entry));
               drag(index);
             }}
             onDragOver={(event) => {
@@ -70,12 +82,15 @@ export function Entries({ entries, isEditable, onPlay, onOrder, onRemove }: Entr
             }}
             onDragEnd={end}
           >
-            <EntryRow entry={entry} index={index} onPlay={onPlay} />
+            <span class="entry">
+              <span class="number quiet">{index + 1}</span>
+              {children(entry, index)}
+            </span>
             {isEditable && (
               <span class="row entry-tools">
                 <span class="up">
                   <Button
-                    label={`Move ${entry.prompt} up`}
+                    label={`Move ${nameOf(entry)} up`}
                     icon="up"
                     look="quiet"
                     disabled={index === 0}
@@ -84,14 +99,19 @@ export function Entries({ entries, isEditable, onPlay, onOrder, onRemove }: Entr
                 </span>
                 <span class="down">
                   <Button
-                    label={`Move ${entry.prompt} down`}
+                    label={`Move ${nameOf(entry)} down`}
                     icon="down"
                     look="quiet"
                     disabled={index === entries.length - 1}
                     onClick={() => step(index, index + 1)}
                   />
                 </span>
-                <Button label={`Remove ${entry.prompt}`} icon="close" look="quiet" onClick={() => onRemove(entry)} />
+                <Button
+                  label={`Remove ${nameOf(entry)}`}
+                  icon="close"
+                  look="quiet"
+                  onClick={() => onRemove(entry, index)}
+                />
               </span>
             )}
           </li>
@@ -101,25 +121,6 @@ export function Entries({ entries, isEditable, onPlay, onOrder, onRemove }: Entr
         {said}
       </p>
     </>
-  );
-}
-
-function EntryRow({ entry, index, onPlay }: { entry: Entry; index: number; onPlay: (index: number) => void }) {
-  const isCurrent = player.current.value?.id === entry.id;
-  const isPlaying = isCurrent && player.state.value !== "paused";
-  return (
-    <span class="entry">
-      <span class="number quiet">{index + 1}</span>
-      <Button
-        label={`${isPlaying ? "Pause" : "Play"} ${entry.prompt}`}
-        icon={isPlaying ? "pause" : "play"}
-        look="quiet"
-        pressed={isCurrent}
-        onClick={isCurrent ? player.toggle : () => onPlay(index)}
-      />
-      <span class="title">{entry.prompt}</span>
-      <span class="number quiet">{timeText(entry.duration)}</span>
-    </span>
   );
 }
 

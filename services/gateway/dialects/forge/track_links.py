@@ -1,0 +1,102 @@
+"""Links with which anybody can play a track: create, list and revoke them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.library.v1 import track_pb2
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from kit import errors
+from services.gateway.callers.access import Access, access
+from services.gateway.callers.rate_limits import RateClass
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import data, time_to_wire
+from services.gateway.dialects.forge.shapes import Data
+from services.gateway.openapi.responses import Time, Uuid, documented
+from services.gateway.records import denied_is_unknown
+from services.gateway.wire.parameters import TrackId, TrackLinkId, body_of, body_schema, require_uuid
+
+
+class TrackLinkParameters(BaseModel):
+    """The lifetime of the link."""
+
+    expires_in_days: int = Field(30, ge=1, le=365, description="The lifetime of the link.", examples=[30])
+
+
+class TrackLink(TypedDict):
+    """A link with which anybody can play a track, without its secret."""
+
+    id: Uuid
+    created_at: Time | None
+    expires_at: Time | None
+
+
+class NewTrackLink(TrackLink):
+    """A link with its path, which is returned only once."""
+
+    path: Annotated[str, Field(examples=["/studio/shared/qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"])]
+
+
+def track_link_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/tracks/{track_id}/links", tags=["forge sharing"])
+    tracks = gateway.clients.tracks
+
+    @router.post("", openapi_extra=body_schema(TrackLinkParameters))
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(
+        Data[NewTrackLink],
+        errors.TRACK_NOT_FOUND,
+        errors.REGISTRATION_NEEDED,
+        errors.TOO_MANY_TRACK_LINKS,
+        errors.VALIDATION_ERROR,
+        status=201,
+    )
+    async def create_track_link(
+        track_id: TrackId, parameters: Annotated[TrackLinkParameters, Depends(body_of(TrackLinkParameters))]
+    ) -> Response:
+        """Create a link with which anybody can play the stems of a track until it expires. Its path is returned only once."""
+        wanted = pb.CreateTrackLinkRequest(
+            track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND), lifetime_days=parameters.expires_in_days
+        )
+        with denied_is_unknown():
+            created = await tracks.CreateTrackLink(wanted)
+        made: NewTrackLink = {**_link_to_wire(created.link), "path": f"/studio/shared/{created.secret}"}
+        return data(made, 201)
+
+    @router.get("")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[list[TrackLink]], errors.TRACK_NOT_FOUND)
+    async def list_track_links(track_id: TrackId) -> Response:
+        """List the links to a track that have not expired, newest first, without their secrets."""
+        wanted = pb.ListTrackLinksRequest(track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND))
+        with denied_is_unknown():
+            answer = await tracks.ListTrackLinks(wanted)
+        return data([_link_to_wire(link) for link in answer.links])
+
+    @router.delete("/{link_id}")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(None, errors.TRACK_NOT_FOUND, errors.TRACK_LINK_NOT_FOUND, status=204)
+    async def revoke_track_link(track_id: TrackId, link_id: TrackLinkId) -> Response:
+        """Revoke a link to a track. It opens nothing from now on."""
+        wanted = pb.DeleteTrackLinkRequest(
+            track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND),
+            link_id=require_uuid(link_id, errors.TRACK_LINK_NOT_FOUND),
+        )
+        with denied_is_unknown():
+            await tracks.DeleteTrackLink(wanted)
+        return Response(status_code=204)
+
+    return router
+
+
+def _link_to_wire(link: track_pb2.TrackLink) -> TrackLink:
+    return {
+        "id": link.id,
+        "created_at": time_to_wire(link, "create_time"),
+        "expires_at": time_to_wire(link, "expire_time"),
+    }

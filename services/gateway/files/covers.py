@@ -1,0 +1,30 @@
+"""Serves the covers of tracks. Ingest has made each a small JPEG, whatever the picture was."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from soundwright.library.v1 import track_pb2
+from starlette.responses import Response
+
+from kit import errors
+from kit.ports import Blobs
+from services.gateway.files.files import blob_response
+
+
+async def cover_response(request: Request, blobs: Blobs, track: track_pb2.Track) -> Response:
+    """Return the cover of a track.
+
+    Raises:
+        AppError: ``FILE_NOT_FOUND`` if it has none.
+    """
+    if not track.cover_blob_key:
+        raise errors.FILE_NOT_FOUND("This track has no cover.")
+    return await blob_response(
+        request,
+        blobs,
+        track.cover_blob_key,
+        content_type="image/jpeg",
+        filename="cover.jpg",
+        inline=True,
+        redirect=False,
+    )

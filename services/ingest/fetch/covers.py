@@ -1,0 +1,63 @@
+"""Makes a small JPEG of the cover of a recording, or of another picture. Runs in a confined process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+
+from kit.audio.containers import DEMUXERS, sniff
+
+COVER = "cover.jpg"
+"""The file in the working folder that :func:`write_cover` writes."""
+
+_SIDE_PIXELS = 640
+_PIXEL_LIMIT = 50_000_000
+_DECODERS = ("mjpeg", "png", "webp")
+_HEAD_BYTES = 12
+
+
+def picture_type(data: bytes) -> str:
+    """Return the media type of a JPEG, PNG or WebP picture by its first bytes, or an empty string for other data."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return "image/png" if data.startswith(b"\x89PNG\r\n\x1a\n") else ""
+
+
+def write_cover(source: Path) -> None:
+    """Write the picture in a recording, or a picture, to the working folder. Write nothing if there is none or it cannot be read."""
+    try:
+        picture = _decoded(source)
+        if picture is not None:
+            Path(COVER).write_bytes(_encoded(picture))
+    except Exception:  # untrusted pictures can make the decoders raise anything, and the audio does not depend on them
+        return
+
+
+def _decoded(source: Path) -> av.VideoFrame | None:
+    with source.open("rb") as opened:
+        kind = picture_type(opened.read(_HEAD_BYTES))
+    container = None if kind else sniff(source)
+    if not kind and container is None:
+        return None
+    demuxer = f"{kind.removeprefix('image/')}_pipe" if kind else DEMUXERS[container or ""]
+    with av.open(f"file:{source.resolve()}", format=demuxer, options={"protocol_whitelist": "file"}) as file:
+        for stream in file.streams.video:
+            found = stream.codec_context
+            if found.name in _DECODERS and 0 < found.width * found.height <= _PIXEL_LIMIT:
+                return next(file.decode(stream))
+    return None
+
+
+def _encoded(picture: av.VideoFrame) -> bytes:
+    scale = min(1.0, _SIDE_PIXELS / max(picture.width, picture.height))
+    width, height = (max(1, round(scale * side)) for side in (picture.width, picture.height))
+    small = picture.reformat(width, height, "yuvj420p")
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
+    encoder.time_base = small.time_base = 1
+    encoder.options = {"qmin": "3", "qmax": "3"}
+    small.pts = 0
+    return b"".join(bytes(packet) for packet in (*encoder.encode(small), *encoder.encode(None)))

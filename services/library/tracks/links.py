@@ -1,0 +1,111 @@
+"""Links with which anybody can play a track, without an account. The secret of a link is shown once and stored as a hash."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kit import errors
+from kit.ports import Clock
+from kit.security.identity import Principal
+from services.library.bearer_secrets import digest, new_secret
+from services.library.tracks.service import Track, require_owner
+
+if TYPE_CHECKING:
+    from services.library.tracks.store import TrackDocs
+
+_COUNT_LIMIT = 20
+_LIFETIME_LIMIT_DAYS = 365
+_DAY_SECONDS = 86400.0
+
+
+@dataclass(frozen=True)
+class TrackLink:
+    """A link to a track. ``id`` is the hash of the secret in its address.
+
+    Attributes:
+        slot: its place among the links of the track, which limits their number.
+    """
+
+    id: str
+    track_id: str
+    owner_id: str
+    create_time: float
+    expire_time: float
+    slot: int = 0
+    revision: int = 0
+
+    @property
+    def public_id(self) -> str:
+        """The ID in the API. It does not reveal the hash."""
+        return str(uuid.UUID(self.id[:32]))
+
+
+class TrackLinks:
+    """Creates, lists, opens and revokes links.
+
+    Args:
+        is_active: returns whether the account with an ID is active. Links of suspended accounts do not open.
+    """
+
+    def __init__(self, store: TrackDocs, clock: Clock, is_active: Callable[[str], Awaitable[bool]]) -> None:
+        self._store = store
+        self._clock = clock
+        self._is_active = is_active
+
+    async def create(self, principal: Principal, track_id: str, lifetime_days: int) -> tuple[str, TrackLink]:
+        """Create a link to a track of the caller, and return its secret and its record.
+
+        Raises:
+            AppError: ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``REGISTRATION_NEEDED``; ``VALIDATION_ERROR`` for the lifetime;
+                ``TOO_MANY_TRACK_LINKS``.
+        """
+        track = await self._own_track(principal, track_id)
+        if principal.is_guest or principal.is_anonymous:
+            raise errors.REGISTRATION_NEEDED()
+        if not 1 <= lifetime_days <= _LIFETIME_LIMIT_DAYS:
+            raise errors.VALIDATION_ERROR(details={"expires_in_days": [f"must be 1 to {_LIFETIME_LIMIT_DAYS}"]})
+        secret, now = new_secret(), self._clock.now()
+        link = TrackLink(digest(secret), track.id, track.owner_id, now, now + lifetime_days * _DAY_SECONDS)
+        if not await self._store.links.add_in_slot(link, {"track_id": track.id}, _COUNT_LIMIT):
+            raise errors.TOO_MANY_TRACK_LINKS(limit=_COUNT_LIMIT)
+        return secret, link
+
+    async def list_own(self, principal: Principal, track_id: str) -> list[TrackLink]:
+        """Return the links of a track of the caller, newest first."""
+        track = await self._own_track(principal, track_id)
+        links = await self._store.links.find(
+            {"track_id": track.id}, sort="create_time", descending=True, limit=_COUNT_LIMIT
+        )
+        return [link for link in links if link.expire_time > self._clock.now()]
+
+    async def revoke(self, principal: Principal, track_id: str, link_id: str) -> None:
+        """Delete a link of a track of the caller.
+
+        Raises:
+            AppError: ``TRACK_LINK_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``.
+        """
+        for link in await self.list_own(principal, track_id):
+            if link.public_id == link_id and await self._store.links.delete(link.id):
+                return
+        raise errors.TRACK_LINK_NOT_FOUND()
+
+    async def open(self, secret: str) -> TrackLink:
+        """Return the link with a secret.
+
+        Raises:
+            AppError: ``TRACK_LINK_ENDED``: it does not exist, has expired or was revoked, or its owner is suspended.
+        """
+        link = await self._store.links.get(digest(secret))
+        if link is None or link.expire_time <= self._clock.now() or not await self._is_active(link.owner_id):
+            raise errors.TRACK_LINK_ENDED()
+        return link
+
+    async def _own_track(self, principal: Principal, track_id: str) -> Track:
+        track = await self._store.track(track_id)
+        if track is None:
+            raise errors.TRACK_NOT_FOUND()
+        require_owner(principal, track)
+        return track

@@ -1,0 +1,63 @@
+/** A track that somebody shares with a link. It plays without an account, and nothing can be changed. */
+
+import { useCallback, useEffect } from "preact/hooks";
+import { api, dataOf, type Stem, type Stems, type Track } from "../../api/client.ts";
+import { useLoaded } from "../../api/requests.ts";
+import { Notice } from "../../ui/components.tsx";
+import { Loading } from "../../ui/forms.tsx";
+import { Desk, Head, mediaOf } from "../track/page.tsx";
+import type { PlayedStem } from "../track/sources.ts";
+import { Whole } from "../track/whole.tsx";
+
+export default function SharedPage({ id: secret }: { id: string }) {
+  const load = useCallback(() => loadShared(secret), [secret]);
+  const { value: shared, problem } = useLoaded(load);
+  useEffect(() => {
+    if (shared) document.title = `${shared.track.title} · Soundwright`;
+  }, [shared]);
+  if (problem)
+    return (
+      <div class="page">
+        <Notice look="bad">{problem}</Notice>
+      </div>
+    );
+  if (!shared) return <Loading />;
+  const { track, analysis, recording, base } = shared;
+  return (
+    <div class="page track">
+      <Head track={track} stems={recording.stems} analysis={analysis} />
+      {recording.stems.stems.length > 0 ? (
+        <Desk track={track} analysis={analysis} recording={recording} />
+      ) : (
+        <Whole
+          media={mediaOf(track)}
+          audio={`${base}/audio`}
+          waveform={`${base}/waveform`}
+          seconds={track.duration_seconds}
+          frameCount={track.frame_count ?? 0}
+        />
+      )}
+      <p class="quiet">
+        Somebody shares this track with you. Your settings of the mixer stay in this browser. The link works until{" "}
+        {new Date(shared.expiresAt).toLocaleDateString(undefined, { dateStyle: "long" })}.
+      </p>
+    </div>
+  );
+}
+
+async function loadShared(secret: string) {
+  const found = await dataOf(api.GET("/api/shared/{secret}", { params: { path: { secret } } }));
+  const base = `/api/shared/${secret}`;
+  const played = (stem: Stem): PlayedStem => ({ ...stem, base: `${base}/stems/${stem.id}` });
+  const stems: Stems = { mix: found.mix && played(found.mix), stems: found.stems.map(played), separations: [] };
+  const { title, artist, album, duration_seconds, frame_count, bpm, key, cover_path } = found;
+  const id = found.stems[0]?.track_id ?? "";
+  return {
+    base,
+    // What the page shows of a track. It has no other fields.
+    track: { id, title, artist, album, duration_seconds, frame_count, bpm, key, cover_path, filename: null } as Track,
+    analysis: found.analysis as Parameters<typeof Head>[0]["analysis"],
+    recording: { stems, other: null, position: 0 },
+    expiresAt: found.expires_at ?? "",
+  };
+}
