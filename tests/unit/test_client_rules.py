@@ -151,6 +151,14 @@ def test_wrong_options_and_those_of_other_programs_say_what_to_do(arguments: tup
     assert (done.exit_code, sentence in done.output) == (2, True), done.output
 
 
+def test_watch_does_not_separate_its_own_stems(tmp_path: Path) -> None:
+    flat = ["watch", str(tmp_path), "-o", str(tmp_path), "--filename", "{track}-{stem}.{ext}"]
+    assert "would be separated again" in CliRunner().invoke(app, flat).output
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "here.wav").write_bytes(b"RIFF")
+    assert [(file.name, size) for file, (size, _) in batch.sizes_and_times(tmp_path).items()] == [("here.wav", 4)]
+
+
 def test_serve_runs_the_platform_as_make_run_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "environ", {"SOUNDWRIGHT_DATA_DIR": str(tmp_path / "data"), "SOUNDWRIGHT_SERVER": "x"})
     commands: list[list[str]] = []
