@@ -1,6 +1,6 @@
-"""What listeners get from the composer: ``python -m bench.composer``.
+"""What listeners get from the composer: ``python -m dev.bench.composer``.
 
-A network that was trained on real music tags clips of many prompts (``bench._musicnn`` says how it is installed). For each concept,
+A network that was trained on real music tags clips of many prompts (``dev.bench._musicnn`` says how it is installed). For each concept,
 the AUC is the share of pairs of a clip that was to have it and one that was not in which the former scores higher. The other figures
 are facts of the audio and of the score.
 """
@@ -15,10 +15,10 @@ from collections.abc import Sequence
 
 import librosa
 import numpy as np
-from bench._musicnn import RATE_HZ, Tagger
-from bench.analysis_quality import key_score, our_reading
 from numpy.typing import NDArray
 
+from dev.bench._musicnn import RATE_HZ, Tagger
+from dev.bench.analysis_quality import key_score, our_reading
 from services.generation.engines.procedural.compose import compose_parts, seed_for
 from services.generation.engines.procedural.engine import ProceduralEngine
 from services.generation.engines.procedural.render import render_stems
