@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import gc
 import http.client
 import os
@@ -20,7 +21,8 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import BinaryIO, NoReturn
 
 from kit import log
 from kit.errors import DATA_DAMAGED_STATUS, AppError
@@ -50,6 +52,13 @@ def run(targets: Sequence[str], run_target: RunTarget) -> int:
     settings = load(Settings)
     log.configure("supervisor", level=settings.log_level, fmt=settings.log_format)
     settings.prepare_folders()
+    locks = [_locked(settings.run_dir / f"{target}.lock") for target in targets]
+    if not all(locks):
+        logger.error(
+            "stack.in_use",
+            error=f"Another stack uses {settings.data_dir}. Stop it, or set SOUNDWRIGHT_DATA_DIR to another folder.",
+        )
+        return 1
     (settings.run_dir / "nats.url").unlink(missing_ok=True)  # written by a previous broker
     password = first_password(settings.data_dir) if "library" in targets else ""
     if password:
@@ -57,6 +66,16 @@ def run(targets: Sequence[str], run_target: RunTarget) -> int:
     gc.collect()
     gc.freeze()  # the collector would write to the pages that the processes share
     return _Supervisor(settings, targets, run_target, password).run()
+
+
+def _locked(path: Path) -> BinaryIO | None:
+    """Return a file that is locked until this process ends; None if another process has locked it. Forks do not keep the lock."""
+    file = path.open("ab")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    return file
 
 
 class _Supervisor:

@@ -138,6 +138,14 @@ def test_a_signal_stops_the_stack(number: signal.Signals, tmp_path: Path) -> Non
         assert not target.is_running()
 
 
+def test_a_second_stack_over_the_same_data_does_not_start(tmp_path: Path) -> None:
+    with supervised(tmp_path) as first:
+        first.target()
+        with supervised(tmp_path) as second:
+            assert second.process.wait(DEADLINE_SECONDS) == 1
+        assert len((tmp_path / "started").read_text().splitlines()) == 1
+
+
 # Jobs and configured connections need these. They take between 0.1 and several seconds.
 _SLOW = (
     "demucs", "huggingface_hub", "librosa", "matplotlib", "motor", "numba", "openai", "openvino", "opentelemetry.sdk", "scipy.fft",
