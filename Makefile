@@ -152,6 +152,7 @@ check: setup  ## Check formatting, lint, types, import rules, contracts, licence
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m dev.tools.stubs --check
+	$(BIN)/python -m dev.tools.sync_client --check
 	$(BIN)/python -m dev.tools.models_doc --check
 	$(BIN)/python -m dev.tools.errors_doc --check
 	$(BIN)/python -m dev.tools.licences --check
@@ -178,7 +179,8 @@ studio-api: setup  #: Generate the studio's types of the API from the OpenAPI do
 	$(BIN)/python -m dev.tools.studio_api
 
 .PHONY: docs
-docs: setup  ## Generate docs/MODELS.md, docs/ERRORS.md, docs/LICENCES.md and the model names of the gateway
+docs: setup  ## Generate docs/MODELS.md, docs/ERRORS.md, docs/LICENCES.md, the model names of the gateway and the synchronous client
+	$(BIN)/python -m dev.tools.sync_client
 	$(BIN)/python -m dev.tools.models_doc
 	$(BIN)/python -m dev.tools.errors_doc
 	$(BIN)/python -m dev.tools.licences
@@ -191,7 +193,7 @@ lock: local  #: Upgrade all dependencies and write their versions and hashes to 
 	@mkdir -p build
 	@sed "/ --hash=/d; s/ \\\\$$//" constraints.txt > build/constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
-		--extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\npip\nsetuptools\ntorchspleeter\nuv\n") > /dev/null
+		--extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\npip\npretty-midi\nsetuptools\ntorchspleeter\nuv\n") > /dev/null
 	@{ echo "# Exact versions of all dependencies, as tested, and the hashes of all their files. \`make lock\` writes this file."; \
 		sed 's/ ; .* \\$$/ \\/' build/constraints.txt; } > build/constraints.new
 	@mv build/constraints.new constraints.txt
@@ -254,7 +256,7 @@ train: setup  #: Train the network of the model "small" (CONFIGURATION=dev/train
 
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
-	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/node_modules demo-output build client/build *.egg-info client/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Targets with `##` are the main ones, those with `#:` the others.
 .PHONY: help help-all

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 from rich import box
@@ -17,11 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from demo.stack import Stack, running
 from services.first_password import first_password, forget
+from soundwright_client import Client, Job, SoundwrightError
+from soundwright_client.local import Stack, running
 
 OUTPUT = Path("demo-output")
-_POLL_SECONDS = 0.5
 _JOB_LIMIT_SECONDS = 4 * 3600.0
 console = Console()
 
@@ -33,7 +32,7 @@ def main(arguments: list[str]) -> int:
     try:
         with _stack() as stack:
             folder = _demonstrate(stack, Path(arguments[0]))
-    except (RuntimeError, httpx.HTTPError) as error:
+    except (RuntimeError, SoundwrightError) as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
@@ -92,39 +91,32 @@ def _demonstrate(stack: Stack, song: Path) -> Path:
     """Separate and analyse ``song``, print the results, and return the folder of the stems."""
     folder = OUTPUT / song.stem
     folder.mkdir(parents=True, exist_ok=True)
-    with stack.client() as client:
-        content = song.read_bytes()
+    with Client(stack.base_url, stack.token) as client:
         # The same song becomes the same track, however often the demo runs.
-        key = {"Idempotency-Key": f"demo-{hashlib.sha256(content).hexdigest()}"}
-        track = _data(client.post("/api/tracks", files={"file": (song.name, content)}, headers=key))
-        seconds = float(track["duration_seconds"])
-        console.print(f"Uploaded {song.name}: {seconds:.1f} s, {track['sample_rate_hz']} Hz.", markup=False)
+        digest = hashlib.sha256(song.read_bytes()).hexdigest()
+        track = client.upload(song, idempotency_key=f"demo-{digest}")
+        seconds = track.duration_seconds
+        console.print(f"Uploaded {song.name}: {seconds:.1f} s, {track.sample_rate_hz} Hz.", markup=False)
         started = time.monotonic()
-        separate = {"track_id": track["id"], "model": "auto"}
-        jobs = {
-            "Separation": ("processing", _data(client.post("/api/processing/separate", json=separate))),
-            "Analysis": ("analysis", _data(client.post("/api/analysis/analyze", json={"track_id": track["id"]}))),
-        }
+        jobs = {"Separation": client.separate(track), "Analysis": client.analyze(track)}
         columns = (TextColumn("{task.description:<11}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as progress:
-            done = {
-                name: _wait(client, f"/api/{area}/job/{job['job_id']}", _bar(progress, name))
-                for name, (area, job) in jobs.items()
-            }
+            for name, job in jobs.items():
+                job.wait(_bar(progress, name), _JOB_LIMIT_SECONDS)
         elapsed = time.monotonic() - started
-        separation, result = done["Separation"], done["Analysis"]["result"]
+        reason = client.data("GET", f"/api/processing/job/{jobs['Separation'].id}")["model_reason"]
         table = Table("stem", "length", "file", box=box.SIMPLE)
-        for stem in separation["stems"]:
-            path = folder / Path(stem["file_path"]).name
-            _download(client, stem["download_url"], path)
-            table.add_row(stem["stem_type"], f"{stem['duration_seconds']:.2f} s", path.name)
+        for stem in client.stems(track):
+            path = client.save_stem(stem, folder / Path(stem.file_path).name)
+            table.add_row(stem.stem_type, f"{stem.duration_seconds:.2f} s", path.name)
         console.print(table)
-        _download(client, f"/export/analysis/{track['id']}", folder / "analysis.json")
+        client.save(f"/export/analysis/{track.id}", folder / "analysis.json")
+        values = client.analysis(track)
     console.print(
-        f"{result['tempo']:.1f} bpm, {result['key']}, {len(result['beats'])} beats, "
-        f"{_number(result['loudness_lufs'])} LUFS, true peak {_number(result['true_peak_dbtp'])} dBTP"
+        f"{values['tempo']:.1f} bpm, {values['key']}, {len(values['beats'])} beats, "
+        f"{_number(values['loudness_lufs'])} LUFS, true peak {_number(values['true_peak_dbtp'])} dBTP"
     )
-    console.print(f"Stems: {separation['model_reason']}", markup=False)
+    console.print(f"Stems: {reason}", markup=False)
     console.print(f"Both jobs took {elapsed:.1f} s, {seconds / elapsed:.1f} times real time.\n")
     return folder
 
@@ -133,39 +125,9 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def _bar(progress: Progress, name: str) -> Callable[[int], None]:
+def _bar(progress: Progress, name: str) -> Callable[[Job], None]:
     task = progress.add_task(name, total=100)
-    return lambda percent: progress.update(task, completed=percent)
-
-
-def _wait(client: httpx.Client, path: str, show: Callable[[int], None]) -> dict[str, Any]:
-    """Poll a job until it ends, and return it."""
-    deadline = time.monotonic() + _JOB_LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        job = _data(client.get(path))
-        show(int(job["progress"]))
-        if job["status"] == "completed":
-            return job
-        if job["status"] == "failed":
-            raise RuntimeError(f"The job failed: {job['error']}")
-        time.sleep(_POLL_SECONDS)
-    raise RuntimeError(f"The job did not end within {_JOB_LIMIT_SECONDS / 3600:g} hours.")
-
-
-def _data(response: httpx.Response) -> dict[str, Any]:
-    body = response.json()
-    if response.is_error:
-        raise RuntimeError(f"{response.request.method} {response.request.url.path}: {body.get('error', body)}")
-    data: dict[str, Any] = body["data"]
-    return data
-
-
-def _download(client: httpx.Client, path: str, target: Path) -> None:
-    with client.stream("GET", path) as response:
-        response.raise_for_status()
-        with target.open("wb") as file:
-            for piece in response.iter_bytes():
-                file.write(piece)
+    return lambda job: progress.update(task, completed=job.progress)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import soundfile
 
-from demo.stack import running
+from soundwright_client.local import running
 
 FOLDER = Path(__file__).parents[1] / "studio" / "src" / "pages" / "demo"
 FEATURES = ["tempo", "key", "energy", "chroma"]

@@ -20,14 +20,14 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from demo import stack as demo
-from demo.stack import free_ports
 from kit import infra
 from kit.ports import Blobs, Collection
 from kit.settings import Settings
 from services.__main__ import COMPONENTS
 from services.library.documents import walk
 from services.library.transfer.documents import COLLECTIONS
+from soundwright_client import local as demo
+from soundwright_client.local import free_ports
 from tests.files import files_below
 
 T = TypeVar("T")

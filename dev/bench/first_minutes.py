@@ -24,8 +24,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from demo.stack import free_ports
 from dev.tools.install import indexes
+from soundwright_client.local import free_ports
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _READY = "Soundwright is ready"

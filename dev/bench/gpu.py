@@ -22,7 +22,6 @@ from typing import Any
 
 import httpx
 
-from demo.stack import running
 from dev.bench.separation import (
     FULL_SIZE,
     MODEL,
@@ -43,6 +42,7 @@ from services.separation.engines.roformer import RoformerEngine
 from services.separation.engines.roformer.models import CONFIGS
 from services.separation.registry import build_registry
 from services.separation.settings import SeparationSettings
+from soundwright_client.local import running
 
 WARM_UP_SECONDS = 120.0
 MODES = ("exact", "mixed")

@@ -21,7 +21,7 @@ import httpx
 import numpy as np
 import soundfile
 
-from demo.stack import Stack, running
+from soundwright_client.local import Stack, running
 
 _RATE_HZ = 44_100
 _SETTINGS = {

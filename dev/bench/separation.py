@@ -34,10 +34,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from demo.stack import running
 from dev.bench import peers
 from services.separation.engines.demucs.engine import DemucsEngine
 from services.separation.engines.networks import CpuMode
+from soundwright_client.local import running
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RATE_HZ = 44_100

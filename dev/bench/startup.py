@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from demo.stack import free_ports
+from soundwright_client.local import free_ports
 
 _HERE = Path(__file__).resolve().parents[2]
 _STACK = "all"

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import uvicorn
 from fastapi import FastAPI
 
-from demo.stack import free_ports, running
 from dev.bench.latency import noise
+from soundwright_client.local import free_ports, running
 
 _SETTINGS = {"SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "100000000", "HF_HUB_OFFLINE": "1"}
 _CONNECTIONS = 50

@@ -29,7 +29,7 @@ import httpx
 import numpy as np
 import psutil
 
-from demo.stack import Stack, free_ports, running
+from soundwright_client.local import Stack, free_ports, running
 
 _MEGABYTE = 1_000_000
 _MEBIBYTE = 2**20

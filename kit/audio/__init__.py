@@ -11,12 +11,16 @@ from kit.audio.encode import (
     Prefix,
     reencode,
     resample_blocks,
+    wav_header,
 )
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
-from kit.audio.segments import Segment, encode_segment, stored_waveform
+from kit.audio.level import LEVEL_SECONDS, Level
+from kit.audio.segments import Segment, encode_segment, read_floats, stored_waveform
+from kit.audio.stem_file import StemCodec, StemTags, read_cover, write_stem_file
 from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
+    "LEVEL_SECONDS",
     "PIXEL_FRAMES",
     "SUPPORTED_FORMATS",
     "AudioFile",
@@ -25,18 +29,25 @@ __all__ = [
     "AudioSummary",
     "AudioWriter",
     "Encoding",
+    "Level",
     "Prefix",
     "Segment",
+    "StemCodec",
+    "StemTags",
     "Waveform",
     "coarser_waveform",
     "decode_blocks",
     "encode_segment",
     "inspect",
     "probe",
+    "read_cover",
+    "read_floats",
     "reencode",
     "regroup",
     "resample_blocks",
     "sniff",
     "stored_waveform",
+    "wav_header",
     "waveform_header",
+    "write_stem_file",
 ]

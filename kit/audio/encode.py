@@ -223,36 +223,56 @@ class _FlacSink:
         self._file.close()
 
 
-class _LossySink:
-    """An MP3 or M4A file. It holds samples above full scale."""
+class EncodedStream:
+    """A stream of a container that encodes samples. Lossy codecs, those with a bit rate, hold samples above full scale."""
 
-    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding, kbits: int) -> None:
+    def __init__(
+        self, file: Any, codec: str, sample_rate_hz: int, channel_count: int, layout: str, kbits: int | None = None
+    ) -> None:
         if channel_count not in _LAYOUTS:
-            raise ValueError(f"{encoding} cannot hold {channel_count} channels")
+            raise ValueError(f"{codec} cannot hold {channel_count} channels")
         self._sample_rate_hz = sample_rate_hz
         self._layout = _LAYOUTS[channel_count]
         self._frame_count = 0
-        self._file = av.open(str(path), "w", format=_CONTAINERS[encoding])
-        self._stream = self._file.add_stream(_CODECS[encoding], rate=48_000 if sample_rate_hz % 8000 == 0 else 44_100)
-        self._stream.bit_rate = 1000 * kbits
-        self._stream.format = "fltp"
-        self._stream.layout = "mono" if channel_count == 1 else "stereo"
+        self._file = file
+        is_lossy = kbits is not None
+        rate = (48_000 if sample_rate_hz % 8000 == 0 else 44_100) if is_lossy else sample_rate_hz
+        self.stream = file.add_stream(codec, rate=rate)
+        self.stream.format = "fltp" if is_lossy else "s32p"
+        self.stream.layout = layout
+        if kbits is not None:
+            self.stream.bit_rate = 1000 * kbits
 
     def write(self, samples: NDArray[Any]) -> None:
+        """Append interleaved samples, [frames, channels]."""
         interleaved = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=self._layout)
         frame.sample_rate = self._sample_rate_hz
         # With times, the container says how much of the first block the decoder has to skip.
         frame.pts, frame.time_base = self._frame_count, Fraction(1, self._sample_rate_hz)
         self._frame_count += len(samples)
-        self._file.mux(self._stream.encode(frame))
+        self._file.mux(self.stream.encode(frame))
+
+    def flush(self) -> None:
+        """Write what the encoder still has."""
+        self._file.mux(self.stream.encode(None))
+
+
+class _LossySink:
+    """An MP3 or M4A file."""
+
+    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding, kbits: int) -> None:
+        self._file = av.open(str(path), "w", format=_CONTAINERS[encoding])
+        layout = "mono" if channel_count == 1 else "stereo"
+        self._stream = EncodedStream(self._file, _CODECS[encoding], sample_rate_hz, channel_count, layout, kbits)
+        self.write = self._stream.write
 
     def prefix(self) -> Prefix:
         raise ValueError("MP3 and M4A files have no prefixes")
 
     def close(self) -> None:
         try:
-            self._file.mux(self._stream.encode(None))
+            self._stream.flush()
         finally:
             self._file.close()
 
@@ -307,29 +327,36 @@ class _WavSink:
             file.write(self._header())
 
     def _header(self) -> bytes:
-        form = struct.pack(
-            "<4sIHHIIHH",
-            b"fmt ",
-            16,
-            3 if self._is_float else 1,
-            self._channel_count,
-            self._sample_rate_hz,
-            self._sample_rate_hz * self._frame_bytes,
-            self._frame_bytes,
-            self._bits,
-        )
         frame_count = self._data_bytes // self._frame_bytes
-        if self._is_float:
-            form += struct.pack("<4sII", b"fact", 4, min(frame_count, _SIZE_IN_DS64))
-        padded_bytes = self._data_bytes + self._data_bytes % 2
-        riff_bytes = 4 + 36 + len(form) + 8 + padded_bytes
-        if riff_bytes > RIFF_LIMIT_BYTES:
-            sizes = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes, self._data_bytes, frame_count, 0)
-            start = struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE")
-            return start + sizes + form + struct.pack("<4sI", b"data", _SIZE_IN_DS64)
-        room = struct.pack("<4sI28x", b"JUNK", 28)
-        start = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
-        return start + room + form + struct.pack("<4sI", b"data", self._data_bytes)
+        return wav_header(self._sample_rate_hz, self._channel_count, self._bits, frame_count, is_float=self._is_float)
+
+
+def wav_header(sample_rate_hz: int, channel_count: int, bits: int, frame_count: int, *, is_float: bool) -> bytes:
+    """Return what comes before the samples of a WAV file. Its length depends on ``is_float`` alone."""
+    frame_bytes = channel_count * bits // 8
+    data_bytes = frame_count * frame_bytes
+    form = struct.pack(
+        "<4sIHHIIHH",
+        b"fmt ",
+        16,
+        3 if is_float else 1,
+        channel_count,
+        sample_rate_hz,
+        sample_rate_hz * frame_bytes,
+        frame_bytes,
+        bits,
+    )
+    if is_float:
+        form += struct.pack("<4sII", b"fact", 4, min(frame_count, _SIZE_IN_DS64))
+    padded_bytes = data_bytes + data_bytes % 2
+    riff_bytes = 4 + 36 + len(form) + 8 + padded_bytes
+    if riff_bytes > RIFF_LIMIT_BYTES:
+        sizes = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes, data_bytes, frame_count, 0)
+        start = struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE")
+        return start + sizes + form + struct.pack("<4sI", b"data", _SIZE_IN_DS64)
+    room = struct.pack("<4sI28x", b"JUNK", 28)
+    start = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
+    return start + room + form + struct.pack("<4sI", b"data", data_bytes)
 
 
 def reencode(

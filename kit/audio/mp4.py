@@ -86,10 +86,10 @@ def read_timeline(path: Path) -> Timeline:
 def _read(file: BinaryIO, file_bytes: int) -> Timeline:
     movie_clock, gapless, found = 0, None, False
     edits: tuple[Edit, ...] = ()
-    for name, start, end in _boxes(file, 0, file_bytes):
+    for name, start, end in boxes(file, 0, file_bytes):
         if name != b"moov":
             continue
-        for part, begin, stop in _boxes(file, start, end):
+        for part, begin, stop in boxes(file, start, end):
             if part == b"mvhd":
                 movie_clock = _clock(file, begin)
             elif part == b"udta":
@@ -103,7 +103,7 @@ def _read(file: BinaryIO, file_bytes: int) -> Timeline:
     return Timeline(edits, gapless)
 
 
-def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield name, and begin and end of the body, of the boxes between two offsets."""
     for _ in range(_MAX_BOXES):
         file.seek(start)
@@ -139,11 +139,11 @@ def _gapless(tags: bytes) -> tuple[int, int] | None:
 def _audio_edits(file: BinaryIO, start: int, end: int, movie_clock: int) -> tuple[Edit, ...] | None:
     """Return the edits of a track; None if it is not audio."""
     media_clock, is_audio, place = 0, False, 0
-    for name, begin, stop in _boxes(file, start, end):
+    for name, begin, stop in boxes(file, start, end):
         if name == b"edts":
-            place = next((inner for part, inner, _ in _boxes(file, begin, stop) if part == b"elst"), 0)
+            place = next((inner for part, inner, _ in boxes(file, begin, stop) if part == b"elst"), 0)
         elif name == b"mdia":
-            for part, inner, _ in _boxes(file, begin, stop):
+            for part, inner, _ in boxes(file, begin, stop):
                 if part == b"mdhd":
                     media_clock = _clock(file, inner)
                 elif part == b"hdlr":

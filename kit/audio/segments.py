@@ -63,6 +63,19 @@ def encode_segment(file: BinaryIO, start: int, frame_count: int) -> Segment:
     return Segment("audio/wav" if is_float else "audio/flac", target.getvalue())
 
 
+def read_floats(file: BinaryIO, start: int, frame_count: int) -> bytes:
+    """Return a part of a recording as the samples of a WAV file with 32-bit floats.
+
+    Args and errors are those of :func:`encode_segment`.
+    """
+    with _opened(file) as source:
+        source.seek(start)
+        samples = source.read(frame_count, dtype="float32", always_2d=True)
+    if len(samples) != frame_count:
+        raise errors.AUDIO_DAMAGED()
+    return samples.astype("<f4").tobytes()
+
+
 def stored_waveform(file: BinaryIO) -> bytes:
     """Return the waveform of a recording, in the format of :class:`~kit.audio.waveform.Waveform`.
 

@@ -1,6 +1,6 @@
-"""Where the waveform and the spectrogram of an audio file are stored: beside it (ADR 0040).
+"""Where the waveform, the spectrogram and the score of an audio file are stored: beside it (ADR 0040).
 
-No record names them: they can be computed again, and go with the file.
+No record names them, and they go with the file. Waveforms and spectrograms can be computed again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 _WAVEFORM = ".dat"
 _SPECTROGRAM = ".mel"
 _COVER = ".jpg"
+_SCORE = ".mid"
 SPECTROGRAM_BANDS = 64
 """Bytes of each column of a spectrogram."""
 SPECTROGRAM_HOP_FRAMES = 2048
@@ -36,6 +37,16 @@ def cover_key(blob_key: str) -> str:
     return blob_key + _COVER
 
 
+def score_file(file: Path) -> Path:
+    """Return the file for the score of an output, which is stored with the output if it exists."""
+    return file.with_name(file.name + _SCORE)
+
+
+def score_key(blob_key: str) -> str:
+    """Return the key of the score of a generated clip, a MIDI file. Clips that no score was written for have none."""
+    return blob_key + _SCORE
+
+
 def described_key(key: str) -> str:
-    """Return the key of the audio file that a waveform or spectrogram is of, or ``key`` itself if it is that of another file."""
-    return key.removesuffix(_WAVEFORM).removesuffix(_SPECTROGRAM)
+    """Return the key of the audio file that a waveform, spectrogram or score is of, or ``key`` itself if it is that of another file."""
+    return key.removesuffix(_WAVEFORM).removesuffix(_SPECTROGRAM).removesuffix(_SCORE)

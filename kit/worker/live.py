@@ -66,6 +66,7 @@ class LiveIndex:
 
     Attributes:
         frame_count: frames that all recordings have.
+        total_frame_count: frames that they will have.
         waveforms, recordings: streams by the name of the output.
     """
 
@@ -73,6 +74,7 @@ class LiveIndex:
     sample_rate_hz: int
     channel_count: int
     frame_count: int
+    total_frame_count: int
     recordings: Mapping[str, LiveStream]
     waveforms: Mapping[str, LiveStream]
 
@@ -83,6 +85,7 @@ def write_note(
     model: str,
     sample_rate_hz: int,
     channel_count: int,
+    total_frame_count: int,
     recordings: Mapping[str, Prefix],
     waveforms: Mapping[str, Prefix],
 ) -> None:
@@ -91,6 +94,7 @@ def write_note(
         "model": model,
         "sample_rate_hz": sample_rate_hz,
         "channel_count": channel_count,
+        "total_frame_count": total_frame_count,
         "frame_count": min(prefix.frame_count for prefix in recordings.values()),
         "recordings": {name: _noted(prefix) for name, prefix in recordings.items()},
         "waveforms": {name: _noted(prefix) for name, prefix in waveforms.items()},
@@ -111,8 +115,7 @@ async def published(blobs: Blobs, context: JobContext, note: Path) -> AsyncItera
     An error of the store ends the publication, not the job.
     """
     job = context.job
-    await delete_outputs(blobs, job.output_folder, job.id, range(1, job.attempt))
-    task = asyncio.create_task(_Publication(blobs, live_prefix(job, job.attempt), note).run())
+    task = asyncio.create_task(_Publication(blobs, job, note).run())
     try:
         yield
     except BaseException:
@@ -143,17 +146,19 @@ def live_prefix(job: job_pb2.Job, attempt: int) -> str:
 
 
 class _Publication:
-    def __init__(self, blobs: Blobs, prefix: str, note: Path) -> None:
+    def __init__(self, blobs: Blobs, job: job_pb2.Job, note: Path) -> None:
         self._blobs = blobs
-        self._prefix = prefix
+        self._job = job
+        self._prefix = live_prefix(job, job.attempt)
         self._note = note
         self._numbers = itertools.count()
         self._streams: dict[str, dict[str, LiveStream]] = {kind: {} for kind in _KINDS}
 
     async def run(self) -> None:
-        """Publish each new note until cancelled."""
-        last = ""
+        """Delete what earlier attempts have left, and publish each new note until cancelled."""
+        job, last = self._job, ""
         try:
+            await delete_outputs(self._blobs, job.output_folder, job.id, range(1, job.attempt))
             while True:
                 text = await asyncio.to_thread(_text, self._note)
                 if text != last:
@@ -193,6 +198,9 @@ class _Publication:
         self._streams = updated
         for kind, streams in updated.items():
             note[kind] = {name: [each.file, note[kind][name][1], each.parts] for name, each in streams.items()}
+        await self._commit(note)
+
+    async def _commit(self, note: dict[str, Any]) -> None:
         async with self._blobs.write(f"{self._prefix}index") as writer:
             await writer.write(json.dumps(note).encode())
 

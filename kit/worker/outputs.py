@@ -15,7 +15,7 @@ from soundwright.library.v1 import job_pb2
 
 from kit.ports import Blobs
 from kit.worker.context import JobContext
-from kit.worker.derived_files import waveform_file, waveform_key
+from kit.worker.derived_files import score_file, score_key, waveform_file, waveform_key
 
 
 def output_prefix(folder: str, job_id: str, attempt: int) -> str:
@@ -55,7 +55,7 @@ class JobOutputs:
             await delete_outputs(self._blobs, self._folder, self._job.id, [self._job.attempt])
 
     async def put(self, output: job_pb2.AudioOutput, file: Path) -> job_pb2.AudioOutput:
-        """Store ``file``, and its waveform if there is one, and return its record.
+        """Store ``file``, and its waveform and score if there are any, and return its record.
 
         Args:
             output: name, path below the job's folder, and audio properties.
@@ -69,8 +69,9 @@ class JobOutputs:
         stored.blob_key = output_prefix(self._folder, self._job.id, self._job.attempt) + output.path
         stored.size_bytes = await self._blobs.put_file(stored.blob_key, file)
         self._context.stored_bytes += stored.size_bytes
-        if waveform_file(file).exists():
-            await self._blobs.put_file(waveform_key(stored.blob_key), waveform_file(file))
+        for beside, key in ((waveform_file, waveform_key), (score_file, score_key)):
+            if beside(file).exists():
+                await self._blobs.put_file(key(stored.blob_key), beside(file))
         # An output has the same ID in every attempt, so that storing its record twice is harmless.
         stored.id = str(uuid.uuid5(uuid.UUID(self._job.id), output.name))
         stored.job_id = self._job.id

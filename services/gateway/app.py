@@ -27,16 +27,9 @@ from services.gateway.callers.browsers import Browsers
 from services.gateway.callers.dialect import Dialect, ServedDialect
 from services.gateway.callers.host_policy import HostPolicy
 from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.channels import (
-    JobFeed,
-    SocketAuthenticator,
-    SocketProtocol,
-    Sockets,
-    channels_endpoint,
-    socket_operations,
-)
+from services.gateway.channels import SOCKET_OPERATIONS, JobFeed, SocketAuthenticator, SocketProtocol, Sockets
 from services.gateway.clients import Clients, Gateway, open_channels
-from services.gateway.dialects.forge import FORGE, FORGE_TOPICS, forge_routes
+from services.gateway.dialects.forge import FORGE, final_push, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
 from services.gateway.edge.access_control import AccessControl
@@ -129,9 +122,6 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     socket_authenticator = SocketAuthenticator(
         authenticator, clients.accounts, Browsers(settings), HostPolicy(settings), settings
     )
-    endpoints = {
-        "/socket/websocket": channels_endpoint(clients, feed, FORGE_TOPICS, settings.socket_topic_limit),
-    }
     health_task = asyncio.create_task(health.run(settings.health_seconds))
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -140,10 +130,10 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
             for port, dialects, routers in listeners:
                 if port:
                     is_default = port == settings.gateway_port
-                    sockets = socket_operations(endpoints) if is_default else {}
+                    sockets = SOCKET_OPERATIONS if is_default else {}
                     site = build(dialects, routers, authenticator, limiter, settings, sockets)
                     if is_default:
-                        site = Sockets(site, endpoints, socket_authenticator, limiter, feed, settings)
+                        site = Sockets(site, socket_authenticator, limiter, clients, feed, final_push, settings)
                         await stack.enter_async_context(site.running())
                     options = _SOCKETS if is_default else _NO_SOCKETS
                     address = f"{settings.gateway_host}:{port}"

@@ -42,22 +42,6 @@ def unpacked(packed: AnyMessage, message_class: type[Spec]) -> Spec:
     return message
 
 
-def _no_title(_spec: Any) -> str:
-    return ""
-
-
-def _spec_model(spec: Any) -> str:
-    return str(getattr(spec, "model", ""))
-
-
-def _no_details(_job: job_pb2.Job) -> str:
-    return ""
-
-
-def _no_file(_job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
-    return PublicFile()
-
-
 @dataclass(frozen=True)
 class JobKind(Generic[Spec]):
     """How the gateway presents the jobs of one kind.
@@ -75,10 +59,10 @@ class JobKind(Generic[Spec]):
     kind: job_pb2.JobKind.ValueType
     spec: type[Spec]
     running_status: str = "processing"
-    title: Callable[[Spec], str] = _no_title
-    model: Callable[[Spec], str] = _spec_model
-    result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = _no_file
-    details_json: Callable[[job_pb2.Job], str] = _no_details
+    title: Callable[[Spec], str] = lambda _spec: ""
+    model: Callable[[Spec], str] = lambda spec: str(getattr(spec, "model", ""))
+    result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = lambda _job, _track: PublicFile()
+    details_json: Callable[[job_pb2.Job], str] = lambda _job: ""
 
     @property
     def word(self) -> str:

@@ -55,12 +55,14 @@ class Clip:
         interpretation: what the engine understood, if it can say so.
         whole_seconds: length of the finished clip, if the engine made it itself: with the clip that it continues, or
             with the whole bars of a loop. None: the take is what was asked for.
+        score: the notes as a MIDI file, if the engine knows those of the whole clip.
     """
 
     samples: Samples
     sample_rate_hz: int
     interpretation: Interpretation | None = None
     whole_seconds: float | None = None
+    score: bytes = b""
 
 
 @dataclass(frozen=True)

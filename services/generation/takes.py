@@ -37,6 +37,11 @@ class TakeOrder:
     lead_in: Path | None = None
     overlap_seconds: float = 0.0
 
+    @property
+    def score_file(self) -> Path:
+        """Receives the notes as a MIDI file, if the engine knows them."""
+        return self.file.with_suffix(".mid")
+
 
 @dataclasses.dataclass(frozen=True)
 class MadeTake:
@@ -106,6 +111,8 @@ def _keep(order: TakeOrder, clip: Clip, is_music: bool) -> MadeTake:
         is_music=is_music, noise_is_wanted=wants_noise(take.prompt), is_loop=take.loop_seconds is not None,
     )  # fmt: skip
     try:
+        if clip.score:
+            order.score_file.write_bytes(clip.score)
         np.save(order.file, np.nan_to_num(clip.samples, posinf=0.0, neginf=0.0))
     except FileNotFoundError:
         pass

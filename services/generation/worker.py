@@ -20,6 +20,7 @@ from kit.engines import ModelSelection
 from kit.errors import AppError, Code
 from kit.ports import Blobs
 from kit.worker.context import JobContext
+from kit.worker.derived_files import score_file
 from kit.worker.kind import JobKind, JobLimits, WorkQueue
 from kit.worker.outputs import JobOutputs
 from services.generation import seams, service
@@ -126,6 +127,8 @@ class GenerationWorker:
                     functools.partial(finish, order=order),
                     lambda share: context.report(_TAKE_RATIOS[-1] + 0.9 * span * share),
                 )
+            if kept.order.score_file.exists():
+                kept.order.score_file.replace(score_file(order.audio))
             async with JobOutputs(self._blobs, context) as store:
                 audio = await store.put(_audio_output(clip), order.audio)
                 picture = await store.put(_picture_output(), order.picture)

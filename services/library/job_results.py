@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit.ports import Clock
 from services.library.catalog.service import Generation
 from services.library.jobs.ledger import JobLedger, JobTrack
 from services.library.jobs.service import GeneratedClip, Job, JobResult
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
 from services.library.stores import Stores
 from services.library.tracks.downloads import store_track
 from services.library.tracks.results import TrackResults
-from services.library.tracks.service import TrackStore
+
+if TYPE_CHECKING:
+    from services.library.catalog.store import CatalogStore
+    from services.library.tracks.store import TrackDocs
 
 
-def build_ledger(stores: Stores, clock: Clock, storage: Reservations) -> JobLedger:
+def build_ledger(stores: Stores, clock: Clock, storage: Storage) -> JobLedger:
     """Build the ledger over the stores of tracks and clips."""
     results = JobResults(stores.tracks, TrackResults(stores.tracks), stores.clips)
     return JobLedger(stores.jobs, results, clock, storage)
 
 
-class ClipStore(Protocol):
-    """The catalog's method that :class:`JobResults` needs."""
-
-    async def store_generation(self, generation: Generation) -> None: ...
-
-
 class JobResults:
     """Stores the results of jobs. A :class:`~services.library.jobs.ledger.ResultStore`."""
 
-    def __init__(self, tracks: TrackStore, track_results: TrackResults, catalog: ClipStore) -> None:
+    def __init__(self, tracks: TrackDocs, track_results: TrackResults, catalog: CatalogStore) -> None:
         self._tracks = tracks
         self._track_results = track_results
         self._catalog = catalog

@@ -1,23 +1,26 @@
-"""Runs export jobs: encodes the stems of a track again and stores them as one ZIP archive."""
+"""Runs export jobs: encodes the stems of a track again and stores them as one ZIP archive or one stem file."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2
 
 from kit import audio, errors
-from kit.compute import EngineProcesses, Report
+from kit.compute import EngineProcesses, Report, Work
+from kit.errors import AppError, Code
 from kit.file_names import encoding_extension, file_title
 from kit.free_space import FreeSpace
 from kit.ports import Blobs
@@ -25,7 +28,14 @@ from kit.worker.context import JobContext
 from kit.worker.kind import JobKind, WorkQueue
 from kit.worker.outputs import JobOutputs
 from services.separation.mixes import stems_of
-from services.separation.service import EXPORT_FORMATS, format_problems, require_none
+from services.separation.service import (
+    EXPORT_FORMATS,
+    STEM_FILES,
+    STEMS,
+    Samples,
+    format_problems,
+    require_none,
+)
 from services.separation.settings import SeparationSettings
 
 _ENGINE = "export"
@@ -35,14 +45,14 @@ _COPY_BYTES = 1 << 20
 _MEMBER_TIME = (1980, 1, 1, 0, 0, 0)  # the same for every attempt, so that equal stems give equal archives
 
 
-def parse_export_format(name: str) -> audio.Encoding:
+def parse_export_format(name: str) -> str:
     """Return the format of an export, or the default format for an empty name.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` for an unknown format.
     """
     require_none({"format": format_problems(name, EXPORT_FORMATS)})
-    return cast(audio.Encoding, name or EXPORT_FORMATS[0])
+    return name or EXPORT_FORMATS[0]
 
 
 async def require_stems(
@@ -50,27 +60,38 @@ async def require_stems(
     jobs: library_service_pb2_grpc.JobServiceStub,
     track_id: str,
     separation_id: str,
+    export_format: str,
 ) -> Sequence[job_pb2.AudioOutput]:
     """Return the stems of a separation of a track, by default of the latest one.
 
     Raises:
-        AppError: ``NO_STEMS``; ``JOB_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``.
+        AppError: ``NO_STEMS``; ``JOB_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``VALIDATION_ERROR`` if they do not fit
+            the format of the export.
     """
+    stems: Sequence[job_pb2.AudioOutput]
     if separation_id:
-        return await stems_of(jobs, track_id, separation_id)
-    stems: Sequence[job_pb2.AudioOutput] = (
-        await tracks.ListStems(library_service_pb2.ListStemsRequest(track_id=track_id))
-    ).stems
+        stems = await stems_of(jobs, track_id, separation_id)
+    else:
+        stems = (await tracks.ListStems(library_service_pb2.ListStemsRequest(track_id=track_id))).stems
     if not stems:
         raise errors.NO_STEMS()
+    if export_format in STEM_FILES and {_part(stem.name) for stem in stems} != set(STEMS):
+        problem = "needs drums, bass, vocals and other stems; separate the track with a model of four stems"
+        raise errors.invalid("format", problem)
     return stems
+
+
+def _part(stem: str) -> str:
+    """Return the stem of a stem file to which a stem belongs."""
+    return stem if stem in STEMS else "other"
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A stored stem as a local file. ``name`` is that in the archive, without its extension."""
+    """A stored stem as a local file. ``title`` is its name in the archive, without its extension."""
 
     name: str
+    title: str
     path: Path
     frame_count: int
 
@@ -109,11 +130,11 @@ class ExportWorker:
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.ExportSpec) -> job_pb2.JobResult:
-        """Encode the stems of a separation of the job's track and store the archive."""
+        """Encode the stems of a separation of the job's track and store the file."""
         started = time.monotonic()
         context.report(0.0, "Encoding the stems")
         track_id = context.job.track_id
-        stems = await require_stems(self._tracks, self._jobs, track_id, spec.separation_id)
+        stems = await require_stems(self._tracks, self._jobs, track_id, spec.separation_id, spec.format)
         track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
         bpm = track.bpm if track.HasField("bpm") else None
         async with contextlib.AsyncExitStack() as stack:
@@ -122,25 +143,39 @@ class ExportWorker:
             )
             sources = [
                 _Source(
+                    stem.name,
                     file_title(track.title, stem.name, bpm, track.key),
                     await stack.enter_async_context(self._blobs.local(stem.blob_key)),
                     stem.frame_count,
                 )
                 for stem in stems
             ]
-            archive = folder / "stems.zip"
-            work = functools.partial(
-                _write_archive,
-                sources=sources,
-                archive=archive,
-                encoding=cast(audio.Encoding, spec.format),
-                limits=self._limits,
-            )
+            work: Work[None, None]
+            if spec.format in STEM_FILES:
+                file, content_type = folder / "song.stem.mp4", "audio/mp4"
+                work = functools.partial(
+                    _write_stem_file,
+                    sources=sources,
+                    file=file,
+                    codec=STEM_FILES[spec.format],
+                    tags=audio.StemTags(track.title, track.artist, track.album, round(bpm or 0), track.key),
+                    original=await self._original(stack, track.blob_key),
+                    limits=self._limits,
+                )
+            else:
+                file, content_type = folder / "stems.zip", "application/zip"
+                work = functools.partial(
+                    _write_archive,
+                    sources=sources,
+                    archive=file,
+                    encoding=cast(audio.Encoding, spec.format),
+                    limits=self._limits,
+                )
             await self._processes.run(work, context.report)
             async with JobOutputs(self._blobs, context) as store:
-                context.report(1.0, "Storing the archive")
-                output = job_pb2.AudioOutput(name="stems", path=archive.name, content_type="application/zip")
-                stored = await store.put(output, archive)
+                context.report(1.0, "Storing the file")
+                output = job_pb2.AudioOutput(name="stems", path=file.name, content_type=content_type)
+                stored = await store.put(output, file)
         return job_pb2.JobResult(
             engine=_ENGINE,
             model=spec.format,
@@ -148,6 +183,15 @@ class ExportWorker:
             outputs=[stored],
             compute_seconds=time.monotonic() - started,
         )
+
+    async def _original(self, stack: contextlib.AsyncExitStack, key: str) -> Path | None:
+        """Return the recording as a local file; None if it is lost."""
+        try:
+            return await stack.enter_async_context(self._blobs.local(key))
+        except AppError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return None
 
 
 def _write_archive(
@@ -172,9 +216,55 @@ def _write_archive(
                     writer.write(block)
                     report((number + writer.frame_count / max(1, source.frame_count)) / len(sources))
             encoded = writer.path
-            member = zipfile.ZipInfo(f"{source.name}{encoded.suffix}", _MEMBER_TIME)
+            member = zipfile.ZipInfo(f"{source.title}{encoded.suffix}", _MEMBER_TIME)
             member.external_attr = 0o644 << 16
             space.use(encoded.stat().st_size)
             with encoded.open("rb") as file, target.open(member, "w", force_zip64=True) as place:
                 shutil.copyfileobj(file, place, _COPY_BYTES)
             encoded.unlink()
+
+
+def _write_stem_file(
+    _engine: None,
+    report: Report,
+    *,
+    sources: Sequence[_Source],
+    file: Path,
+    codec: audio.StemCodec,
+    tags: audio.StemTags,
+    original: Path | None,
+    limits: audio.AudioLimits,
+) -> None:
+    """Write the sum of the stems and four stems into one file. Above full scale all of them are lowered by the same factor."""
+    stems = {source: audio.AudioFile(source.path, limits, frame_count=source.frame_count) for source in sources}
+    shape = next(iter(stems.values()))
+    frame_count = max(1, shape.frame_count)
+    done = 0
+
+    def blocks(share: float) -> Iterator[list[Samples]]:
+        nonlocal done
+        for tracks in _tracks({source.name: stem for source, stem in stems.items()}):
+            yield tracks
+            done += round(share * tracks[0].shape[1])
+            report(min(1.0, done / frame_count))
+
+    peak = max((float(np.abs(track).max()) for tracks in blocks(0.2) for track in tracks), default=0.0)
+    factor = np.float32(1 / max(1.0, peak))
+    audio.write_stem_file(
+        file,
+        codec,
+        shape.sample_rate_hz,
+        shape.channel_count,
+        [stem.capitalize() for stem in STEMS],
+        ([track * factor for track in tracks] for tracks in blocks(0.8)),
+        dataclasses.replace(tags, cover=audio.read_cover(original) if original else b""),
+    )
+
+
+def _tracks(stems: Mapping[str, audio.AudioFile]) -> Iterator[list[Samples]]:
+    """Yield blocks of the sum of the stems and of each stem of a stem file."""
+    for blocks in zip(*(stem.blocks(_BLOCK_FRAMES) for stem in stems.values()), strict=True):
+        parts = {part: np.zeros_like(blocks[0]) for part in STEMS}
+        for name, block in zip(stems, blocks, strict=True):
+            parts[_part(name)] += block
+        yield [np.sum(list(parts.values()), axis=0), *parts.values()]

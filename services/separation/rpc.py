@@ -215,7 +215,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
 
     async def CreateExportJob(self, request: pb.CreateExportJobRequest, context: Context) -> pb.CreateExportJobResponse:
         encoding = parse_export_format(request.format)
-        await require_stems(self._tracks, self._jobs, request.track_id, request.separation_id)
+        await require_stems(self._tracks, self._jobs, request.track_id, request.separation_id, encoding)
         job, existed = await create_job(
             self._bus,
             self._jobs,

@@ -72,7 +72,9 @@ ACCOMPANIMENT = "accompaniment"
 
 Format = Literal["flac", "wav16", "wav24", "wav32f"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-EXPORT_FORMATS = (*FORMATS, "mp3", "m4a")
+STEM_FILES: Mapping[str, Literal["aac", "alac"]] = {"stem_mp4": "aac", "stem_mp4_alac": "alac"}
+"""Formats of exports that are one file for programs for DJs, with their codecs."""
+EXPORT_FORMATS = (*FORMATS, "mp3", "m4a", *STEM_FILES)
 LOCAL_ENGINES = {"", "local"}
 """Names of no special engine: the one that runs the model."""
 LALALAI = "lalalai"

@@ -81,13 +81,14 @@ class LiveNote:
     path: Path
     model: str
 
-    def write(self, shape: service.Shape, writers: Mapping[str, StemWriter]) -> None:
+    def write(self, mix: service.Mix, writers: Mapping[str, StemWriter]) -> None:
         """Replace the note."""
         write_note(
             self.path,
             model=self.model,
-            sample_rate_hz=shape.sample_rate_hz,
-            channel_count=shape.channel_count,
+            sample_rate_hz=mix.sample_rate_hz,
+            channel_count=mix.channel_count,
+            total_frame_count=mix.frame_count,
             recordings={stem: writer.prefix() for stem, writer in writers.items()},
             waveforms={stem: writer.waveform_prefix() for stem, writer in writers.items()},
         )

@@ -90,7 +90,8 @@ MATRIX = _rows({
     _own(404, 409): "POST /api/webhooks/{webhook_id}/test /api/webhooks/deliveries/{delivery_id}/replay",  # it is disabled
     _own(403): """
         GET /api/stems/{stem_id}/segments/{index} /api/stems/{stem_id}/waveform /api/stems/{stem_id}/spectrogram/{tile}
-        /api/jobs/{job_id}/live /api/jobs/{job_id}/live/{stem_type}/segments/{index} /api/jobs/{job_id}/live/{stem_type}/waveform
+        /api/jobs/{job_id}/live /api/jobs/{job_id}/live/{stem_type}.wav /api/jobs/{job_id}/live/{stem_type}/segments/{index}
+        /api/jobs/{job_id}/live/{stem_type}/waveform
         /api/jobs/{job_id} /api/processing/job/{job_id} /api/processing/batch/{job_id} /api/analysis/job/{job_id}
         /api/download/job/{job_id} /api/export/job/{job_id} /export/stem/{stem_id} /export/stems/{track_id}
         /export/analysis/{track_id} /export/archive/{job_id}""",

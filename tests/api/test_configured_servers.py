@@ -20,6 +20,3 @@ def test_a_stack_uses_the_servers_that_its_settings_name(tmp_path: Path) -> None
             assert finished(client, f"/api/jobs/{job_id}")["status"] == "completed"
         assert not {path.name for path in (tmp_path / "data").iterdir()} & {"library.db", "blobs", "broker"}
         assert "nats-server" not in programs
-        # Everything is on the servers: a stack with an empty data directory continues with it.
-        with embedded(tmp_path / "other", {**settings, "HF_HUB_OFFLINE": "1"}) as stack, stack.client() as client:
-            assert client.get(track["file_path"]).content == content

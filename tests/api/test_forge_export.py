@@ -87,6 +87,13 @@ def test_an_archive_is_downloaded_in_parts(admin: httpx.Client, export: dict[str
     assert admin.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
 
 
+def test_a_stem_file_is_downloaded_under_its_name(admin: httpx.Client, track: dict[str, Any]) -> None:
+    answer = admin.get(exported(admin, track, "stem_mp4")["download_url"])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/mp4")
+    assert "filename*=UTF-8''%C3%9Cnder%20aSong.stem.mp4" in answer.headers["content-disposition"]
+    assert answer.content[4:8] == b"ftyp"
+
+
 def test_a_repeated_request_gives_the_same_job(admin: httpx.Client, track: dict[str, Any]) -> None:
     key = uuid.uuid4().hex
     answers = [started(admin, track, "wav24", key) for _ in range(2)]
@@ -134,7 +141,9 @@ def test_a_track_without_stems_is_refused(admin: httpx.Client) -> None:
 def test_an_unknown_format_is_named(admin: httpx.Client, track: dict[str, Any]) -> None:
     answer = started(admin, track, "ogg")
     assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
-    assert answer.json()["details"] == {"format": ["is not known; use one of: flac, wav16, wav24, wav32f, mp3, m4a"]}
+    assert answer.json()["details"] == {
+        "format": ["is not known; use one of: flac, wav16, wav24, wav32f, mp3, m4a, stem_mp4, stem_mp4_alac"]
+    }
 
 
 def stored(stack: Stack, job_id: str) -> list[str]:

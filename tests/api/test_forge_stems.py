@@ -96,6 +96,9 @@ def test_the_stems_and_the_mix_fit_each_other(
     assert content == admin.get(stems["mix"]["download_url"]).content
     assert soundfile.info(io.BytesIO(content)).subtype == "PCM_16"
     np.testing.assert_array_equal(decoded(content), decoded(SONG))
+    # The song is long enough to say how fast its model is.
+    models = {model["name"]: model for model in admin.get("/api/processing/models").json()["data"]["models"]}
+    assert models["dsp"]["measured_speed"] > 0
 
 
 def test_the_segments_together_are_the_stem(admin: httpx.Client, stems: dict[str, dict[str, Any]]) -> None:

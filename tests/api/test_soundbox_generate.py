@@ -88,6 +88,16 @@ def test_the_clip_is_a_16_bit_recording_of_the_length_that_was_asked_for(
     assert part.headers["content-range"] == f"bytes 0-43/{len(answer.content)}"
 
 
+def test_the_notes_of_the_composer_are_a_midi_file(stack: Stack, box: httpx.Client, job: dict[str, Any]) -> None:
+    answer = box.get(f"/download/{job['id']}.mid")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/midi")
+    assert answer.headers["content-disposition"].endswith('.mid"')
+    assert answer.content[:4] == b"MThd"
+    tempo_bpm = 60e6 / int.from_bytes(answer.content.partition(b"\xff\x51\x03")[2][:3], "big")
+    assert tempo_bpm == pytest.approx(job["interpretation"]["tempo_bpm"], abs=0.01)
+    assert answer.content.count(b"MTrk") == 1 + len(job["interpretation"]["instruments"])
+
+
 def test_the_spectrogram_is_a_picture(stack: Stack, box: httpx.Client, job: dict[str, Any]) -> None:
     answer = box.get(f"/spectrogram/{job['spectrogram']}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")

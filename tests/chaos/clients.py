@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import threading
 import time
@@ -12,7 +13,8 @@ from typing import Any
 
 import httpx
 
-# Kind of the wish to its share of all jobs. "lalalai" is a separation by lalal.ai, which has a queue of its own.
+# Kind of the wish to its share of all jobs. "lalalai" is a separation by lalal.ai, which has a queue of its own. "listening" is
+# a separation of a long song that is heard while it runs.
 KINDS = {
     "analysis": 5,
     "separation": 4,
@@ -21,6 +23,7 @@ KINDS = {
     "download": 2,
     "pipeline": 2,
     "lalalai": 1,
+    "listening": 1,
 }
 _CANCEL_SHARE = 0.05
 _ASK_AGAIN = {429, 503, 504, 507}
@@ -35,7 +38,7 @@ class Wish:
     """A job to ask for.
 
     Attributes:
-        song: which of the songs it is about. For a generation, the seed.
+        song: which of the songs it is about. For a generation, the seed. A listener hears the last one.
         uploads: whether a new upload of the song is used, and not an earlier one.
         cancels: whether it is cancelled at once.
     """
@@ -53,12 +56,14 @@ class Outcome:
 
     Attributes:
         last: the job as it was seen last.
+        heard: segments that were heard while it ran, by stem and number.
         problems: what was wrong with what was seen of it.
     """
 
     wish: Wish
     job_id: str
     last: dict[str, Any] = field(default_factory=dict)
+    heard: dict[tuple[str, int], bytes] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -153,17 +158,36 @@ class Client:
         return outcome
 
     def look_again(self) -> None:
-        """See all jobs once more, also those that ended long ago."""
+        """See all jobs once more, also those that ended long ago, and compare what was heard with the stems."""
         for outcome in self.outcomes.values():
             self._look(outcome)
+            if outcome.last["status"] == "completed":
+                for (stem_id, number), heard in outcome.heard.items():
+                    if self._answer("GET", f"/api/stems/{stem_id}/segments/{number}").content != heard:
+                        outcome.problems.append(f"segment {number} of stem {stem_id} sounded differently")
 
     def _look(self, outcome: Outcome) -> bool:
         outcome.see(self._call("GET", f"/api/jobs/{outcome.job_id}")["data"])
+        if outcome.wish.kind == "listening" and not outcome.ended:
+            self._listen(outcome)
         return outcome.ended
+
+    def _listen(self, outcome: Outcome) -> None:
+        """Get the segments that are there and were not heard yet."""
+        live = f"/api/jobs/{outcome.job_id}/live"
+        state = self._call("GET", live)["data"]
+        for stem in state["stems"] if state["state"] == "live" else []:
+            for number in range(state["ready_segment_count"]):
+                if (stem["id"], number) not in outcome.heard:
+                    # 404: the attempt or the job has just ended.
+                    path = f"{live}/{stem['stem_type']}/segments/{number}"
+                    answer = self._answer("GET", path, expected=(200, 404))
+                    if answer.status_code == 200:
+                        outcome.heard[stem["id"], number] = answer.content
 
     def _track(self, wish: Wish) -> str:
         # The stems of a new separation replace those of an earlier one.
-        if wish.uploads or wish.kind in ("separation", "lalalai") or wish.song not in self._latest:
+        if wish.uploads or wish.kind in ("separation", "lalalai", "listening") or wish.song not in self._latest:
             files = {"file": (f"song {wish.song}.wav", self._songs[wish.song])}
             track_id = str(self._call("POST", "/api/tracks", files=files, expected=(201,))["data"]["id"])
             self._latest[wish.song] = track_id
@@ -177,6 +201,9 @@ class Client:
 
     def _ask_for_lalalai(self, wish: Wish, headers: dict[str, str]) -> str:
         return self._ask_for_separation(wish, headers, engine="lalalai")
+
+    def _ask_for_listening(self, wish: Wish, headers: dict[str, str]) -> str:
+        return self._ask_for_separation(dataclasses.replace(wish, song=len(self._songs) - 1), headers)
 
     def _ask_for_analysis(self, wish: Wish, headers: dict[str, str]) -> str:
         body = {"track_id": self._track(wish), "features": ["all"]}
@@ -199,14 +226,20 @@ class Client:
         body = {"prompt": "calm piano", "duration": 1, "seed": wish.song, "model": "music"}
         return str(self._call("POST", "/generate", json=body, headers=headers)["job_id"])
 
-    def _call(self, method: str, path: str, expected: tuple[int, ...] = (200, 201), **arguments: Any) -> Any:
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        answer = self._answer(method, path, **arguments)
+        return answer.json() if answer.content else None
+
+    def _answer(
+        self, method: str, path: str, expected: tuple[int, ...] = (200, 201), **arguments: Any
+    ) -> httpx.Response:
         """Ask again while the gateway does not answer, or says that something is away, busy or full."""
         deadline = time.monotonic() + _CALL_SECONDS
         while True:
             try:
                 answer = self._http.request(method, path, **arguments)
                 if answer.status_code in expected:
-                    return answer.json() if answer.content else None
+                    return answer
                 told = f"{method} {path}: {answer.status_code} {answer.text[:300]}"
                 if answer.status_code not in _ASK_AGAIN:
                     self.refusals.add(told)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from work import FRAME_COUNT, LONG_FRAME_COUNT, RATE_HZ, SETTINGS, Work
 
-from demo.stack import Stack, running
+from soundwright_client.local import Stack, running
 
 
 @pytest.fixture(scope="session")

@@ -150,7 +150,11 @@ def results_are_whole(world: World, outcomes: Sequence[Outcome], references: Ref
             yield f"files of another attempt: {job['id']}, attempt {job['attempt']}: {named}"
         hashes = sorted(_fingerprint(blobs[key]) for key in named)
         # The details of a separation say how long each model has computed.
-        details = None if outcome.wish.kind == "separation" else (job["result"].get("details") or {}).get("value")
+        details = (
+            None
+            if outcome.wish.kind in ("separation", "listening")
+            else (job["result"].get("details") or {}).get("value")
+        )
         if references.differs(outcome.wish, (hashes, details)):
             yield f"another result than that of the same job before: {outcome.wish} {job['id']} {hashes}"
 
@@ -175,6 +179,11 @@ def no_duplicate_event(world: World, events: Sequence[Event]) -> Iterator[str]:
             yield f"{counts[job_id]} events of the end of {job_id} ({job['kind']}, {job['state']})"
         elif states[job_id] != job["state"]:
             yield f"the event says {states[job_id]}: {job}"
+
+
+def no_live_copy(world: World) -> Iterator[str]:
+    """What could be heard while a job ran is gone, also of workers that died."""
+    yield from (key for key in world.blobs if "/live/" in key)
 
 
 async def no_orphan(world: World) -> list[str]:

@@ -6,7 +6,7 @@ import signal
 
 import psutil
 
-from demo.stack import Stack
+from soundwright_client.local import Stack
 from tests.stacks import component_of
 from tests.waiting import eventually
 

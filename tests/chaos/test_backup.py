@@ -18,8 +18,8 @@ import pytest
 from processes import components, kill_all
 from work import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS, Work
 
-from demo.stack import Stack, running
 from services.library.transfer.documents import COLLECTIONS
+from soundwright_client.local import Stack, running
 from tests.api.browser import Browser, registered, token_of
 from tests.servers.mongodb import database_url, mongodb
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, seaweedfs

@@ -27,6 +27,7 @@ from invariants import (
     events_of,
     every_job_ended_once,
     no_duplicate_event,
+    no_live_copy,
     no_orphan,
     results_are_whole,
 )
@@ -42,6 +43,7 @@ from tests.waiting import eventually
 log = logging.getLogger(__name__)
 _DISK_MIB = 1536
 _SONG_SECONDS = 2.0
+_LISTENING_SECONDS = 90.0
 _JOBS_AT_A_TIME = 4
 _ROLES = ("user", "pro", "enterprise", "admin")
 _LEASE_SECONDS = float(SETTINGS["SOUNDWRIGHT_LEASE_SECONDS"])
@@ -73,6 +75,7 @@ def _campaign(
     folder: Path, plan: Plan, faults_of: Callable[[Faults], AbstractContextManager[None]], *, power_cut: bool
 ) -> None:
     songs = [encoded(song(_SONG_SECONDS, seed=number)) for number in range(plan.song_count)]
+    songs.append(encoded(song(_LISTENING_SECONDS)))
     with contextlib.ExitStack() as stack:
         no_disk = stack.enter_context(small_disk(folder / "data", _DISK_MIB))
         server = stack.enter_context(fault_proxy())
@@ -107,8 +110,10 @@ def _campaign(
         _hold(machine, clients, songs, events)
         attempts = [outcome.last["attempt"] for client in clients for outcome in client.outcomes.values()]
         log.info(
-            "Seed %d: %d jobs ended within %.1f minutes, %d of them in a later attempt than the first, after %s.",
+            "Seed %d: %d jobs ended within %.1f minutes, %d of them in a later attempt than the first, after %s. "
+            "Listeners heard %d segments while they were made.",
             plan.seed, len(attempts), minutes, sum(attempt > 1 for attempt in attempts), dict(faults.counts),
+            sum(len(outcome.heard) for client in clients for outcome in client.outcomes.values()),
         )  # fmt: skip
     if no_disk:
         log.info("The disk was not filled: a file system could not be mounted (%s).", no_disk)
@@ -164,8 +169,10 @@ def _hold(machine: Machine, clients: Sequence[Client], songs: Sequence[bytes], e
         "results are whole": broken(results_are_whole(world, outcomes, References())),
         "no duplicate event": broken(no_duplicate_event(world, events)),
         "uploads exist": broken(acknowledged_uploads_exist(world, uploads, songs)),
+        "no live copy": broken(no_live_copy(world)),
         "no orphan": broken(asyncio.run(no_orphan(world))),
         "no unexpected answer": broken(refusal for client in clients for refusal in client.refusals),
         "no unexpected exception": broken(machine.stack.crashes()),
     }
     assert not any(found.values()), json.dumps(found, indent=1)
+    assert any(outcome.heard for outcome in outcomes), "nothing was heard while it was made"

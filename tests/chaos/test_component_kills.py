@@ -23,8 +23,8 @@ from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
 from work import FRAME_COUNT, SETTINGS, Work
 
-from demo.stack import Stack, free_ports
 from kit.settings import Settings
+from soundwright_client.local import Stack, free_ports
 from tests.waiting import eventually
 
 

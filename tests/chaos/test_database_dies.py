@@ -10,7 +10,7 @@ import pytest
 from processes import kill, restarted
 from work import FRAME_COUNT, SETTINGS, Work
 
-from demo.stack import Stack, running
+from soundwright_client.local import Stack, running
 from tests.servers.mongodb import MongodbServer
 from tests.waiting import eventually
 

@@ -13,7 +13,7 @@ import pytest
 from invariants import World, broken, events_of, no_duplicate_event
 from work import LONG_FRAME_COUNT, SETTINGS, Work
 
-from demo.stack import Stack, running
+from soundwright_client.local import Stack, running
 from tests.api.stories import encoded
 from tests.api.stories import song as samples
 from tests.simulators.webhook_receiver import WebhookReceiver
@@ -22,6 +22,7 @@ from tests.waiting import eventually
 _FAILPOINTS = Path(__file__).parent / "failpoints"
 _COMMANDS = "kit.worker.commands"
 _WORKER = "kit.worker.worker:JobWorker"
+_LIVE = "kit.worker.live"
 _LEDGER = "services.library.jobs.ledger:JobLedger"
 _ATTEMPTS = "services.library.jobs.attempts:JobAttempts"
 _CREATION = "services.library.jobs.creation:JobCreation"
@@ -78,6 +79,14 @@ CRASHES = [
     Crash("4: the engine works", "separation:kit.worker.context:JobContext.report:after", attempts=(2,)),
     # A fast machine separates a short song before the lease is extended for the first time.
     Crash("4: the lease is being extended", f"library:{_ATTEMPTS}.heartbeat:before", attempts=(1, 2), is_long=True),
+    Crash("4: no block is copied", f"separation:{_LIVE}:_Publication._publish:before", attempts=(2,), is_long=True),
+    Crash(
+        "4: the copy of a block is not named",
+        f"separation:{_LIVE}:_Publication._commit:before",
+        attempts=(2,),
+        is_long=True,
+    ),
+    Crash("4: a block is heard", f"separation:{_LIVE}:_Publication._commit:after", attempts=(2,), is_long=True),
     Crash("5: one output is stored", "separation:kit.worker.outputs:JobOutputs.put:after", attempts=(2,), short=True),
     Crash("5: all outputs are stored", f"separation:{_WORKER}._store_outcome:before", attempts=(2,)),
     Crash(
@@ -88,6 +97,7 @@ CRASHES = [
     Crash("5: the stems are filed", "library:services.library.job_results:JobResults.store_results:after"),
     Crash("5: the library has recorded all, the worker knows nothing", f"library:{_ATTEMPTS}.succeed:after"),
     Crash("5: the worker has not published the event", f"separation:{_WORKER}._publish_finished:before", short=True),
+    Crash("5: the event is published, the copies are there", f"separation:{_LIVE}:delete_live:before", is_long=True),
     Crash("5: the command is not acknowledged", f"separation:{_WORKER}._publish_finished:after"),
     Crash("5: the command is acknowledged", "separation:kit.adapters.nats.consumer:NatsDelivery.ack:after"),
     Crash("6: a retry is not recorded", f"separation:{_WORKER}._release:before", _RETRIED, (2,)),
@@ -181,6 +191,19 @@ def test_a_crash_at_a_step(stack: Stack, work: Work, song: Path, long_song: Path
         work.assert_completed_once(job_id, frame_count=LONG_FRAME_COUNT if crash.is_long else 3 * 44_100)
     assert job["attempt"] in crash.attempts
     _assert_one_event_each(stack, [job_id])
+
+
+@pytest.mark.campaign
+def test_a_job_that_is_cancelled_after_its_worker_died_leaves_no_copies(
+    work: Work, long_song: Path, armed: Path
+) -> None:
+    (armed / f"separation:{_LIVE}:_Publication._commit:after").write_text("")
+    job_id = work.separate(work.upload(long_song))
+    eventually(lambda: not list(armed.iterdir()), "the worker dies")
+    assert work.stems(job_id), "it has left copies"
+    work.cancel(job_id)
+    assert work.until_ended(job_id)["error_code"] == "CANCELLED"
+    eventually(lambda: not work.stems(job_id), "they are gone")
 
 
 @pytest.mark.parametrize(

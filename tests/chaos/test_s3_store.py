@@ -21,13 +21,13 @@ import soundfile
 from processes import components, eventually, kill, restarted
 from work import FRAME_COUNT, RECORDINGS, SETTINGS
 
-from demo.stack import Stack, running
 from kit.adapters.s3.blobs import Access, S3Blobs
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.adapters.system.clock import SystemClock
 from kit.settings import Settings
 from services.library.orphans.service import Orphans
 from services.library.orphans.store import BlobDocs
+from soundwright_client.local import Stack, running
 from tests.files import files_below
 from tests.lossy_calls import Calls
 from tests.servers import s3

@@ -14,7 +14,7 @@ from clients import KINDS, Client, Wish, wishes
 from processes import components
 from work import CAMPAIGN_SETTINGS
 
-from demo.stack import Stack, running
+from soundwright_client.local import Stack, running
 from tests.api.stories import encoded, song
 from tests.files import files_below
 from tests.simulators.lalalai import LalalaiSimulator

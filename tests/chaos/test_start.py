@@ -17,7 +17,7 @@ import psutil
 from processes import gone
 from work import FRAME_COUNT, SETTINGS, Work
 
-from demo.stack import free_ports, running
+from soundwright_client.local import free_ports, running
 from tests.stacks import component_of
 from tests.waiting import DEADLINE_SECONDS, eventually
 

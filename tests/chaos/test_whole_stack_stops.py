@@ -11,7 +11,7 @@ import pytest
 from processes import components, gone, kill_all
 from work import FRAME_COUNT, SETTINGS, Work
 
-from demo.stack import running
+from soundwright_client.local import running
 
 
 @pytest.mark.campaign

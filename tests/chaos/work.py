@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import soundfile
 
-from demo.stack import Stack
+from soundwright_client.local import Stack
 from tests.files import files_below
 from tests.waiting import eventually
 

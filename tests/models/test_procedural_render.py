@@ -13,6 +13,7 @@ from services.generation.engines.procedural.sounds import SOURCES, Cue, render_c
 from services.generation.engines.procedural.tones import Tone
 
 RATE_HZ = 44100
+INHARMONIC = ("accordion", "bell", "glockenspiel", "marimba", "tubular_bells")  # or with two reeds for a tone
 BANDS_HZ = ((20, 200), (200, 2000), (2000, 20000))
 
 Samples = NDArray[np.float32]
@@ -93,7 +94,7 @@ def test_an_absent_stem_is_silent_and_an_empty_song_too() -> None:
     assert not mix(render_stems(Song("s", 120.0, "C major", 4, 1.0, ()))).any()
 
 
-@pytest.mark.parametrize("name", [name for name in INSTRUMENTS if not name.startswith(("kit_", "bell", "marimba"))])
+@pytest.mark.parametrize("name", [name for name in INSTRUMENTS if not name.startswith(("kit_", *INHARMONIC))])
 def test_every_instrument_plays_in_tune(name: str) -> None:
     instrument = INSTRUMENTS[name]
     pitch = (instrument.lowest_midi + instrument.highest_midi) // 2

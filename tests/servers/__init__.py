@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stack import free_ports
+from soundwright_client.local import free_ports
 from tests.waiting import eventually
 
 __all__ = ["executable", "free_ports", "serving"]

@@ -14,6 +14,11 @@ test("stems are heard while they are made, and on past the end of the job", asyn
   await expect(page.getByText("You hear the separation while it runs")).toBeVisible();
   await button("Play").click();
   await expect(button("Pause")).toBeVisible();
+  const slider = page.getByRole("slider", { name: "Position" });
+  await slider.fill("39");
+  await expect(page.getByText(/Playback waits for 0:39, which comes in about 0:\d\d\./)).toBeVisible();
+  await slider.fill("0");
+  await expect(page.getByText("Playback waits")).toHaveCount(0);
   const cover = page.locator(".not-yet");
   await expect(cover).toBeVisible();
   const lane = page.getByRole("region", { name: "accompaniment" }).locator("canvas.waveform");
@@ -23,7 +28,7 @@ test("stems are heard while they are made, and on past the end of the job", asyn
   if (PICTURES) await page.screenshot({ path: join(PICTURES, "live.png") });
 
   // It plays on when the job has ended: the player stays, and the waveforms are complete.
-  const position = async () => Number(await page.getByRole("slider", { name: "Position" }).inputValue());
+  const position = async () => Number(await slider.inputValue());
   await expect(page.getByText("You hear the separation while it runs")).toHaveCount(0);
   await expect(cover).toHaveCount(0);
   await expect(button("Pause")).toBeVisible();

@@ -76,12 +76,15 @@ test("the mix, one stem and all stems are downloaded in the format of the button
   const [stemName, stem] = await download("Only vocals", "m4a", "Download M4A");
   expect(stemName).toBe(`Test tune - vocals - 120 bpm - ${key}.m4a`);
   expect(stem.toString("latin1", 4, 11)).toBe("ftypM4A");
-  const [archiveName, archive] = await download("All stems, as a ZIP archive", "wav24", "Download WAV files");
+  const [archiveName, archive] = await download("All stems", "wav24", "Download WAV files");
   expect(archiveName).toBe("Test tune_stems_wav24.zip");
   const directory = archive.toString("latin1").matchAll(/PK\x01\x02.{20}(.{4}).{18}(Test tune - \w+ - [^.]+\.wav)/gs);
   const members = [...directory].map(([, size, name]) => [name, Buffer.from(size, "latin1").readUInt32LE()]);
   expect(members.map(([name]) => name)).toEqual(["drums", "bass", "other", "vocals"].map((name) => `Test tune - ${name} - 120 bpm - ${key}.wav`));
   expect(new Set(members.map(([, bytes]) => bytes)).size).toBe(1);
+  const [stemFileName, stemFile] = await download("All stems", "stem_mp4", "Download stem file");
+  expect(stemFileName).toBe("Test tune.stem.mp4");
+  expect(stemFile.toString("latin1")).toContain('"name": "Drums"');
   await page.evaluate(() => scrollTo(0, 0)); // the transport covers nothing
   await accessible();
   await fitsPhone();

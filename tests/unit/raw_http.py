@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from gateway_fixture import gateway_over
 
-from demo.stack import free_ports
 from kit.errors import AppError, Code
 from kit.http_limits import ConnectionGuard, HttpLimits
 from kit.http_server import serve_http
@@ -23,6 +22,7 @@ from services.gateway.clients import Clients
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
 from services.gateway.web import PAGES, page_routes
+from soundwright_client.local import free_ports
 from tests.clocks import HandClock
 
 

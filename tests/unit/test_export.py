@@ -1,16 +1,21 @@
-"""Export jobs: what a descriptor, a handler and an archive do, over a folder store and stems on disk."""
+"""Export jobs: what a descriptor, a handler, an archive and a stem file do, over a folder store and stems on disk."""
 
 from __future__ import annotations
 
+import json
+import struct
 import uuid
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
+from mutagen.flac import FLAC, Picture
+from mutagen.mp4 import MP4
 from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2
 
@@ -35,7 +40,7 @@ class Tracks:
         self.stems: list[job_pb2.AudioOutput] = []
 
     async def GetTrack(self, request: library_service_pb2.GetTrackRequest) -> Any:
-        track = track_pb2.Track(title="Blue: Hour", bpm=119.8, key="F# minor")
+        track = track_pb2.Track(title="Blue: Hour", artist="Ünder", bpm=119.8, key="F# minor", blob_key="tracks/t.flac")
         return library_service_pb2.GetTrackResponse(track=track)
 
     async def ListStems(self, request: library_service_pb2.ListStemsRequest) -> Any:
@@ -108,7 +113,7 @@ async def test_the_archive_holds_the_stems_in_their_order(studio: Studio) -> Non
                 read, rate_hz = soundfile.read(member, dtype="float32", always_2d=True)
             assert rate_hz == RATE_HZ
             assert np.max(np.abs(read - samples)) <= 2**-23
-    assert context.snapshot()[1:3] == (1.0, "Storing the archive")
+    assert context.snapshot()[1:3] == (1.0, "Storing the file")
     assert list(studio.scratch.iterdir()) == []
 
 
@@ -146,6 +151,86 @@ async def test_stems_that_went_meanwhile_fail_the_job(studio: Studio) -> None:
     with pytest.raises(AppError, match="NO_STEMS") as refusal:
         await studio.run(studio.context("wav16"))
     assert not refusal.value.retryable
+
+
+@pytest.mark.parametrize("encoding", ["stem_mp4", "stem_mp4_alac"])
+async def test_a_stem_file_is_what_readers_of_such_files_ask_for(studio: Studio, encoding: str, tmp_path: Path) -> None:
+    seconds = np.arange(50_000) / RATE_HZ
+    stems = {
+        name: np.stack([0.05 * step * np.sin(2 * np.pi * 110 * step * seconds)] * 2, axis=1).astype(np.float32)
+        for step, name in enumerate(("vocals", "bass", "drums", "piano", "guitar", "strings"), start=2)
+    }
+    for name, samples in stems.items():
+        await studio.add(name, samples)
+    picture = Picture()
+    picture.mime, picture.data = "image/jpeg", b"\xff\xd8\xff a picture"
+    song = tmp_path / "song.flac"
+    soundfile.write(song, stems["vocals"], RATE_HZ)
+    tags = FLAC(song)
+    tags.add_picture(picture)
+    tags.save()
+    await studio.blobs.put_file("tracks/t.flac", song)
+
+    (output,) = (await studio.run(studio.context(encoding))).outputs
+    assert (output.path, output.content_type) == ("song.stem.mp4", "audio/mp4")
+    path = Path(studio.blobs.locate(output.blob_key))
+    description = json.loads(atom(path.read_bytes(), b"moov", b"udta", b"stem"))
+    assert description["version"] == 1
+    named = [(stem["name"], stem["color"]) for stem in description["stems"]]
+    assert named == [("Drums", "#009E73"), ("Bass", "#D55E00"), ("Other", "#CC79A7"), ("Vocals", "#56B4E9")]
+    assert [description["mastering_dsp"][effect]["enabled"] for effect in ("compressor", "limiter")] == [False, False]
+    flags = [atom(track, b"tkhd")[3] for track in atoms(atom(path.read_bytes(), b"moov"), b"trak")]
+    assert flags == [3, 2, 2, 2, 2], "only the mix is enabled"
+
+    other = stems["piano"] + stems["guitar"] + stems["strings"]
+    expected = [stems["drums"], stems["bass"], other, stems["vocals"]]
+    expected = [sum(expected), *expected]
+    factor = 1 / max(float(np.abs(track).max()) for track in expected)
+    assert factor < 1, "all tracks are lowered"
+    with av.open(str(path)) as file:
+        tracks = file.streams.audio
+        assert [track.duration for track in tracks] == [track.duration for track in tracks[:1]] * 5
+        shapes = {(track.codec.name, track.rate, track.layout.name) for track in tracks}
+    assert shapes == {("alac", RATE_HZ, "stereo") if encoding == "stem_mp4_alac" else ("aac", 48_000, "stereo")}
+    for number, track in enumerate(expected):
+        with av.open(str(path)) as file:
+            stream = file.streams.audio[number]
+            read = np.concatenate([frame.to_ndarray() for frame in file.decode(stream)], axis=1)
+        if encoding == "stem_mp4_alac":
+            np.testing.assert_allclose(read.T / 2**31, track * factor, rtol=0, atol=2**-21)
+        else:
+            assert read.std() == pytest.approx(factor * track.std(), rel=0.05)
+
+    song_tags = MP4(path).tags
+    assert song_tags is not None
+    assert (song_tags["\xa9nam"], song_tags["\xa9ART"], song_tags["tmpo"]) == (["Blue: Hour"], ["Ünder"], [120])
+    assert song_tags["----:com.apple.iTunes:initialkey"] == [b"F#m"]
+    assert [bytes(cover) for cover in song_tags["covr"]] == [picture.data]
+
+
+def atoms(data: bytes, name: bytes) -> list[bytes]:
+    """The bodies of the boxes of this name. No box here has more than 4 GiB."""
+    found, at = [], 0
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if kind == name:
+            found.append(data[at + 8 : at + size])
+        at += size
+    return found
+
+
+def atom(data: bytes, *names: bytes) -> bytes:
+    for name in names:
+        (data,) = atoms(data, name)
+    return data
+
+
+async def test_a_stem_file_needs_the_four_stems(studio: Studio) -> None:
+    await studio.add("vocals", noise(100))
+    await studio.add("accompaniment", noise(100))
+    with pytest.raises(AppError) as refusal:
+        await studio.run(studio.context("stem_mp4"))
+    assert "four stems" in refusal.value.meta["details"]["format"][0]
 
 
 def test_formats() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any, cast
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 from google.protobuf.message import Message
@@ -19,7 +20,7 @@ from services.analysis.settings import AnalysisSettings
 from services.analysis.worker import AnalysisWorker
 from services.gateway.dialects.pipeline.routes import engine_headers
 from services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind, unpacked
-from services.gateway.job_retries import RETRIES
+from services.gateway.job_retries import retry_job
 from services.gateway.job_views import status
 from services.generation.settings import GenerationSettings
 from services.generation.tiers import TIERS
@@ -52,7 +53,7 @@ def succeeded(kind: job_pb2.JobKind, **result: object) -> job_pb2.Job:
 
 
 def test_every_kind_is_described_on_both_sides() -> None:
-    assert list(JOB_KINDS) == list(RETRIES) == KINDS
+    assert list(JOB_KINDS) == KINDS
     words = [kind.word for kind in JOB_KINDS.values()]
     assert words == ["download", "separation", "analysis", "generation", "pipeline", "export", "batch"]
     types = [kind.public_type for kind in JOB_KINDS.values()]
@@ -115,6 +116,22 @@ def test_a_batch_has_the_model_of_its_jobs_and_no_files() -> None:
 
 def test_a_deleted_track_has_no_file() -> None:
     assert job_kind(job_pb2.JOB_KIND_DOWNLOAD).result_file(succeeded(job_pb2.JOB_KIND_DOWNLOAD), None) == PublicFile()
+
+
+async def test_every_kind_is_requested_again_with_a_key_of_its_own() -> None:
+    again = job_pb2.Job(id="again", state=job_pb2.JOB_STATE_QUEUED)
+    for kind in KINDS:
+        answer = Mock(job=again, batch=again, jobs=[again], downloads=[Mock(job=again, existed=False)], existed=False)
+        call = AsyncMock(return_value=answer)
+        failed = job_pb2.BatchJob(track_id="t", state=job_pb2.JOB_STATE_FAILED)
+        job = job_pb2.Job(id="first", kind=kind, track_id="t", state=job_pb2.JOB_STATE_FAILED)  # type: ignore[arg-type]
+        job.batch.jobs.append(failed)
+        clients = MagicMock()
+        for service in (clients.ingest, clients.separation, clients.analysis, clients.generation):
+            service.configure_mock(CreateDownloads=call, CreateJob=call, CreateJobs=call, CreateBatch=call)
+            service.configure_mock(CreatePipelineJob=call, CreateExportJob=call)
+        assert await retry_job(clients, job) == (again, False)
+        assert call.call_args.args[0].idempotency_key == "retry:first", job_kind(kind).word
 
 
 def test_the_details_of_an_analysis_are_its_values() -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi import Request
 from soundwright.library.v1 import job_pb2
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.audio import Prefix
 from kit.errors import AppError, Code
-from kit.ports import BlobWriter
+from kit.free_space import MIN_FREE_BYTES
+from kit.ports import BlobWriter, StoreSpace
 from kit.worker import live
 from kit.worker.context import JobContext
 from kit.worker.live import LiveIndex, delete_live, live_prefix, open_live, published, read_live, write_note
+from services.gateway.files import waits
 from tests.waiting import until
 
 JOB = job_pb2.Job(id="6f9619ff-8b86-4011-b42d-00c04fc964ff", attempt=2, output_folder="stems")
@@ -47,7 +52,7 @@ class Worker:
         prefix = Prefix(path, b"<%d>" % self.frame_count, 0, path.stat().st_size, self.frame_count)
         drawn = Prefix(path, b"drawn", 1, path.stat().st_size, self.frame_count)
         write_note(
-            self.note, model="small", sample_rate_hz=44100, channel_count=2,
+            self.note, model="small", sample_rate_hz=44100, channel_count=2, total_frame_count=99,
             recordings={"vocals": prefix}, waveforms={"vocals": drawn},
         )  # fmt: skip
 
@@ -114,19 +119,28 @@ async def test_a_job_that_fails_leaves_nothing_of_this_attempt_and_the_ones_befo
     assert await keys(blobs) == []
 
 
+@pytest.mark.parametrize("trouble", ["write", "delete_prefix", "space"])
 async def test_a_store_that_fails_ends_the_publication_and_not_the_job(
-    blobs: FileBlobs, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    blobs: FileBlobs, worker: Worker, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     calls = []
 
-    def refuse(key: str) -> BlobWriter:
-        calls.append(key)
+    def refuse(_key: str) -> BlobWriter:
+        calls.append(trouble)
         raise AppError(Code.STORAGE_FULL, "STORAGE_FULL", "The disk is full.")
 
+    async def nearly_full() -> StoreSpace:
+        calls.append(trouble)
+        return StoreSpace(MIN_FREE_BYTES + (512 << 20), 1 << 40)
+
+    answer = nearly_full if trouble == "space" else refuse
+    if trouble == "delete_prefix":  # what the attempt before has left
+        monkeypatch.setattr(blobs, trouble, answer)
     async with published(blobs, JobContext(JOB), worker.note):
         worker.write("vocals.flac", b"first ")
-        await until_heard(blobs, b"<6>first ")
-        monkeypatch.setattr(blobs, "write", refuse)
+        if trouble != "delete_prefix":
+            await until_heard(blobs, b"<6>first ")
+            monkeypatch.setattr(blobs, trouble, answer)
         worker.write("vocals.flac", b"second")
         await until(lambda: calls)
 
@@ -134,3 +148,22 @@ async def test_a_store_that_fails_ends_the_publication_and_not_the_job(
             return not await keys(blobs)
 
         await until(is_gone)
+
+
+async def test_a_long_poll_ends_before_a_proxy_with_a_limit_of_30_seconds_gives_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = 0.0
+
+    async def look() -> None:
+        nonlocal seconds
+        seconds += 3.0  # the ledger is slow
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(waits, "_now", lambda: seconds)
+    monkeypatch.setattr(waits, "_LOOK_SECONDS", 0.0)
+    request = Request({"type": "http", "principal_id": "ann"}, never)
+    assert await waits.Waits().until(request, look, lambda _: False, waits.WAIT_LIMIT_SECONDS) is None
+    assert 20.0 <= seconds < 25.0

@@ -27,8 +27,8 @@ from services.gateway.channels.phoenix import (
     version_of,
 )
 from services.gateway.channels.send_buffer import SendBuffer
-from services.gateway.channels.topics import Push
-from services.gateway.dialects.forge.job_channel import JobChannel, result_to_wire
+from services.gateway.channels.topics import JobTopic, Push
+from services.gateway.dialects.forge.job_channel import final_push, result_to_wire
 from services.gateway.job_views import ENDED
 
 OBJECT, ARRAY = Version.OBJECT, Version.ARRAY
@@ -249,7 +249,7 @@ def events_of(pushes: list[Push]) -> list[tuple[str, Any, Any]]:
 
 
 def test_a_job_is_told_from_its_snapshot_to_its_end() -> None:
-    channel = JobChannel("shown")
+    channel = JobTopic("shown", final_push)
     first = channel.open(record(QUEUED, attempt=0), None)
     assert [push.payload for push in first] == [{"job_id": "shown", "status": "queued", "progress": 0, "message": ""}]
     assert first[0].required
@@ -271,18 +271,18 @@ def test_a_job_is_told_from_its_snapshot_to_its_end() -> None:
 
 def test_a_job_that_has_ended_tells_so_right_after_the_snapshot() -> None:
     failure = job_pb2.JobError(reason="X", message="It does not work.")
-    pushes = JobChannel("id").open(record(FAILED, 0.4, error=failure), None)
+    pushes = JobTopic("id", final_push).open(record(FAILED, 0.4, error=failure), None)
     assert events_of(pushes) == [("job:progress", "failed", 40), ("job:failed", None, None)]
     assert pushes[1].payload == {"job_id": "id", "job_type": "analysis", "error": "It does not work."}
-    cancelled = JobChannel("id").open(record(CANCELLED), None)
+    cancelled = JobTopic("id", final_push).open(record(CANCELLED), None)
     assert (cancelled[0].payload["status"], cancelled[1].payload["error"]) == ("failed", "cancelled")
 
 
 def test_what_happens_before_the_client_is_let_in_is_in_the_snapshot() -> None:
-    channel = JobChannel("id")
+    channel = JobTopic("id", final_push)
     assert channel.on_progress(event(0.7)) == []
     assert events_of(channel.open(record(RUNNING, 0.1), None)) == [("job:progress", "processing", 70)]
-    channel = JobChannel("id")
+    channel = JobTopic("id", final_push)
     assert channel.on_record(record(SUCCEEDED), None) == []
     late = channel.open(record(RUNNING, 0.1), None)  # read before it ended
     assert events_of(late) == [("job:progress", "completed", 100), ("job:completed", None, None)]
@@ -290,7 +290,7 @@ def test_what_happens_before_the_client_is_let_in_is_in_the_snapshot() -> None:
 
 
 def test_an_attempt_that_is_repeated_does_not_set_progress_back() -> None:
-    channel = JobChannel("id")
+    channel = JobTopic("id", final_push)
     channel.open(record(RUNNING, 0.6), None)
     assert events_of(channel.on_record(record(QUEUED, 0.6), None)) == [("job:progress", "queued", 60)]
     assert events_of(channel.on_progress(event(0.1, attempt=2))) == [("job:progress", "processing", 60)]
@@ -309,7 +309,7 @@ news = st.lists(jobs | st.builds(event, st.floats(0, 1), st.integers(1, 3), st.s
 
 @given(news, jobs, news)
 def test_whatever_comes_in_whatever_order(before: list[Any], opening: job_pb2.Job, after: list[Any]) -> None:
-    channel = JobChannel("id")
+    channel = JobTopic("id", final_push)
 
     def learn(what: Any) -> list[Push]:
         return channel.on_record(what, None) if isinstance(what, job_pb2.Job) else channel.on_progress(what)

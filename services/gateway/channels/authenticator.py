@@ -74,36 +74,33 @@ class SocketAuthenticator:
         """Return the client's address."""
         return peer_address(scope, self._trusted_proxy)
 
-    async def authenticate(self, scope: Scope, fields: Mapping[str, str], access: Access) -> ConnectionIdentity:
-        """Authenticate a handshake at an endpoint with this ``access``.
+    async def authenticate(self, scope: Scope, fields: Mapping[str, str]) -> ConnectionIdentity:
+        """Authenticate a handshake.
 
         Raises:
-            AppError: ``UNAUTHORIZED`` for a missing or invalid credential, and for other origins if only pages of this
-                server may connect; ``ACCOUNT_SUSPENDED``.
+            AppError: ``UNAUTHORIZED`` for a missing or invalid credential; ``ACCOUNT_SUSPENDED``.
         """
         headers = headers_of_client = Headers(scope=scope)
         if not self._hosts.serves(headers):
             raise errors.UNAUTHORIZED("Log in, and open the page again.")
         # Any site can make a browser open a socket with this server's cookie, so a session requires the same origin.
         own_page = "origin" in headers and self._hosts.is_own_origin(headers)
-        if access is Access.BROWSER and not own_page:
-            raise errors.UNAUTHORIZED("Log in, and open the page again.")
         secret = self._browsers.session_secret(scope) if own_page else ""
         offered: list[str] = scope.get("subprotocols", [])
-        token = fields.get("token", "") or _hidden_token(offered) if access.tokens else ""
+        token = fields.get("token", "") or _hidden_token(offered)
         if token:
             # A token that does not fit in a header is invalid. It must not be treated as missing.
             readable = token.isascii() and token.isprintable()
             headers = Headers({"authorization": f"Bearer {token if readable else _UNREADABLE}"})
             secret = ""
-        caller = await self._authenticator.identify(headers, self.peer(scope), access, secret)
+        caller = await self._authenticator.identify(headers, self.peer(scope), Access.OPEN, secret)
         if caller.principal is None:
             raise errors.UNAUTHORIZED("Log in, and open the page again.")
         if caller.principal.is_anonymous and not self._hosts.accepts_anonymous("GET", headers_of_client):
             raise errors.UNAUTHORIZED("Log in, and open the page again.")
         return ConnectionIdentity(
             principal=caller.principal,
-            credential=_credential(caller, headers, access),
+            credential=_credential(caller, headers),
             subprotocol=_SUBPROTOCOL if _SUBPROTOCOL in offered else None,
             session=caller.session,
         )
@@ -132,10 +129,10 @@ class SocketAuthenticator:
         return self._browsers.session_cookie(scope, session.renewed_secret, session.remembered)
 
 
-def _credential(caller: Caller, headers: Headers, access: Access) -> Credential:
+def _credential(caller: Caller, headers: Headers) -> Credential:
     if caller.session is not None:
         return Credential(session_secret=caller.session.current_secret)
-    return Credential(token=headers.get("authorization", "").partition(" ")[2].strip() if access.tokens else "")
+    return Credential(token=headers.get("authorization", "").partition(" ")[2].strip())
 
 
 def fields_of(query: bytes) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
@@ -12,35 +12,21 @@ from kit import errors
 from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.security.identity import Principal, principal_scope
-from services.gateway.callers.access import Access, RouteAccess
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.channels.authenticator import ConnectionIdentity
 from services.gateway.channels.feed import JobFeed
-from services.gateway.channels.handler import SocketHandler
-from services.gateway.channels.phoenix import Connection, Message, Version, decode, encode, version_of
+from services.gateway.channels.phoenix import Connection, Message, Version, decode, encode
 from services.gateway.channels.send_buffer import SendBuffer
-from services.gateway.channels.topics import JobTopic, JobTopics, Push
-from services.gateway.channels.transport import Endpoint
+from services.gateway.channels.topics import FinalPush, JobTopic, Push
 from services.gateway.clients import Clients
 from services.gateway.records import created_track
 from services.gateway.wire.parameters import require_uuid
 
+_PREFIX = "jobs:"
 _JOIN_SECONDS = 5.0
 log = get_logger()
 
 
-def channels_endpoint(clients: Clients, feed: JobFeed, topics: JobTopics, topic_limit: int) -> Endpoint:
-    """Return the endpoint ``/socket/websocket``."""
-
-    def handler(identity: ConnectionIdentity, fields: Mapping[str, str]) -> SocketHandler | None:
-        version = version_of(fields.get("vsn", ""))
-        return Channels(identity.principal, version, clients, feed, topics, topic_limit) if version else None
-
-    return Endpoint(RouteAccess(Access.OPEN, RateClass.POLLING), handler)
-
-
 class Channels:
-    """The channels of one client. A :class:`~services.gateway.channels.handler.SocketHandler`."""
+    """The channels of one client."""
 
     def __init__(
         self,
@@ -48,19 +34,24 @@ class Channels:
         version: Version,
         clients: Clients,
         feed: JobFeed,
-        topics: JobTopics,
+        final_push: FinalPush,
         topic_limit: int,
     ) -> None:
         self._principal = principal
         self._version = version
         self._clients = clients
         self._feed = feed
-        self._topics = topics
-        self._connection = Connection(topics.serves, topic_limit)
+        self._final_push = final_push
+        self._connection = Connection(lambda topic: topic.startswith(_PREFIX), topic_limit)
         self._send_buffer = SendBuffer()
-        self._listeners: dict[str, _Listener] = {}  # by topic
+        self._listeners: dict[str, JobListener] = {}  # by topic
 
     async def receive(self, text: str) -> None:
+        """Handle a text message of the client.
+
+        Raises:
+            MalformedMessage: the text is not a message of the protocol. The socket is closed.
+        """
         step = self._connection.receive(decode(text, self._version))
         if step.left:
             self._leave(step.left)
@@ -69,20 +60,23 @@ class Channels:
             await self._join(step.join)
 
     async def drain(self) -> None:
+        """Wait until the send buffer has room for the response to another message."""
         await self._send_buffer.drain()
 
     async def next_message(self) -> str:
+        """Wait for the next message to send and return it."""
         return encode(await self._send_buffer.next_message(), self._version)
 
     def close(self) -> None:
+        """Release resources after the socket has closed."""
         for topic in list(self._listeners):
             self._leave(topic)
 
     async def _join(self, message: Message) -> None:
         try:
-            shown_id = self._topics.named_id(message.topic)
+            shown_id = message.topic.removeprefix(_PREFIX)
             job_id = require_uuid(shown_id, errors.JOB_NOT_FOUND)
-            listener = _Listener(self, message.topic, job_id, self._topics.topic(shown_id))
+            listener = JobListener(self, message.topic, job_id, JobTopic(shown_id, self._final_push))
             # Subscribe before reading, so that no event between the two is missed.
             self._feed.subscribe_job(job_id, listener)
             self._listeners[message.topic] = listener
@@ -115,8 +109,8 @@ class Channels:
             (self._send_buffer.put if push.required else self._send_buffer.put_progress)(message)
 
 
-class _Listener:
-    """Passes the changes of a job to the client that has joined its topic."""
+class JobListener:
+    """Passes the changes of a job to the client that has joined its topic. Its methods do not raise."""
 
     def __init__(self, channels: Channels, topic: str, job_id: str, job_topic: JobTopic) -> None:
         self._channels = channels
@@ -125,9 +119,11 @@ class _Listener:
         self.job_topic = job_topic
 
     def on_progress(self, event: events_pb2.JobProgressed) -> None:
+        """Handle a progress event."""
         self._push_changes(lambda: self.job_topic.on_progress(event))
 
     def on_record(self, job: job_pb2.Job, track: track_pb2.Track | None) -> None:
+        """Handle the ledger's record and the track that the job created. No call follows a finished record."""
         self._push_changes(lambda: self.job_topic.on_record(job, track))
 
     def _push_changes(self, update: Callable[[], list[Push]]) -> None:
@@ -139,6 +135,7 @@ class _Listener:
             self._channels._put(self._channels._connection.crash(self._topic))
 
     def on_deleted(self) -> None:
+        """Handle the deletion of the job. No call follows."""
         self._channels._send_buffer.discard_topic(self._topic)
         self._channels._put(self._channels._connection.close(self._topic))
 

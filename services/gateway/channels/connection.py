@@ -11,7 +11,8 @@ from starlette.types import Receive, Send
 from kit.log import get_logger
 from kit.metrics import SOCKET_MESSAGES
 from services.gateway.channels.authenticator import ConnectionIdentity
-from services.gateway.channels.handler import MalformedMessage, SocketHandler
+from services.gateway.channels.channels import Channels
+from services.gateway.channels.phoenix import MalformedMessage
 from services.gateway.settings import GatewaySettings
 
 _BURST_COUNT = 200
@@ -50,13 +51,13 @@ class Socket:
     def __init__(
         self,
         identity: ConnectionIdentity,
-        handler: SocketHandler,
+        channels: Channels,
         settings: GatewaySettings,
         receive: Receive,
         send: Send,
     ) -> None:
         self.identity = identity
-        self._handler = handler
+        self._channels = channels
         self._settings = settings
         self._receive = receive
         self._send = send
@@ -76,7 +77,7 @@ class Socket:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._handler.close()
+            self._channels.close()
 
     async def _guarded(self, work: Callable[[], Awaitable[Closing]]) -> None:
         try:
@@ -89,7 +90,7 @@ class Socket:
         loop = asyncio.get_running_loop()
         allowance, seen_at = float(_BURST_COUNT), loop.time()
         while True:
-            await self._handler.drain()
+            await self._channels.drain()
             try:
                 async with asyncio.timeout(self._settings.socket_idle_seconds):
                     frame = await self._receive()
@@ -101,7 +102,7 @@ class Socket:
             if frame.get("text") is None:
                 return BINARY
             try:
-                await self._handler.receive(frame["text"])
+                await self._channels.receive(frame["text"])
             except MalformedMessage:
                 return MALFORMED
             now = loop.time()
@@ -111,7 +112,7 @@ class Socket:
 
     async def _write(self) -> Closing:
         while True:
-            text = await self._handler.next_message()
+            text = await self._channels.next_message()
             try:
                 async with asyncio.timeout(self._settings.socket_stall_seconds):
                     await self._send({"type": "websocket.send", "text": text})

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway.channels.handler import MalformedMessage
 from services.gateway.wire.decoding import json_value
 
 Ref = str | int | None
 _SYSTEM_TOPIC = "phoenix"
 _REF_LIMIT_CHARS = 200
+
+
+class MalformedMessage(ValueError):
+    """A text that is not a message of the protocol."""
 
 
 class Version(enum.Enum):

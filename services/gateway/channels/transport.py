@@ -7,8 +7,7 @@ import contextlib
 import socket
 from asyncio import BaseTransport
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,14 +17,17 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from kit.errors import AppError, Code
 from kit.log import correlation_scope, get_logger
 from kit.metrics import SOCKETS_CLOSED, SOCKETS_OPEN
-from services.gateway.callers.access import RouteAccess
-from services.gateway.callers.rate_limits import RateLimiter
-from services.gateway.channels.authenticator import ConnectionIdentity, Credential, SocketAuthenticator, fields_of
+from services.gateway.callers.rate_limits import RateClass, RateLimiter
+from services.gateway.channels.authenticator import Credential, SocketAuthenticator, fields_of
+from services.gateway.channels.channels import Channels
 from services.gateway.channels.connection import Closing, Socket
 from services.gateway.channels.feed import JobFeed
-from services.gateway.channels.handler import SocketHandler
+from services.gateway.channels.phoenix import version_of
+from services.gateway.channels.topics import FinalPush
+from services.gateway.clients import Clients
 from services.gateway.settings import GatewaySettings
 
+PATH = "/socket/websocket"
 _CLOSE_SECONDS = 1.0
 _REVALIDATION_LIMIT = 8
 _UNREAD_SECONDS = 30
@@ -45,40 +47,25 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """A WebSocket endpoint.
-
-    Attributes:
-        access: who may connect, and the rate limit of handshakes per address.
-        handler: returns the handler of a connection for its identity and query parameters. None refuses the handshake.
-    """
-
-    access: RouteAccess
-    handler: Callable[[ConnectionIdentity, Mapping[str, str]], SocketHandler | None]
-
-
 class Sockets:
-    """An ASGI application that serves the WebSocket endpoints and passes all other requests to ``site``.
-
-    Args:
-        endpoints: the endpoints by path.
-    """
+    """An ASGI application that serves the Phoenix channels at :data:`PATH` and passes all other requests to ``site``."""
 
     def __init__(
         self,
         site: ASGIApp,
-        endpoints: Mapping[str, Endpoint],
         socket_authenticator: SocketAuthenticator,
         limiter: RateLimiter,
+        clients: Clients,
         feed: JobFeed,
+        final_push: FinalPush,
         settings: GatewaySettings,
     ) -> None:
         self._site = site
-        self._endpoints = endpoints
         self._socket_authenticator = socket_authenticator
         self._limiter = limiter
+        self._clients = clients
         self._feed = feed
+        self._final_push = final_push
         self._settings = settings
         self._sockets: set[Socket] = set()
         self._counts: Counter[str] = Counter()  # by principal
@@ -89,12 +76,11 @@ class Sockets:
             return
         query: bytes = scope["query_string"]
         scope["query_string"] = b""  # the server logs the scope, and the query may contain a token
-        endpoint = self._endpoints.get(scope["path"].removesuffix("/"))
-        if endpoint is None:
+        if scope["path"].removesuffix("/") != PATH:
             await WebSocket(scope, receive, send).close()
             return
         with correlation_scope(""):
-            await self._serve(endpoint, scope, receive, send, fields_of(query))
+            await self._serve(scope, receive, send, fields_of(query))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -107,24 +93,21 @@ class Sockets:
             revalidation.cancel()
             await asyncio.gather(revalidation, return_exceptions=True)
 
-    async def _serve(
-        self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, fields: Mapping[str, str]
-    ) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, fields: Mapping[str, str]) -> None:
         opening = WebSocket(scope, receive, send)
         peer = self._socket_authenticator.peer(scope)
-        rate_class = endpoint.access.rate_class
-        if rate_class and (await self._limiter.take(f"address:{peer}", rate_class)).retry_after_seconds:
+        if (await self._limiter.take(f"address:{peer}", RateClass.POLLING)).retry_after_seconds:
             await _deny(opening, 429)
             return
         try:
-            identity = await self._socket_authenticator.authenticate(scope, fields, endpoint.access.access)
+            identity = await self._socket_authenticator.authenticate(scope, fields)
         except AppError as error:
             refused = error.code in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
             log.info("socket.refused", reason=error.reason)
             await _deny(opening, 403 if refused else 503)
             return
-        handler = endpoint.handler(identity, fields)
-        if handler is None:
+        version = version_of(fields.get("vsn", ""))
+        if version is None:
             await _deny(opening, 403)
             return
         principal_id = identity.principal.id
@@ -132,7 +115,9 @@ class Sockets:
         if full or self._counts[principal_id] >= self._settings.socket_caller_limit:
             await _deny(opening, 503 if full else 429)
             return
-        served = Socket(identity, handler, self._settings, receive, send)
+        limit = self._settings.socket_topic_limit
+        channels = Channels(identity.principal, version, self._clients, self._feed, self._final_push, limit)
+        served = Socket(identity, channels, self._settings, receive, send)
         self._sockets.add(served)
         self._counts[principal_id] += 1
         SOCKETS_OPEN.inc()

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
 from kit import errors
-from kit.ports import BlobInfo, Blobs
+from kit.ports import Blobs
 from services.gateway.wire import limits
 from services.gateway.wire.decoding import is_head
 
@@ -88,10 +88,9 @@ async def blob_response(
     info = await blobs.stat(key)
     if info is None:
         raise errors.FILE_NOT_FOUND()
-    etag = f'"{info.etag}"'
     headers = {
         "Accept-Ranges": "bytes",
-        "ETag": etag,
+        "ETag": f'"{info.etag}"',
         "Last-Modified": formatdate(info.modify_time, usegmt=True),
         "Cache-Control": "private, max-age=86400",
         "Content-Disposition": attachment(filename, inline=inline),
@@ -102,24 +101,36 @@ async def blob_response(
     if redirect and blobs.public is not None and not is_head(request.scope) and "if-range" not in conditions:
         location = blobs.public.download_url(key, content_type, headers["Content-Disposition"])
         return Response(status_code=307, headers={"Location": location, "Cache-Control": "no-store"})
-    span = None
-    if "range" in conditions and _range_applies(conditions, etag, info):
-        try:
-            span = parse_range(conditions["range"], info.size_bytes)
-        except Unsatisfiable:
-            range_headers = {"Content-Range": f"bytes */{info.size_bytes}", "Accept-Ranges": "bytes", "ETag": etag}
-            return Response(status_code=416, headers=range_headers)
-    status = 200
-    if span is None:
-        span = Span(0, info.size_bytes)
-    else:
-        status = 206
-        headers["Content-Range"] = f"bytes {span.start}-{span.start + span.length - 1}/{info.size_bytes}"
-    headers["Content-Length"] = str(span.length)
+    part = requested_part(request, headers, info.size_bytes)
+    if isinstance(part, Response):
+        return part
+    status, span = part
     headers["Content-Type"] = content_type
     if is_head(request.scope):
         return Response(status_code=status, headers=headers)
     return StreamingResponse(_read_span(blobs, key, span), status_code=status, headers=headers)
+
+
+def requested_part(request: Request, headers: dict[str, str], size_bytes: int) -> tuple[int, Span] | Response:
+    """Return the status of the response and the part of a file that the request selects, or the response 416.
+
+    Args:
+        headers: those of the file. Its length, and the place of the part, are added.
+    """
+    conditions, status, span = request.headers, 200, None
+    if "range" in conditions and _range_applies(conditions, headers):
+        try:
+            span = parse_range(conditions["range"], size_bytes)
+        except Unsatisfiable:
+            place = {"Content-Range": f"bytes */{size_bytes}", "Accept-Ranges": "bytes", "ETag": headers["ETag"]}
+            return Response(status_code=416, headers=place)
+    if span is None:
+        span = Span(0, size_bytes)
+    else:
+        status = 206
+        headers["Content-Range"] = f"bytes {span.start}-{span.start + span.length - 1}/{size_bytes}"
+    headers["Content-Length"] = str(span.length)
+    return status, span
 
 
 async def _read_span(blobs: Blobs, key: str, span: Span) -> AsyncIterator[bytes]:
@@ -172,14 +183,15 @@ def _seconds(date: str) -> int | None:
         return None
 
 
-def _range_applies(headers: Headers, etag: str, info: BlobInfo) -> bool:
-    """Return whether ``If-Range`` matches the stored file. Otherwise the whole file is returned."""
-    condition = headers.get("if-range", "").strip()
+def _range_applies(conditions: Headers, headers: Mapping[str, str]) -> bool:
+    """Return whether ``If-Range`` matches the file. Otherwise the whole file is returned."""
+    condition = conditions.get("if-range", "").strip()
     if not condition:
         return True
     if condition.startswith(('"', "W/")):
-        return condition == etag
-    return _seconds(condition) == int(info.modify_time)
+        return condition == headers["ETag"]
+    seconds = _seconds(condition)
+    return seconds is not None and seconds == _seconds(headers.get("Last-Modified", ""))
 
 
 def attachment(filename: str, *, inline: bool = False) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from fastapi import Request
@@ -12,11 +14,12 @@ from starlette.responses import Response
 
 from kit import errors
 from kit.compute import ComputeSlots
+from kit.errors import AppError, Code
 from kit.ports import BlobInfo, Blobs
 from kit.shared_work import SingleFlight
 from kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
 from kit.worker.live import LiveIndex, live_prefix, open_live
-from services.gateway.files.files import attachment, blob_response, not_modified
+from services.gateway.files.files import Span, attachment, blob_response, not_modified
 from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.reencoding import ConvertedResponse
 from services.gateway.settings import ConversionLimits
@@ -32,7 +35,11 @@ TILE_PIXELS = 1024
 SPECTROGRAM_SECONDS = 60.0
 """Timeout of computing a spectrogram: the first one loads libraries, and an hour of audio takes a while."""
 
+WAV_HEADER_BYTES = 92
+"""Length of the header of a WAV file with floats, see :func:`kit.audio.wav_header`."""
+
 _SEGMENT_SECONDS = 5
+_LOOK_SECONDS = 0.5
 _SLOT_COUNT = 4
 _SAMPLE_BYTES = 4
 _PIECE_BYTES = 1 << 16
@@ -50,6 +57,38 @@ def segment_frame_count(recording: job_pb2.AudioOutput | LiveIndex) -> int:
 def segment_count(output: job_pb2.AudioOutput) -> int:
     """Return the number of segments of a recording; 0 for a file that is not audio."""
     return -(-output.frame_count // segment_frame_count(output)) if output.sample_rate_hz else 0
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A recording, perhaps one that its job is still writing.
+
+    Attributes:
+        version: changes if the recording begins again.
+        frame_count: frames that are there.
+        total_frame_count: frames that it will have.
+        opened: opens what is there. It and the reading raise ``NOT_FOUND`` if the job has just ended.
+    """
+
+    version: str
+    sample_rate_hz: int
+    channel_count: int
+    frame_count: int
+    total_frame_count: int
+    opened: Callable[[], BinaryIO]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the WAV file."""
+        return WAV_HEADER_BYTES + self.total_frame_count * self.frame_bytes
+
+    @property
+    def frame_bytes(self) -> int:
+        return _SAMPLE_BYTES * self.channel_count
+
+    def frame_at(self, offset: int) -> int:
+        """Return the frame to which a byte of the WAV file belongs; the header belongs to the first one."""
+        return max(0, offset - WAV_HEADER_BYTES) // self.frame_bytes
 
 
 class Playback:
@@ -110,6 +149,41 @@ class Playback:
         opened = functools.partial(open_live, self._blobs, live_prefix(job, job.attempt), live.recordings[name])
         start = index * segment_frame_count(live)
         return await self._encoded(request, opened, start, frame_count, live.channel_count, headers)
+
+    async def wav(
+        self, recording: Growing, find: Callable[[], Awaitable[Growing | None]], span: Span
+    ) -> AsyncIterator[bytes]:
+        """Yield a part of a recording as a WAV file with 32-bit floats, as it becomes available.
+
+        Args:
+            find: returns the recording as it is now.
+
+        Raises:
+            AppError: the recording has begun again, or its job has ended without it.
+        """
+        version, end, at = recording.version, span.start + span.length, span.start
+        if at < WAV_HEADER_BYTES:
+            header = await self._slots.run(functools.partial(_header, recording))
+            yield header[at : min(end, WAV_HEADER_BYTES)]
+            at = WAV_HEADER_BYTES
+        while at < end:
+            frame = recording.frame_at(at)
+            count = min(recording.sample_rate_hz, recording.frame_count - frame)
+            try:
+                data = await self._slots.run(functools.partial(_floats, recording, frame, count)) if count > 0 else b""
+            except AppError as error:
+                if error.code is not Code.NOT_FOUND:
+                    raise
+                data = b""
+            if data:
+                skipped = (at - WAV_HEADER_BYTES) % recording.frame_bytes
+                yield data[skipped : skipped + end - at]
+                at += len(data) - skipped
+                continue
+            await asyncio.sleep(_LOOK_SECONDS)
+            recording = await find() or recording
+            if recording.version != version:
+                raise errors.SEGMENT_NOT_FOUND("The recording has begun again.")
 
     async def _encoded(
         self,
@@ -227,6 +301,22 @@ def _encode(opened: Callable[[], BinaryIO], start: int, frame_count: int) -> tup
     with opened() as file:
         segment = encode_segment(file, start, frame_count)
     return segment.content_type, segment.data
+
+
+def _header(recording: Growing) -> bytes:
+    from kit.audio import wav_header
+
+    bits = 8 * _SAMPLE_BYTES
+    return wav_header(
+        recording.sample_rate_hz, recording.channel_count, bits, recording.total_frame_count, is_float=True
+    )
+
+
+def _floats(recording: Growing, start: int, frame_count: int) -> bytes:
+    from kit.audio import read_floats
+
+    with recording.opened() as file:
+        return read_floats(file, start, frame_count)
 
 
 def _measure(blobs: Blobs, blob_key: str) -> bytes:

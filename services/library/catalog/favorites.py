@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.catalog.service import Generation, GenerationStore, require_batch, require_generation
+from services.library.catalog.service import Generation, require_batch, require_generation
+
+if TYPE_CHECKING:
+    from services.library.catalog.listener_store import ListenerStore
 
 
 @dataclass(frozen=True)
@@ -23,21 +26,10 @@ class Favorite:
     add_time: float
 
 
-class FavoriteStore(GenerationStore, Protocol):
-    """Stores favorites."""
-
-    async def add_favorite(self, favorite: Favorite) -> bool: ...
-    async def remove_favorite(self, generation_id: str, listener_id: str) -> bool: ...
-    async def list_favorites(
-        self, listener_id: str, model: str, offset: int, limit: int
-    ) -> tuple[list[tuple[Generation, Favorite]], int]: ...
-    async def filter_favorites(self, listener_id: str, generation_ids: Sequence[str]) -> set[str]: ...
-
-
 class Favorites:
     """Manages favorites."""
 
-    def __init__(self, store: FavoriteStore, clock: Clock) -> None:
+    def __init__(self, store: ListenerStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

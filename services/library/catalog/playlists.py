@@ -6,14 +6,17 @@ import dataclasses
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.access import owns
-from services.library.catalog.service import Generation, GenerationStore, require_generation
+from services.library.catalog.service import Generation, require_generation
+
+if TYPE_CHECKING:
+    from services.library.catalog.playlist_store import PlaylistStore
 
 _NAME_LIMIT_CHARS = 100
 _DESCRIPTION_LIMIT_CHARS = 500
@@ -73,17 +76,6 @@ class Playlist:
         """Return a copy without a clip."""
         remaining = [entry for entry in self.entries if entry.generation_id != generation_id]
         return dataclasses.replace(self, entries=remaining)
-
-
-class PlaylistStore(GenerationStore, Protocol):
-    """Stores playlists."""
-
-    async def generations(self, generation_ids: Sequence[str]) -> dict[str, Generation]: ...
-    async def add_playlist(self, playlist: Playlist, limit: int) -> bool: ...
-    async def get_playlist(self, playlist_id: str) -> Playlist | None: ...
-    async def replace_playlist(self, playlist: Playlist) -> bool: ...
-    async def remove_playlist(self, playlist_id: str) -> bool: ...
-    async def list_playlists(self, owner_id: str, limit: int) -> list[Playlist]: ...
 
 
 class Playlists:

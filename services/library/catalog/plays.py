@@ -11,13 +11,16 @@ import datetime
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.catalog.service import Generation, GenerationStore, change_generation, require_generation
+from services.library.catalog.service import Generation, change_generation, require_generation
+
+if TYPE_CHECKING:
+    from services.library.catalog.play_store import PlayStore
 
 HOUR_SECONDS = 3600
 _SOURCE_LIMIT_CHARS = 50
@@ -47,22 +50,6 @@ class PlayStats:
     listener_count: int
     by_source: dict[str, int]
     by_day: dict[str, int]
-
-
-class PlayStore(GenerationStore, Protocol):
-    """Stores plays."""
-
-    async def add_play(self, play: Play) -> None: ...
-    async def remove_play(self, play: Play) -> None: ...
-    async def count_plays_by_source(self, generation_id: str, source: str) -> int: ...
-    async def list_sources(self, generation_id: str, limit: int) -> list[str]: ...
-    async def count_play(self, generation: Generation, hour: int) -> None: ...
-    async def list_hourly_counts(self, generation_id: str, limit: int) -> list[tuple[int, int]]: ...
-    async def add_listener(self, generation_id: str, listener: str) -> bool: ...
-    async def remove_listener(self, generation_id: str, listener: str) -> None: ...
-    async def list_plays(
-        self, listener_id: str, offset: int, limit: int
-    ) -> tuple[list[tuple[Generation, Play]], bool]: ...
 
 
 class Plays:

@@ -8,19 +8,23 @@ concurrent changes are not lost, and the next change repairs counts that a crash
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.periodic import failures_logged
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
-from kit.worker.derived_files import waveform_key
+from kit.worker.derived_files import score_key, waveform_key
 from services.library.access import owns
 from services.library.catalog import categories
 from services.library.jobs.service import Interpretation
+
+if TYPE_CHECKING:
+    from services.library.catalog.documents import ClipDocs
+    from services.library.catalog.store import CatalogStore
 
 FAMILIES = tuple(categories.CATEGORIES)
 _BATCH_LIMIT = 100
@@ -119,33 +123,7 @@ class Deletion:
     revision: int = 0
 
 
-class GenerationStore(Protocol):
-    """Reads clips and replaces them by compare-and-set."""
-
-    async def generation(self, generation_id: str) -> Generation | None: ...
-    async def replace_generation(self, generation: Generation) -> bool: ...
-
-
-class CatalogStore(GenerationStore, Protocol):
-    """The queries that :class:`Catalog` needs."""
-
-    async def list_generations(
-        self, chosen: GenerationFilter, sort: GenerationSort, offset: int, limit: int
-    ) -> tuple[list[Generation], int]: ...
-    async def sample_generations(
-        self, chosen: GenerationFilter, count: int, exclude_ids: Sequence[str], favorites_of: str | None
-    ) -> list[Generation]: ...
-    async def count_by_family(self) -> dict[str, int]: ...
-    async def count_by_category(self) -> dict[tuple[str, str], int]: ...
-    async def deletion(self, generation_id: str) -> Deletion | None: ...
-    def pending_deletions(self) -> AsyncIterator[Deletion]: ...
-    async def begin_deletion(self, deletion: Deletion) -> None: ...
-    async def remove_generation(self, generation_id: str) -> None: ...
-    async def remove_belongings(self, generation_id: str) -> bool: ...
-    async def end_deletion(self, deletion: Deletion) -> None: ...
-
-
-async def require_generation(store: GenerationStore, generation_id: str) -> Generation:
+async def require_generation(store: ClipDocs, generation_id: str) -> Generation:
     """Return a clip.
 
     Raises:
@@ -168,7 +146,7 @@ def require_batch(generation_ids: Sequence[str]) -> None:
 
 
 async def change_generation(
-    store: GenerationStore, generation_id: str, change: Callable[[Generation], Generation]
+    store: ClipDocs, generation_id: str, change: Callable[[Generation], Generation]
 ) -> Generation:
     """Change a clip by compare-and-set. Retry if another writer has changed it.
 
@@ -185,7 +163,7 @@ async def change_generation(
 
 
 async def recount(
-    store: GenerationStore,
+    store: ClipDocs,
     generation_id: str,
     what: Sequence[str],
     count: Callable[[Generation], Awaitable[Generation]],
@@ -333,7 +311,8 @@ class Catalog:
         generation = await self._store.generation(generation_id)
         if generation is not None:
             audio = generation.audio_blob_key
-            keys = [key for key in (audio, audio and waveform_key(audio), generation.spectrogram_blob_key) if key]
+            beside = (waveform_key(audio), score_key(audio)) if audio else ()
+            keys = [key for key in (audio, *beside, generation.spectrogram_blob_key) if key]
             deletion = Deletion(generation.id, generation.owner_id, keys, self._clock.now(), generation.creator_key)
         else:
             begun = await self._store.deletion(generation_id)

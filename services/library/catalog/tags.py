@@ -15,14 +15,17 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal, is_anonymous_id
 from services.library.catalog.categories import CATEGORIES
-from services.library.catalog.service import Generation, GenerationStore, require_generation
+from services.library.catalog.service import Generation, require_generation
+
+if TYPE_CHECKING:
+    from services.library.catalog.listener_store import ListenerStore
 
 THRESHOLD = 3
 """The number of listeners who must agree."""
@@ -73,24 +76,10 @@ class TagSuggestions:
     categories: list[str]
 
 
-class TagStore(GenerationStore, Protocol):
-    """Stores suggestions."""
-
-    async def add_suggestion(self, suggestion: TagSuggestion) -> bool: ...
-    async def remove_suggestion(
-        self, generation_id: str, category: str, round_number: int, listener_id: str
-    ) -> bool: ...
-    async def count_suggestions(
-        self, generation_id: str, category: str, round_number: int, *, by_network: bool = False
-    ) -> int: ...
-    async def count_suggestions_since(self, network: str, time: float) -> int: ...
-    async def list_suggestions(self, generation_id: str, limit: int) -> Sequence[TagSuggestion]: ...
-
-
 class Tags:
     """Collects suggestions and applies decisions."""
 
-    def __init__(self, store: TagStore, clock: Clock) -> None:
+    def __init__(self, store: ListenerStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

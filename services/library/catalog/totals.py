@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit.ports import Clock
+
+if TYPE_CHECKING:
+    from services.library.catalog.listener_store import ListenerStore
 
 _LIFETIME_SECONDS = 10.0
 
@@ -20,16 +23,10 @@ class VoteTotals:
     feedbacks: int
 
 
-class TotalsStore(Protocol):
-    """Counts votes and favorites."""
-
-    async def vote_totals(self) -> VoteTotals: ...
-
-
 class Totals:
     """Counts votes and favorites for everybody who asks. Counting takes time in proportion to their number."""
 
-    def __init__(self, store: TotalsStore, clock: Clock) -> None:
+    def __init__(self, store: ListenerStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._counting = asyncio.Lock()

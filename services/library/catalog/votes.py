@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.catalog.service import (
-    FAMILIES,
-    Generation,
-    GenerationStore,
-    recount,
-    require_batch,
-    require_generation,
-)
+from services.library.catalog.service import FAMILIES, Generation, recount, require_batch, require_generation
+
+if TYPE_CHECKING:
+    from services.library.catalog.listener_store import ListenerStore
 
 _NETWORK_LIMIT = 10  # votes on a clip
 _REASON_LIMIT = 10
@@ -63,24 +59,10 @@ class Feedback:
     vote_count: int
 
 
-class VoteStore(GenerationStore, Protocol):
-    """Stores votes."""
-
-    async def put_vote(self, vote: Vote) -> None: ...
-    async def remove_vote(self, generation_id: str, listener_id: str) -> None: ...
-    async def count_votes(self, generation_id: str) -> tuple[int, int]: ...
-    async def count_votes_of_network(self, generation_id: str, network: str) -> int: ...
-    async def get_votes(self, listener_id: str, generation_ids: Sequence[str]) -> dict[str, int]: ...
-    def iter_votes_with_feedback(self, generation_id: str) -> AsyncIterator[Vote]: ...
-    async def list_votes(
-        self, listener_id: str, offset: int, limit: int
-    ) -> tuple[list[tuple[Generation, Vote]], bool]: ...
-
-
 class Votes:
     """Manages votes and their counts."""
 
-    def __init__(self, store: VoteStore, clock: Clock) -> None:
+    def __init__(self, store: ListenerStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.log import get_logger
@@ -20,7 +20,9 @@ from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 _SETTLE_SECONDS = 86400.0
 _SUPER_ADMIN = "super_admin"
@@ -36,22 +38,12 @@ class AccountDeletion:
     revision: int = 0
 
 
-class AccountDeletionStore(Protocol):
-    """Stores accounts and their deletions."""
-
-    deletions: Table[AccountDeletion]
-
-    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
-    async def count_active(self, role: str) -> int: ...
-    async def delete_account(self, account: Account) -> bool: ...
-
-
 class AccountDeletions:
     """Deletes accounts and what they own."""
 
     def __init__(
         self,
-        store: AccountDeletionStore,
+        store: IdentityStore,
         accounts: Accounts,
         sessions: Sessions,
         audit: AuditLog,

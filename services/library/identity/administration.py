@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
 
 from kit import errors
 from kit.errors import AppError
@@ -14,30 +14,19 @@ from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry, AuditLog
 from services.library.identity.service import STATUSES
 
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
+
 DEFAULT_QUOTA = -1
 """As a new storage quota: that of the platform."""
 
 _STATUS_ACTIONS = {"active": "reactivate", "suspended": "suspend", "banned": "ban"}
 
 
-class AdminStore(Protocol):
-    """Stores accounts and the audit log."""
-
-    async def get_account(self, account_id: str) -> Account | None: ...
-    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
-    async def list_accounts(
-        self, search: str, role: str, status: str, offset: int, limit: int
-    ) -> tuple[list[Account], int]: ...
-    async def count_active(self, role: str) -> int: ...
-    async def list_audit(
-        self, offset: int, limit: int, action: str = "", actor_id: str = ""
-    ) -> tuple[list[AuditEntry], int]: ...
-
-
 class Administration:
     """Operations for administrators. Each checks the current role of the caller in the store."""
 
-    def __init__(self, store: AdminStore, audit: AuditLog) -> None:
+    def __init__(self, store: IdentityStore, audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
 

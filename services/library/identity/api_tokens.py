@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.ports import Clock
@@ -11,7 +11,9 @@ from services.library.bearer_secrets import digest, new_secret
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import ApiToken, require_active, require_registered
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 _PREFIX_CHARS = 6
 _COUNT_LIMIT = 50
@@ -21,18 +23,10 @@ _LIFETIME_LIMIT_DAYS = 3650
 _DAY_SECONDS = 86400.0
 
 
-class TokenStore(Protocol):
-    """Stores accounts and API tokens."""
-
-    tokens: Table[ApiToken]
-
-    async def get_account(self, account_id: str) -> Account | None: ...
-
-
 class ApiTokens:
     """Manages API tokens. A token has the rights of its account."""
 
-    def __init__(self, store: TokenStore, clock: Clock, audit: AuditLog) -> None:
+    def __init__(self, store: IdentityStore, clock: Clock, audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
         self._clock = clock

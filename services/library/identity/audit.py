@@ -6,12 +6,14 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from kit.ports import Clock
 from kit.security.identity import client_address
 from services.library.identity.account import Account
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,10 @@ class AuditEntry:
     revision: int = 0
 
 
-class AuditStore(Protocol):
-    """Stores accounts and the audit log."""
-
-    audit: Table[AuditEntry]
-
-    async def get_account(self, account_id: str) -> Account | None: ...
-
-
 class AuditLog:
     """Writes the audit log. An entry comes before the action: after a crash, an entry without an action is the lesser evil."""
 
-    def __init__(self, store: AuditStore, clock: Clock) -> None:
+    def __init__(self, store: IdentityStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -16,7 +16,9 @@ from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import checked_email, require_active, require_registered
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 PROVIDERS = {"spotify": "Spotify", "lalalai": "lalal.ai"}
 _SUBJECT_LIMIT_CHARS = 200
@@ -56,16 +58,6 @@ class SignInResult:
     created: bool
 
 
-class ConnectionStore(Protocol):
-    """Stores accounts and connections."""
-
-    connections: Table[Connection]
-
-    async def get_account(self, account_id: str) -> Account | None: ...
-    async def find_connection_by_subject(self, provider: str, subject: str) -> Connection | None: ...
-    async def replace_connection(self, connection: Connection) -> bool: ...
-
-
 def connection_id(account_id: str, provider: str) -> str:
     """Return the ID of a connection. An account has at most one per provider. Secrets are sealed for this ID."""
     return f"{account_id}:{provider}"
@@ -80,7 +72,7 @@ class Connections:
 
     def __init__(
         self,
-        store: ConnectionStore,
+        store: IdentityStore,
         accounts: Accounts,
         sessions: Sessions,
         sealer: Sealer,

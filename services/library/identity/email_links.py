@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -22,17 +21,9 @@ from services.library.identity.emails import AccountEmails
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
-from services.library.table import Table
 
-
-class LinkStore(Protocol):
-    """Stores accounts and links."""
-
-    links: Table[Link]
-
-    async def get_account(self, account_id: str) -> Account | None: ...
-    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
-    async def redeem_link(self, link: Link) -> bool: ...
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 
 class EmailLinks:
@@ -40,7 +31,7 @@ class EmailLinks:
 
     def __init__(
         self,
-        store: LinkStore,
+        store: IdentityStore,
         accounts: Accounts,
         sessions: Sessions,
         throttle: LoginThrottle,

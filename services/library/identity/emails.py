@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit.log import get_logger
 from kit.ports import Clock
@@ -12,7 +12,9 @@ from services.library.identity.account import Account
 from services.library.identity.credentials import Link
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.mail.service import EmailContent, EmailQueue, QueuedEmail
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 log = get_logger()
 
@@ -24,14 +26,6 @@ _CONFIRMATION_SECONDS = 7 * 86400.0
 _MAILBOX_BUDGET = Budget(free=5, wait_seconds=300.0, limit_seconds=3600.0, memory_seconds=6 * 3600.0)
 
 
-class AccountEmailStore(Protocol):
-    """The queries that composing an email needs."""
-
-    links: Table[Link]
-
-    async def find_account_by_email(self, email: str) -> Account | None: ...
-
-
 class AccountEmails:
     """Sends emails about accounts.
 
@@ -40,7 +34,7 @@ class AccountEmails:
     """
 
     def __init__(
-        self, queue: EmailQueue, store: AccountEmailStore, throttle: LoginThrottle, clock: Clock, public_address: str
+        self, queue: EmailQueue, store: IdentityStore, throttle: LoginThrottle, clock: Clock, public_address: str
     ) -> None:
         """
         Args:

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import uuid
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit.ports import Clock
 from kit.security.identity import GUEST_ROLE
 from services.library.identity.account import Account
-from services.library.identity.credentials import NO_PASSWORD, Session
+from services.library.identity.credentials import NO_PASSWORD
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.identity.sessions import Sessions
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 _BATCH = 20
 _MIN_AGE_SECONDS = 86400.0
 _PAUSE_SECONDS = 3600.0
 
 
-class GuestStore(Protocol):
-    """Stores guest accounts."""
-
-    sessions: Table[Session]
-
-    async def insert_account(self, account: Account) -> bool: ...
-    async def list_guests(self, before: float, after: Account | None, limit: int) -> list[Account]: ...
-    async def owns_anything(self, account_id: str) -> bool: ...
-    async def delete_account(self, account: Account) -> bool: ...
-
-
 class Guests:
     """Creates guest accounts, and deletes those that nobody can use any more and that own nothing."""
 
     def __init__(
-        self, store: GuestStore, sessions: Sessions, throttle: LoginThrottle, clock: Clock, attempts_per_address: int
+        self, store: IdentityStore, sessions: Sessions, throttle: LoginThrottle, clock: Clock, attempts_per_address: int
     ) -> None:
         """
         Args:

@@ -7,9 +7,9 @@ import dataclasses
 import secrets
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -32,6 +32,9 @@ from services.library.identity.emails import AccountEmails
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.identity.sessions import ActiveSession, Sessions
 
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
+
 STATUSES = ("active", "suspended", "banned")
 _BOOTSTRAP_TOKEN_NAME = "admin-token"  # noqa: S105 (a name)
 _BOOTSTRAP_TOKEN_LIMIT = 10
@@ -43,23 +46,12 @@ log = get_logger()
 _LOGIN_BUDGET = Budget(free=5, wait_seconds=1.0, limit_seconds=60.0)
 
 
-class AccountStore(Protocol):
-    """Stores accounts."""
-
-    async def insert_account(self, account: Account) -> bool: ...
-    async def find_account_by_email(self, email: str) -> Account | None: ...
-    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
-    async def list_accounts(
-        self, search: str, role: str, status: str, offset: int, limit: int
-    ) -> tuple[list[Account], int]: ...
-
-
 class Accounts:
     """Creates accounts and verifies their passwords. ``address`` is the IP address of the client."""
 
     def __init__(
         self,
-        store: AccountStore,
+        store: IdentityStore,
         tokens: ApiTokens,
         sessions: Sessions,
         throttle: LoginThrottle,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.ports import Clock
@@ -12,7 +12,9 @@ from services.library.bearer_secrets import digest, new_secret
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import Session, require_active
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.identity.store import IdentityStore
 
 _LIFETIME_SECONDS = 14 * 86400.0
 _RENEWAL_SECONDS = 7 * 86400.0
@@ -21,14 +23,6 @@ _FRESH_SECONDS = 600.0
 _OVERLAP_SECONDS = 60.0
 _USE_TIME_PRECISION_SECONDS = 60.0
 _USER_AGENT_LIMIT_CHARS = 400
-
-
-class SessionStore(Protocol):
-    """Stores accounts and sessions."""
-
-    sessions: Table[Session]
-
-    async def get_account(self, account_id: str) -> Account | None: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ class Visit:
 class Sessions:
     """Manages sessions. A session lasts 14 days. If it is used after 7 days, it is replaced by a new one."""
 
-    def __init__(self, store: SessionStore, clock: Clock, audit: AuditLog) -> None:
+    def __init__(self, store: IdentityStore, clock: Clock, audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
         self._clock = clock

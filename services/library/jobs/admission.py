@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -18,7 +18,9 @@ from kit.security.identity import Principal
 from services.library.jobs.order import STARVATION_SECONDS
 from services.library.jobs.service import Job, JobState, NewTrack, PackedMessage, Priority, Stage, granted_priority
 from services.library.storage.service import NETWORK_SHARE
-from services.library.table import Table
+
+if TYPE_CHECKING:
+    from services.library.jobs.store import JobDocs
 
 _AFFINITY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _OUTPUT_FOLDER = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")
@@ -82,16 +84,7 @@ class Admissions:
     revision: int = 0
 
 
-class AdmissionStore(Protocol):
-    admissions: Table[Admissions]
-
-    async def jobs_by_id(self, job_ids: Sequence[str]) -> list[Job]: ...
-    async def count_unfinished(self, kind: str, creator: Mapping[str, str]) -> int: ...
-    async def count_created(self, kind: str, creator: Mapping[str, str], since: float) -> int: ...
-    async def created_since(self, kind: str, creator: Mapping[str, str], since: float, skip: int) -> Job | None: ...
-
-
-async def reserve(store: AdmissionStore, jobs: Sequence[Job], limits: Limits, now: float) -> bool:
+async def reserve(store: JobDocs, jobs: Sequence[Job], limits: Limits, now: float) -> bool:
     """Reserve places for new jobs of one kind and owner, which must be stored next: for all of them, or for none.
 
     Between the count of the jobs and the insertion of the new ones, other library processes may count, too. So the place is
@@ -119,7 +112,7 @@ async def reserve(store: AdmissionStore, jobs: Sequence[Job], limits: Limits, no
     return await store.admissions.put(dataclasses.replace(admissions, reservations=[*pending, *reserved]))
 
 
-async def release(store: AdmissionStore, jobs: Sequence[Job]) -> None:
+async def release(store: JobDocs, jobs: Sequence[Job]) -> None:
     """Give up the reservations of jobs that are not stored."""
     released = {job.id for job in jobs}
 
@@ -131,7 +124,7 @@ async def release(store: AdmissionStore, jobs: Sequence[Job]) -> None:
 
 
 async def admit(
-    store: AdmissionStore, job: Job, limits: Limits, reservations: Sequence[Reservation] = (), new_count: int = 1
+    store: JobDocs, job: Job, limits: Limits, reservations: Sequence[Reservation] = (), new_count: int = 1
 ) -> None:
     """Check the limits for ``new_count`` new jobs like ``job``. ``reservations`` count like jobs.
 
@@ -157,7 +150,7 @@ async def admit(
 
 
 async def _admit_creator(
-    store: AdmissionStore,
+    store: JobDocs,
     job: Job,
     creator: Mapping[str, str],
     limits: Limits,

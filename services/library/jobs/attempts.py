@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
 from services.library.jobs import transitions
-from services.library.jobs.ledger import JobLedger, JobStore, reservation_id
+from services.library.jobs.ledger import JobLedger, reservation_id
 from services.library.jobs.service import ExternalTask, Job, JobError, JobResult, JobState, Stage
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
+
+if TYPE_CHECKING:
+    from services.library.jobs.store import JobDocs
 
 # A command that comes before a lease has ended is delivered again this much after the end.
 _LEASE_MARGIN_SECONDS = 0.05
@@ -21,7 +25,7 @@ _CHANGED_SECONDS = 1.0
 class JobAttempts:
     """Gives jobs to workers, and stores what becomes of them."""
 
-    def __init__(self, ledger: JobLedger, store: JobStore, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Storage) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock

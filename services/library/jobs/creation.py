@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -15,9 +16,12 @@ from services.library.access import may_see
 from services.library.documents import inserted
 from services.library.jobs.admission import Limits, NewJob, queued, release, repeated, reserve
 from services.library.jobs.batches import NewBatch, new_batch, require_batch
-from services.library.jobs.ledger import JobLedger, JobStore
+from services.library.jobs.ledger import JobLedger
 from services.library.jobs.service import Job
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
+
+if TYPE_CHECKING:
+    from services.library.jobs.store import JobDocs
 
 # While other processes create jobs of the same kind, try again at this interval, for this time.
 _CONFLICT_SECONDS = 0.01
@@ -27,7 +31,7 @@ _RESERVATION_WAIT_SECONDS = 5.0
 class JobCreation:
     """Validates requests, and stores their jobs."""
 
-    def __init__(self, ledger: JobLedger, store: JobStore, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Storage) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kit import errors
 from kit.errors import AppError
@@ -20,34 +20,13 @@ from kit.security.identity import ANONYMOUS_PREFIX, Principal
 from services.library.access import listed_creator, may_see, owns
 from services.library.documents import inserted
 from services.library.jobs import transitions
-from services.library.jobs.admission import AdmissionStore
 from services.library.jobs.batches import planned_jobs, summarized
 from services.library.jobs.service import Job, JobState
 from services.library.paging import Page, PageRequest
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
 
-
-class JobStore(AdmissionStore, Protocol):
-    """The queries that the ledger needs."""
-
-    async def insert_job(self, job: Job) -> None: ...
-    async def job(self, job_id: str) -> Job | None: ...
-    async def job_by_key(self, owner_id: str, idempotency_key: str) -> Job | None: ...
-    async def replace_job(self, job: Job) -> bool: ...
-    async def count_unfinished_of(self, job_ids: Sequence[str]) -> int: ...
-    async def job_started_by(self, command_id: str) -> Job | None: ...
-    async def next_job(self, queue: str, now: float) -> Job | None: ...
-    async def next_change_time(self, queue: str) -> float | None: ...
-    async def list_jobs(
-        self,
-        owner_id: str,
-        kinds: Sequence[str],
-        states: Sequence[str],
-        track_id: str,
-        asked: PageRequest,
-        oldest_first: bool = False,
-        creator_key: str | None = None,
-    ) -> Page[Job]: ...
+if TYPE_CHECKING:
+    from services.library.jobs.store import JobDocs
 
 
 class JobTrack(Protocol):
@@ -89,7 +68,7 @@ class JobLedger:
     :class:`~services.library.jobs.creation.JobCreation` and :class:`~services.library.jobs.attempts.JobAttempts` build on it.
     """
 
-    def __init__(self, store: JobStore, results: ResultStore, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, store: JobDocs, results: ResultStore, clock: Clock, storage: Storage) -> None:
         self._store = store
         self._results = results
         self._clock = clock

@@ -12,11 +12,14 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.jobs.service import BATCH, Job, JobState
+
+if TYPE_CHECKING:
+    from services.library.jobs.store import JobDocs
 
 _LISTED_JOBS = 1000
 _FORECAST_TTL_SECONDS = 1.0
@@ -44,16 +47,6 @@ class Queue:
     queued: list[Job]
     queued_count: int
     estimated_wait_seconds: float
-
-
-class QueueStore(Protocol):
-    """The queries that the queue needs."""
-
-    async def running_jobs(self, kind: str, limit: int) -> list[Job]: ...
-    async def queued_jobs(self, kind: str, now: float, limit: int) -> list[Job]: ...
-    async def count_queued(self, kind: str) -> int: ...
-    async def count_ahead(self, job: Job, now: float) -> int: ...
-    async def latest_successes(self, kind: str, affinity: str, since: float, limit: int) -> list[Job]: ...
 
 
 @dataclass(frozen=True)
@@ -100,7 +93,7 @@ class _TtlCache(Generic[K, V]):
 class JobQueue:
     """Returns the queue, positions and estimated waits."""
 
-    def __init__(self, store: QueueStore, clock: Clock) -> None:
+    def __init__(self, store: JobDocs, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._forecasts: _TtlCache[str, _Forecast] = _TtlCache(clock, _FORECAST_TTL_SECONDS)

@@ -17,12 +17,15 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit.log import get_logger
 from kit.periodic import failures_logged
 from kit.ports import BlobInfo, Blobs, Clock
 from kit.worker.derived_files import described_key
+
+if TYPE_CHECKING:
+    from services.library.orphans.store import BlobDocs
 
 MIN_AGE_SECONDS = 3600.0
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -45,14 +48,6 @@ class Orphan:
     age_seconds: float
 
 
-class BlobRecords(Protocol):
-    """What the library's records say about files."""
-
-    async def named(self, place: Place) -> frozenset[str] | None:
-        """Return the keys of files that the records of a place name; None if a job is unfinished and may add some."""
-        ...
-
-
 def place_of(key: str) -> Place | None:
     """Return the records that a key leads to, or None if the platform does not make such keys."""
     folder, *parts = key.split("/")
@@ -67,7 +62,7 @@ def place_of(key: str) -> Place | None:
 class Orphans:
     """Orphans of a file store."""
 
-    def __init__(self, blobs: Blobs, records: BlobRecords, clock: Clock) -> None:
+    def __init__(self, blobs: Blobs, records: BlobDocs, clock: Clock) -> None:
         self._blobs = blobs
         self._records = records
         self._clock = clock

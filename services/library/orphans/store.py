@@ -11,7 +11,7 @@ _OUTPUT_LIMIT = 1000
 
 
 class BlobDocs:
-    """A :class:`~services.library.orphans.service.BlobRecords`. It reads documents as they are, of whatever version."""
+    """The records of blobs. It reads documents as they are, of whatever version."""
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs

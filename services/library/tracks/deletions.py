@@ -7,8 +7,7 @@ the track have ended and nothing is left. The records of the jobs remain as hist
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -20,34 +19,21 @@ from kit.worker.derived_files import cover_key, waveform_key
 from kit.worker.outputs import delete_outputs
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.service import Job
-from services.library.tracks.service import Track, TrackDeletion, require_owner
+from services.library.tracks.service import TrackDeletion, require_owner
+
+if TYPE_CHECKING:
+    from services.library.jobs.store import JobDocs
+    from services.library.tracks.store import TrackDocs
 
 _LIBRARY = Principal("service:library", "service")
 _JOB_BATCH = 100
 log = get_logger()
 
 
-class TrackDeletionStore(Protocol):
-    async def track(self, track_id: str) -> Track | None: ...
-    async def remove_track(self, track_id: str) -> bool: ...
-    async def begin_deletion(self, deletion: TrackDeletion) -> None: ...
-    def pending_deletions(self) -> AsyncIterator[TrackDeletion]: ...
-    async def delete_links(self, track_id: str) -> None: ...
-    async def end_deletion(self, deletion_id: str) -> None: ...
-    async def remove_results(self, job: Job) -> None: ...
-
-
-class TrackJobStore(Protocol):
-    async def jobs_of_track(self, track_id: str, after_id: str, limit: int) -> list[Job]: ...
-    async def job(self, job_id: str) -> Job | None: ...
-
-
 class TrackDeletions:
     """Deletes tracks and all results of their jobs."""
 
-    def __init__(
-        self, store: TrackDeletionStore, jobs: TrackJobStore, ledger: JobLedger, blobs: Blobs, clock: Clock
-    ) -> None:
+    def __init__(self, store: TrackDocs, jobs: JobDocs, ledger: JobLedger, blobs: Blobs, clock: Clock) -> None:
         self._store = store
         self._jobs = jobs
         self._ledger = ledger

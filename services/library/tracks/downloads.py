@@ -9,30 +9,30 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
 from services.library.jobs.service import Job, JobError, JobState, NewTrack
-from services.library.storage.service import Reservations
-from services.library.tracks.service import PendingDownload, Track, TrackStore, change_track
+from services.library.storage.service import Storage
+from services.library.tracks.service import PendingDownload, Track, change_track
+
+if TYPE_CHECKING:
+    from services.library.jobs.store import JobDocs
+    from services.library.tracks.store import TrackDocs
 
 _UNNAMED = NewTrack(title="Download", source="import")
 _NAMES = ("title", "artist", "album")
 _AUDIO_FIELDS = (
     "filename", "blob_key", "content_type", "content_sha256", "size_bytes", "container", "codec", "sample_rate_hz",
-    "channel_count", "frame_count", "duration_seconds", "warnings", "cover_blob_key",
+    "channel_count", "frame_count", "duration_seconds", "warnings", "cover_blob_key", "level",
 )  # fmt: skip
 _CATALOG_FIELDS = ("source", "spotify_id", "spotify_url", "cover_url")
 _LOST = JobError(errors.DOWNLOAD_LOST.reason, errors.DOWNLOAD_LOST.sentence)
 
 
-class DownloadJobs(Protocol):
-    async def jobs_by_id(self, job_ids: Sequence[str]) -> list[Job]: ...
-
-
-async def store_track(tracks: TrackStore, job: Job) -> Track:
+async def store_track(tracks: TrackDocs, job: Job) -> Track:
     """Store the track that a download job completes, and return it. Repeating it is harmless.
 
     A track without audio, for example of a failed download, is assigned to the job. A track with audio stays as it is.
@@ -87,7 +87,7 @@ def _pending_track(job: Job) -> Track:
 class TrackDownloads:
     """Stores the results of downloads in their tracks, and reads the states of downloads."""
 
-    def __init__(self, tracks: TrackStore, jobs: DownloadJobs, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, tracks: TrackDocs, jobs: JobDocs, clock: Clock, storage: Storage) -> None:
         self._storage = storage
         self._tracks = tracks
         self._jobs = jobs

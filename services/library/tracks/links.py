@@ -5,14 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.bearer_secrets import digest, new_secret
-from services.library.table import Table
 from services.library.tracks.service import Track, require_owner
+
+if TYPE_CHECKING:
+    from services.library.tracks.store import TrackDocs
 
 _COUNT_LIMIT = 20
 _LIFETIME_LIMIT_DAYS = 365
@@ -41,12 +43,6 @@ class TrackLink:
         return str(uuid.UUID(self.id[:32]))
 
 
-class TrackLinkStore(Protocol):
-    links: Table[TrackLink]
-
-    async def track(self, track_id: str) -> Track | None: ...
-
-
 class TrackLinks:
     """Creates, lists, opens and revokes links.
 
@@ -54,7 +50,7 @@ class TrackLinks:
         is_active: returns whether the account with an ID is active. Links of suspended accounts do not open.
     """
 
-    def __init__(self, store: TrackLinkStore, clock: Clock, is_active: Callable[[str], Awaitable[bool]]) -> None:
+    def __init__(self, store: TrackDocs, clock: Clock, is_active: Callable[[str], Awaitable[bool]]) -> None:
         self._store = store
         self._clock = clock
         self._is_active = is_active

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from services.library.jobs.service import AudioOutput, Job, JobResult, Measurement
-from services.library.tracks.service import BPM_RANGE, KEYS, Analysis, StemSet, Track, TrackStore, change_track
+from services.library.jobs.service import Job, JobResult, Measurement
+from services.library.tracks.service import BPM_RANGE, KEYS, Analysis, StemSet, Track, change_track
 
-
-class TrackResultStore(TrackStore, Protocol):
-    async def store_outputs(self, outputs: Sequence[AudioOutput]) -> None: ...
-    async def store_stems(self, stems: StemSet) -> None: ...
-    async def store_analysis(self, analysis: Analysis) -> None: ...
-    async def remove_results(self, job: Job) -> None: ...
+if TYPE_CHECKING:
+    from services.library.tracks.store import TrackDocs
 
 
 class TrackResults:
     """Stores and removes the results of jobs. Repeated calls are safe."""
 
-    def __init__(self, store: TrackResultStore) -> None:
+    def __init__(self, store: TrackDocs) -> None:
         self._store = store
 
     async def store(self, job: Job) -> None:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from kit import errors
 from kit.errors import AppError
@@ -17,7 +17,10 @@ from kit.security.identity import Principal
 from services.library.access import listed_creator, may_see, owns
 from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
 from services.library.paging import Page, PageRequest
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
+
+if TYPE_CHECKING:
+    from services.library.tracks.store import TrackDocs
 
 BPM_RANGE = (20.0, 400.0)
 _TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -69,6 +72,7 @@ class Track:
     frame_count: int
     duration_seconds: float
     warnings: list[str]
+    level: list[float] = field(default_factory=list)  # see :class:`kit.audio.level.Level`; empty: not measured
     spotify_id: str = ""
     spotify_url: str = ""
     cover_url: str = ""
@@ -182,22 +186,10 @@ class TrackDeletion:
     revision: int = 0
 
 
-class TrackStore(Protocol):
-    async def insert_track(self, track: Track) -> None: ...
-    async def track(self, track_id: str) -> Track | None: ...
-    async def replace_track(self, track: Track) -> bool: ...
-    async def list_tracks(
-        self, chosen: TrackFilter, sort: TrackSort, descending: bool, asked: PageRequest
-    ) -> Page[Track]: ...
-    async def output(self, output_id: str) -> AudioOutput | None: ...
-    async def stem_set(self, track: Track) -> StemSet | None: ...
-    async def analysis(self, track_id: str) -> Analysis | None: ...
-
-
 class Tracks:
     """Creates, reads and edits tracks for their owners."""
 
-    def __init__(self, store: TrackStore, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, store: TrackDocs, clock: Clock, storage: Storage) -> None:
         self._store = store
         self._clock = clock
         self._storage = storage
@@ -321,7 +313,7 @@ def require_owner(principal: Principal, track: Track) -> None:
         raise errors.ACCESS_DENIED(what="track")
 
 
-async def change_track(store: TrackStore, track_id: str, change: Callable[[Track], Track]) -> Track | None:
+async def change_track(store: TrackDocs, track_id: str, change: Callable[[Track], Track]) -> Track | None:
     """Change a track by compare-and-set. Retry if another writer has changed it. Return None if it does not exist."""
     while True:
         track = await store.track(track_id)

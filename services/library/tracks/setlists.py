@@ -6,13 +6,15 @@ import dataclasses
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from kit import errors
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.table import Table
-from services.library.tracks.service import Track
+
+if TYPE_CHECKING:
+    from services.library.tracks.service import Track
+    from services.library.tracks.store import TrackDocs
 
 _SETLIST_LIMIT = 100
 _TRACK_LIMIT = 200
@@ -37,16 +39,10 @@ class Setlist:
     revision: int = 0
 
 
-class SetlistStore(Protocol):
-    setlists: Table[Setlist]
-
-    async def track(self, track_id: str) -> Track | None: ...
-
-
 class Setlists:
     """Manages the setlists of accounts. Those of others do not exist for the caller."""
 
-    def __init__(self, store: SetlistStore, clock: Clock) -> None:
+    def __init__(self, store: TrackDocs, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

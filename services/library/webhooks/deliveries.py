@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -17,7 +17,11 @@ from kit.security.identity import Principal
 from services.library.jobs.service import Job
 from services.library.table import Table
 from services.library.webhooks.messages import PING, PublicKind, event_of, job_body, job_message_id, ping_body
-from services.library.webhooks.service import Webhook, Webhooks, WebhookStore, require_account, require_enabled
+from services.library.webhooks.service import Webhook, Webhooks, require_account, require_enabled
+
+if TYPE_CHECKING:
+    from services.library.jobs.store import JobDocs
+    from services.library.webhooks.store import WebhookDocs
 
 _LOG_LIMIT = 1000  # deliveries per webhook
 _BATCH_SIZE = 200
@@ -64,14 +68,6 @@ class Delivery:
     revision: int = 0
 
 
-class FinishedJobStore(Protocol):
-    """Finds the finished jobs whose webhooks were not enqueued yet."""
-
-    async def job(self, job_id: str) -> Job | None: ...
-    async def replace_job(self, job: Job) -> bool: ...
-    async def jobs_with_pending_webhooks(self, limit: int) -> list[Job]: ...
-
-
 class Deliveries:
     """Enqueues deliveries, and shows and replays them for the owner of the webhook.
 
@@ -82,9 +78,9 @@ class Deliveries:
     def __init__(
         self,
         webhooks: Webhooks,
-        store: WebhookStore,
+        store: WebhookDocs,
         deliveries: Table[Delivery],
-        jobs: FinishedJobStore,
+        jobs: JobDocs,
         kinds: Mapping[str, PublicKind],
         clock: Clock,
     ) -> None:

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kit.errors import AppError
 from kit.log import get_logger
@@ -21,7 +22,10 @@ from kit.security.sealing import Sealer
 from services.library.table import Table
 from services.library.webhooks.deliveries import Deliveries, Delivery, DeliveryStatus
 from services.library.webhooks.messages import signature
-from services.library.webhooks.service import Webhook, WebhookStore, signing_secrets
+from services.library.webhooks.service import Webhook, signing_secrets
+
+if TYPE_CHECKING:
+    from services.library.webhooks.store import WebhookDocs
 
 _TIMEOUT_SECONDS = 10.0
 _LEASE_SECONDS = 60.0  # after this time without a result, another dispatcher takes over the delivery
@@ -66,7 +70,7 @@ class WebhookDispatcher:
     def __init__(
         self,
         deliveries: Deliveries,
-        store: WebhookStore,
+        store: WebhookDocs,
         table: Table[Delivery],
         egress_policy: EgressPolicy,
         sealer: Sealer,

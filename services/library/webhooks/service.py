@@ -6,16 +6,20 @@ import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kit import errors
 from kit.errors import AppError
 from kit.log import get_logger
 from kit.ports import Clock
+from kit.security.egress_policy import EgressPolicy
 from kit.security.identity import Principal
 from kit.security.sealing import Sealer
 from services.library.webhooks.messages import EVENTS, new_signing_secret
+
+if TYPE_CHECKING:
+    from services.library.webhooks.store import WebhookDocs
 
 ALL_EVENTS = "*"
 WEBHOOK_LIMIT = 10
@@ -65,39 +69,13 @@ class Webhook:
         return self.enabled and (event in self.events or ALL_EVENTS in self.events)
 
 
-class WebhookStore(Protocol):
-    """Stores webhooks. Those whose owner lost their credentials are gone."""
-
-    async def insert(self, webhook: Webhook, limit: int) -> bool: ...
-    async def get(self, webhook_id: str) -> Webhook | None: ...
-    async def list(self, owner_id: str) -> Sequence[Webhook]: ...
-    async def replace(self, webhook: Webhook) -> bool: ...
-    async def delete(self, webhook_id: str) -> bool: ...
-
-
-class AddressPolicy(Protocol):
-    """Decides which servers may receive requests."""
-
-    def is_allow_listed(self, host: str, port: int) -> bool:
-        """Return whether the operator allows this host by name."""
-        ...
-
-    async def addresses(self, host: str, port: int) -> Sequence[str]:
-        """Return the IP addresses of a host.
-
-        Raises:
-            AppError: ``ADDRESS_REFUSED`` if the host is not allowed.
-        """
-        ...
-
-
 class Webhooks:
     """Manages the webhooks of accounts."""
 
     def __init__(
         self,
-        store: WebhookStore,
-        policy: AddressPolicy,
+        store: WebhookDocs,
+        policy: EgressPolicy,
         sealer: Sealer,
         clock: Clock,
         record: Callable[[str, str, str, str], Awaitable[None]],

@@ -1002,6 +1002,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/live/{stem_type}.wav": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a stem as one WAV file with 32-bit floats while its separation runs, and afterwards
+         * @description Get a stem as one WAV file with 32-bit floats while its separation runs, and afterwards.
+         *
+         *     The length of the file is known from the beginning. The response continues as fast as the separation, and ends early if
+         *     the separation fails or begins again. A range that is not there within 20 seconds is refused.
+         */
+        get: operations["get_live_stem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/live/{stem_type}/waveform": {
         parameters: {
             query?: never;
@@ -1072,10 +1095,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive
-         * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive.
+         * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive or a stem file
+         * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive or a stem file.
          *
-         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together.
+         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together. A stem
+         *     file (`stem_mp4`) needs drums, bass, vocals and other stems.
          */
         post: operations["start_export"];
         delete?: never;
@@ -1092,8 +1116,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the status of an export, and the path of its archive once it is completed
-         * @description Get the status of an export, and the path of its archive once it is completed.
+         * Get the status of an export, and the path of its file once it is completed
+         * @description Get the status of an export, and the path of its file once it is completed.
          */
         get: operations["get_export"];
         put?: never;
@@ -1112,8 +1136,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the archive of a completed export
-         * @description Download the archive of a completed export. Supports range requests.
+         * Download the file of a completed export
+         * @description Download the file of a completed export: a ZIP archive, or a stem file (`audio/mp4`). Supports range requests.
          */
         get: operations["export_archive"];
         put?: never;
@@ -2828,7 +2852,8 @@ export interface paths {
         };
         /**
          * Download a clip
-         * @description Download a clip. Returns the WAV file with a filename derived from the prompt.
+         * @description Download a clip. Returns the WAV file with a filename derived from the prompt, or the notes as a MIDI file if the
+         *     name ends in `.mid` and the composer made the clip.
          */
         get: operations["download_audio"];
         put?: never;
@@ -5145,7 +5170,7 @@ export interface components {
              * @description Length of the recording.
              * @example 10584000
              */
-            frame_count: number;
+            frame_count: number | null;
             /** @example 220500 */
             segment_frame_count: number | null;
             /** @example 48 */
@@ -5165,7 +5190,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`.
+             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`: a ZIP archive of stems. `stem_mp4` (AAC) or `stem_mp4_alac`: one file with the mix and four stems, for programs for DJs.
              * @default
              * @example wav16
              */
@@ -5229,7 +5254,7 @@ export interface components {
             /** @example wav16 */
             format: string;
             /**
-             * @description Path of the archive. Null until completed.
+             * @description Path of the file. Null until completed.
              * @example /export/archive/0f8fad5b-d9cb-469f-a165-70867728950e
              */
             download_url: string | null;
@@ -8781,8 +8806,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `JOB_NOT_FOUND`, `TRACK_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
-        forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
+        /** @description `JOB_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -14726,7 +14751,7 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -14793,9 +14818,130 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    get_live_stem: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The ID of the job. */
+                job_id: string;
+                /** @description A `stem_type`. */
+                stem_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -15237,7 +15383,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": string;
+                    "*/*": string;
                 };
             };
             /** @description The requested part. */
@@ -15256,7 +15402,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": string;
+                    "*/*": string;
                 };
             };
             /** @description The client's copy is current. */

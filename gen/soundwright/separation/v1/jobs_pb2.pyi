@@ -236,7 +236,7 @@ class ExportSpec(message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     SEPARATION_ID_FIELD_NUMBER: builtins.int
     format: builtins.str
-    """flac, wav16, wav24, wav32f, mp3, m4a"""
+    """flac, wav16, wav24, wav32f, mp3, m4a, stem_mp4, stem_mp4_alac"""
     separation_id: builtins.str
     """the job that made the stems; empty: the latest one"""
     def __init__(

@@ -52,7 +52,8 @@ class ExportParameters(BaseModel):
     format: str = Field(
         "",
         max_length=20,
-        description="`flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`.",
+        description="`flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`: a ZIP archive of stems. `stem_mp4` (AAC) or "
+        "`stem_mp4_alac`: one file with the mix and four stems, for programs for DJs.",
         examples=["wav16"],
     )
     separation_id: str = Field(
@@ -80,7 +81,7 @@ class Export(TypedDict):
     download_url: Annotated[
         str | None,
         Field(
-            description="Path of the archive. Null until completed.",
+            description="Path of the file. Null until completed.",
             examples=["/export/archive/0f8fad5b-d9cb-469f-a165-70867728950e"],
         ),
     ]
@@ -165,9 +166,10 @@ def export_routes(gateway: Gateway) -> APIRouter:
     async def start_export(
         parameters: Annotated[ExportParameters, Depends(body_of(ExportParameters))], idempotency_key: IdempotencyKey
     ) -> Response:
-        """Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive.
+        """Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive or a stem file.
 
-        All files begin at the start of the song and have the same length, so they can be dragged into a DAW together.
+        All files begin at the start of the song and have the same length, so they can be dragged into a DAW together. A stem
+        file (`stem_mp4`) needs drums, bass, vocals and other stems.
         """
         track = await own_track(clients, parameters.track_id, needs_audio=True)
         answer = await clients.separation.CreateExportJob(
@@ -193,7 +195,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.POLLING)
     @documented(Data[Export], errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def get_export(job_id: JobId) -> Response:
-        """Get the status of an export, and the path of its archive once it is completed."""
+        """Get the status of an export, and the path of its file once it is completed."""
         job = await own_job(clients, job_id, job_pb2.JOB_KIND_EXPORT)
         file = job_kind(job.kind).result_file(job, None) if job.HasField("result") else PublicFile()
         export: Export = {
@@ -211,19 +213,18 @@ def export_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/export/archive/{job_id}")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @file_responses("application/zip", errors.ACCESS_DENIED, errors.JOB_NOT_FOUND, errors.FILE_NOT_FOUND)
+    @file_responses("*/*", errors.ACCESS_DENIED, errors.JOB_NOT_FOUND, errors.FILE_NOT_FOUND)
     async def export_archive(request: Request, job_id: JobId) -> Response:
-        """Download the archive of a completed export. Supports range requests."""
+        """Download the file of a completed export: a ZIP archive, or a stem file (`audio/mp4`). Supports range requests."""
         job = await own_job(clients, job_id, job_pb2.JOB_KIND_EXPORT)
         if not job.result.outputs:
-            raise errors.FILE_NOT_FOUND("The export is not completed, so it has no archive yet.")
-        archive = job.result.outputs[0]
+            raise errors.FILE_NOT_FOUND("The export is not completed, so it has no file yet.")
+        file = job.result.outputs[0]
         track = await find_track(clients, job.track_id)
         title = safe_title(track.title) if track is not None else "track"
-        filename = f"{title}_stems_{_format(job)}.zip"
-        return await blob_response(
-            request, blobs, archive.blob_key, content_type=archive.content_type, filename=filename
-        )
+        is_archive = file.content_type == "application/zip"
+        filename = f"{title}_stems_{_format(job)}.zip" if is_archive else f"{title}.stem.mp4"
+        return await blob_response(request, blobs, file.blob_key, content_type=file.content_type, filename=filename)
 
     @router.get("/export/analysis/{track_id}")
     @access(Access.ACCOUNT, RateClass.FILES)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
@@ -20,24 +19,17 @@ from kit.worker.live import LiveIndex, live_prefix, open_live, read_live
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Clients, Gateway
+from services.gateway.dialects.forge.live_wav import live_of, wav_response
 from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
 from services.gateway.dialects.forge.stems import SegmentIndex
-from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.playback import PIXEL_FRAMES, segment_frame_count
-from services.gateway.openapi.responses import Uuid, documented, generated_file_responses
-from services.gateway.records import own_job, own_track
-from services.gateway.settings import ConversionLimits
-from services.gateway.wire.disconnects import cancel_on_disconnect
+from services.gateway.files.waits import WAIT_LIMIT_SECONDS, Waits
+from services.gateway.openapi.responses import Uuid, documented, file_responses, generated_file_responses
+from services.gateway.records import own_job
 from services.gateway.wire.parameters import JobId
 
-_LOOK_SECONDS = 0.5
-_WAIT_LIMIT_SECONDS = 20
-# Proxies end silent requests after 30 seconds or more.
-_WAITS = ConversionLimits(caller_count=16, caller_bytes=1, total_count=100, total_bytes=1)
-
 State = Literal["waiting", "live", "completed", "failed", "cancelled"]
-T = TypeVar("T")
 
 
 class LiveStem(TypedDict):
@@ -63,7 +55,7 @@ class LiveStems(TypedDict):
     model: Annotated[str | None, Field(description="The model that runs.", examples=["spleeter-with-small"])]
     sample_rate_hz: Annotated[int | None, Field(examples=[44100])]
     channel_count: Annotated[int | None, Field(examples=[2])]
-    frame_count: Annotated[int, Field(description="Length of the recording.", examples=[10584000])]
+    frame_count: Annotated[int | None, Field(description="Length of the recording.", examples=[10584000])]
     segment_frame_count: Annotated[int | None, Field(examples=[220500])]
     segment_count: Annotated[int | None, Field(examples=[48])]
     ready_segment_count: Annotated[int, Field(examples=[7])]
@@ -72,42 +64,16 @@ class LiveStems(TypedDict):
 
 StemName = Annotated[str, Path(description="A `stem_type`.", examples=["vocals"])]
 Wait = Annotated[
-    int, Query(ge=0, le=_WAIT_LIMIT_SECONDS, description="How many seconds to wait for the segment.", examples=[20])
+    int, Query(ge=0, le=WAIT_LIMIT_SECONDS, description="How many seconds to wait for the segment.", examples=[20])
 ]
 Attempt = Annotated[
     int | None, Query(ge=1, description="Refuse segments of another attempt, which begins again.", examples=[1])
 ]
 
 
-class _Waits:
-    """The requests of this process that wait."""
-
-    def __init__(self) -> None:
-        self._pending = PendingFiles(_WAITS)
-
-    async def until_found(self, request: Request, look: Callable[[], Awaitable[T | None]], seconds: int) -> T | None:
-        """Return what ``look`` finds, if it finds it in time."""
-        found = await look()
-        if found is not None or not seconds:
-            return found
-        waiting = self._pending.reserve(request.scope["principal_id"], 0)
-        try:
-            return await cancel_on_disconnect(request, _looked(look, round(seconds / _LOOK_SECONDS)))
-        finally:
-            self._pending.release(waiting)
-
-
-async def _looked(look: Callable[[], Awaitable[T | None]], times: int) -> T | None:
-    for _ in range(times):
-        await asyncio.sleep(_LOOK_SECONDS)
-        if (found := await look()) is not None:
-            return found
-    return None
-
-
 def live_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["forge stems"])
-    clients, blobs, waits = gateway.clients, gateway.blobs, _Waits()
+    clients, blobs, waits = gateway.clients, gateway.blobs, Waits()
 
     @router.get("/api/jobs/{job_id}/live")
     @access(Access.ACCOUNT, RateClass.POLLING)
@@ -115,7 +81,6 @@ def live_routes(gateway: Gateway) -> APIRouter:
         Data[LiveStems],
         errors.ACCESS_DENIED,
         errors.JOB_NOT_FOUND,
-        errors.TRACK_NOT_FOUND,
         errors.VALIDATION_ERROR,
         errors.TOO_MANY_CONVERSIONS,
     )
@@ -132,13 +97,11 @@ def live_routes(gateway: Gateway) -> APIRouter:
         A separation with a `chain` shows nothing before its end.
         """
 
-        async def look() -> LiveStems | None:
-            state = await _state(clients, blobs, job_id)
-            is_there = wait_for is None or state["ready_segment_count"] > wait_for
-            return state if is_there or state["state"] not in ("waiting", "live") else None
+        def is_enough(state: LiveStems) -> bool:
+            return state["state"] not in ("waiting", "live") or state["ready_segment_count"] > (wait_for or 0)
 
-        found = await waits.until_found(request, look, _WAIT_LIMIT_SECONDS if wait_for is not None else 0)
-        return data(found or await _state(clients, blobs, job_id))
+        seconds = WAIT_LIMIT_SECONDS if wait_for is not None else 0
+        return data(await waits.until(request, lambda: _state(clients, blobs, job_id), is_enough, seconds))
 
     @router.get("/api/jobs/{job_id}/live/{stem_type}/segments/{index}")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -146,7 +109,6 @@ def live_routes(gateway: Gateway) -> APIRouter:
         "audio/*",
         errors.ACCESS_DENIED,
         errors.JOB_NOT_FOUND,
-        errors.TRACK_NOT_FOUND,
         errors.SEGMENT_NOT_FOUND,
         errors.FILE_NOT_FOUND,
         errors.VALIDATION_ERROR,
@@ -168,13 +130,35 @@ def live_routes(gateway: Gateway) -> APIRouter:
         async def look() -> Response | None:
             job = await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)
             if attempt is not None and job.attempt != attempt:
-                raise _no_segment(f"The separation has begun again: this is attempt {job.attempt}. Begin at segment 0.")
+                raise errors.SEGMENT_NOT_FOUND(
+                    f"The separation has begun again: this is attempt {job.attempt}. Begin at segment 0."
+                )
             return await _segment(gateway, request, job, stem_type, index)
 
-        found = await waits.until_found(request, look, wait)
+        found = await waits.until(request, look, lambda answer: answer is not None, wait)
         if found is None:
-            raise _no_segment("The segment is not there yet. Ask for it with wait=20.")
+            raise errors.SEGMENT_NOT_FOUND("The segment is not there yet. Ask for it with wait=20.")
         return found
+
+    @router.get("/api/jobs/{job_id}/live/{stem_type}.wav")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses(
+        "audio/wav",
+        errors.ACCESS_DENIED,
+        errors.JOB_NOT_FOUND,
+        errors.SEGMENT_NOT_FOUND,
+        errors.FILE_NOT_FOUND,
+        errors.TOO_MANY_CONVERSIONS,
+        redirects=False,
+    )
+    async def get_live_stem(request: Request, job_id: JobId, stem_type: StemName) -> Response:
+        """Get a stem as one WAV file with 32-bit floats while its separation runs, and afterwards.
+
+        The length of the file is known from the beginning. The response continues as fast as the separation, and ends early if
+        the separation fails or begins again. A range that is not there within 20 seconds is refused.
+        """
+
+        return await wav_response(gateway, waits, request, job_id, stem_type)
 
     @router.get("/api/jobs/{job_id}/live/{stem_type}/waveform")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -193,7 +177,7 @@ def live_routes(gateway: Gateway) -> APIRouter:
                 return await gateway.playback.waveform(request, output, PIXEL_FRAMES)
         live = await read_live(blobs, job) if job.state == job_pb2.JOB_STATE_RUNNING else None
         if live is None or stem_type not in live.waveforms:
-            raise _no_segment("There is nothing of this stem yet. See GET /api/jobs/{job_id}/live.")
+            raise errors.SEGMENT_NOT_FOUND("There is nothing of this stem yet. See GET /api/jobs/{job_id}/live.")
         content = await _waveform(blobs, job, live, stem_type)
         return Response(content, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
@@ -206,19 +190,16 @@ async def _segment(gateway: Gateway, request: Request, job: job_pb2.Job, stem_ty
         for output in job.result.outputs:
             if output.name == stem_type:
                 return await gateway.playback.segment(request, output, index)
-        raise _no_segment("The separation has no such stem.")
-    if job.state in (job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED):
-        raise _no_segment("The separation has ended without stems. Start it again.")
-    live = await read_live(gateway.blobs, job)
+        raise errors.SEGMENT_NOT_FOUND("The separation has no such stem.")
+    live = await live_of(gateway.blobs, job, stem_type)
     if live is None:
         return None
-    if stem_type not in live.recordings:
-        raise _no_segment("The separation has no such stem.")
-    frame_count = (await own_track(gateway.clients, job.track_id)).frame_count
     length = segment_frame_count(live)
-    end = min((index + 1) * length, frame_count)
-    if index * length >= frame_count:
-        raise _no_segment(f"The recording has the segments 0 to {-(-frame_count // length) - 1}.")
+    end = min((index + 1) * length, live.total_frame_count)
+    if index * length >= live.total_frame_count:
+        raise errors.SEGMENT_NOT_FOUND(
+            f"The recording has the segments 0 to {-(-live.total_frame_count // length) - 1}."
+        )
     if end > live.frame_count:
         return None
     try:
@@ -232,26 +213,26 @@ async def _segment(gateway: Gateway, request: Request, job: job_pb2.Job, stem_ty
 async def _state(clients: Clients, blobs: Blobs, job_id: str) -> LiveStems:
     job = await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)
     live = await read_live(blobs, job) if job.state == job_pb2.JOB_STATE_RUNNING else None
-    frame_count = (await own_track(clients, job.track_id)).frame_count
     shape: LiveIndex | job_pb2.AudioOutput | None = live
-    names, ready_frames = (list(live.recordings), live.frame_count) if live is not None else ([], 0)
-    if job.state == job_pb2.JOB_STATE_SUCCEEDED and job.result.outputs:
+    names: list[str] = []
+    frame_count = length = ready = 0
+    if live is not None:
+        names, frame_count = list(live.recordings), live.total_frame_count
+    elif job.result.outputs:
         shape = job.result.outputs[0]
-        names, ready_frames = [output.name for output in job.result.outputs], frame_count
-    length = segment_frame_count(shape) if shape is not None else 0
-    count = -(-frame_count // length) if length else 0
-    ready = 0
-    if length:
-        ready = count if ready_frames >= frame_count else ready_frames // length
+        names, frame_count = [output.name for output in job.result.outputs], shape.frame_count
+    if shape is not None:
+        length = segment_frame_count(shape)
+        ready = -(-frame_count // length) if shape.frame_count >= frame_count else shape.frame_count // length
     return {
         "state": _STATES.get(job.state, "waiting" if live is None else "live"),
         "attempt": job.attempt,
         "model": (live.model if live is not None else job.result.model) or None,
         "sample_rate_hz": shape.sample_rate_hz if shape is not None else None,
         "channel_count": shape.channel_count if shape is not None else None,
-        "frame_count": frame_count,
+        "frame_count": frame_count if length else None,
         "segment_frame_count": length or None,
-        "segment_count": count if length else None,
+        "segment_count": -(-frame_count // length) if length else None,
         "ready_segment_count": ready,
         "stems": [{"id": str(uuid.uuid5(uuid.UUID(job.id), name)), "stem_type": name} for name in names],
     }
@@ -274,8 +255,4 @@ async def _waveform(blobs: Blobs, job: job_pb2.Job, live: LiveIndex, name: str) 
     except AppError as error:
         if error.code is not Code.NOT_FOUND:
             raise
-        raise _no_segment("The separation has just ended. Ask again.") from None
-
-
-def _no_segment(message: str) -> AppError:
-    return errors.SEGMENT_NOT_FOUND(message)
+        raise errors.SEGMENT_NOT_FOUND("The separation has just ended. Ask again.") from None

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from kit import errors
 from kit.errors import AppError, Code
+from kit.worker.derived_files import score_key
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
@@ -74,10 +75,14 @@ def file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.OPEN, RateClass.FILES)
     @file_responses("audio/wav", *_REFUSALS, errors.FILE_NOT_FOUND)
     async def download_audio(request: Request, filename: AudioName) -> Response:
-        """Download a clip. Returns the WAV file with a filename derived from the prompt."""
-        clip = await find_clip(clients, clip_id_of_file(filename, ".wav"))
-        name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}.wav"
-        return await blob_response(request, blobs, clip.audio_blob_key, content_type="audio/wav", filename=name)
+        """Download a clip. Returns the WAV file with a filename derived from the prompt, or the notes as a MIDI file if the
+        name ends in `.mid` and the composer made the clip."""
+        is_score = filename.endswith(".mid")
+        clip = await find_clip(clients, clip_id_of_file(filename, ".mid" if is_score else ".wav"))
+        key = score_key(clip.audio_blob_key) if is_score else clip.audio_blob_key
+        name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}{filename[-4:]}"
+        content_type = "audio/midi" if is_score else "audio/wav"
+        return await blob_response(request, blobs, key, content_type=content_type, filename=name)
 
     @router.get("/api/library/{gen_id}/waveform")
     @access(Access.OPEN, RateClass.FILES)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from services.generation.engines.procedural.drums import CRASH, KICK
+from services.generation.engines.procedural.drums import CRASH, HAT, KICK, OPEN_HAT
 from services.generation.engines.procedural.form import Section, form
 from services.generation.engines.procedural.harmony import Chord, nearest_pitch, progression, voicing
 from services.generation.engines.procedural.instruments import INSTRUMENTS
@@ -17,9 +17,11 @@ from services.generation.engines.procedural.melody import Motif, compose_motif, 
 from services.generation.engines.procedural.players import BASS_LOWEST_MIDI, bass_bar, drum_bar, layer_bar
 from services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
 from services.generation.engines.procedural.styles import STYLES, Layer, Style
+from services.generation.engines.procedural.variety import varied
 
 _INTRO_LEAST_SECONDS = 20.0
 _SHORTEST_BAR = 0.15  # of a whole bar; what is left of a piece after its last whole bar is a bar if it is longer
+_CALM_ENERGY = 0.45
 _HELD_LEAST_BARS = 8  # in shorter pieces, the band plays on through the last bar
 
 
@@ -44,6 +46,7 @@ class Plan:
         builds: whether the piece grows from soft to loud.
         ends: whether the piece comes to an end. Otherwise its last bar is complete, and leads to the next one.
         variation: seed of all but chords and refrain; 0 for ``seed``.
+        is_varied: whether grooves, lines and players are drawn by ``seed``.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Plan:
     builds: bool = False
     ends: bool = True
     variation: int = 0
+    is_varied: bool = False
 
 
 @dataclass
@@ -77,7 +81,7 @@ class _Score:
 
 def arrange(plan: Plan) -> Song:
     """Return the score of a plan. The same plan gives the same score."""
-    style = STYLES[plan.style]
+    style = style_of(plan)
     style = replace(style, layers=plan.layers or style.layers, bass=plan.bass or style.bass)
     rng = np.random.default_rng([plan.seed, 1])
     bars = bar_count(plan)
@@ -131,6 +135,12 @@ def arrange(plan: Plan) -> Song:
         plan.duration_seconds,
         _tracks(score, style, lead, plan, rng),
     )
+
+
+def style_of(plan: Plan) -> Style:
+    """Return the style of a plan, with the lines and players of this piece."""
+    style = STYLES[plan.style]
+    return varied(plan.style, style, plan.seed) if plan.is_varied else style
 
 
 def bar_count(plan: Plan) -> int:
@@ -237,8 +247,7 @@ def _human(
 
 
 def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.Generator) -> tuple[Track, ...]:
-    if plan.builds:
-        score = _grown(score, plan)
+    score = _with_dynamics(score, plan)
     loose = 0.003 * plan.tempo_bpm / 60.0  # 3 ms
     drummer, bassist, singer, *others = rng.spawn(3 + len(score.layers))
     tracks = [
@@ -256,18 +265,26 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
     return tuple(track for track in heard if track.stem in plan.stems and track.notes)
 
 
-def _grown(score: _Score, plan: Plan) -> _Score:
-    """Return the score with a long crescendo."""
-    beats = plan.duration_seconds * plan.tempo_bpm / 60.0
+def _with_dynamics(score: _Score, plan: Plan) -> _Score:
+    """Return the score as loud as the piece is energetic, with a crescendo if it builds. Calm pieces have no crashes."""
+    force = min(1.0, 0.5 + 0.625 * plan.energy)
+    rise_beats = _beats(plan) if plan.builds else 0.0
+    is_calm = plan.energy < _CALM_ENERGY
 
-    def louder(notes: list[Note]) -> list[Note]:
+    def played(notes: list[Note]) -> list[Note]:
         return [
-            replace(note, velocity=note.velocity * (0.3 + 0.7 * min(1.0, note.start_beat / beats))) for note in notes
+            replace(
+                note, velocity=note.velocity * force * (0.3 + 0.7 * note.start_beat / rise_beats if rise_beats else 1.0)
+            )
+            for note in notes
         ]
 
-    return _Score(
-        louder(score.drums), louder(score.bass), louder(score.lead), [louder(notes) for notes in score.layers]
-    )
+    drums = [
+        replace(note, pitch_midi=HAT) if is_calm and note.pitch_midi == OPEN_HAT else note
+        for note in score.drums
+        if not (is_calm and note.pitch_midi == CRASH)
+    ]
+    return _Score(played(drums), played(score.bass), played(score.lead), [played(notes) for notes in score.layers])
 
 
 def _fitting(notes: Sequence[Note], lead: str) -> list[Note]:

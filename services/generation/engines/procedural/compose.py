@@ -9,35 +9,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.generation.engines.procedural.arrange import Plan, arrange, bar_count
+from services.generation.engines.procedural.arrange import Plan, arrange, bar_count, style_of
+from services.generation.engines.procedural.instruments import INSTRUMENTS, LEAD, STRIKE, SUSTAIN
 from services.generation.engines.procedural.prompt import Request, parse_prompt
 from services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
 from services.generation.engines.procedural.styles import STYLES, Layer, Style
+from services.generation.engines.procedural.variety import varied
 from services.generation.engines.procedural.vocabulary import Mood
 from services.generation.service import Interpretation, Part
 
 _DEFAULT_STYLES = ("pop", "synthwave", "lofi", "house", "funk", "soul", "cinematic")
 _NEUTRAL = Mood(None, 0.0, 0.8, _DEFAULT_STYLES)
-_SUSTAINED = ("pad", "dark_pad", "strings", "choir", "organ", "brass")
-_LEADS = (
-    "sax",
-    "flute",
-    "clarinet",
-    "trumpet",
-    "violin",
-    "cello",
-    "synth_lead",
-    "square_lead",
-    "guitar_lead",
-    "sitar",
-    "harmonica",
-)
-_CHORDS = (
-    "piano", "epiano", "organ", "pad", "strings", "choir", "brass", "nylon_guitar", "steel_guitar", "power_guitar",
-    "harp", "bell", "marimba", "synth_pluck", "saw_chord", "clean_guitar", "banjo", "harpsichord",
-)  # fmt: skip
-_CHAMBER = ("piano", "strings", "harp", "violin", "cello", "flute", "clarinet", "choir", "nylon_guitar", "harpsichord")
 _VOICES = ("voice", "voice_low")
+_SUSTAINED = tuple(name for name, instrument in INSTRUMENTS.items() if instrument.role == SUSTAIN)
+_CHORDS = (*_SUSTAINED, *(name for name, instrument in INSTRUMENTS.items() if instrument.role == STRIKE))
+_LEADS = tuple(name for name, instrument in INSTRUMENTS.items() if instrument.role == LEAD and "voice" not in name)
+_CHAMBER = frozenset(
+    (*_LEADS, "piano", "strings", "harp", "choir", "nylon_guitar", "harpsichord", "pizzicato", "church_organ")
+)
+_CHAMBER_STYLES = ("classical", "ballad", "cinematic", "ambient", "waltz")
 # Progressions for a dark mood, which replace those of the style.
 _DARK = ("i VI iv V", "i i VI V", "i iv VI V")
 _BROKEN_CHORDS = {4: "0.2.1.2.3.2.1.2.", 3: "0.1.2.3.2.1."}
@@ -45,7 +35,7 @@ _LONG_NOTES = {4: "x---------------", 3: "x-----------"}
 _LOOP_STRETCH = 1.25
 _TAIL_BARS = 2  # of a loop, for its cross-fade
 _LEAST_PART_SECONDS = 0.05
-_NAMES = {"epiano": "electric piano", "sax": "saxophone"}
+_NAMES = {"epiano": "electric piano", "sax": "saxophone", "bell": "music box", "bass_fm": "synth bass"}
 _TEMPO_STRETCH = 0.08
 _LEFT_HAND = {4: "0-------0-------", 3: "0-----------"}
 
@@ -141,7 +131,8 @@ def _in_whole_bars(plan: Plan, *, keeps_tempo: bool) -> Plan:
 
 def _continued(plan: Plan, part: Part, duration_seconds: float) -> Plan:
     """Return the plan of a part that continues a piece: what its prompt names replaces players and mood."""
-    request, style = parse_prompt(part.prompt), STYLES[plan.style]
+    style = style_of(plan)
+    request = _with_guitars(parse_prompt(part.prompt), style)
     names_layers = any(name in _CHORDS for name in request.wanted)
     basses = [name for name in request.wanted if name.startswith("bass_")]
     leads = [name for name in request.wanted if name in (*_VOICES, *_LEADS)]
@@ -223,7 +214,7 @@ def _spoken(instrument: str) -> str:
     kind, _, variant = instrument.partition("_")
     if kind == "kit":
         return "drums"
-    if kind in ("bass", "voice", "guitar") and variant:
+    if instrument not in _NAMES and kind in ("bass", "voice", "guitar") and variant:
         return f"{variant} {kind}"
     return _NAMES.get(instrument, instrument.replace("_", " "))
 
@@ -238,7 +229,8 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
     name = request.style or str(
         rng.choice([name for name in choices if name not in request.unwanted_styles] or choices)
     )
-    style = STYLES[name]
+    style = varied(name, STYLES[name], root)
+    request = _with_guitars(request, style)
     is_minor = _mode(request, mood, name, rng)
     tonic = request.tonic if request.tonic is not None else int(rng.integers(12))
     plan = Plan(
@@ -259,8 +251,16 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
         has_intro=not request.is_loop,
         has_outro=not request.is_loop,
         builds=request.builds,
+        is_varied=True,
     )
     return plan if not request.is_solo else _solo(plan, request, style)
+
+
+def _with_guitars(request: Request, style: Style) -> Request:
+    """Return a request in which "guitar" is that of the style."""
+    own = (layer.instrument for layer in style.layers if "guitar" in layer.instrument)
+    guitar = next(own, "steel_guitar")
+    return replace(request, wanted=tuple(guitar if name == "guitar" else name for name in request.wanted))
 
 
 def _style_choices(request: Request, mood: Mood) -> tuple[str, ...]:
@@ -270,7 +270,9 @@ def _style_choices(request: Request, mood: Mood) -> tuple[str, ...]:
         return ("rock", "funk", "latin", "hip_hop")
     if request.is_solo:
         return ("classical", "ballad")
-    if request.mood is None and any(name in _CHAMBER for name in request.wanted):
+    if any(name in _CHAMBER for name in request.wanted):
+        if suited := tuple(style for style in mood.styles if style in _CHAMBER_STYLES and request.mood):
+            return suited
         return ("classical", "ballad", "cinematic") if (request.pace or 0.0) < 0.3 else ("classical", "waltz", "jazz")
     return mood.styles
 
@@ -305,11 +307,7 @@ def _lead(request: Request, style: Style, rng: np.random.Generator) -> str:
     leads = [name for name in players if name in _LEADS and name not in request.unwanted]
     if voices or leads:
         return (voices or leads)[0]
-    choices = [
-        lead
-        for lead in style.leads
-        if lead not in request.unwanted and not (request.is_instrumental and lead.startswith("voice"))
-    ]
+    choices = [lead for lead in style.leads if lead not in request.unwanted and not lead.startswith("voice")]
     return str(rng.choice(choices)) if choices else "synth_lead"
 
 
@@ -328,18 +326,27 @@ def _stems(request: Request) -> frozenset[str]:
 
 def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
     """Return the style's chord instruments, with wanted instruments in place of some and without the unwanted ones."""
-    wanted = [name for name in (*request.wanted, *request.band) if name in _CHORDS]
-    layers = [layer for layer in style.layers if not _is_unwanted(layer.instrument, request)]
+    players = (*request.wanted, *request.band)
+    leads = [name for name in players if name in _LEADS or name in _VOICES]  # one has the melody
+    wanted = [name for name in players if name in _CHORDS or (name in leads[1:] and name not in _VOICES)]
+    is_complete = bool(wanted) and not style.groove  # chamber music has no other players than those
+    layers = [
+        layer
+        for layer in style.layers
+        if not _is_unwanted(layer.instrument, request) and not (is_complete and layer.instrument not in wanted)
+    ]
     present = {layer.instrument for layer in layers}
+    strikes = {name for name in wanted if INSTRUMENTS[name].role == STRIKE}
     for place, name in enumerate(name for name in wanted if name not in present):
         if place < len(layers):
             old = layers[place]
-            pattern = _LONG_NOTES[style.beats_per_bar] if name in _SUSTAINED else old.pattern
-            if name not in _SUSTAINED and set(old.pattern) <= {"x", "-", " "} and name != "power_guitar":
-                pattern = _BROKEN_CHORDS[style.beats_per_bar]
-            layers[place] = replace(old, instrument=name, pattern=pattern, sections="ivcbo", gain=1.0)
+            figure = old.pattern if name in strikes else _LONG_NOTES[style.beats_per_bar]
+            if name in strikes and set(old.pattern) <= {"x", "-", " "} and name != "power_guitar":
+                figure = _BROKEN_CHORDS[style.beats_per_bar]
+            layers[place] = replace(old, instrument=name, pattern=figure, sections="ivcbo", gain=1.0)
         else:
-            layers.append(Layer(name, _LONG_NOTES[style.beats_per_bar], 55))
+            pattern = _BROKEN_CHORDS if name in strikes and not layers else _LONG_NOTES
+            layers.append(Layer(name, pattern[style.beats_per_bar], 55))
     if not layers:
         layers.append(Layer("epiano", _BROKEN_CHORDS[style.beats_per_bar], 55))
     return tuple(layers)

@@ -40,11 +40,11 @@ def _room(rate_hz: int, decay_seconds: float, rng: np.random.Generator) -> Sampl
     return np.asarray(room / np.sqrt(np.sum(room**2, axis=1, keepdims=True)), dtype=np.float32)
 
 
-def panned(mono: NDArray[np.float32], pan: float) -> Samples:
-    """Pan [frames] with constant power from -1 (left) to 1 (right), unity at the centre: float32 [2, frames]."""
+def panned(stereo: Samples, pan: float) -> Samples:
+    """Pan with constant power from -1 (left) to 1 (right), unity at the centre."""
     angle = (np.clip(pan, -1.0, 1.0) + 1.0) * np.pi / 4.0
     sides = np.sqrt(2.0) * np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32)
-    return np.asarray(sides * mono, dtype=np.float32)
+    return np.asarray(sides * stereo, dtype=np.float32)
 
 
 def widened(stereo: Samples, rate_hz: int, amount: float) -> Samples:

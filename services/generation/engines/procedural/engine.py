@@ -13,6 +13,7 @@ from kit import errors
 from kit.engines import ModelDeclaration
 from services.generation.engines.procedural import effects
 from services.generation.engines.procedural.compose import compose_parts, plan_first, seed_for
+from services.generation.engines.procedural.midi import midi_file
 from services.generation.engines.procedural.render import mix, render_stems
 from services.generation.engines.procedural.sounds import Heard, ambience, design, render_cue, scene
 from services.generation.engines.procedural.waves import fade
@@ -40,7 +41,7 @@ _LOOP_TAIL_SECONDS = 0.5
 
 COMPOSER = ModelDeclaration(
     name="composer",
-    description="Music by rules and synthesis; runs when the weights of a music model are missing",
+    description="Music by rules, recorded tones and synthesis; runs when the weights of a music model are missing",
     architecture="Rules and synthesis",
     outputs=(MUSIC,),
     sample_rate_hz=_RATE_HZ,
@@ -133,6 +134,9 @@ def _music(take: Take, report: Callable[[float], None]) -> Clip:
         _RATE_HZ,
         _with_sounds(replace(piece.interpretation, ignored_parameters=ignored), behind),
         piece.duration_seconds if is_followed or has_other_length else None,
+        midi_file(replace(piece.song, duration_seconds=piece.duration_seconds))
+        if not take.lead_in or is_followed
+        else b"",
     )
 
 

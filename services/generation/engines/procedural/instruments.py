@@ -1,4 +1,4 @@
-"""The instruments by name: their synthesis, and the treatment of their track in the mix."""
+"""The instruments by name: how they sound, and the treatment of their track in the mix."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from types import MappingProxyType
 import numpy as np
 
 from services.generation.engines.procedural import drums
+from services.generation.engines.procedural.soundfont import font
 from services.generation.engines.procedural.tones import (
     Analog,
-    Fm,
     Pad,
     Pluck,
     Sung,
     Tone,
-    Wind,
     analog,
-    fm,
     pad,
+    pitch_curve,
     pluck,
     sung,
-    wind,
 )
 from services.generation.engines.procedural.waves import Wave
 
 Play = Callable[[Tone, int, np.random.Generator], Wave]
+
+LEAD, STRIKE, SUSTAIN, BASS, DRUMS = "lead", "strike", "sustain", "bass", "drums"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class Instrument:
 
     Args:
         play: ``(tone, sample_rate_hz, rng)`` to float32 [frames] or [2, frames].
-        stereo: whether ``play`` returns two channels.
+        role: melody, struck or plucked chords, long chords, bass, or drums.
+        program: its number in General MIDI, from 0; 0 for drums.
+        variants: how many sounds equal notes have in turn.
         legato: whether a note glides from an adjacent previous note.
         lowest_midi, highest_midi: comfortable range.
         reverb: level of the reverb.
@@ -46,7 +48,9 @@ class Instrument:
     """
 
     play: Play
-    stereo: bool = False
+    role: str
+    program: int = 0
+    variants: int = 1
     legato: bool = False
     lowest_midi: int = 48
     highest_midi: int = 84
@@ -56,194 +60,163 @@ class Instrument:
     cutoff_hz: float = 0.0
 
 
+# name, program of General MIDI, role, lowest and highest pitch, reverb, width; leads: cents of vibrato
+_RECORDED = """
+piano 0 strike 36 98 0.2 0.35
+harpsichord 6 strike 36 84 0.2 0.4
+epiano 4 strike 48 84 0.2 0.7
+clavinet 7 strike 48 84 0.15 0.4
+celesta 8 strike 60 96 0.35 0.4
+glockenspiel 9 strike 67 100 0.35 0.4
+bell 10 strike 60 96 0.4 0.4
+vibraphone 11 strike 53 88 0.3 0.4
+marimba 12 strike 48 91 0.2 0.3
+xylophone 13 strike 60 96 0.2 0.3
+tubular_bells 14 strike 55 84 0.4 0.4
+dulcimer 15 strike 50 86 0.25 0.4
+organ 16 sustain 48 84 0.2 0.5
+church_organ 19 sustain 43 84 0.4 0.5
+accordion 21 sustain 50 86 0.2 0.4
+harmonica 22 lead 60 88 0.22 0 20
+nylon_guitar 24 strike 48 84 0.2 0.6
+steel_guitar 25 strike 48 84 0.2 0.6
+jazz_guitar 26 strike 48 80 0.2 0.45
+clean_guitar 27 strike 48 84 0.2 0.55
+muted_guitar 28 strike 48 84 0.2 0.4
+guitar_lead 29 lead 52 84 0.22 0 22
+bass_upright 32 bass 28 52 0 0
+bass_electric 33 bass 28 52 0 0
+bass_pick 34 bass 28 52 0 0
+bass_slap 36 bass 28 52 0 0
+bass_fm 39 bass 28 52 0 0
+violin 40 lead 57 91 0.3 0 14
+viola 41 lead 50 82 0.3 0 14
+cello 42 lead 38 69 0.3 0 12
+contrabass 43 lead 30 55 0.3 0 8
+pizzicato 45 strike 43 84 0.3 0.4
+harp 46 strike 40 96 0.35 0.4
+timpani 47 strike 40 57 0.3 0.2
+strings 48 sustain 43 91 0.32 0.6
+choir 52 sustain 48 79 0.4 0.6
+trumpet 56 lead 55 82 0.22 0 10
+trombone 57 lead 42 70 0.22 0 8
+tuba 58 lead 30 55 0.22 0 0
+french_horn 60 lead 44 74 0.3 0 6
+brass 61 sustain 46 82 0.25 0.4
+sax 66 lead 50 78 0.22 0 14
+oboe 68 lead 60 88 0.25 0 12
+bassoon 70 lead 38 67 0.25 0 8
+clarinet 71 lead 52 84 0.25 0 4
+piccolo 72 lead 74 98 0.3 0 14
+flute 73 lead 60 91 0.3 0 16
+recorder 74 lead 62 90 0.3 0 8
+pan_flute 75 lead 60 90 0.35 0 12
+shakuhachi 77 lead 58 86 0.35 0 14
+ocarina 79 lead 62 90 0.3 0 10
+sitar 104 lead 50 77 0.3 0 10
+banjo 105 strike 48 84 0.2 0.4
+shamisen 106 strike 50 80 0.2 0.3
+koto 107 strike 48 84 0.3 0.4
+kalimba 108 strike 52 84 0.3 0.4
+bagpipe 109 lead 55 79 0.2 0 0
+fiddle 110 lead 57 88 0.22 0 12
+shehnai 111 lead 57 82 0.25 0 14
+steel_drums 114 strike 55 86 0.3 0.4
+"""
+
+
+def _recorded(program: int, vibrato_cents: float, tone: Tone, rate_hz: int, _rng: np.random.Generator) -> Wave:
+    hold = round((tone.duration_seconds + 0.5) * rate_hz)
+    glides = vibrato_cents or tone.glide_from_midi is not None
+    ratio = pitch_curve(tone, hold, rate_hz, vibrato_cents, glide_seconds=0.04) / tone.hz if glides else np.ones(1)
+    return font().play(0, program, tone.pitch_midi, tone.velocity, ratio, tone.duration_seconds, rate_hz)
+
+
 def _kit(kit: drums.Kit, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
     return drums.strike(kit, tone.pitch_midi, tone.velocity, rate_hz, rng)
 
 
-def _bass(play: Play, drive: float = 0.5) -> Instrument:
-    return Instrument(play, lowest_midi=28, highest_midi=52, reverb=0.0, drive=drive)
+def _from_table() -> Mapping[str, Instrument]:
+    found = {}
+    for line in _RECORDED.strip().splitlines():
+        name, program, role, low, high, reverb, width, *vibrato = line.split()
+        found[name] = Instrument(
+            partial(_recorded, int(program), float(vibrato[0]) if vibrato else 0.0),
+            role,
+            int(program),
+            legato=role == LEAD,
+            lowest_midi=int(low),
+            highest_midi=int(high),
+            reverb=float(reverb),
+            width=float(width),
+        )
+    return found
+
+
+def _bass(recipe: Analog, program: int, drive: float = 0.5) -> Instrument:
+    return Instrument(partial(analog, recipe), BASS, program, lowest_midi=28, highest_midi=52, reverb=0.0, drive=drive)
 
 
 def _singer(recipe: Sung, low: int, high: int) -> Instrument:
     return Instrument(
-        partial(sung, recipe), legato=True, lowest_midi=low, highest_midi=high, reverb=0.22, width=0.0, drive=0.3
-    )
+        partial(sung, recipe), LEAD, 53, variants=6, legato=True, lowest_midi=low, highest_midi=high, reverb=0.22, drive=0.3
+    )  # fmt: skip
 
 
-def _solo(play: Play, low: int, high: int, reverb: float = 0.22, drive: float = 0.0) -> Instrument:
-    return Instrument(play, legato=True, lowest_midi=low, highest_midi=high, reverb=reverb, drive=drive)
+def _synth(
+    recipe: Analog, role: str, program: int, low: int = 48, high: int = 84, reverb: float = 0.22, width: float = 0.0
+) -> Instrument:
+    return Instrument(
+        partial(analog, recipe), role, program, legato=role == LEAD, lowest_midi=low, highest_midi=high, reverb=reverb, width=width
+    )  # fmt: skip
 
 
-_ORGAN = (0.8, 0.9, 0.5, 0.7, 0.12, 0.25, 0.0, 0.35)
+_SYNTHETIC: Mapping[str, Instrument] = {
+    **{
+        name: Instrument(partial(_kit, kit), DRUMS, variants=2, reverb=0.12, drive=0.35)
+        for name, kit in drums.KITS.items()
+    },
+    "bass_sub": _bass(Analog(tilt=2.6, low_hz=160, high_hz=420, sustain=0.85, release_seconds=0.05), 38, drive=1.0),
+    "bass_saw": _bass(
+        Analog(low_hz=180, high_hz=1500, sweep_half_life_seconds=0.09, sub=0.25, resonance=0.6), 38
+    ),
+    "bass_reese": _bass(
+        Analog(low_hz=350, high_hz=900, sustain=0.95, detune_cents=14, voices=3, sub=0.5, release_seconds=0.08), 39
+    ),
+    "voice": _singer(Sung(), 55, 77),
+    "voice_low": _singer(Sung(tract=0.87, breath=0.03), 46, 67),
+    "voice_soft": _singer(Sung(breath=0.14, vibrato_cents=16), 55, 76),
+    "voice_ah": _singer(Sung("ah"), 55, 77),
+    "voice_oh": _singer(Sung("oh"), 52, 74),
+    "voice_ee": _singer(Sung("ee"), 55, 77),
+    "synth_lead": _synth(
+        Analog(
+            low_hz=1200, high_hz=5500, sweep_half_life_seconds=0.2, sustain=0.8, detune_cents=9, voices=2, vibrato_cents=14
+        ),
+        LEAD, 81, 55, 86,
+    ),
+    "square_lead": _synth(
+        Analog(odd=True, low_hz=2500, high_hz=6000, sustain=0.75, vibrato_cents=12), LEAD, 80, 57, 88
+    ),
+    "pad": Instrument(partial(pad, Pad(1.1, 3600, 26, 0.35, 0.8)), SUSTAIN, 89, variants=2, reverb=0.35),
+    "dark_pad": Instrument(
+        partial(pad, Pad(1.5, 1100, 34, 0.6, 1.2)), SUSTAIN, 95, variants=2, reverb=0.4, lowest_midi=40
+    ),
+    "power_guitar": Instrument(
+        partial(pluck, Pluck(1.6, 0.2, 0.9, 0.13, 5000, 0.05, click=0.1)), STRIKE, 30,
+        lowest_midi=40, highest_midi=64, drive=9.0, cutoff_hz=4200, width=0.5, reverb=0.1,
+    ),
+    "synth_pluck": _synth(
+        Analog(
+            low_hz=350, high_hz=8000, sweep_half_life_seconds=0.06, half_life_seconds=0.14, sustain=0.0,
+            release_seconds=0.15, detune_cents=8, voices=2,
+        ),
+        STRIKE, 87, reverb=0.3, width=0.5,
+    ),
+    "saw_chord": _synth(
+        Analog(low_hz=2200, high_hz=9000, sustain=0.85, detune_cents=16, voices=3, release_seconds=0.1),
+        STRIKE, 90, reverb=0.25, width=0.7,
+    ),
+}  # fmt: skip
 
-INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
-    {
-        **{
-            name: Instrument(partial(_kit, kit), stereo=True, reverb=0.12, drive=0.35)
-            for name, kit in drums.KITS.items()
-        },
-        # bass
-        "bass_sub": _bass(
-            partial(analog, Analog(tilt=2.6, low_hz=160, high_hz=420, sustain=0.85, release_seconds=0.05)), drive=1.0
-        ),
-        "bass_saw": _bass(
-            partial(analog, Analog(low_hz=180, high_hz=1500, sweep_half_life_seconds=0.09, sub=0.25, resonance=0.6))
-        ),
-        "bass_reese": _bass(
-            partial(
-                analog,
-                Analog(low_hz=350, high_hz=900, sustain=0.95, detune_cents=14, voices=3, sub=0.5, release_seconds=0.08),
-            )
-        ),
-        "bass_electric": _bass(
-            partial(pluck, Pluck(0.32, 0.5, 1.15, 0.22, 1500, 0.06, click=0.05)),
-        ),
-        "bass_pick": _bass(partial(pluck, Pluck(0.3, 0.35, 0.85, 0.12, 2600, 0.05, click=0.12)), drive=1.2),
-        "bass_upright": _bass(partial(pluck, Pluck(0.17, 0.9, 1.25, 0.3, 1000, 0.08, click=0.06))),
-        "bass_fm": _bass(partial(fm, Fm(1.0, 2.6, 0.1, 0.6, 0.45, release_seconds=0.05))),
-        # voices and leads
-        "voice": _singer(Sung(), 55, 77),
-        "voice_low": _singer(Sung(tract=0.87, breath=0.03), 46, 67),
-        "voice_soft": _singer(Sung(breath=0.14, vibrato_cents=16), 55, 76),
-        "voice_ah": _singer(Sung("ah"), 55, 77),
-        "voice_oh": _singer(Sung("oh"), 52, 74),
-        "voice_ee": _singer(Sung("ee"), 55, 77),
-        "sax": _solo(
-            partial(
-                wind,
-                Wind(
-                    (1, 0.85, 0.7, 0.6, 0.4, 0.35),
-                    1.4,
-                    0.9,
-                    0.035,
-                    0.03,
-                    18,
-                    ((650, 250, 0.8), (1600, 500, 0.6)),
-                ),
-            ),
-            50,
-            78,
-        ),
-        "flute": _solo(partial(wind, Wind((1, 0.45, 0.12, 0.05), 2.2, 0.6, 0.09, 0.06, 22)), 60, 91, 0.3),
-        "clarinet": _solo(partial(wind, Wind((1, 0.05, 0.6, 0.06, 0.4, 0.08, 0.25), 1.6, 0.7, 0.02, 0.04, 6)), 52, 84),
-        "trumpet": _solo(
-            partial(wind, Wind((0.8, 1, 0.9, 0.7, 0.5, 0.35), 1.5, 1.2, 0.015, 0.025, 14, ((1400, 500, 0.7),))), 55, 82
-        ),
-        "violin": _solo(
-            partial(wind, Wind((1, 0.7, 0.5, 0.35), 1.6, 0.5, 0.012, 0.07, 24, ((480, 120, 0.8), (2800, 700, 0.4)))),
-            57,
-            91,
-            0.3,
-        ),
-        "cello": _solo(
-            partial(wind, Wind((1, 0.8, 0.6, 0.45), 1.3, 0.5, 0.01, 0.08, 22, ((250, 80, 0.8), (1800, 600, 0.8)))),
-            38,
-            69,
-            0.3,
-        ),
-        "synth_lead": _solo(
-            partial(
-                analog,
-                Analog(
-                    low_hz=1200,
-                    high_hz=5500,
-                    sweep_half_life_seconds=0.2,
-                    sustain=0.8,
-                    detune_cents=9,
-                    voices=2,
-                    vibrato_cents=14,
-                ),
-            ),
-            55,
-            86,
-        ),
-        "square_lead": _solo(
-            partial(analog, Analog(odd=True, low_hz=2500, high_hz=6000, sustain=0.75, vibrato_cents=12)), 57, 88
-        ),
-        "guitar_lead": _solo(
-            partial(
-                analog,
-                Analog(low_hz=900, high_hz=3500, half_life_seconds=1.2, sustain=0.6, vibrato_cents=22),
-            ),
-            52,
-            84,
-            drive=3.0,
-        ),
-        "harmonica": _solo(
-            partial(wind, Wind((1, 0.8, 0.65, 0.5, 0.45, 0.3), 1.1, 1.0, 0.02, 0.03, 20, ((900, 300, 0.7),))), 60, 88
-        ),
-        "sitar": _solo(partial(pluck, Pluck(0.7, 0.3, 0.55, 0.07, 7500, 0.4, click=0.08)), 50, 77, 0.3, drive=1.4),
-        # chords
-        "piano": Instrument(
-            partial(pluck, Pluck(0.9, 0.55, 1.25, 0.12, 3800, 0.15, click=0.04)),
-            lowest_midi=36,
-            highest_midi=98,
-            width=0.35,
-        ),
-        "epiano": Instrument(partial(fm, Fm(1.0, 1.3, 0.3, 0.9, tine=0.16)), width=0.5),
-        "organ": Instrument(
-            partial(pad, Pad(harmonic_levels=_ORGAN, spread_cents=7, attack_seconds=0.012, release_seconds=0.06)),
-            stereo=True,
-            drive=0.5,
-        ),
-        "pad": Instrument(partial(pad, Pad(1.1, 3600, 26, 0.35, 0.8)), stereo=True, reverb=0.35),
-        "dark_pad": Instrument(partial(pad, Pad(1.5, 1100, 34, 0.6, 1.2)), stereo=True, reverb=0.4, lowest_midi=40),
-        "strings": Instrument(partial(pad, Pad(0.85, 5200, 20, 0.16, 0.35)), stereo=True, reverb=0.32),
-        "choir": Instrument(partial(pad, Pad(0.8, 5000, 18, 0.22, 0.5, vowel="ah")), stereo=True, reverb=0.4),
-        "brass": Instrument(
-            partial(pad, Pad(0.75, 3800, 12, 0.045, 0.1, sustain=0.7, half_life_seconds=0.25)),
-            stereo=True,
-            reverb=0.25,
-            drive=0.4,
-        ),
-        "nylon_guitar": Instrument(partial(pluck, Pluck(0.4, 0.8, 1.15, 0.3, 3200, 0.12, click=0.06)), width=0.3),
-        "steel_guitar": Instrument(partial(pluck, Pluck(0.55, 0.45, 0.85, 0.17, 6500, 0.12, click=0.1)), width=0.35),
-        "clean_guitar": Instrument(partial(pluck, Pluck(0.4, 0.5, 0.95, 0.14, 4200, 0.04, click=0.08)), width=0.3),
-        "muted_guitar": Instrument(partial(pluck, Pluck(0.06, 0.8, 0.9, 0.12, 4500, 0.03, click=0.2)), width=0.2),
-        "power_guitar": Instrument(
-            partial(pluck, Pluck(1.6, 0.2, 0.9, 0.13, 5000, 0.05, click=0.1)),
-            lowest_midi=40,
-            highest_midi=64,
-            drive=9.0,
-            cutoff_hz=4200,
-            width=0.3,
-            reverb=0.1,
-        ),
-        "banjo": Instrument(partial(pluck, Pluck(0.16, 0.45, 0.65, 0.1, 6500, 0.05, click=0.2)), width=0.3),
-        "harpsichord": Instrument(
-            partial(pluck, Pluck(0.6, 0.4, 0.5, 0.08, 9000, 0.06, click=0.15)), lowest_midi=36, width=0.4
-        ),
-        "harp": Instrument(partial(pluck, Pluck(0.8, 0.7, 1.05, 0.3, 7500, 0.6, click=0.02)), reverb=0.35, width=0.4),
-        "synth_pluck": Instrument(
-            partial(
-                analog,
-                Analog(
-                    low_hz=350,
-                    high_hz=8000,
-                    sweep_half_life_seconds=0.06,
-                    half_life_seconds=0.14,
-                    sustain=0.0,
-                    release_seconds=0.15,
-                    detune_cents=8,
-                    voices=2,
-                ),
-            ),
-            reverb=0.3,
-            width=0.5,
-        ),
-        "saw_chord": Instrument(
-            partial(
-                analog,
-                Analog(low_hz=2200, high_hz=9000, sustain=0.85, detune_cents=16, voices=3, release_seconds=0.1),
-            ),
-            width=0.7,
-            reverb=0.25,
-        ),
-        "bell": Instrument(
-            partial(fm, Fm(3.53, 2.4, 0.5, 0.7, tine=0.1, release_seconds=0.9)), highest_midi=96, reverb=0.4, width=0.4
-        ),
-        "marimba": Instrument(
-            partial(fm, Fm(4.0, 0.7, 0.02, 0.12, tine=0.1, tine_ratio=9.2)), highest_midi=91, width=0.3
-        ),
-    }
-)
+INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType({**_from_table(), **_SYNTHETIC})

@@ -12,6 +12,10 @@ import numpy as np
 from services.generation.engines.procedural.harmony import Chord, scale_pitches
 from services.generation.engines.procedural.score import Key, Note
 
+_LAST_SIXTEENTHS = 8.0  # longest last note of a phrase
+_BREATH_SIXTEENTHS = 4.0  # after it
+_SWELL = 0.12  # loudness of the middle of a phrase above its ends
+
 
 @dataclass(frozen=True)
 class Motif:
@@ -80,8 +84,8 @@ def sing(
 ) -> list[Note]:
     """Return the motif as notes over one or two bars of chords.
 
-    Notes on beats are chord tones, and others stay in the scale. With ``closing``, the last note is the root of its chord, held a
-    little longer. With ``until_beat``, it lasts until that beat, and so it begins at least half a beat earlier.
+    Notes on beats are chord tones, and others stay in the scale. With ``closing``, the last note is long, and it is the
+    root of its chord. With ``until_beat``, it lasts until that beat, and so it begins at least half a beat earlier.
     """
     bar = 4 * beats_per_bar
     closing = closing or until_beat is not None
@@ -106,10 +110,12 @@ def sing(
             pitch = min(
                 pool, key=partial(_distance, wished=pitch, before=notes[-1].pitch_midi if moved and notes else 0)
             )
-        held: float = length + 2 if closing and ends_phrase else length
+        rest = len(chords) * bar - start - _BREATH_SIXTEENTHS
+        held: float = max(length, min(rest, _LAST_SIXTEENTHS)) if closing and ends_phrase else length
         if ends_phrase and until_beat is not None:
             held = end - start
-        accent = 0.08 if start % bar == 0 else 0.0
+        swell = _SWELL * math.sin(math.pi * (index + 1) / (len(sung) + 1))
+        accent = swell + (0.08 if start % bar == 0 else 0.0)
         notes.append(
             Note(
                 start_beat + start / 4,

@@ -19,9 +19,9 @@ Samples = NDArray[np.float32]
 _PEAK = 0.89
 _TRACK_RMS = 0.1
 # Level of each stem's tracks before their own gain: a common balance with the voice in front.
-_STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.5}
-_ROOM_SECONDS = {"drums": 0.5, "bass": 0.3, "vocals": 1.3, "other": 1.6}
-_PRESENCE = {"drums": 0.5, "bass": 0.2, "vocals": 0.8, "other": 0.8}
+_STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.62}
+_ROOM_SECONDS = 1.2
+_PRESENCE = {"drums": 1.3, "bass": 0.2, "vocals": 1.3, "other": 1.5}
 _KIT_RMS = 0.2
 _PUSH = 1.35  # the loudest peaks may exceed the limiter's threshold by about 2.5 dB
 _LOUDEST_RMS = 0.22  # upper bound, because dense music would otherwise be louder than other music
@@ -49,7 +49,9 @@ def render_stems(
         report((next(done) + 1) / (len(song.tracks) + 1))
 
     stems = {
-        stem: _render_stem(stem, song, sample_rate_hz, np.random.SeedSequence([seed, number]), played)
+        stem: _render_stem(
+            stem, song, sample_rate_hz, np.random.SeedSequence([seed, number]), [seed, len(STEMS)], played
+        )
         for number, stem in enumerate(STEMS)
     }
     return _mastered(stems, sample_rate_hz)
@@ -61,9 +63,9 @@ def mix(stems: dict[str, Samples]) -> Samples:
 
 
 def _render_stem(
-    stem: str, song: Song, rate_hz: int, seed: np.random.SeedSequence, played: Callable[[], None]
+    stem: str, song: Song, rate_hz: int, seed: np.random.SeedSequence, room: list[int], played: Callable[[], None]
 ) -> Samples:
-    """Return all tracks of a stem in one room, float32 [2, frames]. ``played`` is called after each track."""
+    """Return all tracks of a stem in the room, which is the same for all of them, float32 [2, frames]. ``played`` is called after each track."""
     frames = song.frames(rate_hz)
     dry = np.zeros((2, frames), dtype=np.float32)
     send = np.zeros(frames, dtype=np.float32)
@@ -76,7 +78,7 @@ def _render_stem(
         if reverb:
             send += np.float32(0.5 * reverb) * (sound[0] + sound[1])
     if send.any():
-        dry += effects.reverb(send, rate_hz, _ROOM_SECONDS[stem], np.random.default_rng(seed))
+        dry += effects.reverb(send, rate_hz, _ROOM_SECONDS, np.random.default_rng(room))
     return effects.brightened(dry, rate_hz, _PRESENCE[stem])
 
 
@@ -87,8 +89,7 @@ def _render_track(track: Track, song: Song, rate_hz: int, seed: np.random.SeedSe
         sound = effects.saturated(sound, instrument.drive)
     if instrument.cutoff_hz:
         sound = effects.lowpassed(sound, rate_hz, instrument.cutoff_hz)
-    if sound.shape[0] == 1:
-        sound = effects.panned(sound[0], track.pan)
+    sound = effects.panned(sound, track.pan)
     sound = effects.widened(sound, rate_hz, instrument.width)
     level = effects.active_rms(sound, rate_hz)
     if track.stem == "drums":
@@ -102,9 +103,9 @@ def _render_track(track: Track, song: Song, rate_hz: int, seed: np.random.SeedSe
 def _place_notes(
     track: Track, instrument: Instrument, song: Song, rate_hz: int, seed: np.random.SeedSequence
 ) -> Samples:
-    """Return all notes, float32 [1 or 2, frames]. Each different sound is rendered once."""
+    """Return all notes, float32 [2, frames]. Each different sound is rendered once."""
     frames = song.frames(rate_hz)
-    dry = np.zeros((2 if instrument.stereo else 1, frames), dtype=np.float32)
+    dry = np.zeros((2, frames), dtype=np.float32)
     root = int(seed.generate_state(1)[0])
     rendered: dict[Tone, Samples] = {}
     before: Note | None = None
@@ -136,7 +137,7 @@ def _tone(note: Note, before: Note | None, instrument: Instrument, number: int, 
         duration_seconds=round(note.duration_beats * song.seconds_per_beat, 2) or 0.01,
         velocity=max(1, round(note.velocity * _VELOCITY_LEVELS)) / _VELOCITY_LEVELS,
         glide_from_midi=glide,
-        variant=number % 6 if instrument.legato else number % 2 if instrument.stereo else 0,
+        variant=number % instrument.variants,
     )
 
 

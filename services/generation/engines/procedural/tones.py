@@ -1,8 +1,7 @@
 """Synthesis of the pitched instruments. Each one renders a :class:`Tone` to float32 [frames] or [2, frames].
 
 Methods: strings use a wavetable form of the plucked-string algorithm (Karplus and Strong, 1983: every period is the
-previous one, filtered); electric piano and bells use frequency modulation (Chowning, 1973); pads and string ensembles
-use PADsynth (Nasca, 2011: harmonics as narrow bands of noise); voices use a glottal spectrum with vowel formants (after
+previous one, filtered); pads use PADsynth (Nasca, 2011: harmonics as narrow bands of noise); voices use a glottal spectrum with vowel formants (after
 Klatt, 1980).
 """
 
@@ -103,51 +102,6 @@ def pluck(recipe: Pluck, tone: Tone, rate_hz: int, rng: np.random.Generator) -> 
     return np.asarray(wave * envelope, dtype=np.float32)
 
 
-# --- frequency modulation -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Fm:
-    """Two operators and a bell-like third one.
-
-    Args:
-        ratio: modulator frequency divided by carrier frequency.
-        index: modulation index in radians at full velocity.
-        index_half_life_seconds: half-life of the brightness.
-        half_life_seconds: half-life of the level.
-        sustain: level while held.
-        tine_ratio: frequency of the bell partial divided by the carrier frequency.
-        tine: level of the bell partial.
-        release_seconds: time of the release.
-    """
-
-    ratio: float = 1.0
-    index: float = 1.6
-    index_half_life_seconds: float = 0.25
-    half_life_seconds: float = 0.7
-    sustain: float = 0.0
-    tine_ratio: float = 14.0
-    tine: float = 0.0
-    release_seconds: float = 0.15
-
-
-def fm(recipe: Fm, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Render frequency modulation with an index that decays like a struck tine."""
-    envelope = held(
-        tone.duration_seconds, rate_hz, 0.003, recipe.half_life_seconds, recipe.sustain, recipe.release_seconds
-    )
-    carrier = phase(tone.hz, envelope.size, rate_hz)
-    # High notes need less modulation to avoid aliasing of the sidebands.
-    ceiling = 0.35 * rate_hz / (tone.hz * max(1.0, recipe.ratio)) / 2.0
-    depth = min(recipe.index * (0.35 + 0.65 * tone.velocity), ceiling)
-    index = depth * (0.25 + 0.75 * decay(envelope.size, rate_hz, recipe.index_half_life_seconds))
-    wave = sine(carrier + index / (2.0 * np.pi) * sine(carrier * recipe.ratio))
-    if recipe.tine and tone.hz * recipe.tine_ratio < 0.4 * rate_hz:
-        ring = sine(carrier * recipe.tine_ratio) * decay(envelope.size, rate_hz, 0.06)
-        wave = wave + recipe.tine * tone.velocity * ring
-    return np.asarray(wave * envelope, dtype=np.float32)
-
-
 # --- filtered waves -----------------------------------------------------------------------------------------------
 
 
@@ -202,7 +156,7 @@ def analog(recipe: Analog, tone: Tone, rate_hz: int, rng: np.random.Generator) -
         amplitudes[:, 1::2] = 0.0
     table = tables(amplitudes)
     position = 11.0 * decay(envelope.size, rate_hz, recipe.sweep_half_life_seconds)
-    pitch = _pitch_curve(tone, envelope.size, rate_hz, recipe.vibrato_cents, glide_seconds=0.05)
+    pitch = pitch_curve(tone, envelope.size, rate_hz, recipe.vibrato_cents, glide_seconds=0.05)
     base = phase(pitch, envelope.size, rate_hz)
     spread = np.linspace(-1.0, 1.0, recipe.voices) if recipe.voices > 1 else np.zeros(1)
     wave = np.zeros(envelope.size, dtype=np.float32)
@@ -230,8 +184,6 @@ class Pad:
         spread_cents: width of the bands, which is the size of the ensemble.
         attack_seconds, release_seconds: of the level.
         sustain, half_life_seconds: of the level.
-        harmonics_levels: explicit levels instead of a slope (organ drawbars).
-        vowel: name in :data:`VOWELS` for a choir.
     """
 
     tilt: float = 1.0
@@ -241,8 +193,6 @@ class Pad:
     release_seconds: float = 0.5
     sustain: float = 1.0
     half_life_seconds: float = 1.0
-    harmonic_levels: tuple[float, ...] = ()
-    vowel: str = ""
 
 
 def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
@@ -256,16 +206,8 @@ def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave
         recipe.release_seconds,
     )
     hz = tone.hz
-    if recipe.harmonic_levels:
-        levels = np.asarray(recipe.harmonic_levels)
-        levels = levels[: harmonics(hz, rate_hz).size]
-        n = np.arange(1, levels.size + 1, dtype=np.float64)
-    else:
-        n = harmonics(hz, rate_hz, limit=64)
-        levels = 1.0 / n**recipe.tilt
-    levels = levels / (1.0 + (n * hz / (recipe.cutoff_hz * (0.6 + 0.5 * tone.velocity))) ** 4)
-    if recipe.vowel:
-        levels = levels * formant_gain(n * hz, recipe.vowel)
+    n = harmonics(hz, rate_hz, limit=64)
+    levels = 1.0 / n**recipe.tilt / (1.0 + (n * hz / (recipe.cutoff_hz * (0.6 + 0.5 * tone.velocity))) ** 4)
     frames = envelope.size
     # The shortest table that contains most of the note, so that its repetition is inaudible.
     size = int(np.clip(2 ** np.ceil(np.log2(frames)), _PAD_SIZES[0], _PAD_SIZES[1]))
@@ -290,7 +232,7 @@ def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave
     return np.asarray(around * envelope * np.float32(0.3), dtype=np.float32)
 
 
-# --- voices and winds ---------------------------------------------------------------------------------------------
+# --- voices ---------------------------------------------------------------------------------------------
 
 # Formant frequency (Hz), bandwidth (Hz) and level (dB) of sung vowels.
 VOWELS: dict[str, tuple[tuple[float, float, float], ...]] = {
@@ -310,7 +252,7 @@ def formant_gain(frequency_hz: NDArray[np.floating], vowel: str) -> NDArray[np.f
     return gain
 
 
-def _pitch_curve(
+def pitch_curve(
     tone: Tone, frames: int, rate_hz: int, vibrato_cents: float, glide_seconds: float, scoop_cents: float = 0.0
 ) -> NDArray[np.float64]:
     """Return the frequency with a glide from the previous note and a delayed vibrato, float64 [frames]."""
@@ -348,7 +290,7 @@ def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wa
     attack = 0.035 if tone.glide_from_midi is None else 0.02
     envelope = held(tone.duration_seconds, rate_hz, attack, 0.8, 0.8, 0.09)
     frames = envelope.size
-    pitch = _pitch_curve(tone, frames, rate_hz, recipe.vibrato_cents, glide_seconds=0.09, scoop_cents=70.0)
+    pitch = pitch_curve(tone, frames, rate_hz, recipe.vibrato_cents, glide_seconds=0.09, scoop_cents=70.0)
     n = harmonics(tone.hz, rate_hz, limit=120)
     first, last = (recipe.vowel, recipe.vowel) if recipe.vowel else _SYLLABLES[tone.variant % len(_SYLLABLES)]
     # In louder singing the glottis closes faster, so the slope is flatter.
@@ -368,50 +310,4 @@ def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wa
         # A consonant: a short burst of high noise at the start of the syllable.
         puff = noise(frames, rate_hz, rng, 3500.0, 9500.0) * fade(frames, rate_hz, 0.012, 0.01)
         wave = wave + 0.25 * puff * decay(frames, rate_hz, 0.018)
-    return np.asarray(wave * envelope, dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class Wind:
-    """A blown or bowed solo instrument.
-
-    Args:
-        levels: relative levels of the first harmonics at full strength; above them the slope continues.
-        tilt: slope above the listed harmonics.
-        dullness: additional slope in the attack and at low velocity.
-        breath: level of the breath noise.
-        attack_seconds: attack time.
-        vibrato_cents: depth of the vibrato.
-        body: resonances (Hz, bandwidth in Hz, gain).
-    """
-
-    levels: tuple[float, ...] = (1.0,)
-    tilt: float = 1.5
-    dullness: float = 1.0
-    breath: float = 0.03
-    attack_seconds: float = 0.04
-    vibrato_cents: float = 15.0
-    body: tuple[tuple[float, float, float], ...] = ()
-
-
-def wind(recipe: Wind, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Render a sustained tone whose brightness follows its loudness."""
-    envelope = held(tone.duration_seconds, rate_hz, recipe.attack_seconds, 1.5, 0.75, 0.08)
-    frames = envelope.size
-    n = harmonics(tone.hz, rate_hz, limit=64)
-    levels = n**-recipe.tilt
-    named = min(len(recipe.levels), n.size)
-    levels[:named] = recipe.levels[:named]
-    if named < n.size:
-        levels[named:] = recipe.levels[named - 1] * (n[named:] / named) ** -recipe.tilt
-    for centre, bandwidth, gain in recipe.body:
-        levels = levels * (1.0 + gain * np.exp(-(((n * tone.hz - centre) / bandwidth) ** 2)))
-    steeper = recipe.dullness * np.linspace(1.0, 0.0, 8)[:, None]
-    amplitudes = levels * n**-steeper
-    table = tables(amplitudes, -np.pi * n * (n - 1.0) / n.size)
-    pitch = _pitch_curve(tone, frames, rate_hz, recipe.vibrato_cents, glide_seconds=0.05, scoop_cents=35.0)
-    position = 7.0 * (0.3 + 0.7 * tone.velocity) * envelope
-    wave = scan(table, phase(pitch, frames, rate_hz), position)
-    air = noise(frames, rate_hz, rng, max(400.0, tone.hz), 6000.0)
-    wave = wave + recipe.breath * air * (1.0 + 2.0 * decay(frames, rate_hz, 0.02))
     return np.asarray(wave * envelope, dtype=np.float32)

@@ -183,47 +183,83 @@ _PACES = """
 
 _INSTRUMENTS = """
 piano: piano, pianos, grand piano, keys, keyboard, upright piano, felt piano, prepared piano, honky tonk piano, toy piano
-epiano: electric piano, rhodes, wurlitzer, e piano, clavinet
+epiano: electric piano, rhodes, wurlitzer, e piano
 harpsichord: harpsichord, clavichord, spinet, cembalo
-organ: organ, hammond, church organ, accordion, pipe organ, reed organ, chamber organ, bandoneon, concertina, harmonium, melodica
+organ: organ, hammond
 pad: pad, pads, synth pad, synth pads, crystal bowl, singing bowl, singing bowls, glass harmonica
-strings: strings, string section, string ensemble, violins, pizzicato, string quartet
+strings: strings, string section, string ensemble, violins, string quartet
 choir: choir, choral, chorus singers, choirs, monks, humming, chanting
-brass: brass, horns, horn section, trombone, trombones, french horn, french horns, tuba, euphonium, horn
-nylon_guitar: nylon guitar, nylon string guitar, classical guitar, spanish guitar, flamenco guitar, ukulele, lute, oud, fingerstyle guitar,
-    cavaquinho, charango
-steel_guitar: acoustic guitar, acoustic guitars, guitar, guitars, mandolin, twelve string guitar, bouzouki, balalaika, resonator guitar
-clean_guitar: clean guitar, clean electric guitar, jazz guitar, rhythm guitar, baritone guitar
-banjo: banjo, banjos, shamisen, pipa, ngoni
+brass: brass, horns, horn section
+nylon_guitar: nylon guitar, nylon string guitar, classical guitar, spanish guitar, flamenco guitar, ukulele, lute, oud,
+    fingerstyle guitar, cavaquinho, charango
+guitar: guitar, guitars
+steel_guitar: acoustic guitar, acoustic guitars, mandolin, twelve string guitar, bouzouki, balalaika, resonator guitar
+clean_guitar: clean guitar, clean electric guitar, rhythm guitar, baritone guitar
+banjo: banjo, banjos, ngoni
 sitar: sitar, electric sitar, sarod, veena, tanpura, tambura
-power_guitar: electric guitar, electric guitars, distorted guitar, distorted guitars, heavy guitars, guitar riff, guitar riffs, power chords
+power_guitar: electric guitar, electric guitars, distorted guitar, distorted guitars, heavy guitars, guitar riff, guitar riffs,
+    power chords
 guitar_lead: guitar solo, lead guitar, slide guitar, pedal steel, pedal steel guitar, lap steel, lap steel guitar
-harp: harp, koto, kalimba, zither, guzheng, guqin, lyre, kora, dulcimer, kantele, santoor, kanun, cimbalom, mbira, concert harp, yangqin, gayageum
-bell: bell, bells, glockenspiel, music box, celesta, chimes, vibraphone, tubular bells, handbells, triangle
-marimba: marimba, xylophone, steel drum, steel drums, steelpan, steel pan, balafon, handpan, hang drum, hang
+harp: harp, lyre, kora, kantele, concert harp
+marimba: marimba, balafon
 synth_pluck: arpeggio, arpeggios, arpeggiated, arp, plucks, synth pluck, sequencer
 saw_chord: supersaw, synth chords, stabs
-synth_lead: synth, synths, synthesizer, synthesizers, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer, keytar
+synth_lead: synth, synths, synthesizer, synthesizers, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer,
+    keytar
 square_lead: square wave, chip lead
 sax: sax, saxophone, saxophones, tenor saxophone, alto saxophone, soprano saxophone, tenor sax, alto sax
-flute: flute, flutes, pan flute, recorder, whistle, tin whistle, shakuhachi, piccolo, ocarina, ney, bansuri, whistling, alto flute, dizi
-clarinet: clarinet, oboe, bassoon, english horn, cor anglais, bass clarinet, duduk, woodwinds, woodwind, bagpipes, bagpipe, uilleann pipes,
-    didgeridoo, contrabassoon, kaval, shehnai, suona
+flute: flute, flutes, alto flute
+clarinet: clarinet, bass clarinet, woodwinds, woodwind, didgeridoo
 harmonica: harmonica, mouth organ, blues harp, chromatic harmonica
 trumpet: trumpet, trumpets, cornet, flugelhorn, muted trumpet, bugle
-violin: violin, fiddle, viola, erhu, hardanger fiddle, electric violin, hurdy gurdy, nyckelharpa, sarangi
-cello: cello, cellos, viola da gamba
-voice: voice, voices, vocal, vocals, singer, singing, female vocals, female vocal, female voice, sung, lyrics, soprano, vocalist, woman singing
+violin: violin, electric violin
+cello: cello, cellos
+voice: voice, voices, vocal, vocals, singer, singing, female vocals, female vocal, female voice, sung, lyrics, soprano, vocalist,
+    woman singing
 voice_low: male vocals, male vocal, male voice, baritone, deep voice, tenor, male singer, man singing, rapper
-bass_upright: upright bass, double bass, contrabass, walking bass
-bass_electric: bass guitar, slap bass, bassline, bass line, bass, electric bass, fretless bass
+bass_upright: upright bass, double bass, walking bass
+bass_electric: bass guitar, bassline, bass line, bass, electric bass, fretless bass
 bass_sub: sub bass, 808 bass, 808
 bass_fm: synth bass, acid bass
-drums: drums, drum, drum kit, percussion, beat, beats, drumming, drummer, hi hats, cymbals, snare, kick, bongos, bongo, congas, conga, tabla,
-    djembe, cajon, timpani, taiko, tambourine, shaker, shakers, maracas, castanets, hand drums, cowbell, claps, handclaps, taiko drums,
-    snare drums, drum machine, hi hat, hihat, breakbeats, cymbal, gong, gongs, dholak, mridangam, washboard, woodblocks, woodblock, talking drum, bodhran, darbuka
+drums: drums, drum, drum kit, percussion, beat, beats, drumming, drummer, hi hats, cymbals, snare, kick, bongos, bongo, congas, conga,
+    tabla, djembe, cajon, taiko, tambourine, shaker, shakers, maracas, castanets, hand drums, cowbell, claps, handclaps, taiko drums,
+    snare drums, drum machine, hi hat, hihat, breakbeats, cymbal, gong, gongs, dholak, mridangam, washboard, woodblocks, woodblock,
+    talking drum, bodhran, darbuka
 melody: melody, lead, solo line
 chords: chords, harmony
+celesta: celesta
+glockenspiel: glockenspiel, bells, chimes, triangle
+bell: music box, bell, handbells
+vibraphone: vibraphone, vibes, bowed vibraphone
+tubular_bells: tubular bells, church bells
+xylophone: xylophone
+dulcimer: dulcimer, santoor, cimbalom, yangqin, hammered dulcimer, zither, kanun
+clavinet: clavinet
+church_organ: church organ, pipe organ, chamber organ
+accordion: accordion, bandoneon, concertina, harmonium, melodica, reed organ
+jazz_guitar: jazz guitar
+bass_slap: slap bass
+viola: viola, viola da gamba
+contrabass: contrabass, bowed bass
+pizzicato: pizzicato
+timpani: timpani, kettledrum
+trombone: trombone, trombones
+tuba: tuba, euphonium
+french_horn: french horn, french horns, horn
+oboe: oboe, english horn, cor anglais, duduk, kaval
+bassoon: bassoon, contrabassoon
+piccolo: piccolo
+recorder: recorder, whistle, tin whistle
+pan_flute: pan flute, panpipes, quena
+shakuhachi: shakuhachi, ney, bansuri, dizi
+ocarina: ocarina, whistling
+shamisen: shamisen, pipa
+koto: koto, guzheng, guqin, gayageum
+kalimba: kalimba, mbira, thumb piano
+bagpipe: bagpipes, bagpipe, uilleann pipes
+fiddle: fiddle, hardanger fiddle, nyckelharpa, hurdy gurdy, erhu, sarangi
+shehnai: shehnai, suona
+steel_drums: steel drum, steel drums, steelpan, steel pan, hang drum, hang, handpan
 """
 
 _FILLERS = """

@@ -50,6 +50,11 @@ export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void 
           <a class="button" href={`/download/${clip.filename}`} download>
             Download
           </a>
+          {hasScore(clip) && (
+            <a class="button" href={`/download/${clip.id}.mid`} download>
+              Download the notes (MIDI)
+            </a>
+          )}
         </div>
         {trackId && (
           <Notice action={<a href={`/studio/tracks/${trackId}`}>Open the track</a>}>
@@ -72,6 +77,11 @@ export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void 
       </div>
     </Dialog>
   );
+}
+
+/** Whether the composer knows the notes of all of a clip. */
+function hasScore({ interpretation }: Clip) {
+  return !!interpretation?.tempo_bpm && !interpretation.ignored_parameters.includes("continue_from");
 }
 
 function ClipFacts({ clip }: { clip: Clip }) {

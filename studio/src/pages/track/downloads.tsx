@@ -17,6 +17,10 @@ const FORMATS = [
   ["mp3", "MP3, 320 kbit/s"],
   ["m4a", "M4A (AAC), 256 kbit/s"],
 ] as const;
+const STEM_FILES = [
+  ["stem_mp4", "Stem file for DJs (AAC)"],
+  ["stem_mp4_alac", "Stem file for DJs (ALAC, lossless)"],
+] as const;
 const MIX = "mix";
 const ALL = "all";
 const TONICS = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
@@ -26,11 +30,15 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
   const [format, setFormat] = useState("wav16");
   const { isBusy, problem, run } = useAction();
   const stems = player.ownStems;
-  const extension = format.startsWith("wav") ? "wav" : format;
-  const text = isBusy ? "Preparing…" : `Download ${extension.toUpperCase()}${part === ALL ? " files" : ""}`;
+  const offered = part === ALL ? [...FORMATS, ...STEM_FILES] : FORMATS;
+  const chosen = offered.some(([name]) => name === format) ? format : "wav16";
+  const isStemFile = chosen.startsWith("stem");
+  const extension = chosen.startsWith("wav") ? "wav" : chosen;
+  const name = isStemFile ? "stem file" : `${extension.toUpperCase()}${part === ALL ? " files" : ""}`;
+  const text = isBusy ? "Preparing…" : `Download ${name}`;
   const start = () => {
-    if (part === MIX) return saveMix(track, player, format, extension);
-    return part === ALL ? saveAll(track, player, format) : saveStem(part, format);
+    if (part === MIX) return saveMix(track, player, chosen, extension);
+    return part === ALL ? saveAll(track, player, chosen) : saveStem(part, chosen);
   };
   return (
     <section class="panel downloads" aria-label="Download">
@@ -40,17 +48,22 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
           value={part}
           options={[
             [MIX, "The mix as you hear it"],
-            [ALL, "All stems, as a ZIP archive"],
+            [ALL, "All stems"],
             ...stems.map((stem) => [stem.id, `Only ${stem.stem_type}`] as const),
           ]}
           onInput={setPart}
         />
-        <Choice label="Format" value={format} options={FORMATS} onInput={setFormat} />
+        <Choice label="Format" value={chosen} options={offered} onInput={setFormat} />
         <Button label={text} look="primary" disabled={isBusy} onClick={() => void run(start)}>
           {text}
         </Button>
       </div>
       {part === MIX && player.switched.value.size > 0 && <p class="quiet">The download mixes separation A.</p>}
+      {isStemFile && (
+        <p class="quiet">
+          One .stem.mp4 file with the mix, drums, bass, other and vocals, for Traktor, Mixxx and other DJ software.
+        </p>
+      )}
       {part !== MIX && <p class="quiet">Stems begin at the start of the song, at its speed and pitch.</p>}
       <RunningJobs trackId={track.id} type="export" />
       {problem && <Notice look="bad">{problem}</Notice>}

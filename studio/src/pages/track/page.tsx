@@ -236,11 +236,16 @@ function Growth({ player }: { player: Player }) {
   const seconds = found.segment_frame_count / player.sampleRateHz;
   const speed = (player.feed?.segmentsPerSecond.value ?? 0) * seconds;
   const ready = found.ready_segment_count * seconds;
-  const whole = found.frame_count / player.sampleRateHz;
+  const whole = (found.frame_count ?? 0) / player.sampleRateHz;
   const wait = speed > 0 && speed < 1 ? Math.ceil((1 / speed - 1) * whole - ready / speed) : 0;
+  const position = player.position / player.sampleRateHz;
+  const isWaiting = player.state.value === "buffering" && position >= ready;
   return (
     <Notice>
       You hear the separation while it runs: {timeText(ready)} of {timeText(whole)} is there.
+      {isWaiting &&
+        ` Playback waits for ${timeText(position)}` +
+          (speed > 0 ? `, which comes in about ${timeText(Math.ceil((position + seconds - ready) / speed))}.` : ".")}
       {wait > 0 && ` Begin in ${timeText(wait)} to hear it without a break.`}
     </Notice>
   );

@@ -1,4 +1,4 @@
-"""Runs a complete stack during a block, with its own data directory and ports."""
+"""Runs a complete stack on this machine during a block, with its own data directory and ports. The platform has to be installed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+__all__ = ["Stack", "free_ports", "running"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def running(
     The stack writes its log to ``<data dir>/stack.log``.
 
     Args:
+        data_dir: where the stack keeps everything.
         settings: further environment variables. The stack does not inherit ``SOUNDWRIGHT_*`` variables.
         ports: of the gateway, the soundbox and the pipeline; None: free ones.
 
@@ -83,7 +86,7 @@ def running(
     log = data_dir / "stack.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services", "all"],
+            [sys.executable, "-P", "-m", "services", "all"],
             env=environment, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:

@@ -1,0 +1,66 @@
+"""Requests that wait for what a job makes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from fastapi import Request
+from starlette.responses import Response
+
+from services.gateway.files.pending_files import PendingFiles
+from services.gateway.files.reencoding import ConvertedResponse
+from services.gateway.settings import ConversionLimits
+from services.gateway.wire.disconnects import cancel_on_disconnect
+
+WAIT_LIMIT_SECONDS = 20
+"""How long a request waits before its response begins. Proxies end silent requests after 30 seconds or more."""
+
+_LOOK_SECONDS = 0.5
+_LIMITS = ConversionLimits(caller_count=16, caller_bytes=1, total_count=100, total_bytes=1)
+_now = time.monotonic
+T = TypeVar("T")
+
+
+class Waits:
+    """The requests of this process that wait."""
+
+    def __init__(self) -> None:
+        self._pending = PendingFiles(_LIMITS)
+
+    async def until(
+        self, request: Request, look: Callable[[], Awaitable[T]], is_enough: Callable[[T], bool], seconds: int
+    ) -> T:
+        """Look again and again, for at most this time, until it is enough. Return what was seen last."""
+        end = _now() + seconds
+        found = await look()
+        if is_enough(found) or not seconds:
+            return found
+
+        async def last() -> T:
+            seen = found
+            while not is_enough(seen) and _now() < end:
+                await asyncio.sleep(_LOOK_SECONDS)
+                seen = await look()
+            return seen
+
+        waiting = self._pending.reserve(request.scope["principal_id"], 0)
+        try:
+            return await cancel_on_disconnect(request, last())
+        finally:
+            self._pending.release(waiting)
+
+    def streamed(
+        self, request: Request, content: AsyncIterator[bytes], status: int, headers: Mapping[str, str]
+    ) -> Response:
+        """Return a response that waits between its parts."""
+        waiting = self._pending.reserve(request.scope["principal_id"], 0)
+
+        async def clean_up() -> None:
+            self._pending.release(waiting)
+
+        response = ConvertedResponse(content, headers, clean_up)
+        response.status_code = status
+        return response
