@@ -35,7 +35,7 @@ test("a setlist is made, reordered and played in order", async ({ page, user, bu
   await expect(page).toHaveURL(/\/3$/);
   await expect(page.getByRole("navigation", { name: "Setlist" })).toContainText("3 of 3");
   await page.goBack();
-  await expect(link("Next: Finale")).toBeVisible();
+  await expect(page.getByRole("link", { name: /^Next: Finale/ })).toBeVisible();
   await accessible();
   await page.getByRole("navigation", { name: "Setlist" }).getByRole("link", { name: "Saturday" }).click();
   await confirm("Delete the setlist", "Delete the setlist");

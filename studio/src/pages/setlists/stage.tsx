@@ -38,7 +38,7 @@ export default function StagePage({ id: place }: { id: string }) {
                 </a>
               )}
               {next && (
-                <a class="button" href={addressOf(index + 1)} aria-label={`Next: ${next.title}`}>
+                <a class="button" href={addressOf(index + 1)}>
                   Next: {next.title} <KeyAndTempo track={next} />
                 </a>
               )}
