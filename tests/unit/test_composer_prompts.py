@@ -34,7 +34,7 @@ def test_tables_name_only_styles_and_instruments_that_exist() -> None:
     assert len(GENRES) >= 200
     assert {genre.style for genre in GENRES.values()} <= set(STYLES)
     assert {name for genre in GENRES.values() for name in genre.band} <= set(PLAYERS)
-    assert set(INSTRUMENTS.values()) - set(PLAYERS) == {"drums", "melody", "chords"}
+    assert set(INSTRUMENTS.values()) - set(PLAYERS) == {"drums", "guitar", "melody", "chords"}
 
 
 @pytest.mark.parametrize(
@@ -198,3 +198,46 @@ def test_a_loop_may_be_continued_and_a_continuation_may_be_a_loop() -> None:
     loop = compose_parts(parts)
     assert (loop.duration_seconds, loop.interpretation.bars) == (16.0, 8.0)
     assert notes(loop.song, "drums", 32, 36) == [(time + 32, pitch) for time, pitch in notes(loop.song, "drums", 0, 4)]
+
+
+def test_nobody_sings_unless_the_prompt_asks_for_it() -> None:
+    players = {name for prompt in ("pop", "hip hop", "soul", "happy song") for seed in range(6)
+               for name in piece(prompt, seed=seed).interpretation.instruments}  # fmt: skip
+    assert not any("voice" in name for name in players)
+    assert "voice" in piece("pop with a female singer").interpretation.instruments
+    assert "voice" in piece("opera aria").interpretation.instruments
+
+
+def test_seeds_draw_other_grooves_and_lines_and_a_seed_always_the_same() -> None:
+    def bar(seed: int, stem: str) -> tuple[tuple[float, int], ...]:
+        return tuple(notes(piece("rock at 120 bpm", 12.0, seed).song, stem, 4, 8))
+
+    assert len({bar(seed, "drums") for seed in range(10)}) >= 6
+    assert len({tuple(time for time, _ in bar(seed, "bass")) for seed in range(10)}) >= 4
+    assert bar(3, "drums") == bar(3, "drums")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "present", "absent"),
+    [
+        ("hard rock with loud guitars", {"power guitar"}, {"steel guitar"}),
+        ("folk with guitar", {"steel guitar"}, {"power guitar"}),
+        ("string quartet", {"strings", "cello"}, {"piano"}),
+        ("harp and flute, gentle", {"harp", "flute"}, {"drums", "piano"}),
+    ],
+)
+def test_named_players_play_and_others_do_not_take_their_place(
+    prompt: str, present: set[str], absent: set[str]
+) -> None:
+    players = set(piece(prompt).interpretation.instruments)
+    assert present <= players
+    assert not absent & players
+
+
+def test_calm_pieces_are_soft_and_without_crashes() -> None:
+    def loudest(prompt: str) -> float:
+        return max(note.velocity for note in _all_notes(piece(prompt, 20.0).song, "other"))
+
+    assert loudest("quiet rock") < 0.85 * loudest("loud rock")
+    assert 49 not in {note.pitch_midi for note in _all_notes(piece("quiet rock", 20.0).song, "drums")}
+    assert 49 in {note.pitch_midi for note in _all_notes(piece("loud rock", 20.0).song, "drums")}

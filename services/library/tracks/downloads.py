@@ -15,7 +15,7 @@ from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
 from services.library.jobs.service import Job, JobError, JobState, NewTrack
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
 from services.library.tracks.service import PendingDownload, Track, change_track
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _pending_track(job: Job) -> Track:
 class TrackDownloads:
     """Stores the results of downloads in their tracks, and reads the states of downloads."""
 
-    def __init__(self, tracks: TrackDocs, jobs: JobDocs, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, tracks: TrackDocs, jobs: JobDocs, clock: Clock, storage: Storage) -> None:
         self._storage = storage
         self._tracks = tracks
         self._jobs = jobs

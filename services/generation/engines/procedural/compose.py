@@ -131,7 +131,8 @@ def _in_whole_bars(plan: Plan, *, keeps_tempo: bool) -> Plan:
 
 def _continued(plan: Plan, part: Part, duration_seconds: float) -> Plan:
     """Return the plan of a part that continues a piece: what its prompt names replaces players and mood."""
-    request, style = parse_prompt(part.prompt), style_of(plan)
+    style = style_of(plan)
+    request = _with_guitars(parse_prompt(part.prompt), style)
     names_layers = any(name in _CHORDS for name in request.wanted)
     basses = [name for name in request.wanted if name.startswith("bass_")]
     leads = [name for name in request.wanted if name in (*_VOICES, *_LEADS)]
@@ -229,6 +230,7 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
         rng.choice([name for name in choices if name not in request.unwanted_styles] or choices)
     )
     style = varied(name, STYLES[name], root)
+    request = _with_guitars(request, style)
     is_minor = _mode(request, mood, name, rng)
     tonic = request.tonic if request.tonic is not None else int(rng.integers(12))
     plan = Plan(
@@ -252,6 +254,13 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
         is_varied=True,
     )
     return plan if not request.is_solo else _solo(plan, request, style)
+
+
+def _with_guitars(request: Request, style: Style) -> Request:
+    """Return a request in which "guitar" is that of the style."""
+    own = (layer.instrument for layer in style.layers if "guitar" in layer.instrument)
+    guitar = next(own, "steel_guitar")
+    return replace(request, wanted=tuple(guitar if name == "guitar" else name for name in request.wanted))
 
 
 def _style_choices(request: Request, mood: Mood) -> tuple[str, ...]:
@@ -320,18 +329,24 @@ def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
     players = (*request.wanted, *request.band)
     leads = [name for name in players if name in _LEADS or name in _VOICES]  # one has the melody
     wanted = [name for name in players if name in _CHORDS or (name in leads[1:] and name not in _VOICES)]
-    layers = [layer for layer in style.layers if not _is_unwanted(layer.instrument, request)]
+    is_complete = bool(wanted) and not style.groove  # chamber music has no other players than those
+    layers = [
+        layer
+        for layer in style.layers
+        if not _is_unwanted(layer.instrument, request) and not (is_complete and layer.instrument not in wanted)
+    ]
     present = {layer.instrument for layer in layers}
     strikes = {name for name in wanted if INSTRUMENTS[name].role == STRIKE}
     for place, name in enumerate(name for name in wanted if name not in present):
         if place < len(layers):
             old = layers[place]
-            pattern = old.pattern if name in strikes else _LONG_NOTES[style.beats_per_bar]
+            figure = old.pattern if name in strikes else _LONG_NOTES[style.beats_per_bar]
             if name in strikes and set(old.pattern) <= {"x", "-", " "} and name != "power_guitar":
-                pattern = _BROKEN_CHORDS[style.beats_per_bar]
-            layers[place] = replace(old, instrument=name, pattern=pattern, sections="ivcbo", gain=1.0)
+                figure = _BROKEN_CHORDS[style.beats_per_bar]
+            layers[place] = replace(old, instrument=name, pattern=figure, sections="ivcbo", gain=1.0)
         else:
-            layers.append(Layer(name, _LONG_NOTES[style.beats_per_bar], 55))
+            pattern = _BROKEN_CHORDS if name in strikes and not layers else _LONG_NOTES
+            layers.append(Layer(name, pattern[style.beats_per_bar], 55))
     if not layers:
         layers.append(Layer("epiano", _BROKEN_CHORDS[style.beats_per_bar], 55))
     return tuple(layers)

@@ -19,9 +19,9 @@ Samples = NDArray[np.float32]
 _PEAK = 0.89
 _TRACK_RMS = 0.1
 # Level of each stem's tracks before their own gain: a common balance with the voice in front.
-_STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.5}
+_STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.62}
 _ROOM_SECONDS = 1.2
-_PRESENCE = {"drums": 0.9, "bass": 0.2, "vocals": 0.9, "other": 0.9}
+_PRESENCE = {"drums": 1.3, "bass": 0.2, "vocals": 1.3, "other": 1.5}
 _KIT_RMS = 0.2
 _PUSH = 1.35  # the loudest peaks may exceed the limiter's threshold by about 2.5 dB
 _LOUDEST_RMS = 0.22  # upper bound, because dense music would otherwise be louder than other music

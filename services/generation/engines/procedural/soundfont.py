@@ -33,7 +33,8 @@ _DEFAULTS: Mapping[int, int] = {
     **dict.fromkeys((*_VOLUME_ENVELOPE, *_FILTER_ENVELOPE), -12000), 37: 0, 29: 0,
 }  # fmt: skip
 _OF_INSTRUMENTS = frozenset((_KEYS, _VELOCITIES, _SAMPLE, _MODES, _ROOT))  # what presets cannot shift
-_SOFT_CENTS = -2400  # of the filter at the lowest velocity, the default of the standard
+_VELOCITY_CENTS = 2400  # of the filter from the lowest to the highest velocity, the default of the standard
+_USUAL_VELOCITY = 0.7  # which leaves the filter as it is
 _ATTENUATION_SHARE = 0.4  # of the declared centibels, as in the hardware that fonts are made for
 _OPEN_HZ = 14_000.0
 
@@ -182,7 +183,7 @@ def _tone(
     wave = _read(region, place)
     time = seconds(frames, rate_hz)
     envelope = _envelope(values, _VOLUME_ENVELOPE, time, hold_seconds, depth_db=100.0)
-    cents = values[_CUTOFF] + _SOFT_CENTS * (1.0 - velocity)
+    cents = values[_CUTOFF] + _VELOCITY_CENTS * (velocity - _USUAL_VELOCITY)
     closed_hz, swept_hz = _hz(cents), _hz(cents + values[_SWEEP])
     closed = _lowpassed(wave, rate_hz, closed_hz)
     if values[_SWEEP] > 0 and closed_hz < _OPEN_HZ:

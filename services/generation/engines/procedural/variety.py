@@ -75,12 +75,19 @@ def varied(name: str, style: Style, seed: int) -> Style:
         groove[OPEN_HAT if OPEN_HAT not in groove else RIDE] = "x...x...x...x..."
     players = []
     for layer in style.layers:
+        is_riff = layer.instrument == "power_guitar"
         is_long = set(layer.pattern) <= {"x", "-", " "} and layer.pattern.count("x") <= layer.pattern.count(" ") + 1
-        figures = None if is_long else _BROKEN if any(map(str.isdigit, layer.pattern)) else _STRIKES.get(family)
+        figures = (
+            None if is_long or is_riff else _BROKEN if any(map(str.isdigit, layer.pattern)) else _STRIKES.get(family)
+        )
         others = next((group for group in _ALIKE if group[0] == layer.instrument), ())
         name = str(rng.choice(others)) if others and rng.random() < _SWAP else layer.instrument
         players.append(replace(layer, instrument=name, pattern=drawn(figures, layer.pattern)))
-    played = [layer for number, layer in enumerate(players) if number == 0 or rng.random() >= _REST]
+    played = [
+        layer
+        for number, layer in enumerate(players)
+        if rng.random() >= _REST or number == 0 or layer.instrument == "power_guitar"
+    ]
     return replace(
         style,
         groove=groove,

@@ -192,7 +192,8 @@ choir: choir, choral, chorus singers, choirs, monks, humming, chanting
 brass: brass, horns, horn section
 nylon_guitar: nylon guitar, nylon string guitar, classical guitar, spanish guitar, flamenco guitar, ukulele, lute, oud,
     fingerstyle guitar, cavaquinho, charango
-steel_guitar: acoustic guitar, acoustic guitars, guitar, guitars, mandolin, twelve string guitar, bouzouki, balalaika, resonator guitar
+guitar: guitar, guitars
+steel_guitar: acoustic guitar, acoustic guitars, mandolin, twelve string guitar, bouzouki, balalaika, resonator guitar
 clean_guitar: clean guitar, clean electric guitar, rhythm guitar, baritone guitar
 banjo: banjo, banjos, ngoni
 sitar: sitar, electric sitar, sarod, veena, tanpura, tambura
