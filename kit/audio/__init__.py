@@ -16,7 +16,7 @@ from kit.audio.encode import (
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
 from kit.audio.level import LEVEL_SECONDS, Level
 from kit.audio.segments import Segment, encode_segment, read_floats, stored_waveform
-from kit.audio.stem_file import StemCodec, StemTags, read_cover, write_stem_file
+from kit.audio.stem_file import StemCodec, StemTags, write_stem_file
 from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "encode_segment",
     "inspect",
     "probe",
-    "read_cover",
     "read_floats",
     "reencode",
     "regroup",

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import av
-import av.error
 from av.stream import Disposition
 
 from kit import errors
-from kit.audio.containers import DEMUXERS, sniff
 from kit.audio.encode import EncodedStream, Samples
 from kit.audio.mp4 import boxes
 from kit.free_space import FreeSpace
@@ -26,10 +24,8 @@ from kit.free_space import FreeSpace
 StemCodec = Literal["aac", "alac"]
 
 _COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-_PICTURES = ((b"\xff\xd8\xff", 13), (b"\x89PNG\r\n\x1a\n", 14))
-_UTF8 = 1
+_UTF8, _JPEG = 1, 13
 _KBITS = {"aac": 256}
-_MAX_COVER_BYTES = 8 << 20
 _COMPRESSOR = {
     "enabled": False, "ratio": 3, "output_gain": 0.5, "release": 0.3, "attack": 0.003, "input_gain": 0.5,
     "threshold": 0, "hp_cutoff": 300, "dry_wet": 50,
@@ -43,7 +39,7 @@ class StemTags:
 
     Attributes:
         key: such as "A minor".
-        cover: a JPEG or PNG picture.
+        cover: a JPEG picture.
     """
 
     title: str = ""
@@ -96,29 +92,6 @@ def write_stem_file(
         raise errors.AUDIO_NOT_WRITTEN() from error
 
 
-def read_cover(path: Path) -> bytes:
-    """Return the JPEG or PNG picture in the tags of a recording; empty if it has none that can be read."""
-    container = sniff(path)
-    if container is None:
-        return b""
-    options = {"protocol_whitelist": "file", "codec_whitelist": "none"}
-    try:
-        with av.open(f"file:{path.resolve()}", format=DEMUXERS[container], options=options) as file:
-            for stream in file.streams.video:
-                if stream.disposition & Disposition.attached_pic:
-                    cover = bytes(next(file.demux(stream)))
-                    if len(cover) <= _MAX_COVER_BYTES and _picture_type(cover):
-                        return cover
-    except (OSError, ValueError, StopIteration, av.error.FFmpegError):  # the stems do not depend on it
-        pass
-    return b""
-
-
-def _picture_type(data: bytes) -> int:
-    """Return the type of a picture in MP4 tags; 0: neither JPEG nor PNG."""
-    return next((number for start, number in _PICTURES if data.startswith(start)), 0)
-
-
 def _description(names: Sequence[str]) -> dict[str, Any]:
     stems = [{"name": name, "color": colour} for name, colour in zip(names, _COLOURS, strict=True)]
     return {"version": 1, "mastering_dsp": {"compressor": _COMPRESSOR, "limiter": _LIMITER}, "stems": stems}
@@ -132,7 +105,7 @@ def _items(tags: StemTags) -> bytes:
         name = _box(b"mean", bytes(4) + b"com.apple.iTunes") + _box(b"name", bytes(4) + b"initialkey")
         items += _box(b"----", name + _data(_UTF8, key.encode()))
     if tags.cover:
-        items += _box(b"covr", _data(_picture_type(tags.cover), tags.cover))
+        items += _box(b"covr", _data(_JPEG, tags.cover))
     return items
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import shutil
 import tempfile
@@ -158,8 +157,14 @@ class ExportWorker:
                     sources=sources,
                     file=file,
                     codec=STEM_FILES[spec.format],
-                    tags=audio.StemTags(track.title, track.artist, track.album, round(bpm or 0), track.key),
-                    original=await self._original(stack, track.blob_key),
+                    tags=audio.StemTags(
+                        track.title,
+                        track.artist,
+                        track.album,
+                        round(bpm or 0),
+                        track.key,
+                        await self._cover(track.cover_blob_key),
+                    ),
                     limits=self._limits,
                 )
             else:
@@ -184,14 +189,14 @@ class ExportWorker:
             compute_seconds=time.monotonic() - started,
         )
 
-    async def _original(self, stack: contextlib.AsyncExitStack, key: str) -> Path | None:
-        """Return the recording as a local file; None if it is lost."""
+    async def _cover(self, key: str) -> bytes:
+        """Return a stored cover; empty if there is none."""
         try:
-            return await stack.enter_async_context(self._blobs.local(key))
+            return b"".join([piece async for piece in self._blobs.read(key)]) if key else b""
         except AppError as error:
             if error.code is not Code.NOT_FOUND:
                 raise
-            return None
+            return b""
 
 
 def _write_archive(
@@ -232,7 +237,6 @@ def _write_stem_file(
     file: Path,
     codec: audio.StemCodec,
     tags: audio.StemTags,
-    original: Path | None,
     limits: audio.AudioLimits,
 ) -> None:
     """Write the sum of the stems and four stems into one file. Above full scale all of them are lowered by the same factor."""
@@ -257,7 +261,7 @@ def _write_stem_file(
         shape.channel_count,
         [stem.capitalize() for stem in STEMS],
         ([track * factor for track in tracks] for tracks in blocks(0.8)),
-        dataclasses.replace(tags, cover=audio.read_cover(original) if original else b""),
+        tags,
     )
 
 

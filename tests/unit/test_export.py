@@ -14,7 +14,6 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from mutagen.flac import FLAC, Picture
 from mutagen.mp4 import MP4
 from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2
@@ -40,7 +39,9 @@ class Tracks:
         self.stems: list[job_pb2.AudioOutput] = []
 
     async def GetTrack(self, request: library_service_pb2.GetTrackRequest) -> Any:
-        track = track_pb2.Track(title="Blue: Hour", artist="Ünder", bpm=119.8, key="F# minor", blob_key="tracks/t.flac")
+        track = track_pb2.Track(
+            title="Blue: Hour", artist="Ünder", bpm=119.8, key="F# minor", cover_blob_key="tracks/t/cover.jpg"
+        )
         return library_service_pb2.GetTrackResponse(track=track)
 
     async def ListStems(self, request: library_service_pb2.ListStemsRequest) -> Any:
@@ -162,14 +163,8 @@ async def test_a_stem_file_is_what_readers_of_such_files_ask_for(studio: Studio,
     }
     for name, samples in stems.items():
         await studio.add(name, samples)
-    picture = Picture()
-    picture.mime, picture.data = "image/jpeg", b"\xff\xd8\xff a picture"
-    song = tmp_path / "song.flac"
-    soundfile.write(song, stems["vocals"], RATE_HZ)
-    tags = FLAC(song)
-    tags.add_picture(picture)
-    tags.save()
-    await studio.blobs.put_file("tracks/t.flac", song)
+    async with studio.blobs.write("tracks/t/cover.jpg") as writer:
+        await writer.write(b"a picture")
 
     (output,) = (await studio.run(studio.context(encoding))).outputs
     assert (output.path, output.content_type) == ("song.stem.mp4", "audio/mp4")
@@ -205,7 +200,7 @@ async def test_a_stem_file_is_what_readers_of_such_files_ask_for(studio: Studio,
     assert song_tags is not None
     assert (song_tags["\xa9nam"], song_tags["\xa9ART"], song_tags["tmpo"]) == (["Blue: Hour"], ["Ünder"], [120])
     assert song_tags["----:com.apple.iTunes:initialkey"] == [b"F#m"]
-    assert [bytes(cover) for cover in song_tags["covr"]] == [picture.data]
+    assert [bytes(cover) for cover in song_tags["covr"]] == [b"a picture"]
 
 
 def atoms(data: bytes, name: bytes) -> list[bytes]:
