@@ -56,7 +56,7 @@ def first(client: httpx.Client, track_id: str) -> float:
     while not (state := client.get(live, params={"wait_for": 0}).raise_for_status().json()["data"])[
         "ready_segment_count"
     ]:
-        pass
+        assert state["state"] not in ("failed", "cancelled"), state
     for stem in state["stems"]:
         client.get(f"{live}/{stem['stem_type']}/segments/0").raise_for_status()
     seconds = time.perf_counter() - started

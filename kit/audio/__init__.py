@@ -14,11 +14,13 @@ from kit.audio.encode import (
     wav_header,
 )
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
+from kit.audio.level import LEVEL_SECONDS, Level
 from kit.audio.segments import Segment, encode_segment, read_floats, stored_waveform
 from kit.audio.stem_file import StemCodec, StemTags, read_cover, write_stem_file
 from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
+    "LEVEL_SECONDS",
     "PIXEL_FRAMES",
     "SUPPORTED_FORMATS",
     "AudioFile",
@@ -27,6 +29,7 @@ __all__ = [
     "AudioSummary",
     "AudioWriter",
     "Encoding",
+    "Level",
     "Prefix",
     "Segment",
     "StemCodec",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,14 +86,22 @@ class AudioFile:
         limits: limits of rate, channels and length.
         frame_count: exact length if known, for example from :func:`inspect`. Otherwise the first access decodes the
             file to count its frames.
+        level: its level if known, see :meth:`kit.audio.level.Level.values`; empty if not.
 
     Raises:
         AppError: see :class:`~kit.audio.ffmpeg.Decoding`.
         OSError: the file cannot be opened.
     """
 
-    def __init__(self, path: Path, limits: AudioLimits = DEFAULT_LIMITS, frame_count: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: AudioLimits = DEFAULT_LIMITS,
+        frame_count: int | None = None,
+        level: Sequence[float] = (),
+    ) -> None:
         self.info = probe(path, limits)
+        self.level = level
         self._path = path
         self._limits = limits
         self._frame_count = frame_count

@@ -12,6 +12,7 @@ from typing import Any
 
 from kit import errors
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
+from kit.audio.level import is_level
 from kit.audio.waveform import waveform_bytes
 from kit.compute import Report
 from kit.confined.process import Confinement, ProcessDied, run_confined
@@ -115,9 +116,9 @@ def recording_of(answer: Any) -> Recording:
     try:
         fields = {**answer}
         info = AudioInfo(**fields.pop("info"))
-        sha256, size_bytes = fields.pop("sha256"), fields.pop("size_bytes")
+        sha256, size_bytes, level = (fields.pop(name) for name in ("sha256", "size_bytes", "level"))
         fields["warnings"] = tuple(fields["warnings"])
-        recording = Recording(AudioSummary(info, **fields), sha256, size_bytes)
+        recording = Recording(AudioSummary(info, **fields), sha256, size_bytes, [float(value) for value in level])
         numbers = (info.sample_rate_hz, info.channel_count, recording.summary.frame_count, recording.size_bytes)
         measured = (recording.summary.duration_seconds, recording.summary.peak, info.header_seconds or 0)
         valid = (
@@ -126,8 +127,9 @@ def recording_of(answer: Any) -> Recording:
             and all(_WORD.fullmatch(word) for word in (info.container, info.codec, *recording.summary.warnings))
             and len(recording.summary.warnings) <= 10
             and re.fullmatch(r"[0-9a-f]{64}", sha256)
+            and is_level(recording.level, info.channel_count)
         )
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         valid = None
     if not valid:
         raise errors.AUDIO_TOO_COMPLEX()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kit.audio.decode import regroup
 from kit.audio.ffmpeg import AudioLimits, AudioSummary, Decoding
+from kit.audio.level import LEVEL_SECONDS, Level
 from kit.audio.waveform import Waveform
 from kit.confined.limits import allow_cpu_seconds
 
@@ -25,11 +27,12 @@ _HASH_PIECE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Recording:
-    """The properties of a file that was decoded completely."""
+    """The properties of a file that was decoded completely. ``level`` is that of :class:`kit.audio.level.Level`."""
 
     summary: AudioSummary
     sha256: str
     size_bytes: int
+    level: Sequence[float] = ()
 
     @property
     def container(self) -> str:
@@ -53,8 +56,10 @@ def describe(path: Path, limits: AudioLimits, waveform_file: Path | None = None)
     allow_cpu_seconds(_HEADER_SECONDS)
     with Decoding(path, limits) as decoding:
         allow_cpu_seconds(CPU_SECONDS)
-        waveform = Waveform(decoding.info.sample_rate_hz)
-        for block in decoding.chunks():
+        info = decoding.info
+        waveform, level = Waveform(info.sample_rate_hz), Level(info.channel_count)
+        for block in regroup(decoding.chunks(), LEVEL_SECONDS * info.sample_rate_hz):
+            level.add(block)
             if waveform_file:
                 waveform.add(block)
         summary = decoding.summary()
@@ -66,4 +71,9 @@ def describe(path: Path, limits: AudioLimits, waveform_file: Path | None = None)
         while piece := file.read(_HASH_PIECE_BYTES):
             digest.update(piece)
             size_bytes += len(piece)
-    return {**dataclasses.asdict(summary), "sha256": digest.hexdigest(), "size_bytes": size_bytes}
+    return {
+        **dataclasses.asdict(summary),
+        "sha256": digest.hexdigest(),
+        "size_bytes": size_bytes,
+        "level": level.values(),
+    }

@@ -21,3 +21,4 @@ def describe(recording: Recording, track: track_pb2.Track) -> None:
     track.frame_count = summary.frame_count
     track.duration_seconds = summary.duration_seconds
     track.warnings.extend(summary.warnings)
+    track.level.extend(recording.level)

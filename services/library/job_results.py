@@ -8,7 +8,7 @@ from kit.ports import Clock
 from services.library.catalog.service import Generation
 from services.library.jobs.ledger import JobLedger, JobTrack
 from services.library.jobs.service import GeneratedClip, Job, JobResult
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
 from services.library.stores import Stores
 from services.library.tracks.downloads import store_track
 from services.library.tracks.results import TrackResults
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from services.library.tracks.store import TrackDocs
 
 
-def build_ledger(stores: Stores, clock: Clock, storage: Reservations) -> JobLedger:
+def build_ledger(stores: Stores, clock: Clock, storage: Storage) -> JobLedger:
     """Build the ledger over the stores of tracks and clips."""
     results = JobResults(stores.tracks, TrackResults(stores.tracks), stores.clips)
     return JobLedger(stores.jobs, results, clock, storage)

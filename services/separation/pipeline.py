@@ -190,7 +190,7 @@ def _within(name: str, folder: Path, registry: Registry, model: str, mix: audio.
     outputs = registry.declaration(model).outputs
     files = {stem: folder / name / f"{stem}.wav" for stem in outputs}
     with registry.use(model) as engine:
-        made = write_stems(separated(engine, Upright(mix), model, outputs), mix, files, ENCODING, report)
+        made = write_stems(separated(engine, Upright(mix, mix.level), model, outputs), mix, files, ENCODING, report)
     for output, _file in made:
         output.path = f"{name}/{output.path}"
     return made

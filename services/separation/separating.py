@@ -98,7 +98,7 @@ class _Separation:
         self._stems = tuple(spec.parameters.stems)
         self._format = cast(service.Format, spec.parameters.format)
         self._mix = mix
-        self._upright = Upright(mix)
+        self._upright = Upright(mix, mix.level)
         self._folder = folder
         self._live = None if spec.parameters.chain else live
         self._runs: list[Run] = []

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.audio.level import LEVEL_SECONDS, Level
 from services.separation.service import Engine, Mix, Samples
 
 BLOCK_SECONDS = 5
@@ -29,10 +30,12 @@ class Upright:
 
     Args:
         mix: the recording.
+        level: its level if known, see :meth:`kit.audio.level.Level.values`.
     """
 
-    def __init__(self, mix: Mix) -> None:
+    def __init__(self, mix: Mix, level: Sequence[float] = ()) -> None:
         self._mix = mix
+        self._level = level
         self._covariance: NDArray[np.float64] | None = None
         self._offsets = np.zeros((mix.channel_count, 1), np.float32)
         self._signs = np.ones((mix.channel_count, 1), np.float32)
@@ -50,17 +53,16 @@ class Upright:
         return self._mix.frame_count
 
     def measured(self) -> Iterator[None]:
-        """Measure the recording in one pass, once. Yield for every block, so that the caller can stop."""
+        """Measure the recording in one pass, once, unless its level is known. Yield for every block, so that the caller can stop."""
         if self._covariance is not None:
             return
         count = self.channel_count
-        sums, products = np.zeros((count, 1)), np.zeros((count, count))
-        for block in self._mix.blocks(BLOCK_SECONDS * self.sample_rate_hz):
-            sums += block.sum(axis=1, keepdims=True, dtype=np.float64)
-            products += block.astype(np.float64) @ block.T
+        level = Level(count, self._level)
+        for block in self._mix.blocks(LEVEL_SECONDS * self.sample_rate_hz) if not self._level else ():
+            level.add(block)
             yield
-        means = sums / max(1, self.frame_count)
-        covariance = products / max(1, self.frame_count) - means @ means.T
+        means = level.sums / max(1, self.frame_count)
+        covariance = level.products / max(1, self.frame_count) - means @ means.T
         self._offsets = np.where(np.abs(means) < _LEAST_OFFSET, 0, means).astype(np.float32)
         for left, right in (pair for pair in channel_pairs(count, 2) if pair[0] != pair[1]):
             powers, product = covariance[left, left] + covariance[right, right], 2 * covariance[left, right]

@@ -110,7 +110,10 @@ class SeparationWorker:
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             async with self._blobs.local(track.blob_key) as path:
                 context.audio_seconds = track.duration_seconds
-                yield audio.AudioFile(path, self._limits, frame_count=track.frame_count), Path(folder)
+                yield (
+                    audio.AudioFile(path, self._limits, frame_count=track.frame_count, level=list(track.level)),
+                    Path(folder),
+                )
 
 
 def _affinity(spec: jobs_pb2.SeparationSpec) -> str:

@@ -84,7 +84,7 @@ def test_the_seed_decides_and_the_rest_of_the_batch_does_not(engine: AudiocraftE
     assert not np.allclose(apart[0], make(engine, model, take("piano", seed=0))[0], atol=1e-3)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["music", "magnet-audio"])
 def test_lengths_are_exact(engine: AudiocraftEngine, model: str) -> None:
     window = WINDOW_SECONDS[model]
     # Some are where dividing tokens by their rate and multiplying again loses one.
@@ -177,7 +177,7 @@ def test_too_little_memory_for_one_take_is_an_error_that_may_pass(engine: Audioc
     assert make(engine, "audio", take())
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["music", "magnet-audio"])
 def test_a_take_goes_on_from_its_lead_in(engine: AudiocraftEngine, model: str) -> None:
     low, high = sweep(1.5, SAMPLE_RATE_HZ, 1, 100), sweep(1.5, SAMPLE_RATE_HZ, 1, 300)
     takes = [take(seconds=1.2, lead_in=lead_in) for lead_in in (low, None, high)]
@@ -190,7 +190,7 @@ def test_a_take_goes_on_from_its_lead_in(engine: AudiocraftEngine, model: str) -
         assert not np.allclose(one, other, atol=1e-3)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["music", "magnet-audio"])
 def test_only_the_end_of_a_lead_in_is_heard(engine: AudiocraftEngine, model: str) -> None:
     # As long as the window, which therefore cannot hold it and the take.
     whole = sweep(WINDOW_SECONDS[model] + 3.0, SAMPLE_RATE_HZ, 1, 100)

@@ -148,7 +148,7 @@ def test_it_computes_what_demucs_computes(engine: DemucsEngine, zoo: Zoo, model:
 def test_the_same_input_gives_the_same_bits_and_batches_of_windows_change_nothing(
     engine: DemucsEngine, zoo: Zoo
 ) -> None:
-    mix = ArrayMix(song(4, 70_000))
+    mix = ArrayMix(song(2, 50_000))
     first, second = (joined(engine.separate(mix, "weighted")) for _ in range(2))
     batched = joined(DemucsEngine(model_dir=zoo.folder, device="cpu", batch_size=3).separate(mix, "weighted"))
     for stem in STEMS:
@@ -157,17 +157,14 @@ def test_the_same_input_gives_the_same_bits_and_batches_of_windows_change_nothin
 
 
 @pytest.mark.parametrize(
-    ("stems", "passes"),
+    ("stems", "passes", "rate_hz"),
     [
         # The weights are [1, 0, 0.5, 2] and [0, 1, 0.5, 1] for drums, bass, other and vocals.
-        (("drums",), [1, 0]),
-        (("bass",), [0, 1]),
-        (("vocals",), [1, 1]),
-        (("drums", "bass"), [1, 1]),
-        (STEMS, [1, 1]),
+        (("drums",), [1, 0], RATE_HZ),
+        (("bass",), [0, 1], 32_000),
+        (("drums", "vocals"), [1, 1], RATE_HZ),
     ],
 )
-@pytest.mark.parametrize("rate_hz", [RATE_HZ, 32_000])
 def test_only_the_networks_of_the_requested_stems_run(
     engine: DemucsEngine, stems: tuple[str, ...], passes: list[int], rate_hz: int
 ) -> None:
@@ -188,7 +185,7 @@ def test_only_the_networks_of_the_requested_stems_run(
 
 
 def test_a_batch_that_does_not_fit_is_halved(engine: DemucsEngine, zoo: Zoo) -> None:
-    mix = ArrayMix(song(2, 90_000))
+    mix = ArrayMix(song(2, 60_000))
     crowded = DemucsEngine(model_dir=zoo.folder, device="cpu", batch_size=4)
     crowded.load("htdemucs")
     sizes: list[int] = []
@@ -248,8 +245,7 @@ def test_channels_go_in_pairs_and_a_single_one_is_the_mean_of_both_sides(engine:
         np.testing.assert_allclose(actual[stem][4], doubled[stem].mean(axis=0), atol=1e-6)
 
 
-@pytest.mark.parametrize("rate_hz", [48_000, 96_000, 32_000])
-@pytest.mark.parametrize("channel_count", [1, 2])
+@pytest.mark.parametrize(("rate_hz", "channel_count"), [(48_000, 2), (96_000, 1), (32_000, 2)])
 def test_other_rates_keep_length_and_position(engine: DemucsEngine, rate_hz: int, channel_count: int) -> None:
     """Stems of a resampled song are the resampled stems of the song, at lag zero."""
     samples = soxr.resample(song(channel_count, 44_100).T, RATE_HZ, 32_000, quality="VHQ")
@@ -289,8 +285,7 @@ def test_silence_stays_silent(engine: DemucsEngine, level: float) -> None:
         np.testing.assert_allclose(output[stem], level if stem == "other" else 0, atol=1e-5)
 
 
-@pytest.mark.parametrize("rate_hz", [RATE_HZ, 48_000, 16_000])
-@pytest.mark.parametrize("model", ["htdemucs", "weighted"])
+@pytest.mark.parametrize(("model", "rate_hz"), [("htdemucs", RATE_HZ), ("weighted", 16_000)])
 def test_what_no_network_claims_is_in_the_rest(engine: DemucsEngine, model: str, rate_hz: int) -> None:
     mix = ArrayMix(song(3, 50_000), rate_hz)
     plain = joined(engine.separate(Upright(mix), model))

@@ -5,7 +5,7 @@ import { expect, PASSWORD, song, test } from "./studio.mjs";
 
 // Chromium itself notes requests that fail: while it is offline, and those without a session.
 test.use({
-  expected: ["ERR_INTERNET_DISCONNECTED", "ERR_NETWORK_CHANGED", "ERR_CONNECTION_RESET", "status of 401"],
+  expected: ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED", "ERR_NETWORK_CHANGED", "ERR_CONNECTION_RESET", "status of 401"],
 });
 
 test("a guest uploads over bad connections, registers and keeps everything", async ({ page, context, button, accessible }) => {

@@ -53,6 +53,11 @@ async def library(tmp_path: Path) -> AsyncIterator[Library]:
         yield library
 
 
+@pytest.fixture(scope="session")
+def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Index, ...]]:
+    return declared_indexes(tmp_path_factory.mktemp("indexes"))
+
+
 def declared_indexes(folder: Path) -> dict[str, tuple[Index, ...]]:
     """Return the indexes of each collection that a library creates when it starts."""
     from services.library.stores import Stores
@@ -72,10 +77,9 @@ def declared_indexes(folder: Path) -> dict[str, tuple[Index, ...]]:
     return found
 
 
-@pytest.fixture(autouse=True, scope="session")
-def documents_and_queries_fit_the_indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Patch the document store, so that what does not fit fails the test."""
-    indexes = declared_indexes(tmp_path_factory.mktemp("indexes"))
+@pytest.fixture(autouse=True, scope="module")
+def documents_and_queries_fit_the_indexes(indexes: dict[str, tuple[Index, ...]]) -> Iterator[None]:
+    """Patch the document store, so that what does not fit fails the test. Tests of the store itself may follow."""
 
     def check_query(collection: str, where: Mapping[str, Any], sort: str | tuple[str, ...] = "id", **_: Any) -> None:
         if collection in indexes:

@@ -226,7 +226,7 @@ async def served(
             server.server,
         )
         library_service_pb2_grpc.add_TrackServiceServicer_to_server(
-            TrackRpc(library.tracks, library.downloads, library.deletions), server.server
+            TrackRpc(library.tracks, library.downloads, library.deletions, library.links), server.server
         )
         connections = ConnectionRpc(library.connections)
         connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(connections, server.server)

@@ -52,6 +52,7 @@ from services.library.storage.service import Storage
 from services.library.stores import Stores
 from services.library.tracks.deletions import TrackDeletions
 from services.library.tracks.downloads import TrackDownloads
+from services.library.tracks.links import TrackLinks
 from services.library.tracks.results import TrackResults
 from services.library.tracks.service import Track, Tracks
 from services.library.webhooks.deliveries import Deliveries
@@ -115,6 +116,7 @@ class Library:
         self.sweeper = Sweeper(self.jobs, self.ledger, self, clock, self._publish, LOST)  # type: ignore[arg-type]
         self.tracks = Tracks(self.track_docs, clock, self.storage)
         self.downloads = TrackDownloads(self.track_docs, self.jobs, clock, self.storage)
+        self.links = TrackLinks(self.track_docs, clock, self.stores.identity.is_active)
         self.deletions = TrackDeletions(self.track_docs, self.jobs, self.ledger, self.blobs, clock)
         self.catalog = Catalog(self.clips, self.blobs, clock, self.ledger.forget_files)
         self.listeners, play_store = ListenerStore(docs), PlayStore(docs)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import datetime
+import json
 import os
+import sys
 import tomllib
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -148,6 +151,14 @@ def test_wrong_options_and_those_of_other_programs_say_what_to_do(arguments: tup
     assert (done.exit_code, sentence in done.output) == (2, True), done.output
 
 
+def test_watch_does_not_separate_its_own_stems(tmp_path: Path) -> None:
+    flat = ["watch", str(tmp_path), "-o", str(tmp_path), "--filename", "{track}-{stem}.{ext}"]
+    assert "would be separated again" in CliRunner().invoke(app, flat).output
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "here.wav").write_bytes(b"RIFF")
+    assert [(file.name, size) for file, (size, _) in batch.sizes_and_times(tmp_path).items()] == [("here.wav", 4)]
+
+
 def test_serve_runs_the_platform_as_make_run_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "environ", {"SOUNDWRIGHT_DATA_DIR": str(tmp_path / "data"), "SOUNDWRIGHT_SERVER": "x"})
     commands: list[list[str]] = []
@@ -158,6 +169,27 @@ def test_serve_runs_the_platform_as_make_run_does(monkeypatch: pytest.MonkeyPatc
     assert "SOUNDWRIGHT_SERVER" not in os.environ
     monkeypatch.setattr(connection, "is_installed", lambda: False)
     assert CliRunner().invoke(app, ["serve"]).exit_code == 3
+
+
+def test_a_token_is_kept_in_the_keyring_if_there_is_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kept: dict[tuple[str, ...], str] = {}
+    keyring = types.SimpleNamespace(
+        set_password=lambda *place: kept.update({place[:2]: place[2]}),
+        get_password=lambda *place: kept.get(place),
+        delete_password=lambda *place: kept.pop(place),
+    )
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = tmp_path / "soundwright" / "config.json"
+    assert connection.remember("http://a", "token") == "the keyring"
+    assert (kept, "token" in json.loads(file.read_text())["tokens"].values()) == (
+        {("soundwright", "http://a"): "token"},
+        False,
+    )
+    assert connection.forget_token("http://a")
+    keyring.set_password = lambda *place: None  # a backend that keeps nothing
+    assert connection.remember("http://a", "token") == str(file)
+    assert json.loads(file.read_text())["tokens"] == {"http://a": "token"}
 
 
 def test_pauses_grow_and_both_distributions_have_one_version() -> None:

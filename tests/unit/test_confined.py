@@ -9,13 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
+import soundfile
 
+from kit.audio import AudioFile, AudioLimits
 from kit.confined import landlock
 from kit.confined.audio import recording_of
 from kit.confined.process import Confinement, ProcessDied, _messages, run_confined
+from kit.confined.recordings import describe
 from kit.errors import AppError
+from services.separation.upright import Upright
 from tests.unit.confined_probes import confined_processes
 from tests.waiting import DEADLINE_SECONDS, until
 
@@ -204,6 +209,7 @@ def described(**changes: Any) -> dict[str, Any]:
         "warnings": [],
         "sha256": "0" * 64,
         "size_bytes": 9,
+        "level": [0.0] * 6,
     }
     given = {name: value for name, value in changes.items() if name in info}
     return {**whole, "info": {**info, **given}, **{name: value for name, value in changes.items() if name not in info}}
@@ -214,9 +220,23 @@ def described(**changes: Any) -> dict[str, Any]:
     [
         ("peak", 10**400), ("peak", float("nan")), ("peak", "1"), ("duration_seconds", -1.0), ("sample_rate_hz", 10**30),
         ("header_seconds", -1), ("frame_count", True), ("warnings", ["<b>"]), ("sha256", "0"),
+        ("level", [0.0]), ("level", [float("inf")] * 6), ("level", ["x"] * 6),
     ],
 )  # fmt: skip
 def test_what_a_taken_over_decoder_says_is_checked(name: str, value: Any) -> None:
     assert recording_of(described()).summary.peak == 0.5
     with pytest.raises(AppError, match="AUDIO_TOO_COMPLEX"):
         recording_of(described(**{name: value}))
+
+
+def test_the_level_of_an_upload_saves_a_separation_a_pass(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    noise = np.random.default_rng(1).normal(0.05, 0.1, (100_000, 2))
+    soundfile.write(path, noise * (1, -1), 8000, "PCM_24")
+    level = describe(path, AudioLimits())["level"]
+    measured, known = Upright(AudioFile(path)), Upright(AudioFile(path), level)
+    assert len(list(measured.measured())) == 3
+    assert len(list(known.measured())) == 0
+    assert known.std([0, 1]) == measured.std([0, 1])
+    for expected, block in zip(measured.blocks(8000), known.blocks(8000), strict=True):
+        np.testing.assert_array_equal(block, expected)

@@ -52,7 +52,7 @@ SERVICES_OF = _by_rpc({
     "gateway": """
         AccountService AuthenticateToken AuthenticateSession Register CreateGuest CreateSession RequestLoginLink RedeemLoginLink
         ConfirmEmail DeleteSession ChangePassword RequestEmailChange CloseAccount ExchangePassword ConnectionService SignIn
-        IngestService BeginSpotifyAuthorization FinishSpotifyAuthorization TrackService GetTrack
+        IngestService BeginSpotifyAuthorization FinishSpotifyAuthorization GetStatus TrackService GetTrack
         OpenTrackLink GetStem ListStems GetAnalysis
         JobService GetJob""",  # which it reads once for all WebSockets that follow the job
     "ingest separation analysis generation": """

@@ -174,7 +174,8 @@ def test_every_variable_that_the_project_sets_is_known() -> None:
     assert {"SOUNDWRIGHT_DATA_DIR", "SOUNDWRIGHT_OPEN_ACCESS"} <= named
     # A variable of the tests names a server for them; no component reads it.
     variables = {name for name in named if not name.startswith("SOUNDWRIGHT_TEST_")}
-    assert variables - known - {"SOUNDWRIGHT_CMD", "SOUNDWRIGHT_EVT", "SOUNDWRIGHT_COUNT"} == set()  # names of streams
+    streams, of_the_client = {"CMD", "EVT", "COUNT"}, {"SERVER", "TOKEN"}
+    assert variables - known == {f"SOUNDWRIGHT_{name}" for name in streams | of_the_client}
 
 
 @pytest.mark.parametrize("url", ["http://hush@host", "nats:host", "nats://hush@a b", "nats://one,redis://hush@two"])

@@ -33,6 +33,7 @@ __all__ = [
     "each_file",
     "filename_problem",
     "run_job",
+    "sizes_and_times",
     "track_names",
     "upload",
 ]
@@ -57,6 +58,16 @@ def audio_files(paths: Iterable[Path]) -> list[Path]:
             else [path]
         )
     return list(dict.fromkeys(found))
+
+
+def sizes_and_times(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Return the size and the time of the last change of each audio file in ``folder``."""
+    found = {}
+    for file in audio_files([folder]):
+        with contextlib.suppress(FileNotFoundError):  # it was removed or renamed just now
+            facts = file.stat()
+            found[file] = (facts.st_size, facts.st_mtime_ns)
+    return found
 
 
 def track_names(files: Sequence[Path]) -> dict[Path, str]:

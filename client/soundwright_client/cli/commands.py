@@ -240,6 +240,8 @@ def watch(
 ) -> None:
     """Separate the files of a folder, and those that appear in it, until Ctrl-C. Options are those of `separate`."""
     make = separation_factory(output, model, stems, format, quality, filename)
+    if (output / filename).parent.resolve() == folder.resolve():
+        fail("The stems would be separated again. Choose another --output, or a --filename with a folder.", 2)
 
     async def work(client: AsyncClient) -> int:
         separation = make(client)
@@ -247,7 +249,7 @@ def watch(
         done: set[tuple[Path, tuple[int, int]]] = set()
         err.print(f"Watching {folder}. Ctrl-C ends it.", soft_wrap=True)
         while True:
-            facts = {file: (file.stat().st_size, file.stat().st_mtime_ns) for file in batch.audio_files([folder])}
+            facts = batch.sizes_and_times(folder)
             # A file that is still being written differs from the scan before.
             ready = [file for file, each in facts.items() if seen.get(file) == each and (file, each) not in done]
             if ready:

@@ -167,7 +167,8 @@ def remember(server: str, token: str) -> str:
     tokens = configuration.setdefault("tokens", {})
     tokens.pop(server, None)
     place = "the keyring"
-    if not _in_keyring("set_password", server, token):
+    _keyring("set_password", server, token)
+    if _keyring("get_password", server) != token:
         tokens[server] = token
         place = str(_file())
     _store({**configuration, "server": server})
@@ -181,7 +182,9 @@ def forget_token(server: str) -> bool:
     if configuration.get("server") == server:
         del configuration["server"]
     _store(configuration)
-    return _in_keyring("delete_password", server) or known
+    known |= _keyring("get_password", server) is not None
+    _keyring("delete_password", server)
+    return known
 
 
 def _token(server: str) -> str:
@@ -189,11 +192,8 @@ def _token(server: str) -> str:
         return given
     if kept := _configuration().get("tokens", {}).get(server):
         return str(kept)
-    with contextlib.suppress(ImportError):
-        keyring: Any = importlib.import_module("keyring")
-        with contextlib.suppress(Exception):  # a keyring that is locked or has no backend
-            if found := keyring.get_password(_KEYRING, server):
-                return str(found)
+    if found := _keyring("get_password", server):
+        return str(found)
     # A server on this machine has left the token of its administrator where only its user can read it.
     if urlsplit(server).hostname in ("127.0.0.1", "localhost", "::1"):
         with contextlib.suppress(OSError):
@@ -201,13 +201,11 @@ def _token(server: str) -> str:
     return ""
 
 
-def _in_keyring(action: str, *arguments: str) -> bool:
-    try:
-        keyring: Any = importlib.import_module("keyring")
-        getattr(keyring, action)(_KEYRING, *arguments)
-    except Exception:  # keyring is not installed, is locked, or has no backend
-        return False
-    return True
+def _keyring(action: str, *arguments: str) -> Any:
+    """Return what the keyring of the system answers; None: it is not installed, is locked, or has no backend."""
+    with contextlib.suppress(Exception):
+        return getattr(importlib.import_module("keyring"), action)(_KEYRING, *arguments)
+    return None
 
 
 def _file() -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
-from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
+from soundwright.library.v1 import events_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 
 from kit.errors import AppError, Code
@@ -18,26 +18,12 @@ from services.gateway.clients import Clients
 from services.gateway.job_views import ENDED
 from services.gateway.records import created_track
 
+if TYPE_CHECKING:
+    from services.gateway.channels.channels import JobListener
+
 _EVENTS = "soundwright.evt.*.v1.job.*"
 _READER_COUNT = 4
 log = get_logger()
-L = TypeVar("L")
-
-
-class JobListener(Protocol):
-    """Listens to one job. Its methods must not raise."""
-
-    def on_progress(self, event: events_pb2.JobProgressed) -> None:
-        """Handle a progress event."""
-        ...
-
-    def on_record(self, job: job_pb2.Job, track: track_pb2.Track | None) -> None:
-        """Handle the ledger's record and the track that the job created. No call follows a finished record."""
-        ...
-
-    def on_deleted(self) -> None:
-        """Handle the deletion of the job. No call follows."""
-        ...
 
 
 class JobFeed:
@@ -75,7 +61,10 @@ class JobFeed:
 
     def unsubscribe_job(self, job_id: str, listener: JobListener) -> None:
         """Stop notifying ``listener``. An unknown listener is ignored."""
-        _discard(self._listeners, job_id, listener)
+        listening = self._listeners.get(job_id, set())
+        listening.discard(listener)
+        if not listening:
+            self._listeners.pop(job_id, None)
 
     async def _subscribe(self) -> None:
         bus = await asyncio.shield(self._bus)
@@ -136,10 +125,3 @@ class JobFeed:
             listener.on_record(job, track)
         if ended:
             self._listeners.pop(job_id, None)
-
-
-def _discard(listeners: dict[str, set[L]], key: str, listener: L) -> None:
-    listening = listeners.get(key, set())
-    listening.discard(listener)
-    if not listening:
-        listeners.pop(key, None)

@@ -16,6 +16,7 @@ from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.web.responses import form_body, page_responses
+from services.gateway.web.spotify_login import has_spotify
 from services.gateway.web.views import LOG_IN, Views, form_of, local_path, registered_session_of, session_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -112,13 +113,14 @@ def _add_login(router: APIRouter, gateway: Gateway, views: Views) -> None:
     accounts, registration_enabled = gateway.clients.accounts, gateway.settings.registration
     open_access = gateway.settings.open_access
 
-    def login(request: Request, return_to: str, email: str = "", error: str = "") -> Response:
+    async def login(request: Request, return_to: str, email: str = "", error: str = "") -> Response:
         values: dict[str, Any] = {
             "email": email,
             "error": error,
             "return_to": return_to,
             "registration": registration_enabled,
             "open_access": open_access,
+            "spotify": await has_spotify(gateway),
         }
         return views.page(request, "log_in.html", **values)
 
@@ -130,7 +132,7 @@ def _add_login(router: APIRouter, gateway: Gateway, views: Views) -> None:
         """Show the login form."""
         if registered_session_of(request):
             return views.redirect(request, local_path(return_to))
-        return login(request, local_path(return_to))
+        return await login(request, local_path(return_to))
 
     @router.post("/log-in", openapi_extra=_LOGIN)
     @router.post("/log_in", name="log_in_alias", openapi_extra=_LOGIN)
@@ -165,7 +167,7 @@ def _add_login(router: APIRouter, gateway: Gateway, views: Views) -> None:
                 return views.redirect(request, LOG_IN, "link_invalid")
             if error.reason != "CREDENTIALS_INVALID":
                 raise
-            return login(request, return_to, email, error.message)
+            return await login(request, return_to, email, error.message)
         return views.logged_in(request, return_to, secret, remembered, "welcome")
 
 

@@ -41,7 +41,7 @@ def logged_path(path: str) -> str:
 PAGES = Dialect(
     name="pages",
     title="Pages",
-    paths=re.compile(r"/$|/favicon\.ico$|/(users|auth|assets|jobs|tracks|studio)(/|$)"),
+    paths=re.compile(r"/$|/favicon\.ico$|/(users|auth|assets|studio)(/|$)"),
     render=render,
     default_access=RouteAccess(Access.BROWSER, RateClass.PAGES),
     logged_path=logged_path,

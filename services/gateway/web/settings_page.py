@@ -20,6 +20,7 @@ from services.gateway.callers.browsers import BrowserSession
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.web.responses import form_body, page_responses
+from services.gateway.web.spotify_login import has_spotify
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registered_session_of
 from services.gateway.wire.parameters import LICENSE_KEY
 
@@ -91,7 +92,7 @@ class _SettingsPage:
     """The page, and the changes that its forms make."""
 
     def __init__(self, gateway: Gateway, views: Views) -> None:
-        self._views = views
+        self._gateway, self._views = gateway, views
         self._accounts, self._connections = gateway.clients.accounts, gateway.clients.connections
         self._storage = gateway.clients.storage
         self.actions: dict[str, Action] = {
@@ -116,6 +117,7 @@ class _SettingsPage:
             connected=connected,
             fresh=session.fresh,
             usage=usage,
+            spotify=await has_spotify(self._gateway),
             **(defaults | values),
         )
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.ports import Clock
 from services.library.catalog.categories import family as family_of
 from services.library.catalog.plays import HOUR_SECONDS
 from services.library.catalog.service import FAMILIES, Generation
+
+if TYPE_CHECKING:
+    from services.library.catalog.play_store import PlayStore
 
 _WINDOW_HOURS = 31 * 24
 _HOUR_TOP_COUNT = 100  # clips of each hour that are considered for longer windows
@@ -24,14 +27,6 @@ _WINDOW_CACHE_SIZE = 64
 
 PlayCounts = Mapping[str, int]
 """Play counts by clip ID."""
-
-
-class TrendStore(Protocol):
-    """Reads clips and play counts."""
-
-    async def generations(self, generation_ids: Sequence[str]) -> dict[str, Generation]: ...
-    async def most_played(self, model: str, limit: int) -> list[Generation]: ...
-    async def most_played_in_hour(self, family: str, hour: int, limit: int) -> dict[str, int]: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class _PastHours:
 class Trends:
     """Ranks clips by plays."""
 
-    def __init__(self, store: TrendStore, clock: Clock) -> None:
+    def __init__(self, store: PlayStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._hours: dict[tuple[str, int], PlayCounts] = {}

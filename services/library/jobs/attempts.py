@@ -11,7 +11,7 @@ from kit.ports import Clock
 from services.library.jobs import transitions
 from services.library.jobs.ledger import JobLedger, reservation_id
 from services.library.jobs.service import ExternalTask, Job, JobError, JobResult, JobState, Stage
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
 
 if TYPE_CHECKING:
     from services.library.jobs.store import JobDocs
@@ -25,7 +25,7 @@ _CHANGED_SECONDS = 1.0
 class JobAttempts:
     """Gives jobs to workers, and stores what becomes of them."""
 
-    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Storage) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock

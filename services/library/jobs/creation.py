@@ -18,7 +18,7 @@ from services.library.jobs.admission import Limits, NewJob, queued, release, rep
 from services.library.jobs.batches import NewBatch, new_batch, require_batch
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.service import Job
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
 
 if TYPE_CHECKING:
     from services.library.jobs.store import JobDocs
@@ -31,7 +31,7 @@ _RESERVATION_WAIT_SECONDS = 5.0
 class JobCreation:
     """Validates requests, and stores their jobs."""
 
-    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Storage) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock

@@ -23,7 +23,7 @@ from services.library.jobs import transitions
 from services.library.jobs.batches import planned_jobs, summarized
 from services.library.jobs.service import Job, JobState
 from services.library.paging import Page, PageRequest
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
 
 if TYPE_CHECKING:
     from services.library.jobs.store import JobDocs
@@ -68,7 +68,7 @@ class JobLedger:
     :class:`~services.library.jobs.creation.JobCreation` and :class:`~services.library.jobs.attempts.JobAttempts` build on it.
     """
 
-    def __init__(self, store: JobDocs, results: ResultStore, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, store: JobDocs, results: ResultStore, clock: Clock, storage: Storage) -> None:
         self._store = store
         self._results = results
         self._clock = clock

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kit import errors
 from kit.errors import AppError
@@ -64,35 +64,10 @@ class Usage:
         return None if self.limit_bytes is None else max(0, self.limit_bytes - self.used_bytes)
 
 
-class Reservations(Protocol):
-    """What the services that store files need of the quota.
+class Storage:
+    """The storage of all owners.
 
     ``network`` is the ID of the address of an owner without a registered account; None: the owner has one.
-    """
-
-    async def require_room(self, owner_id: str, network: str | None = None) -> None:
-        """Check that the owner may store anything at all.
-
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``.
-        """
-        ...
-
-    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int, network: str | None = None) -> None:
-        """Reserve space, in place of an earlier reservation with this ID.
-
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``.
-        """
-        ...
-
-    async def release(self, owner_id: str, reservation_id: str, network: str | None = None) -> None:
-        """End a reservation: the files have a document, or are deleted."""
-        ...
-
-
-class Storage:
-    """The storage of all owners. A :class:`Reservations`.
 
     Args:
         limit_of: returns the quota of an owner in bytes; 0: none.
@@ -110,7 +85,11 @@ class Storage:
         return Usage(await self._used_bytes(current), limit or None)
 
     async def require_room(self, owner_id: str, network: str | None = None) -> None:
-        """See :class:`Reservations`."""
+        """Check that the owner may store anything at all.
+
+        Raises:
+            AppError: ``QUOTA_EXCEEDED``.
+        """
         if limit := await self._limit_of(owner_id):
             for key, share in _shares(owner_id, network):
                 used = await self._used_bytes(await self._current(key))
@@ -118,7 +97,11 @@ class Storage:
                     raise _quota_exceeded(used, share * limit, 1)
 
     async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int, network: str | None = None) -> None:
-        """See :class:`Reservations`."""
+        """Reserve space, in place of an earlier reservation with this ID.
+
+        Raises:
+            AppError: ``QUOTA_EXCEEDED``.
+        """
         if limit := await self._limit_of(owner_id):
             try:
                 for key, share in _shares(owner_id, network):
@@ -141,7 +124,7 @@ class Storage:
                 return
 
     async def release(self, owner_id: str, reservation_id: str, network: str | None = None) -> None:
-        """See :class:`Reservations`."""
+        """End a reservation: the files have a document, or are deleted."""
         for key, _ in _shares(owner_id, network):
             await self._store.reservations.change(key, lambda current: _without(current, reservation_id))
 

@@ -15,7 +15,7 @@ from kit import errors
 from kit.errors import AppError
 from kit.ports import Clock
 from services.library.jobs.service import Job, JobError, JobState, NewTrack
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
 from services.library.tracks.service import PendingDownload, Track, change_track
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _UNNAMED = NewTrack(title="Download", source="import")
 _NAMES = ("title", "artist", "album")
 _AUDIO_FIELDS = (
     "filename", "blob_key", "content_type", "content_sha256", "size_bytes", "container", "codec", "sample_rate_hz",
-    "channel_count", "frame_count", "duration_seconds", "warnings", "cover_blob_key",
+    "channel_count", "frame_count", "duration_seconds", "warnings", "cover_blob_key", "level",
 )  # fmt: skip
 _CATALOG_FIELDS = ("source", "spotify_id", "spotify_url", "cover_url")
 _LOST = JobError(errors.DOWNLOAD_LOST.reason, errors.DOWNLOAD_LOST.sentence)
@@ -87,7 +87,7 @@ def _pending_track(job: Job) -> Track:
 class TrackDownloads:
     """Stores the results of downloads in their tracks, and reads the states of downloads."""
 
-    def __init__(self, tracks: TrackDocs, jobs: JobDocs, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, tracks: TrackDocs, jobs: JobDocs, clock: Clock, storage: Storage) -> None:
         self._storage = storage
         self._tracks = tracks
         self._jobs = jobs

@@ -17,7 +17,7 @@ from kit.security.identity import Principal
 from services.library.access import listed_creator, may_see, owns
 from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
 from services.library.paging import Page, PageRequest
-from services.library.storage.service import Reservations
+from services.library.storage.service import Storage
 
 if TYPE_CHECKING:
     from services.library.tracks.store import TrackDocs
@@ -72,6 +72,7 @@ class Track:
     frame_count: int
     duration_seconds: float
     warnings: list[str]
+    level: list[float] = field(default_factory=list)  # see :class:`kit.audio.level.Level`; empty: not measured
     spotify_id: str = ""
     spotify_url: str = ""
     cover_url: str = ""
@@ -188,7 +189,7 @@ class TrackDeletion:
 class Tracks:
     """Creates, reads and edits tracks for their owners."""
 
-    def __init__(self, store: TrackDocs, clock: Clock, storage: Reservations) -> None:
+    def __init__(self, store: TrackDocs, clock: Clock, storage: Storage) -> None:
         self._store = store
         self._clock = clock
         self._storage = storage

@@ -6,13 +6,14 @@ import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kit import errors
 from kit.errors import AppError
 from kit.log import get_logger
 from kit.ports import Clock
+from kit.security.egress_policy import EgressPolicy
 from kit.security.identity import Principal
 from kit.security.sealing import Sealer
 from services.library.webhooks.messages import EVENTS, new_signing_secret
@@ -68,29 +69,13 @@ class Webhook:
         return self.enabled and (event in self.events or ALL_EVENTS in self.events)
 
 
-class AddressPolicy(Protocol):
-    """Decides which servers may receive requests."""
-
-    def is_allow_listed(self, host: str, port: int) -> bool:
-        """Return whether the operator allows this host by name."""
-        ...
-
-    async def addresses(self, host: str, port: int) -> Sequence[str]:
-        """Return the IP addresses of a host.
-
-        Raises:
-            AppError: ``ADDRESS_REFUSED`` if the host is not allowed.
-        """
-        ...
-
-
 class Webhooks:
     """Manages the webhooks of accounts."""
 
     def __init__(
         self,
         store: WebhookDocs,
-        policy: AddressPolicy,
+        policy: EgressPolicy,
         sealer: Sealer,
         clock: Clock,
         record: Callable[[str, str, str, str], Awaitable[None]],

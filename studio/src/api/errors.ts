@@ -24,7 +24,10 @@ interface Refusal {
 export function refusal(status: number, body: unknown): ApiError {
   const { code, details, ...texts } = (body ?? {}) as Refusal;
   const message = texts.message ?? texts.error;
-  const fields = Object.entries(details ?? {}).map(([field, problems]) => `${field} ${[problems].flat().join(", ")}`);
+  // Most messages say what is wrong with the fields already.
+  const fields = Object.entries(details ?? {})
+    .filter(([, problems]) => ![problems].flat().every((problem) => message?.includes(String(problem))))
+    .map(([field, problems]) => `${field} ${[problems].flat().join(", ")}`);
   const text = [message ?? `The server returned status ${status}. Try again.`, ...fields].join(" ");
   return new ApiError(status, code ?? "UNKNOWN", text);
 }

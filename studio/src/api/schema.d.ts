@@ -1095,10 +1095,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive
-         * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive.
+         * Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive or a stem file
+         * @description Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive or a stem file.
          *
-         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together.
+         *     All files begin at the start of the song and have the same length, so they can be dragged into a DAW together. A stem
+         *     file (`stem_mp4`) needs drums, bass, vocals and other stems.
          */
         post: operations["start_export"];
         delete?: never;
@@ -1115,8 +1116,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the status of an export, and the path of its archive once it is completed
-         * @description Get the status of an export, and the path of its archive once it is completed.
+         * Get the status of an export, and the path of its file once it is completed
+         * @description Get the status of an export, and the path of its file once it is completed.
          */
         get: operations["get_export"];
         put?: never;
@@ -1135,8 +1136,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the archive of a completed export
-         * @description Download the archive of a completed export. Supports range requests.
+         * Download the file of a completed export
+         * @description Download the file of a completed export: a ZIP archive, or a stem file (`audio/mp4`). Supports range requests.
          */
         get: operations["export_archive"];
         put?: never;
@@ -5169,7 +5170,7 @@ export interface components {
              * @description Length of the recording.
              * @example 10584000
              */
-            frame_count: number;
+            frame_count: number | null;
             /** @example 220500 */
             segment_frame_count: number | null;
             /** @example 48 */
@@ -5189,7 +5190,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`.
+             * @description `flac` (default), `wav16`, `wav24`, `wav32f`, `mp3` or `m4a`: a ZIP archive of stems. `stem_mp4` (AAC) or `stem_mp4_alac`: one file with the mix and four stems, for programs for DJs.
              * @default
              * @example wav16
              */
@@ -5253,7 +5254,7 @@ export interface components {
             /** @example wav16 */
             format: string;
             /**
-             * @description Path of the archive. Null until completed.
+             * @description Path of the file. Null until completed.
              * @example /export/archive/0f8fad5b-d9cb-469f-a165-70867728950e
              */
             download_url: string | null;
@@ -8805,8 +8806,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `JOB_NOT_FOUND`, `TRACK_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
-        forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
+        /** @description `JOB_NOT_FOUND`, `SEGMENT_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -14750,7 +14751,7 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -14817,7 +14818,7 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -15382,7 +15383,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": string;
+                    "*/*": string;
                 };
             };
             /** @description The requested part. */
@@ -15401,7 +15402,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": string;
+                    "*/*": string;
                 };
             };
             /** @description The client's copy is current. */

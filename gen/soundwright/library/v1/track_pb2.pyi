@@ -58,6 +58,7 @@ class Track(message.Message):
     DOWNLOAD_JOB_ID_FIELD_NUMBER: builtins.int
     PENDING_DOWNLOAD_FIELD_NUMBER: builtins.int
     COVER_BLOB_KEY_FIELD_NUMBER: builtins.int
+    LEVEL_FIELD_NUMBER: builtins.int
     id: builtins.str
     """UUID"""
     owner_id: builtins.str
@@ -109,6 +110,10 @@ class Track(message.Message):
     def pending_download(self) -> PendingDownload:
         """absent: the track has audio"""
 
+    @builtins.property
+    def level(self) -> containers.RepeatedScalarFieldContainer[builtins.float]:
+        """sums of the samples of each channel, then of the products of each pair; empty: not measured"""
+
     def __init__(
         self,
         *,
@@ -143,10 +148,11 @@ class Track(message.Message):
         download_job_id: builtins.str = ...,
         pending_download: PendingDownload | None = ...,
         cover_blob_key: builtins.str = ...,
+        level: abc.Iterable[builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "bpm", b"bpm", "create_time", b"create_time", "pending_download", b"pending_download", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "album", b"album", "analyzed", b"analyzed", "artist", b"artist", "blob_key", b"blob_key", "bpm", b"bpm", "channel_count", b"channel_count", "codec", b"codec", "container", b"container", "content_sha256", b"content_sha256", "content_type", b"content_type", "cover_blob_key", b"cover_blob_key", "cover_url", b"cover_url", "create_time", b"create_time", "download_job_id", b"download_job_id", "duration_seconds", b"duration_seconds", "filename", b"filename", "frame_count", b"frame_count", "id", b"id", "key", b"key", "owner_id", b"owner_id", "pending_download", b"pending_download", "sample_rate_hz", b"sample_rate_hz", "size_bytes", b"size_bytes", "source", b"source", "spotify_id", b"spotify_id", "spotify_url", b"spotify_url", "stem_count", b"stem_count", "tags", b"tags", "title", b"title", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "album", b"album", "analyzed", b"analyzed", "artist", b"artist", "blob_key", b"blob_key", "bpm", b"bpm", "channel_count", b"channel_count", "codec", b"codec", "container", b"container", "content_sha256", b"content_sha256", "content_type", b"content_type", "cover_blob_key", b"cover_blob_key", "cover_url", b"cover_url", "create_time", b"create_time", "download_job_id", b"download_job_id", "duration_seconds", b"duration_seconds", "filename", b"filename", "frame_count", b"frame_count", "id", b"id", "key", b"key", "level", b"level", "owner_id", b"owner_id", "pending_download", b"pending_download", "sample_rate_hz", b"sample_rate_hz", "size_bytes", b"size_bytes", "source", b"source", "spotify_id", b"spotify_id", "spotify_url", b"spotify_url", "stem_count", b"stem_count", "tags", b"tags", "title", b"title", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bpm: _TypeAlias = typing.Literal["bpm"]  # noqa: Y015
     _WhichOneofArgType__bpm: _TypeAlias = typing.Literal["_bpm", b"_bpm"]  # noqa: Y015

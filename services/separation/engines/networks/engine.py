@@ -1,6 +1,6 @@
 """Separation with neural networks, one window at a time. Each engine adds where its networks come from.
 
-The song is never held in memory: a first pass measures the level of the whole recording (:class:`~services.separation.upright.Upright`)
+The song is never held in memory: a first pass measures the level of the whole recording, unless it is known (:class:`~services.separation.upright.Upright`)
 where a model needs it, a second pass separates it.
 """
 

@@ -1,0 +1,40 @@
+"""The level of a whole recording, which separations need before its first sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL_SECONDS = 5
+"""Length of the blocks of :class:`Level`. With blocks of other lengths, the last bits of the sums differ."""
+
+
+class Level:
+    """Sums of the samples of each channel, and of the products of each pair of channels.
+
+    Args:
+        values: what :meth:`values` returned for a recording.
+    """
+
+    def __init__(self, channel_count: int, values: Sequence[float] = ()) -> None:
+        self.sums = np.zeros((channel_count, 1))
+        self.products = np.zeros((channel_count, channel_count))
+        if values:
+            self.sums[:, 0] = values[:channel_count]
+            self.products[:] = np.reshape(values[channel_count:], self.products.shape)
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Add the next block, float32 [channels, frames]."""
+        self.sums += block.sum(axis=1, keepdims=True, dtype=np.float64)
+        self.products += block.astype(np.float64) @ block.T
+
+    def values(self) -> list[float]:
+        """Return the sums, then the sums of products, row by row."""
+        return [*self.sums[:, 0].tolist(), *self.products.ravel().tolist()]
+
+
+def is_level(values: Sequence[float], channel_count: int) -> bool:
+    """Return whether ``values`` may be the level of a recording."""
+    return len(values) == channel_count * (1 + channel_count) and bool(np.isfinite(values).all())
