@@ -14,7 +14,6 @@ from services.generation.engines.procedural.soundfont import font
 from services.generation.engines.procedural.tones import (
     Analog,
     Pad,
-    Pluck,
     Sung,
     Tone,
     analog,
@@ -173,7 +172,7 @@ def _synth(
 
 _SYNTHETIC: Mapping[str, Instrument] = {
     **{
-        name: Instrument(partial(_kit, kit), DRUMS, variants=2, reverb=0.12, drive=0.35)
+        name: Instrument(partial(_kit, kit), DRUMS, reverb=0.12, drive=0.35)
         for name, kit in drums.KITS.items()
     },
     "bass_sub": _bass(Analog(tilt=2.6, low_hz=160, high_hz=420, sustain=0.85, release_seconds=0.05), 38, drive=1.0),
@@ -203,7 +202,7 @@ _SYNTHETIC: Mapping[str, Instrument] = {
         partial(pad, Pad(1.5, 1100, 34, 0.6, 1.2)), SUSTAIN, 95, variants=2, reverb=0.4, lowest_midi=40
     ),
     "power_guitar": Instrument(
-        partial(pluck, Pluck(1.6, 0.2, 0.9, 0.13, 5000, 0.05, click=0.1)), STRIKE, 30,
+        pluck, STRIKE, 30,
         lowest_midi=40, highest_midi=64, drive=9.0, cutoff_hz=4200, width=0.5, reverb=0.1,
     ),
     "synth_pluck": _synth(

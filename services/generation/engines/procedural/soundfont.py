@@ -209,15 +209,14 @@ def _lowpassed(wave: Wave, rate_hz: int, cutoff_hz: float) -> Wave:
 def _read(region: _Region, place: NDArray[np.float64]) -> Wave:
     """Return the recording at positions in frames, which go round the loop."""
     samples = region.samples
-    after = None
-    if region.loop is not None:
+    needed = int(place[-1]) + 2
+    if region.loop is not None and needed > region.loop[1]:
         start, end = region.loop
-        place = np.where(place < end, place, start + (place - start) % (end - start))
-        after = np.minimum(place.astype(np.int64) + 1, samples.size - 1)
-        after = np.where(after >= end, start, after)
-    before = np.minimum(place.astype(np.int64), samples.size - 1)
-    following = samples[np.minimum(before + 1, samples.size - 1) if after is None else after]
-    return np.asarray(samples[before] + (place - before) * (following - samples[before]), dtype=np.float32)
+        samples = np.concatenate([samples[:end], np.resize(samples[start:end], needed - end)])
+    before = np.minimum(place.astype(np.int32), samples.size - 2)
+    share = (place - before).astype(np.float32)
+    low = samples[before]
+    return low + share * (samples[before + 1] - low)
 
 
 def _envelope(

@@ -56,38 +56,20 @@ class Tone:
 # --- strings and hammers ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Pluck:
-    """A plucked or struck string.
-
-    Args:
-        half_life_seconds: half-life of the fundamental at middle C; lower strings ring longer.
-        damping: how much faster high harmonics decay.
-        tilt: spectral slope of the excitation, as a power of the harmonic number.
-        place: plucking position relative to the length; 0.5 removes even harmonics.
-        cutoff_hz: upper edge of the body.
-        release_seconds: time of the release.
-        click: level of the noise of pick, finger or hammer.
-    """
-
-    half_life_seconds: float = 0.6
-    damping: float = 1.0
-    tilt: float = 1.0
-    place: float = 0.2
-    cutoff_hz: float = 5000.0
-    release_seconds: float = 0.12
-    click: float = 0.1
+_STRING_HALF_LIFE_SECONDS = 1.6  # of the fundamental at middle C; lower strings ring longer
+_STRING_PLACE = 0.13  # where it is plucked, relative to its length
+_STRING_CUTOFF_HZ = 5000.0  # upper edge of the body
 
 
-def pluck(recipe: Pluck, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Render a string. Each row of the table is the sound a fixed number of periods after the previous row."""
+def pluck(tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
+    """Render a string of a guitar. Each row of the table is the sound a fixed number of periods after the previous row."""
     hz = tone.hz
-    envelope = held(tone.duration_seconds, rate_hz, 0.0015, 1e3, 0.0, recipe.release_seconds)
+    envelope = held(tone.duration_seconds, rate_hz, 0.0015, 1e3, 0.0, 0.05)
     n = harmonics(hz, rate_hz, limit=160)
-    half_life = recipe.half_life_seconds * (262.0 / hz) ** 0.5
-    per_second = np.log(2.0) / half_life * (1.0 + recipe.damping * 0.12 * (n - 1.0) ** 1.3)
-    cutoff = recipe.cutoff_hz * (0.45 + 0.75 * tone.velocity)
-    start = np.abs(np.sin(np.pi * n * recipe.place)) / n**recipe.tilt / (1.0 + (n * hz / cutoff) ** 4)
+    half_life = _STRING_HALF_LIFE_SECONDS * (262.0 / hz) ** 0.5
+    per_second = np.log(2.0) / half_life * (1.0 + 0.024 * (n - 1.0) ** 1.3)
+    cutoff = _STRING_CUTOFF_HZ * (0.45 + 0.75 * tone.velocity)
+    start = np.abs(np.sin(np.pi * n * _STRING_PLACE)) / n**0.9 / (1.0 + (n * hz / cutoff) ** 4)
     total = envelope.size / rate_hz
     # Rows are further apart later in the sound, where it changes less.
     row_seconds = total * np.linspace(0.0, 1.0, 48) ** 2
@@ -95,10 +77,8 @@ def pluck(recipe: Pluck, tone: Tone, rate_hz: int, rng: np.random.Generator) -> 
     position = 47.0 * np.sqrt(seconds(envelope.size, rate_hz) / np.float32(total))
     scatter = np.random.default_rng(7).uniform(-np.pi, np.pi, n.size) * 0.35
     wave = scan(tables(amplitudes, scatter), phase(hz, envelope.size, rate_hz), position)
-    if recipe.click:
-        wave = wave + recipe.click * tone.velocity * noise(
-            envelope.size, rate_hz, rng, 600.0, recipe.cutoff_hz
-        ) * decay(envelope.size, rate_hz, 0.006)
+    pick = noise(envelope.size, rate_hz, rng, 600.0, _STRING_CUTOFF_HZ) * decay(envelope.size, rate_hz, 0.006)
+    wave = wave + 0.1 * tone.velocity * pick
     return np.asarray(wave * envelope, dtype=np.float32)
 
 
