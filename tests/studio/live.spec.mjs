@@ -12,6 +12,12 @@ test("stems are heard while they are made, and on past the end of the job", asyn
   await page.getByLabel("Model").selectOption("spleeter");
   await button("Separate into stems").click();
   await expect(page.getByText("You hear the separation while it runs")).toBeVisible();
+  // All this takes a second. The separation takes several.
+  const cover = page.locator(".not-yet");
+  await expect(cover).toBeVisible();
+  const lane = page.getByRole("region", { name: "accompaniment" }).locator("canvas.waveform");
+  let before = 0;
+  await expect.poll(async () => (before = await lane.evaluate(inkOf))).toBeGreaterThan(0);
   await button("Play").click();
   await expect(button("Pause")).toBeVisible();
   const slider = page.getByRole("slider", { name: "Position" });
@@ -19,11 +25,6 @@ test("stems are heard while they are made, and on past the end of the job", asyn
   await expect(page.getByText(/Playback waits for 0:39, which comes in about 0:\d\d\./)).toBeVisible();
   await slider.fill("0");
   await expect(page.getByText("Playback waits")).toHaveCount(0);
-  const cover = page.locator(".not-yet");
-  await expect(cover).toBeVisible();
-  const lane = page.getByRole("region", { name: "accompaniment" }).locator("canvas.waveform");
-  await expect.poll(() => lane.evaluate(inkOf)).toBeGreaterThan(0);
-  const before = await lane.evaluate(inkOf);
   await accessible();
   if (PICTURES) await page.screenshot({ path: join(PICTURES, "live.png") });
 

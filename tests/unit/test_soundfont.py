@@ -37,12 +37,17 @@ def test_loud_tones_are_brighter() -> None:
     assert treble_share(played(66, 64, 1.0, 1.0)) > 1.5 * treble_share(played(66, 64, 1.0, 0.3))
 
 
-def test_another_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soundfont, "_SHA256", "0" * 64)
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [("_SHA256", "0" * 64, "WEIGHTS_CHANGED"), ("_PACKAGE", "not-installed", "MODEL_UNAVAILABLE")],
+)
+def test_another_file_and_a_missing_one_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    monkeypatch.setattr(soundfont, name, value)
     soundfont.font.cache_clear()
     try:
-        with pytest.raises(AppError) as refused:
+        with pytest.raises(AppError, match=reason):
             soundfont.font()
     finally:
         soundfont.font.cache_clear()
-    assert refused.value.reason == "WEIGHTS_CHANGED"

@@ -17,6 +17,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from kit import errors
 from kit.weights import read_verified
 from services.generation.engines.procedural.waves import Wave, fade, seconds
 
@@ -159,11 +160,16 @@ def font() -> SoundFont:
     """Return the font.
 
     Raises:
-        AppError: ``WEIGHTS_CHANGED`` if its file is another one.
-        PackageNotFoundError: it is not installed.
+        AppError: ``MODEL_UNAVAILABLE`` if it is not installed; ``WEIGHTS_CHANGED`` if its file is another one.
     """
-    file = Path(str(importlib.metadata.distribution(_PACKAGE).locate_file(_FILE)))
-    return SoundFont(read_verified(file, _SHA256, "composer"))
+    try:
+        file = Path(str(importlib.metadata.distribution(_PACKAGE).locate_file(_FILE)))
+        content = read_verified(file, _SHA256, "composer")
+    except (importlib.metadata.PackageNotFoundError, FileNotFoundError) as error:
+        raise errors.MODEL_UNAVAILABLE(
+            f"The instruments of the composer are not installed. Run `make setup`, or install the package {_PACKAGE}."
+        ) from error
+    return SoundFont(content)
 
 
 def _tone(
