@@ -91,6 +91,22 @@ async def update_track(c: Calls, **_: Any) -> None:
     assert changed.track.title == "Two"
 
 
+async def track_link(c: Calls, **_: Any) -> None:
+    track_id = await c.track()
+    made = await c.mine("TrackService.CreateTrackLink", track_id=track_id, lifetime_days=1)
+    await c.repeated("TrackService.DeleteTrackLink", track_id=track_id, link_id=made.link.id)
+    assert not (await c.mine("TrackService.ListTrackLinks", track_id=track_id)).links
+
+
+async def setlist(c: Calls, **_: Any) -> None:
+    made = (await c.mine("SetlistService.CreateSetlist", name="One")).setlist
+    new = track_pb2.Setlist(name="Two")
+    changed = await c.repeated("SetlistService.UpdateSetlist", setlist_id=made.id, setlist=new, fields=["name"])
+    assert changed.setlist.name == "Two"
+    await c.repeated("SetlistService.DeleteSetlist", setlist_id=made.id)
+    assert made.id not in [each.id for each in (await c.mine("SetlistService.ListSetlists")).setlists]
+
+
 async def delete_track(c: Calls, **_: Any) -> None:
     track_id = await c.track()
     await c.repeated("TrackService.DeleteTrack", track_id=track_id)
@@ -350,6 +366,8 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "AdminService.AllowModel": allowed_model,
     "TrackService.CreateTrack": create_track,
     "TrackService.UpdateTrack": update_track,
+    "TrackService.DeleteTrackLink": track_link,
+    "SetlistService.UpdateSetlist SetlistService.DeleteSetlist": setlist,
     "TrackService.DeleteTrack": delete_track,
     "TrackService.RecordDownload": record_download,
     "JobService.CreateJob": create_job,

@@ -29,7 +29,7 @@ from services.gateway.wire.parameters import StemId, require_uuid
 
 _Secret = Annotated[
     str,
-    Path(max_length=100, description="The secret of a link.", examples=["qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"]),
+    Path(description="The secret of a link.", examples=["qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"]),
 ]
 
 
