@@ -86,5 +86,5 @@ def _strike(moment: str) -> None:
     raise AppError(Code[code], "FAILPOINT", "A test wants this error.")
 
 
-if sys.orig_argv[1:3] == ["-m", "services"]:
+if sys.orig_argv[1:4] == ["-P", "-m", "services"]:
     sys.meta_path.insert(0, _Instrumenting(os.environ["CHAOS_PLACES"].split(",")))
