@@ -8,6 +8,7 @@ full-size ``htdemucs`` with random weights: the running time of a network does n
     python -m dev.bench.separation --device cuda        # the same on a GPU; dev.bench.gpu measures batches and queues
     python -m dev.bench.separation --memory 180 1200    # speed and memory by length, with a small network
     python -m dev.bench.separation --memory 3600 --full # one hour with the full-size network; this is slow
+    python -m dev.bench.separation --memory 240 3600 --model spleeter   # a model that comes with the platform
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def main() -> None:
     )
     parser.add_argument("--only-ours", action="store_true", help="with --memory: do not measure the command line")
     parser.add_argument("--full", action="store_true", help="with --memory: use the full-size network")
+    parser.add_argument("--model", help="with --memory: a model whose weights are installed, and nothing else")
+    parser.add_argument("--separate-with", nargs=3, metavar=("MODEL", "SONG", "STEMS"), help=argparse.SUPPRESS)
     parser.add_argument(
         "--separate", nargs=6, metavar=("SONG", "MODELS", "STEMS", "ENCODING", "MODE", "DEVICE"), help=argparse.SUPPRESS
     )
@@ -107,8 +110,14 @@ def main() -> None:
         song, models, stems, encoding, mode, device = options.separate
         separate(Path(song), Path(models), Path(stems), encoding, mode, device)
         return
+    if options.separate_with:
+        model, song, stems = options.separate_with
+        separate_with(model, Path(song), Path(stems))
+        return
     with tempfile.TemporaryDirectory(prefix="separation-bench-") as folder:
-        if options.memory:
+        if options.memory and options.model:
+            measure_lengths(Path(folder), options.memory, options.model)
+        elif options.memory:
             compare_lengths(Path(folder), options.memory, FULL_SIZE if options.full else SMALL, options.only_ours)
         else:
             setup = Setup(Path(folder), options.device, SMALL if options.small else FULL_SIZE)
@@ -127,6 +136,22 @@ def separate(song: Path, models: Path, stems: Path, encoding: Any, mode: CpuMode
     write_stems(engine(models, mode, device).separate(mix, MODEL), mix, files, encoding, lambda share: None)
     if device != "cpu":
         (models.parent / GPU_MEMORY).write_text(str(peak_bytes(device)))
+
+
+def separate_with(model: str, song: Path, stems: Path) -> None:
+    """Separate ``song`` to FLAC files with an installed model, as a job does, but without bus and store."""
+    from kit.audio import AudioFile
+    from services.separation.registry import build_registry
+    from services.separation.settings import SeparationSettings
+    from services.separation.stems import write_stems
+    from services.separation.upright import Upright, separated
+
+    stems.mkdir(parents=True, exist_ok=True)
+    registry, mix = build_registry(SeparationSettings()), AudioFile(song)
+    outputs = registry.declaration(model).outputs
+    with registry.use(model) as engine:
+        blocks = separated(engine, Upright(mix), model, outputs)
+        write_stems(blocks, mix, {stem: stems / f"{stem}.flac" for stem in outputs}, "flac", lambda share: None)
 
 
 def engine(models: Path, mode: CpuMode, device: str = "cpu") -> DemucsEngine:
@@ -244,12 +269,26 @@ def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any],
             "Soundwright (FLAC)": [*ours, "flac", "mixed", "cpu"],
             **({} if only_ours else {"demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)]}),
         }.items():
-            run = measure(command)
-            speed, busy = seconds / run.wall_seconds, run.cpu_seconds / run.wall_seconds
-            print(
-                f"| {seconds:g} | {name} | {run.wall_seconds:.1f} | {speed:.2f} | {busy:.2f} | {run.peak_mebibytes:.0f} |",
-                flush=True,
-            )
+            _print_length(seconds, name, command)
+
+
+def measure_lengths(folder: Path, lengths: list[float], model: str) -> None:
+    song = folder / "song.wav"
+    print("| length, s | | wall, s | times real time | busy CPUs | peak memory, MiB |\n|---:|---|---:|---:|---:|---:|")
+    for seconds in lengths:
+        write_song(song, seconds)
+        _print_length(
+            seconds, model, [sys.executable, __file__, "--separate-with", model, str(song), str(folder / "ours")]
+        )
+
+
+def _print_length(seconds: float, name: str, command: Sequence[str]) -> None:
+    run = measure(command)
+    speed, busy = seconds / run.wall_seconds, run.cpu_seconds / run.wall_seconds
+    print(
+        f"| {seconds:g} | {name} | {run.wall_seconds:.1f} | {speed:.2f} | {busy:.2f} | {run.peak_mebibytes:.0f} |",
+        flush=True,
+    )
 
 
 def command_lines(folder: Path, device: str = "cpu") -> tuple[list[str], list[str]]:
