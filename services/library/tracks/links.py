@@ -66,7 +66,7 @@ class TrackLinks:
         if principal.is_guest or principal.is_anonymous:
             raise errors.REGISTRATION_NEEDED()
         if not 1 <= lifetime_days <= _LIFETIME_LIMIT_DAYS:
-            raise errors.VALIDATION_ERROR(details={"expires_in_days": [f"must be 1 to {_LIFETIME_LIMIT_DAYS}"]})
+            raise errors.invalid("expires_in_days", f"must be 1 to {_LIFETIME_LIMIT_DAYS}")
         secret, now = new_secret(), self._clock.now()
         link = TrackLink(digest(secret), track.id, track.owner_id, now, now + lifetime_days * _DAY_SECONDS)
         if not await self._store.links.add_in_slot(link, {"track_id": track.id}, _COUNT_LIMIT):

@@ -65,8 +65,8 @@ class Setlists:
             AppError: ``SETLIST_NOT_FOUND``.
         """
         setlist = await self._own(principal, setlist_id)
-        tracks = {track_id: await self._own_track(principal, track_id) for track_id in setlist.track_ids}
-        return setlist, [track for track_id in setlist.track_ids if (track := tracks[track_id])]
+        tracks = await self._own_tracks(principal, setlist.track_ids)
+        return setlist, [tracks[track_id] for track_id in setlist.track_ids if track_id in tracks]
 
     async def list_own(self, principal: Principal) -> list[Setlist]:
         """Return the setlists of the caller, newest first."""
@@ -88,10 +88,10 @@ class Setlists:
             changes["name"] = _checked_name(name)
         if track_ids is not None:
             if len(track_ids) > _TRACK_LIMIT:
-                raise errors.VALIDATION_ERROR(details={"track_ids": [f"should have at most {_TRACK_LIMIT} items"]})
+                raise errors.invalid("track_ids", f"should have at most {_TRACK_LIMIT} items")
             added = dict.fromkeys(each for each in track_ids if each not in own.track_ids)
-            missing = [each for each in added if await self._own_track(principal, each) is None]
-            if missing:
+            found = await self._own_tracks(principal, list(added))
+            if missing := [each for each in added if each not in found]:
                 raise errors.TRACKS_NOT_FOUND(names=", ".join(missing), details={"track_ids": missing})
             changes["track_ids"] = list(track_ids)
         now = self._clock.now()
@@ -116,17 +116,17 @@ class Setlists:
             raise errors.SETLIST_NOT_FOUND()
         return setlist
 
-    async def _own_track(self, principal: Principal, track_id: str) -> Track | None:
-        track = await self._store.track(track_id)
-        return track if track is not None and track.owner_id == principal.id else None
+    async def _own_tracks(self, principal: Principal, track_ids: Sequence[str]) -> dict[str, Track]:
+        found = await self._store.tracks(track_ids)
+        return {track_id: track for track_id, track in found.items() if track.owner_id == principal.id}
 
 
 def _checked_name(name: str) -> str:
     stripped = name.strip()
     if not stripped:
-        raise errors.VALIDATION_ERROR(details={"name": ["can't be blank"]})
+        raise errors.invalid("name", "can't be blank")
     if len(stripped) > _NAME_LIMIT:
-        raise errors.VALIDATION_ERROR(details={"name": [f"should be at most {_NAME_LIMIT} characters"]})
+        raise errors.invalid("name", f"should be at most {_NAME_LIMIT} characters")
     if not stripped.isprintable():
-        raise errors.VALIDATION_ERROR(details={"name": ["must be printable"]})
+        raise errors.invalid("name", "must be printable")
     return stripped

@@ -89,6 +89,12 @@ class TrackDocs:
         doc = await self._docs.get(_TRACKS.name, track_id)
         return from_doc(Track, doc) if doc else None
 
+    async def tracks(self, track_ids: Sequence[str]) -> dict[str, Track]:
+        """Return the tracks that exist among these ids, by id."""
+        ids = list(dict.fromkeys(track_ids))
+        docs = await self._docs.find(_TRACKS.name, {"id": OneOf(ids)}, limit=len(ids)) if ids else []
+        return {doc["id"]: from_doc(Track, doc) for doc in docs}
+
     async def replace_track(self, track: Track) -> bool:
         return await self._docs.replace(_TRACKS.name, _track_doc(track), track.revision)
 
