@@ -262,33 +262,30 @@ def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any],
     cli, ours = command_lines(folder)
     kind = "full-size" if size is FULL_SIZE else "small"
     print(f"Separation by length, {kind} network with the windows of {MODEL}:\n")
-    print("| length, s | | wall, s | times real time | busy CPUs | peak memory, MiB |\n|---:|---|---:|---:|---:|---:|")
-    for seconds in lengths:
-        write_song(song, seconds)
-        for name, command in {
-            "Soundwright (FLAC)": [*ours, "flac", "mixed", "cpu"],
-            **({} if only_ours else {"demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)]}),
-        }.items():
-            _print_length(seconds, name, command)
+    commands = {"Soundwright (FLAC)": [*ours, "flac", "mixed", "cpu"]}
+    if not only_ours:
+        commands["demucs --shifts 0 (WAV)"] = [*cli, "--shifts", "0", str(song)]
+    print_lengths(song, lengths, commands)
 
 
 def measure_lengths(folder: Path, lengths: list[float], model: str) -> None:
     song = folder / "song.wav"
+    command = [sys.executable, __file__, "--separate-with", model, str(song), str(folder / "ours")]
+    print_lengths(song, lengths, {model: command})
+
+
+def print_lengths(song: Path, lengths: list[float], commands: Mapping[str, Sequence[str]]) -> None:
+    """Run commands, by name, with songs of these lengths in the file ``song``. Print a table."""
     print("| length, s | | wall, s | times real time | busy CPUs | peak memory, MiB |\n|---:|---|---:|---:|---:|---:|")
     for seconds in lengths:
         write_song(song, seconds)
-        _print_length(
-            seconds, model, [sys.executable, __file__, "--separate-with", model, str(song), str(folder / "ours")]
-        )
-
-
-def _print_length(seconds: float, name: str, command: Sequence[str]) -> None:
-    run = measure(command)
-    speed, busy = seconds / run.wall_seconds, run.cpu_seconds / run.wall_seconds
-    print(
-        f"| {seconds:g} | {name} | {run.wall_seconds:.1f} | {speed:.2f} | {busy:.2f} | {run.peak_mebibytes:.0f} |",
-        flush=True,
-    )
+        for name, command in commands.items():
+            run = measure(command)
+            speed, busy = seconds / run.wall_seconds, run.cpu_seconds / run.wall_seconds
+            print(
+                f"| {seconds:g} | {name} | {run.wall_seconds:.1f} | {speed:.2f} | {busy:.2f} | {run.peak_mebibytes:.0f} |",
+                flush=True,
+            )
 
 
 def command_lines(folder: Path, device: str = "cpu") -> tuple[list[str], list[str]]:
