@@ -12,9 +12,12 @@ from kit.errors import AppError
 MIN_FREE_BYTES = 32 << 20
 """A store with less free space does not count as ready."""
 
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of the operating system for a file that has no room, whatever the limits of its process."""
+
 _FLOOR_BYTES = 256 << 20
 _CHECK_BYTES = 16 << 20
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = DISK_FULL | {errno.EFBIG}
 
 
 def require_free_space(folder: Path, least_bytes: int = _FLOOR_BYTES) -> None:

@@ -36,7 +36,7 @@ RIFF_LIMIT_BYTES = 0xFFFF_FFFF
 _SIZE_IN_DS64 = 0xFFFF_FFFF
 _BLOCK_FRAMES = 65_536
 _FLAC_BLOCK_FRAMES = 4096  # of libsndfile, which writes a block when it has a sample of the next one
-_KBITS = {"mp3": 320, "m4a": 256}
+KBITS = {"mp3": 320, "m4a": 256}
 _CODECS = {"mp3": "libmp3lame", "m4a": "aac"}
 _CONTAINERS = {"mp3": "mp3", "m4a": "ipod"}
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
@@ -113,8 +113,8 @@ class AudioWriter:
         self._channel_count = channel_count
         self._encoding: Encoding = encoding
         self._or_floats = or_floats
-        if encoding in _KBITS:
-            self._sink: _Sink = _LossySink(path, sample_rate_hz, channel_count, encoding, kbits or _KBITS[encoding])
+        if encoding in KBITS:
+            self._sink: _Sink = _LossySink(path, sample_rate_hz, channel_count, encoding, kbits or KBITS[encoding])
         else:
             sink = _FlacSink if encoding_extension(encoding) == "flac" else _WavSink
             self._sink = sink(path, sample_rate_hz, channel_count, encoding)

@@ -17,7 +17,7 @@ import av
 from av.stream import Disposition
 
 from kit import errors
-from kit.audio.encode import EncodedStream, Samples
+from kit.audio.encode import KBITS, EncodedStream, Samples
 from kit.audio.mp4 import boxes
 from kit.free_space import FreeSpace
 
@@ -25,7 +25,7 @@ StemCodec = Literal["aac", "alac"]
 
 _COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 _UTF8, _JPEG = 1, 13
-_KBITS = {"aac": 256}
+_KBITS = {"aac": KBITS["m4a"]}
 _COMPRESSOR = {
     "enabled": False, "ratio": 3, "output_gain": 0.5, "release": 0.3, "attack": 0.003, "input_gain": 0.5,
     "threshold": 0, "hp_cutoff": 300, "dry_wet": 50,

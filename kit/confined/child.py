@@ -7,7 +7,6 @@ standard output: ``{"landlock"}`` at first, ``{"share"}`` while it works, and fi
 
 from __future__ import annotations
 
-import errno
 import importlib
 import json
 import os
@@ -21,9 +20,9 @@ from kit import errors
 from kit.confined import landlock
 from kit.confined.limits import limit_process
 from kit.errors import AppError
+from kit.free_space import DISK_FULL
 
 _DETAIL_LIMIT = 500
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN_EVENTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty")
 _SYSTEM_PATHS = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ssl", "/etc/pki",
@@ -53,7 +52,7 @@ def main() -> None:
 
 def failure(error: BaseException) -> dict[str, Any]:
     """Return the last message of a process whose function raised ``error``. A full disk is not the fault of the file."""
-    if isinstance(error, OSError) and error.errno in _FULL_DISK:
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
         error = errors.STORAGE_FULL()
     if isinstance(error, AppError):
         return {"error": {"code": error.code.name, "reason": error.reason, "message": error.message}}

@@ -163,7 +163,7 @@ async def test_a_long_poll_ends_before_a_proxy_with_a_limit_of_30_seconds_gives_
         await asyncio.Event().wait()
 
     monkeypatch.setattr(waits, "_now", lambda: seconds)
-    monkeypatch.setattr(waits, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(waits, "LOOK_SECONDS", 0.0)
     request = Request({"type": "http", "principal_id": "ann"}, never)
     assert await waits.Waits().until(request, look, lambda _: False, waits.WAIT_LIMIT_SECONDS) is None
     assert 20.0 <= seconds < 25.0

@@ -22,6 +22,7 @@ from kit.worker.live import LiveIndex, live_prefix, open_live
 from services.gateway.files.files import Span, attachment, blob_response, not_modified
 from services.gateway.files.pending_files import PendingFiles
 from services.gateway.files.reencoding import ConvertedResponse
+from services.gateway.files.waits import LOOK_SECONDS
 from services.gateway.settings import ConversionLimits
 from services.gateway.wire.decoding import is_head
 from services.gateway.wire.disconnects import cancel_on_disconnect
@@ -39,7 +40,6 @@ WAV_HEADER_BYTES = 92
 """Length of the header of a WAV file with floats, see :func:`kit.audio.wav_header`."""
 
 _SEGMENT_SECONDS = 5
-_LOOK_SECONDS = 0.5
 _SLOT_COUNT = 4
 _SAMPLE_BYTES = 4
 _PIECE_BYTES = 1 << 16
@@ -180,7 +180,7 @@ class Playback:
                 yield data[skipped : skipped + end - at]
                 at += len(data) - skipped
                 continue
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
             recording = await find() or recording
             if recording.version != version:
                 raise errors.SEGMENT_NOT_FOUND("The recording has begun again.")

@@ -18,7 +18,9 @@ from services.gateway.wire.disconnects import cancel_on_disconnect
 WAIT_LIMIT_SECONDS = 20
 """How long a request waits before its response begins. Proxies end silent requests after 30 seconds or more."""
 
-_LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5
+"""Pause between two looks at what a job makes."""
+
 _LIMITS = ConversionLimits(caller_count=16, caller_bytes=1, total_count=100, total_bytes=1)
 _now = time.monotonic
 T = TypeVar("T")
@@ -42,7 +44,7 @@ class Waits:
         async def last() -> T:
             seen = found
             while not is_enough(seen) and _now() < end:
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(LOOK_SECONDS)
                 seen = await look()
             return seen
 

@@ -6,7 +6,6 @@ Failures are raised as ``AppError``. Transient failures have a retryable code, o
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import math
 import re
@@ -20,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from kit import errors
 from kit.errors import AppError
+from kit.free_space import DISK_FULL
 from kit.security.egress_client import UnusableResponse, save_web
 from kit.security.egress_policy import EgressPolicy
 from services.separation.lalalai.keys import Key
@@ -44,7 +44,6 @@ _DETAIL_LIMIT_CHARS = 200
 _RETRY_AFTER_LIMIT_SECONDS = 3600.0
 # Other characters are not allowed in a header, and could inject further headers.
 _KEY = re.compile(r"[!-~]{1,200}")
-_DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT}
 
 Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,100}$")]
 A = TypeVar("A", bound=BaseModel)
@@ -224,7 +223,7 @@ class LalalaiClient:
         except AppError as error:
             raise failed("the address of a stem is not a public web server") from error
         except OSError as error:
-            if error.errno in _DISK_FULL_ERRORS:
+            if error.errno in DISK_FULL:
                 raise errors.STORAGE_FULL(
                     "The server has no disk space left for the stems. Free some space and try again."
                 ) from None
