@@ -88,7 +88,7 @@ class AudioWriter:
 
     Raises:
         ValueError: the encoding is unknown or does not support the rate or the number of channels.
-        AppError: ``STORAGE_FULL`` AUDIO_NOT_WRITTEN if the disk fails; STORAGE_FULL if it has too little free space.
+        AppError: ``AUDIO_NOT_WRITTEN`` if the disk fails; ``STORAGE_FULL`` if it has too little free space.
         OSError: the file cannot be created.
     """
 
