@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from kit.engines import EngineRegistry
+from services.analysis.engines.chords import ChordEngine
 from services.analysis.engines.librosa_engine import LibrosaEngine
 from services.analysis.service import Engine
 
@@ -15,6 +16,7 @@ def build_registry() -> Registry:
     """Return all analysis engines."""
     registry = Registry()
     registry.register(LibrosaEngine())
+    registry.register(ChordEngine())
     return registry
 
 
