@@ -175,7 +175,13 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
             Tracks(tracks, runtime.clock, storage),
             downloads,
             deletions,
-            TrackLinks(tracks, runtime.clock, identity.store.is_active),
+            TrackLinks(
+                tracks,
+                runtime.clock,
+                identity.store.is_active,
+                identity.store.has_token,
+                identity.audit.record_by,
+            ),
         ),
         server.server,
     )
