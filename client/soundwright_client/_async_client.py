@@ -27,8 +27,6 @@ from soundwright_client.transfer import (
 )
 from soundwright_client.types import Clip, JobRecord, Plan, SeparationModel, Stem, Track
 
-__all__ = ["AsyncClient", "AsyncJob"]
-
 _TIMEOUT = httpx.Timeout(60, connect=10, read=600)  # an upload is answered after the whole file was examined
 
 

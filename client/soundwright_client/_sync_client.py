@@ -26,8 +26,6 @@ from soundwright_client.transfer import (
 )
 from soundwright_client.types import Clip, JobRecord, Plan, SeparationModel, Stem, Track
 
-__all__ = ["Client", "Job"]
-
 _TIMEOUT = httpx.Timeout(60, connect=10, read=600)  # an upload is answered after the whole file was examined
 
 

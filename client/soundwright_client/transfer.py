@@ -12,17 +12,6 @@ from typing import BinaryIO
 
 import httpx
 
-__all__ = [
-    "MediaFile",
-    "Progress",
-    "attempts",
-    "local_name",
-    "next_page",
-    "polling_pauses",
-    "segment",
-    "write_partial",
-]
-
 Progress = Callable[[int, "int | None"], object]
 """Is called with the bytes that were transferred, and all bytes, or None if the server does not say."""
 
