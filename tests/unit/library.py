@@ -117,7 +117,7 @@ class Library:
         self.tracks = Tracks(self.track_docs, clock, self.storage)
         self.downloads = TrackDownloads(self.track_docs, self.jobs, clock, self.storage)
         self.deletions = TrackDeletions(self.track_docs, self.jobs, self.ledger, self.blobs, clock)
-        self.catalog = Catalog(self.clips, self.blobs, clock, self.ledger.forget_files)
+        self.catalog = Catalog(self.clips, self.blobs, clock, self.ledger.remove_results)
         self.listeners, play_store = ListenerStore(docs), PlayStore(docs)
         self.favorites, self.votes = Favorites(self.listeners, clock), Votes(self.listeners, clock)
         self.tags, self.totals = Tags(self.listeners, clock), Totals(self.listeners, clock)

@@ -25,7 +25,7 @@ from services.library.settings import LibrarySettings
 from services.library.stores import Stores
 from services.library.transfer import commands, files
 from services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise
-from services.library.transfer.usage import using
+from services.library.transfer.running_libraries import using
 
 COUNT = 40
 

@@ -202,19 +202,19 @@ class Catalog:
         store: CatalogStore,
         blobs: Blobs,
         clock: Clock,
-        forget_files: Callable[[str], Awaitable[None]],
+        remove_results: Callable[[str], Awaitable[None]],
         record: Callable[[str, str, str, str, dict[str, str]], Awaitable[None]] | None = None,
     ) -> None:
         """
         Args:
-            forget_files: records that the files of the job with this ID were deleted.
+            remove_results: records that the files of the job with this ID were deleted.
             record: records what an administrator does to an object of another user: the ID of the administrator, the action, the
                 type and the ID of the object, and the ID of its owner.
         """
         self._store = store
         self._blobs = blobs
         self._clock = clock
-        self._forget_files = forget_files
+        self._remove_results = remove_results
         self._record = record
 
     async def get(self, generation_id: str) -> Generation:
@@ -340,6 +340,6 @@ class Catalog:
         await self._store.remove_generation(deletion.id)
         for key in deletion.blob_keys:
             await self._blobs.delete(key)
-        await self._forget_files(deletion.id)
+        await self._remove_results(deletion.id)
         if await self._store.remove_belongings(deletion.id):
             await self._store.end_deletion(deletion)
