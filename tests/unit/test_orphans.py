@@ -76,6 +76,7 @@ async def test_files_without_a_record_are_orphans(folder: Folder) -> None:
 async def test_a_waveform_stays_as_long_as_its_audio(folder: Folder) -> None:
     stem, mix = await folder.file(f"stems/2/{JOB}/bass.flac"), await folder.file(f"stems/2/{JOB}/mix.flac")
     await folder.file(f"{stem}.dat")
+    await folder.file(f"{stem}.parts.zip")
     await folder.file(f"{mix}.dat")
     await folder.doc(
         "jobs", id=JOB, state="succeeded", result={"outputs": [{"blob_key": stem}], "mix": {"blob_key": mix}}

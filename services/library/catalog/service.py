@@ -17,7 +17,7 @@ from kit import errors
 from kit.periodic import failures_logged
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
-from kit.worker.derived_files import score_key, waveform_key
+from kit.worker.derived_files import parts_key, score_key, waveform_key
 from services.library.access import owns
 from services.library.catalog import categories
 from services.library.jobs.service import Interpretation
@@ -311,7 +311,7 @@ class Catalog:
         generation = await self._store.generation(generation_id)
         if generation is not None:
             audio = generation.audio_blob_key
-            beside = (waveform_key(audio), score_key(audio)) if audio else ()
+            beside = (waveform_key(audio), score_key(audio), parts_key(audio)) if audio else ()
             keys = [key for key in (audio, *beside, generation.spectrogram_blob_key) if key]
             deletion = Deletion(generation.id, generation.owner_id, keys, self._clock.now(), generation.creator_key)
         else:

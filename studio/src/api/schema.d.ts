@@ -2852,8 +2852,10 @@ export interface paths {
         };
         /**
          * Download a clip
-         * @description Download a clip. Returns the WAV file with a filename derived from the prompt, or the notes as a MIDI file if the
-         *     name ends in `.mid` and the composer made the clip.
+         * @description Download a clip. Returns the WAV file with a filename derived from the prompt.
+         *
+         *     For a clip of the composer, `.mid` instead of `.wav` returns the notes as a MIDI file, and `.zip` the parts (drums,
+         *     bass, lead, other, ambience) as FLAC files whose sum is the clip.
          */
         get: operations["download_audio"];
         put?: never;
@@ -9840,6 +9842,19 @@ export interface components {
         };
         /** @description `PRECONDITION_FAILED` */
         soundbox_412_PRECONDITION_FAILED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `GENERATION_NOT_FOUND`, `FILE_NOT_FOUND`, `CLIP_PARTS_UNKNOWN` */
+        soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND_CLIP_PARTS_UNKNOWN: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -21447,6 +21462,8 @@ export interface operations {
                 };
                 content: {
                     "audio/wav": string;
+                    "audio/midi": string;
+                    "application/zip": string;
                 };
             };
             /** @description The requested part. */
@@ -21466,6 +21483,8 @@ export interface operations {
                 };
                 content: {
                     "audio/wav": string;
+                    "audio/midi": string;
+                    "application/zip": string;
                 };
             };
             /** @description The client's copy is current. */
@@ -21498,7 +21517,7 @@ export interface operations {
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST_3"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
-            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND_CLIP_PARTS_UNKNOWN"];
             412: components["responses"]["soundbox_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
