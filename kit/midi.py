@@ -34,9 +34,7 @@ def marker(name: str) -> bytes:
 
 
 def tempo(seconds_per_quarter: float) -> bytes:
-    return _meta(
-        0x51, min(max(1, round(seconds_per_quarter * 1e6)), _LONGEST_QUARTER_MICROSECONDS).to_bytes(3, "big")
-    )
+    return _meta(0x51, min(max(1, round(seconds_per_quarter * 1e6)), _LONGEST_QUARTER_MICROSECONDS).to_bytes(3, "big"))
 
 
 def time_signature(beats_per_bar: int, unit_exponent: int = 2) -> bytes:

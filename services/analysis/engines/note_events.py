@@ -2,12 +2,15 @@
 
 Bittner, Bosch, Rubinstein, Meseguer-Brocal, Ewert, "A lightweight instrument-agnostic model for polyphonic note transcription and
 multipitch estimation", ICASSP 2022: notes begin at peaks of the onsets and last while the pitch sounds. What is left of the
-pitches is made into notes from its strongest point outwards, as Melodia (Salamon and Gómez, 2012) does with contours.
+pitches is made into notes from its strongest point outwards, as Melodia (Salamon and Gómez, 2012) does with contours. The
+thresholds are higher and notes may be shorter than in the paper (docs/BENCHMARKS.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +18,13 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-_ONSET_THRESHOLD = 0.5
+_ONSET_THRESHOLD = 0.6
 _PITCH_THRESHOLD = 0.3
 _LONGEST_GAP = 11  # frames below the threshold after which a note has ended
-_SHORTEST = 11  # frames; a note is longer
+_SHORTEST = 8  # frames; a note is longer
+_LEAD_IN = 16  # frames; a pitch is heard so long before a low note begins
+_OVERTONES = (12, 19, 24, 28, 31)  # semitones of the second to sixth partial above a note
+_TOGETHER = 4  # frames between the beginnings of a note and of its overtones
 _CHUNK = 2600  # frames, 30 seconds
 _LOOKAHEAD = 860  # frames; a note that lasts longer than them into the next chunk is divided
 
@@ -65,6 +71,24 @@ class NoteFinder:
         yield from sorted(found)
 
 
+def without_overtones(notes: Iterable[NoteEvent], ratio: float) -> list[NoteEvent]:
+    """Return the notes in order, without those that are overtones of another note: their strength is at most ``ratio`` of its."""
+    ordered = sorted(notes)
+    by_pitch: dict[int, list[NoteEvent]] = defaultdict(list)
+    for note in ordered:
+        by_pitch[note.pitch].append(note)
+
+    def is_overtone(note: NoteEvent) -> bool:
+        for interval in _OVERTONES:
+            lower = by_pitch.get(note.pitch - interval, [])
+            place = bisect_right(lower, note.start + _TOGETHER, key=lambda other: other.start)
+            if place and note.start < lower[place - 1].end and note.strength <= ratio * lower[place - 1].strength:
+                return True
+        return False
+
+    return [note for note in ordered if not is_overtone(note)]
+
+
 def _notes(onsets: Floats, pitches: Floats, rest: Floats) -> Iterator[NoteEvent]:
     """Yield all notes, and clear them from ``rest``, a copy of ``pitches``."""
     if len(pitches) < 3:
@@ -72,20 +96,23 @@ def _notes(onsets: Floats, pitches: Floats, rest: Floats) -> Iterator[NoteEvent]
     peaks = _with_rises(onsets, pitches)
     inner = peaks[1:-1]
     is_peak = (inner > peaks[:-2]) & (inner > peaks[2:]) & (inner >= _ONSET_THRESHOLD)
-    for start, pitch in np.argwhere(is_peak)[::-1] + (1, 0):  # the last first, so that a note ends where the next begins
+    # The last first, so that a note ends where the next one of its pitch begins.
+    for before, pitch in np.argwhere(is_peak)[::-1].tolist():
+        start = before + 1
         end = start + 1 + _sounding_length(rest[start + 1 :, pitch])
         if end - start > _SHORTEST:
             _clear(rest, start, end, pitch)
-            yield NoteEvent(int(start), int(end), int(pitch), float(pitches[start:end, pitch].mean()))
+            yield NoteEvent(start, end, pitch, float(pitches[start:end, pitch].mean()))
     while True:
-        middle, pitch = np.unravel_index(np.argmax(rest), rest.shape)
+        middle, pitch = divmod(int(np.argmax(rest)), rest.shape[1])
         if rest[middle, pitch] <= _PITCH_THRESHOLD:
             return
         end = middle + 1 + _sounding_length(rest[middle + 1 :, pitch])
         start = middle - _sounding_length(rest[:middle, pitch][::-1])
         _clear(rest, start, end, pitch)
-        if end - start > _SHORTEST:
-            yield NoteEvent(int(start), int(end), int(pitch), float(pitches[start:end, pitch].mean()))
+        leads_in = end < len(pitches) and pitches[end, pitch] >= _PITCH_THRESHOLD  # to a note that begins here
+        if end - start > (_LEAD_IN if leads_in else _SHORTEST):
+            yield NoteEvent(start, end, pitch, float(pitches[start:end, pitch].mean()))
 
 
 def _with_rises(onsets: Floats, pitches: Floats) -> Floats:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kit.engines import ModelDeclaration, ModelFile
-from services.analysis.engines.note_events import NoteEvent, NoteFinder
+from services.analysis.engines.note_events import NoteEvent, NoteFinder, without_overtones
 from services.analysis.engines.onnx_engine import OnnxEngine, mono_blocks, windows
 from services.analysis.service import Recording, Signal
 from services.analysis.signals import parts_of
@@ -20,6 +20,9 @@ _MARGIN = 15  # frames at each end of a window that its neighbours compute bette
 _FRAMES = 141  # frames of a window that count
 _LOWEST_PITCH = 21  # MIDI, A0
 _PITCH_COUNT = 88
+# Notes that are so much weaker than a lower note are its overtones. A bass and a voice rarely play octaves.
+_OVERTONE_RATIOS = {"bass": 0.85, "vocals": 0.85}
+_OVERTONE_RATIO = 0.5
 _NOTE_LIMIT = 100_000  # of a song; a result is then 3 MB
 
 BASIC_PITCH = ModelDeclaration(
@@ -59,23 +62,16 @@ class BasicPitchEngine(OnnxEngine):
     ) -> dict[str, Any]:
         """Find the notes; see :class:`services.analysis.service.Engine`."""
         parts = parts_of(recording)
-        found: list[tuple[float, int, NoteEvent]] = []
-        for number, part in enumerate(parts.values()):
+        result: list[dict[str, Any]] = []
+        for name, part in parts.items():
 
-            def report_part(share: float, done: int = number) -> None:
+            def report_part(share: float, done: int = len(result)) -> None:
                 report((done + share) / len(parts))
 
-            found += [(note.strength, number, note) for note in self._notes(part, report_part)]
-            if len(found) > _NOTE_LIMIT:
-                found = sorted(found, reverse=True)[:_NOTE_LIMIT]
-        return {
-            "notes": {
-                "parts": [
-                    {"name": name, "notes": [_public(note) for _, part, note in sorted(found, key=lambda item: item[2]) if part == number]}
-                    for number, name in enumerate(parts)
-                ]
-            }
-        }
+            notes = without_overtones(self._notes(part, report_part), _OVERTONE_RATIOS.get(name, _OVERTONE_RATIO))
+            strongest = sorted(notes, key=lambda note: note.strength)[-_NOTE_LIMIT // len(parts) :]
+            result.append({"name": name, "notes": [_public(note) for note in sorted(strongest)]})
+        return {"notes": {"parts": result}}
 
     def _notes(self, recording: Recording, report: Callable[[float], None]) -> list[NoteEvent]:
         finder = NoteFinder(_PITCH_COUNT)

@@ -110,7 +110,8 @@ def windows(blocks: Iterator[Floats], length: int, hop: int, lead: int) -> Itera
             start += hop
         pending = pending[start:]
     while pending.size > lead:
-        yield np.concatenate([pending[:length], np.zeros(max(0, length - pending.size), np.float32)]), min(
-            hop, pending.size - lead
+        yield (
+            np.concatenate([pending[:length], np.zeros(max(0, length - pending.size), np.float32)]),
+            min(hop, pending.size - lead),
         )
         pending = pending[hop:]
