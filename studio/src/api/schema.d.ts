@@ -4189,6 +4189,84 @@ export interface components {
              */
             chroma_cens?: number[];
             features?: components["schemas"]["AnalysisMatrices"];
+            chords?: components["schemas"]["Chords"];
+            bars?: components["schemas"]["Bars"];
+            sections?: components["schemas"]["Sections"];
+            notes?: components["schemas"]["Notes"];
+            melody?: components["schemas"]["Melody"];
+            vocal_activity?: components["schemas"]["VocalActivity"];
+            unavailable?: components["schemas"]["UnavailableFeature"][];
+        };
+        /**
+         * Bars
+         * @description The metre, and where bars begin.
+         */
+        Bars: {
+            /**
+             * @description 0 if there are no beats. 6 means 6/8.
+             * @example 4
+             */
+            beats_per_bar: number;
+            /**
+             * @description First beats of bars, in seconds.
+             * @example [
+             *       0.46,
+             *       2.34
+             *     ]
+             */
+            downbeats: number[];
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+        };
+        /** ChordSegment */
+        ChordSegment: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description In Harte's syntax. `N`: no chord.
+             * @example A:min7
+             */
+            chord: string;
+            /**
+             * @description As musicians write it. `N.C.`: no chord.
+             * @example Am7
+             */
+            label: string;
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
+        };
+        /**
+         * Chords
+         * @description The chords, one after another, without gaps.
+         */
+        Chords: {
+            segments: components["schemas"]["ChordSegment"][];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+            /** @example chord-net */
+            model: string;
         };
         /** KeyCandidate */
         KeyCandidate: {
@@ -4197,12 +4275,162 @@ export interface components {
             /** @example 0.74 */
             confidence: number;
         };
+        /**
+         * Melody
+         * @description The pitch of the lead over time.
+         */
+        Melody: {
+            /**
+             * @description Time from a value to the next. The first is at 0.
+             * @example 0.016
+             */
+            hop_seconds: number;
+            /**
+             * @description 0 where there is no pitch.
+             * @example [
+             *       0,
+             *       220.1,
+             *       220.4
+             *     ]
+             */
+            frequency_hz: number[];
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+            /** @example chord-net */
+            model: string;
+        };
+        /** NotePart */
+        NotePart: {
+            /**
+             * @description The stem, or `mix`.
+             * @example bass
+             */
+            name: string;
+            /**
+             * @description Start and duration in seconds, MIDI pitch, and velocity 1 to 127.
+             * @example [
+             *       [
+             *         0.5,
+             *         0.25,
+             *         40,
+             *         96
+             *       ]
+             *     ]
+             */
+            notes: [
+                number,
+                number,
+                number,
+                number
+            ][];
+        };
+        /**
+         * Notes
+         * @description The notes, by stem.
+         */
+        Notes: {
+            parts: components["schemas"]["NotePart"][];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+            /** @example chord-net */
+            model: string;
+        };
+        /** SectionSegment */
+        SectionSegment: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description Sections with the same letter sound alike.
+             * @example A
+             */
+            label: string;
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
+        };
+        /**
+         * Sections
+         * @description The sections of a song, one after another, without gaps.
+         */
+        Sections: {
+            segments: components["schemas"]["SectionSegment"][];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+        };
         /** TempoCandidate */
         TempoCandidate: {
             /** @example 64 */
             tempo: number;
             /** @example 0.74 */
             strength: number;
+        };
+        /**
+         * UnavailableFeature
+         * @description A requested feature that this server cannot measure.
+         */
+        UnavailableFeature: {
+            /** @example chords */
+            feature: string;
+            /** @example MODEL_UNAVAILABLE */
+            code: string;
+            /** @example The weights of the model 'chord-net' are missing. */
+            message: string;
+        };
+        /**
+         * VocalActivity
+         * @description When somebody sings.
+         */
+        VocalActivity: {
+            segments: components["schemas"]["VocalSegment"][];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+            /** @example chord-net */
+            model: string;
+        };
+        /** VocalSegment */
+        VocalSegment: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
         };
         /**
          * Analysis
@@ -4354,6 +4582,13 @@ export interface components {
              */
             chroma_cens?: number[];
             features?: components["schemas"]["AnalysisMatrices"];
+            chords?: components["schemas"]["Chords"];
+            bars?: components["schemas"]["Bars"];
+            sections?: components["schemas"]["Sections"];
+            notes?: components["schemas"]["Notes"];
+            melody?: components["schemas"]["Melody"];
+            vocal_activity?: components["schemas"]["VocalActivity"];
+            unavailable?: components["schemas"]["UnavailableFeature"][];
             /**
              * Format: uuid
              * @example 0f8fad5b-d9cb-469f-a165-70867728950e
@@ -11927,7 +12162,86 @@ export interface operations {
                      *               0.31
                      *             ],
                      *             "energy_hop_seconds": 200.04
-                     *           }
+                     *           },
+                     *           "chords": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "chord": "A:min7",
+                     *                 "label": "Am7",
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "bars": {
+                     *             "beats_per_bar": 4,
+                     *             "downbeats": [
+                     *               0.46,
+                     *               2.34
+                     *             ],
+                     *             "confidence": 0.81,
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "sections": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "label": "A",
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "notes": {
+                     *             "parts": [
+                     *               {
+                     *                 "name": "bass",
+                     *                 "notes": [
+                     *                   [
+                     *                     0.5,
+                     *                     0.25,
+                     *                     40,
+                     *                     96
+                     *                   ]
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "melody": {
+                     *             "hop_seconds": 0.016,
+                     *             "frequency_hz": [
+                     *               0,
+                     *               220.1,
+                     *               220.4
+                     *             ],
+                     *             "confidence": 0.81,
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "vocal_activity": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "unavailable": [
+                     *             {
+                     *               "feature": "chords",
+                     *               "code": "MODEL_UNAVAILABLE",
+                     *               "message": "The weights of the model 'chord-net' are missing."
+                     *             }
+                     *           ]
                      *         }
                      *       }
                      *     }
@@ -12062,6 +12376,85 @@ export interface operations {
                      *           ],
                      *           "energy_hop_seconds": 200.04
                      *         },
+                     *         "chords": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "chord": "A:min7",
+                     *               "label": "Am7",
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "bars": {
+                     *           "beats_per_bar": 4,
+                     *           "downbeats": [
+                     *             0.46,
+                     *             2.34
+                     *           ],
+                     *           "confidence": 0.81,
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "sections": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "A",
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "notes": {
+                     *           "parts": [
+                     *             {
+                     *               "name": "bass",
+                     *               "notes": [
+                     *                 [
+                     *                   0.5,
+                     *                   0.25,
+                     *                   40,
+                     *                   96
+                     *                 ]
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "melody": {
+                     *           "hop_seconds": 0.016,
+                     *           "frequency_hz": [
+                     *             0,
+                     *             220.1,
+                     *             220.4
+                     *           ],
+                     *           "confidence": 0.81,
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "vocal_activity": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "unavailable": [
+                     *           {
+                     *             "feature": "chords",
+                     *             "code": "MODEL_UNAVAILABLE",
+                     *             "message": "The weights of the model 'chord-net' are missing."
+                     *           }
+                     *         ],
                      *         "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "engine": "librosa",
@@ -14128,7 +14521,86 @@ export interface operations {
                      *               0.31
                      *             ],
                      *             "energy_hop_seconds": 200.04
-                     *           }
+                     *           },
+                     *           "chords": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "chord": "A:min7",
+                     *                 "label": "Am7",
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "bars": {
+                     *             "beats_per_bar": 4,
+                     *             "downbeats": [
+                     *               0.46,
+                     *               2.34
+                     *             ],
+                     *             "confidence": 0.81,
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "sections": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "label": "A",
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "notes": {
+                     *             "parts": [
+                     *               {
+                     *                 "name": "bass",
+                     *                 "notes": [
+                     *                   [
+                     *                     0.5,
+                     *                     0.25,
+                     *                     40,
+                     *                     96
+                     *                   ]
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "melody": {
+                     *             "hop_seconds": 0.016,
+                     *             "frequency_hz": [
+                     *               0,
+                     *               220.1,
+                     *               220.4
+                     *             ],
+                     *             "confidence": 0.81,
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "vocal_activity": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "unavailable": [
+                     *             {
+                     *               "feature": "chords",
+                     *               "code": "MODEL_UNAVAILABLE",
+                     *               "message": "The weights of the model 'chord-net' are missing."
+                     *             }
+                     *           ]
                      *         }
                      *       }
                      *     }
@@ -15575,7 +16047,86 @@ export interface operations {
                      *             0.31
                      *           ],
                      *           "energy_hop_seconds": 200.04
-                     *         }
+                     *         },
+                     *         "chords": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "chord": "A:min7",
+                     *               "label": "Am7",
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "bars": {
+                     *           "beats_per_bar": 4,
+                     *           "downbeats": [
+                     *             0.46,
+                     *             2.34
+                     *           ],
+                     *           "confidence": 0.81,
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "sections": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "A",
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "notes": {
+                     *           "parts": [
+                     *             {
+                     *               "name": "bass",
+                     *               "notes": [
+                     *                 [
+                     *                   0.5,
+                     *                   0.25,
+                     *                   40,
+                     *                   96
+                     *                 ]
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "melody": {
+                     *           "hop_seconds": 0.016,
+                     *           "frequency_hz": [
+                     *             0,
+                     *             220.1,
+                     *             220.4
+                     *           ],
+                     *           "confidence": 0.81,
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "vocal_activity": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "unavailable": [
+                     *           {
+                     *             "feature": "chords",
+                     *             "code": "MODEL_UNAVAILABLE",
+                     *             "message": "The weights of the model 'chord-net' are missing."
+                     *           }
+                     *         ]
                      *       }
                      *     }
                      */

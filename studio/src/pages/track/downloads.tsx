@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { api, dataOf, getFile, refusal, type Track } from "../../api/client.ts";
 import { finished } from "../../api/jobs.ts";
 import { useAction } from "../../api/requests.ts";
+import { transposedKey } from "../../music/keys.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Choice } from "../../ui/forms.tsx";
 import { RunningJobs } from "./actions.tsx";
@@ -23,7 +24,6 @@ const STEM_FILES = [
 ] as const;
 const MIX = "mix";
 const ALL = "all";
-const TONICS = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 
 export function Downloads({ track, player }: { track: Track; player: Player }) {
   const [part, setPart] = useState(MIX);
@@ -84,7 +84,7 @@ async function saveMix(track: Track, player: Player, format: string, extension: 
   });
   if (!data) throw refusal(response.status, error);
   const bpm = track.bpm && `${(track.bpm * player.speed.value).toFixed(0)} bpm`;
-  const key = transposed(track.key ?? "", player.semitones.value);
+  const key = transposedKey(track.key ?? "", player.semitones.value);
   const name = [track.title.replaceAll(/[/\\:*?"<>|]/g, ""), "mix", bpm, key].filter(Boolean).join(" - ");
   save(data as Blob, `${name}.${extension}`);
 }
@@ -100,14 +100,6 @@ async function saveAll(track: Track, player: Player, format: string): Promise<vo
   const job = await finished(job_id);
   if (job.status !== "completed") throw new Error(job.error ?? "The export failed. Try again.");
   follow(`/export/archive/${job_id}`, "");
-}
-
-/** Return a key such as `A minor`, moved by whole semitones. */
-function transposed(key: string, semitones: number): string {
-  const [tonic = "", mode] = key.split(" ");
-  const at = TONICS.indexOf(tonic);
-  if (at < 0 || !Number.isInteger(semitones)) return semitones === 0 ? key : "";
-  return `${TONICS[(at + semitones + 12) % 12]} ${mode}`;
 }
 
 function save(file: Blob, name: string): void {

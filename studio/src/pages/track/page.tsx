@@ -291,9 +291,8 @@ export function Desk({ track, analysis, recording, onPlayer, onEnded, children }
     [player],
   );
   useEffect(() => {
-    player.beats.value = analysis?.beats ?? [];
-    player.series.value = analysis?.features;
-    player.musicalKey.value = track.key ?? analysis?.key ?? "";
+    player.music.analysis.value = analysis;
+    player.music.key.value = track.key ?? analysis?.key ?? "";
   }, [player, analysis, track]);
   return (
     <>
@@ -365,5 +364,5 @@ async function loadTrack(id: string): Promise<Loaded> {
     dataOf(api.GET("/api/tracks/{track_id}/stems", { params })),
   ]);
   const analysis = track.status === "analyzed" ? await dataOf(api.GET("/api/analysis/{track_id}", { params })) : null;
-  return { track, stems, analysis };
+  return { track, stems, analysis: analysis as Analysis | null };
 }

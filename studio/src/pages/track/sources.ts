@@ -21,7 +21,8 @@ export interface Saved {
   readonly loops: readonly NamedLoop[];
   readonly metronome: boolean;
   readonly countIn: boolean;
-  readonly firstDownbeat: number;
+  readonly barOneSeconds: number | null;
+  readonly capo: number;
 }
 
 /** Return what was saved for a track; nothing if it is not readable. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pitchNames } from "./pitch-names.ts";
+import { keyText, pitchNames, semitonesBetween, transposedKey } from "./keys.ts";
 
 const blackKeys = (key: string) => pitchNames(key).filter((name) => name.length > 1);
 
@@ -18,4 +18,15 @@ test("keys with flats have flats", () => {
 
 test("the names begin with C", () => {
   assert.equal(pitchNames("A minor").join(" "), "C C♯ D D♯ E F F♯ G G♯ A A♯ B");
+});
+
+test("keys move by whole semitones", () => {
+  assert.equal(transposedKey("A minor", 4), "C# minor");
+  assert.equal(transposedKey("C major", -13), "B major");
+  assert.equal(transposedKey("C major", 0.5), "");
+  assert.equal(transposedKey("?", 0), "?");
+  assert.equal(keyText("A# minor"), "B♭ minor");
+  assert.equal(semitonesBetween("A minor", "C minor"), 3);
+  assert.equal(semitonesBetween("C major", "A major"), -3);
+  assert.equal(semitonesBetween("C major", "F# major"), 6);
 });
