@@ -368,6 +368,9 @@ export interface paths {
         /**
          * Start an analysis of a track
          * @description Start an analysis of a track.
+         *
+         *     Some features need models. If this server lacks one of them, the result names its features in `unavailable`. Chords,
+         *     notes, melody and vocal activity are read from the stems of the track if it has some.
          */
         post: operations["analyze"];
         delete?: never;
@@ -3926,7 +3929,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma` or `all`.
+             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, `notes`, `melody`, `vocal_activity`, or `all` that this server can measure.
              * @default [
              *       "all"
              *     ]
@@ -4325,12 +4328,7 @@ export interface components {
              *       ]
              *     ]
              */
-            notes: [
-                number,
-                number,
-                number,
-                number
-            ][];
+            notes: number[][];
         };
         /**
          * Notes
@@ -8595,8 +8593,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `SERVICE_UNAVAILABLE`, `QUEUE_FULL` */
-        forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL: {
+        /** @description `SERVICE_UNAVAILABLE`, `QUEUE_FULL`, `MODEL_UNAVAILABLE` */
+        forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL_MODEL_UNAVAILABLE: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9082,6 +9080,19 @@ export interface components {
         };
         /** @description `FILE_NOT_FOUND` */
         forge_422_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `SERVICE_UNAVAILABLE`, `QUEUE_FULL` */
+        forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -12038,7 +12049,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_PENDING"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL_MODEL_UNAVAILABLE"];
         };
     };
     get_analysis_job: {
