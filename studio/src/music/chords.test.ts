@@ -5,12 +5,12 @@ import { chordText, easiestCapo, segmentAt } from "./chords.ts";
 const song = (...labels: string[]) => labels.map((label, at) => ({ start_seconds: at, end_seconds: at + 1, label }));
 
 test("chords are spelled as their key demands", () => {
-  assert.equal(chordText("A#m7", "F major", 0), "B♭m7");
+  assert.equal(chordText("A#m7", "F major", 0), "Bbm7");
   assert.equal(chordText("Bbmaj7/D", "A minor", 2), "Cmaj7/E");
-  assert.equal(chordText("F#m7b5/A", "E minor", 0), "F♯m7b5/A");
+  assert.equal(chordText("F#m7b5/A", "E minor", 0), "F#m7b5/A");
   assert.equal(chordText("G7(b9)", "C major", -2), "F7(b9)");
   assert.equal(chordText("N.C.", "C major", 5), "N.C.");
-  assert.equal(chordText("Dadd9", "", 1), "D♯add9");
+  assert.equal(chordText("Dadd9", "", 1), "D#add9");
 });
 
 test("the segment at a time is the last that has begun", () => {

@@ -13,12 +13,12 @@ export interface ChordSegment {
 /** Return a chord as it is called after a transposition, spelled as its key demands. */
 export function chordText(label: string, key: string, semitones: number): string {
   const names = pitchNames(transposedKey(key, semitones));
-  return label.replace(/(?<=^|\/)[A-G][#♯b♭]?/g, (name) => names[moved(pitchClassOf(name), semitones)] ?? name);
+  return label.replace(/(?<=^|\/)[A-G][#b]?/g, (name) => names[moved(pitchClassOf(name), semitones)] ?? name);
 }
 
 /** Return the pitch class of the root of a chord; -1 without a chord. */
 export function rootOf(label: string): number {
-  return pitchClassOf(/^[A-G][#♯b♭]?/.exec(label)?.[0] ?? "");
+  return pitchClassOf(/^[A-G][#b]?/.exec(label)?.[0] ?? "");
 }
 
 /** Return the index of the last segment that begins at or before `seconds`; -1 if there is none. */

@@ -1,9 +1,8 @@
 /** Keys and pitch classes: their names, and what transposition makes of them. */
 
-/** The tonics as the API names them. */
+/** The pitch classes from C to B, as the API names tonics. Many fonts lack ♯ and ♭. */
 export const TONICS = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"] as const;
-const SHARPS = TONICS.map((name) => name.replace("#", "♯"));
-const FLATS = ["C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B"] as const;
+const FLATS = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"] as const;
 const FLAT_MAJORS: ReadonlySet<number> = new Set([1, 3, 5, 8, 10]);
 const MINOR_THIRD = 3;
 const OCTAVE = 12;
@@ -12,9 +11,9 @@ const OCTAVE = 12;
 export function pitchNames(key: string): readonly string[] {
   const [tonic = "", mode] = key.split(" ");
   const pitchClass = pitchClassOf(tonic);
-  if (pitchClass < 0) return SHARPS;
+  if (pitchClass < 0) return TONICS;
   const major = mode === "minor" ? (pitchClass + MINOR_THIRD) % OCTAVE : pitchClass;
-  return FLAT_MAJORS.has(major) ? FLATS : SHARPS;
+  return FLAT_MAJORS.has(major) ? FLATS : TONICS;
 }
 
 /** Return a key of the API such as `A minor`, moved by semitones; empty if it is unknown, or between two keys. */
@@ -25,7 +24,7 @@ export function transposedKey(key: string, semitones: number): string {
   return `${TONICS[moved(pitchClass, semitones)] ?? ""} ${mode ?? ""}`;
 }
 
-/** Return a key as musicians write it, such as `B♭ minor` for `A# minor`. */
+/** Return a key as musicians write it, such as `Bb minor` for `A# minor`. */
 export function keyText(key: string): string {
   const [tonic = "", mode] = key.split(" ");
   const name = pitchNames(key)[pitchClassOf(tonic)];
@@ -39,13 +38,9 @@ export function semitonesBetween(key: string, other: string): number {
   return up > OCTAVE / 2 ? up - OCTAVE : up;
 }
 
-/** Return the pitch class of a name such as `F#`, `F♯` or `Gb`; -1 if it is none. */
+/** Return the pitch class of a name such as `F#` or `Gb`; -1 if it is none. */
 export function pitchClassOf(name: string): number {
-  const spelled = name.replace("#", "♯").replace(/(?<=.)b/, "♭");
-  return Math.max(
-    SHARPS.indexOf(spelled),
-    FLATS.findIndex((one) => one === spelled),
-  );
+  return Math.max(TONICS.indexOf(name as "C"), FLATS.indexOf(name as "C"));
 }
 
 /** Return a pitch class moved by semitones. */

@@ -23,6 +23,7 @@ import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
 import { Player, type Recording } from "./player.ts";
 import { Sharing } from "./sharing.tsx";
+import { ChordSheet } from "./sheet.tsx";
 import { runShortcut, ShortcutList } from "./shortcuts.tsx";
 import { liveStems, type PlayedStem } from "./sources.ts";
 import { Transport } from "./transport.tsx";
@@ -338,6 +339,7 @@ function Mixer({ player }: { player: Player }) {
       {player.problem.value && <Notice look="bad">{player.problem.value}</Notice>}
       <Loops player={player} />
       <Lanes player={player} onHelp={() => openHelp(true)} />
+      <ChordSheet player={player} />
       {isHelpOpen && <ShortcutList onClose={() => openHelp(false)} />}
     </>
   );
