@@ -25,6 +25,8 @@ export interface EngineOptions {
   readonly alternatives?: ReadonlyMap<string, LaneSource>;
   /** Called when the state changes. `error` says why playback waits or has stopped. */
   readonly onState?: (state: EngineState, error: unknown) => void;
+  /** Called when a loop begins again. */
+  readonly onLoop?: () => void;
 }
 
 /** Time between scheduling and sounding, so that the first frames are not late. */
@@ -46,6 +48,8 @@ export class Engine {
   /** Where playback continues. While a session plays, it knows the position. */
   #position = 0;
   #loop: Range | null = null;
+  /** The position at the last tick. Only a loop goes back. */
+  #before = 0;
   #grid: Grid = NO_GRID;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -190,6 +194,10 @@ export class Engine {
     }
     this.#loader.loadAhead(session.coming);
     if (session.hasEnded) this.#finish();
+    const { position } = this;
+    const isNewPass = position < this.#before;
+    this.#before = position;
+    if (isNewPass) this.#options.onLoop?.();
   }
 
   /** Release everything. The engine does not play again. */
@@ -244,6 +252,7 @@ export class Engine {
       latencySeconds,
     });
     this.#session = session;
+    this.#before = this.#position;
     this.cache.cancel((_, index) => session.needsSoon(index));
     this.#change("playing");
     this.tick();

@@ -22,6 +22,7 @@ import { KeepOffline } from "./keep-offline.tsx";
 import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
 import { Player, type Recording } from "./player.ts";
+import { Practice } from "./practice.tsx";
 import { Sharing } from "./sharing.tsx";
 import { ChordSheet } from "./sheet.tsx";
 import { runShortcut, ShortcutList } from "./shortcuts.tsx";
@@ -339,6 +340,7 @@ function Mixer({ player }: { player: Player }) {
       {player.problem.value && <Notice look="bad">{player.problem.value}</Notice>}
       <Loops player={player} />
       <Lanes player={player} onHelp={() => openHelp(true)} />
+      <Practice player={player} />
       <ChordSheet player={player} />
       {isHelpOpen && <ShortcutList onClose={() => openHelp(false)} />}
     </>

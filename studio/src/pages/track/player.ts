@@ -59,6 +59,8 @@ export class Player {
   readonly metronome = signal(false);
   readonly countIn = signal(false);
   readonly music = new Music(this.semitones);
+  /** Lets each pass of the loop be faster by `step`, up to the speed `limit`. */
+  readonly trainer = signal<{ readonly step: number; readonly limit: number } | null>(null);
   readonly hasSpectrograms: boolean;
   readonly showsSpectrograms = signal(false);
   /** Width of the waveforms in CSS pixels. */
@@ -119,6 +121,12 @@ export class Player {
           this.problem.value = error instanceof Error ? error.message : "";
         });
       },
+      onLoop: () => {
+        if (!this.trainer.value) return;
+        const { step, limit } = this.trainer.value;
+        if (this.speed.value < limit)
+          this.speed.value = Math.min(limit, Math.round(100 * (this.speed.value + step)) / 100);
+      },
     });
     this.engine.seek(position);
     const saved = savedOf(trackId);
@@ -138,7 +146,10 @@ export class Player {
       effect(() => this.engine.hearAlternatives(new Set([...this.switched.value].map(laneId)))),
       effect(() => this.engine.setMasterVolume(this.master.value)),
       effect(() => void this.engine.setStretch(this.speed.value, this.semitones.value).catch(this.#fail)),
-      effect(() => this.engine.setLoop(this.loop.value)),
+      effect(() => {
+        this.engine.setLoop(this.loop.value);
+        if (!this.loop.value) this.trainer.value = null;
+      }),
       effect(() => this.engine.setMetronome(this.metronome.value)),
       effect(() => this.engine.setGrid(this.music.grid.value)),
       effect(() => void this.engine.hearOriginal(this.hearsOriginal.value).catch(this.#fail)),
