@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyText, pitchNames, semitonesBetween, transposedKey } from "./keys.ts";
+import { keyText, noteName, pitchNames, semitonesBetween, transposedKey } from "./keys.ts";
 
 const blackKeys = (key: string) => pitchNames(key).filter((name) => name.length > 1);
 
@@ -25,6 +25,7 @@ test("keys move by whole semitones", () => {
   assert.equal(transposedKey("C major", -13), "B major");
   assert.equal(transposedKey("C major", 0.5), "");
   assert.equal(transposedKey("?", 0), "?");
+  assert.equal(noteName(60) + noteName(46), "C4A#2");
   assert.equal(keyText("A# minor"), "Bb minor");
   assert.equal(semitonesBetween("A minor", "C minor"), 3);
   assert.equal(semitonesBetween("C major", "A major"), -3);

@@ -43,6 +43,11 @@ export function pitchClassOf(name: string): number {
   return Math.max(TONICS.indexOf(name as "C"), FLATS.indexOf(name as "C"));
 }
 
+/** Return the name of a MIDI pitch, such as `C4` for 60. */
+export function noteName(pitch: number): string {
+  return `${TONICS[moved(pitch, 0)] ?? ""}${Math.floor(pitch / OCTAVE) - 1}`;
+}
+
 /** Return a pitch class moved by semitones. */
 export function moved(pitchClass: number, semitones: number): number {
   return (((pitchClass + semitones) % OCTAVE) + OCTAVE) % OCTAVE;

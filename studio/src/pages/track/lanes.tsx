@@ -15,6 +15,7 @@ import { Spectrogram } from "../../waveform/spectrogram.tsx";
 import { useEachFrame } from "./frames.ts";
 import { useGestures, useLoopSelection } from "./gestures.ts";
 import { HarmonyLane } from "./harmony.tsx";
+import { PianoRoll, VoiceOverlay } from "./notes.tsx";
 import type { Player } from "./player.ts";
 import { liveWaveformOf, type PlayedStem, waveformOf } from "./sources.ts";
 import { Series } from "./series.tsx";
@@ -49,17 +50,8 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
         <Button label="Show all of the track" look="quiet" onClick={() => player.showAll()}>
           All
         </Button>
-        {player.hasSpectrograms && (
-          <Button
-            label="Show spectrograms"
-            icon="spectrogram"
-            look="quiet"
-            pressed={player.showsSpectrograms.value}
-            onClick={() => {
-              player.showsSpectrograms.value = !player.showsSpectrograms.value;
-            }}
-          />
-        )}
+        {player.hasSpectrograms && <PictureButton player={player} picture="spectrogram" label="Show spectrograms" />}
+        {player.music.parts.value.length > 0 && <PictureButton player={player} picture="notes" label="Show notes" />}
         <Button label="Keyboard shortcuts" icon="help" look="quiet" onClick={onHelp} />
       </div>
       <Minimap player={player} />
@@ -79,10 +71,36 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
   );
 }
 
+/** Lets the lanes show another picture than their waveforms. */
+function PictureButton({
+  player,
+  picture,
+  label,
+}: {
+  player: Player;
+  picture: "spectrogram" | "notes";
+  label: string;
+}) {
+  const isShown = player.picture.value === picture;
+  return (
+    <Button
+      label={label}
+      icon={picture}
+      look="quiet"
+      pressed={isShown}
+      onClick={() => {
+        player.picture.value = isShown ? "waveform" : picture;
+      }}
+    />
+  );
+}
+
 function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; number: number }) {
   const name = stem.stem_type;
   const heard = player.heardStem(name);
   const peaks = usePeaks(heard);
+  const picture = player.picture.value;
+  const part = player.music.parts.value.find((one) => one.name === name);
   const lane = player.lane(name);
   const isSilent = useComputed(
     () => player.hearsOriginal.value || !isHeard(player.lane(name), Object.values(player.lanes.value)),
@@ -117,7 +135,7 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
         <LevelMeter label={`Level of ${name}`} level={level} active={player.state.value === "playing"} />
       </div>
       <div class="lane-wave" data-seek>
-        {player.showsSpectrograms.value && heard ? (
+        {picture === "spectrogram" && heard ? (
           <Spectrogram
             stemId={heard.id}
             frameCount={heard.frame_count}
@@ -126,6 +144,8 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
             height={LANE_HEIGHT}
             label={`Spectrogram of ${name}`}
           />
+        ) : picture === "notes" && part ? (
+          <PianoRoll part={part} player={player} height={LANE_HEIGHT} />
         ) : (
           <Waveform
             peaks={peaks}
@@ -136,6 +156,7 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
             label={`Waveform of ${name}`}
           />
         )}
+        {picture === "waveform" && name === "vocals" && <VoiceOverlay player={player} height={LANE_HEIGHT} />}
       </div>
     </section>
   );

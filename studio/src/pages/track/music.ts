@@ -19,6 +19,8 @@ export class Music {
   );
   readonly chords = computed<readonly ChordSegment[]>(() => this.analysis.value?.chords?.segments ?? []);
   readonly sections = computed(() => this.analysis.value?.sections?.segments ?? []);
+  /** The notes, by stem. */
+  readonly parts = computed(() => this.analysis.value?.notes?.parts ?? []);
   readonly heardKey = computed(() => transposedKey(this.key.value, this.semitones.value));
   readonly semitones: Signal<number>;
 

@@ -368,5 +368,5 @@ async function loadTrack(id: string): Promise<Loaded> {
     dataOf(api.GET("/api/tracks/{track_id}/stems", { params })),
   ]);
   const analysis = track.status === "analyzed" ? await dataOf(api.GET("/api/analysis/{track_id}", { params })) : null;
-  return { track, stems, analysis: analysis as Analysis | null };
+  return { track, stems, analysis };
 }

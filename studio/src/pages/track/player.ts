@@ -62,7 +62,8 @@ export class Player {
   /** Lets each pass of the loop be faster by `step`, up to the speed `limit`. */
   readonly trainer = signal<{ readonly step: number; readonly limit: number } | null>(null);
   readonly hasSpectrograms: boolean;
-  readonly showsSpectrograms = signal(false);
+  /** What the lanes show. */
+  readonly picture = signal<"waveform" | "spectrogram" | "notes">("waveform");
   /** Width of the waveforms in CSS pixels. */
   readonly width = signal(1000);
   readonly view = signal<View>({ start: 0, framesPerPixel: 1 });
