@@ -10,6 +10,22 @@ export interface ChordSegment {
   readonly label: string;
 }
 
+/** Return the segments with corrections instead of what was there. A later correction wins. */
+export function correctedChords(
+  detected: readonly ChordSegment[],
+  corrections: readonly ChordSegment[],
+): readonly ChordSegment[] {
+  return corrections.reduce<readonly ChordSegment[]>((segments, { start_seconds: start, end_seconds: end, label }) => {
+    const before = segments
+      .filter((one) => one.start_seconds < start)
+      .map((one) => ({ ...one, end_seconds: Math.min(one.end_seconds, start) }));
+    const after = segments
+      .filter((one) => one.end_seconds > end)
+      .map((one) => ({ ...one, start_seconds: Math.max(one.start_seconds, end) }));
+    return [...before, { start_seconds: start, end_seconds: end, label }, ...after];
+  }, detected);
+}
+
 /** Return a chord as it is called after a transposition, spelled as its key demands. */
 export function chordText(label: string, key: string, semitones: number): string {
   const names = pitchNames(transposedKey(key, semitones));

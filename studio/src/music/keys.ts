@@ -2,18 +2,20 @@
 
 /** The pitch classes from C to B, as the API names tonics. Many fonts lack ♯ and ♭. */
 export const TONICS = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"] as const;
+/** What musicians write where no key signature decides. */
+const USUAL = ["C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"] as const;
 const FLATS = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"] as const;
 const FLAT_MAJORS: ReadonlySet<number> = new Set([1, 3, 5, 8, 10]);
 const MINOR_THIRD = 3;
 const OCTAVE = 12;
 
-/** Return the names of the pitch classes from C to B, with flats if the key, such as "A# major", has flats. */
+/** Return the names of the pitch classes from C to B, with flats if the key, such as "A# major", has flats. C major has both. */
 export function pitchNames(key: string): readonly string[] {
   const [tonic = "", mode] = key.split(" ");
   const pitchClass = pitchClassOf(tonic);
-  if (pitchClass < 0) return TONICS;
+  if (pitchClass < 0) return USUAL;
   const major = mode === "minor" ? (pitchClass + MINOR_THIRD) % OCTAVE : pitchClass;
-  return FLAT_MAJORS.has(major) ? FLATS : TONICS;
+  return FLAT_MAJORS.has(major) ? FLATS : major === 0 ? USUAL : TONICS;
 }
 
 /** Return a key of the API such as `A minor`, moved by semitones; empty if it is unknown, or between two keys. */

@@ -40,7 +40,7 @@ export function HarmonyLane({ player }: { player: Player }) {
     const left = Math.max(0, x(from));
     return { left: `${left}px`, width: `${Math.min(width, x(to)) - left}px` };
   };
-  const shift = Math.round(music.semitones.value) - music.capo.value;
+  const { shift } = music;
   useEffect(() => {
     const drawing = canvas.current && sized(canvas.current, width, CHORD_HEIGHT);
     if (!drawing) return;

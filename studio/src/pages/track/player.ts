@@ -139,7 +139,7 @@ export class Player {
     this.loops.value = saved.loops ?? [];
     this.metronome.value = saved.metronome ?? false;
     this.countIn.value = saved.countIn ?? false;
-    this.music.barOneSeconds.value = saved.barOneSeconds ?? null;
+    if (saved.corrections) this.music.corrections.value = saved.corrections;
     this.music.capo.value = saved.capo ?? 0;
     this.view.value = whole(this.frameCount, this.width.value);
     const effects = [
@@ -200,7 +200,8 @@ export class Player {
   /** Let the bars begin at the beat that is nearest to the position. */
   beginBarsHere(): void {
     const { beats } = this.music.grid.value;
-    this.music.barOneSeconds.value = beats[nearestBeat(beats, this.position / this.sampleRateHz)] ?? null;
+    const seconds = beats[nearestBeat(beats, this.position / this.sampleRateHz)];
+    if (seconds !== undefined) this.music.correct({ bar_one_seconds: seconds }).catch(this.#fail);
   }
 
   change(name: string, change: Partial<Lane>): void {
@@ -356,7 +357,7 @@ export class Player {
       loops: this.loops.value,
       metronome: this.metronome.value,
       countIn: this.countIn.value,
-      barOneSeconds: this.music.barOneSeconds.value,
+      corrections: this.music.corrections.value,
       capo: this.music.capo.value,
     };
     save(this.#trackId, saved);

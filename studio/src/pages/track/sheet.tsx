@@ -2,14 +2,16 @@
 
 import "./sheet.css";
 import { useComputed } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
+import { useAction } from "../../api/requests.ts";
+import { beatSeconds, nearestBeat } from "../../audio/bars.ts";
 import { chartOf, type ChartSection } from "../../music/chart.ts";
-import { easiestCapo, HIGHEST_CAPO, segmentAt } from "../../music/chords.ts";
+import { easiestCapo, HIGHEST_CAPO } from "../../music/chords.ts";
 import { keyText, transposedKey } from "../../music/keys.ts";
-import { Button } from "../../ui/components.tsx";
-import { Choice } from "../../ui/forms.tsx";
+import { Button, Notice } from "../../ui/components.tsx";
+import { Choice, Field, Form, Submit } from "../../ui/forms.tsx";
 import { timeText } from "../../waveform/view.ts";
-import { useEachFrame } from "./frames.ts";
+import { segmentHere, useEachFrame } from "./frames.ts";
 import { sectionColour } from "./harmony.tsx";
 import type { Player } from "./player.ts";
 
@@ -21,7 +23,7 @@ export function ChordSheet({ player }: { player: Player }) {
   const all = useComputed(() => chart.value.flatMap(({ bars }) => bars.flatMap(({ chords }) => chords)));
   useEachFrame(() => {
     const box = scroll.current;
-    const index = segmentAt(all.value, player.position / player.sampleRateHz + 0.01);
+    const index = segmentHere(player, all.value);
     const chord = box?.querySelectorAll(".chart-bar button")[index] ?? null;
     if (!box || chord === shown.current) return;
     shown.current?.removeAttribute("aria-current");
@@ -37,21 +39,101 @@ export function ChordSheet({ player }: { player: Player }) {
           <h2>Chord sheet</h2>
           <p class="quiet">{keysText(player)}</p>
         </div>
-        <Choice
-          label="Capo"
-          value={String(music.capo.value)}
-          options={capoOptions(player)}
-          onInput={(fret) => {
-            music.capo.value = Number(fret);
-          }}
-        />
+        <div class="form">
+          <Choice
+            label="Capo"
+            value={String(music.capo.value)}
+            options={capoOptions(player)}
+            onInput={(fret) => {
+              music.capo.value = Number(fret);
+            }}
+          />
+        </div>
       </div>
+      <Correct player={player} />
       <div class="sheet-scroll" tabIndex={0} role="group" aria-label="Bars" ref={scroll}>
         {chart.value.map((section) => (
           <Section key={section.start_seconds} section={section} player={player} />
         ))}
       </div>
     </section>
+  );
+}
+
+interface Place {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** Corrects the chord at the position, and moves the bars. */
+function Correct({ player }: { player: Player }) {
+  const { music } = player;
+  const [place, setPlace] = useState<Place | null>(null);
+  const { isBusy, problem, run } = useAction();
+  const names = useComputed(() => [...new Set(music.chords.value.map(({ label }) => music.chordText(label)))]);
+  const open = () => {
+    const chord = music.chords.value[segmentHere(player, music.chords.value)];
+    if (!chord) return;
+    const now = player.position / player.sampleRateHz;
+    const { start_seconds: from, end_seconds: end } = chord;
+    const { beats } = music.grid.value;
+    const beat = beats[nearestBeat(beats, now)] ?? from;
+    const isLater = beat > from + beatSeconds(beats, now) / 2 && beat < end;
+    setPlace({ start: isLater ? beat : from, end, text: music.chordText(chord.label) });
+  };
+  const save = async (label: string | null) => {
+    if (place && (await run(() => music.correctChord(place.start, place.end, label)))) setPlace(null);
+  };
+  return (
+    <>
+      <div class="row">
+        <Button
+          label="Correct the chord at the position"
+          pressed={place !== null}
+          onClick={() => (place ? setPlace(null) : open())}
+        >
+          Correct the chord
+        </Button>
+        <span class="quiet">Bars</span>
+        <Button
+          label="Move the bars one beat back"
+          disabled={isBusy}
+          onClick={() => void run(() => music.moveBars(-1))}
+        >
+          −1 beat
+        </Button>
+        <Button label="Move the bars one beat on" disabled={isBusy} onClick={() => void run(() => music.moveBars(1))}>
+          +1 beat
+        </Button>
+        {music.corrections.value.bar_one_seconds !== null && (
+          <Button
+            label="Bars as detected"
+            disabled={isBusy}
+            onClick={() => void run(() => music.correct({ bar_one_seconds: null }))}
+          >
+            as detected
+          </Button>
+        )}
+      </div>
+      {place && (
+        <Form label="Correct the chord" onSubmit={() => void save(music.labelOf(place.text.trim()))}>
+          <Field
+            label={`Chord from ${timeText(place.start, 1)} to ${timeText(place.end, 1)}`}
+            value={place.text}
+            suggestions={names.value}
+            maxLength={20}
+            required
+            onInput={(text) => setPlace({ ...place, text })}
+          />
+          <Submit disabled={isBusy}>Save</Submit>
+          <Button label="As detected" disabled={isBusy} onClick={() => void save(null)}>
+            As detected
+          </Button>
+        </Form>
+      )}
+      {problem && <Notice look="bad">{problem}</Notice>}
+    </>
   );
 }
 
@@ -75,12 +157,12 @@ function Section({ section, player }: { section: ChartSection; player: Player })
         {bars.map((bar) => (
           <li class="chart-bar" key={bar.start_seconds} style={{ "--beats": bar.beatCount }}>
             <span class="quiet number">{bar.number ?? ""}</span>
-            {bar.chords.map((chord) => (
+            {bar.chords.map((chord, index) => (
               <button
                 type="button"
                 key={chord.beat}
                 class={chord.isHeld ? "held" : ""}
-                style={{ gridColumnStart: chord.beat + 1 }}
+                style={{ gridColumn: `${chord.beat + 1} / ${(bar.chords[index + 1]?.beat ?? bar.beatCount) + 1}` }}
                 onClick={() => player.seek(chord.start_seconds * player.sampleRateHz)}
               >
                 {player.music.chordText(chord.label)}
