@@ -118,8 +118,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Update the title, artist, album, bpm, key or tags of a track
-         * @description Update the `title`, `artist`, `album`, `bpm`, `key` or `tags` of a track.
+         * Update the title, artist, album, bpm, key, tags or corrections of a track
+         * @description Update the `title`, `artist`, `album`, `bpm`, `key`, `tags` or `corrections` of a track.
          */
         patch: operations["change_track"];
         trace?: never;
@@ -3037,6 +3037,37 @@ export interface components {
             /** @description Seconds to wait before a retry. */
             retry_after?: number;
         };
+        /** ChordCorrection */
+        ChordCorrection: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description As musicians write it. `N.C.`: no chord.
+             * @example F#m7
+             */
+            label: string;
+        };
+        /**
+         * Corrections
+         * @description What the owner has corrected in the analysis. Exports of chords, clicks and notes follow it.
+         */
+        Corrections: {
+            /**
+             * @description Bar 1 begins at the nearest beat, and the other bars move with it. Null: where it is detected.
+             * @example 1.07
+             */
+            bar_one_seconds: number | null;
+            /** @description A later one wins over an earlier one. */
+            chords: components["schemas"]["ChordCorrection"][];
+        };
         /**
          * Track
          * @description A track. During its download and after a failed one, it has no audio, and its file fields are null.
@@ -3084,6 +3115,7 @@ export interface components {
              *     ]
              */
             tags: string[];
+            corrections: components["schemas"]["Corrections"] | null;
             /**
              * @description The origin of the track.
              * @example spotify
@@ -3198,6 +3230,8 @@ export interface components {
              *     ]
              */
             tags?: string[] | null;
+            /** @description All corrections of the analysis, instead of the earlier ones. Later analyses keep them. */
+            corrections?: components["schemas"]["Corrections"] | null;
         };
         /**
          * UploadParameters
@@ -5350,6 +5384,7 @@ export interface components {
             bpm: number | null;
             /** @example A minor */
             key: string | null;
+            corrections: components["schemas"]["Corrections"] | null;
             /**
              * @description The path of the cover.
              * @example null
@@ -10418,6 +10453,16 @@ export interface operations {
                      *           "tags": [
                      *             "synthwave"
                      *           ],
+                     *           "corrections": {
+                     *             "bar_one_seconds": 1.07,
+                     *             "chords": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "label": "F#m7"
+                     *               }
+                     *             ]
+                     *           },
                      *           "source": "spotify",
                      *           "status": "downloaded",
                      *           "download_status": "completed",
@@ -10519,6 +10564,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10575,6 +10630,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10670,6 +10735,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10751,6 +10826,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10887,6 +10972,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -11333,6 +11428,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -14240,6 +14345,16 @@ export interface operations {
                      *             "tags": [
                      *               "synthwave"
                      *             ],
+                     *             "corrections": {
+                     *               "bar_one_seconds": 1.07,
+                     *               "chords": [
+                     *                 {
+                     *                   "start_seconds": 200.04,
+                     *                   "end_seconds": 200.04,
+                     *                   "label": "F#m7"
+                     *                 }
+                     *               ]
+                     *             },
                      *             "source": "spotify",
                      *             "status": "downloaded",
                      *             "download_status": "completed",
@@ -14417,6 +14532,16 @@ export interface operations {
                      *         "frame_count": 8821764,
                      *         "bpm": 128,
                      *         "key": "A minor",
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "cover_path": null,
                      *         "expires_at": "2026-03-04T18:30:00Z",
                      *         "mix": {
