@@ -1191,6 +1191,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/export/midi/{track_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the notes of the latest analysis as a Standard MIDI File of format 1
+         * @description Download the notes of the latest analysis as a Standard MIDI File of format 1.
+         *
+         *     It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
+         *     program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
+         *     markers, and chords as texts.
+         */
+        get: operations["export_midi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/daw/export": {
         parameters: {
             query?: never;
@@ -4332,10 +4356,14 @@ export interface components {
              */
             frequency_hz: number[];
             /**
-             * @description 0 to 1
-             * @example 0.81
+             * @description 0 to 1; there is a pitch from 0.5 on.
+             * @example [
+             *       0.03,
+             *       0.94,
+             *       0.97
+             *     ]
              */
-            confidence: number;
+            confidence: number[];
             /**
              * @description What was read: `mix`, or stems of the track.
              * @example stems bass, other, vocals
@@ -4434,7 +4462,7 @@ export interface components {
         };
         /**
          * VocalActivity
-         * @description When somebody sings.
+         * @description When somebody sings. Needs the vocal stem of a separation.
          */
         VocalActivity: {
             segments: components["schemas"]["VocalSegment"][];
@@ -4443,8 +4471,6 @@ export interface components {
              * @example stems bass, other, vocals
              */
             source: string;
-            /** @example chord-net */
-            model: string;
         };
         /** VocalSegment */
         VocalSegment: {
@@ -12336,7 +12362,11 @@ export interface operations {
                      *               220.1,
                      *               220.4
                      *             ],
-                     *             "confidence": 0.81,
+                     *             "confidence": [
+                     *               0.03,
+                     *               0.94,
+                     *               0.97
+                     *             ],
                      *             "source": "stems bass, other, vocals",
                      *             "model": "chord-net"
                      *           },
@@ -12348,8 +12378,7 @@ export interface operations {
                      *                 "confidence": 0.81
                      *               }
                      *             ],
-                     *             "source": "stems bass, other, vocals",
-                     *             "model": "chord-net"
+                     *             "source": "stems bass, other, vocals"
                      *           },
                      *           "unavailable": [
                      *             {
@@ -12549,7 +12578,11 @@ export interface operations {
                      *             220.1,
                      *             220.4
                      *           ],
-                     *           "confidence": 0.81,
+                     *           "confidence": [
+                     *             0.03,
+                     *             0.94,
+                     *             0.97
+                     *           ],
                      *           "source": "stems bass, other, vocals",
                      *           "model": "chord-net"
                      *         },
@@ -12561,8 +12594,7 @@ export interface operations {
                      *               "confidence": 0.81
                      *             }
                      *           ],
-                     *           "source": "stems bass, other, vocals",
-                     *           "model": "chord-net"
+                     *           "source": "stems bass, other, vocals"
                      *         },
                      *         "unavailable": [
                      *           {
@@ -14715,7 +14747,11 @@ export interface operations {
                      *               220.1,
                      *               220.4
                      *             ],
-                     *             "confidence": 0.81,
+                     *             "confidence": [
+                     *               0.03,
+                     *               0.94,
+                     *               0.97
+                     *             ],
                      *             "source": "stems bass, other, vocals",
                      *             "model": "chord-net"
                      *           },
@@ -14727,8 +14763,7 @@ export interface operations {
                      *                 "confidence": 0.81
                      *               }
                      *             ],
-                     *             "source": "stems bass, other, vocals",
-                     *             "model": "chord-net"
+                     *             "source": "stems bass, other, vocals"
                      *           },
                      *           "unavailable": [
                      *             {
@@ -16241,7 +16276,11 @@ export interface operations {
                      *             220.1,
                      *             220.4
                      *           ],
-                     *           "confidence": 0.81,
+                     *           "confidence": [
+                     *             0.03,
+                     *             0.94,
+                     *             0.97
+                     *           ],
                      *           "source": "stems bass, other, vocals",
                      *           "model": "chord-net"
                      *         },
@@ -16253,8 +16292,7 @@ export interface operations {
                      *               "confidence": 0.81
                      *             }
                      *           ],
-                     *           "source": "stems bass, other, vocals",
-                     *           "model": "chord-net"
+                     *           "source": "stems bass, other, vocals"
                      *         },
                      *         "unavailable": [
                      *           {
@@ -16407,6 +16445,43 @@ export interface operations {
                 };
                 content?: never;
             };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_midi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/midi": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];

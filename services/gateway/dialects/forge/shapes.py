@@ -365,7 +365,9 @@ class Melody(TypedDict):
     frequency_hz: Annotated[
         list[float], Field(description="0 where there is no pitch.", examples=[[0.0, 220.1, 220.4]])
     ]
-    confidence: _Confidence
+    confidence: Annotated[
+        list[float], Field(description="0 to 1; there is a pitch from 0.5 on.", examples=[[0.03, 0.94, 0.97]])
+    ]
     source: _Source
     model: _Model
 
@@ -377,11 +379,10 @@ class VocalSegment(TypedDict):
 
 
 class VocalActivity(TypedDict):
-    """When somebody sings."""
+    """When somebody sings. Needs the vocal stem of a separation."""
 
     segments: list[VocalSegment]
     source: _Source
-    model: _Model
 
 
 class UnavailableFeature(TypedDict):
