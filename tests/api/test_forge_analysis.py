@@ -55,6 +55,11 @@ def test_the_values_are_kept_with_the_track(admin: httpx.Client, track: dict[str
     assert (midi.status_code, midi.headers["content-type"]) == (200, "audio/midi")
     assert midi.headers["content-disposition"] == 'attachment; filename="Measured.mid"'
     assert midi.content[:4] == b"MThd"
+    beats, path = job["result"]["beats"], f"/api/tracks/{track['id']}"
+    assert admin.patch(path, json={"corrections": {"bar_one_seconds": beats[3], "chords": []}}).status_code == 200
+    pickup = b"\x00\xff\x58\x04\x03\x02"  # a bar of three quarters at the beginning
+    assert (pickup in midi.content, pickup in admin.get(f"/export/midi/{track['id']}").content) == (False, True)
+    assert admin.patch(path, json={"corrections": None}).status_code == 200
     assert export.json() == {"track_id": track["id"], "title": "Measured", "artist": "Band", "analysis": job["result"]}
 
 

@@ -1204,7 +1204,7 @@ export interface paths {
          *
          *     It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
          *     program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
-         *     markers, and chords as texts.
+         *     markers, and chords as texts. Bars and chords are as the owner has corrected them.
          */
         get: operations["export_midi"];
         put?: never;

@@ -16,6 +16,7 @@ from kit.file_names import safe_title
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
+from services.gateway.corrections import corrected
 from services.gateway.files.files import attachment
 from services.gateway.files.song_midi import song_midi
 from services.gateway.job_kinds import analysis_values
@@ -47,10 +48,10 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
 
         It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
         program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
-        markers, and chords as texts.
+        markers, and chords as texts. Bars and chords are as the owner has corrected them.
         """
         track, details = await _analysed(track_id)
-        written = await asyncio.to_thread(_midi, track.title, details)
+        written = await asyncio.to_thread(_midi, track, details)
         headers = {"Content-Disposition": attachment(f"{safe_title(track.title)}.mid")}
         return Response(written, media_type="audio/midi", headers=headers)
 
@@ -64,8 +65,8 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _midi(title: str, values_json: str) -> bytes:
+def _midi(track: track_pb2.Track, values_json: str) -> bytes:
     values: dict[str, Any] = json.loads(values_json)
     if not values.get("notes"):
         raise errors.ANALYSIS_NOT_FOUND(_NO_NOTES)
-    return song_midi(title, values)
+    return song_midi(track.title, corrected(values, track.corrections))

@@ -11,6 +11,7 @@ type Part = NonNullable<Analysis["notes"]>["parts"][number];
 /** Semitones above the highest and below the lowest note. */
 const MARGIN = 2;
 const MIN_SEMITONES = 12;
+const MIN_ROW_PIXELS = 3;
 const OCTAVE = 12;
 const A4_HZ = 440;
 const A4_PITCH = 69;
@@ -30,6 +31,7 @@ export function PianoRoll({ part, player, height }: { part: Part; player: Player
     if (!drawing) return;
     const { width: columns, height: rows } = drawing.canvas;
     const row = rows / (high - low);
+    const thickness = Math.max(row - 0.5, (MIN_ROW_PIXELS * columns) / width);
     const x = (seconds: number) =>
       (((seconds * player.sampleRateHz - view.start) / view.framesPerPixel) * columns) / width;
     const style = getComputedStyle(drawing.canvas);
@@ -43,7 +45,12 @@ export function PianoRoll({ part, player, height }: { part: Part; player: Player
       const [left, right] = [x(start), x(start + duration)];
       if (right < 0 || left > columns) continue;
       drawing.globalAlpha = 0.35 + (0.65 * velocity) / 127;
-      drawing.fillRect(left, rows - (pitch + 1 - low) * row, Math.max(1, right - left - 0.5), Math.max(1, row - 0.5));
+      drawing.fillRect(
+        left,
+        rows - (pitch + 0.5 - low) * row - thickness / 2,
+        Math.max(1, right - left - 0.5),
+        thickness,
+      );
     }
   }, [part, view, width, height, low, high, isDark, player]);
   const range = pitches.length > 0 ? `, from ${noteName(low + MARGIN)} to ${noteName(high - MARGIN - 1)}` : "";
@@ -108,8 +115,9 @@ function drawMelody(
   scale: number,
 ): void {
   const pitches = frequencies.map((hertz) => (hertz > 0 ? A4_PITCH + OCTAVE * Math.log2(hertz / A4_HZ) : Number.NaN));
-  const sung = pitches.filter((pitch) => pitch > 0);
-  const [low, high] = rangeOf(sung);
+  // Single wrong pitches do not press the others together.
+  const sung = pitches.filter((pitch) => pitch > 0).sort((a, b) => a - b);
+  const [low, high] = rangeOf(sung.slice(Math.floor(0.03 * sung.length), Math.ceil(0.97 * sung.length)));
   const y = (pitch: number) => drawing.canvas.height * (1 - (pitch - low) / (high - low));
   drawing.strokeStyle = colour;
   drawing.lineWidth = 1.5 * scale;
