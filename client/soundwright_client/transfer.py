@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.message
+import importlib.metadata
 import random
 import re
 import uuid
@@ -13,6 +14,7 @@ from typing import BinaryIO
 import httpx
 
 __all__ = [
+    "USER_AGENT",
     "MediaFile",
     "Progress",
     "attempts",
@@ -26,6 +28,7 @@ __all__ = [
 Progress = Callable[[int, "int | None"], object]
 """Is called with the bytes that were transferred, and all bytes, or None if the server does not say."""
 
+USER_AGENT = f"soundwright-client/{importlib.metadata.version('soundwright-client')}"
 _ATTEMPT_COUNT = 6
 _FIRST_PAUSE_SECONDS = 0.5
 _POLL_SECONDS = (0.2, 3.0)
