@@ -203,7 +203,7 @@ lock: local  #: Upgrade all dependencies and write their versions and hashes to 
 	@mkdir -p build
 	@sed "/ --hash=/d; s/ \\\\$$//" constraints.txt > build/constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
-		--extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\nbasic-pitch\nlv-chordia\npip\npretty-midi\nsetuptools\nswift-f0\ntorchspleeter\nuv\n") > /dev/null
+		--no-emit-package soundwright-client --extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\nbasic-pitch\nlv-chordia\npip\npretty-midi\nsetuptools\nswift-f0\ntorchspleeter\nuv\n") > /dev/null
 	@{ echo "# Exact versions of all dependencies, as tested, and the hashes of all their files. \`make lock\` writes this file."; \
 		sed 's/ ; .* \\$$/ \\/' build/constraints.txt; } > build/constraints.new
 	@mv build/constraints.new constraints.txt
@@ -230,6 +230,14 @@ audit: $(SUPPLY)  #: Look the dependencies up in the database of known vulnerabi
 sbom: setup $(SUPPLY)  #: List the packages of Python and of the studio in build (CycloneDX); images contain their own lists
 	build/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json $(BIN)/python
 	@test ! -e $(STUDIO) || cp services/gateway/web/studio/sbom.cdx.json build/sbom-studio.cdx.json
+
+# The version of the next release, in all files that have it, and the build of that release (docs/RELEASING.md).
+VERSION ?=
+.PHONY: version release
+version: setup  #: Write the version of the next release into all files (VERSION=1.2.3)
+	@$(BIN)/python -m dev.tools.release version "$(VERSION)"
+release: check sbom $(HELM)  #: Check that all is ready for a release, and build it in build/release (VERSION=1.2.3)
+	@$(BIN)/python -m dev.tools.release release "$(VERSION)"
 
 .PHONY: bench
 bench: setup $(WRK)  ## Run the benchmarks (results: docs/BENCHMARKS.md)

