@@ -7,6 +7,9 @@ from collections.abc import Collection, Mapping
 from kit.engines import EngineRegistry
 from services.analysis.engines.chords import ChordEngine
 from services.analysis.engines.librosa_engine import LibrosaEngine
+from services.analysis.engines.melody import SwiftF0Engine
+from services.analysis.engines.notes import BasicPitchEngine
+from services.analysis.engines.vocal_activity import VocalLevelEngine
 from services.analysis.service import Engine
 
 Registry = EngineRegistry[Engine]
@@ -17,6 +20,9 @@ def build_registry() -> Registry:
     registry = Registry()
     registry.register(LibrosaEngine())
     registry.register(ChordEngine())
+    registry.register(BasicPitchEngine())
+    registry.register(SwiftF0Engine())
+    registry.register(VocalLevelEngine())
     return registry
 
 

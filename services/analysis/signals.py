@@ -9,15 +9,15 @@ from services.analysis.service import Recording, Samples, Signal
 
 MIX = "mix"
 _DRUMS = "drums"
-_VOCALS = "vocals"
-_WHOLE = frozenset({_DRUMS, "bass", "other", _VOCALS})
+VOCALS = "vocals"
+_WHOLE = frozenset({_DRUMS, "bass", "other", VOCALS})
 _ACCOMPANIMENT = "accompaniment"
 
 
 def chosen_stems(signal: Signal, names: Collection[str]) -> tuple[str, ...]:
     """Return the stems whose sum is the wanted signal, of those that a track has; empty if there are none."""
-    if signal is Signal.VOCALS and _VOCALS in names:
-        return (_VOCALS,)
+    if signal is Signal.VOCALS and VOCALS in names:
+        return (VOCALS,)
     # Separations of some stems add the accompaniment. The stems of others are the whole song.
     if signal is Signal.WITHOUT_DRUMS and set(names) >= _WHOLE and _ACCOMPANIMENT not in names:
         return tuple(sorted(set(names) - {_DRUMS}))

@@ -25,7 +25,7 @@ from services.analysis.service import Recording, Signal
 from services.analysis.settings import AnalysisSettings
 from services.analysis.signals import StemSum, chosen_stems, source_text
 
-_MISSING = {"MODEL_UNAVAILABLE", "MODEL_UNSUPPORTED", "WEIGHTS_CHANGED", "CHECKPOINT_UNTRUSTED"}
+_MISSING = {"MODEL_UNAVAILABLE", "MODEL_UNSUPPORTED", "WEIGHTS_CHANGED", "CHECKPOINT_UNTRUSTED", "NO_STEMS"}
 
 
 class AnalysisWorker:
