@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from kit.engines import EngineRegistry
+from services.analysis.engines.chords import ChordEngine
 from services.analysis.engines.librosa_engine import LibrosaEngine
 from services.analysis.engines.melody import SwiftF0Engine
 from services.analysis.engines.notes import BasicPitchEngine
@@ -18,6 +19,7 @@ def build_registry() -> Registry:
     """Return all analysis engines."""
     registry = Registry()
     registry.register(LibrosaEngine())
+    registry.register(ChordEngine())
     registry.register(BasicPitchEngine())
     registry.register(SwiftF0Engine())
     registry.register(VocalLevelEngine())
