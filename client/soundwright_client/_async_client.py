@@ -32,8 +32,6 @@ from soundwright_client.transfer import (
 )
 from soundwright_client.types import Clip, JobRecord, Plan, SeparationModel, Stem, Track
 
-__all__ = ["AsyncClient", "AsyncJob"]
-
 _TIMEOUT = httpx.Timeout(60, connect=10, read=600)  # an upload is answered after the whole file was examined
 
 
@@ -323,7 +321,7 @@ class AsyncClient:
 
         Args:
             source: a track, the ID of a track, or the :class:`~pathlib.Path` of an audio file, which is uploaded first.
-            features: ``tempo``, ``key``, ``energy``, ``spectral``, ``mfcc``, ``chroma`` or ``all``.
+            features: such as ``tempo``, ``key``, ``chords``, ``bars``, ``sections`` and ``notes`` (docs/API.md lists them), or ``all``.
             progress: of the upload.
         """
         body = {"track_id": await self._track_id(source, progress), "features": list(features)}

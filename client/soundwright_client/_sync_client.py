@@ -31,8 +31,6 @@ from soundwright_client.transfer import (
 )
 from soundwright_client.types import Clip, JobRecord, Plan, SeparationModel, Stem, Track
 
-__all__ = ["Client", "Job"]
-
 _TIMEOUT = httpx.Timeout(60, connect=10, read=600)  # an upload is answered after the whole file was examined
 
 
@@ -317,7 +315,7 @@ class Client:
 
         Args:
             source: a track, the ID of a track, or the :class:`~pathlib.Path` of an audio file, which is uploaded first.
-            features: ``tempo``, ``key``, ``energy``, ``spectral``, ``mfcc``, ``chroma`` or ``all``.
+            features: such as ``tempo``, ``key``, ``chords``, ``bars``, ``sections`` and ``notes`` (docs/API.md lists them), or ``all``.
             progress: of the upload.
         """
         body = {"track_id": self._track_id(source, progress), "features": list(features)}

