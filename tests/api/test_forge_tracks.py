@@ -170,7 +170,7 @@ def test_a_deleted_track_is_gone_with_all_that_belongs_to_it(stack: Stack, admin
     track = upload(admin, encoded(song(1.0)))
     created = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"]
     job = finished(admin, f"/api/processing/job/{created['job_id']}")
-    analysis = admin.post("/api/analysis/analyze", json={"track_id": track["id"]}).json()["data"]
+    analysis = admin.post("/api/analysis/analyze", json={"track_id": track["id"], "features": ["tempo"]}).json()["data"]
     finished(admin, f"/api/analysis/job/{analysis['job_id']}")
     # The recording, the mix and four stems, and their waveforms.
     assert len(stored_files(stack) - before) == 12

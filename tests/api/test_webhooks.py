@@ -98,7 +98,9 @@ def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
 ) -> None:
     webhook = registered(owner, receiver.url + path)
     track = upload(owner, SONG)["id"]
-    analysis = owner.post("/api/analysis/analyze", json={"track_id": track}).json()["data"]["job_id"]
+    analysis = owner.post("/api/analysis/analyze", json={"track_id": track, "features": ["tempo"]}).json()["data"][
+        "job_id"
+    ]
     clip = owner.post("/generate", json={"prompt": "slow cello", "duration": 1}).json()["job_id"]
     pipeline = owner.post("/process", files={"file": ("song.wav", SONG)}).json()["job_id"]
     separation = owner.post("/api/processing/separate", json={"track_id": track, "model": "dsp"}).json()["data"][
