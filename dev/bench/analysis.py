@@ -30,8 +30,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from kit.audio import AudioFile
-from services.analysis.engines.librosa_engine import LibrosaEngine, warm_up
-from services.analysis.service import FEATURES
+from services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine, warm_up
 from services.generation.engines.procedural.render import mix, render_stems
 from services.generation.engines.procedural.score import PITCH_CLASSES, Key, Song, Track
 from services.generation.engines.procedural.songs import SONGS, song

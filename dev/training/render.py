@@ -77,7 +77,10 @@ def write_song(folder: Path, score: Score, stems: Mapping[str, Samples], split: 
         **asdict(score.truth),
         "activity": {stem: activity(stems[stem]) for stem in STEMS},
         "parts": [
-            {"role": part.role, "stem": part.stem, "kind": part.kind, "source": part.source, "program": part.program, "notes": len(part.notes)}
+            {
+                "role": part.role, "stem": part.stem, "kind": part.kind, "source": part.source, "program": part.program,
+                "notes": [(note.start_seconds, note.duration_seconds, note.pitch_midi) for note in part.notes],
+            }
             for part in score.parts
         ],
         "melody": [

@@ -45,13 +45,14 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
     slots = ComputeSlots("analysis", settings.analysis_slot_count)
     limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
-    handler = AnalysisWorker(build_registry(), blobs, tracks, slots, limits)
+    registry = build_registry()
+    handler = AnalysisWorker(registry, blobs, tracks, slots, limits)
     kind = handler.job_kind(settings)
     workers = job_workers([kind], bus=bus, jobs=jobs, blobs=blobs, settings=settings)
     server = runtime.rpc_server()
     spectrograms = Spectrograms(blobs, limits, runtime.scratch())
     analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(
-        AnalysisRpc(bus, jobs, tracks, kind, spectrograms), server.server
+        AnalysisRpc(bus, jobs, tracks, kind, spectrograms, registry), server.server
     )
     server.add_reflection(analysis_service_pb2)
     model = _language_model(settings)

@@ -1,9 +1,15 @@
-"""The analysis engines, one registration each."""
+"""The analysis engines, one registration each, and which of them measures which features."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from kit.engines import EngineRegistry
+from services.analysis.engines.chords import ChordEngine
 from services.analysis.engines.librosa_engine import LibrosaEngine
+from services.analysis.engines.melody import SwiftF0Engine
+from services.analysis.engines.notes import BasicPitchEngine
+from services.analysis.engines.vocal_activity import VocalLevelEngine
 from services.analysis.service import Engine
 
 Registry = EngineRegistry[Engine]
@@ -13,4 +19,30 @@ def build_registry() -> Registry:
     """Return all analysis engines."""
     registry = Registry()
     registry.register(LibrosaEngine())
+    registry.register(ChordEngine())
+    registry.register(BasicPitchEngine())
+    registry.register(SwiftF0Engine())
+    registry.register(VocalLevelEngine())
     return registry
+
+
+def models_for(registry: Registry, features: Collection[str]) -> Mapping[str, frozenset[str]]:
+    """Return the models that measure the features, in the order of registration, each with its features."""
+    found: dict[str, frozenset[str]] = {}
+    remaining = set(features)
+    for declaration in registry.declarations():
+        if measured := remaining & set(declaration.outputs):
+            found[declaration.name] = frozenset(measured)
+            remaining -= measured
+    return found
+
+
+def available_features(registry: Registry) -> frozenset[str]:
+    """Return the features that can be measured without a download."""
+    return frozenset(
+        feature
+        for declaration in registry.declarations()
+        if registry.engine(declaration.name).is_installed()
+        and registry.engine(declaration.name).is_present(declaration.name)
+        for feature in declaration.outputs
+    )

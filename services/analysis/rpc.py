@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from soundwright.analysis.v1 import analysis_service_pb2 as pb
 from soundwright.analysis.v1 import analysis_service_pb2_grpc, jobs_pb2
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
@@ -11,6 +13,7 @@ from kit.rpc import Context
 from kit.worker.commands import create_job
 from kit.worker.kind import JobKind
 from services.analysis import service
+from services.analysis.registry import Registry, available_features
 from services.analysis.spectrograms import Spectrograms
 
 
@@ -22,15 +25,18 @@ class AnalysisRpc(analysis_service_pb2_grpc.AnalysisServiceServicer):
         tracks: library_service_pb2_grpc.TrackServiceStub,
         kind: JobKind[jobs_pb2.AnalysisSpec],
         spectrograms: Spectrograms,
+        registry: Registry,
     ) -> None:
         self._bus = bus
         self._jobs = jobs
         self._tracks = tracks
         self._kind = kind
         self._spectrograms = spectrograms
+        self._registry = registry
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        wanted = service.parse_features(request.features)
+        available = await asyncio.to_thread(available_features, self._registry)
+        wanted = service.parse_features(request.features, available)
         job, existed = await create_job(
             self._bus,
             self._jobs,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import enum
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +16,22 @@ from kit.engines import Engine as EngineBase
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 
-FEATURES = ("tempo", "key", "energy", "spectral", "mfcc", "chroma")
+FEATURES = (
+    "tempo",
+    "key",
+    "energy",
+    "spectral",
+    "mfcc",
+    "chroma",
+    "chords",
+    "bars",
+    "sections",
+    "notes",
+    "melody",
+    "vocal_activity",
+)
+ON_REQUEST: frozenset[str] = frozenset()
+"""Features that ``all`` does not include, because they cost too much: ``all`` needs at most a quarter of real time."""
 
 
 class Recording(Protocol):
@@ -35,8 +51,22 @@ class Recording(Protocol):
         ...
 
 
+class Signal(enum.Enum):
+    """What an engine prefers to read. If the track has no such stems, it reads the mix."""
+
+    MIX = "mix"
+    WITHOUT_DRUMS = "without drums"
+    VOCALS = "vocals"
+
+
 class Engine(EngineBase, Protocol):
-    """Measures a recording. The outputs in the declaration of its model are the features that it measures."""
+    """Measures a recording. The outputs in the declaration of its model are the features that it measures.
+
+    Attributes:
+        signal: what it prefers to read.
+    """
+
+    signal: Signal = Signal.MIX
 
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
@@ -44,12 +74,13 @@ class Engine(EngineBase, Protocol):
         """Measure the named features in one pass over the signal.
 
         Args:
-            recording: the signal.
-            features: a subset of :data:`FEATURES`.
+            recording: the signal; :func:`services.analysis.signals.parts_of` returns its stems.
+            features: a subset of the outputs of its model.
             report: called with the progress ratio, 0 to 1, in ascending order. An exception that it raises stops the work.
 
         Returns:
-            A JSON-ready mapping (finite numbers, strings, lists, mappings) in the public contract's shape.
+            A JSON-ready mapping (finite numbers, strings, lists, mappings) in the public contract's shape. The worker adds
+            the signal and the model to the values of a feature that are a mapping under its name.
         """
         ...
 
@@ -61,15 +92,27 @@ class AnalysisSpec:
     features: tuple[str, ...]
 
 
-def parse_features(names: Sequence[str]) -> AnalysisSpec:
-    """Validate the requested features. No features, or ``all``, means all features.
+def parse_features(names: Sequence[str], available: Collection[str]) -> AnalysisSpec:
+    """Validate the requested features. No features, or ``all``, means all that are available, without :data:`ON_REQUEST`.
+
+    Args:
+        names: the requested names.
+        available: the features that this server can measure.
 
     Raises:
-        AppError: ``VALIDATION_ERROR`` for an unknown name.
+        AppError: ``VALIDATION_ERROR`` for an unknown name; ``MODEL_UNAVAILABLE`` if no requested feature is available.
     """
     unknown = sorted({name for name in names if name not in FEATURES and name != "all"})
     if unknown:
         problem = f"{', '.join(unknown)[:200]} is not known; use any of: {', '.join(FEATURES)}, all"
         raise errors.invalid("features", problem)
-    wanted = set(FEATURES) if not names or "all" in names else set(names)
+    wanted = set(names) - {"all"}
+    if not names or "all" in names:
+        wanted |= set(available) - ON_REQUEST
+    if not wanted & set(available):
+        missing = ", ".join(feature for feature in FEATURES if feature in wanted)
+        raise errors.MODEL_UNAVAILABLE(
+            f"This server cannot measure {missing}, because the weights are missing. Install Soundwright again, or request"
+            f" any of: {', '.join(feature for feature in FEATURES if feature in available)}."
+        )
     return AnalysisSpec(tuple(feature for feature in FEATURES if feature in wanted))

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from soundwright.analysis.v1 import jobs_pb2
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 
+from kit import errors
 from kit.audio import AudioFile, AudioLimits
-from kit.compute import ComputeSlots, Report
+from kit.compute import ComputeSlots
 from kit.engines import ModelSelection
+from kit.errors import AppError
 from kit.ports import Blobs
 from kit.worker.context import JobContext
 from kit.worker.kind import JobKind, WorkQueue, pack
-from services.analysis.registry import Registry
+from services.analysis.registry import Registry, models_for
+from services.analysis.service import Recording, Signal
 from services.analysis.settings import AnalysisSettings
+from services.analysis.signals import StemSum, chosen_stems, source_text
+
+_MISSING = {"MODEL_UNAVAILABLE", "MODEL_UNSUPPORTED", "WEIGHTS_CHANGED", "CHECKPOINT_UNTRUSTED", "NO_STEMS"}
 
 
 class AnalysisWorker:
@@ -50,35 +58,106 @@ class AnalysisWorker:
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.AnalysisSpec) -> job_pb2.JobResult:
-        """Measure the track of the job."""
-        features = frozenset(spec.features)
+        """Measure the track of the job, each feature with the engine that declares it."""
+        models = models_for(self._registry, spec.features)
         request = library_service_pb2.GetTrackRequest(track_id=context.job.track_id)
         track = (await self._tracks.GetTrack(request)).track
         context.audio_seconds = track.duration_seconds
         started = time.monotonic()
-        async with self._blobs.local(track.blob_key) as path:
-            recording = AudioFile(path, self._limits, frame_count=track.frame_count)
+        async with contextlib.AsyncExitStack() as files:
+            path = await files.enter_async_context(self._blobs.local(track.blob_key))
+            signals: dict[Signal, Recording] = {
+                Signal.MIX: AudioFile(path, self._limits, frame_count=track.frame_count)
+            }
+            wanted = {self._registry.engine(model).signal for model in models}
+            signals |= await self._stems(track.id, wanted - {Signal.MIX}, files)
             context.report(0.0, "Analysing")
-            work = functools.partial(_analyse, self._registry, recording, features, context.report)
+            work = functools.partial(_analyse, self._registry, models, signals, context)
             selection, values = await self._slots.run(work)
         return job_pb2.JobResult(
             engine=selection.engine,
             model=selection.model,
             requested_model=selection.requested_model,
             details=pack(
-                jobs_pb2.AnalysisResult(features=sorted(features), values_json=json.dumps(values, allow_nan=False))
+                jobs_pb2.AnalysisResult(features=sorted(spec.features), values_json=json.dumps(values, allow_nan=False))
             ),
             measurement=_measurement(values),
             compute_seconds=time.monotonic() - started,
         )
 
+    async def _stems(
+        self, track_id: str, wanted: set[Signal], files: contextlib.AsyncExitStack
+    ) -> Mapping[Signal, Recording]:
+        """Return the wanted signals for which the track has stems. The files stay open for the length of ``files``."""
+        if not wanted:
+            return {}
+        answer = await self._tracks.ListStems(library_service_pb2.ListStemsRequest(track_id=track_id))
+        stems = {stem.name: stem for stem in answer.stems}
+        found: dict[Signal, Recording] = {}
+        for signal in wanted:
+            parts: dict[str, Recording] = {}
+            try:
+                for name in chosen_stems(signal, stems):
+                    path = await files.enter_async_context(self._blobs.local(stems[name].blob_key))
+                    parts[name] = AudioFile(path, self._limits, frame_count=stems[name].frame_count)
+            except AppError as error:
+                if error.reason != errors.BLOB_NOT_FOUND().reason:  # otherwise they were deleted meanwhile
+                    raise
+            else:
+                if parts:
+                    found[signal] = StemSum(parts)
+        return found
+
 
 def _analyse(
-    registry: Registry, recording: AudioFile, features: frozenset[str], report: Report
+    registry: Registry,
+    models: Mapping[str, frozenset[str]],
+    signals: Mapping[Signal, Recording],
+    context: JobContext,
 ) -> tuple[ModelSelection, dict[str, Any]]:
-    selection = registry.select(registry.default_model)
-    with registry.use(selection.model) as engine:
-        return selection, engine.analyse(recording, features, report)
+    """Run the models one after another. A feature whose model is not available fails alone.
+
+    Returns:
+        The first model that ran, and the values of all.
+
+    Raises:
+        AppError: no model is available.
+    """
+    values: dict[str, Any] = {}
+    unavailable: list[dict[str, str]] = []
+    selections: list[ModelSelection] = []
+    failure: AppError | None = None
+    for place, (model, features) in enumerate(models.items()):
+
+        def report(share: float, place: int = place, features: frozenset[str] = features) -> None:
+            context.report((place + share) / len(models), f"Analysing {', '.join(sorted(features)).replace('_', ' ')}")
+
+        try:
+            selection = registry.select(model)
+            with registry.use(selection.model) as engine:
+                recording = signals.get(engine.signal, signals[Signal.MIX])
+                report(0.0)
+                measured = engine.analyse(recording, features, report)
+        except AppError as error:
+            if error.reason not in _MISSING:
+                raise
+            failure = error
+            unavailable += [
+                {"feature": feature, "code": error.reason, "message": error.message} for feature in sorted(features)
+            ]
+            continue
+        selections.append(selection)
+        for feature in features:
+            if isinstance(measured.get(feature), dict):
+                measured[feature]["source"] = source_text(recording)
+                if registry.declaration(selection.model).needs_weights:
+                    measured[feature]["model"] = selection.model
+        values |= measured
+    if failure is not None and not selections:
+        raise failure
+    if unavailable:
+        values["unavailable"] = unavailable
+    return selections[0], values
 
 
 def _measurement(values: dict[str, Any]) -> job_pb2.Measurement:

@@ -51,6 +51,15 @@ def test_the_values_are_kept_with_the_track(admin: httpx.Client, track: dict[str
     assert job["result"].items() <= stored.items()
     export = admin.get(f"/export/analysis/{track['id']}")
     assert export.headers["content-disposition"] == 'attachment; filename="Measured_analysis.json"'
+    midi = admin.get(f"/export/midi/{track['id']}")
+    assert (midi.status_code, midi.headers["content-type"]) == (200, "audio/midi")
+    assert midi.headers["content-disposition"] == 'attachment; filename="Measured.mid"'
+    assert midi.content[:4] == b"MThd"
+    beats, path = job["result"]["beats"], f"/api/tracks/{track['id']}"
+    assert admin.patch(path, json={"corrections": {"bar_one_seconds": beats[3], "chords": []}}).status_code == 200
+    pickup = b"\x00\xff\x58\x04\x03\x02"  # a bar of three quarters at the beginning
+    assert (pickup in midi.content, pickup in admin.get(f"/export/midi/{track['id']}").content) == (False, True)
+    assert admin.patch(path, json={"corrections": None}).status_code == 200
     assert export.json() == {"track_id": track["id"], "title": "Measured", "artist": "Band", "analysis": job["result"]}
 
 
@@ -59,14 +68,18 @@ def test_one_feature_gives_no_others(admin: httpx.Client, track: dict[str, Any])
     result = finished(admin, f"/api/analysis/job/{created['job_id']}")["result"]
     assert "energy" in result
     assert not {"tempo", "key", "spectral_centroid"} & {name for name, value in result.items() if value is not None}
+    refused = admin.get(f"/export/midi/{track['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
+    assert "has no notes. Request them with POST /api/analysis/analyze" in refused.json()["message"]
 
 
 def test_what_is_not_there(
     admin: httpx.Client, other: httpx.Client, track: dict[str, Any], job: dict[str, Any]
 ) -> None:
     fresh = upload(admin, encoded(song(0.2)))
-    for path in (f"/api/analysis/{fresh['id']}", f"/export/analysis/{fresh['id']}"):
+    for path in (f"/api/analysis/{fresh['id']}", f"/export/analysis/{fresh['id']}", f"/export/midi/{fresh['id']}"):
         assert (admin.get(path).status_code, admin.get(path).json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
     assert admin.get(f"/api/analysis/{uuid.uuid4()}").status_code == 404
     assert other.get(f"/api/analysis/job/{job['id']}").status_code == 403
     assert other.get(f"/export/analysis/{track['id']}").status_code == 403
+    assert other.get(f"/export/midi/{track['id']}").status_code == 403

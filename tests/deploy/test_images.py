@@ -100,8 +100,8 @@ def test_a_component_imports_only_libraries_of_its_group(component: str) -> None
     assert absent == {}
 
 
-def test_only_separation_and_generation_contain_pytorch() -> None:
-    assert {name for name in COMPONENTS if "torch" in installed(name)} == {"separation", "generation"}
+def test_only_components_with_networks_contain_pytorch() -> None:
+    assert {name for name in COMPONENTS if "torch" in installed(name)} == {"analysis", "separation", "generation"}
 
 
 def test_the_health_check_follows_the_component() -> None:

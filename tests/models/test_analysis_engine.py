@@ -21,9 +21,8 @@ from kit.audio.loudness import LoudnessMeter
 from kit.audio.mel import hz_to_mel, mel_filters
 from services.analysis.engines.frames import Framer
 from services.analysis.engines.key import Key
-from services.analysis.engines.librosa_engine import LibrosaEngine
+from services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine
 from services.analysis.engines.spectral import MelMeter
-from services.analysis.service import FEATURES
 from services.generation.engines.procedural.drums import HAT, KICK, SNARE
 from services.generation.engines.procedural.render import mix, render_stems
 from services.generation.engines.procedural.score import Note, Song, Track

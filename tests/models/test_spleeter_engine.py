@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from kit.errors import AppError
+from kit.packaged_weights import PackagedWeights
 from services.generation.engines.procedural.render import render_stems
 from services.generation.engines.procedural.songs import song as procedural_song
 from services.separation.engines.networks import precision
@@ -82,8 +83,8 @@ def test_sixteen_bits_agree_where_the_cpu_has_them(
 
 def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / "spleeter.safetensors"
-    monkeypatch.setattr(engine, "WEIGHTS", copy)
-    monkeypatch.setattr(engine, "package_files", lambda: None)
+    monkeypatch.setattr(PackagedWeights, "path", copy)
+    monkeypatch.setattr(PackagedWeights, "package_files", lambda _: None)
     assert not SpleeterEngine().is_present("spleeter")
     with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
         SpleeterEngine(device="cpu").load("spleeter")
@@ -95,7 +96,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first load writes them."""
     target = tmp_path / "share" / "spleeter.safetensors"
-    monkeypatch.setattr(engine, "WEIGHTS", target)
+    monkeypatch.setattr(PackagedWeights, "path", target)
     assert SpleeterEngine().is_present("spleeter")
     SpleeterEngine(device="cpu").load("spleeter")
     (file,) = models.SPLEETER.files

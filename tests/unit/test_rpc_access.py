@@ -60,7 +60,7 @@ SERVICES_OF = _by_rpc({
         JobService ClaimJob HeartbeatJob ReserveJobStorage SucceedJob FailJob ReleaseJob""",
     "ingest": "TrackService GetTrack RecordDownload ConnectionService GetConnectionSecret ReplaceConnectionSecret",
     "separation": "TrackService GetTrack ListStems JobService GetJob ConnectionService GetConnectionSecret",
-    "analysis": "TrackService GetTrack",
+    "analysis": "TrackService GetTrack ListStems",
     "generation": "CatalogService GetGeneration SetSpectrogram",
     "separation generation": "AdminService ListAllowedModels",
 })  # fmt: skip

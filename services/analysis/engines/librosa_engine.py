@@ -24,9 +24,12 @@ from services.analysis.engines.spectral import (
     pooled,
 )
 from services.analysis.engines.tempo import find_onsets, find_rhythm
-from services.analysis.service import FEATURES, Engine, Recording, Samples
+from services.analysis.service import Engine, Recording, Samples
 
 Floats = NDArray[np.float32]
+
+FEATURES = ("tempo", "key", "energy", "spectral", "mfcc", "chroma")
+"""The features that the engine measures."""
 
 _RATE_HZ = 22050
 _FFT_LENGTH = 2048

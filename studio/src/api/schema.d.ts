@@ -118,8 +118,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Update the title, artist, album, bpm, key or tags of a track
-         * @description Update the `title`, `artist`, `album`, `bpm`, `key` or `tags` of a track.
+         * Update the title, artist, album, bpm, key, tags or corrections of a track
+         * @description Update the `title`, `artist`, `album`, `bpm`, `key`, `tags` or `corrections` of a track.
          */
         patch: operations["change_track"];
         trace?: never;
@@ -368,6 +368,9 @@ export interface paths {
         /**
          * Start an analysis of a track
          * @description Start an analysis of a track.
+         *
+         *     Some features need models. If this server lacks one of them, the result names its features in `unavailable`. Chords,
+         *     notes, melody and vocal activity are read from the stems of the track if it has some.
          */
         post: operations["analyze"];
         delete?: never;
@@ -1180,6 +1183,30 @@ export interface paths {
          * @description Download the file of a track or stem. Supports range requests.
          */
         get: operations["get_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/midi/{track_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the notes of the latest analysis as a Standard MIDI File of format 1
+         * @description Download the notes of the latest analysis as a Standard MIDI File of format 1.
+         *
+         *     It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
+         *     program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
+         *     markers, and chords as texts. Bars and chords are as the owner has corrected them.
+         */
+        get: operations["export_midi"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2852,8 +2879,10 @@ export interface paths {
         };
         /**
          * Download a clip
-         * @description Download a clip. Returns the WAV file with a filename derived from the prompt, or the notes as a MIDI file if the
-         *     name ends in `.mid` and the composer made the clip.
+         * @description Download a clip. Returns the WAV file with a filename derived from the prompt.
+         *
+         *     For a clip of the composer, `.mid` instead of `.wav` returns the notes as a MIDI file, and `.zip` the parts (drums,
+         *     bass, lead, other, ambience) as FLAC files whose sum is the clip.
          */
         get: operations["download_audio"];
         put?: never;
@@ -3032,6 +3061,37 @@ export interface components {
             /** @description Seconds to wait before a retry. */
             retry_after?: number;
         };
+        /** ChordCorrection */
+        ChordCorrection: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description As musicians write it. `N.C.`: no chord.
+             * @example F#m7
+             */
+            label: string;
+        };
+        /**
+         * Corrections
+         * @description What the owner has corrected in the analysis. Exports of chords, clicks and notes follow it.
+         */
+        Corrections: {
+            /**
+             * @description Bar 1 begins at the nearest beat, and the other bars move with it. Null: where it is detected.
+             * @example 1.07
+             */
+            bar_one_seconds: number | null;
+            /** @description A later one wins over an earlier one. */
+            chords: components["schemas"]["ChordCorrection"][];
+        };
         /**
          * Track
          * @description A track. During its download and after a failed one, it has no audio, and its file fields are null.
@@ -3079,6 +3139,7 @@ export interface components {
              *     ]
              */
             tags: string[];
+            corrections: components["schemas"]["Corrections"] | null;
             /**
              * @description The origin of the track.
              * @example spotify
@@ -3193,6 +3254,8 @@ export interface components {
              *     ]
              */
             tags?: string[] | null;
+            /** @description All corrections of the analysis, instead of the earlier ones. Later analyses keep them. */
+            corrections?: components["schemas"]["Corrections"] | null;
         };
         /**
          * UploadParameters
@@ -3926,7 +3989,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma` or `all`.
+             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, `notes`, `melody`, `vocal_activity`, or `all` that this server can measure.
              * @default [
              *       "all"
              *     ]
@@ -4189,6 +4252,84 @@ export interface components {
              */
             chroma_cens?: number[];
             features?: components["schemas"]["AnalysisMatrices"];
+            chords?: components["schemas"]["Chords"];
+            bars?: components["schemas"]["Bars"];
+            sections?: components["schemas"]["Sections"];
+            notes?: components["schemas"]["Notes"];
+            melody?: components["schemas"]["Melody"];
+            vocal_activity?: components["schemas"]["VocalActivity"];
+            unavailable?: components["schemas"]["UnavailableFeature"][];
+        };
+        /**
+         * Bars
+         * @description The metre, and where bars begin.
+         */
+        Bars: {
+            /**
+             * @description 0 if there are no beats. 6 means 6/8.
+             * @example 4
+             */
+            beats_per_bar: number;
+            /**
+             * @description First beats of bars, in seconds.
+             * @example [
+             *       0.46,
+             *       2.34
+             *     ]
+             */
+            downbeats: number[];
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+        };
+        /** ChordSegment */
+        ChordSegment: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description In Harte's syntax. `N`: no chord.
+             * @example A:min7
+             */
+            chord: string;
+            /**
+             * @description As musicians write it. `N.C.`: no chord.
+             * @example Am7
+             */
+            label: string;
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
+        };
+        /**
+         * Chords
+         * @description The chords, one after another, without gaps.
+         */
+        Chords: {
+            segments: components["schemas"]["ChordSegment"][];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+            /** @example chord-net */
+            model: string;
         };
         /** KeyCandidate */
         KeyCandidate: {
@@ -4197,12 +4338,159 @@ export interface components {
             /** @example 0.74 */
             confidence: number;
         };
+        /**
+         * Melody
+         * @description The pitch of the lead over time.
+         */
+        Melody: {
+            /**
+             * @description Time from a value to the next. The first is at 0.
+             * @example 0.016
+             */
+            hop_seconds: number;
+            /**
+             * @description 0 where there is no pitch.
+             * @example [
+             *       0,
+             *       220.1,
+             *       220.4
+             *     ]
+             */
+            frequency_hz: number[];
+            /**
+             * @description 0 to 1; there is a pitch from 0.5 on.
+             * @example [
+             *       0.03,
+             *       0.94,
+             *       0.97
+             *     ]
+             */
+            confidence: number[];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+            /** @example chord-net */
+            model: string;
+        };
+        /** NotePart */
+        NotePart: {
+            /**
+             * @description The stem, or `mix`.
+             * @example bass
+             */
+            name: string;
+            /**
+             * @description Start and duration in seconds, MIDI pitch, and velocity 1 to 127.
+             * @example [
+             *       [
+             *         0.5,
+             *         0.25,
+             *         40,
+             *         96
+             *       ]
+             *     ]
+             */
+            notes: number[][];
+        };
+        /**
+         * Notes
+         * @description The notes, by stem.
+         */
+        Notes: {
+            parts: components["schemas"]["NotePart"][];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+            /** @example chord-net */
+            model: string;
+        };
+        /** SectionSegment */
+        SectionSegment: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description Sections with the same letter sound alike.
+             * @example A
+             */
+            label: string;
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
+        };
+        /**
+         * Sections
+         * @description The sections of a song, one after another, without gaps.
+         */
+        Sections: {
+            segments: components["schemas"]["SectionSegment"][];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+        };
         /** TempoCandidate */
         TempoCandidate: {
             /** @example 64 */
             tempo: number;
             /** @example 0.74 */
             strength: number;
+        };
+        /**
+         * UnavailableFeature
+         * @description A requested feature that this server cannot measure.
+         */
+        UnavailableFeature: {
+            /** @example chords */
+            feature: string;
+            /** @example MODEL_UNAVAILABLE */
+            code: string;
+            /** @example The weights of the model 'chord-net' are missing. */
+            message: string;
+        };
+        /**
+         * VocalActivity
+         * @description When somebody sings. Needs the vocal stem of a separation.
+         */
+        VocalActivity: {
+            segments: components["schemas"]["VocalSegment"][];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+        };
+        /** VocalSegment */
+        VocalSegment: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
         };
         /**
          * Analysis
@@ -4354,6 +4642,13 @@ export interface components {
              */
             chroma_cens?: number[];
             features?: components["schemas"]["AnalysisMatrices"];
+            chords?: components["schemas"]["Chords"];
+            bars?: components["schemas"]["Bars"];
+            sections?: components["schemas"]["Sections"];
+            notes?: components["schemas"]["Notes"];
+            melody?: components["schemas"]["Melody"];
+            vocal_activity?: components["schemas"]["VocalActivity"];
+            unavailable?: components["schemas"]["UnavailableFeature"][];
             /**
              * Format: uuid
              * @example 0f8fad5b-d9cb-469f-a165-70867728950e
@@ -5115,6 +5410,7 @@ export interface components {
             bpm: number | null;
             /** @example A minor */
             key: string | null;
+            corrections: components["schemas"]["Corrections"] | null;
             /**
              * @description The path of the cover.
              * @example null
@@ -8360,8 +8656,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `SERVICE_UNAVAILABLE`, `QUEUE_FULL` */
-        forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL: {
+        /** @description `SERVICE_UNAVAILABLE`, `QUEUE_FULL`, `MODEL_UNAVAILABLE` */
+        forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL_MODEL_UNAVAILABLE: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8847,6 +9143,19 @@ export interface components {
         };
         /** @description `FILE_NOT_FOUND` */
         forge_422_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `SERVICE_UNAVAILABLE`, `QUEUE_FULL` */
+        forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9851,6 +10160,19 @@ export interface components {
                 "application/json": components["schemas"]["SoundboxError"];
             };
         };
+        /** @description `GENERATION_NOT_FOUND`, `FILE_NOT_FOUND`, `CLIP_PARTS_UNKNOWN` */
+        soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND_CLIP_PARTS_UNKNOWN: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
         /** @description `RATE_LIMITED`, `TOO_MANY_CONVERSIONS` */
         soundbox_429_RATE_LIMITED_TOO_MANY_CONVERSIONS: {
             headers: {
@@ -10157,6 +10479,16 @@ export interface operations {
                      *           "tags": [
                      *             "synthwave"
                      *           ],
+                     *           "corrections": {
+                     *             "bar_one_seconds": 1.07,
+                     *             "chords": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "label": "F#m7"
+                     *               }
+                     *             ]
+                     *           },
                      *           "source": "spotify",
                      *           "status": "downloaded",
                      *           "download_status": "completed",
@@ -10258,6 +10590,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10314,6 +10656,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10409,6 +10761,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10490,6 +10852,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10626,6 +10998,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -11072,6 +11454,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -11803,7 +12195,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_PENDING"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL_MODEL_UNAVAILABLE"];
         };
     };
     get_analysis_job: {
@@ -11927,7 +12319,89 @@ export interface operations {
                      *               0.31
                      *             ],
                      *             "energy_hop_seconds": 200.04
-                     *           }
+                     *           },
+                     *           "chords": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "chord": "A:min7",
+                     *                 "label": "Am7",
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "bars": {
+                     *             "beats_per_bar": 4,
+                     *             "downbeats": [
+                     *               0.46,
+                     *               2.34
+                     *             ],
+                     *             "confidence": 0.81,
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "sections": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "label": "A",
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "notes": {
+                     *             "parts": [
+                     *               {
+                     *                 "name": "bass",
+                     *                 "notes": [
+                     *                   [
+                     *                     0.5,
+                     *                     0.25,
+                     *                     40,
+                     *                     96
+                     *                   ]
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "melody": {
+                     *             "hop_seconds": 0.016,
+                     *             "frequency_hz": [
+                     *               0,
+                     *               220.1,
+                     *               220.4
+                     *             ],
+                     *             "confidence": [
+                     *               0.03,
+                     *               0.94,
+                     *               0.97
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "vocal_activity": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "unavailable": [
+                     *             {
+                     *               "feature": "chords",
+                     *               "code": "MODEL_UNAVAILABLE",
+                     *               "message": "The weights of the model 'chord-net' are missing."
+                     *             }
+                     *           ]
                      *         }
                      *       }
                      *     }
@@ -12062,6 +12536,88 @@ export interface operations {
                      *           ],
                      *           "energy_hop_seconds": 200.04
                      *         },
+                     *         "chords": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "chord": "A:min7",
+                     *               "label": "Am7",
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "bars": {
+                     *           "beats_per_bar": 4,
+                     *           "downbeats": [
+                     *             0.46,
+                     *             2.34
+                     *           ],
+                     *           "confidence": 0.81,
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "sections": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "A",
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "notes": {
+                     *           "parts": [
+                     *             {
+                     *               "name": "bass",
+                     *               "notes": [
+                     *                 [
+                     *                   0.5,
+                     *                   0.25,
+                     *                   40,
+                     *                   96
+                     *                 ]
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "melody": {
+                     *           "hop_seconds": 0.016,
+                     *           "frequency_hz": [
+                     *             0,
+                     *             220.1,
+                     *             220.4
+                     *           ],
+                     *           "confidence": [
+                     *             0.03,
+                     *             0.94,
+                     *             0.97
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "vocal_activity": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "unavailable": [
+                     *           {
+                     *             "feature": "chords",
+                     *             "code": "MODEL_UNAVAILABLE",
+                     *             "message": "The weights of the model 'chord-net' are missing."
+                     *           }
+                     *         ],
                      *         "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "engine": "librosa",
@@ -13821,6 +14377,16 @@ export interface operations {
                      *             "tags": [
                      *               "synthwave"
                      *             ],
+                     *             "corrections": {
+                     *               "bar_one_seconds": 1.07,
+                     *               "chords": [
+                     *                 {
+                     *                   "start_seconds": 200.04,
+                     *                   "end_seconds": 200.04,
+                     *                   "label": "F#m7"
+                     *                 }
+                     *               ]
+                     *             },
                      *             "source": "spotify",
                      *             "status": "downloaded",
                      *             "download_status": "completed",
@@ -13998,6 +14564,16 @@ export interface operations {
                      *         "frame_count": 8821764,
                      *         "bpm": 128,
                      *         "key": "A minor",
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "cover_path": null,
                      *         "expires_at": "2026-03-04T18:30:00Z",
                      *         "mix": {
@@ -14128,7 +14704,89 @@ export interface operations {
                      *               0.31
                      *             ],
                      *             "energy_hop_seconds": 200.04
-                     *           }
+                     *           },
+                     *           "chords": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "chord": "A:min7",
+                     *                 "label": "Am7",
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "bars": {
+                     *             "beats_per_bar": 4,
+                     *             "downbeats": [
+                     *               0.46,
+                     *               2.34
+                     *             ],
+                     *             "confidence": 0.81,
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "sections": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "label": "A",
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "notes": {
+                     *             "parts": [
+                     *               {
+                     *                 "name": "bass",
+                     *                 "notes": [
+                     *                   [
+                     *                     0.5,
+                     *                     0.25,
+                     *                     40,
+                     *                     96
+                     *                   ]
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "melody": {
+                     *             "hop_seconds": 0.016,
+                     *             "frequency_hz": [
+                     *               0,
+                     *               220.1,
+                     *               220.4
+                     *             ],
+                     *             "confidence": [
+                     *               0.03,
+                     *               0.94,
+                     *               0.97
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "vocal_activity": {
+                     *             "segments": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "unavailable": [
+                     *             {
+                     *               "feature": "chords",
+                     *               "code": "MODEL_UNAVAILABLE",
+                     *               "message": "The weights of the model 'chord-net' are missing."
+                     *             }
+                     *           ]
                      *         }
                      *       }
                      *     }
@@ -15575,7 +16233,89 @@ export interface operations {
                      *             0.31
                      *           ],
                      *           "energy_hop_seconds": 200.04
-                     *         }
+                     *         },
+                     *         "chords": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "chord": "A:min7",
+                     *               "label": "Am7",
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "bars": {
+                     *           "beats_per_bar": 4,
+                     *           "downbeats": [
+                     *             0.46,
+                     *             2.34
+                     *           ],
+                     *           "confidence": 0.81,
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "sections": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "A",
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "notes": {
+                     *           "parts": [
+                     *             {
+                     *               "name": "bass",
+                     *               "notes": [
+                     *                 [
+                     *                   0.5,
+                     *                   0.25,
+                     *                   40,
+                     *                   96
+                     *                 ]
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "melody": {
+                     *           "hop_seconds": 0.016,
+                     *           "frequency_hz": [
+                     *             0,
+                     *             220.1,
+                     *             220.4
+                     *           ],
+                     *           "confidence": [
+                     *             0.03,
+                     *             0.94,
+                     *             0.97
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "vocal_activity": {
+                     *           "segments": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "unavailable": [
+                     *           {
+                     *             "feature": "chords",
+                     *             "code": "MODEL_UNAVAILABLE",
+                     *             "message": "The weights of the model 'chord-net' are missing."
+                     *           }
+                     *         ]
                      *       }
                      *     }
                      */
@@ -15720,6 +16460,43 @@ export interface operations {
                 };
                 content?: never;
             };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_midi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/midi": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -21447,6 +22224,8 @@ export interface operations {
                 };
                 content: {
                     "audio/wav": string;
+                    "audio/midi": string;
+                    "application/zip": string;
                 };
             };
             /** @description The requested part. */
@@ -21466,6 +22245,8 @@ export interface operations {
                 };
                 content: {
                     "audio/wav": string;
+                    "audio/midi": string;
+                    "application/zip": string;
                 };
             };
             /** @description The client's copy is current. */
@@ -21498,7 +22279,7 @@ export interface operations {
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST_3"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
-            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND_CLIP_PARTS_UNKNOWN"];
             412: components["responses"]["soundbox_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {

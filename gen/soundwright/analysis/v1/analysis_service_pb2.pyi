@@ -30,7 +30,7 @@ class CreateJobRequest(message.Message):
     idempotency_key: builtins.str
     @builtins.property
     def features(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """tempo, key, energy, spectral, mfcc, chroma, all; empty: all"""
+        """those of AnalysisSpec, or all; empty: all. MODEL_UNAVAILABLE if none is available"""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class AnalysisSpec(message.Message):
     FEATURES_FIELD_NUMBER: builtins.int
     @builtins.property
     def features(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """tempo, key, energy, spectral, mfcc, chroma"""
+        """tempo, key, energy, spectral, mfcc, chroma, chords, bars, sections, notes, melody, vocal_activity"""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class AnalysisResult(message.Message):
     """the measured values as the public API shows them; only analysis parses it"""
     @builtins.property
     def features(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """those that were measured"""
+        """those that were requested; values_json names those that are unavailable"""
 
     def __init__(
         self,

@@ -34,7 +34,8 @@ class AnalyzeParameters(BaseModel):
     features: list[str] = Field(
         default=["all"],
         max_length=50,
-        description="Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma` or `all`.",
+        description="Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, "
+        "`notes`, `melody`, `vocal_activity`, or `all` that this server can measure.",
         examples=[["tempo", "key"]],
     )
 
@@ -80,6 +81,7 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
         errors.AUDIO_NOT_READY,
         errors.TOO_MANY_PENDING,
         errors.QUEUE_FULL,
+        errors.MODEL_UNAVAILABLE,
         errors.VALIDATION_ERROR,
         status=201,
         idempotent=True,
@@ -87,7 +89,11 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
     async def analyze(
         parameters: Annotated[AnalyzeParameters, Depends(body_of(AnalyzeParameters))], idempotency_key: IdempotencyKey
     ) -> Response:
-        """Start an analysis of a track."""
+        """Start an analysis of a track.
+
+        Some features need models. If this server lacks one of them, the result names its features in `unavailable`. Chords,
+        notes, melody and vocal activity are read from the stems of the track if it has some.
+        """
         track = await own_track(clients, parameters.track_id, needs_audio=True)
         answer = await clients.analysis.CreateJob(
             pb.CreateJobRequest(track_id=track.id, features=parameters.features, idempotency_key=idempotency_key)

@@ -29,6 +29,7 @@ from services.gateway.dialects.forge.processing import processing_routes
 from services.gateway.dialects.forge.sessions import session_routes
 from services.gateway.dialects.forge.setlists import setlist_routes
 from services.gateway.dialects.forge.shared_tracks import shared_track_routes
+from services.gateway.dialects.forge.song_files import song_file_routes
 from services.gateway.dialects.forge.spotify import spotify_routes
 from services.gateway.dialects.forge.stems import stem_routes
 from services.gateway.dialects.forge.storage import storage_routes
@@ -61,7 +62,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         return Response(status_code=204)
 
     parts = (
-        track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, track_link_routes, setlist_routes, shared_track_routes, live_routes, export_routes,
+        track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, track_link_routes, setlist_routes, shared_track_routes, live_routes, export_routes, song_file_routes,
         daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, account_routes, feature_routes, guest_routes, admin_routes, platform_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:

@@ -49,6 +49,28 @@ class ForgeError(TypedDict):
 TrackStatus = Literal["pending", "downloaded", "processed", "analyzed"]
 
 
+class ChordCorrection(TypedDict):
+    start_seconds: Seconds
+    end_seconds: Seconds
+    label: Annotated[
+        str, Field(max_length=20, description="As musicians write it. `N.C.`: no chord.", examples=["F#m7"])
+    ]
+
+
+class Corrections(TypedDict):
+    """What the owner has corrected in the analysis. Exports of chords, clicks and notes follow it."""
+
+    bar_one_seconds: Annotated[
+        float | None,
+        Field(
+            allow_inf_nan=False,
+            description="Bar 1 begins at the nearest beat, and the other bars move with it. Null: where it is detected.",
+            examples=[1.07],
+        ),
+    ]
+    chords: Annotated[list[ChordCorrection], Field(max_length=500, description="A later one wins over an earlier one.")]
+
+
 class Track(TypedDict):
     """A track. During its download and after a failed one, it has no audio, and its file fields are null."""
 
@@ -71,6 +93,7 @@ class Track(TypedDict):
     bpm: Annotated[float | None, Field(examples=[128.0])]
     key: Annotated[str | None, Field(examples=["A minor"])]
     tags: Annotated[list[str], Field(examples=[["synthwave"]])]
+    corrections: Corrections | None
     source: Annotated[str, Field(description="The origin of the track.", examples=["spotify"])]
     status: Annotated[
         TrackStatus, Field(description="The latest result. `pending`: no audio yet.", examples=["downloaded"])
@@ -268,6 +291,108 @@ class AnalysisMatrices(TypedDict, total=False):
     energy_hop_seconds: Seconds
 
 
+_Confidence = Annotated[float, Field(ge=0, le=1, description="0 to 1", examples=[0.81])]
+_Source = Annotated[
+    str, Field(description="What was read: `mix`, or stems of the track.", examples=["stems bass, other, vocals"])
+]
+_Model = Annotated[str, Field(examples=["chord-net"])]
+
+
+class ChordSegment(TypedDict):
+    start_seconds: Seconds
+    end_seconds: Seconds
+    chord: Annotated[str, Field(description="In Harte's syntax. `N`: no chord.", examples=["A:min7"])]
+    label: Annotated[str, Field(description="As musicians write it. `N.C.`: no chord.", examples=["Am7"])]
+    confidence: _Confidence
+
+
+class Chords(TypedDict):
+    """The chords, one after another, without gaps."""
+
+    segments: list[ChordSegment]
+    source: _Source
+    model: _Model
+
+
+class Bars(TypedDict):
+    """The metre, and where bars begin."""
+
+    beats_per_bar: Annotated[int, Field(description="0 if there are no beats. 6 means 6/8.", examples=[4])]
+    downbeats: Annotated[list[float], Field(description="First beats of bars, in seconds.", examples=[[0.46, 2.34]])]
+    confidence: _Confidence
+    source: _Source
+
+
+class SectionSegment(TypedDict):
+    start_seconds: Seconds
+    end_seconds: Seconds
+    label: Annotated[str, Field(description="Sections with the same letter sound alike.", examples=["A"])]
+    confidence: _Confidence
+
+
+class Sections(TypedDict):
+    """The sections of a song, one after another, without gaps."""
+
+    segments: list[SectionSegment]
+    source: _Source
+
+
+class NotePart(TypedDict):
+    name: Annotated[str, Field(description="The stem, or `mix`.", examples=["bass"])]
+    notes: Annotated[
+        list[list[float]],
+        Field(
+            description="Start and duration in seconds, MIDI pitch, and velocity 1 to 127.",
+            examples=[[[0.5, 0.25, 40, 96]]],
+        ),
+    ]
+
+
+class Notes(TypedDict):
+    """The notes, by stem."""
+
+    parts: list[NotePart]
+    source: _Source
+    model: _Model
+
+
+class Melody(TypedDict):
+    """The pitch of the lead over time."""
+
+    hop_seconds: Annotated[
+        float, Field(description="Time from a value to the next. The first is at 0.", examples=[0.016])
+    ]
+    frequency_hz: Annotated[
+        list[float], Field(description="0 where there is no pitch.", examples=[[0.0, 220.1, 220.4]])
+    ]
+    confidence: Annotated[
+        list[float], Field(description="0 to 1; there is a pitch from 0.5 on.", examples=[[0.03, 0.94, 0.97]])
+    ]
+    source: _Source
+    model: _Model
+
+
+class VocalSegment(TypedDict):
+    start_seconds: Seconds
+    end_seconds: Seconds
+    confidence: _Confidence
+
+
+class VocalActivity(TypedDict):
+    """When somebody sings. Needs the vocal stem of a separation."""
+
+    segments: list[VocalSegment]
+    source: _Source
+
+
+class UnavailableFeature(TypedDict):
+    """A requested feature that this server cannot measure."""
+
+    feature: Annotated[str, Field(examples=["chords"])]
+    code: Annotated[str, Field(examples=["MODEL_UNAVAILABLE"])]
+    message: Annotated[str, Field(examples=["The weights of the model 'chord-net' are missing."])]
+
+
 class AnalysisValues(TypedDict, total=False):
     """The measured values of the requested features."""
 
@@ -310,3 +435,10 @@ class AnalysisValues(TypedDict, total=False):
     chroma_stft: _Twelve
     chroma_cens: _Twelve
     features: AnalysisMatrices
+    chords: Chords
+    bars: Bars
+    sections: Sections
+    notes: Notes
+    melody: Melody
+    vocal_activity: VocalActivity
+    unavailable: list[UnavailableFeature]

@@ -16,10 +16,11 @@ import torch
 from demucs.htdemucs import HTDemucs
 from torch import Tensor
 
+from kit import compiled_model
+from kit.compiled_model import CompiledModel
 from services.separation.engines.demucs.core import Core, Plan, can_be_rewritten
 from services.separation.engines.demucs.transforms import InverseTransform
 from services.separation.engines.networks import exported
-from services.separation.engines.networks.exported import CompiledModel
 
 Mode = Literal["mixed", "fast"]
 _ALL_LEVELS = frozenset(range(16))
@@ -55,7 +56,7 @@ def compiled(networks: Sequence[Any], folder: Path, mode: Mode, thread_count: in
     models = {}
     for network, path in paths.items():
         try:
-            models[network] = CompiledModel(path, thread_count)
+            models[network] = CompiledModel(path / exported.FILE, thread_count)
         except RuntimeError as error:
             shutil.rmtree(path, ignore_errors=True)
             raise OSError(f"The exported network {path.name} is damaged.") from error
@@ -68,7 +69,7 @@ def compiled(networks: Sequence[Any], folder: Path, mode: Mode, thread_count: in
 def _name(network: HTDemucs, mode: Mode) -> str:
     """Return a name that differs for other weights, parameters, precisions and versions of the libraries."""
     args, kwargs = network._init_args_kwargs
-    versions = (_FORM, torch.__version__, demucs.__version__, exported.version())
+    versions = (_FORM, torch.__version__, demucs.__version__, compiled_model.version())
     plan = [sorted(value) if isinstance(value, frozenset) else value for value in vars(PLANS[mode]).values()]
     digest = hashlib.sha256(repr((versions, plan, args, sorted(kwargs.items()))).encode())
     for name, tensor in network.state_dict().items():

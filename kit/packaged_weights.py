@@ -1,0 +1,87 @@
+"""Weights in files of a package that is never imported: converted once to a safetensors file, which is read from then on.
+
+The package is locked and installed without its dependencies (docs/decisions/0056). Its files are read after a check of their digests.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit import errors
+from kit.engines.declaration import ModelFile
+from kit.scratch import process_folder
+from kit.weights import read_verified
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """The weights of a model.
+
+    Args:
+        model: the model, for errors.
+        file: the safetensors file.
+        package: name of the package.
+        folder: the folder of its files, relative to the installed modules.
+        sources: its files, with their digests.
+        read: returns the tensors in the contents of these files, by the names of our network.
+    """
+
+    model: str
+    file: ModelFile
+    package: str
+    folder: str
+    sources: tuple[ModelFile, ...]
+    read: Callable[[tuple[bytes, ...]], Arrays]
+
+    @property
+    def path(self) -> Path:
+        """The safetensors file, beside the installed packages."""
+        return Path(sys.prefix, "share", "soundwright", self.file.name)
+
+    def is_present(self) -> bool:
+        """Return whether the safetensors file is there, or the package."""
+        return self.path.is_file() or self.package_files() is not None
+
+    def package_files(self) -> Path | None:
+        """Return the folder with the files of the installed package; None if it is not installed."""
+        try:
+            return Path(str(importlib.metadata.distribution(self.package).locate_file(self.folder)))
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    def content(self) -> bytes:
+        """Return the content of the safetensors file, and write it before if it is missing.
+
+        Raises:
+            AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
+        """
+        try:
+            if not self.path.is_file() and (folder := self.package_files()) is not None:
+                self._convert(folder)
+            return read_verified(self.path, self.file.sha256, self.model)
+        except OSError as error:
+            raise errors.MODEL_UNAVAILABLE(
+                f"The weights of the model {self.model!r} are missing from this installation. Install Soundwright again.",
+                model=self.model,
+            ) from error
+
+    def _convert(self, folder: Path) -> None:
+        """Write the safetensors file. Several processes may do so at the same time: it appears at once, complete."""
+        from safetensors.numpy import save_file
+
+        contents = tuple(read_verified(folder / source.name, source.sha256, self.model) for source in self.sources)
+        with process_folder(self.path.parent) as draft:
+            written = draft / self.file.name
+            save_file(dict(self.read(contents)), written)
+            written.chmod(0o644)
+            read_verified(written, self.file.sha256, self.model)
+            written.replace(self.path)

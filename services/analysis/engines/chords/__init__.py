@@ -1,0 +1,8 @@
+"""The ``chords`` engine: chords of a large vocabulary with trained networks.
+
+``engine`` imports no ML library.
+"""
+
+from services.analysis.engines.chords.engine import ChordEngine
+
+__all__ = ["ChordEngine"]

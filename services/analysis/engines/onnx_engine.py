@@ -1,0 +1,117 @@
+"""Engines whose network is an ONNX file in a package. Only this file of the package is read, and none of its code runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit import compiled_model, errors
+from kit.audio import resample_blocks
+from kit.audio.downmix import Downmix
+from kit.compiled_model import CompiledModel
+from kit.weights import read_verified
+from services.analysis.service import Engine, Recording
+
+Floats = NDArray[np.float32]
+
+_BLOCK_FRAMES = 65_536
+_LARGEST_SAMPLE = np.float32(1000.0)  # larger values are invalid, and their squares would overflow
+
+
+class OnnxEngine(Engine):
+    """Runs the only model of the engine, which has one file, with OpenVINO.
+
+    Attributes:
+        package: the package with the file.
+        folder: folder of the file among the installed packages.
+        input_shape: shape of the network's input, if the network leaves it open.
+    """
+
+    package: str
+    folder: str
+    input_shape: Sequence[int] | None = None
+
+    def __init__(self) -> None:
+        self._network: CompiledModel | None = None
+
+    def is_installed(self) -> bool:
+        return compiled_model.is_installed()
+
+    def is_present(self, model: str) -> bool:
+        path = self._path(model)
+        return path is not None and path.is_file()
+
+    def load(self, model: str) -> None:
+        if self._network is not None:
+            return
+        (file,) = self.models[0].files
+        path = self._path(model)
+        if path is None or not path.is_file() or not self.is_installed():
+            raise errors.MODEL_UNAVAILABLE(
+                f"The network of the model {model!r} is missing from this installation. Install Soundwright again.",
+                model=model,
+            )
+        self._network = CompiledModel(read_verified(path, file.sha256, model), input_shape=self.input_shape)
+
+    def unload(self, model: str) -> None:
+        self._network = None
+
+    def compute(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the outputs of the network."""
+        assert self._network is not None, "load() comes first"
+        with self._network.run(inputs, keep_memory=True) as outputs:
+            return [output.copy() for output in outputs]
+
+    def _path(self, model: str) -> Path | None:
+        (file,) = self.models[0].files
+        try:
+            distribution = importlib.metadata.distribution(self.package)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+        return Path(str(distribution.locate_file(f"{self.folder}/{file.name}")))
+
+
+def mono_blocks(recording: Recording, rate_hz: int, report: Callable[[float], None]) -> Iterator[Floats]:
+    """Yield the mono mix of a recording at another sample rate, float32 [frames], in blocks of any length.
+
+    Args:
+        report: called with the share of the recording that was read.
+    """
+    expected = max(1, recording.frame_count)
+    downmix = Downmix(recording.channel_count)
+
+    def mixed() -> Iterator[Floats]:
+        done = 0
+        for block in recording.blocks(_BLOCK_FRAMES):
+            yield downmix.push(np.clip(np.nan_to_num(block, nan=0.0), -_LARGEST_SAMPLE, _LARGEST_SAMPLE))
+            done += block.shape[1]
+            report(min(1.0, done / expected))
+
+    for samples in resample_blocks(mixed(), recording.sample_rate_hz, rate_hz, 1):
+        yield samples[0]
+
+
+def windows(blocks: Iterator[Floats], length: int, hop: int, lead: int) -> Iterator[tuple[Floats, int]]:
+    """Yield overlapping windows of a signal, and how many samples of the signal begin in each: ``hop``, or fewer in the last one.
+
+    Window ``i`` begins ``lead`` samples before sample ``i * hop``. Zeros surround the signal.
+    """
+    pending = np.zeros(lead, np.float32)
+    for block in blocks:
+        pending = np.concatenate([pending, block])
+        start = 0
+        while start + length <= pending.size:
+            yield pending[start : start + length], hop
+            start += hop
+        pending = pending[start:]
+    while pending.size > lead:
+        yield (
+            np.concatenate([pending[:length], np.zeros(max(0, length - pending.size), np.float32)]),
+            min(hop, pending.size - lead),
+        )
+        pending = pending[hop:]

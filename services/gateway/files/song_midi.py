@@ -1,0 +1,51 @@
+"""The notes of an analysis as a Standard MIDI File that follows the beats of the recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kit import midi
+from kit.midi import MELODIC_CHANNELS, TICKS_PER_QUARTER, Event
+from services.gateway.files.song_grid import Grid, song_grid
+
+_PROGRAMS: Mapping[str, int] = {"bass": 33, "guitar": 27, "vocals": 53}  # electric bass, clean guitar, voice oohs
+_PIANO = 0
+
+
+def song_midi(title: str, values: Mapping[str, Any]) -> bytes:
+    """Return a file with a track for tempo, metre and sections, one for chords, and one for each part of the notes."""
+    grid = song_grid(values)
+    tracks: list[Iterable[Event]] = [_conductor(title, grid, values)]
+    if chords := (values.get("chords") or {}).get("segments"):
+        names = [(grid.tick(chord["start_seconds"]), midi.text(chord["label"])) for chord in chords]
+        tracks.append([(0, midi.track_name("Chords")), *names])
+    for number, part in enumerate(values["notes"]["parts"]):
+        channel = MELODIC_CHANNELS[number % len(MELODIC_CHANNELS)]
+        tracks.append(_part(part["name"], part["notes"], channel, grid))
+    return midi.midi_file(tracks, grid.tick(values.get("duration_seconds") or 0.0))
+
+
+def _conductor(title: str, grid: Grid, values: Mapping[str, Any]) -> Iterable[Event]:
+    yield 0, midi.track_name(title)
+    quarters = np.diff(grid.ticks) / TICKS_PER_QUARTER
+    written = b""
+    for tick, seconds in zip(grid.ticks, np.diff(grid.seconds) / quarters, strict=False):
+        if (event := midi.tempo(float(seconds))) != written:
+            yield int(tick), event
+        written = event
+    for tick, beat_count, exponent in grid.metres:
+        yield tick, midi.time_signature(beat_count, exponent)
+    for section in (values.get("sections") or {}).get("segments", ()):
+        yield grid.tick(section["start_seconds"]), midi.marker(section["label"])
+
+
+def _part(name: str, notes: Sequence[Sequence[float]], channel: int, grid: Grid) -> Iterable[Event]:
+    yield 0, midi.track_name(name)
+    yield 0, midi.program(channel, _PROGRAMS.get(name, _PIANO))
+    for start_seconds, duration_seconds, pitch, velocity in notes:
+        start = grid.tick(start_seconds)
+        end = max(start + 1, grid.tick(start_seconds + duration_seconds))
+        yield from midi.note(channel, start, end, int(pitch), int(velocity))
