@@ -261,7 +261,7 @@ class Client:
 
         Args:
             source: a track, the ID of a track, or the :class:`~pathlib.Path` of an audio file, which is uploaded first.
-            features: ``tempo``, ``key``, ``energy``, ``spectral``, ``mfcc``, ``chroma`` or ``all``.
+            features: such as ``tempo``, ``key``, ``chords``, ``bars``, ``sections`` and ``notes`` (docs/API.md lists them), or ``all``.
             progress: of the upload.
         """
         body = {"track_id": self._track_id(source, progress), "features": list(features)}

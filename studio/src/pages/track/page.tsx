@@ -203,13 +203,12 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
 
 /** Says what an analysis lacks, and when another one would be better. */
 function AnalysisHints({ analysis, hasStems }: { analysis: Analysis | null; hasStems: boolean }) {
-  const isFromMix = [analysis?.chords, analysis?.notes, analysis?.melody].some((one) => one?.source === "mix");
+  const isFromMix = [analysis?.notes, analysis?.melody].some((one) => one?.source === "mix");
   return (
     <>
       {hasStems && isFromMix && (
         <p class="quiet">
-          Chords, notes and melody were read from the mix. Analyse again to read them from the stems, which is more
-          exact.
+          Notes and melody were read from the mix. Analyse again to read them from the stems, which is more exact.
         </p>
       )}
       {analysis?.unavailable?.map(({ feature, message }) => (
