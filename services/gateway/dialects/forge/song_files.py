@@ -1,15 +1,16 @@
-"""Analyses as files for other programs: notes as MIDI, chords, a chord sheet and a click track."""
+"""Analyses as files for other programs: notes as MIDI, chords, a chord sheet, a click track, and projects with the stems."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
+from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.library.v1 import track_pb2
 from starlette.responses import Response, StreamingResponse
 
 from kit import errors
@@ -19,7 +20,10 @@ from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.corrections import corrected
+from services.gateway.file_paths import extension
+from services.gateway.files.archives import Member, archive_response
 from services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
+from services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
 from services.gateway.files.files import attachment
 from services.gateway.files.song_midi import song_midi
 from services.gateway.job_kinds import analysis_values
@@ -90,6 +94,54 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         clicks = click_track(track.duration_seconds, values["beats"], values["bars"]["downbeats"])
         return StreamingResponse(clicks, media_type="audio/wav", headers=headers)
 
+    @router.get("/project/{track_id}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses(
+        "application/zip",
+        errors.ACCESS_DENIED,
+        errors.TRACK_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
+        errors.NO_STEMS,
+        errors.STEMS_LOST,
+        errors.VALIDATION_ERROR,
+        ranges=False,
+    )
+    async def export_project(
+        request: Request,
+        track_id: TrackId,
+        format: Annotated[
+            Literal["reaper", "dawproject"],
+            Query(
+                description="`dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper`: a ZIP "
+                "archive to unpack."
+            ),
+        ] = "dawproject",
+    ) -> Response:
+        """Download a project for a digital audio workstation, with the stems of the latest separation as tracks.
+
+        If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
+        sections as markers.
+        """
+        track, values = await _analysed(gateway, track_id, (), ())
+        outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
+        if not outputs:
+            raise errors.NO_STEMS()
+        title = safe_title(track.title)
+        folder = "audio/" if format == "dawproject" else ""
+        stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
+        root = "" if format == "dawproject" else f"{title}/"
+        members = [
+            Member(root + name, content=_chunks(content), size_bytes=len(content))
+            for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items()
+        ]
+        for output, stem in zip(outputs, stems, strict=True):
+            info = await gateway.blobs.stat(output.blob_key)
+            if info is None:
+                raise errors.STEMS_LOST()
+            members.append(Member(root + stem.path, output.blob_key, info.size_bytes, info.modify_time))
+        filename = f"{title}.dawproject" if format == "dawproject" else f"{title}_reaper.zip"
+        return archive_response(request, gateway.blobs, members, filename)
+
     return router
 
 
@@ -136,3 +188,20 @@ def _missing(name: str, values: dict[str, Any], features: Sequence[str]) -> str:
 
 def _file(content: str | bytes, media_type: str, filename: str) -> Response:
     return Response(content, media_type=media_type, headers={"Content-Disposition": attachment(filename)})
+
+
+def _stem(output: job_pb2.AudioOutput, path: str) -> Stem:
+    seconds = output.frame_count / output.sample_rate_hz
+    return Stem(output.name, path, seconds, output.sample_rate_hz, output.channel_count)
+
+
+def _project(format: str, track: track_pb2.Track, stems: list[Stem], values: dict[str, Any]) -> dict[str, bytes]:
+    """Return the files of a project beside its stems."""
+    if format == "reaper":
+        return {f"{safe_title(track.title)}.rpp": reaper_project(stems, values)}
+    project = dawproject(importlib.metadata.version("soundwright"), stems, values)
+    return {"project.xml": project, "metadata.xml": metadata(track.title, track.artist)}
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    yield content
