@@ -15,6 +15,7 @@ from pydantic import PrivateAttr
 
 from soundwright_client.errors import ApiError, ConnectionFailed, JobFailed, JobTimeout
 from soundwright_client.transfer import (
+    USER_AGENT,
     MediaFile,
     Progress,
     attempts,
@@ -25,8 +26,6 @@ from soundwright_client.transfer import (
     write_partial,
 )
 from soundwright_client.types import Clip, JobRecord, Plan, SeparationModel, Stem, Track
-
-__all__ = ["Client", "Job"]
 
 _TIMEOUT = httpx.Timeout(60, connect=10, read=600)  # an upload is answered after the whole file was examined
 
@@ -125,7 +124,7 @@ class Client:
         timeout: httpx.Timeout | float = _TIMEOUT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        headers = {"User-Agent": "soundwright-client/0.1.0"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
         self.server = server.rstrip("/")
         self._http = httpx.Client(
             base_url=self.server, headers=headers, timeout=timeout, follow_redirects=True, transport=transport
@@ -262,7 +261,7 @@ class Client:
 
         Args:
             source: a track, the ID of a track, or the :class:`~pathlib.Path` of an audio file, which is uploaded first.
-            features: ``tempo``, ``key``, ``energy``, ``spectral``, ``mfcc``, ``chroma`` or ``all``.
+            features: such as ``tempo``, ``key``, ``chords``, ``bars``, ``sections`` and ``notes`` (docs/API.md lists them), or ``all``.
             progress: of the upload.
         """
         body = {"track_id": self._track_id(source, progress), "features": list(features)}

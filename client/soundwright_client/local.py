@@ -16,8 +16,6 @@ from pathlib import Path
 
 import httpx
 
-__all__ = ["Stack", "free_ports", "running"]
-
 
 @dataclass(frozen=True)
 class Stack:

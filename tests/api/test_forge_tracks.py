@@ -121,6 +121,10 @@ def test_a_track_is_changed_and_stays_so(admin: httpx.Client) -> None:
         "bpm": 97.5,
         "key": "bb minor",
         "tags": ["a", "b", "A"],
+        "corrections": {
+            "bar_one_seconds": 0.1,
+            "chords": [{"start_seconds": 0.0, "end_seconds": 0.1, "label": "F#m7/E"}],
+        },
     }
     answer = admin.patch(path, json={**new, "id": "x", "status": "analyzed", "owner_id": "me"})
     assert answer.status_code == 200, answer.text
@@ -137,10 +141,17 @@ def test_a_track_is_changed_and_stays_so(admin: httpx.Client) -> None:
     form = admin.patch(path, data={"bpm": "", "key": "", "tags": "rain, snow", "title": "Form"}).json()["data"]
     assert (form["title"], form["bpm"], form["key"], form["tags"]) == ("Form", None, None, ["rain", "snow"])
     assert form["artist"] == "Zoë"
-    cleared = admin.patch(path, json={"artist": None, "album": "", "tags": None, "bpm": None, "key": None}).json()[
-        "data"
-    ]
-    assert (cleared["artist"], cleared["album"], cleared["tags"]) == (None, None, [])
+    cleared = admin.patch(
+        path, json={"artist": None, "album": "", "tags": None, "bpm": None, "key": None, "corrections": None}
+    ).json()["data"]
+    assert (cleared["artist"], cleared["album"], cleared["tags"], cleared["corrections"]) == (None, None, [], None)
+    wrong = admin.patch(
+        path,
+        json={
+            "corrections": {"bar_one_seconds": None, "chords": [{"start_seconds": 0, "end_seconds": 1, "label": "H"}]}
+        },
+    )
+    assert (wrong.status_code, list(wrong.json()["details"])) == (422, ["corrections"])
     assert admin.patch(path, content=b"tags[]=x&tags[]=y", headers=FORM).json()["data"]["tags"] == ["x", "y"]
 
 

@@ -15,7 +15,16 @@ from kit.errors import AppError
 from kit.security.identity import Principal
 from services.library.jobs.service import Job, JobResult, Measurement
 from services.library.paging import Page, PageRequest
-from services.library.tracks.service import KEYS, Track, TrackFilter, TrackSort, TrackStatus, parse_key
+from services.library.tracks.service import (
+    KEYS,
+    ChordCorrection,
+    Corrections,
+    Track,
+    TrackFilter,
+    TrackSort,
+    TrackStatus,
+    parse_key,
+)
 
 
 async def stored(library: Library, track_id: str = "t1", **fields: Any) -> Track:
@@ -81,7 +90,11 @@ async def test_an_owner_says_what_a_track_is(library: Library) -> None:
     ("title", ""), ("title", " \n\x00"), ("title", "x" * 501), ("artist", "x" * 501), ("album", "x" * 501),
     ("bpm", 19.99), ("bpm", 400.01), ("bpm", float("nan")), ("key", "H minor"), ("key", "A"),
     ("key", "A minor; DROP TABLE"), ("tags", [f"t{number}" for number in range(51)]), ("tags", ["x" * 51]),
-    ("tags", ["good", " "]),
+    ("tags", ["good", " "]), ("corrections", Corrections(float("inf"))),
+    ("corrections", Corrections(None, [ChordCorrection(1.0, 2.0, "H7")])),
+    ("corrections", Corrections(None, [ChordCorrection(2.0, 2.0, "Am")])),
+    ("corrections", Corrections(None, [ChordCorrection(0.0, float("nan"), "Am")])),
+    ("corrections", Corrections(None, [ChordCorrection(0.0, 1.0, "Am")] * 501)),
 ])  # fmt: skip
 async def test_what_does_not_fit_is_named_and_changes_nothing(library: Library, field: str, value: Any) -> None:
     made = await stored(library)

@@ -19,18 +19,6 @@ import httpx
 from soundwright_client.errors import ConnectionFailed
 from soundwright_client.local import running
 
-__all__ = [
-    "LOCAL_SERVER",
-    "Connection",
-    "check",
-    "connect",
-    "data_dir",
-    "forget_token",
-    "is_installed",
-    "remember",
-    "server_of",
-]
-
 LOCAL_SERVER = f"http://127.0.0.1:{os.environ.get('SOUNDWRIGHT_GATEWAY_PORT', '4000')}"
 """The address of ``soundwright serve`` and ``make run``."""
 OWN_VARIABLES = ("SOUNDWRIGHT_SERVER", "SOUNDWRIGHT_TOKEN")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from kit import errors
+from kit.chords import harte
 from kit.errors import AppError
 from kit.ports import Clock
 from kit.security.identity import Principal
@@ -34,6 +36,7 @@ _TAG_LIMIT = 50
 _TAG_LENGTH_LIMIT = 50
 _LINE_LIMIT = 20_000
 _SEARCH_LIMIT = 500
+_CHORD_CORRECTION_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,27 @@ class PendingDownload:
     state: JobState
     progress_ratio: float = 0.0
     error: JobError | None = None
+
+
+@dataclass(frozen=True)
+class ChordCorrection:
+    """The chord of a part of a track. Its label is what musicians write."""
+
+    start_seconds: float
+    end_seconds: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What the owner of a track has corrected in its analysis. Later analyses keep it.
+
+    Attributes:
+        bar_one_seconds: bar 1 begins at the nearest beat; None: where it is detected.
+    """
+
+    bar_one_seconds: float | None = None
+    chords: list[ChordCorrection] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,6 +104,7 @@ class Track:
     bpm: float | None = None
     key: str = ""
     tags: list[str] = field(default_factory=list)
+    corrections: Corrections | None = None
     edited_fields: list[str] = field(default_factory=list)  # fields that the owner has set or cleared
     stem_count: int = 0  # of the latest finished separation
     analyzed: bool = False
@@ -376,6 +401,20 @@ def _tags(value: list[str]) -> list[str]:
     return list(tags.values())
 
 
+def _corrections(value: Corrections | None) -> Corrections | None:
+    if value is None or value == Corrections():
+        return None
+    if len(value.chords) > _CHORD_CORRECTION_LIMIT:
+        raise ValueError(f"should have at most {_CHORD_CORRECTION_LIMIT} chords")
+    for chord in value.chords:
+        if not 0 <= chord.start_seconds < chord.end_seconds < math.inf:
+            raise ValueError("need chords that end after they begin")
+        harte(chord.label)
+    if value.bar_one_seconds is not None and not 0 <= value.bar_one_seconds < math.inf:
+        raise ValueError("need a time in the track for bar 1")
+    return value
+
+
 def _line(text: str) -> str:
     """Return the text on one line, without control characters. It is first cut to more than a field may have."""
     breaks = ("Cc", "Cs", "Zl", "Zp")
@@ -389,6 +428,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "bpm": _bpm,
     "key": parse_key,
     "tags": _tags,
+    "corrections": _corrections,
 }
 EDITABLE = tuple(_CHECKS)
 

@@ -14,9 +14,12 @@ export function setAnalysesNewTracks(wanted: boolean): void {
   analysesNewTracks.value = wanted;
 }
 
+/** What the studio shows. Features whose models the server lacks are left out of the result. */
+const FEATURES = "tempo key energy chroma chords bars sections notes melody vocal_activity".split(" ");
+
 /** Start an analysis of a track, and follow it. */
 export async function analyse(trackId: string, headers: Record<string, string> = {}): Promise<void> {
-  const body = { track_id: trackId, features: ["tempo", "key", "energy", "chroma"] };
+  const body = { track_id: trackId, features: FEATURES };
   const { job_id } = await dataOf(api.POST("/api/analysis/analyze", { body: body as never, headers }));
   await followJob(job_id);
 }

@@ -11,6 +11,7 @@ export { account, accountId, currentCsrfToken } from "./session.ts";
 export type Track = components["schemas"]["Track"];
 export type Job = components["schemas"]["JobSummary"];
 export type Analysis = components["schemas"]["Analysis"];
+export type Corrections = components["schemas"]["Corrections"];
 export type SeparationModel = components["schemas"]["SeparationModel"];
 export type SeparationPlan = components["schemas"]["SeparationPlan"];
 export type Stem = components["schemas"]["Stem"];

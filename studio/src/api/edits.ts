@@ -7,7 +7,7 @@
 
 import { forgetOffline } from "./offline.ts";
 import { signal } from "@preact/signals";
-import { api, currentCsrfToken, dataOf, type Track } from "./client.ts";
+import { api, type Corrections, currentCsrfToken, dataOf, type Track } from "./client.ts";
 import { bodyOf } from "./requests.ts";
 
 const UNDO_MILLISECONDS = 20_000;
@@ -21,7 +21,9 @@ export interface Change {
 }
 
 /** Fields of a track. Omitted ones do not change, and empty ones are cleared. */
-export type Edit = Partial<Record<"title" | "artist" | "key", string> & { bpm: number | null }>;
+export type Edit = Partial<
+  Record<"title" | "artist" | "key", string> & { bpm: number | null; corrections: Corrections | null }
+>;
 
 /** The latest change, until it is final. */
 export const latest = signal<Change | null>(null);
@@ -126,7 +128,8 @@ function send(id: string, body: Edit): Promise<Track> {
 
 /** Return the edit that undoes `changed`. */
 function before(track: Track, changed: Edit): Edit {
-  const old: Edit = { title: track.title, artist: track.artist ?? "", key: track.key ?? "", bpm: track.bpm };
+  const { title, artist, key, bpm, corrections } = track;
+  const old: Edit = { title, artist: artist ?? "", key: key ?? "", bpm, corrections };
   return Object.fromEntries(Object.entries(old).filter(([name]) => name in changed));
 }
 

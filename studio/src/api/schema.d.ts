@@ -118,8 +118,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Update the title, artist, album, bpm, key or tags of a track
-         * @description Update the `title`, `artist`, `album`, `bpm`, `key` or `tags` of a track.
+         * Update the title, artist, album, bpm, key, tags or corrections of a track
+         * @description Update the `title`, `artist`, `album`, `bpm`, `key`, `tags` or `corrections` of a track.
          */
         patch: operations["change_track"];
         trace?: never;
@@ -1204,9 +1204,75 @@ export interface paths {
          *
          *     It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
          *     program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
-         *     markers, and chords as texts.
+         *     markers, and chords as texts. Bars and chords are as the owner has corrected them.
          */
         get: operations["export_midi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/chords/{track_id}.lab": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the chords of the latest analysis as a LAB file
+         * @description Download the chords of the latest analysis as a LAB file: start and end in seconds, and the chord in Harte's syntax.
+         *
+         *     Chords are as the owner has corrected them.
+         */
+        get: operations["export_chords"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/chords/{track_id}.cho": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a chord sheet (ChordPro) of the latest analysis
+         * @description Download a chord sheet (ChordPro) of the latest analysis: the chords bar by bar, and its sections as comments.
+         *
+         *     Bars and chords are as the owner has corrected them.
+         */
+        get: operations["export_chord_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/click/{track_id}.wav": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a click track of the latest analysis
+         * @description Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats.
+         *
+         *     Clicks are higher where bars begin, as the owner has corrected them.
+         */
+        get: operations["export_click"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1227,7 +1293,7 @@ export interface paths {
          * @description Download a project for a digital audio workstation, with the stems of the latest separation as tracks.
          *
          *     If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
-         *     sections as markers.
+         *     sections as markers. Bars are as the owner has corrected them.
          */
         get: operations["export_project"];
         put?: never;
@@ -2902,8 +2968,10 @@ export interface paths {
         };
         /**
          * Download a clip
-         * @description Download a clip. Returns the WAV file with a filename derived from the prompt, or the notes as a MIDI file if the
-         *     name ends in `.mid` and the composer made the clip.
+         * @description Download a clip. Returns the WAV file with a filename derived from the prompt.
+         *
+         *     For a clip of the composer, `.mid` instead of `.wav` returns the notes as a MIDI file, and `.zip` the parts (drums,
+         *     bass, lead, other, ambience) as FLAC files whose sum is the clip.
          */
         get: operations["download_audio"];
         put?: never;
@@ -3082,6 +3150,37 @@ export interface components {
             /** @description Seconds to wait before a retry. */
             retry_after?: number;
         };
+        /** ChordCorrection */
+        ChordCorrection: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description As musicians write it. `N.C.`: no chord.
+             * @example F#m7
+             */
+            label: string;
+        };
+        /**
+         * Corrections
+         * @description What the owner has corrected in the analysis. Exports of chords, clicks and notes follow it.
+         */
+        Corrections: {
+            /**
+             * @description Bar 1 begins at the nearest beat, and the other bars move with it. Null: where it is detected.
+             * @example 1.07
+             */
+            bar_one_seconds: number | null;
+            /** @description A later one wins over an earlier one. */
+            chords: components["schemas"]["ChordCorrection"][];
+        };
         /**
          * Track
          * @description A track. During its download and after a failed one, it has no audio, and its file fields are null.
@@ -3129,6 +3228,7 @@ export interface components {
              *     ]
              */
             tags: string[];
+            corrections: components["schemas"]["Corrections"] | null;
             /**
              * @description The origin of the track.
              * @example spotify
@@ -3243,6 +3343,8 @@ export interface components {
              *     ]
              */
             tags?: string[] | null;
+            /** @description All corrections of the analysis, instead of the earlier ones. Later analyses keep them. */
+            corrections?: components["schemas"]["Corrections"] | null;
         };
         /**
          * UploadParameters
@@ -5397,6 +5499,7 @@ export interface components {
             bpm: number | null;
             /** @example A minor */
             key: string | null;
+            corrections: components["schemas"]["Corrections"] | null;
             /**
              * @description The path of the cover.
              * @example null
@@ -10159,6 +10262,19 @@ export interface components {
                 "application/json": components["schemas"]["SoundboxError"];
             };
         };
+        /** @description `GENERATION_NOT_FOUND`, `FILE_NOT_FOUND`, `CLIP_PARTS_UNKNOWN` */
+        soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND_CLIP_PARTS_UNKNOWN: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
         /** @description `RATE_LIMITED`, `TOO_MANY_CONVERSIONS` */
         soundbox_429_RATE_LIMITED_TOO_MANY_CONVERSIONS: {
             headers: {
@@ -10465,6 +10581,16 @@ export interface operations {
                      *           "tags": [
                      *             "synthwave"
                      *           ],
+                     *           "corrections": {
+                     *             "bar_one_seconds": 1.07,
+                     *             "chords": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "label": "F#m7"
+                     *               }
+                     *             ]
+                     *           },
                      *           "source": "spotify",
                      *           "status": "downloaded",
                      *           "download_status": "completed",
@@ -10566,6 +10692,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10622,6 +10758,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10717,6 +10863,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10798,6 +10954,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -10934,6 +11100,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -11380,6 +11556,16 @@ export interface operations {
                      *         "tags": [
                      *           "synthwave"
                      *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
                      *         "download_status": "completed",
@@ -14293,6 +14479,16 @@ export interface operations {
                      *             "tags": [
                      *               "synthwave"
                      *             ],
+                     *             "corrections": {
+                     *               "bar_one_seconds": 1.07,
+                     *               "chords": [
+                     *                 {
+                     *                   "start_seconds": 200.04,
+                     *                   "end_seconds": 200.04,
+                     *                   "label": "F#m7"
+                     *                 }
+                     *               ]
+                     *             },
                      *             "source": "spotify",
                      *             "status": "downloaded",
                      *             "download_status": "completed",
@@ -14470,6 +14666,16 @@ export interface operations {
                      *         "frame_count": 8821764,
                      *         "bpm": 128,
                      *         "key": "A minor",
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ]
+                     *         },
                      *         "cover_path": null,
                      *         "expires_at": "2026-03-04T18:30:00Z",
                      *         "mix": {
@@ -16386,6 +16592,117 @@ export interface operations {
                 };
                 content: {
                     "audio/midi": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_chords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_chord_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/vnd.chordpro": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_click: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
                 };
             };
             400: components["responses"]["forge_400_PATH_INVALID_2"];
@@ -22161,6 +22478,8 @@ export interface operations {
                 };
                 content: {
                     "audio/wav": string;
+                    "audio/midi": string;
+                    "application/zip": string;
                 };
             };
             /** @description The requested part. */
@@ -22180,6 +22499,8 @@ export interface operations {
                 };
                 content: {
                     "audio/wav": string;
+                    "audio/midi": string;
+                    "application/zip": string;
                 };
             };
             /** @description The client's copy is current. */
@@ -22212,7 +22533,7 @@ export interface operations {
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST_3"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
-            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND_CLIP_PARTS_UNKNOWN"];
             412: components["responses"]["soundbox_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {

@@ -4,8 +4,8 @@
  * one pitch shifter behind the sum restores the pitch, so the lanes stay in step at every speed.
  */
 
+import { type Grid, NO_GRID } from "./bars.ts";
 import { Loader } from "./loader.ts";
-import type { Beats } from "./metronome.ts";
 import type { Lane } from "./mix.ts";
 import { initialSettings, Mixer } from "./mixer.ts";
 import type { LaneSource, SegmentCache } from "./segments.ts";
@@ -25,6 +25,8 @@ export interface EngineOptions {
   readonly alternatives?: ReadonlyMap<string, LaneSource>;
   /** Called when the state changes. `error` says why playback waits or has stopped. */
   readonly onState?: (state: EngineState, error: unknown) => void;
+  /** Called when a loop begins again. */
+  readonly onLoop?: () => void;
 }
 
 /** Time between scheduling and sounding, so that the first frames are not late. */
@@ -46,7 +48,9 @@ export class Engine {
   /** Where playback continues. While a session plays, it knows the position. */
   #position = 0;
   #loop: Range | null = null;
-  #beats: Beats = { seconds: [], firstDownbeat: 0 };
+  /** The position at the last tick. Only a loop goes back. */
+  #before = 0;
+  #grid: Grid = NO_GRID;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(format: TrackFormat, lanes: readonly LaneSource[], options: EngineOptions) {
@@ -155,9 +159,9 @@ export class Engine {
     this.#mixer?.applySides(this.#session !== null);
   }
 
-  /** Set the beats for the metronome, in seconds. Every fourth from `firstDownbeat` on is accented. */
-  setBeats(seconds: readonly number[], firstDownbeat = 0): void {
-    this.#beats = { seconds, firstDownbeat };
+  /** Set the beats for the metronome. The first one of each bar is accented. */
+  setGrid(grid: Grid): void {
+    this.#grid = grid;
   }
 
   setMetronome(on: boolean): void {
@@ -186,10 +190,14 @@ export class Engine {
         if (session.timeOf(piece) < mixer.context.currentTime + LEAD_SECONDS) this.#stall();
         break;
       }
-      session.schedule(piece, this.#loader.sources, buffers, this.#beats);
+      session.schedule(piece, this.#loader.sources, buffers, this.#grid);
     }
     this.#loader.loadAhead(session.coming);
     if (session.hasEnded) this.#finish();
+    const { position } = this;
+    const isNewPass = position < this.#before;
+    this.#before = position;
+    if (isNewPass) this.#options.onLoop?.();
   }
 
   /** Release everything. The engine does not play again. */
@@ -232,7 +240,7 @@ export class Engine {
     const rate = this.format.sampleRateHz;
     const { speed, latencySeconds } = this.#stretch;
     const start = mixer.context.currentTime + LEAD_SECONDS;
-    const wait = countIn ? mixer.metronome.countIn(this.#beats, this.#position / rate, start, speed) : 0;
+    const wait = countIn ? mixer.metronome.countIn(this.#grid, this.#position / rate, start, speed) : 0;
     const origin = Math.ceil((start + wait) * rate);
     // The fade keeps a start within the track from clicking. The beginning of the track is left as it is.
     mixer.open(start, origin / rate, this.#position !== 0);
@@ -244,6 +252,7 @@ export class Engine {
       latencySeconds,
     });
     this.#session = session;
+    this.#before = this.#position;
     this.cache.cancel((_, index) => session.needsSoon(index));
     this.#change("playing");
     this.tick();

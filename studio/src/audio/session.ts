@@ -1,6 +1,6 @@
 /** One session of playback: it begins at a position, and ends with the next seek, pause, loop or change of speed. */
 
-import type { Beats } from "./metronome.ts";
+import type { Grid } from "./bars.ts";
 import type { Mixer } from "./mixer.ts";
 import { Planner } from "./planner.ts";
 import type { LaneSource } from "./segments.ts";
@@ -83,7 +83,7 @@ export class Session {
   }
 
   /** Let the next piece of every source sound, and the beats in it click. */
-  schedule(piece: Piece, sources: readonly LaneSource[], buffers: readonly AudioBuffer[], beats: Beats): void {
+  schedule(piece: Piece, sources: readonly LaneSource[], buffers: readonly AudioBuffer[], grid: Grid): void {
     const rate = this.#format.sampleRateHz;
     const when = this.timeOf(piece);
     sources.forEach(({ id }, index) => {
@@ -96,7 +96,7 @@ export class Session {
     });
     const start = (piece.segment * this.#format.segmentFrames + piece.offset) / rate;
     const heard = when + this.#start.latencySeconds;
-    const clicks = this.#mixer.metronome.clicks(beats, start, start + piece.frames / rate, heard, this.#start.speed);
+    const clicks = this.#mixer.metronome.clicks(grid, start, start + piece.frames / rate, heard, this.#start.speed);
     clicks.forEach((click) => this.#keep(click));
     this.#planner.advance();
   }

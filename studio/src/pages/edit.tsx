@@ -4,10 +4,10 @@ import { useState } from "preact/hooks";
 import type { Track } from "../api/client.ts";
 import { deleteTracks, type Edit, editTracks } from "../api/edits.ts";
 import { useAction } from "../api/requests.ts";
+import { TONICS } from "../music/keys.ts";
 import { Button, Dialog, Notice } from "../ui/components.tsx";
 import { Choice, Field, Form, Submit } from "../ui/forms.tsx";
 
-const TONICS = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 const NAMES = TONICS.flatMap((tonic) => ["major", "minor"].map((mode) => `${tonic} ${mode}`));
 const KEYS = [["", "unknown"], ...NAMES.map((name) => [name, name] as const)] as const;
 /** The choice that leaves the key of each track as it is. */

@@ -16,6 +16,7 @@ interface FieldProps {
   max?: number;
   maxLength?: number;
   placeholder?: string;
+  suggestions?: readonly string[];
 }
 
 /** A text field with its label above it. */
@@ -36,8 +37,16 @@ export function Field(props: FieldProps) {
         min={props.min}
         max={props.max}
         step={props.type === "number" ? "any" : undefined}
+        list={props.suggestions && `${id}-suggestions`}
         onInput={(event) => props.onInput(event.currentTarget.value)}
       />
+      {props.suggestions && (
+        <datalist id={`${id}-suggestions`}>
+          {props.suggestions.map((text) => (
+            <option key={text} value={text} />
+          ))}
+        </datalist>
+      )}
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gridOf } from "../audio/bars.ts";
 import { beatMarks, bounded, timeMarks, timeText, whole, zoomed } from "./view.ts";
 
 const RATE = 44_100;
@@ -35,7 +36,7 @@ test("times are marked at round seconds", () => {
 
 test("bars are numbered from the first downbeat", () => {
   const beats = Array.from({ length: 16 }, (_, index) => index * 0.5);
-  const marks = beatMarks({ start: 0, framesPerPixel: RATE / 100 }, 800, RATE, beats, 1, 4);
+  const marks = beatMarks({ start: 0, framesPerPixel: RATE / 100 }, 800, RATE, gridOf(beats, [], 0.5));
   assert.deepEqual(
     marks.filter((mark) => mark.isMajor).map((mark) => [mark.x, mark.text]),
     [
@@ -46,7 +47,7 @@ test("bars are numbered from the first downbeat", () => {
     ],
   );
   assert.equal(marks.length, 16);
-  const far = beatMarks({ start: 0, framesPerPixel: RATE / 4 }, 800, RATE, beats, 0, 4);
+  const far = beatMarks({ start: 0, framesPerPixel: RATE / 4 }, 800, RATE, gridOf(beats));
   assert.deepEqual(
     far.map((mark) => mark.text),
     ["1"],

@@ -1,5 +1,7 @@
 /** The visible part of a track, and the marks of its ruler. Pure functions. */
 
+import { barsOf, type Grid } from "../audio/bars.ts";
+
 /** What part of a track is visible. */
 export interface View {
   /** First visible frame. */
@@ -57,14 +59,8 @@ const MIN_BEAT_PIXELS = 7;
 const MIN_BAR_PIXELS = 28;
 
 /** Return the marks of beats and numbered bars. Far away, only every second, fourth, ... bar is marked. */
-export function beatMarks(
-  view: View,
-  width: number,
-  sampleRateHz: number,
-  beats: readonly number[],
-  firstDownbeat: number,
-  beatsPerBar: number,
-): Mark[] {
+export function beatMarks(view: View, width: number, sampleRateHz: number, grid: Grid): Mark[] {
+  const { beats, beatsPerBar } = grid;
   if (beats.length < 2) return [];
   const pixel = (seconds: number) => (seconds * sampleRateHz - view.start) / view.framesPerPixel;
   const [first = 0, last = 0] = [beats[0], beats.at(-1)];
@@ -72,15 +68,15 @@ export function beatMarks(
   let barStep = 1;
   while (beatPixels * beatsPerBar * barStep < MIN_BAR_PIXELS) barStep *= 2;
   const marks: Mark[] = [];
-  beats.forEach((seconds, index) => {
-    const x = pixel(seconds);
-    if (x < 0 || x > width) return;
-    const fromBar = index - firstDownbeat;
-    const isBar = fromBar >= 0 && fromBar % beatsPerBar === 0;
-    const bar = fromBar / beatsPerBar;
-    if (isBar && bar % barStep === 0) marks.push({ x, text: String(bar + 1), isMajor: true });
-    else if (!isBar && beatPixels >= MIN_BEAT_PIXELS) marks.push({ x, text: "", isMajor: false });
-  });
+  for (const { number, start, end } of barsOf(grid)) {
+    for (let beat = Math.max(0, start); beat < Math.min(end, beats.length); beat++) {
+      const x = pixel(beats[beat] ?? 0);
+      if (x < 0 || x > width) continue;
+      const isBar = beat === start && number !== null;
+      if (isBar && (number - 1) % barStep === 0) marks.push({ x, text: String(number), isMajor: true });
+      else if (!isBar && beatPixels >= MIN_BEAT_PIXELS) marks.push({ x, text: "", isMajor: false });
+    }
+  }
   return marks;
 }
 

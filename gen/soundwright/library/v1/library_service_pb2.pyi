@@ -1511,7 +1511,7 @@ class UpdateTrackRequest(message.Message):
 
     @builtins.property
     def fields(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """fields to change: title, artist, album, bpm, key, tags; an absent value clears the field"""
+        """fields to change: title, artist, album, bpm, key, tags, corrections; an absent value clears the field"""
 
     def __init__(
         self,

@@ -59,6 +59,7 @@ class Track(message.Message):
     PENDING_DOWNLOAD_FIELD_NUMBER: builtins.int
     COVER_BLOB_KEY_FIELD_NUMBER: builtins.int
     LEVEL_FIELD_NUMBER: builtins.int
+    CORRECTIONS_FIELD_NUMBER: builtins.int
     id: builtins.str
     """UUID"""
     owner_id: builtins.str
@@ -114,6 +115,10 @@ class Track(message.Message):
     def level(self) -> containers.RepeatedScalarFieldContainer[builtins.float]:
         """sums of the samples of each channel, then of the products of each pair; empty: not measured"""
 
+    @builtins.property
+    def corrections(self) -> Corrections:
+        """of the analysis, by the owner; absent: none"""
+
     def __init__(
         self,
         *,
@@ -149,14 +154,67 @@ class Track(message.Message):
         pending_download: PendingDownload | None = ...,
         cover_blob_key: builtins.str = ...,
         level: abc.Iterable[builtins.float] | None = ...,
+        corrections: Corrections | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "bpm", b"bpm", "create_time", b"create_time", "pending_download", b"pending_download", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "bpm", b"bpm", "corrections", b"corrections", "create_time", b"create_time", "pending_download", b"pending_download", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "album", b"album", "analyzed", b"analyzed", "artist", b"artist", "blob_key", b"blob_key", "bpm", b"bpm", "channel_count", b"channel_count", "codec", b"codec", "container", b"container", "content_sha256", b"content_sha256", "content_type", b"content_type", "cover_blob_key", b"cover_blob_key", "cover_url", b"cover_url", "create_time", b"create_time", "download_job_id", b"download_job_id", "duration_seconds", b"duration_seconds", "filename", b"filename", "frame_count", b"frame_count", "id", b"id", "key", b"key", "level", b"level", "owner_id", b"owner_id", "pending_download", b"pending_download", "sample_rate_hz", b"sample_rate_hz", "size_bytes", b"size_bytes", "source", b"source", "spotify_id", b"spotify_id", "spotify_url", b"spotify_url", "stem_count", b"stem_count", "tags", b"tags", "title", b"title", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "album", b"album", "analyzed", b"analyzed", "artist", b"artist", "blob_key", b"blob_key", "bpm", b"bpm", "channel_count", b"channel_count", "codec", b"codec", "container", b"container", "content_sha256", b"content_sha256", "content_type", b"content_type", "corrections", b"corrections", "cover_blob_key", b"cover_blob_key", "cover_url", b"cover_url", "create_time", b"create_time", "download_job_id", b"download_job_id", "duration_seconds", b"duration_seconds", "filename", b"filename", "frame_count", b"frame_count", "id", b"id", "key", b"key", "level", b"level", "owner_id", b"owner_id", "pending_download", b"pending_download", "sample_rate_hz", b"sample_rate_hz", "size_bytes", b"size_bytes", "source", b"source", "spotify_id", b"spotify_id", "spotify_url", b"spotify_url", "stem_count", b"stem_count", "tags", b"tags", "title", b"title", "update_time", b"update_time", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bpm: _TypeAlias = typing.Literal["bpm"]  # noqa: Y015
     _WhichOneofArgType__bpm: _TypeAlias = typing.Literal["_bpm", b"_bpm"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bpm) -> _WhichOneofReturnType__bpm | None: ...
+
+@typing.final
+class Corrections(message.Message):
+    """What the owner of a track has corrected in its analysis. Later analyses keep it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    BAR_ONE_SECONDS_FIELD_NUMBER: builtins.int
+    CHORDS_FIELD_NUMBER: builtins.int
+    bar_one_seconds: builtins.float
+    """bar 1 begins at the nearest beat; absent: where it is detected"""
+    @builtins.property
+    def chords(self) -> containers.RepeatedCompositeFieldContainer[ChordCorrection]: ...
+    def __init__(
+        self,
+        *,
+        bar_one_seconds: builtins.float | None = ...,
+        chords: abc.Iterable[ChordCorrection] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_bar_one_seconds", b"_bar_one_seconds", "bar_one_seconds", b"bar_one_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_bar_one_seconds", b"_bar_one_seconds", "bar_one_seconds", b"bar_one_seconds", "chords", b"chords"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bar_one_seconds: _TypeAlias = typing.Literal["bar_one_seconds"]  # noqa: Y015
+    _WhichOneofArgType__bar_one_seconds: _TypeAlias = typing.Literal["_bar_one_seconds", b"_bar_one_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bar_one_seconds) -> _WhichOneofReturnType__bar_one_seconds | None: ...
+
+@typing.final
+class ChordCorrection(message.Message):
+    """The chord of a part of a track."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    START_SECONDS_FIELD_NUMBER: builtins.int
+    END_SECONDS_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_NUMBER: builtins.int
+    start_seconds: builtins.float
+    end_seconds: builtins.float
+    label: builtins.str
+    """as musicians write it, for example "F#m7" or "N.C." """
+    def __init__(
+        self,
+        *,
+        start_seconds: builtins.float = ...,
+        end_seconds: builtins.float = ...,
+        label: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["end_seconds", b"end_seconds", "label", b"label", "start_seconds", b"start_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class PendingDownload(message.Message):

@@ -12,7 +12,15 @@ from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 from starlette.datastructures import URL
 from starlette.responses import JSONResponse, Response
 
-from services.gateway.dialects.forge.shapes import BatchCounts, JobSummary, JobType, Stem, Track, TrackStatus
+from services.gateway.dialects.forge.shapes import (
+    BatchCounts,
+    Corrections,
+    JobSummary,
+    JobType,
+    Stem,
+    Track,
+    TrackStatus,
+)
 from services.gateway.file_paths import stem_file_path, track_file_path
 from services.gateway.files.playback import segment_count, segment_frame_count
 from services.gateway.job_kinds import JOB_KINDS, job_kind
@@ -92,6 +100,7 @@ def track_to_wire(track: track_pb2.Track) -> Track:
         "bpm": track.bpm if track.HasField("bpm") else None,
         "key": track.key or None,
         "tags": list(track.tags),
+        "corrections": corrections_to_wire(track),
         "source": track.source,
         "status": _track_status(track),
         "download_status": download_status(track),
@@ -112,6 +121,19 @@ def track_to_wire(track: track_pb2.Track) -> Track:
         "warnings": list(track.warnings),
         "created_at": time_to_wire(track, "create_time"),
         "updated_at": time_to_wire(track, "update_time"),
+    }
+
+
+def corrections_to_wire(track: track_pb2.Track) -> Corrections | None:
+    if not track.HasField("corrections"):
+        return None
+    corrections = track.corrections
+    return {
+        "bar_one_seconds": corrections.bar_one_seconds if corrections.HasField("bar_one_seconds") else None,
+        "chords": [
+            {"start_seconds": chord.start_seconds, "end_seconds": chord.end_seconds, "label": chord.label}
+            for chord in corrections.chords
+        ],
     }
 
 

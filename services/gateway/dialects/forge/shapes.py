@@ -49,6 +49,28 @@ class ForgeError(TypedDict):
 TrackStatus = Literal["pending", "downloaded", "processed", "analyzed"]
 
 
+class ChordCorrection(TypedDict):
+    start_seconds: Seconds
+    end_seconds: Seconds
+    label: Annotated[
+        str, Field(max_length=20, description="As musicians write it. `N.C.`: no chord.", examples=["F#m7"])
+    ]
+
+
+class Corrections(TypedDict):
+    """What the owner has corrected in the analysis. Exports of chords, clicks and notes follow it."""
+
+    bar_one_seconds: Annotated[
+        float | None,
+        Field(
+            allow_inf_nan=False,
+            description="Bar 1 begins at the nearest beat, and the other bars move with it. Null: where it is detected.",
+            examples=[1.07],
+        ),
+    ]
+    chords: Annotated[list[ChordCorrection], Field(max_length=500, description="A later one wins over an earlier one.")]
+
+
 class Track(TypedDict):
     """A track. During its download and after a failed one, it has no audio, and its file fields are null."""
 
@@ -71,6 +93,7 @@ class Track(TypedDict):
     bpm: Annotated[float | None, Field(examples=[128.0])]
     key: Annotated[str | None, Field(examples=["A minor"])]
     tags: Annotated[list[str], Field(examples=[["synthwave"]])]
+    corrections: Corrections | None
     source: Annotated[str, Field(description="The origin of the track.", examples=["spotify"])]
     status: Annotated[
         TrackStatus, Field(description="The latest result. `pending`: no audio yet.", examples=["downloaded"])

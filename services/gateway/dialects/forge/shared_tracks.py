@@ -17,8 +17,14 @@ from kit.security.identity import principal_scope
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Clients, Gateway
-from services.gateway.dialects.forge.serializers import json_text, splice, stem_to_wire, time_to_wire
-from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Stem
+from services.gateway.dialects.forge.serializers import (
+    corrections_to_wire,
+    json_text,
+    splice,
+    stem_to_wire,
+    time_to_wire,
+)
+from services.gateway.dialects.forge.shapes import AnalysisValues, Corrections, Data, Stem
 from services.gateway.dialects.forge.stems import PixelFrames, SegmentIndex
 from services.gateway.files.covers import cover_response
 from services.gateway.files.files import blob_response
@@ -43,6 +49,7 @@ class SharedTrack(TypedDict):
     frame_count: Annotated[int, Field(examples=[8821764])]
     bpm: Annotated[float | None, Field(examples=[128.0])]
     key: Annotated[str | None, Field(examples=["A minor"])]
+    corrections: Corrections | None
     cover_path: Annotated[str | None, Field(description="The path of the cover.", examples=[None])]
     expires_at: Time | None
     mix: Annotated[Stem | None, Field(description="The recording, with the sample rate and length of the stems.")]
@@ -85,6 +92,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
             "frame_count": track.frame_count,
             "bpm": track.bpm if track.HasField("bpm") else None,
             "key": track.key or None,
+            "corrections": corrections_to_wire(track),
             "cover_path": f"/api/shared/{secret}/cover" if track.cover_blob_key else None,
             "expires_at": time_to_wire(link, "expire_time"),
             "mix": stem_to_wire(stems.mix) if stems.HasField("mix") else None,

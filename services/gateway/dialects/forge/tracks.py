@@ -16,7 +16,7 @@ from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing, page_links, track_to_wire
-from services.gateway.dialects.forge.shapes import Data, Page, Track
+from services.gateway.dialects.forge.shapes import Corrections, Data, Page, Track
 from services.gateway.files.covers import cover_response
 from services.gateway.files.uploads import UploadPolicy
 from services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body
@@ -88,6 +88,9 @@ class TrackChanges(BaseModel):
         description="Tags of 1 to 50 characters.",
         json_schema_extra={"maxItems": 50},
         examples=[["synthwave"]],
+    )
+    corrections: Corrections | None = Field(
+        None, description="All corrections of the analysis, instead of the earlier ones. Later analyses keep them."
     )
 
     @field_validator("bpm", mode="before")
@@ -232,7 +235,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
     async def change_track(
         track_id: TrackId, changes: Annotated[TrackChanges, Depends(body_of(TrackChanges))]
     ) -> Response:
-        """Update the ``title``, ``artist``, ``album``, ``bpm``, ``key`` or ``tags`` of a track."""
+        """Update the ``title``, ``artist``, ``album``, ``bpm``, ``key``, ``tags`` or ``corrections`` of a track."""
         given = changes.model_dump(exclude_unset=True)
         values = {field: value for field, value in given.items() if value is not None}
         request = pb.UpdateTrackRequest(

@@ -50,12 +50,24 @@ async function loadShared(secret: string) {
   const base = `/api/shared/${secret}`;
   const played = (stem: Stem): PlayedStem => ({ ...stem, base: `${base}/stems/${stem.id}` });
   const stems: Stems = { mix: found.mix && played(found.mix), stems: found.stems.map(played), separations: [] };
-  const { title, artist, album, duration_seconds, frame_count, bpm, key, cover_path } = found;
+  const { title, artist, album, duration_seconds, frame_count, bpm, key, cover_path, corrections } = found;
   const id = found.stems[0]?.track_id ?? "";
   return {
     base,
     // What the page shows of a track. It has no other fields.
-    track: { id, title, artist, album, duration_seconds, frame_count, bpm, key, cover_path, filename: null } as Track,
+    track: {
+      id,
+      title,
+      artist,
+      album,
+      duration_seconds,
+      frame_count,
+      bpm,
+      key,
+      cover_path,
+      corrections,
+      filename: null,
+    } as Track,
     analysis: found.analysis as Parameters<typeof Head>[0]["analysis"],
     recording: { stems, other: null, position: 0 },
     expiresAt: found.expires_at ?? "",

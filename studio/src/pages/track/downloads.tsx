@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { api, dataOf, getFile, refusal, type Track } from "../../api/client.ts";
 import { finished } from "../../api/jobs.ts";
 import { useAction } from "../../api/requests.ts";
+import { transposedKey } from "../../music/keys.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Choice } from "../../ui/forms.tsx";
 import { RunningJobs } from "./actions.tsx";
@@ -21,24 +22,50 @@ const STEM_FILES = [
   ["stem_mp4", "Stem file for DJs (AAC)"],
   ["stem_mp4_alac", "Stem file for DJs (ALAC, lossless)"],
 ] as const;
+/** What was read from the recording: the name, the formats, and the paths. */
+const FACTS = {
+  chords: {
+    text: "Chords",
+    formats: [
+      ["cho", "ChordPro, a chord sheet"],
+      ["lab", "LAB, chords with their times"],
+    ],
+    path: (trackId: string, format: string) => `/export/chords/${trackId}.${format}`,
+  },
+  notes: {
+    text: "Notes",
+    formats: [["mid", "MIDI, a track for each stem"]],
+    path: (id: string) => `/export/midi/${id}`,
+  },
+  click: { text: "Click track", formats: [["wav", "WAV, 16 bits"]], path: (id: string) => `/export/click/${id}.wav` },
+} as const;
+type Fact = keyof typeof FACTS;
 const MIX = "mix";
 const ALL = "all";
-const TONICS = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 
 export function Downloads({ track, player }: { track: Track; player: Player }) {
   const [part, setPart] = useState(MIX);
   const [format, setFormat] = useState("wav16");
   const { isBusy, problem, run } = useAction();
   const stems = player.ownStems;
-  const offered = part === ALL ? [...FORMATS, ...STEM_FILES] : FORMATS;
-  const chosen = offered.some(([name]) => name === format) ? format : "wav16";
+  const { chords, grid, parts } = player.music;
+  const isThere = {
+    chords: chords.value.length > 0,
+    notes: parts.value.length > 0,
+    click: grid.value.beats.length > 1,
+  };
+  const facts = (Object.keys(FACTS) as Fact[]).filter((name) => isThere[name]);
+  const fact = facts.find((name) => name === part);
+  const offered = fact ? FACTS[fact].formats : part === ALL ? [...FORMATS, ...STEM_FILES] : FORMATS;
+  const [chosen, chosenText] = offered.find(([name]) => name === format) ?? offered[0];
   const isStemFile = chosen.startsWith("stem");
   const extension = chosen.startsWith("wav") ? "wav" : chosen;
-  const name = isStemFile ? "stem file" : `${extension.toUpperCase()}${part === ALL ? " files" : ""}`;
+  const name = isStemFile ? "stem file" : `${chosenText.replace(/[ ,].*/, "")}${part === ALL ? " files" : ""}`;
   const text = isBusy ? "Preparing…" : `Download ${name}`;
   const start = () => {
+    if (fact) return saveFile(FACTS[fact].path(track.id, chosen));
     if (part === MIX) return saveMix(track, player, chosen, extension);
-    return part === ALL ? saveAll(track, player, chosen) : saveStem(part, chosen);
+    return part === ALL ? saveAll(track, player, chosen) : saveFile(`/export/stem/${part}?format=${chosen}`);
   };
   return (
     <section class="panel downloads" aria-label="Download">
@@ -50,6 +77,7 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
             [MIX, "The mix as you hear it"],
             [ALL, "All stems"],
             ...stems.map((stem) => [stem.id, `Only ${stem.stem_type}`] as const),
+            ...facts.map((name) => [name, FACTS[name].text] as const),
           ]}
           onInput={setPart}
         />
@@ -64,7 +92,8 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
           One .stem.mp4 file with the mix, drums, bass, other and vocals, for Traktor, Mixxx and other DJ software.
         </p>
       )}
-      {part !== MIX && <p class="quiet">Stems begin at the start of the song, at its speed and pitch.</p>}
+      {fact && <p class="quiet">At the speed and in the key of the recording, with your corrections.</p>}
+      {part !== MIX && !fact && <p class="quiet">Stems begin at the start of the song, at its speed and pitch.</p>}
       <RunningJobs trackId={track.id} type="export" />
       {problem && <Notice look="bad">{problem}</Notice>}
     </section>
@@ -84,13 +113,13 @@ async function saveMix(track: Track, player: Player, format: string, extension: 
   });
   if (!data) throw refusal(response.status, error);
   const bpm = track.bpm && `${(track.bpm * player.speed.value).toFixed(0)} bpm`;
-  const key = transposed(track.key ?? "", player.semitones.value);
+  const key = transposedKey(track.key ?? "", player.semitones.value);
   const name = [track.title.replaceAll(/[/\\:*?"<>|]/g, ""), "mix", bpm, key].filter(Boolean).join(" - ");
   save(data as Blob, `${name}.${extension}`);
 }
 
-async function saveStem(stemId: string, format: string): Promise<void> {
-  const { blob, name } = await getFile(`/export/stem/${stemId}?format=${format}`);
+async function saveFile(path: string): Promise<void> {
+  const { blob, name } = await getFile(path);
   save(blob, name);
 }
 
@@ -100,14 +129,6 @@ async function saveAll(track: Track, player: Player, format: string): Promise<vo
   const job = await finished(job_id);
   if (job.status !== "completed") throw new Error(job.error ?? "The export failed. Try again.");
   follow(`/export/archive/${job_id}`, "");
-}
-
-/** Return a key such as `A minor`, moved by whole semitones. */
-function transposed(key: string, semitones: number): string {
-  const [tonic = "", mode] = key.split(" ");
-  const at = TONICS.indexOf(tonic);
-  if (at < 0 || !Number.isInteger(semitones)) return semitones === 0 ? key : "";
-  return `${TONICS[(at + semitones + 12) % 12]} ${mode}`;
 }
 
 function save(file: Blob, name: string): void {

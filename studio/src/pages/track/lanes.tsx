@@ -3,15 +3,19 @@
 import { effect, type Signal, useComputed, useSignal } from "@preact/signals";
 import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
 import type { LiveFeed } from "../../api/live.ts";
-import { BEATS_PER_BAR, nearestBeat } from "../../audio/metronome.ts";
+import { nearestBeat } from "../../audio/bars.ts";
 import { isHeard } from "../../audio/mix.ts";
 import type { Range } from "../../audio/timeline.ts";
+import { keyText } from "../../music/keys.ts";
 import { Button, Fader, LevelMeter, Pan } from "../../ui/components.tsx";
 import { loadPeaks, loadPeaksFrom, Waveform } from "../../waveform/canvas.tsx";
 import type { Pyramid } from "../../waveform/peaks.ts";
-import { beatMarks, timeMarks, timeText, whole } from "../../waveform/view.ts";
+import { timeMarks, timeText, whole } from "../../waveform/view.ts";
 import { Spectrogram } from "../../waveform/spectrogram.tsx";
+import { useEachFrame } from "./frames.ts";
 import { useGestures, useLoopSelection } from "./gestures.ts";
+import { HarmonyLane } from "./harmony.tsx";
+import { PianoRoll, VoiceOverlay } from "./notes.tsx";
 import type { Player } from "./player.ts";
 import { liveWaveformOf, type PlayedStem, waveformOf } from "./sources.ts";
 import { Series } from "./series.tsx";
@@ -46,26 +50,19 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
         <Button label="Show all of the track" look="quiet" onClick={() => player.showAll()}>
           All
         </Button>
-        {player.hasSpectrograms && (
-          <Button
-            label="Show spectrograms"
-            icon="spectrogram"
-            look="quiet"
-            pressed={player.showsSpectrograms.value}
-            onClick={() => {
-              player.showsSpectrograms.value = !player.showsSpectrograms.value;
-            }}
-          />
-        )}
+        {player.hasSpectrograms && <PictureButton player={player} picture="spectrogram" label="Show spectrograms" />}
+        {player.music.parts.value.length > 0 && <PictureButton player={player} picture="notes" label="Show notes" />}
         <Button label="Keyboard shortcuts" icon="help" look="quiet" onClick={onHelp} />
       </div>
       <Minimap player={player} />
       <Ruler player={player} />
-      <Series player={player} values={player.series.value} />
+      <HarmonyLane player={player} />
+      <Series player={player} values={player.music.analysis.value?.features} />
       {player.stems.map((stem, index) => (
         <LaneRow key={stem.id} player={player} stem={stem} number={index + 1} />
       ))}
       <div class="overlay" ref={area}>
+        <BarLines player={player} />
         <NotYet player={player} />
         <LoopMark player={player} />
         <Playhead player={player} />
@@ -74,10 +71,36 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
   );
 }
 
+/** Lets the lanes show another picture than their waveforms. */
+function PictureButton({
+  player,
+  picture,
+  label,
+}: {
+  player: Player;
+  picture: "spectrogram" | "notes";
+  label: string;
+}) {
+  const isShown = player.picture.value === picture;
+  return (
+    <Button
+      label={label}
+      icon={picture}
+      look="quiet"
+      pressed={isShown}
+      onClick={() => {
+        player.picture.value = isShown ? "waveform" : picture;
+      }}
+    />
+  );
+}
+
 function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; number: number }) {
   const name = stem.stem_type;
   const heard = player.heardStem(name);
   const peaks = usePeaks(heard);
+  const picture = player.picture.value;
+  const part = player.music.parts.value.find((one) => one.name === name);
   const lane = player.lane(name);
   const isSilent = useComputed(
     () => player.hearsOriginal.value || !isHeard(player.lane(name), Object.values(player.lanes.value)),
@@ -112,7 +135,7 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
         <LevelMeter label={`Level of ${name}`} level={level} active={player.state.value === "playing"} />
       </div>
       <div class="lane-wave" data-seek>
-        {player.showsSpectrograms.value && heard ? (
+        {picture === "spectrogram" && heard ? (
           <Spectrogram
             stemId={heard.id}
             frameCount={heard.frame_count}
@@ -121,6 +144,8 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
             height={LANE_HEIGHT}
             label={`Spectrogram of ${name}`}
           />
+        ) : picture === "notes" && part ? (
+          <PianoRoll part={part} player={player} height={LANE_HEIGHT} />
         ) : (
           <Waveform
             peaks={peaks}
@@ -131,6 +156,7 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
             label={`Waveform of ${name}`}
           />
         )}
+        {picture === "waveform" && name === "vocals" && <VoiceOverlay player={player} height={LANE_HEIGHT} />}
       </div>
     </section>
   );
@@ -202,14 +228,6 @@ function MinimapWave({ stem, player }: { stem: PlayedStem; player: Player }) {
 function Ruler({ player }: { player: Player }) {
   const view = player.view.value;
   const width = player.width.value;
-  const bars = beatMarks(
-    view,
-    width,
-    player.sampleRateHz,
-    player.beats.value,
-    player.firstDownbeat.value,
-    BEATS_PER_BAR,
-  );
   const element = useRef<HTMLDivElement>(null);
   useLoopSelection(element, player);
   return (
@@ -236,8 +254,8 @@ function Ruler({ player }: { player: Player }) {
           {loop.name}
         </span>
       ))}
-      {player.musicalKey.value && <b class="key">{player.musicalKey.value}</b>}
-      {bars.map((mark) => (
+      {player.music.key.value && <b class="key">{keyText(player.music.heardKey.value)}</b>}
+      {player.beatMarks.value.map((mark) => (
         <span class={mark.isMajor ? "bar number" : "beat"} key={mark.x} style={{ left: `${mark.x}px` }}>
           {mark.text}
         </span>
@@ -283,7 +301,7 @@ function LoopEdge({ edge, loop, dragged, player }: LoopEdgeProps) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    const beats = player.beats.value;
+    const { beats } = player.music.grid.value;
     const beat = beats[nearestBeat(beats, loop[edge] / player.sampleRateHz) + step];
     const frame = beat === undefined ? loop[edge] + 0.1 * step * player.sampleRateHz : beat * player.sampleRateHz;
     const moved = { ...loop, [edge]: frame };
@@ -315,21 +333,22 @@ function LoopEdge({ edge, loop, dragged, player }: LoopEdgeProps) {
   );
 }
 
+/** Lines through all lanes where bars begin. */
+function BarLines({ player }: { player: Player }) {
+  return player.beatMarks.value
+    .filter(({ isMajor }) => isMajor)
+    .map(({ x }) => <div class="bar-line" key={x} style={{ left: `${x}px` }} />);
+}
+
 /** The line at the position. It moves without rendering the page again. */
 function Playhead({ player }: { player: Player }) {
   const line = useRef<HTMLDivElement>(null);
   const isPlaying = player.isPlaying.value;
-  useEffect(() => {
-    let frame = 0;
-    const draw = () => {
-      const { start, framesPerPixel } = player.view.value;
-      const x = (player.position - start) / framesPerPixel;
-      if (isPlaying && x > player.width.value) player.reveal(player.position);
-      if (line.current) line.current.style.transform = `translateX(${x.toFixed(1)}px)`;
-      frame = requestAnimationFrame(draw);
-    };
-    draw();
-    return () => cancelAnimationFrame(frame);
-  }, [player, isPlaying]);
+  useEachFrame(() => {
+    const { start, framesPerPixel } = player.view.value;
+    const x = (player.position - start) / framesPerPixel;
+    if (isPlaying && x > player.width.value) player.reveal(player.position);
+    if (line.current) line.current.style.transform = `translateX(${x.toFixed(1)}px)`;
+  });
   return <div class="playhead" ref={line} />;
 }

@@ -6,7 +6,7 @@ import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { account, type Analysis, api, dataOf, type LiveStems, type Stems, type Track } from "../../api/client.ts";
 import { onReconnected } from "../../api/connection.ts";
-import { onEdited } from "../../api/edits.ts";
+import { editTracks, onEdited } from "../../api/edits.ts";
 import { jobsOf, onJobFinished } from "../../api/jobs.ts";
 import { LiveFeed } from "../../api/live.ts";
 import { navigate } from "../../router.ts";
@@ -21,8 +21,11 @@ import { Facts } from "./facts.tsx";
 import { KeepOffline } from "./keep-offline.tsx";
 import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
+import { NO_CORRECTIONS } from "./music.ts";
 import { Player, type Recording } from "./player.ts";
+import { Practice } from "./practice.tsx";
 import { Sharing } from "./sharing.tsx";
+import { ChordSheet } from "./sheet.tsx";
 import { runShortcut, ShortcutList } from "./shortcuts.tsx";
 import { liveStems, type PlayedStem } from "./sources.ts";
 import { Transport } from "./transport.tsx";
@@ -161,6 +164,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
           recording={recording}
           onPlayer={onPlayer}
           onEnded={onEnded}
+          isOwn
         >
           {(player) => (
             <>
@@ -191,7 +195,27 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
         </a>
         <EditButtons tracks={[track]} what="the track" onDeleted={() => navigate("/studio")} />
       </section>
+      <AnalysisHints analysis={analysis} hasStems={own !== ""} />
       {account && <Sharing trackId={track.id} />}
+    </>
+  );
+}
+
+/** Says what an analysis lacks, and when another one would be better. */
+function AnalysisHints({ analysis, hasStems }: { analysis: Analysis | null; hasStems: boolean }) {
+  const isFromMix = [analysis?.notes, analysis?.melody].some((one) => one?.source === "mix");
+  return (
+    <>
+      {hasStems && isFromMix && (
+        <p class="quiet">
+          Notes and melody were read from the mix. Analyse again to read them from the stems, which is more exact.
+        </p>
+      )}
+      {analysis?.unavailable?.map(({ feature, message }) => (
+        <p class="quiet" key={feature}>
+          No {feature.replace("_", " ")}: {message}
+        </p>
+      ))}
     </>
   );
 }
@@ -258,11 +282,13 @@ interface DeskProps {
   /** Called with the player, and with null when it is closed. */
   onPlayer?: (player: Player | null) => void;
   onEnded?: (() => void) | undefined;
+  /** Whether the account stores corrections of the analysis. */
+  isOwn?: boolean;
   children?: (player: Player) => ComponentChildren;
 }
 
 /** The mixer of a separated recording, and what its player is for. */
-export function Desk({ track, analysis, recording, onPlayer, onEnded, children }: DeskProps) {
+export function Desk({ track, analysis, recording, onPlayer, onEnded, isOwn = false, children }: DeskProps) {
   const [player] = useState(() => new Player(track.id, recording));
   useEffect(() => {
     onPlayer?.(player);
@@ -291,10 +317,12 @@ export function Desk({ track, analysis, recording, onPlayer, onEnded, children }
     [player],
   );
   useEffect(() => {
-    player.beats.value = analysis?.beats ?? [];
-    player.series.value = analysis?.features;
-    player.musicalKey.value = track.key ?? analysis?.key ?? "";
-  }, [player, analysis, track]);
+    player.music.analysis.value = analysis;
+    player.music.key.value = track.key ?? analysis?.key ?? "";
+    // Corrections of the demo song, and of tracks that somebody shares, stay in this browser.
+    if (isOwn || track.corrections) player.music.corrections.value = track.corrections ?? NO_CORRECTIONS;
+    player.music.store = isOwn ? (corrections) => editTracks([track], () => ({ corrections })) : null;
+  }, [player, analysis, track, isOwn]);
   return (
     <>
       <Mixer player={player} />
@@ -339,6 +367,8 @@ function Mixer({ player }: { player: Player }) {
       {player.problem.value && <Notice look="bad">{player.problem.value}</Notice>}
       <Loops player={player} />
       <Lanes player={player} onHelp={() => openHelp(true)} />
+      <Practice player={player} />
+      <ChordSheet player={player} />
       {isHelpOpen && <ShortcutList onClose={() => openHelp(false)} />}
     </>
   );

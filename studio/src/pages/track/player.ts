@@ -1,17 +1,18 @@
 /** The state of the track page: the mixer, the transport and the visible part. It drives the engine, and survives a reload. */
 
 import { batch, computed, effect, type Signal, signal } from "@preact/signals";
-import { type Analysis, type Stem, type Stems } from "../../api/client.ts";
+import { type Stem, type Stems } from "../../api/client.ts";
+import { barAround, nearestBeat } from "../../audio/bars.ts";
 import { Engine, type EngineState } from "../../audio/engine.ts";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { type Lane, NEUTRAL } from "../../audio/mix.ts";
-import { barAround, nearestBeat } from "../../audio/metronome.ts";
 import { silentSource } from "../../audio/segments.ts";
 import type { Range } from "../../audio/timeline.ts";
 import { Debounced } from "./debounced.ts";
 import type { LiveFeed } from "../../api/live.ts";
+import { Music } from "./music.ts";
 import { type NamedLoop, type PlayedStem, save, type Saved, savedOf, sourceOf } from "./sources.ts";
-import { bounded, type View, whole, zoomed } from "../../waveform/view.ts";
+import { beatMarks, bounded, type View, whole, zoomed } from "../../waveform/view.ts";
 
 const MIN_LOOP_SECONDS = 0.05;
 const SNAP_PIXELS = 10;
@@ -57,18 +58,19 @@ export class Player {
   readonly switched = signal<ReadonlySet<string>>(new Set());
   readonly metronome = signal(false);
   readonly countIn = signal(false);
-  readonly beats = signal<readonly number[]>([]);
-  readonly firstDownbeat = signal(0);
-  /** For example `A minor`; empty if it is unknown. */
-  readonly musicalKey = signal("");
-  /** Values over time from the analysis. */
-  readonly series = signal<Analysis["features"]>(undefined);
+  readonly music = new Music(this.semitones);
+  /** Lets each pass of the loop be faster by `step`, up to the speed `limit`. */
+  readonly trainer = signal<{ readonly step: number; readonly limit: number } | null>(null);
   readonly hasSpectrograms: boolean;
-  readonly showsSpectrograms = signal(false);
+  /** What the lanes show. */
+  readonly picture = signal<"waveform" | "spectrogram" | "notes">("waveform");
   /** Width of the waveforms in CSS pixels. */
   readonly width = signal(1000);
   readonly view = signal<View>({ start: 0, framesPerPixel: 1 });
   readonly isPlaying = computed(() => this.state.value !== "stopped");
+  readonly beatMarks = computed(() =>
+    beatMarks(this.view.value, this.width.value, this.sampleRateHz, this.music.grid.value),
+  );
 
   readonly #trackId: string;
   readonly #ownCount: number;
@@ -120,6 +122,12 @@ export class Player {
           this.problem.value = error instanceof Error ? error.message : "";
         });
       },
+      onLoop: () => {
+        if (!this.trainer.value) return;
+        const { step, limit } = this.trainer.value;
+        if (this.speed.value < limit)
+          this.speed.value = Math.min(limit, Math.round(100 * (this.speed.value + step)) / 100);
+      },
     });
     this.engine.seek(position);
     const saved = savedOf(trackId);
@@ -131,16 +139,20 @@ export class Player {
     this.loops.value = saved.loops ?? [];
     this.metronome.value = saved.metronome ?? false;
     this.countIn.value = saved.countIn ?? false;
-    this.firstDownbeat.value = saved.firstDownbeat ?? 0;
+    if (saved.corrections) this.music.corrections.value = saved.corrections;
+    this.music.capo.value = saved.capo ?? 0;
     this.view.value = whole(this.frameCount, this.width.value);
     const effects = [
       effect(() => this.engine.setMix(new Map(stems.map(({ stem_type: type }) => [laneId(type), this.lane(type)])))),
       effect(() => this.engine.hearAlternatives(new Set([...this.switched.value].map(laneId)))),
       effect(() => this.engine.setMasterVolume(this.master.value)),
       effect(() => void this.engine.setStretch(this.speed.value, this.semitones.value).catch(this.#fail)),
-      effect(() => this.engine.setLoop(this.loop.value)),
+      effect(() => {
+        this.engine.setLoop(this.loop.value);
+        if (!this.loop.value) this.trainer.value = null;
+      }),
       effect(() => this.engine.setMetronome(this.metronome.value)),
-      effect(() => this.engine.setBeats(this.beats.value, this.firstDownbeat.value)),
+      effect(() => this.engine.setGrid(this.music.grid.value)),
       effect(() => void this.engine.hearOriginal(this.hearsOriginal.value).catch(this.#fail)),
       effect(() => this.#write()),
     ];
@@ -187,7 +199,9 @@ export class Player {
 
   /** Let the bars begin at the beat that is nearest to the position. */
   beginBarsHere(): void {
-    this.firstDownbeat.value = nearestBeat(this.beats.value, this.position / this.sampleRateHz);
+    const { beats } = this.music.grid.value;
+    const seconds = beats[nearestBeat(beats, this.position / this.sampleRateHz)];
+    if (seconds !== undefined) this.music.correct({ bar_one_seconds: seconds }).catch(this.#fail);
   }
 
   change(name: string, change: Partial<Lane>): void {
@@ -224,17 +238,23 @@ export class Player {
     if (isLoop && this.isPlaying.value && (here < range.start || here >= range.end)) this.seek(range.start);
   }
 
+  /** Loop a part of the song, in seconds. */
+  loopSeconds(start: number, end: number): void {
+    this.setLoop(start * this.sampleRateHz, end * this.sampleRateHz);
+  }
+
   /** Loop the saved loop at a frame, or else its bar. */
   loopAround(frame: number): void {
     const saved = this.loops.value.find(({ start, end }) => start <= frame && frame < end);
-    const range = saved ?? barAround(frame / this.sampleRateHz, this.beats.value, this.firstDownbeat.value);
+    const range = saved ?? barAround(frame / this.sampleRateHz, this.music.grid.value);
     if (saved) this.setLoop(saved.start, saved.end);
-    else if (range) this.setLoop(range.start * this.sampleRateHz, range.end * this.sampleRateHz);
+    else if (range) this.loopSeconds(range.start, range.end);
   }
 
   /** Return the frame of the nearest beat if it is close to `frame` on the screen, else `frame`. */
   snapped(frame: number): number {
-    const beat = this.beats.value[nearestBeat(this.beats.value, frame / this.sampleRateHz)];
+    const { beats } = this.music.grid.value;
+    const beat = beats[nearestBeat(beats, frame / this.sampleRateHz)];
     const near = beat === undefined ? Number.NaN : beat * this.sampleRateHz;
     return Math.abs(near - frame) <= SNAP_PIXELS * this.view.value.framesPerPixel ? near : frame;
   }
@@ -337,7 +357,8 @@ export class Player {
       loops: this.loops.value,
       metronome: this.metronome.value,
       countIn: this.countIn.value,
-      firstDownbeat: this.firstDownbeat.value,
+      corrections: this.music.corrections.value,
+      capo: this.music.capo.value,
     };
     save(this.#trackId, saved);
   }

@@ -4,7 +4,7 @@ import "./series.css";
 import { useEffect, useRef } from "preact/hooks";
 import type { Analysis } from "../../api/client.ts";
 import { scheme, sized } from "../../waveform/canvas.tsx";
-import { pitchNames } from "../../waveform/pitch-names.ts";
+import { pitchNames } from "../../music/keys.ts";
 import type { View } from "../../waveform/view.ts";
 import type { Player } from "./player.ts";
 
@@ -25,7 +25,7 @@ export function Series({ player, values }: { player: Player; values: Values | un
   }, [values, view, width, height, isDark, player]);
   if (!values?.chroma && !values?.energy) return null;
   const title = values.chroma && values.energy ? "Chroma and energy" : values.chroma ? "Chroma" : "Energy";
-  const pitches = pitchNames(player.musicalKey.value);
+  const pitches = pitchNames(player.music.key.value);
   const rows = `Rows from the bottom: ${pitches.join(", ")}`;
   return (
     <section class="lane series" aria-label={title}>

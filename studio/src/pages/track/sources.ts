@@ -1,6 +1,6 @@
 /** What a player loads from the server, and what it keeps in the browser. */
 
-import { getBytes, type LiveStems, type Stem, type Stems } from "../../api/client.ts";
+import { type Corrections, getBytes, type LiveStems, type Stem, type Stems } from "../../api/client.ts";
 import type { LiveFeed } from "../../api/live.ts";
 import type { Lane } from "../../audio/mix.ts";
 import type { LaneSource } from "../../audio/segments.ts";
@@ -21,7 +21,8 @@ export interface Saved {
   readonly loops: readonly NamedLoop[];
   readonly metronome: boolean;
   readonly countIn: boolean;
-  readonly firstDownbeat: number;
+  readonly corrections: Corrections;
+  readonly capo: number;
 }
 
 /** Return what was saved for a track; nothing if it is not readable. */

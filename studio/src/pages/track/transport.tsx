@@ -1,14 +1,18 @@
 /** The transport: play, position, loop, metronome, speed, pitch, original, master volume and zoom. */
 
-import { useCallback, useEffect, useRef } from "preact/hooks";
+import { useCallback, useRef } from "preact/hooks";
 import { Button, Fader, LevelMeter, Slider } from "../../ui/components.tsx";
 import { timeText } from "../../waveform/view.ts";
+import { useEachFrame } from "./frames.ts";
+import { CurrentChord } from "./harmony.tsx";
 import type { Player } from "./player.ts";
 
 export function Transport({ player }: { player: Player }) {
   const level = useCallback(() => player.engine.masterLevel(), [player]);
   const isPlaying = player.isPlaying.value;
-  const hasBeats = player.beats.value.length > 1;
+  const { beats, beatsPerBar } = player.music.grid.value;
+  const hasBeats = beats.length > 1;
+  const counted = Array.from({ length: beatsPerBar }, (_, beat) => beat + 1).join(" ");
   return (
     <section class="transport panel" aria-label="Transport">
       <div class="row">
@@ -20,6 +24,7 @@ export function Transport({ player }: { player: Player }) {
           onClick={() => player.toggle()}
         />
         <Position player={player} />
+        <CurrentChord player={player} />
       </div>
       <div class="row tools">
         <Button
@@ -38,14 +43,14 @@ export function Transport({ player }: { player: Player }) {
           }}
         />
         <Button
-          label="Count in: 1 2 3 4"
+          label={`Count in: ${counted}`}
           pressed={player.countIn.value}
           disabled={!hasBeats}
           onClick={() => {
             player.countIn.value = !player.countIn.value;
           }}
         >
-          1 2 3 4
+          {counted}
         </Button>
         <Button
           label="Bar 1 here: begin the bars at the beat of the position"
@@ -123,24 +128,17 @@ function Position({ player }: { player: Player }) {
   const text = useRef<HTMLSpanElement>(null);
   const slider = useRef<HTMLInputElement>(null);
   const seconds = player.frameCount / player.sampleRateHz;
-  useEffect(() => {
-    let frame = 0;
-    let shown = "";
-    const draw = () => {
-      const now = player.position / player.sampleRateHz;
-      const time = timeText(now, 1);
-      if (time !== shown && text.current && slider.current) {
-        shown = time;
-        text.current.textContent = time;
-        slider.current.value = String(now);
-        slider.current.setAttribute("aria-valuetext", `${timeText(now)} of ${timeText(seconds)}`);
-        slider.current.style.setProperty("--to", `${(100 * now) / seconds}%`);
-      }
-      frame = requestAnimationFrame(draw);
-    };
-    draw();
-    return () => cancelAnimationFrame(frame);
-  }, [player, seconds]);
+  const shown = useRef("");
+  useEachFrame(() => {
+    const now = player.position / player.sampleRateHz;
+    const time = timeText(now, 1);
+    if (time === shown.current || !text.current || !slider.current) return;
+    shown.current = time;
+    text.current.textContent = time;
+    slider.current.value = String(now);
+    slider.current.setAttribute("aria-valuetext", `${timeText(now)} of ${timeText(seconds)}`);
+    slider.current.style.setProperty("--to", `${(100 * now) / seconds}%`);
+  });
   return (
     <div class="position">
       <span class="number position-time" ref={text} />

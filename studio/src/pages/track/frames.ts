@@ -1,0 +1,35 @@
+/** Followers of the position. They move without rendering the page again. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { segmentAt } from "../../music/chords.ts";
+import type { Player } from "./player.ts";
+
+/** Call `draw` in every frame. */
+export function useEachFrame(draw: () => void): void {
+  const latest = useRef(draw);
+  latest.current = draw;
+  useEffect(() => {
+    let frame = 0;
+    const run = () => {
+      latest.current();
+      frame = requestAnimationFrame(run);
+    };
+    run();
+    return () => cancelAnimationFrame(frame);
+  }, []);
+}
+
+/** Positions are whole frames, which may be a little before the segment to which a click has led. */
+const TOLERANCE_SECONDS = 0.01;
+
+/** Return the index of the segment at the position, -1 before the first. */
+export function segmentHere(player: Player, segments: readonly { readonly start_seconds: number }[]): number {
+  return segmentAt(segments, player.position / player.sampleRateHz + TOLERANCE_SECONDS);
+}
+
+/** Return the index of the segment at the position, -1 before the first. The component is rendered again when it changes. */
+export function useSegmentAt(player: Player, segments: readonly { readonly start_seconds: number }[]): number {
+  const [index, setIndex] = useState(-1);
+  useEachFrame(() => setIndex(segmentHere(player, segments)));
+  return index;
+}

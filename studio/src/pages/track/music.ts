@@ -1,0 +1,81 @@
+/** What the analysis of a track says about its music, in the key that is heard. */
+
+import { computed, type Signal, signal } from "@preact/signals";
+import type { Analysis, Corrections } from "../../api/client.ts";
+import { gridOf } from "../../audio/bars.ts";
+import { type ChordSegment, chordText, correctedChords } from "../../music/chords.ts";
+import { transposedKey } from "../../music/keys.ts";
+
+export const NO_CORRECTIONS: Corrections = { bar_one_seconds: null, chords: [] };
+
+export class Music {
+  readonly analysis = signal<Analysis | null>(null);
+  /** For example `A minor`; empty if it is unknown. The user's own one wins over the detected one. */
+  readonly key = signal("");
+  readonly corrections = signal<Corrections>(NO_CORRECTIONS);
+  /** Stores corrections; null: they stay in this browser. */
+  store: ((corrections: Corrections) => Promise<unknown>) | null = null;
+  /** Fret of the capo. Chords are then named by their shapes. */
+  readonly capo = signal(0);
+  readonly grid = computed(() =>
+    gridOf(
+      this.analysis.value?.beats ?? [],
+      this.analysis.value?.bars?.downbeats,
+      this.corrections.value.bar_one_seconds,
+    ),
+  );
+  readonly chords = computed<readonly ChordSegment[]>(() => {
+    const detected = this.analysis.value?.chords?.segments ?? [];
+    return detected.length > 0 ? correctedChords(detected, this.corrections.value.chords) : [];
+  });
+  readonly sections = computed(() => this.analysis.value?.sections?.segments ?? []);
+  /** The notes, by stem. */
+  readonly parts = computed(() => this.analysis.value?.notes?.parts ?? []);
+  readonly heardKey = computed(() => transposedKey(this.key.value, this.semitones.value));
+  readonly semitones: Signal<number>;
+
+  constructor(semitones: Signal<number>) {
+    this.semitones = semitones;
+  }
+
+  /** Semitones from the chords of the recording to those that are played. */
+  get shift(): number {
+    return Math.round(this.semitones.value) - this.capo.value;
+  }
+
+  /** Return what to play for a chord of the recording. */
+  chordText(label: string): string {
+    return chordText(label, this.key.value, this.shift);
+  }
+
+  /** Return the chord of the recording for what is played. */
+  labelOf(played: string): string {
+    return chordText(played, transposedKey(this.key.value, this.shift), -this.shift);
+  }
+
+  /** Correct the chord between two times; null: as it is detected. */
+  async correctChord(start: number, end: number, label: string | null): Promise<void> {
+    const kept = this.corrections.value.chords.filter((one) => one.end_seconds <= start || one.start_seconds >= end);
+    const added = label === null ? [] : [{ start_seconds: start, end_seconds: end, label }];
+    await this.correct({ chords: [...kept, ...added] });
+  }
+
+  /** Move the bars by beats. */
+  async moveBars(beats: number): Promise<void> {
+    const grid = this.grid.value;
+    const seconds = grid.beats[grid.first + beats];
+    if (seconds !== undefined) await this.correct({ bar_one_seconds: seconds });
+  }
+
+  /** Change corrections, and store them. If that fails, they stay as they were. */
+  async correct(change: Partial<Corrections>): Promise<void> {
+    const before = this.corrections.value;
+    this.corrections.value = { ...before, ...change };
+    try {
+      await this.store?.(this.corrections.value);
+    } catch (error) {
+      this.corrections.value = before;
+      throw error;
+    }
+  }
+}
