@@ -1238,6 +1238,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/export/chords/{track_id}.lab": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the chords of the latest analysis as a LAB file
+         * @description Download the chords of the latest analysis as a LAB file: start and end in seconds, and the chord in Harte's syntax.
+         */
+        get: operations["export_chords"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/chords/{track_id}.cho": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a chord sheet (ChordPro) of the latest analysis
+         * @description Download a chord sheet (ChordPro) of the latest analysis: the chords bar by bar, and its sections as comments.
+         */
+        get: operations["export_chord_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/click/{track_id}.wav": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a click track of the latest analysis
+         * @description Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats.
+         */
+        get: operations["export_click"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/daw/export": {
         parameters: {
             query?: never;
@@ -16560,6 +16620,117 @@ export interface operations {
             409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_FILE_NOT_FOUND_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_chords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_chord_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/vnd.chordpro": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_click: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];

@@ -51,7 +51,7 @@ def chart_export_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/click/{track_id}.wav")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @file_responses("audio/wav", *_ERRORS, ranges=False, headers=("Content-Length",))
+    @file_responses("audio/wav", *_ERRORS, ranges=False)
     async def export_click(request: Request, track_id: TrackId) -> Response:
         """Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats."""
         track, values = await _analysed(gateway, track_id, "tempo and bars", {"beats": "tempo", "bars": "bars"})
