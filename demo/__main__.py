@@ -22,6 +22,7 @@ from soundwright_client.local import Stack, running
 
 OUTPUT = Path("demo-output")
 _JOB_LIMIT_SECONDS = 4 * 3600.0
+_SHOWN = ("tempo", "key", "energy")
 console = Console()
 
 
@@ -98,7 +99,7 @@ def _demonstrate(stack: Stack, song: Path) -> Path:
         seconds = track.duration_seconds
         console.print(f"Uploaded {song.name}: {seconds:.1f} s, {track.sample_rate_hz} Hz.", markup=False)
         started = time.monotonic()
-        jobs = {"Separation": client.separate(track), "Analysis": client.analyze(track)}
+        jobs = {"Separation": client.separate(track), "Analysis": client.analyze(track, features=_SHOWN)}
         columns = (TextColumn("{task.description:<11}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as progress:
             for name, job in jobs.items():

@@ -18,7 +18,7 @@ import soundfile
 from soundwright_client.local import running
 
 FOLDER = Path(__file__).parents[1] / "studio" / "src" / "pages" / "demo"
-FEATURES = "tempo key energy chroma chords bars sections notes melody vocal_activity".split()
+FEATURES = ["tempo", "key", "energy", "chroma", "chords", "bars", "sections", "notes", "melody", "vocal_activity"]
 SECONDS = 24
 """Length of the excerpt. The player keeps 30 seconds of each stem."""
 _PIXEL_FRAMES = 1024

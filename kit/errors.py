@@ -589,6 +589,10 @@ TRACK_NOT_NAMED = ErrorType(
 # Sound Box. Its clients receive only the sentence.
 GENERATION_NOT_FOUND = ErrorType(Code.NOT_FOUND, "There is no such generation. Check the ID; it may have been deleted.")
 GENERATION_NOT_OWNED = ErrorType(Code.PERMISSION_DENIED, "Only its owner or an administrator may delete a generation.")
+CLIP_PARTS_UNKNOWN = ErrorType(
+    Code.NOT_FOUND,
+    "The parts of this clip are not known, because another model or version made it. Add it to the tracks, and separate it there.",
+)
 RATED_FILE_NOT_FOUND = ErrorType(Code.NOT_FOUND, "File not found")
 TAGGED_NOT_FOUND = ErrorType(Code.NOT_FOUND, "Generation not found")
 AUDIO_FILE_NOT_FOUND = ErrorType(Code.NOT_FOUND, "Audio file not found")

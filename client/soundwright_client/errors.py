@@ -16,8 +16,6 @@ from typing import Any
 
 import httpx
 
-__all__ = ["ApiError", "ConnectionFailed", "JobFailed", "JobTimeout", "SignatureInvalid", "SoundwrightError"]
-
 _LONGEST_WAIT_SECONDS = 60.0
 _PASSING = {
     *("BLOBS_UNAVAILABLE", "BROKER_UNAVAILABLE", "DEADLINE_EXCEEDED", "QUEUE_FULL", "RATE_LIMITED", "SERVER_FULL"),

@@ -21,8 +21,6 @@ from soundwright_client._async_client import AsyncClient, AsyncJob
 from soundwright_client.cli.batch import run_job
 from soundwright_client.errors import SoundwrightError
 
-__all__ = ["Tools", "build_server"]
-
 _INSTRUCTIONS = """Soundwright separates songs into stems, analyses them, and generates clips of audio.
 Songs are tracks with an ID: search the library, upload a file or download a link. Work is done by jobs with an ID. Tools that start
 a job wait for its end, unless `wait` is false; then `get_job` returns its state. Files are exchanged as paths, never as bytes."""

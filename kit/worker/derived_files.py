@@ -1,6 +1,6 @@
-"""Where the waveform, the spectrogram and the score of an audio file are stored: beside it (ADR 0040).
+"""Where the waveform, the spectrogram, the score and the parts of an audio file are stored: beside it (ADR 0040).
 
-No record names them, and they go with the file. Waveforms and spectrograms can be computed again.
+No record names them, and they go with the file. All but scores can be computed again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ _WAVEFORM = ".dat"
 _SPECTROGRAM = ".mel"
 _COVER = ".jpg"
 _SCORE = ".mid"
+_PARTS = ".parts.zip"
 SPECTROGRAM_BANDS = 64
 """Bytes of each column of a spectrogram."""
 SPECTROGRAM_HOP_FRAMES = 2048
@@ -47,6 +48,11 @@ def score_key(blob_key: str) -> str:
     return blob_key + _SCORE
 
 
+def parts_key(blob_key: str) -> str:
+    """Return the key of the archive with the parts of a generated clip."""
+    return blob_key + _PARTS
+
+
 def described_key(key: str) -> str:
-    """Return the key of the audio file that a waveform, spectrogram or score is of, or ``key`` itself if it is that of another file."""
-    return key.removesuffix(_WAVEFORM).removesuffix(_SPECTROGRAM).removesuffix(_SCORE)
+    """Return the key of the audio file that a derived file is of, or ``key`` itself if it is that of another file."""
+    return key.removesuffix(_WAVEFORM).removesuffix(_SPECTROGRAM).removesuffix(_SCORE).removesuffix(_PARTS)

@@ -6,18 +6,22 @@ Runs in a separate process, so that the engine can compute the next take in the 
 from __future__ import annotations
 
 import importlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from kit import errors
 from kit.audio import AudioWriter, resample_blocks
 from kit.compute import Report
-from services.generation.level import levelled, without_clicks
-from services.generation.seams import joined, looped
-from services.generation.service import Clip, Samples
+from services.generation.level import level_gain, levelled, without_clicks
+from services.generation.seams import joined, loop_fade_seconds, looped
+from services.generation.service import Clip, Part, Samples
 from services.generation.spectrogram import draw_spectrogram
 from services.generation.takes import read_samples
+
+_SAME_LIMIT = 2 / 32768  # between a clip and the same clip, made again and not rounded
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,21 @@ class FinishOrder:
     loop_fade_seconds: float
     audio: Path
     picture: Path
+
+
+@dataclass(frozen=True)
+class PartsOrder:
+    """A clip of the composer whose parts are wanted.
+
+    Args:
+        history: what it was generated from, see :class:`services.generation.service.Take`.
+        audio: its WAV file.
+        archive: file to write: a ZIP archive of FLAC files.
+    """
+
+    history: tuple[Part, ...]
+    audio: Path
+    archive: Path
 
 
 @dataclass(frozen=True)
@@ -96,6 +115,37 @@ def finish(_engine: None, report: Report, *, order: FinishOrder) -> FinishedClip
     draw_file(None, report, audio=order.audio, picture=order.picture)
     report(1.0)
     return FinishedClip(rate_hz, samples.shape[0], samples.shape[1], writer.peak, writer.clipped_sample_count)
+
+
+def write_parts(_engine: None, _report: Report, *, order: PartsOrder) -> None:
+    """Write the parts of a clip. Their sum is the clip, but for its rounding to 16 bits.
+
+    Raises:
+        AppError: ``CLIP_PARTS_UNKNOWN`` if the composer did not make all of the clip, or made it in another version.
+    """
+    from services.generation.engines.procedural.engine import clip_parts  # late: nothing else here needs an engine
+
+    last = order.history[-1] if order.history else None
+    fade_seconds = loop_fade_seconds(last.duration_seconds) if last and last.is_loop else 0.0
+    parts = clip_parts(order.history, fade_seconds)
+    if not parts:
+        raise errors.CLIP_PARTS_UNKNOWN()
+    clip = read_samples(order.audio)
+    rate_hz, mix = clip.sample_rate_hz, np.sum(np.stack(list(parts.values())), axis=0)
+    fade_frames = mix.shape[1] - clip.samples.shape[1]
+
+    def shaped(samples: Samples) -> Samples:
+        return looped(samples, fade_frames, mix) if fade_frames else without_clicks(samples, rate_hz)
+
+    gain = level_gain(shaped(mix), rate_hz)
+    if fade_frames < 0 or float(np.max(np.abs(gain * shaped(mix) - clip.samples), initial=0.0)) > _SAME_LIMIT:
+        raise errors.CLIP_PARTS_UNKNOWN()
+    with zipfile.ZipFile(order.archive, "w", zipfile.ZIP_STORED) as archive:
+        for name, samples in parts.items():
+            file = order.archive.with_name(f"{name}.flac")
+            with AudioWriter(file, rate_hz, samples.shape[0], "flac") as writer:
+                writer.write(gain * shaped(samples))
+            archive.write(file, file.name)
 
 
 def draw_file(_engine: None, _report: Report, *, audio: Path, picture: Path) -> None:

@@ -28,14 +28,19 @@ def levelled(samples: Samples, sample_rate_hz: int) -> Samples:
     Args:
         samples: float32 [channels, frames]; values above full scale are allowed.
     """
+    return np.asarray(samples * level_gain(samples, sample_rate_hz), dtype=np.float32)
+
+
+def level_gain(samples: Samples, sample_rate_hz: int) -> np.float32:
+    """Return the gain of :func:`levelled`."""
     meter = metered(samples, sample_rate_hz)
     loudness, peak = meter.loudness_lufs(), meter.true_peak_dbtp()
     if peak is None:
-        return samples
+        return np.float32(1.0)
     rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64))))
     wanted_db = TARGET_LUFS - loudness if loudness is not None and rms >= _FLOOR_RMS else 0.0
     gain_db = min(wanted_db, TRUE_PEAK_LIMIT_DBTP - peak)
-    return np.asarray(samples * np.float32(10.0 ** (gain_db / 20.0)), dtype=np.float32)
+    return np.float32(10.0 ** (gain_db / 20.0))
 
 
 def metered(samples: Samples, sample_rate_hz: int) -> LoudnessMeter:

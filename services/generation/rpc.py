@@ -31,15 +31,16 @@ from kit.ports import Blobs, Bus
 from kit.rpc import Context
 from kit.security.identity import principal_scope, require_principal
 from kit.worker.commands import create_job
+from kit.worker.derived_files import parts_key
 from kit.worker.kind import JobKind
 from services.generation import service
 from services.generation.batching import Batcher
-from services.generation.finishing import draw_file
+from services.generation.finishing import PartsOrder, draw_file, write_parts
 from services.generation.prompts import suggest
 from services.generation.registry import Registry
 from services.generation.settings import GenerationSettings
 from services.generation.tiers import Tier, tier_of
-from services.generation.worker import spec_from_wire
+from services.generation.worker import clip_history, spec_from_wire
 
 log = get_logger()
 
@@ -203,6 +204,19 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
                 catalog_service_pb2.SetSpectrogramRequest(generation_id=generation.id, blob_key=key)
             )
         return pb.RenderSpectrogramResponse(blob_key=key)
+
+    async def RenderParts(self, request: pb.RenderPartsRequest, context: Context) -> pb.RenderPartsResponse:
+        clip = await self._generation(request.generation_id)
+        key = parts_key(clip.audio_blob_key)
+        if await self._blobs.stat(key) is None:
+            history = await clip_history(self._catalog, clip)
+            with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+                archive = Path(folder) / "parts.zip"
+                async with self._blobs.local(clip.audio_blob_key) as audio:
+                    order = PartsOrder(history, audio, archive)
+                    await self._file_processes.run(functools.partial(write_parts, order=order))
+                await self._blobs.put_file(key, archive)
+        return pb.RenderPartsResponse(blob_key=key)
 
     async def SuggestPrompt(self, request: pb.SuggestPromptRequest, context: Context) -> pb.SuggestPromptResponse:
         return pb.SuggestPromptResponse(prompt=suggest(request.model, random.SystemRandom()))

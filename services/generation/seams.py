@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from services.generation.level import metered
 
 Samples = NDArray[np.float32]
+Weights = NDArray[np.float64]
 
 JOIN_SECONDS = 0.2
 _LOOP_FADE_SECONDS = 0.5
@@ -35,6 +36,12 @@ def crossfade(ending: Samples, beginning: Samples) -> Samples:
         float32 [channels, frames]. The first frame is almost that of ``ending``, and the last almost that of
         ``beginning``.
     """
+    out, into = _fade_weights(ending, beginning)
+    return np.asarray(ending * out + beginning * into, dtype=np.float32)
+
+
+def _fade_weights(ending: Samples, beginning: Samples) -> tuple[Weights, Weights]:
+    """Return the weights of :func:`crossfade`, float64 [frames]."""
     frames = ending.shape[1]
     progress = (np.arange(frames) + 0.5) / max(1, frames)
     angle = 0.5 * math.pi * np.sin(0.5 * math.pi * progress) ** 2  # both curves start and end with slope 0
@@ -43,7 +50,7 @@ def crossfade(ending: Samples, beginning: Samples) -> Samples:
     energy = math.sqrt(float(np.sum(a * a)) * float(np.sum(b * b)))
     correlation = max(_LEAST_CORRELATION, float(np.sum(a * b)) / energy) if energy > 0 else 0.0
     scale = 1.0 / np.sqrt(1.0 + 2.0 * correlation * out * into)
-    return np.asarray((a * out + b * into) * scale, dtype=np.float32)
+    return out * scale, into * scale
 
 
 def loop_fade_seconds(duration_seconds: float) -> float:
@@ -51,7 +58,7 @@ def loop_fade_seconds(duration_seconds: float) -> float:
     return min(_LOOP_FADE_SECONDS, duration_seconds / 4)
 
 
-def looped(samples: Samples, fade_frames: int) -> Samples:
+def looped(samples: Samples, fade_frames: int, mix: Samples | None = None) -> Samples:
     """Make a loop: the frames after the length of the clip are cross-faded into its beginning.
 
     In the take, the last frame of the clip is followed by the first frame of the fade, so the loop has no step where it
@@ -60,12 +67,15 @@ def looped(samples: Samples, fade_frames: int) -> Samples:
     Args:
         samples: float32 [channels, frames], at least twice ``fade_frames`` long.
         fade_frames: number of frames at the end that exceed the length of the clip.
+        mix: for a part of a clip, the whole clip, whose loop is made alike.
 
     Returns:
         float32 [channels, frames - fade_frames].
     """
     length = samples.shape[1] - fade_frames
-    head = crossfade(samples[:, length:], samples[:, :fade_frames])
+    whole = samples if mix is None else mix
+    out, into = _fade_weights(whole[:, length:], whole[:, :fade_frames])
+    head = np.asarray(samples[:, length:] * out + samples[:, :fade_frames] * into, dtype=np.float32)
     return np.concatenate([head, samples[:, fade_frames:length]], axis=1)
 
 

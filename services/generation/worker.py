@@ -141,34 +141,10 @@ class GenerationWorker:
         if not spec.continue_from_id:
             yield None
             return
-        generation = await self._generation(spec.continue_from_id)
-        parts = await self._parts(generation)
+        generation = await _clip(self._catalog, spec.continue_from_id)
+        parts = await clip_history(self._catalog, generation)
         async with self._blobs.local(generation.audio_blob_key) as path:
             yield _Source(path, parts)
-
-    async def _generation(self, generation_id: str) -> generation_pb2.Generation:
-        request = catalog_service_pb2.GetGenerationRequest(generation_id=generation_id)
-        return (await self._catalog.GetGeneration(request)).generation
-
-    async def _parts(self, last: generation_pb2.Generation) -> tuple[service.Part, ...]:
-        """Return what a clip was generated from, with the clips that it continues. Empty if one of them is deleted.
-
-        Each clip is longer than the one that it continues, so their number is limited by the longest clip.
-        """
-        clips = [last]
-        try:
-            while clips[-1].continued_from_id:
-                clips.append(await self._generation(clips[-1].continued_from_id))
-        except AppError as error:
-            if error.code is Code.NOT_FOUND:
-                return ()
-            raise
-        lengths = [clip.duration_seconds for clip in clips] + [0.0]
-        return tuple(
-            reversed(
-                [_part(clip, longer - before) for clip, (longer, before) in zip(clips, pairwise(lengths), strict=True)]
-            )
-        )
 
     async def _best_take(
         self, context: JobContext, spec: service.GenerationSpec, source: _Source | None, folder: Path
@@ -203,6 +179,30 @@ class GenerationWorker:
                 share = place.share
                 context.report(begin + (end - begin) * (share or 0.0), _message(kind, share))
             return place.outcome.result()
+
+
+async def clip_history(
+    catalog: catalog_service_pb2_grpc.CatalogServiceStub, last: generation_pb2.Generation
+) -> tuple[service.Part, ...]:
+    """Return what a clip was generated from, with the clips that it continues. Empty if one of them is deleted.
+
+    Each clip is longer than the one that it continues, so their number is limited by the longest clip.
+    """
+    clips = [last]
+    try:
+        while clips[-1].continued_from_id:
+            clips.append(await _clip(catalog, clips[-1].continued_from_id))
+    except AppError as error:
+        if error.code is Code.NOT_FOUND:
+            return ()
+        raise
+    lengths = [clip.duration_seconds for clip in clips] + [0.0]
+    parts = [_part(clip, longer - before) for clip, (longer, before) in zip(clips, pairwise(lengths), strict=True)]
+    return tuple(reversed(parts))
+
+
+async def _clip(catalog: catalog_service_pb2_grpc.CatalogServiceStub, clip_id: str) -> generation_pb2.Generation:
+    return (await catalog.GetGeneration(catalog_service_pb2.GetGenerationRequest(generation_id=clip_id))).generation
 
 
 def spec_from_wire(spec: jobs_pb2.GenerationSpec) -> service.GenerationSpec:

@@ -79,7 +79,7 @@ from services.library.tracks.rpc import TrackRpc
 from services.library.tracks.service import Tracks
 from services.library.tracks.setlist_rpc import SetlistRpc
 from services.library.tracks.setlists import Setlists
-from services.library.transfer.usage import using
+from services.library.transfer.running_libraries import using
 from services.library.webhooks.deliveries import Deliveries
 from services.library.webhooks.dispatcher import WebhookDispatcher
 from services.library.webhooks.rpc import WebhookRpc
@@ -120,7 +120,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     async def publish(job: Job) -> None:
         await publish_run(bus, job_to_wire(job), job.publication)
 
-    catalog = Catalog(clips, blobs, runtime.clock, ledger.forget_files, identity.audit.record_by)
+    catalog = Catalog(clips, blobs, runtime.clock, ledger.remove_results, identity.audit.record_by)
     deletions = TrackDeletions(tracks, jobs, ledger, blobs, runtime.clock)
     votes = Votes(ListenerStore(docs), runtime.clock)
     belongings = Belongings(docs, stores, deletions, catalog, votes, ledger)
@@ -175,7 +175,13 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
             Tracks(tracks, runtime.clock, storage),
             downloads,
             deletions,
-            TrackLinks(tracks, runtime.clock, identity.store.is_active),
+            TrackLinks(
+                tracks,
+                runtime.clock,
+                identity.store.is_active,
+                identity.store.has_token,
+                identity.audit.record_by,
+            ),
         ),
         server.server,
     )

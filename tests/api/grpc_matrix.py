@@ -29,6 +29,7 @@ RPC_MATRIX: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "GenerationService.CreateJobs": ({"parameters": {"prompt": "slow cello", "duration_seconds": 1}}, EVERYBODY),
     "GenerationService.GetStatus": ({}, EVERYBODY),
     "GenerationService.RenderSpectrogram": (CLIP, EVERYBODY),
+    "GenerationService.RenderParts": (CLIP, EVERYBODY),
     "GenerationService.SuggestPrompt": ({"model": "music"}, EVERYBODY),
     "IngestService.GetStatus": ({}, EVERYBODY),
     "IngestService.FetchSpotify": ({"url": "spotify:track:rpc"}, EVERYBODY),

@@ -93,7 +93,7 @@ def test_files_for_musicians(
     fresh = upload(admin, encoded(song(0.2)))
     refused = admin.get(f"/export/chords/{fresh['id']}.cho")
     assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
-    assert "features chords, bars and sections" in refused.json()["message"]
+    assert '"features": ["tempo", "key", "chords", "bars", "sections"]' in refused.json()["message"]
 
 
 def test_one_feature_gives_no_others(admin: httpx.Client, track: dict[str, Any]) -> None:

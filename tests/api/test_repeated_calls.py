@@ -345,9 +345,10 @@ async def lalalai_tasks(c: Calls, track_id: str, lalalai: LalalaiSimulator, **_:
         lalalai.held = False
 
 
-async def spectrogram(c: Calls, stack: Stack, clip: str, **_: Any) -> None:
-    key = (await c.repeated("GenerationService.RenderSpectrogram", generation_id=clip)).blob_key
-    assert stack.stored(key) == [key]
+async def clip_files(c: Calls, stack: Stack, clip: str, **_: Any) -> None:
+    for method in ("RenderSpectrogram", "RenderParts"):
+        key = (await c.repeated(f"GenerationService.{method}", generation_id=clip)).blob_key
+        assert stack.stored(key) == [key]
 
 
 async def stem_spectrogram(c: Calls, stack: Stack, track_id: str, **_: Any) -> None:
@@ -412,7 +413,7 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
         job_pb2.JOB_KIND_GENERATION,
         parameters={"prompt": "a beep", "duration_seconds": 1.0, "seed": -1},
     ),
-    "GenerationService.RenderSpectrogram": spectrogram,
+    "GenerationService.RenderSpectrogram GenerationService.RenderParts": clip_files,
     "AnalysisService.RenderSpectrogram": stem_spectrogram,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import uuid
+import zipfile
 from typing import Any
 
 import httpx
@@ -96,6 +97,15 @@ def test_the_notes_of_the_composer_are_a_midi_file(stack: Stack, box: httpx.Clie
     tempo_bpm = 60e6 / int.from_bytes(answer.content.partition(b"\xff\x51\x03")[2][:3], "big")
     assert tempo_bpm == pytest.approx(job["interpretation"]["tempo_bpm"], abs=0.01)
     assert answer.content.count(b"MTrk") == 1 + len(job["interpretation"]["instruments"])
+
+
+def test_the_parts_of_the_composer_add_up_to_the_clip(box: httpx.Client, job: dict[str, Any]) -> None:
+    answer = box.get(f"/download/{job['id']}.zip")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        parts = [soundfile.read(io.BytesIO(archive.read(name)))[0] for name in archive.namelist()]
+    whole, _ = soundfile.read(io.BytesIO(box.get(f"/audio/{job['filename']}").content))
+    np.testing.assert_allclose(sum(parts), whole, atol=4 / 32768)
 
 
 def test_the_spectrogram_is_a_picture(stack: Stack, box: httpx.Client, job: dict[str, Any]) -> None:

@@ -23,20 +23,43 @@ pytestmark = needs_browser
 SPECS = sorted({path.name for path in FOLDER.glob("*.spec.mjs")} - {"consent.spec.mjs"})
 
 
-@pytest.mark.parametrize("spec", SPECS)
-def test_the_studio(stack: Stack, site: MediaSite, receiver: WebhookReceiver, tmp_path: Path, spec: str) -> None:
-    """Each spec says what it shows."""
-    webhook_path, secret = f"/{tmp_path.name}", tmp_path / "secret"
-    run(
-        stack, tmp_path, spec,
-        STUDIO_LINK=site.file("/visit/Blue%20Hour.wav", encoded(song(2.0)), "audio/wav"),
-        STUDIO_RECEIVER=receiver.url + webhook_path,
-        STUDIO_SECRET=str(secret),
-    )  # fmt: skip
-    if spec == "account.spec.mjs":
-        first, second = receiver.to(webhook_path)
+@pytest.fixture(scope="module")
+def failures(
+    request: pytest.FixtureRequest,
+    stack: Stack,
+    site: MediaSite,
+    receiver: WebhookReceiver,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, str]:
+    """Run all selected specs in one browser. Return what Playwright prints, for each spec that failed."""
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    specs = [each["spec"] for each in parameters if "spec" in each]
+    folder = tmp_path_factory.mktemp("studio")
+    secret = folder / "secret"
+    try:
+        run(
+            stack, folder, *specs,
+            STUDIO_LINK=site.file("/visit/Blue%20Hour.wav", encoded(song(2.0)), "audio/wav"),
+            STUDIO_RECEIVER=f"{receiver.url}/studio",
+            STUDIO_SECRET=str(secret),
+        )  # fmt: skip
+    except AssertionError as error:
+        failed = re.findall(r"^    \[specs\] › .*?([\w.]+\.mjs):", str(error), re.MULTILINE)
+        if not failed:
+            raise
+        return dict.fromkeys(failed, str(error))
+    if secret.exists():
+        first, second = receiver.to("/studio")
         assert first.headers["webhook-id"] == second.headers["webhook-id"]
         assert all(received.verified(secret.read_text()) for received in (first, second))
+    return {}
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_studio(failures: dict[str, str], spec: str) -> None:
+    """Each spec says what it shows."""
+    assert spec not in failures, failures[spec]
 
 
 @pytest.mark.campaign

@@ -287,7 +287,7 @@ def test_silence_stays_silent(engine: DemucsEngine, level: float) -> None:
 
 @pytest.mark.parametrize(("model", "rate_hz"), [("htdemucs", RATE_HZ), ("weighted", 16_000)])
 def test_what_no_network_claims_is_in_the_rest(engine: DemucsEngine, model: str, rate_hz: int) -> None:
-    mix = ArrayMix(song(3, 50_000), rate_hz)
+    mix = ArrayMix(song(3, 25_000), rate_hz)
     plain = joined(engine.separate(Upright(mix), model))
     whole = joined(separated(engine, Upright(mix), model, STEMS))
     assert error_db(sum(plain.values()), mix.samples) > -40

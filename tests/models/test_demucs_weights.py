@@ -164,9 +164,6 @@ def test_mirrors_are_tried_in_order_and_only_the_declared_file_is_kept(world: Wo
     assert not [line for line in world.requests if line.startswith("GET /good")]
     copy = next(world.cache.glob(f"mirrored/*/{WEIGHTS}"))
     assert [path.name for path in copy.parent.iterdir()] == [WEIGHTS]
-    flip_a_byte(copy)
-    (line,) = world.run("htdemucs", FALLBACK="yes")
-    assert line.split()[1] == "WEIGHTS_CHANGED"
 
 
 @pytest.mark.parametrize("repository", ["adefossez/HTDemucs", ""], ids=["hub", "mirror"])

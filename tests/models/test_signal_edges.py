@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -49,25 +49,33 @@ def music(channel_count: int, seconds: float, rate_hz: int = RATE_HZ) -> Samples
     return np.asarray(samples - samples.mean(axis=1, keepdims=True), np.float32)
 
 
+SONG = music(2, 2)
+
+
 def rms(samples: Samples) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+
+
+@pytest.fixture(scope="module")
+def whole(model: str) -> dict[str, Samples]:
+    """The stems of :data:`SONG`."""
+    return stems_of(model, SONG)
 
 
 def test_all_engines_that_need_no_download_are_tested() -> None:
     assert {"small", "dsp", "hpss"} <= set(MODELS)
 
 
-@pytest.mark.parametrize("offsets", [(0.05, 0.05), (-0.02, 0.3)])
-def test_an_offset_is_in_one_stem_and_changes_no_other(model: str, offsets: Sequence[float]) -> None:
-    samples, offset = music(2, 3), np.array(offsets, np.float32)[:, None]
+def test_an_offset_is_in_one_stem_and_changes_no_other(model: str, whole: dict[str, Samples]) -> None:
+    offset = np.array([[-0.02], [0.3]], np.float32)
     rest = rest_of(REGISTRY.declaration(model).outputs)
-    plain, moved = stems_of(model, samples), stems_of(model, samples + offset)
-    for stem, expected in plain.items():
+    moved = stems_of(model, SONG + offset)
+    for stem, expected in whole.items():
         np.testing.assert_allclose(moved[stem] - (offset if stem == rest else 0), expected, atol=3e-4)
 
 
 def test_opposite_channels_are_separated_as_equal_ones_are(model: str) -> None:
-    left = music(1, 3)
+    left = music(1, 2)
     equal, opposite = (stems_of(model, np.concatenate([left, sign * left])) for sign in (1, -1))
     for stem, expected in equal.items():
         np.testing.assert_allclose(opposite[stem], expected * [[1], [-1]], atol=1e-5)
@@ -75,7 +83,7 @@ def test_opposite_channels_are_separated_as_equal_ones_are(model: str) -> None:
 
 @pytest.mark.parametrize(
     ("rate_hz", "channel_count"),
-    [(8_000, 1), (22_050, 5), (RATE_HZ, 2), (48_000, 3), (192_000, 1)],
+    [(8_000, 5), (RATE_HZ, 2), (192_000, 1)],
 )
 def test_stems_add_up_at_any_rate_with_any_channels(model: str, rate_hz: int, channel_count: int) -> None:
     samples = music(channel_count, 1.0, rate_hz) + np.float32(0.02)
@@ -86,7 +94,7 @@ def test_stems_add_up_at_any_rate_with_any_channels(model: str, rate_hz: int, ch
     assert error_db(sum(stems.values()), samples) < -100
 
 
-@pytest.mark.parametrize(("level", "channel_count"), [(0.0, 2), (0.05, 1), (0.05, 3)])
+@pytest.mark.parametrize(("level", "channel_count"), [(0.0, 2), (0.05, 3)])
 def test_silence_stays_silent(model: str, level: float, channel_count: int) -> None:
     """Also a constant is silence. It stays in one stem."""
     stems = stems_of(model, np.full((channel_count, RATE_HZ), level, np.float32))
@@ -103,9 +111,8 @@ def test_silent_parts_of_a_song_stay_silent(model: str) -> None:
         assert rms(stem[:, 2 * RATE_HZ :]) < 1e-6
 
 
-def test_requested_stems_are_those_of_the_whole_separation(model: str) -> None:
-    mix, outputs = ArrayMix(music(2, 3)), REGISTRY.declaration(model).outputs
-    whole = stems_of(model, mix.samples)
+def test_requested_stems_are_those_of_the_whole_separation(model: str, whole: dict[str, Samples]) -> None:
+    mix, outputs = ArrayMix(SONG), REGISTRY.declaration(model).outputs
     with REGISTRY.use(model) as engine:
         for stems in (outputs[:1], outputs[-1:], outputs[::2]):
             actual = joined(separated(engine, Upright(mix), model, outputs, stems))
@@ -114,8 +121,7 @@ def test_requested_stems_are_those_of_the_whole_separation(model: str) -> None:
             }
 
 
-def test_level_does_not_change_the_separation(model: str) -> None:
-    samples = music(2, 3)
-    quiet = stems_of(model, samples / 64)
-    for stem, loud in stems_of(model, samples).items():
-        assert np.abs(64 * quiet[stem] - loud).max() < 1e-3 * np.abs(samples).max()
+def test_level_does_not_change_the_separation(model: str, whole: dict[str, Samples]) -> None:
+    quiet = stems_of(model, SONG / 64)
+    for stem, loud in whole.items():
+        assert np.abs(64 * quiet[stem] - loud).max() < 1e-3 * np.abs(SONG).max()

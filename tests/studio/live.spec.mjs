@@ -17,7 +17,7 @@ test("stems are heard while they are made, and on past the end of the job", asyn
   await expect(cover).toBeVisible();
   const lane = page.getByRole("region", { name: "accompaniment" }).locator("canvas.waveform");
   let before = 0;
-  await expect.poll(async () => (before = await lane.evaluate(inkOf))).toBeGreaterThan(0);
+  await expect.poll(async () => (before = await lane.evaluate(inkOf)), { intervals: [50] }).toBeGreaterThan(0);
   await button("Play").click();
   await expect(button("Pause")).toBeVisible();
   const slider = page.getByRole("slider", { name: "Position" });

@@ -18,11 +18,10 @@ export default defineConfig({
     navigationTimeout: 120 * SECONDS,
     launchOptions: await located(),
     screenshot: "only-on-failure",
-    trace: { mode: "retain-on-failure", screenshots: false },
   },
   projects: [
     { name: "specs", testMatch: "*.spec.mjs" },
     { name: "pictures", testMatch: "pictures.mjs", use: { contextOptions: { reducedMotion: "reduce" } } },
-    { name: "measure", testDir: "../../dev/bench/studio", testMatch: "measure.mjs", timeout: 1200 * SECONDS, use: { trace: "off" } },
+    { name: "measure", testDir: "../../dev/bench/studio", testMatch: "measure.mjs", timeout: 1200 * SECONDS },
   ],
 });

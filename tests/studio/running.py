@@ -30,7 +30,7 @@ _SONG_SECONDS = (0.5, 2, 8, 12, 40)
 
 
 def run(stack: Stack, folder: Path, *arguments: str, **environment: str) -> None:
-    """Run the specs that ``arguments`` of ``playwright test`` select. What they leave, also traces of failures, is in ``folder``.
+    """Run the specs that ``arguments`` of ``playwright test`` select. What they leave is in ``folder``.
 
     Raises:
         AssertionError: a spec has failed. The message is the end of what Playwright prints.

@@ -116,9 +116,8 @@ class Library:
         self.sweeper = Sweeper(self.jobs, self.ledger, self, clock, self._publish, LOST)  # type: ignore[arg-type]
         self.tracks = Tracks(self.track_docs, clock, self.storage)
         self.downloads = TrackDownloads(self.track_docs, self.jobs, clock, self.storage)
-        self.links = TrackLinks(self.track_docs, clock, self.stores.identity.is_active)
         self.deletions = TrackDeletions(self.track_docs, self.jobs, self.ledger, self.blobs, clock)
-        self.catalog = Catalog(self.clips, self.blobs, clock, self.ledger.forget_files)
+        self.catalog = Catalog(self.clips, self.blobs, clock, self.ledger.remove_results)
         self.listeners, play_store = ListenerStore(docs), PlayStore(docs)
         self.favorites, self.votes = Favorites(self.listeners, clock), Votes(self.listeners, clock)
         self.tags, self.totals = Tags(self.listeners, clock), Totals(self.listeners, clock)
@@ -128,6 +127,10 @@ class Library:
         # Fast hashes: with the default cost, each test would spend most of its time on them.
         identity.accounts._passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
         self.accounts, self.sessions, self.tokens = identity.accounts, identity.sessions, identity.tokens
+        accounts = self.stores.identity
+        self.links = TrackLinks(
+            self.track_docs, clock, accounts.is_active, accounts.has_token, identity.audit.record_by
+        )
         self.guests, self.connections, self.emails = identity.guests, identity.connections, identity.emails
         self.administration, self.email_links = identity.administration, identity.email_links
         store, policy, sealer = self.stores.webhooks, egress_policy or EgressPolicy(), Sealer(self.settings.secrets())

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from library import raises_error
 
 from kit.audio.loudness import LoudnessMeter
-from services.generation.finishing import FinishedClip, FinishOrder, finish
+from services.generation.engines.procedural.engine import COMPOSER, ProceduralEngine
+from services.generation.finishing import FinishedClip, FinishOrder, PartsOrder, finish, write_parts
 from services.generation.level import TARGET_LUFS, TRUE_PEAK_LIMIT_DBTP, levelled, without_clicks
 from services.generation.seams import crossfade, joined, loop_fade_seconds, looped
+from services.generation.service import Part, Take
 from services.generation.spectrogram import draw_spectrogram, mel_spectrogram_db
 
 RATE_HZ = 32000
@@ -295,3 +300,49 @@ def test_the_same_clip_gives_the_same_bytes(tmp_path: Path) -> None:
         drawn(tone(hz), tmp_path)
         content.append((tmp_path / "picture.png").read_bytes())
     assert content[0] == content[1] != content[2]
+
+
+SONG = Part("funk at 110 bpm", 3.0, 5)
+
+
+@pytest.mark.parametrize(
+    ("history", "names"),
+    [
+        ((SONG,), {"drums", "bass", "other", "lead"}),
+        ((Part("house loop at 124 bpm", 3.9, 2, is_loop=True),), {"drums", "bass", "other", "lead"}),
+        ((Part("solo piano in the rain", 2.0, 1),), {"other", "lead", "ambience"}),
+        ((SONG, Part("funk at 110 bpm", 2.0, 6)), {"drums", "bass", "other", "lead"}),
+    ],
+)
+def test_the_parts_of_a_clip_of_the_composer_add_up_to_it(
+    order: FinishOrder, history: tuple[Part, ...], names: set[str]
+) -> None:
+    made, clip = [], None
+    for part in history:
+        fade_seconds = loop_fade_seconds(part.duration_seconds) if part.is_loop else 0.0
+        take = Take(
+            part.prompt, part.duration_seconds + fade_seconds, part.seed,
+            loop_seconds=part.duration_seconds if part.is_loop else None, parts=(*made, part) if made else (),
+        )  # fmt: skip
+        [clip] = ProceduralEngine().generate(COMPOSER.name, [take], lambda share: None)
+        whole_seconds = clip.whole_seconds or part.duration_seconds
+        seconds = whole_seconds - sum(each.duration_seconds for each in made)
+        made.append(replace(part, duration_seconds=seconds, model=COMPOSER.name, interpretation=clip.interpretation))
+        np.save(order.take, clip.samples)
+        order = replace(
+            order, sample_rate_hz=clip.sample_rate_hz, duration_seconds=whole_seconds, loop_fade_seconds=fade_seconds
+        )
+        finish(None, lambda share: None, order=order)
+    archive = order.audio.with_name("parts.zip")
+    write_parts(None, lambda share: None, order=PartsOrder(tuple(made), order.audio, archive))
+    with zipfile.ZipFile(archive) as opened:
+        parts = {name: soundfile.read(io.BytesIO(opened.read(name)))[0] for name in opened.namelist()}
+    assert {name.removesuffix(".flac") for name in parts} == names
+    whole, _ = soundfile.read(order.audio)
+    np.testing.assert_allclose(sum(parts.values()), whole, atol=4 / 32768)
+
+    changed = replace(made[-1], seed=made[-1].seed + 1)
+    with raises_error("CLIP_PARTS_UNKNOWN"):
+        write_parts(None, lambda share: None, order=PartsOrder((*made[:-1], changed), order.audio, archive))
+    with raises_error("CLIP_PARTS_UNKNOWN"):
+        write_parts(None, lambda share: None, order=PartsOrder((), order.audio, archive))

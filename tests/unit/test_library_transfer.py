@@ -25,7 +25,7 @@ from services.library.settings import LibrarySettings
 from services.library.stores import Stores
 from services.library.transfer import commands, files
 from services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise
-from services.library.transfer.usage import using
+from services.library.transfer.running_libraries import using
 
 COUNT = 40
 
@@ -194,7 +194,9 @@ async def test_a_restore_that_is_killed_again_and_again_is_completed(
     backup = tmp_path / "backup"
     await commands.back_up(library.settings, backup)
     for line_count in (1, 4, 20):
-        if not kill_restore(backup, empty, line_count):
+        kill_restore(backup, empty, line_count)
+        begun = await empty.docs.get("imports", "latest")
+        if begun is not None and begun["complete"]:  # a busy machine killed it too late
             assert line_count > 1
             break
         with raises_error("STORE_INCOMPLETE"):
@@ -208,8 +210,8 @@ async def test_a_restore_that_is_killed_again_and_again_is_completed(
     assert await reason(commands.restore(empty.settings, backup)) == "STORE_NOT_EMPTY"
 
 
-def kill_restore(backup: Path, target: Library, line_count: int) -> bool:
-    """Kill a restore when it has written some lines of its progress. Return False if it ended before."""
+def kill_restore(backup: Path, target: Library, line_count: int) -> None:
+    """Kill a restore when it has written some lines of its progress."""
     environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(target.folder)}
     command = [sys.executable, "-m", "services.library", "restore", str(backup)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
@@ -217,7 +219,6 @@ def kill_restore(backup: Path, target: Library, line_count: int) -> bool:
         for _ in range(line_count):
             process.stderr.readline()
         process.kill()
-    return process.returncode != 0
 
 
 async def test_every_collection_of_a_library_is_transferred(tmp_path: Path) -> None:

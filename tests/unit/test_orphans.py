@@ -14,7 +14,7 @@ from library import HOUR, Library
 from kit.adapters.system.clock import SystemClock
 from services.library.catalog.service import Generation
 from services.library.jobs.service import AudioOutput, Job
-from services.library.orphans.service import Orphans, Place, place_of
+from services.library.orphans.service import KeyOwner, Orphans, owner_of_key
 from services.library.orphans.store import BlobDocs
 from services.library.tracks.service import Track
 
@@ -46,17 +46,17 @@ def folder(library: Library) -> Folder:
     return Folder(library)
 
 
-@pytest.mark.parametrize(("key", "place"), [
-    (f"tracks/{TRACK}/original.flac", Place(TRACK)),
-    (f"tracks/{TRACK}/2/{JOB}/original.flac", Place(TRACK, JOB)),
-    (f"stems/1/{JOB}/vocals.flac", Place(job_id=JOB)),
-    (f"pipeline/12/{JOB}/cleaned/vocals.wav", Place(job_id=JOB)),
-    (f"uploads/{TRACK}", Place()), (f"uploads/mixes/{TRACK}/mix.wav", Place()), (f"check/{JOB}", Place()),
+@pytest.mark.parametrize(("key", "owner"), [
+    (f"tracks/{TRACK}/original.flac", KeyOwner(TRACK)),
+    (f"tracks/{TRACK}/2/{JOB}/original.flac", KeyOwner(TRACK, JOB)),
+    (f"stems/1/{JOB}/vocals.flac", KeyOwner(job_id=JOB)),
+    (f"pipeline/12/{JOB}/cleaned/vocals.wav", KeyOwner(job_id=JOB)),
+    (f"uploads/{TRACK}", KeyOwner()), (f"uploads/mixes/{TRACK}/mix.wav", KeyOwner()), (f"check/{JOB}", KeyOwner()),
     ("tracks/notes.txt", None), ("tracks/mine/original.flac", None), ("stems/readme", None), (f"stems/{JOB}", None),
     (f"stems/x/{JOB}/a.flac", None), (f"stems/{JOB}/12/a.flac", None), (f"backup/{TRACK}.tar", None), (f"backup/2026/01/{TRACK}/a", None), ("a", None),
 ])  # fmt: skip
-def test_a_key_leads_to_its_records(key: str, place: Place | None) -> None:
-    assert place_of(key) == place
+def test_a_key_leads_to_its_records(key: str, owner: KeyOwner | None) -> None:
+    assert owner_of_key(key) == owner
 
 
 async def test_files_without_a_record_are_orphans(folder: Folder) -> None:
@@ -76,6 +76,7 @@ async def test_files_without_a_record_are_orphans(folder: Folder) -> None:
 async def test_a_waveform_stays_as_long_as_its_audio(folder: Folder) -> None:
     stem, mix = await folder.file(f"stems/2/{JOB}/bass.flac"), await folder.file(f"stems/2/{JOB}/mix.flac")
     await folder.file(f"{stem}.dat")
+    await folder.file(f"{stem}.parts.zip")
     await folder.file(f"{mix}.dat")
     await folder.doc(
         "jobs", id=JOB, state="succeeded", result={"outputs": [{"blob_key": stem}], "mix": {"blob_key": mix}}

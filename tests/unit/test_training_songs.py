@@ -79,12 +79,12 @@ def test_splits_share_no_sounds_and_progressions() -> None:
 def test_a_mix_is_the_sum_of_audible_stems_and_does_not_clip(catalogue: Catalogue, style: str | None) -> None:
     """Without a style, the second composer writes the song."""
     palette = palette_of(catalogue, "train")
-    score = compose(1, "train", 6.0, palette, style) if style else arranged(0, 6.0, palette)
+    score = compose(1, "train", 3.0, palette, style) if style else arranged(0, 3.0, palette)
     stems, again = (mix(score, instruments_of(catalogue, "train")) for _ in range(2))
     assert list(stems) == list(STEMS)
     assert 0.1 < np.max(np.abs(sum(stems.values()))) <= CEILING + 0.005
     for stem, samples in stems.items():
-        assert samples.shape == (2, 6 * RATE_HZ)
+        assert samples.shape == (2, 3 * RATE_HZ)
         assert bool(render.activity(samples)) == any(part.stem == stem for part in score.parts)
         assert np.array_equal(samples, again[stem])
 
@@ -226,7 +226,7 @@ def test_the_benchmarks_report_models_and_references(
     catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sounds = palette_of(catalogue, "evaluation"), instruments_of(catalogue, "evaluation")
-    render.render_song(0, tmp_path, "evaluation", 10.0, 0.0, sounds)
+    render.render_song(0, tmp_path, "evaluation", 5.0, 0.0, sounds)
     monkeypatch.setattr(
         analysis_quality, "librosa_reading", analysis_quality.our_reading
     )  # librosa would compile first

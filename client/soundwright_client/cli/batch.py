@@ -23,21 +23,6 @@ from soundwright_client._async_client import AsyncClient, AsyncJob
 from soundwright_client.errors import ApiError, ConnectionFailed, SoundwrightError
 from soundwright_client.types import Stem
 
-__all__ = [
-    "AUDIO_SUFFIXES",
-    "Bars",
-    "Separation",
-    "already",
-    "audio_files",
-    "duration",
-    "each_file",
-    "filename_problem",
-    "run_job",
-    "sizes_and_times",
-    "track_names",
-    "upload",
-]
-
 AUDIO_SUFFIXES = set(
     ".aac .aif .aiff .au .caf .flac .m4a .mka .mkv .mp3 .mp4 .oga .ogg .opus .wav .w64 .webm".split()  # noqa: SIM905
 )

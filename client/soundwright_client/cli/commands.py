@@ -24,8 +24,6 @@ from soundwright_client.cli import batch, connection
 from soundwright_client.cli.foreign import ForeignCommand
 from soundwright_client.errors import ConnectionFailed, SoundwrightError
 
-__all__ = ["app"]
-
 FAILED, NO_SERVER = 1, 3
 """Exit codes, beside 0, 2 for a wrong use, and 130 after Ctrl-C."""
 _WATCH_SECONDS = 2.0

@@ -6,8 +6,6 @@ from typing import Any
 
 import typer.core
 
-__all__ = ["ForeignCommand"]
-
 _QUALITY = "The server chooses how a model runs. Use --quality best, or another --model."
 _DEVICE = "The server computes, on its GPU if it has one. Leave it out."
 _STORED = "MP3 files have 320 kbit/s, and M4A files 256 kbit/s. Leave it out."

@@ -169,7 +169,7 @@ class _DocumentBuilder:
             example = doc.example if doc.example is not None else self._schemas.example(schema)
             if example is not None:
                 content["example"] = example
-            response["content"] = {doc.media_type: content}
+            response["content"] = dict.fromkeys(doc.media_type.split(", "), content)
         return response
 
     def _error_response(

@@ -34,6 +34,7 @@ class ResponseDoc:
 
     Attributes:
         model: the type of the body, for pydantic, or a JSON Schema; None: there is no body.
+        media_type: of the body; several are separated by commas.
         example: of the body; None: the document composes one from the examples of the fields.
         headers: names of entries of ``HEADERS`` in the document.
     """

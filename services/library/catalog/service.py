@@ -17,7 +17,7 @@ from kit import errors
 from kit.periodic import failures_logged
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
-from kit.worker.derived_files import score_key, waveform_key
+from kit.worker.derived_files import parts_key, score_key, waveform_key
 from services.library.access import owns
 from services.library.catalog import categories
 from services.library.jobs.service import Interpretation
@@ -202,19 +202,19 @@ class Catalog:
         store: CatalogStore,
         blobs: Blobs,
         clock: Clock,
-        forget_files: Callable[[str], Awaitable[None]],
+        remove_results: Callable[[str], Awaitable[None]],
         record: Callable[[str, str, str, str, dict[str, str]], Awaitable[None]] | None = None,
     ) -> None:
         """
         Args:
-            forget_files: records that the files of the job with this ID were deleted.
+            remove_results: records that the files of the job with this ID were deleted.
             record: records what an administrator does to an object of another user: the ID of the administrator, the action, the
                 type and the ID of the object, and the ID of its owner.
         """
         self._store = store
         self._blobs = blobs
         self._clock = clock
-        self._forget_files = forget_files
+        self._remove_results = remove_results
         self._record = record
 
     async def get(self, generation_id: str) -> Generation:
@@ -311,7 +311,7 @@ class Catalog:
         generation = await self._store.generation(generation_id)
         if generation is not None:
             audio = generation.audio_blob_key
-            beside = (waveform_key(audio), score_key(audio)) if audio else ()
+            beside = (waveform_key(audio), score_key(audio), parts_key(audio)) if audio else ()
             keys = [key for key in (audio, *beside, generation.spectrogram_blob_key) if key]
             deletion = Deletion(generation.id, generation.owner_id, keys, self._clock.now(), generation.creator_key)
         else:
@@ -340,6 +340,6 @@ class Catalog:
         await self._store.remove_generation(deletion.id)
         for key in deletion.blob_keys:
             await self._blobs.delete(key)
-        await self._forget_files(deletion.id)
+        await self._remove_results(deletion.id)
         if await self._store.remove_belongings(deletion.id):
             await self._store.end_deletion(deletion)

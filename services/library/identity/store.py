@@ -112,8 +112,9 @@ class IdentityStore:
         return account.token_epoch if account else 0
 
     async def has_token(self, account_id: str, public_id: str) -> bool:
-        """Return whether an account has an API token with this ID."""
-        return any([token.public_id == public_id async for token in self.tokens.walk({"account_id": account_id})])
+        """Return whether an account has a valid API token with this ID."""
+        valid = {"account_id": account_id, "epoch": await self.token_epoch(account_id)}
+        return any([token.public_id == public_id async for token in self.tokens.walk(valid)])
 
     async def find_account_by_email(self, email: str) -> Account | None:
         """Return the account with an email address, or None."""

@@ -203,7 +203,7 @@ class JobLedger:
             with failures_logged("batch.not_advanced", job_id=job.batch_id):  # its record may have been deleted
                 await self.advance_batch(job.batch_id)
 
-    async def forget_files(self, job_id: str) -> None:
+    async def remove_results(self, job_id: str) -> None:
         """Record that the files of a job were deleted, and remove its results. A job that does not exist is ignored."""
         job = await self._store.job(job_id)
         if job is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kit import errors
 from kit.errors import AppError, Code
 from kit.ports import Blobs, Docs
-from services.library.orphans.service import Place, place_of
+from services.library.orphans.service import KeyOwner, owner_of_key
 
 
 async def require_documents_of_files(docs: Docs, blobs: Blobs) -> None:
@@ -24,7 +24,7 @@ async def _has_files(blobs: Blobs) -> bool:
     """Return whether there are files that belong to tracks or jobs."""
     try:
         async for key, _ in blobs.scan(""):
-            if place_of(key) not in (None, Place()):
+            if owner_of_key(key) not in (None, KeyOwner()):
                 return True
     except AppError as error:
         if error.code is not Code.UNAVAILABLE:

@@ -34,7 +34,7 @@ log = get_logger()
 
 
 @dataclass(frozen=True)
-class Place:
+class KeyOwner:
     """The records that a key leads to. Both ids are empty for temporary files."""
 
     track_id: str = ""
@@ -48,15 +48,15 @@ class Orphan:
     age_seconds: float
 
 
-def place_of(key: str) -> Place | None:
+def owner_of_key(key: str) -> KeyOwner | None:
     """Return the records that a key leads to, or None if the platform does not make such keys."""
     folder, *parts = key.split("/")
     if folder in _TEMPORARY:
-        return Place()
+        return KeyOwner()
     jobs = [part for part in parts[:-1] if _UUID.fullmatch(part)]
     if folder == "tracks":
-        return Place(track_id=parts[0], job_id=jobs[1] if len(jobs) > 1 else "") if parts[:1] == jobs[:1] else None
-    return Place(job_id=jobs[0]) if len(parts) > 2 and parts[0].isdecimal() and parts[1:2] == jobs[:1] else None
+        return KeyOwner(track_id=parts[0], job_id=jobs[1] if len(jobs) > 1 else "") if parts[:1] == jobs[:1] else None
+    return KeyOwner(job_id=jobs[0]) if len(parts) > 2 and parts[0].isdecimal() and parts[1:2] == jobs[:1] else None
 
 
 class Orphans:
@@ -70,13 +70,13 @@ class Orphans:
     async def find(self, older_than_seconds: float) -> AsyncIterator[Orphan]:
         """Yield the orphans of at least this age, but not younger than an hour."""
         latest = self._clock.now() - max(older_than_seconds, MIN_AGE_SECONDS)
-        known: tuple[Place | None, frozenset[str] | None] = (None, None)  # files of one place follow each other
+        known: tuple[KeyOwner | None, frozenset[str] | None] = (None, None)  # files of one owner follow each other
         async for key, info in self._blobs.scan(""):
-            place = place_of(key)
-            if place is None or info.modify_time > latest:
+            owner = owner_of_key(key)
+            if owner is None or info.modify_time > latest:
                 continue
-            if place != known[0]:
-                known = (place, await self._records.named(place))
+            if owner != known[0]:
+                known = (owner, await self._records.named(owner))
             if known[1] is not None and key not in known[1] and described_key(key) not in known[1]:
                 yield self._orphan(key, info)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kit.ports import Docs
 from services.library.jobs.service import JobState
-from services.library.orphans.service import Place
+from services.library.orphans.service import KeyOwner
 from services.library.transfer.files import keys_in
 
 _OUTPUT_LIMIT = 1000
@@ -16,17 +16,17 @@ class BlobDocs:
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
 
-    async def named(self, place: Place) -> frozenset[str] | None:
-        job = await self._docs.get("jobs", place.job_id) if place.job_id else None
+    async def named(self, owner: KeyOwner) -> frozenset[str] | None:
+        job = await self._docs.get("jobs", owner.job_id) if owner.job_id else None
         # The job is read before its results, which are stored before it ends for good.
         if job is not None and (not JobState(job["state"]).terminal or job.get("results_pending")):
             return None
         keys: set[str] = set()
-        if place.track_id:
-            track = await self._docs.get("tracks", place.track_id)
+        if owner.track_id:
+            track = await self._docs.get("tracks", owner.track_id)
             keys.update(keys_in(track))
-        if place.job_id:
+        if owner.job_id:
             keys.update(keys_in((job or {}).get("result")))
-            keys.update(keys_in(await self._docs.find("outputs", {"job_id": place.job_id}, limit=_OUTPUT_LIMIT)))
-            keys.update(keys_in(await self._docs.get("generations", place.job_id)))  # a clip has the id of its job
+            keys.update(keys_in(await self._docs.find("outputs", {"job_id": owner.job_id}, limit=_OUTPUT_LIMIT)))
+            keys.update(keys_in(await self._docs.get("generations", owner.job_id)))  # a clip has the id of its job
         return frozenset(keys)

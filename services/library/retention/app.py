@@ -31,7 +31,7 @@ def build_retention(
         *(OutputRule(folder, days, folder, store, stores.jobs, ledger, blobs) for folder, days in folders.items()),
         TrackRule("downloads", settings.keep_downloads_days, store, deletions, _is_download),
         TrackRule("anonymous", settings.keep_anonymous_days, store, deletions, _is_anonymous),
-        ClipRule("clips", settings.keep_clips_days, store, Catalog(stores.clips, blobs, clock, ledger.forget_files)),
+        ClipRule("clips", settings.keep_clips_days, store, Catalog(stores.clips, blobs, clock, ledger.remove_results)),
         RecordRule("audit", settings.keep_audit_days, store, "audit"),
         RecordRule("deliveries", settings.keep_deliveries_days, store, "webhook_deliveries", _is_still_to_be_sent),
     ]

@@ -49,7 +49,7 @@ class OutputRule:
         job = await self.jobs.job(expired.id)
         if job is not None and job.state.terminal:
             await delete_outputs(self.blobs, job.output_folder, job.id, range(1, job.attempt + 1))
-            await self.ledger.forget_files(job.id)
+            await self.ledger.remove_results(job.id)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class TrackDeletions:
         await self._store.remove_results(job)
         if job.output_folder:
             await delete_outputs(self._blobs, job.output_folder, job.id, range(1, job.attempt + 1))
-            await self._ledger.forget_files(job.id)
+            await self._ledger.remove_results(job.id)
         return job.state.terminal
 
 

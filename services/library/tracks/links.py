@@ -26,6 +26,7 @@ class TrackLink:
     """A link to a track. ``id`` is the hash of the secret in its address.
 
     Attributes:
+        api_token_id: the API token that created it, and with which it ends; empty: a session did.
         slot: its place among the links of the track, which limits their number.
     """
 
@@ -34,6 +35,7 @@ class TrackLink:
     owner_id: str
     create_time: float
     expire_time: float
+    api_token_id: str = ""
     slot: int = 0
     revision: int = 0
 
@@ -48,12 +50,23 @@ class TrackLinks:
 
     Args:
         is_active: returns whether the account with an ID is active. Links of suspended accounts do not open.
+        has_token: returns whether an account has a valid API token with this ID.
+        record: stores an entry of the audit log: account, action, type and ID of the resource.
     """
 
-    def __init__(self, store: TrackDocs, clock: Clock, is_active: Callable[[str], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        store: TrackDocs,
+        clock: Clock,
+        is_active: Callable[[str], Awaitable[bool]],
+        has_token: Callable[[str, str], Awaitable[bool]],
+        record: Callable[[str, str, str, str], Awaitable[None]],
+    ) -> None:
         self._store = store
         self._clock = clock
         self._is_active = is_active
+        self._has_token = has_token
+        self._record = record
 
     async def create(self, principal: Principal, track_id: str, lifetime_days: int) -> tuple[str, TrackLink]:
         """Create a link to a track of the caller, and return its secret and its record.
@@ -68,9 +81,11 @@ class TrackLinks:
         if not 1 <= lifetime_days <= _LIFETIME_LIMIT_DAYS:
             raise errors.invalid("expires_in_days", f"must be 1 to {_LIFETIME_LIMIT_DAYS}")
         secret, now = new_secret(), self._clock.now()
-        link = TrackLink(digest(secret), track.id, track.owner_id, now, now + lifetime_days * _DAY_SECONDS)
+        expire_time = now + lifetime_days * _DAY_SECONDS
+        link = TrackLink(digest(secret), track.id, track.owner_id, now, expire_time, principal.api_token_id)
         if not await self._store.links.add_in_slot(link, {"track_id": track.id}, _COUNT_LIMIT):
             raise errors.TOO_MANY_TRACK_LINKS(limit=_COUNT_LIMIT)
+        await self._record(principal.id, "link_create", "track", track.id)
         return secret, link
 
     async def list_own(self, principal: Principal, track_id: str) -> list[TrackLink]:
@@ -79,7 +94,7 @@ class TrackLinks:
         links = await self._store.links.find(
             {"track_id": track.id}, sort="create_time", descending=True, limit=_COUNT_LIMIT
         )
-        return [link for link in links if link.expire_time > self._clock.now()]
+        return [link for link in links if await self._is_valid(link)]
 
     async def revoke(self, principal: Principal, track_id: str, link_id: str) -> None:
         """Delete a link of a track of the caller.
@@ -89,6 +104,7 @@ class TrackLinks:
         """
         for link in await self.list_own(principal, track_id):
             if link.public_id == link_id and await self._store.links.delete(link.id):
+                await self._record(principal.id, "link_revoke", "track", link.track_id)
                 return
         raise errors.TRACK_LINK_NOT_FOUND()
 
@@ -96,12 +112,17 @@ class TrackLinks:
         """Return the link with a secret.
 
         Raises:
-            AppError: ``TRACK_LINK_ENDED``: it does not exist, has expired or was revoked, or its owner is suspended.
+            AppError: ``TRACK_LINK_ENDED``: it does not exist, has expired or was revoked, its owner is suspended, or the API
+                token that created it was revoked.
         """
         link = await self._store.links.get(digest(secret))
-        if link is None or link.expire_time <= self._clock.now() or not await self._is_active(link.owner_id):
+        if link is None or not await self._is_valid(link) or not await self._is_active(link.owner_id):
             raise errors.TRACK_LINK_ENDED()
         return link
+
+    async def _is_valid(self, link: TrackLink) -> bool:
+        is_known = not link.api_token_id or await self._has_token(link.owner_id, link.api_token_id)
+        return is_known and link.expire_time > self._clock.now()
 
     async def _own_track(self, principal: Principal, track_id: str) -> Track:
         track = await self._store.track(track_id)

@@ -25,7 +25,7 @@ COLLECTIONS = (
 )  # fmt: skip
 """The collections of the library, in the order in which a backup reads them."""
 
-TRANSIENT_COLLECTIONS = ("admissions", "fillings", "library_processes", "storage_reservations")
+TRANSIENT_COLLECTIONS = ("admissions", "imports", "library_processes", "storage_reservations")
 """Collections that describe processes on one store and stay there."""
 
 _BATCH = 500

@@ -11,7 +11,7 @@ from services.library.schema import LATEST_VERSION
 from services.library.transfer.documents import Progress, Tally, compare, read_lines, synchronise
 from services.library.transfer.files import copy_blob, holds, in_pages
 from services.library.transfer.folder import BackupFolder, BlobEntry, entries_of
-from services.library.transfer.usage import begin_filling, end_filling, require_unused
+from services.library.transfer.running_libraries import begin_import, end_import, require_unused
 
 
 class Restore:
@@ -41,14 +41,14 @@ class Restore:
         manifest = await self._checked()
         snapshot = self._folder.path / manifest["snapshot"]
         await require_unused(self._docs, self._clock)
-        await begin_filling(self._docs, self._folder.fingerprint())
+        await begin_import(self._docs, self._folder.fingerprint())
         await self._copy_blobs(snapshot / "blobs.jsonl", manifest["blobs"]["count"])
         for name in manifest["collections"]:
             await synchronise(read_lines(snapshot / f"{name}.jsonl"), self._docs, name, self._progress)
         for name in manifest["collections"]:
             tally = await compare(read_lines(snapshot / f"{name}.jsonl"), self._docs, name)
             self._progress(f"{name}: {tally.count} documents, sha256 {tally.to_json()['sha256']}")
-        await end_filling(self._docs)
+        await end_import(self._docs)
         self._progress(f"The backup of {manifest['create_time']} is restored.")
 
     async def _checked(self) -> dict[str, Any]:

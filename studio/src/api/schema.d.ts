@@ -1215,6 +1215,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/export/chords/{track_id}.lab": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the chords of the latest analysis as a LAB file
+         * @description Download the chords of the latest analysis as a LAB file: start and end in seconds, and the chord in Harte's syntax.
+         *
+         *     Chords are as the owner has corrected them.
+         */
+        get: operations["export_chords"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/chords/{track_id}.cho": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a chord sheet (ChordPro) of the latest analysis
+         * @description Download a chord sheet (ChordPro) of the latest analysis: the chords bar by bar, and its sections as comments.
+         *
+         *     Bars and chords are as the owner has corrected them.
+         */
+        get: operations["export_chord_sheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/click/{track_id}.wav": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a click track of the latest analysis
+         * @description Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats.
+         *
+         *     Clicks are higher where bars begin, as the owner has corrected them.
+         */
+        get: operations["export_click"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/export/project/{track_id}": {
         parameters: {
             query?: never;
@@ -2962,8 +3028,10 @@ export interface paths {
         };
         /**
          * Download a clip
-         * @description Download a clip. Returns the WAV file with a filename derived from the prompt, or the notes as a MIDI file if the
-         *     name ends in `.mid` and the composer made the clip.
+         * @description Download a clip. Returns the WAV file with a filename derived from the prompt.
+         *
+         *     For a clip of the composer, `.mid` instead of `.wav` returns the notes as a MIDI file, and `.zip` the parts (drums,
+         *     bass, lead, other, ambience) as FLAC files whose sum is the clip.
          */
         get: operations["download_audio"];
         put?: never;
@@ -10254,6 +10322,19 @@ export interface components {
                 "application/json": components["schemas"]["SoundboxError"];
             };
         };
+        /** @description `GENERATION_NOT_FOUND`, `FILE_NOT_FOUND`, `CLIP_PARTS_UNKNOWN` */
+        soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND_CLIP_PARTS_UNKNOWN: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
         /** @description `RATE_LIMITED`, `TOO_MANY_CONVERSIONS` */
         soundbox_429_RATE_LIMITED_TOO_MANY_CONVERSIONS: {
             headers: {
@@ -16584,6 +16665,117 @@ export interface operations {
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
+    export_chords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_chord_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/vnd.chordpro": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_click: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
     export_project: {
         parameters: {
             query?: {
@@ -22457,6 +22649,8 @@ export interface operations {
                 };
                 content: {
                     "audio/wav": string;
+                    "audio/midi": string;
+                    "application/zip": string;
                 };
             };
             /** @description The requested part. */
@@ -22476,6 +22670,8 @@ export interface operations {
                 };
                 content: {
                     "audio/wav": string;
+                    "audio/midi": string;
+                    "application/zip": string;
                 };
             };
             /** @description The client's copy is current. */
@@ -22508,7 +22704,7 @@ export interface operations {
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST_3"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
-            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND_CLIP_PARTS_UNKNOWN"];
             412: components["responses"]["soundbox_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {

@@ -27,7 +27,7 @@ from soundwright.generation.v1 import jobs_pb2 as soundwright_dot_generation_dot
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/generation/v1/generation_service.proto\x12\x19soundwright.generation.v1\x1a\"soundwright/access/v1/access.proto\x1a$soundwright/generation/v1/jobs.proto\x1a soundwright/library/v1/job.proto\"\x96\x01\n\x11\x43reateJobsRequest\x12=\n\nparameters\x18\x01 \x01(\x0b\x32).soundwright.generation.v1.GenerationSpec\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x10\n\x08priority\x18\x03 \x01(\t\x12\x17\n\x0fvariation_count\x18\x04 \x01(\x05\"\xa4\x01\n\x12\x43reateJobsResponse\x12)\n\x04jobs\x18\x01 \x03(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x12\x10\n\x08position\x18\x03 \x01(\x05\x12\x0c\n\x04tier\x18\x04 \x01(\t\x12\x1c\n\x14max_duration_seconds\x18\x05 \x01(\x01\x12\x14\n\x0chourly_limit\x18\x06 \x01(\x05\"\x12\n\x10GetStatusRequest\"\xe7\x01\n\x11GetStatusResponse\x12H\n\x06models\x18\x01 \x03(\x0b\x32\x38.soundwright.generation.v1.GetStatusResponse.ModelsEntry\x12\x31\n\x06\x64\x65vice\x18\x02 \x01(\x0b\x32!.soundwright.generation.v1.Device\x1aU\n\x0bModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x35\n\x05value\x18\x02 \x01(\x0e\x32&.soundwright.generation.v1.ModelStatus:\x02\x38\x01\"[\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x62usy\x18\x02 \x01(\x08\x12\x19\n\x11memory_used_bytes\x18\x03 \x01(\x03\x12\x1a\n\x12memory_total_bytes\x18\x04 \x01(\x03\"1\n\x18RenderSpectrogramRequest\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\"-\n\x19RenderSpectrogramResponse\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\"%\n\x14SuggestPromptRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\'\n\x15SuggestPromptResponse\x12\x0e\n\x06prompt\x18\x01 \x01(\t*\x8f\x01\n\x0bModelStatus\x12\x1c\n\x18MODEL_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATUS_PENDING\x10\x01\x12\x18\n\x14MODEL_STATUS_LOADING\x10\x02\x12\x16\n\x12MODEL_STATUS_READY\x10\x03\x12\x16\n\x12MODEL_STATUS_ERROR\x10\x04\x32\x83\x04\n\x11GenerationService\x12r\n\nCreateJobs\x12,.soundwright.generation.v1.CreateJobsRequest\x1a-.soundwright.generation.v1.CreateJobsResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12o\n\tGetStatus\x12+.soundwright.generation.v1.GetStatusRequest\x1a,.soundwright.generation.v1.GetStatusResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x8b\x01\n\x11RenderSpectrogram\x12\x33.soundwright.generation.v1.RenderSpectrogramRequest\x1a\x34.soundwright.generation.v1.RenderSpectrogramResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xc8\xf3\x18x\x12{\n\rSuggestPrompt\x12/.soundwright.generation.v1.SuggestPromptRequest\x1a\x30.soundwright.generation.v1.SuggestPromptResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/generation/v1/generation_service.proto\x12\x19soundwright.generation.v1\x1a\"soundwright/access/v1/access.proto\x1a$soundwright/generation/v1/jobs.proto\x1a soundwright/library/v1/job.proto\"\x96\x01\n\x11\x43reateJobsRequest\x12=\n\nparameters\x18\x01 \x01(\x0b\x32).soundwright.generation.v1.GenerationSpec\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x10\n\x08priority\x18\x03 \x01(\t\x12\x17\n\x0fvariation_count\x18\x04 \x01(\x05\"\xa4\x01\n\x12\x43reateJobsResponse\x12)\n\x04jobs\x18\x01 \x03(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x12\x10\n\x08position\x18\x03 \x01(\x05\x12\x0c\n\x04tier\x18\x04 \x01(\t\x12\x1c\n\x14max_duration_seconds\x18\x05 \x01(\x01\x12\x14\n\x0chourly_limit\x18\x06 \x01(\x05\"\x12\n\x10GetStatusRequest\"\xe7\x01\n\x11GetStatusResponse\x12H\n\x06models\x18\x01 \x03(\x0b\x32\x38.soundwright.generation.v1.GetStatusResponse.ModelsEntry\x12\x31\n\x06\x64\x65vice\x18\x02 \x01(\x0b\x32!.soundwright.generation.v1.Device\x1aU\n\x0bModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x35\n\x05value\x18\x02 \x01(\x0e\x32&.soundwright.generation.v1.ModelStatus:\x02\x38\x01\"[\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x62usy\x18\x02 \x01(\x08\x12\x19\n\x11memory_used_bytes\x18\x03 \x01(\x03\x12\x1a\n\x12memory_total_bytes\x18\x04 \x01(\x03\"1\n\x18RenderSpectrogramRequest\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\"-\n\x19RenderSpectrogramResponse\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\"+\n\x12RenderPartsRequest\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\"\'\n\x13RenderPartsResponse\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\"%\n\x14SuggestPromptRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\'\n\x15SuggestPromptResponse\x12\x0e\n\x06prompt\x18\x01 \x01(\t*\x8f\x01\n\x0bModelStatus\x12\x1c\n\x18MODEL_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATUS_PENDING\x10\x01\x12\x18\n\x14MODEL_STATUS_LOADING\x10\x02\x12\x16\n\x12MODEL_STATUS_READY\x10\x03\x12\x16\n\x12MODEL_STATUS_ERROR\x10\x04\x32\xfe\x04\n\x11GenerationService\x12r\n\nCreateJobs\x12,.soundwright.generation.v1.CreateJobsRequest\x1a-.soundwright.generation.v1.CreateJobsResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12o\n\tGetStatus\x12+.soundwright.generation.v1.GetStatusRequest\x1a,.soundwright.generation.v1.GetStatusResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x8b\x01\n\x11RenderSpectrogram\x12\x33.soundwright.generation.v1.RenderSpectrogramRequest\x1a\x34.soundwright.generation.v1.RenderSpectrogramResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xc8\xf3\x18x\x12y\n\x0bRenderParts\x12-.soundwright.generation.v1.RenderPartsRequest\x1a..soundwright.generation.v1.RenderPartsResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xc8\xf3\x18x\x12{\n\rSuggestPrompt\x12/.soundwright.generation.v1.SuggestPromptRequest\x1a\x30.soundwright.generation.v1.SuggestPromptResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,10 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATIONSERVICE'].methods_by_name['GetStatus']._serialized_options = b'\220\002\001\300\363\030\001'
   _globals['_GENERATIONSERVICE'].methods_by_name['RenderSpectrogram']._loaded_options = None
   _globals['_GENERATIONSERVICE'].methods_by_name['RenderSpectrogram']._serialized_options = b'\220\002\002\300\363\030\001\310\363\030x'
+  _globals['_GENERATIONSERVICE'].methods_by_name['RenderParts']._loaded_options = None
+  _globals['_GENERATIONSERVICE'].methods_by_name['RenderParts']._serialized_options = b'\220\002\002\300\363\030\001\310\363\030x'
   _globals['_GENERATIONSERVICE'].methods_by_name['SuggestPrompt']._loaded_options = None
   _globals['_GENERATIONSERVICE'].methods_by_name['SuggestPrompt']._serialized_options = b'\220\002\001\300\363\030\001'
-  _globals['_MODELSTATUS']._serialized_start=1035
-  _globals['_MODELSTATUS']._serialized_end=1178
+  _globals['_MODELSTATUS']._serialized_start=1121
+  _globals['_MODELSTATUS']._serialized_end=1264
   _globals['_CREATEJOBSREQUEST']._serialized_start=190
   _globals['_CREATEJOBSREQUEST']._serialized_end=340
   _globals['_CREATEJOBSRESPONSE']._serialized_start=343
@@ -62,10 +64,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENDERSPECTROGRAMREQUEST']._serialized_end=905
   _globals['_RENDERSPECTROGRAMRESPONSE']._serialized_start=907
   _globals['_RENDERSPECTROGRAMRESPONSE']._serialized_end=952
-  _globals['_SUGGESTPROMPTREQUEST']._serialized_start=954
-  _globals['_SUGGESTPROMPTREQUEST']._serialized_end=991
-  _globals['_SUGGESTPROMPTRESPONSE']._serialized_start=993
-  _globals['_SUGGESTPROMPTRESPONSE']._serialized_end=1032
-  _globals['_GENERATIONSERVICE']._serialized_start=1181
-  _globals['_GENERATIONSERVICE']._serialized_end=1696
+  _globals['_RENDERPARTSREQUEST']._serialized_start=954
+  _globals['_RENDERPARTSREQUEST']._serialized_end=997
+  _globals['_RENDERPARTSRESPONSE']._serialized_start=999
+  _globals['_RENDERPARTSRESPONSE']._serialized_end=1038
+  _globals['_SUGGESTPROMPTREQUEST']._serialized_start=1040
+  _globals['_SUGGESTPROMPTREQUEST']._serialized_end=1077
+  _globals['_SUGGESTPROMPTRESPONSE']._serialized_start=1079
+  _globals['_SUGGESTPROMPTRESPONSE']._serialized_end=1118
+  _globals['_GENERATIONSERVICE']._serialized_start=1267
+  _globals['_GENERATIONSERVICE']._serialized_end=1905
 # @@protoc_insertion_point(module_scope)

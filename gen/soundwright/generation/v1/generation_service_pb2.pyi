@@ -224,6 +224,40 @@ class RenderSpectrogramResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class RenderPartsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RenderPartsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    BLOB_KEY_FIELD_NUMBER: builtins.int
+    blob_key: builtins.str
+    def __init__(
+        self,
+        *,
+        blob_key: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["blob_key", b"blob_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class SuggestPromptRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 

@@ -49,6 +49,11 @@ class GenerationServiceStub:
                 request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramRequest.SerializeToString,
                 response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramResponse.FromString,
                 _registered_method=True)
+        self.RenderParts = channel.unary_unary(
+                '/soundwright.generation.v1.GenerationService/RenderParts',
+                request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderPartsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderPartsResponse.FromString,
+                _registered_method=True)
         self.SuggestPrompt = channel.unary_unary(
                 '/soundwright.generation.v1.GenerationService/SuggestPrompt',
                 request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptRequest.SerializeToString,
@@ -78,6 +83,13 @@ class GenerationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenderParts(self, request, context):
+        """Renders the parts of a clip of the composer as one ZIP archive of FLAC files, if they are not stored yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SuggestPrompt(self, request, context):
         """Returns a suggested prompt.
         """
@@ -102,6 +114,11 @@ def add_GenerationServiceServicer_to_server(servicer, server):
                     servicer.RenderSpectrogram,
                     request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramRequest.FromString,
                     response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramResponse.SerializeToString,
+            ),
+            'RenderParts': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderParts,
+                    request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderPartsRequest.FromString,
+                    response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderPartsResponse.SerializeToString,
             ),
             'SuggestPrompt': grpc.unary_unary_rpc_method_handler(
                     servicer.SuggestPrompt,
@@ -190,6 +207,33 @@ class GenerationService:
             '/soundwright.generation.v1.GenerationService/RenderSpectrogram',
             soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramRequest.SerializeToString,
             soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderParts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.generation.v1.GenerationService/RenderParts',
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderPartsRequest.SerializeToString,
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderPartsResponse.FromString,
             options,
             channel_credentials,
             insecure,

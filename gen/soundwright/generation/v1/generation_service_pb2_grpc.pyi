@@ -18,6 +18,8 @@ class GenerationServiceStub:
     GetStatus: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.GetStatusRequest, _generation_service_pb2.GetStatusResponse]
     RenderSpectrogram: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.RenderSpectrogramRequest, _generation_service_pb2.RenderSpectrogramResponse]
     """Draws the spectrogram of a finished clip if it does not exist yet."""
+    RenderParts: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.RenderPartsRequest, _generation_service_pb2.RenderPartsResponse]
+    """Renders the parts of a clip of the composer as one ZIP archive of FLAC files, if they are not stored yet."""
     SuggestPrompt: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.SuggestPromptRequest, _generation_service_pb2.SuggestPromptResponse]
     """Returns a suggested prompt."""
 
@@ -43,6 +45,14 @@ class GenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_generation_service_pb2.RenderSpectrogramRequest, _abc.Awaitable[_generation_service_pb2.RenderSpectrogramResponse]],
     ) -> _abc.Awaitable[_generation_service_pb2.RenderSpectrogramResponse]:
         """Draws the spectrogram of a finished clip if it does not exist yet."""
+
+    @_abc_1.abstractmethod
+    def RenderParts(
+        self,
+        request: _generation_service_pb2.RenderPartsRequest,
+        context: _aio.ServicerContext[_generation_service_pb2.RenderPartsRequest, _abc.Awaitable[_generation_service_pb2.RenderPartsResponse]],
+    ) -> _abc.Awaitable[_generation_service_pb2.RenderPartsResponse]:
+        """Renders the parts of a clip of the composer as one ZIP archive of FLAC files, if they are not stored yet."""
 
     @_abc_1.abstractmethod
     def SuggestPrompt(

@@ -15,7 +15,6 @@ from services.gateway.dialects.forge.admin_platform import platform_routes
 from services.gateway.dialects.forge.agents import agent_routes
 from services.gateway.dialects.forge.analysis import analysis_routes
 from services.gateway.dialects.forge.batches import batch_routes
-from services.gateway.dialects.forge.chart_exports import chart_export_routes
 from services.gateway.dialects.forge.connections import connection_routes
 from services.gateway.dialects.forge.daw import daw_routes
 from services.gateway.dialects.forge.download import download_routes
@@ -63,7 +62,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         return Response(status_code=204)
 
     parts = (
-        track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, track_link_routes, setlist_routes, shared_track_routes, live_routes, export_routes, song_file_routes, chart_export_routes,
+        track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, track_link_routes, setlist_routes, shared_track_routes, live_routes, export_routes, song_file_routes,
         daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, account_routes, feature_routes, guest_routes, admin_routes, platform_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:

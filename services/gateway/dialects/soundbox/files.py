@@ -26,6 +26,7 @@ from services.gateway.files.files import blob_response
 from services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from services.gateway.openapi.responses import documented, file_responses
 
+_CONTENT_TYPES = {".wav": "audio/wav", ".mid": "audio/midi", ".zip": "application/zip"}
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
 
@@ -73,16 +74,23 @@ def file_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/download/{filename}")
     @access(Access.OPEN, RateClass.FILES)
-    @file_responses("audio/wav", *_REFUSALS, errors.FILE_NOT_FOUND)
+    @file_responses(", ".join(_CONTENT_TYPES.values()), *_REFUSALS, errors.FILE_NOT_FOUND, errors.CLIP_PARTS_UNKNOWN)
     async def download_audio(request: Request, filename: AudioName) -> Response:
-        """Download a clip. Returns the WAV file with a filename derived from the prompt, or the notes as a MIDI file if the
-        name ends in `.mid` and the composer made the clip."""
-        is_score = filename.endswith(".mid")
-        clip = await find_clip(clients, clip_id_of_file(filename, ".mid" if is_score else ".wav"))
-        key = score_key(clip.audio_blob_key) if is_score else clip.audio_blob_key
-        name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}{filename[-4:]}"
-        content_type = "audio/midi" if is_score else "audio/wav"
-        return await blob_response(request, blobs, key, content_type=content_type, filename=name)
+        """Download a clip. Returns the WAV file with a filename derived from the prompt.
+
+        For a clip of the composer, `.mid` instead of `.wav` returns the notes as a MIDI file, and `.zip` the parts (drums,
+        bass, lead, other, ambience) as FLAC files whose sum is the clip.
+        """
+        suffix = filename[-4:] if filename[-4:] in _CONTENT_TYPES else ".wav"
+        clip = await find_clip(clients, clip_id_of_file(filename, suffix))
+        key = clip.audio_blob_key
+        if suffix == ".mid":
+            key = score_key(key)
+        elif suffix == ".zip":
+            wanted = generation_pb.RenderPartsRequest(generation_id=clip.id)
+            key = (await clients.generation.RenderParts(wanted, timeout=SPECTROGRAM_SECONDS)).blob_key
+        name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}{suffix}"
+        return await blob_response(request, blobs, key, content_type=_CONTENT_TYPES[suffix], filename=name)
 
     @router.get("/api/library/{gen_id}/waveform")
     @access(Access.OPEN, RateClass.FILES)

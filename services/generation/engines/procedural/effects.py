@@ -114,11 +114,12 @@ def limiter_gain(samples: Samples, ceiling: float, rate_hz: int) -> NDArray[np.f
 
 def active_rms(samples: Samples, rate_hz: int) -> float:
     """Return the RMS of the louder parts: the 80th percentile over windows of 0.4 s that are not silent."""
-    mono = np.mean(np.square(samples), axis=0)
-    window = max(1, min(round(0.4 * rate_hz), mono.size))
-    count = mono.size // window
+    frames = samples.shape[1]
+    window = max(1, min(round(0.4 * rate_hz), frames))
+    count = frames // window
     if count == 0:
         return 0.0
-    power = mono[: count * window].reshape(count, window).mean(axis=1)
+    windows = samples[:, : count * window].reshape(len(samples), count, window)
+    power = np.einsum("cwf,cwf->w", windows, windows) / (len(samples) * window)
     loud = power[power > 1e-8]
     return float(np.sqrt(np.percentile(loud, 80))) if loud.size else 0.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kit import errors
 from kit.engines import ModelDeclaration
 from services.generation.engines.procedural import effects
-from services.generation.engines.procedural.compose import compose_parts, plan_first, seed_for
+from services.generation.engines.procedural.compose import Composition, compose_parts, plan_first, seed_for
 from services.generation.engines.procedural.midi import midi_file
 from services.generation.engines.procedural.render import mix, render_stems
 from services.generation.engines.procedural.sounds import Heard, ambience, design, render_cue, scene
@@ -106,11 +106,58 @@ class ProceduralEngine(Engine):
         return clips
 
 
+def clip_parts(history: Sequence[Part], fade_seconds: float) -> dict[str, Samples] | None:
+    """Return the parts of a clip of the composer, whose sum is its take.
+
+    Args:
+        history: what the clip was generated from, as :attr:`Take.parts`.
+        fade_seconds: by how much the take of a loop is longer than the clip.
+
+    Returns:
+        float32 [2, frames] each: ``drums``, ``bass``, ``lead``, ``other`` and ``ambience``, as far as they sound. None: the
+        composer did not make all of the clip.
+    """
+    if (
+        not history
+        or any(part.model != COMPOSER.name for part in history)
+        or (len(history) > 1 and not _can_follow(history))
+    ):
+        return None
+    last = history[-1]
+    take = Take(
+        last.prompt,
+        last.duration_seconds + fade_seconds,
+        last.seed,
+        loop_seconds=last.duration_seconds if last.is_loop and len(history) == 1 else None,
+        parts=tuple(history) if len(history) > 1 else (),
+    )
+    _, parts, _, _ = _music_parts(take, lambda share: None)
+    # The composer's stem "vocals" has the melody, which an instrument may play.
+    return {"lead" if name == "vocals" else name: samples for name, samples in parts.items() if samples.any()}
+
+
 def _report_part(report: Callable[[float], None], begin: float, span: float, share: float) -> None:
     report(begin + span * (0.02 + 0.96 * share))
 
 
 def _music(take: Take, report: Callable[[float], None]) -> Clip:
+    piece, parts, behind, is_followed = _music_parts(take, report)
+    seconds = take.duration_seconds if take.loop_seconds is None else take.loop_seconds
+    has_other_length = take.loop_seconds is not None and abs(piece.duration_seconds - seconds) > 0.5 / _RATE_HZ
+    ignored = (*(("duration",) if has_other_length else ()), *_unheard(take, is_followed=is_followed))
+    return Clip(
+        np.sum(list(parts.values()), axis=0, dtype=np.float32),
+        _RATE_HZ,
+        _with_sounds(replace(piece.interpretation, ignored_parameters=ignored), behind),
+        piece.duration_seconds if is_followed or has_other_length else None,
+        midi_file(replace(piece.song, duration_seconds=piece.duration_seconds))
+        if not take.lead_in or is_followed
+        else b"",
+    )
+
+
+def _music_parts(take: Take, report: Callable[[float], None]) -> tuple[Composition, dict[str, Samples], Heard, bool]:
+    """Return the score, its parts, float32 [2, frames] each, the sounds behind it, and whether it repeats earlier parts."""
     is_followed = _can_follow(take.parts)
     is_loop = take.loop_seconds is not None
     seconds = take.duration_seconds if take.loop_seconds is None else take.loop_seconds
@@ -121,23 +168,16 @@ def _music(take: Take, report: Callable[[float], None]) -> Clip:
     else:
         tail_seconds = 0.0
     root = seed_for(parts[0].prompt, parts[0].seed)
-    music = mix(render_stems(piece.song, _RATE_HZ, root, report))
+    stems = render_stems(piece.song, _RATE_HZ, root, report)
     behind = ambience(take.prompt)
     if behind.cues:
-        rng = np.random.default_rng([root, 2])
+        music, rng = mix(stems), np.random.default_rng([root, 2])
         sound = sum(render_cue(cue, music.shape[1], _RATE_HZ, rng) for cue in behind.cues)
-        music = _finished(music + np.float32(_AMBIENCE_LEVEL) * sound, effects.active_rms(music, _RATE_HZ))
-    has_other_length = is_loop and abs(piece.duration_seconds - seconds) > 0.5 / _RATE_HZ
-    ignored = (*(("duration",) if has_other_length else ()), *_unheard(take, is_followed=is_followed))
-    return Clip(
-        music[:, : _frames(piece.duration_seconds + tail_seconds)],
-        _RATE_HZ,
-        _with_sounds(replace(piece.interpretation, ignored_parameters=ignored), behind),
-        piece.duration_seconds if is_followed or has_other_length else None,
-        midi_file(replace(piece.song, duration_seconds=piece.duration_seconds))
-        if not take.lead_in or is_followed
-        else b"",
-    )
+        stems["ambience"] = np.asarray(np.float32(_AMBIENCE_LEVEL) * sound, dtype=np.float32)
+        gain = _final_gain(music + stems["ambience"], effects.active_rms(music, _RATE_HZ))
+        stems = {name: np.asarray(samples * gain, dtype=np.float32) for name, samples in stems.items()}
+    frames = _frames(piece.duration_seconds + tail_seconds)
+    return piece, {name: samples[:, :frames] for name, samples in stems.items()}, behind, is_followed
 
 
 def _can_follow(parts: Sequence[Part]) -> bool:
@@ -177,17 +217,21 @@ def _frames(duration_seconds: float) -> int:
 
 def _finished(samples: Samples, rms: float) -> Samples:
     """Return the samples at a level, limited by at most 6 dB and faded at both ends."""
+    return np.asarray(samples * _final_gain(samples, rms), dtype=np.float32)
+
+
+def _final_gain(samples: Samples, rms: float) -> Samples:
+    """Return the gain of :func:`_finished`, float32 [frames]."""
     peak = float(np.max(np.abs(samples), initial=0.0))
     level = effects.active_rms(samples, _RATE_HZ)
     if peak < 1e-6 or level == 0.0:
-        return samples
+        return np.ones(samples.shape[1], dtype=np.float32)
     # Short events may be louder than their average level, but long tones may not.
     least = min(0.6 * _PEAK / peak, 0.25 / level)
     scale = np.float32(np.clip(rms / level, least, 2.0 * _PEAK / peak))
     frames = samples.shape[1]
     gain = scale * effects.limiter_gain(samples * scale, _PEAK, _RATE_HZ)
-    gain *= fade(frames, _RATE_HZ, 0.008, min(0.4, 0.08 * frames / _RATE_HZ))
-    return np.asarray(samples * gain, dtype=np.float32)
+    return np.asarray(gain * fade(frames, _RATE_HZ, 0.008, min(0.4, 0.08 * frames / _RATE_HZ)), dtype=np.float32)
 
 
 _MAKERS = {COMPOSER.name: _music, SOUND_DESIGNER.name: _sound}

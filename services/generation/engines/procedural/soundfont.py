@@ -184,8 +184,8 @@ def _tone(
         frames = min(frames, int((region.samples.size - 2) / step / float(frequency_ratio.max())))
     frames = max(frames, 1)
     ratio = frequency_ratio[:frames]
-    steady = np.full(frames - ratio.size, ratio[-1] if ratio.size else 1.0)
-    place = np.concatenate([[0.0], np.cumsum(np.concatenate([ratio, steady])[:-1])]) * step
+    moved = np.concatenate([[0.0], np.cumsum(ratio)])[:frames]  # it stays at the last ratio
+    place = np.concatenate([moved, moved[-1] + ratio[-1] * np.arange(1, frames - moved.size + 1)]) * step
     wave = _read(region, place)
     time = seconds(frames, rate_hz)
     envelope = _envelope(values, _VOLUME_ENVELOPE, time, hold_seconds, depth_db=100.0)
@@ -197,7 +197,7 @@ def _tone(
         closed = closed + share * (_lowpassed(wave, rate_hz, swept_hz) - closed)
     level = 10.0 ** (-_ATTENUATION_SHARE * values[_ATTENUATION] / 200)
     angle = (values[_PAN] / 500 + 1.0) * np.pi / 4
-    sides = np.array([[np.cos(angle)], [np.sin(angle)]]) * level
+    sides = np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32) * np.float32(level)
     return np.asarray(sides * (closed * envelope * fade(frames, rate_hz, 0.001, 0.01)), dtype=np.float32)
 
 
@@ -237,7 +237,7 @@ def _envelope(
     if depth_db is None:
         return np.asarray(rise * np.maximum(1.0 - fallen, 1.0 - sustain / 1000) * (1.0 - released), dtype=np.float32)
     falls_db = np.minimum(depth_db * fallen, sustain / 10) + depth_db * released
-    return np.asarray(rise * 10.0 ** (-falls_db / 20), dtype=np.float32)
+    return np.asarray(rise * np.exp(falls_db * np.float32(-math.log(10.0) / 20)), dtype=np.float32)
 
 
 def _seconds(timecents: int) -> float:

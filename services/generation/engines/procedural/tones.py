@@ -245,7 +245,7 @@ def pitch_curve(
     if vibrato_cents:
         depth = vibrato_cents * np.clip((time - 0.18) / 0.35, 0.0, 1.0)
         cents += depth * np.sin(2.0 * np.pi * 5.4 * time + tone.variant)
-    return tone.hz * 2.0 ** (cents / 1200.0)
+    return tone.hz * np.exp2(cents / 1200.0)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,11 @@ export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void 
               Download the notes (MIDI)
             </a>
           )}
+          {hasScore(clip) && (
+            <a class="button" href={`/download/${clip.id}.zip`} download>
+              Download the parts
+            </a>
+          )}
         </div>
         {trackId && (
           <Notice action={<a href={`/studio/tracks/${trackId}`}>Open the track</a>}>

@@ -20,8 +20,8 @@ from services.library.documents import walk
 from services.library.transfer.documents import COLLECTIONS
 
 _LIBRARIES = Collection("library_processes")
-_FILLINGS = Collection("fillings")
-_FILLING = "latest"
+_IMPORTS = Collection("imports")
+_IMPORT = "latest"
 _RENEW_SECONDS = 5.0
 _FRESH_SECONDS = 20.0
 _FORGET_SECONDS = 3600.0
@@ -35,11 +35,11 @@ async def using(docs: Docs, clock: Clock) -> AsyncIterator[None]:
         AppError: ``STORE_INCOMPLETE`` if a restore into the store did not finish.
     """
     await docs.ensure(_LIBRARIES)
-    await docs.ensure(_FILLINGS)
-    filling = await docs.get(_FILLINGS.name, _FILLING)
-    if filling is not None and not filling["complete"]:
+    await docs.ensure(_IMPORTS)
+    begun = await docs.get(_IMPORTS.name, _IMPORT)
+    if begun is not None and not begun["complete"]:
         raise errors.STORE_INCOMPLETE()
-    await docs.delete(_FILLINGS.name, _FILLING)  # from now on, the store differs from what it was filled from
+    await docs.delete(_IMPORTS.name, _IMPORT)  # from now on, the store differs from what it was filled from
     async for left in walk(docs, _LIBRARIES.name):
         if left["seen_time"] < clock.now() - _FORGET_SECONDS:
             await docs.delete(_LIBRARIES.name, left["id"])
@@ -78,7 +78,7 @@ async def require_unused(docs: Docs, clock: Clock) -> None:
             raise errors.STORE_IN_USE(host=library["host"], age_seconds=age, wait_seconds=_FRESH_SECONDS)
 
 
-async def begin_filling(docs: Docs, source: str) -> None:
+async def begin_import(docs: Docs, source: str) -> None:
     """Prepare to fill an empty store, or to continue after an interruption.
 
     Args:
@@ -87,21 +87,21 @@ async def begin_filling(docs: Docs, source: str) -> None:
     Raises:
         AppError: ``STORE_NOT_EMPTY`` if the store has other documents.
     """
-    await docs.ensure(_FILLINGS)
-    filling = await docs.get(_FILLINGS.name, _FILLING)
-    if filling is not None and filling["source"] == source:
-        if filling["complete"]:
-            await docs.replace(_FILLINGS.name, {**filling, "complete": False}, filling["revision"])
+    await docs.ensure(_IMPORTS)
+    begun = await docs.get(_IMPORTS.name, _IMPORT)
+    if begun is not None and begun["source"] == source:
+        if begun["complete"]:
+            await docs.replace(_IMPORTS.name, {**begun, "complete": False}, begun["revision"])
         return
     for name in COLLECTIONS:
         await docs.ensure(Collection(name))
-        if filling is not None or await docs.find(name, {}, limit=1):
+        if begun is not None or await docs.find(name, {}, limit=1):
             raise errors.STORE_NOT_EMPTY()
-    await docs.insert(_FILLINGS.name, {"id": _FILLING, "source": source, "complete": False})
+    await docs.insert(_IMPORTS.name, {"id": _IMPORT, "source": source, "complete": False})
 
 
-async def end_filling(docs: Docs) -> None:
+async def end_import(docs: Docs) -> None:
     """Record that the store is complete. A library may start on it."""
-    filling = await docs.get(_FILLINGS.name, _FILLING)
-    if filling is not None:
-        await docs.replace(_FILLINGS.name, {**filling, "complete": True}, filling["revision"])
+    begun = await docs.get(_IMPORTS.name, _IMPORT)
+    if begun is not None:
+        await docs.replace(_IMPORTS.name, {**begun, "complete": True}, begun["revision"])
