@@ -19,10 +19,12 @@ from typing import Any
 
 import mir_eval
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from dev.bench._songs import SONGS, STEMS, RenderedSong, rendered_songs
 from dev.bench.separation_quality import MemoryMix, mix_of
+from kit.scratch import process_folder
 from services.analysis.engines.melody import SwiftF0Engine
 from services.analysis.engines.notes import BasicPitchEngine
 from services.analysis.engines.vocal_activity import VocalLevelEngine
@@ -100,15 +102,23 @@ def activity(spans: Iterable[Sequence[float]], seconds: float, breath_seconds: f
     return active
 
 
-def separated(stems: Mapping[str, Samples], model: str) -> Mapping[str, Samples]:
-    """Return the stems that a model finds in the mix."""
-    registry = build_registry(SeparationSettings())
-    found: dict[str, list[Samples]] = defaultdict(list)
-    with registry.use(model) as engine:
-        for block in engine.separate(MemoryMix(mix_of(stems), _RATE_HZ), model):
-            for name, samples in block.items():
-                found[name].append(samples)
-    return {name: np.concatenate(found[name], axis=1) for name in STEMS}
+def separated(song: RenderedSong, model: str) -> Mapping[str, Samples]:
+    """Return the stems that a model finds in the mix. They are kept beside the song for the next run."""
+    folder = song.folder / f"separated-{model}"
+    if not folder.exists():
+        registry = build_registry(SeparationSettings())
+        found: dict[str, list[Samples]] = defaultdict(list)
+        with registry.use(model) as engine:
+            for block in engine.separate(MemoryMix(mix_of(song.stems()), _RATE_HZ), model):
+                for name, samples in block.items():
+                    found[name].append(samples)
+        with process_folder(song.folder) as draft:
+            for name in STEMS:
+                soundfile.write(
+                    draft / f"{name}.flac", np.concatenate(found[name], axis=1).T, _RATE_HZ, subtype="PCM_24"
+                )
+            draft.rename(folder)
+    return RenderedSong(folder).stems()
 
 
 class Meter:
@@ -173,7 +183,7 @@ def main() -> None:
         true = song.stems()
         for column, stems in {
             "true stems": true,
-            "separated stems": separated(true, arguments.model),
+            "separated stems": separated(song, arguments.model),
             "mix": {"mix": mix_of(true)},
         }.items():
             found = columns.setdefault(column, defaultdict(list))

@@ -159,5 +159,5 @@ def test_without_a_server_one_runs_for_the_command(run: Run, stack: Stack) -> No
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{alone['server']}/health")
     damaging = run("status", code=3, **own | {"SOUNDWRIGHT_DATA_DIR": str(stack.data_dirs[0])})
-    assert "Name its address with --server." in damaging.stderr
+    assert "Name its address with --server" in damaging.stderr
     assert "does not answer" in run("status", "--server", f"127.0.0.1:{nobody}", code=3).stderr

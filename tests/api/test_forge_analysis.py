@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from stories import encoded, finished, song, upload
+from stories import decoded, encoded, finished, song, upload
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,13 @@ def test_an_analysis_gives_the_documented_values(job: dict[str, Any]) -> None:
     assert 0 < result["energy"] < 1
     assert 0 < result["spectral_centroid"] < result["spectral_rolloff"] < 22050
     assert {"mfcc", "chroma"} <= set(result["features"])
+    for feature in ("chords", "sections"):
+        assert result[feature]["segments"][0]["start_seconds"] == 0
+        assert result[feature]["segments"][-1]["end_seconds"] == pytest.approx(6.0, abs=0.1)
+        assert result[feature]["source"] == "mix"
+    assert result["chords"]["model"] == "chord-net"
+    assert set(result["bars"]["downbeats"]) <= set(result["beats"])
+    assert "unavailable" not in result
     assert all(math.isfinite(number) for number in numbers(result))
 
 
@@ -61,6 +68,32 @@ def test_the_values_are_kept_with_the_track(admin: httpx.Client, track: dict[str
     assert (pickup in midi.content, pickup in admin.get(f"/export/midi/{track['id']}").content) == (False, True)
     assert admin.patch(path, json={"corrections": None}).status_code == 200
     assert export.json() == {"track_id": track["id"], "title": "Measured", "artist": "Band", "analysis": job["result"]}
+
+
+def test_files_for_musicians(
+    admin: httpx.Client, other: httpx.Client, track: dict[str, Any], job: dict[str, Any]
+) -> None:
+    paths = [
+        f"/export/chords/{track['id']}.lab",
+        f"/export/chords/{track['id']}.cho",
+        f"/export/click/{track['id']}.wav",
+    ]
+    lab, sheet, click = (admin.get(path) for path in paths)
+    assert [answer.status_code for answer in (lab, sheet, click)] == [200] * 3, lab.text + sheet.text + click.text[:500]
+    assert [answer.headers["content-disposition"] for answer in (lab, sheet, click)] == [
+        f'attachment; filename="{name}"' for name in ("Measured_chords.lab", "Measured.cho", "Measured_click.wav")
+    ]
+    names = [line.split("\t")[2] for line in lab.text.splitlines()]
+    assert names == [segment["chord"] for segment in job["result"]["chords"]["segments"]]
+    assert sheet.text.startswith("{title: Measured}\n{artist: Band}\n")
+    assert decoded(click.content).shape == (6 * 44100, 1)
+    head = admin.head(paths[2])
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(click.content)))
+    assert [other.get(path).status_code for path in paths] == [403] * 3
+    fresh = upload(admin, encoded(song(0.2)))
+    refused = admin.get(f"/export/chords/{fresh['id']}.cho")
+    assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
+    assert '"features": ["tempo", "key", "chords", "bars", "sections"]' in refused.json()["message"]
 
 
 def test_one_feature_gives_no_others(admin: httpx.Client, track: dict[str, Any]) -> None:

@@ -94,6 +94,33 @@ def test_a_stem_file_is_downloaded_under_its_name(admin: httpx.Client, track: di
     assert answer.content[4:8] == b"ftyp"
 
 
+@pytest.mark.parametrize(
+    ("format", "files", "filename"),
+    [
+        ("dawproject", {"project.xml", "metadata.xml", *(f"audio/{stem}.flac" for stem in STEMS)}, "aSong.dawproject"),
+        (
+            "reaper",
+            {"Ünder aSong/Ünder aSong.rpp", *(f"Ünder aSong/{stem}.flac" for stem in STEMS)},
+            "aSong_reaper.zip",
+        ),
+    ],
+)
+def test_a_project_holds_the_stems_and_names_their_files(
+    admin: httpx.Client, other: httpx.Client, track: dict[str, Any], format: str, files: set[str], filename: str
+) -> None:
+    path = f"/export/project/{track['id']}?format={format}"
+    answer = admin.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert answer.headers["content-disposition"].endswith(f"%20{filename}")
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    assert set(archive.namelist()) == files
+    text = archive.read(archive.namelist()[0]).decode()
+    assert all(f"{stem}.flac" in text for stem in STEMS)
+    assert admin.get(f"/export/project/{track['id']}?format=logic").status_code == 422
+    assert other.get(path).status_code == 403
+
+
 def test_a_repeated_request_gives_the_same_job(admin: httpx.Client, track: dict[str, Any]) -> None:
     key = uuid.uuid4().hex
     answers = [started(admin, track, "wav24", key) for _ in range(2)]
@@ -134,7 +161,8 @@ async def test_channels_tell_of_an_export(stack: Stack, admin: httpx.Client, tra
 
 def test_a_track_without_stems_is_refused(admin: httpx.Client) -> None:
     bare = upload(admin, encoded(song(0.5)))
-    for answer in (started(admin, bare, "flac"), admin.get(f"/export/stems/{bare['id']}")):
+    paths = (f"/export/stems/{bare['id']}", f"/export/project/{bare['id']}")
+    for answer in (started(admin, bare, "flac"), *map(admin.get, paths)):
         assert (answer.status_code, answer.json()["code"]) == (404, "NO_STEMS")
 
 

@@ -435,6 +435,8 @@ KEYS_OF = {
         " spectral_contrast spectral_flatness",
         "mfcc": "mfcc mfcc_variance n_mfcc",
         "chroma": "chroma chroma_stft chroma_cens",
+        "bars": "bars",
+        "sections": "sections",
     }.items()
 }
 

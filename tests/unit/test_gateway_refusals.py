@@ -187,7 +187,7 @@ BY_ID = {
     "GET /api/analysis/job/{}": "JOB_NOT_FOUND", "GET /api/stems/{}/segments/0": "STEM_NOT_FOUND",
     "GET /api/stems/{}/waveform": "STEM_NOT_FOUND", "GET /export/stem/{}": "STEM_NOT_FOUND",
     "GET /export/stems/{}": "TRACK_NOT_FOUND", "GET /export/analysis/{}": "TRACK_NOT_FOUND",
-    "GET /export/midi/{}": "TRACK_NOT_FOUND",
+    "GET /export/midi/{}": "TRACK_NOT_FOUND", "GET /export/project/{}": "TRACK_NOT_FOUND",
     "GET /files/downloads/{}/song.wav": "TRACK_NOT_FOUND", "GET /files/stems/{}/vocals.flac": "JOB_NOT_FOUND",
     "GET /job/{}": "Job not found", "GET /job/{}/outputs": "Job not found", "GET /download/{}/all": "Job not found",
     "GET /download/{}/vocals": "Track not found",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
 from services.gateway.files.song_grid import song_grid
 from services.gateway.files.song_midi import song_midi
 
@@ -123,3 +125,49 @@ def test_a_midi_file_follows_the_beats_of_the_recording() -> None:
 def test_times_become_ticks(values: dict[str, Any], ticks: dict[float, int]) -> None:
     grid = song_grid(values)
     assert {seconds: grid.tick(seconds) for seconds in ticks} == ticks
+
+
+STEMS = (Stem("bass", "bass.flac", 7.3, 44_100, 2), Stem('the "other"', "other.m4a", 7.3, 44_100, 1))
+
+
+def test_a_reaper_project_has_stems_tempos_and_markers() -> None:
+    lines = [line.strip() for line in reaper_project(STEMS, VALUES).decode().splitlines()]
+    assert sum(line.startswith("<") for line in lines) == lines.count(">")
+    points = [line.split()[1:] for line in lines if line.startswith("PT ")]
+    assert [(round(float(p[0]), 6), round(float(p[1]), 6), *p[2:]) for p in points] == [
+        (0.0, 100.0, "1", "262146"),  # 2/4
+        (0.6, 120.0, "1"),
+        (1.1, 120.0, "1", "262148"),  # 4/4
+        (3.1, 100.0, "1", "262149"),  # 5/4, and slower
+    ]
+    assert [line for line in lines if line.startswith("MARKER")] == [
+        'MARKER 1 0.000000 "A" 0',
+        'MARKER 2 3.100000 "B" 0',
+    ]
+    assert lines.count('NAME "bass"') == lines.count("NAME \"the 'other'\"") == 2  # a track and its item
+    assert [lines[i - 1 : i + 1] for i, line in enumerate(lines) if line.startswith("FILE")] == [
+        ["<SOURCE FLAC", 'FILE "bass.flac"'], ["<SOURCE VIDEO", 'FILE "other.m4a"']
+    ]  # fmt: skip
+    assert lines.count("LENGTH 7.300000000") == 2
+
+
+def test_a_dawproject_has_stems_tempos_and_markers() -> None:
+    root = ElementTree.fromstring(dawproject("1.2", STEMS, VALUES))
+    assert [clip.get("path") for clip in root.iter("File")] == ["bass.flac", "other.m4a"]
+    assert {(clip.get("time"), clip.get("duration")) for clip in root.iter("Clip")} == {("0", "7.300000000")}
+    tempos = [(float(point.attrib["time"]), float(point.attrib["value"])) for point in root.iter("RealPoint")]
+    assert [(beat, round(bpm, 6)) for beat, bpm in tempos] == [(0.0, 100.0), (1.0, 120.0), (6.0, 100.0)]
+    metres = [(p.get("time"), p.get("numerator"), p.get("denominator")) for p in root.iter("TimeSignaturePoint")]
+    assert metres == [("0.000000", "2", "4"), ("2.000000", "4", "4"), ("6.000000", "5", "4")]
+    assert [(m.get("time"), m.get("name")) for m in root.iter("Marker")] == [("0.000000", "A"), ("3.100000", "B")]
+    tracks = [track.get("name") for track in root.iter("Track")]
+    assert tracks == ["bass", 'the "other"', "Master"]
+    names = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
+    assert len(set(names)) == len(names)
+    references = {
+        value for e in root.iter() for key, value in e.items() if key in ("track", "destination", "parameter")
+    }
+    assert references <= set(names)
+    without = ElementTree.fromstring(dawproject("1.2", STEMS, {}))
+    assert [float(point.attrib["value"]) for point in without.iter("RealPoint")] == [120.0]
+    assert ElementTree.fromstring(metadata("A \x00& B", "")).findtext("Title") == "A & B"

@@ -263,7 +263,9 @@ def watch(
 def analyze(
     files: Files,
     output: Output = None,
-    features: Annotated[str, typer.Option(help="tempo, key, energy, spectral, mfcc, chroma or all.")] = "all",
+    features: Annotated[
+        str, typer.Option(help="tempo, key, energy, spectral, mfcc, chroma, chords, bars, sections or all.")
+    ] = "all",
     server: Server = "",
     as_json: Json = False,
 ) -> None:

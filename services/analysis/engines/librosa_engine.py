@@ -13,8 +13,10 @@ from kit.audio import resample_blocks
 from kit.audio.downmix import Downmix
 from kit.audio.loudness import LoudnessMeter
 from kit.engines import ModelDeclaration
+from services.analysis.engines.bars import Bars, find_attacks, find_bars
 from services.analysis.engines.frames import Framer
 from services.analysis.engines.key import KeyMeter, Tonality, confidences, rank_keys
+from services.analysis.engines.sections import find_sections
 from services.analysis.engines.spectral import (
     ChromaMeter,
     EnergyMeter,
@@ -23,17 +25,18 @@ from services.analysis.engines.spectral import (
     SpectralMeter,
     pooled,
 )
-from services.analysis.engines.tempo import find_onsets, find_rhythm
+from services.analysis.engines.tempo import Rhythm, find_onsets, find_rhythm
 from services.analysis.service import Engine, Recording, Samples
 
 Floats = NDArray[np.float32]
 
-FEATURES = ("tempo", "key", "energy", "spectral", "mfcc", "chroma")
+FEATURES = ("tempo", "key", "energy", "spectral", "mfcc", "chroma", "bars", "sections")
 """The features that the engine measures."""
 
 _RATE_HZ = 22050
 _FFT_LENGTH = 2048
 _HOP_LENGTH = 512
+_FRAMES_PER_SECOND = _RATE_HZ / _HOP_LENGTH
 _KEY_FFT_LENGTH = 8192
 _KEY_HOP_LENGTH = 4096
 _MIN_BLOCK_FRAMES = 16384
@@ -45,7 +48,7 @@ _PASS_SHARE = 0.95  # progress at the end of the stream; the rest is for feature
 
 LIBROSA = ModelDeclaration(
     name="librosa",
-    description="Tempo, key, loudness, spectral features, MFCC and chroma",
+    description="Tempo, key, loudness, spectral features, MFCC, chroma, bars and sections",
     architecture="Signal processing",
     outputs=FEATURES,
     code_licence="Apache-2.0",
@@ -73,6 +76,8 @@ class LibrosaEngine(Engine):
       ``features.mfcc_hop_seconds``.
     * chroma: ``chroma_stft`` and ``chroma_cens``, means over frames tuned to 440 Hz; ``chroma``, the pitch
       classes at the tuning of the recording, from which the key is estimated; ``features.chroma`` [12][at most 200].
+    * bars: ``beats_per_bar``, 0 without a rhythm, and ``downbeats``, some of the beats.
+    * sections: ``segments`` with times, labels and confidences.
     """
 
     name = "librosa"
@@ -138,8 +143,8 @@ class _Analysis:
         self._downmix = Downmix(recording.channel_count)
         self._energy = EnergyMeter() if "energy" in features else None
         self._spectral = SpectralMeter(_RATE_HZ, _FFT_LENGTH) if "spectral" in features else None
-        self._mel = MelMeter(_RATE_HZ, _FFT_LENGTH) if features & {"tempo", "mfcc"} else None
-        self._chroma = ChromaMeter(_RATE_HZ, _FFT_LENGTH) if "chroma" in features else None
+        self._mel = MelMeter(_RATE_HZ, _FFT_LENGTH) if features & {"tempo", "mfcc", "bars", "sections"} else None
+        self._chroma = ChromaMeter(_RATE_HZ, _FFT_LENGTH) if features & {"chroma", "bars", "sections"} else None
         self._key = KeyMeter(_RATE_HZ, _KEY_FFT_LENGTH, _KEY_HOP_LENGTH) if features & {"key", "chroma"} else None
         self._signs = SignChanges()
         self._frames = Framer(_FFT_LENGTH, _HOP_LENGTH)
@@ -210,17 +215,21 @@ class _Analysis:
             result["true_peak_dbtp"] = self._loudness.true_peak_dbtp()
         if self._spectral is not None:
             result |= self._spectral.result()
-        if self._mel is not None and "mfcc" in self._features:
-            mfcc = self._mel.mfcc()
-            result |= self._mel.result(mfcc)
+        mfcc = self._mel.mfcc() if self._mel is not None and self._features & {"mfcc", "sections"} else None
+        if mfcc is not None and "mfcc" in self._features:
+            result |= MelMeter.result(mfcc)
             matrices["mfcc"], run = pooled(mfcc)
             matrices["mfcc_hop_seconds"] = run * _HOP_LENGTH / _RATE_HZ
-        if self._mel is not None and "tempo" in self._features:
-            result |= _tempo_result(self._mel, duration_seconds)
+        if self._mel is not None and self._features & {"tempo", "bars", "sections"}:
+            rhythm = find_rhythm(find_onsets(self._mel.batches()), _FRAMES_PER_SECOND, duration_seconds)
+            if "tempo" in self._features:
+                result |= _tempo_result(rhythm)
+            if self._chroma is not None:
+                result |= self._form(rhythm, self._mel, mfcc, self._chroma.chroma(), duration_seconds)
         tonality = self._key.tonality() if self._key is not None else None
         if tonality is not None and "key" in self._features:
             result |= _key_result(tonality)
-        if self._chroma is not None and tonality is not None:
+        if self._chroma is not None and tonality is not None and "chroma" in self._features:
             chroma = self._chroma.chroma()
             result["chroma"] = tonality.chroma.tolist()
             result["chroma_stft"] = chroma.mean(axis=1, dtype=np.float64).tolist()
@@ -229,9 +238,41 @@ class _Analysis:
             matrices["chroma_hop_seconds"] = run * _HOP_LENGTH / _RATE_HZ
         return result
 
+    def _form(
+        self, rhythm: Rhythm, mel: MelMeter, mfcc: Floats | None, chroma: Floats, duration_seconds: float
+    ) -> dict[str, Any]:
+        """Return the bars and the sections, as far as they are requested."""
+        if not self._features & {"bars", "sections"}:
+            return {}
+        bars = find_bars(rhythm.beat_seconds, find_attacks(mel.batches()), chroma, _FRAMES_PER_SECOND)
+        result: dict[str, Any] = {}
+        if "bars" in self._features:
+            result["bars"] = _bars_result(bars)
+        if mfcc is not None and "sections" in self._features:
+            sections = find_sections(bars.downbeat_seconds, mfcc, chroma, _FRAMES_PER_SECOND, duration_seconds)
+            result["sections"] = {
+                "segments": [
+                    {
+                        "start_seconds": round(section.start_seconds, 4),
+                        "end_seconds": round(section.end_seconds, 4),
+                        "label": section.label,
+                        "confidence": round(section.confidence, 4),
+                    }
+                    for section in sections
+                ]
+            }
+        return result
 
-def _tempo_result(mel: MelMeter, duration_seconds: float) -> dict[str, Any]:
-    rhythm = find_rhythm(find_onsets(mel.batches()), _RATE_HZ / _HOP_LENGTH, duration_seconds)
+
+def _bars_result(bars: Bars) -> dict[str, Any]:
+    return {
+        "beats_per_bar": bars.beats_per_bar,
+        "downbeats": np.round(bars.downbeat_seconds, 4).tolist(),
+        "confidence": round(bars.confidence, 4),
+    }
+
+
+def _tempo_result(rhythm: Rhythm) -> dict[str, Any]:
     return {
         "tempo": rhythm.tempo_bpm,
         "tempo_confidence": rhythm.confidence,

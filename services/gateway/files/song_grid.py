@@ -36,6 +36,17 @@ class Grid:
             return round(float(self.ticks[-1] + (seconds - self.seconds[-1]) * pace))
         return round(float(np.interp(seconds, self.seconds, self.ticks)))
 
+    def tempos(self) -> list[tuple[int, float, float]]:
+        """Return tick, seconds, and the seconds of a quarter from there on, where the tempo changes by a microsecond."""
+        quarters = np.diff(self.seconds) / np.diff(self.ticks) * TICKS_PER_QUARTER
+        changes = np.concatenate([[True], np.diff(np.rint(quarters * 1e6)) != 0])
+        return [
+            (int(tick), float(seconds), float(quarter))
+            for tick, seconds, quarter in zip(
+                self.ticks[:-1][changes], self.seconds[:-1][changes], quarters[changes], strict=True
+            )
+        ]
+
 
 def song_grid(values: Mapping[str, Any]) -> Grid:
     """Return the grid of the beats and bars of an analysis. Without beats, the tempo is steady.

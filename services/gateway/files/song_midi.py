@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from kit import midi
-from kit.midi import MELODIC_CHANNELS, TICKS_PER_QUARTER, Event
+from kit.midi import MELODIC_CHANNELS, Event
 from services.gateway.files.song_grid import Grid, song_grid
 
 _PROGRAMS: Mapping[str, int] = {"bass": 33, "guitar": 27, "vocals": 53}  # electric bass, clean guitar, voice oohs
@@ -30,12 +28,8 @@ def song_midi(title: str, values: Mapping[str, Any]) -> bytes:
 
 def _conductor(title: str, grid: Grid, values: Mapping[str, Any]) -> Iterable[Event]:
     yield 0, midi.track_name(title)
-    quarters = np.diff(grid.ticks) / TICKS_PER_QUARTER
-    written = b""
-    for tick, seconds in zip(grid.ticks, np.diff(grid.seconds) / quarters, strict=False):
-        if (event := midi.tempo(float(seconds))) != written:
-            yield int(tick), event
-        written = event
+    for tick, _, quarter_seconds in grid.tempos():
+        yield tick, midi.tempo(quarter_seconds)
     for tick, beat_count, exponent in grid.metres:
         yield tick, midi.time_signature(beat_count, exponent)
     for section in (values.get("sections") or {}).get("segments", ()):

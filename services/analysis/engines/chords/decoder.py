@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.chords import NO_CHORD, SUFFIXES
+
 Floats = NDArray[np.float32]
 
 _PART_SIZES = (73, 13, 4, 4, 3, 3)
@@ -17,29 +19,27 @@ _OFFSETS = (0, *accumulate(_PART_SIZES[:-1]))
 _CHANGE_COST = 30.0  # of another chord, as a logarithm of a probability; that of the authors
 _LEAST_PROBABILITY = 1e-10
 _PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-_NO_CHORD = "N"
 _BATCH_FRAMES = 4096
 
-# The classes of the network for each quality of a chord: triad, seventh, ninth, eleventh and thirteenth. Then its name in Harte's
-# syntax ("Symbolic representation of musical chords", ISMIR 2005), and what musicians write after the root.
-_QUALITIES: tuple[tuple[tuple[int, int, int, int, int], str, str], ...] = (
-    ((0, 0, 0, 0, 0), "maj", ""),
-    ((1, 0, 0, 0, 0), "min", "m"),
-    ((5, 0, 0, 0, 0), "aug", "aug"),
-    ((4, 0, 0, 0, 0), "dim", "dim"),
-    ((0, 1, 0, 0, 0), "maj7", "maj7"),
-    ((0, 2, 0, 0, 0), "7", "7"),
-    ((1, 2, 0, 0, 0), "min7", "m7"),
-    ((4, 2, 0, 0, 0), "hdim7", "m7b5"),
-    ((4, 3, 0, 0, 0), "dim7", "dim7"),
-    ((0, 1, 1, 0, 0), "maj9", "maj9"),
-    ((0, 2, 1, 0, 0), "9", "9"),
-    ((1, 2, 1, 0, 0), "min9", "m9"),
-    ((0, 2, 1, 1, 0), "11", "11"),
-    ((0, 2, 1, 1, 1), "13", "13"),
-    ((2, 0, 0, 0, 0), "sus4", "sus4"),
-    ((3, 0, 0, 0, 0), "sus2", "sus2"),
-    ((2, 2, 0, 0, 0), "sus4(b7)", "7sus4"),
+# The classes of the network for each quality of a chord: triad, seventh, ninth, eleventh and thirteenth.
+_QUALITIES: tuple[tuple[tuple[int, int, int, int, int], str], ...] = (
+    ((0, 0, 0, 0, 0), "maj"),
+    ((1, 0, 0, 0, 0), "min"),
+    ((5, 0, 0, 0, 0), "aug"),
+    ((4, 0, 0, 0, 0), "dim"),
+    ((0, 1, 0, 0, 0), "maj7"),
+    ((0, 2, 0, 0, 0), "7"),
+    ((1, 2, 0, 0, 0), "min7"),
+    ((4, 2, 0, 0, 0), "hdim7"),
+    ((4, 3, 0, 0, 0), "dim7"),
+    ((0, 1, 1, 0, 0), "maj9"),
+    ((0, 2, 1, 0, 0), "9"),
+    ((1, 2, 1, 0, 0), "min9"),
+    ((0, 2, 1, 1, 0), "11"),
+    ((0, 2, 1, 1, 1), "13"),
+    ((2, 0, 0, 0, 0), "sus4"),
+    ((3, 0, 0, 0, 0), "sus2"),
+    ((2, 2, 0, 0, 0), "sus4(b7)"),
 )
 # Other basses than the root: the quality, semitones above the root, and the degree in Harte's syntax.
 _INVERSIONS = (
@@ -65,8 +65,9 @@ class Chord:
 
 def _vocabulary() -> Iterator[Chord]:
     """Yield "no chord", and all others in all keys."""
-    yield Chord(_NO_CHORD, "N.C.", (0, 0))
-    for (triad, *extensions), name, suffix in _QUALITIES:
+    yield Chord("N", NO_CHORD, (0, 0))
+    for (triad, *extensions), name in _QUALITIES:
+        suffix = SUFFIXES[name]
         basses = [(0, ""), *((step, degree) for quality, step, degree in _INVERSIONS if quality == name)]
         for step, degree in basses:
             for root, pitch in enumerate(_PITCH_CLASSES):

@@ -1,48 +1,45 @@
-"""Analyses as files for other programs: notes as MIDI."""
+"""Analyses as files for other programs: notes as MIDI, chords, a chord sheet, a click track, and projects with the stems."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request
+from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.library.v1 import track_pb2
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from kit import errors
+from kit.errors import AppError
 from kit.file_names import safe_title
 from services.gateway.callers.access import Access, access
 from services.gateway.callers.rate_limits import RateClass
 from services.gateway.clients import Gateway
 from services.gateway.corrections import corrected
+from services.gateway.file_paths import extension
+from services.gateway.files.archives import Member, archive_response
+from services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
+from services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
 from services.gateway.files.files import attachment
 from services.gateway.files.song_midi import song_midi
 from services.gateway.job_kinds import analysis_values
 from services.gateway.openapi.responses import file_responses
+from services.gateway.wire.decoding import is_head
 from services.gateway.wire.parameters import TrackId, require_uuid
 
-_NO_NOTES = (
-    "The latest analysis of this track has no notes. Request them with POST /api/analysis/analyze and"
-    ' "features": ["all"], and wait until the job is completed.'
-)
+_ERRORS = (errors.ACCESS_DENIED, errors.TRACK_NOT_FOUND, errors.ANALYSIS_NOT_FOUND, errors.AUDIO_NOT_READY)
 
 
 def song_file_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["forge export"])
-    clients = gateway.clients
+    router = APIRouter(prefix="/export", tags=["forge export"])
 
-    @router.get("/export/midi/{track_id}")
+    @router.get("/midi/{track_id}")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @file_responses(
-        "audio/midi",
-        errors.ACCESS_DENIED,
-        errors.TRACK_NOT_FOUND,
-        errors.ANALYSIS_NOT_FOUND,
-        errors.AUDIO_NOT_READY,
-        ranges=False,
-    )
+    @file_responses("audio/midi", *_ERRORS, ranges=False)
     async def export_midi(track_id: TrackId) -> Response:
         """Download the notes of the latest analysis as a Standard MIDI File of format 1.
 
@@ -50,23 +47,161 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
         markers, and chords as texts. Bars and chords are as the owner has corrected them.
         """
-        track, details = await _analysed(track_id)
-        written = await asyncio.to_thread(_midi, track, details)
-        headers = {"Content-Disposition": attachment(f"{safe_title(track.title)}.mid")}
-        return Response(written, media_type="audio/midi", headers=headers)
+        track, values = await _analysed(gateway, track_id, ("notes",), ("all",))
+        written = await asyncio.to_thread(song_midi, track.title, values)
+        return _file(written, "audio/midi", f"{safe_title(track.title)}.mid")
 
-    async def _analysed(track_id: str) -> tuple[track_pb2.Track, str]:
-        """Return a track, and the values of its latest analysis as JSON."""
-        canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
-        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
-        analysis = (await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=canonical))).analysis
-        return track, analysis_values(analysis.details) or "{}"
+    @router.get("/chords/{track_id}.lab")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses("text/plain", *_ERRORS, ranges=False)
+    async def export_chords(track_id: TrackId) -> Response:
+        """Download the chords of the latest analysis as a LAB file: start and end in seconds, and the chord in Harte's syntax.
+
+        Chords are as the owner has corrected them.
+        """
+        track, values = await _analysed(gateway, track_id, ("chords",), ("chords",))
+        return _file(lab_text(values["chords"]["segments"]), "text/plain", f"{safe_title(track.title)}_chords.lab")
+
+    @router.get("/chords/{track_id}.cho")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses("text/vnd.chordpro", *_ERRORS, ranges=False)
+    async def export_chord_sheet(track_id: TrackId) -> Response:
+        """Download a chord sheet (ChordPro) of the latest analysis: the chords bar by bar, and its sections as comments.
+
+        Bars and chords are as the owner has corrected them.
+        """
+        track, values = await _analysed(gateway, track_id, ("chords",), ("tempo", "key", "chords", "bars", "sections"))
+        sheet = Sheet(track.title, track.artist, values.get("key") or track.key, values.get("tempo") or track.bpm)
+        return _file(chordpro_text(sheet, values), "text/vnd.chordpro", f"{safe_title(track.title)}.cho")
+
+    @router.get("/click/{track_id}.wav")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses("audio/wav", *_ERRORS, ranges=False)
+    async def export_click(request: Request, track_id: TrackId) -> Response:
+        """Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats.
+
+        Clicks are higher where bars begin, as the owner has corrected them.
+        """
+        track, values = await _analysed(gateway, track_id, ("beats", "bars"), ("tempo", "bars"))
+        if not values["beats"]:
+            raise errors.ANALYSIS_NOT_FOUND("The analysis found no beats in this track, so there is no click track.")
+        headers = {
+            "Content-Disposition": attachment(f"{safe_title(track.title)}_click.wav"),
+            "Content-Length": str(click_size_bytes(track.duration_seconds)),
+        }
+        if is_head(request.scope):
+            return Response(media_type="audio/wav", headers=headers)
+        clicks = click_track(track.duration_seconds, values["beats"], values["bars"]["downbeats"])
+        return StreamingResponse(clicks, media_type="audio/wav", headers=headers)
+
+    @router.get("/project/{track_id}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses(
+        "application/zip",
+        errors.ACCESS_DENIED,
+        errors.TRACK_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
+        errors.NO_STEMS,
+        errors.STEMS_LOST,
+        errors.VALIDATION_ERROR,
+        ranges=False,
+    )
+    async def export_project(
+        request: Request,
+        track_id: TrackId,
+        format: Annotated[
+            Literal["reaper", "dawproject"],
+            Query(
+                description="`dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper`: a ZIP "
+                "archive to unpack."
+            ),
+        ] = "dawproject",
+    ) -> Response:
+        """Download a project for a digital audio workstation, with the stems of the latest separation as tracks.
+
+        If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
+        sections as markers.
+        """
+        track, values = await _analysed(gateway, track_id, (), ())
+        outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
+        if not outputs:
+            raise errors.NO_STEMS()
+        title = safe_title(track.title)
+        folder = "audio/" if format == "dawproject" else ""
+        stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
+        root = "" if format == "dawproject" else f"{title}/"
+        members = [
+            Member(root + name, content=_chunks(content), size_bytes=len(content))
+            for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items()
+        ]
+        for output, stem in zip(outputs, stems, strict=True):
+            info = await gateway.blobs.stat(output.blob_key)
+            if info is None:
+                raise errors.STEMS_LOST()
+            members.append(Member(root + stem.path, output.blob_key, info.size_bytes, info.modify_time))
+        filename = f"{title}.dawproject" if format == "dawproject" else f"{title}_reaper.zip"
+        return archive_response(request, gateway.blobs, members, filename)
 
     return router
 
 
-def _midi(track: track_pb2.Track, values_json: str) -> bytes:
-    values: dict[str, Any] = json.loads(values_json)
-    if not values.get("notes"):
-        raise errors.ANALYSIS_NOT_FOUND(_NO_NOTES)
-    return song_midi(track.title, corrected(values, track.corrections))
+async def _analysed(
+    gateway: Gateway, track_id: str, needed: Sequence[str], features: Sequence[str]
+) -> tuple[track_pb2.Track, dict[str, Any]]:
+    """Return a track, and the values of its latest analysis as the owner has corrected them.
+
+    Args:
+        needed: the values without which there is no file.
+        features: those to request if one is missing.
+
+    Raises:
+        AppError: ``ANALYSIS_NOT_FOUND`` if one is missing.
+    """
+    tracks = gateway.clients.tracks
+    canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
+    track = (await tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
+    values: dict[str, Any] = {}
+    try:
+        analysis = (await tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=canonical))).analysis
+        # The values may be several megabytes.
+        values = await asyncio.to_thread(json.loads, analysis_values(analysis.details) or "{}")
+    except AppError as error:
+        if error.reason != errors.ANALYSIS_NOT_FOUND().reason:
+            raise
+    values = corrected(values, track.corrections)
+    for name in needed:
+        if name not in values:
+            raise errors.ANALYSIS_NOT_FOUND(_missing(name, values, features))
+    return track, values
+
+
+def _missing(name: str, values: dict[str, Any], features: Sequence[str]) -> str:
+    """Return why there is no file, and what to do."""
+    for each in values.get("unavailable", ()):
+        if each["feature"] == name:
+            return f"The latest analysis of this track has no {name}: {each['message']}"
+    return (
+        f"The latest analysis of this track has no {name}. Request them with POST /api/analysis/analyze and"
+        f' "features": {json.dumps(features)}, and wait until the job is completed.'
+    )
+
+
+def _file(content: str | bytes, media_type: str, filename: str) -> Response:
+    return Response(content, media_type=media_type, headers={"Content-Disposition": attachment(filename)})
+
+
+def _stem(output: job_pb2.AudioOutput, path: str) -> Stem:
+    seconds = output.frame_count / output.sample_rate_hz
+    return Stem(output.name, path, seconds, output.sample_rate_hz, output.channel_count)
+
+
+def _project(format: str, track: track_pb2.Track, stems: list[Stem], values: dict[str, Any]) -> dict[str, bytes]:
+    """Return the files of a project beside its stems."""
+    if format == "reaper":
+        return {f"{safe_title(track.title)}.rpp": reaper_project(stems, values)}
+    project = dawproject(importlib.metadata.version("soundwright"), stems, values)
+    return {"project.xml": project, "metadata.xml": metadata(track.title, track.artist)}
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,163 @@
+"""Projects for digital audio workstations: stems as tracks, with the tempo, the metres and the sections of an analysis.
+
+Reaper's format is text: https://github.com/ReaTeam/Doc/blob/master/State%20Chunk%20Definitions. DAWproject is XML:
+https://github.com/bitwig/dawproject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from kit.midi import TICKS_PER_QUARTER
+from services.gateway.files.song_grid import Grid, song_grid
+
+_REAPER_SOURCES = {"wav": "WAVE", "flac": "FLAC", "mp3": "MP3"}
+_STEADY = 1  # shape of a tempo that stays until the next one
+
+
+@dataclass(frozen=True)
+class Stem:
+    """A stem, and the path of its file in the project."""
+
+    name: str
+    path: str
+    seconds: float
+    sample_rate_hz: int
+    channel_count: int
+
+
+def reaper_project(stems: Sequence[Stem], values: Mapping[str, Any]) -> bytes:
+    """Return a project of Reaper. ``values`` are those of an analysis, or empty."""
+    grid = song_grid(values)
+    points = list(_points(grid))
+    lines = ["<REAPER_PROJECT 0.1", f"  TEMPO {points[0][1]:.10f} 4 4"]
+    for number, (seconds, label) in enumerate(_sections(values), 1):
+        lines.append(f"  MARKER {number} {seconds:.6f} {_quoted(label)} 0")
+    lines += ["  <TEMPOENVEX", "    ACT 1", "    VIS 1 0 1", f"    DEFSHAPE {_STEADY} -1 -1"]
+    lines += [f"    PT {seconds:.12f} {bpm:.10f} {_STEADY}{metre}" for seconds, bpm, metre in points]
+    lines.append("  >")
+    for stem in stems:
+        kind = _REAPER_SOURCES.get(stem.path.rpartition(".")[2], "VIDEO")  # which reads what FFmpeg reads
+        lines += [
+            "  <TRACK",
+            f"    NAME {_quoted(stem.name)}",
+            "    <ITEM",
+            "      POSITION 0",
+            f"      LENGTH {stem.seconds:.9f}",
+            "      LOOP 0",
+            f"      NAME {_quoted(stem.name)}",
+            f"      <SOURCE {kind}",
+            f"        FILE {_quoted(stem.path)}",
+            "      >",
+            "    >",
+            "  >",
+        ]
+    return "\n".join([*lines, ">", ""]).encode()
+
+
+def _points(grid: Grid) -> Iterator[tuple[float, float, str]]:
+    """Yield seconds, tempo in bpm, and the metre if it changes, as Reaper writes it."""
+    metres = {tick: f" {(1 << exponent << 16) + beats}" for tick, beats, exponent in grid.metres}
+    before = (-1, 0.0, 0.0)
+    changes = {tick: (seconds, quarter) for tick, seconds, quarter in grid.tempos()}
+    for tick in sorted({*changes, *metres}):
+        if tick in changes:
+            before = (tick, *changes[tick])
+        start, seconds, quarter = before
+        yield seconds + (tick - start) / TICKS_PER_QUARTER * quarter, 60.0 / quarter, metres.get(tick, "")
+
+
+def _quoted(text: str) -> str:
+    """Return a text in quotation marks. Reaper has no escapes."""
+    return f'"{"".join(c for c in text if c.isprintable()).replace(chr(34), chr(39))}"'
+
+
+def _sections(values: Mapping[str, Any]) -> list[tuple[float, str]]:
+    found = (values.get("sections") or {}).get("segments", ())
+    return [(section["start_seconds"], section["label"]) for section in found]
+
+
+def dawproject(version: str, stems: Sequence[Stem], values: Mapping[str, Any]) -> bytes:
+    """Return ``project.xml`` of a DAWproject. ``values`` are those of an analysis, or empty.
+
+    Args:
+        version: that of Soundwright.
+    """
+    grid = song_grid(values)
+    _, first_beats, first_exponent = grid.metres[0] if grid.metres else (0, 4, 2)
+    tempos = grid.tempos()
+    project = Element("Project", version="1.0")
+    SubElement(project, "Application", name="Soundwright", version=version)
+    transport = SubElement(project, "Transport")
+    _real(transport, "Tempo", "tempo", 60.0 / tempos[0][2], "bpm", 1.0, 999.0)
+    signature = {"numerator": str(first_beats), "denominator": str(1 << first_exponent)}
+    SubElement(transport, "TimeSignature", {"id": "metre", **signature})
+    structure = SubElement(project, "Structure")
+    for number, stem in enumerate(stems):
+        track = SubElement(structure, "Track", contentType="audio", loaded="true", id=f"track{number}", name=stem.name)
+        _channel(track, f"channel{number}", stem.channel_count, role="regular", destination="master")
+    _channel(
+        SubElement(structure, "Track", contentType="audio", loaded="true", id="masterTrack", name="Master"),
+        "master",
+        2,
+        role="master",
+    )
+    arrangement = SubElement(project, "Arrangement", id="arrangement")
+    lanes = SubElement(arrangement, "Lanes", timeUnit="beats", id="lanes")
+    for number, stem in enumerate(stems):
+        lane = SubElement(lanes, "Lanes", timeUnit="seconds", track=f"track{number}", id=f"lane{number}")
+        clips = SubElement(lane, "Clips", id=f"clips{number}")
+        length = f"{stem.seconds:.9f}"
+        clip = SubElement(
+            clips, "Clip", time="0", duration=length, playStart="0", contentTimeUnit="seconds", name=stem.name
+        )
+        audio = SubElement(
+            clip, "Audio", algorithm="raw", channels=str(stem.channel_count), sampleRate=str(stem.sample_rate_hz),
+            duration=length, timeUnit="seconds", id=f"audio{number}",
+        )  # fmt: skip
+        SubElement(audio, "File", path=stem.path)
+    if sections := _sections(values):
+        markers = SubElement(arrangement, "Markers", timeUnit="seconds", id="markers")
+        for seconds, label in sections:
+            SubElement(markers, "Marker", time=f"{seconds:.6f}", name=label)
+    points = _automation(arrangement, "TempoAutomation", "tempo", unit="bpm")
+    for tick, _, quarter in tempos:
+        SubElement(points, "RealPoint", time=_beats(tick), value=f"{60.0 / quarter:.10f}", interpolation="hold")
+    points = _automation(arrangement, "TimeSignatureAutomation", "metre")
+    for tick, beats, exponent in grid.metres:
+        SubElement(
+            points, "TimeSignaturePoint", time=_beats(tick), numerator=str(beats), denominator=str(1 << exponent)
+        )
+    return tostring(project, "UTF-8", xml_declaration=True)
+
+
+def metadata(title: str, artist: str) -> bytes:
+    """Return ``metadata.xml`` of a DAWproject."""
+    root = Element("MetaData")
+    for name, text in (("Title", title), ("Artist", artist)):
+        SubElement(root, name).text = "".join(c for c in text if c.isprintable())
+    return tostring(root, "UTF-8", xml_declaration=True)
+
+
+def _automation(arrangement: Element, name: str, parameter: str, **attributes: str) -> Element:
+    points = SubElement(arrangement, name, {"timeUnit": "beats", "id": f"{parameter}Automation", **attributes})
+    SubElement(points, "Target", parameter=parameter)
+    return points
+
+
+def _channel(track: Element, name: str, channel_count: int, **attributes: str) -> None:
+    shape = {"audioChannels": str(channel_count), "id": name, "solo": "false"}
+    channel = SubElement(track, "Channel", {**shape, **attributes})
+    _real(channel, "Pan", f"{name}Pan", 0.5, "normalized", 0.0, 1.0)
+    _real(channel, "Volume", f"{name}Volume", 1.0, "linear", 0.0, 2.0)
+
+
+def _real(parent: Element, kind: str, name: str, value: float, unit: str, least: float, most: float) -> None:
+    SubElement(parent, kind, id=name, name=kind, value=f"{value:.6f}", unit=unit, min=f"{least:.6f}", max=f"{most:.6f}")
+
+
+def _beats(tick: int) -> str:
+    return f"{tick / TICKS_PER_QUARTER:.6f}"
