@@ -56,9 +56,9 @@ def run(targets: Sequence[str], run_target: RunTarget) -> int:
     if not all(locks):
         logger.error(
             "stack.in_use",
-            error=f"Another stack uses {settings.data_dir}. Stop it, or set SOUNDWRIGHT_DATA_DIR to another folder.",
+            error=f"Another server uses {settings.data_dir}. Stop it, or set SOUNDWRIGHT_DATA_DIR to another folder.",
         )
-        return 1
+        return os.EX_TEMPFAIL
     (settings.run_dir / "nats.url").unlink(missing_ok=True)  # written by a previous broker
     password = first_password(settings.data_dir) if "library" in targets else ""
     if password:

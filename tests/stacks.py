@@ -9,28 +9,31 @@ import asyncio
 import concurrent.futures
 import contextlib
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
 
 from kit import infra
+from kit.adapters.system.clock import SystemClock
 from kit.ports import Blobs, Collection
-from kit.settings import Settings
+from kit.settings import Settings, load
 from services.__main__ import COMPONENTS
 from services.library.documents import walk
+from services.library.identity.app import build_identity
+from services.library.settings import LibrarySettings
 from services.library.transfer.documents import COLLECTIONS
 from soundwright_client import local as demo
 from soundwright_client.local import free_ports
 from tests.files import files_below
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Settings)
 COLD = {"SOUNDWRIGHT_WARM_UP": "false"}
 """Few tests run jobs of all kinds, so each stack loads only what it needs."""
 
@@ -80,16 +83,27 @@ class Stack:
     @property
     def settings(self) -> Settings:
         """The shared settings of a further process of the platform."""
-        names = {name: name.removeprefix("SOUNDWRIGHT_").lower() for name in self.environment}
-        return Settings(
-            **{field: self.environment[name] for name, field in names.items() if field in Settings.model_fields}
-        )
+        return self._settings(Settings)
+
+    def _settings(self, kind: type[S]) -> S:
+        with mock.patch.dict(os.environ, self.environment):
+            return load(kind)
 
     def create_account(self, email: str, role: str = "user") -> str:
         """Create an account and return an API token for it."""
-        command = [sys.executable, "-m", "services.library", "create-account", email, "--role", role]
-        environment = {**os.environ, **self.environment}
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+        async def token() -> str:
+            settings = self._settings(LibrarySettings)
+            docs = infra.open_docs(settings)
+            try:
+                identity = build_identity(docs, settings, SystemClock())
+                await identity.prepare()
+                return await identity.accounts.create_with_token(email, role)
+            finally:
+                await docs.close()
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:  # the test may run in an event loop
+            return pool.submit(asyncio.run, token()).result()
 
     # what the platform stores
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 DEADLINE_SECONDS = 120.0
 _FIRST_PAUSE_SECONDS = 0.01
-_LAST_PAUSE_SECONDS = 0.1
+_LAST_PAUSE_SECONDS = 0.25
 """Each question costs the stack 10 ms of CPU time, which the awaited work needs, too."""
 
 

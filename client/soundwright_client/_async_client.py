@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -13,9 +14,12 @@ from typing import Any
 
 import httpx
 from pydantic import PrivateAttr
+from websockets.exceptions import WebSocketException
 
 from soundwright_client.errors import ApiError, ConnectionFailed, JobFailed, JobTimeout
 from soundwright_client.transfer import (
+    CHANNEL_PAUSE_SECONDS,
+    PROGRESS_PAUSE_SECONDS,
     USER_AGENT,
     MediaFile,
     Progress,
@@ -44,7 +48,7 @@ class AsyncJob(JobRecord):
     async def wait(
         self, progress: Callable[[AsyncJob], object] | None = None, timeout_seconds: float | None = None
     ) -> AsyncJob:
-        """Wait until the job is completed, and return it.
+        """Wait until the job is completed, and return it. Its channel tells when to read it; without one, it is polled.
 
         Args:
             progress: is called with the job after each answer.
@@ -55,15 +59,16 @@ class AsyncJob(JobRecord):
             JobTimeout: the job has not ended in time. It goes on.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        for pause in polling_pauses():
-            await self.refresh()
-            if progress is not None:
-                progress(self)
-            if self.ended:
-                break
-            if deadline is not None and time.monotonic() + pause > deadline:
-                raise JobTimeout(f"The job {self.id} has not ended after {timeout_seconds:g} seconds. It goes on.")
-            await asyncio.sleep(pause)
+        async with _Events(self) as events:
+            for pause in polling_pauses():
+                await self.refresh()
+                if progress is not None:
+                    progress(self)
+                if self.ended:
+                    break
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise JobTimeout(f"The job {self.id} has not ended after {timeout_seconds:g} seconds. It goes on.")
+                await events.pause(pause, deadline)
         if self.status == "failed":
             raise JobFailed(self)
         return self
@@ -107,6 +112,54 @@ class AsyncJob(JobRecord):
         return [await self._client.save(paths[self.job_type], target, progress)]
 
 
+class _Events:
+    """The events of the channel of a job. They end the pauses between two requests for its state."""
+
+    def __init__(self, job: AsyncJob) -> None:
+        self._job = job
+        self._socket: Any = None
+        self._stack = contextlib.AsyncExitStack()
+        self._works = job._client.has_channels
+
+    async def __aenter__(self) -> _Events:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def pause(self, seconds: float, deadline: float | None) -> None:
+        """Return when the job has news, or after ``seconds`` if there is no channel; at ``deadline`` at the latest."""
+        now = time.monotonic()
+        left = float("inf") if deadline is None else max(0.0, deadline - now)
+        if self._works:
+            try:
+                await self._news(now, now + min(left, CHANNEL_PAUSE_SECONDS))
+            except (OSError, ValueError, WebSocketException):
+                self._works = False
+            else:
+                return
+        await asyncio.sleep(min(seconds, left))
+
+    async def _news(self, start: float, end: float) -> None:
+        if self._socket is None:
+            self._socket = await self._stack.enter_async_context(self._job._client._channels())
+            await self._socket.send(json.dumps(["1", "1", f"jobs:{self._job.id}", "phx_join", {}]))
+        while (left := end - time.monotonic()) > 0:
+            try:
+                message = await asyncio.wait_for(self._socket.recv(), left)  # noqa: TID251 (Python 3.10)
+            except asyncio.TimeoutError:  # noqa: UP041 (Python 3.10)
+                break
+            _, _, _, event, payload = json.loads(message)
+            if event in ("job:completed", "job:failed"):
+                self._works = False  # nothing follows
+                return
+            if event == "job:progress":
+                end = min(end, start + PROGRESS_PAUSE_SECONDS)
+            elif event in ("phx_close", "phx_error") or payload.get("status") == "error":
+                raise ConnectionError
+        await self._socket.send(json.dumps([None, "0", "phoenix", "heartbeat", {}]))
+
+
 class AsyncClient:
     """A client of the API of one server. Use it in a ``with`` block, or call :meth:`aclose`.
 
@@ -129,6 +182,7 @@ class AsyncClient:
     ) -> None:
         headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
         self.server = server.rstrip("/")
+        self.has_channels = transport is None
         self._http = httpx.AsyncClient(
             base_url=self.server, headers=headers, timeout=timeout, follow_redirects=True, transport=transport
         )
@@ -405,6 +459,14 @@ class AsyncClient:
                     raise self._failure(error) from error
             await asyncio.sleep(pause)
         raise AssertionError("unreachable")
+
+    def _channels(self) -> Any:
+        """Return the WebSocket of all channels, as a context manager."""
+        from websockets.asyncio.client import connect  # takes longer to import than many programs run
+
+        headers = {name: self._http.headers[name] for name in ("Authorization",) if name in self._http.headers}
+        address = f"{self.server.replace('http', 'ws', 1)}/socket/websocket?vsn=2.0.0"
+        return connect(address, additional_headers=headers, user_agent_header=USER_AGENT, close_timeout=1)
 
     def _failure(self, error: httpx.TransportError) -> ConnectionFailed:
         return ConnectionFailed(f"{self.server} does not answer ({error or type(error).__name__}).")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,9 +13,12 @@ from typing import Any
 
 import httpx
 from pydantic import PrivateAttr
+from websockets.exceptions import WebSocketException
 
 from soundwright_client.errors import ApiError, ConnectionFailed, JobFailed, JobTimeout
 from soundwright_client.transfer import (
+    CHANNEL_PAUSE_SECONDS,
+    PROGRESS_PAUSE_SECONDS,
     USER_AGENT,
     MediaFile,
     Progress,
@@ -41,7 +45,7 @@ class Job(JobRecord):
         return self
 
     def wait(self, progress: Callable[[Job], object] | None = None, timeout_seconds: float | None = None) -> Job:
-        """Wait until the job is completed, and return it.
+        """Wait until the job is completed, and return it. Its channel tells when to read it; without one, it is polled.
 
         Args:
             progress: is called with the job after each answer.
@@ -52,15 +56,16 @@ class Job(JobRecord):
             JobTimeout: the job has not ended in time. It goes on.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        for pause in polling_pauses():
-            self.refresh()
-            if progress is not None:
-                progress(self)
-            if self.ended:
-                break
-            if deadline is not None and time.monotonic() + pause > deadline:
-                raise JobTimeout(f"The job {self.id} has not ended after {timeout_seconds:g} seconds. It goes on.")
-            time.sleep(pause)
+        with _Events(self) as events:
+            for pause in polling_pauses():
+                self.refresh()
+                if progress is not None:
+                    progress(self)
+                if self.ended:
+                    break
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise JobTimeout(f"The job {self.id} has not ended after {timeout_seconds:g} seconds. It goes on.")
+                events.pause(pause, deadline)
         if self.status == "failed":
             raise JobFailed(self)
         return self
@@ -104,6 +109,54 @@ class Job(JobRecord):
         return [self._client.save(paths[self.job_type], target, progress)]
 
 
+class _Events:
+    """The events of the channel of a job. They end the pauses between two requests for its state."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._socket: Any = None
+        self._stack = contextlib.ExitStack()
+        self._works = job._client.has_channels
+
+    def __enter__(self) -> _Events:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def pause(self, seconds: float, deadline: float | None) -> None:
+        """Return when the job has news, or after ``seconds`` if there is no channel; at ``deadline`` at the latest."""
+        now = time.monotonic()
+        left = float("inf") if deadline is None else max(0.0, deadline - now)
+        if self._works:
+            try:
+                self._news(now, now + min(left, CHANNEL_PAUSE_SECONDS))
+            except (OSError, ValueError, WebSocketException):
+                self._works = False
+            else:
+                return
+        time.sleep(min(seconds, left))
+
+    def _news(self, start: float, end: float) -> None:
+        if self._socket is None:
+            self._socket = self._stack.enter_context(self._job._client._channels())
+            self._socket.send(json.dumps(["1", "1", f"jobs:{self._job.id}", "phx_join", {}]))
+        while (left := end - time.monotonic()) > 0:
+            try:
+                message = self._socket.recv(timeout=left)
+            except TimeoutError:
+                break
+            _, _, _, event, payload = json.loads(message)
+            if event in ("job:completed", "job:failed"):
+                self._works = False  # nothing follows
+                return
+            if event == "job:progress":
+                end = min(end, start + PROGRESS_PAUSE_SECONDS)
+            elif event in ("phx_close", "phx_error") or payload.get("status") == "error":
+                raise ConnectionError
+        self._socket.send(json.dumps([None, "0", "phoenix", "heartbeat", {}]))
+
+
 class Client:
     """A client of the API of one server. Use it in a ``with`` block, or call :meth:`close`.
 
@@ -126,6 +179,7 @@ class Client:
     ) -> None:
         headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
         self.server = server.rstrip("/")
+        self.has_channels = transport is None
         self._http = httpx.Client(
             base_url=self.server, headers=headers, timeout=timeout, follow_redirects=True, transport=transport
         )
@@ -399,6 +453,14 @@ class Client:
                     raise self._failure(error) from error
             time.sleep(pause)
         raise AssertionError("unreachable")
+
+    def _channels(self) -> Any:
+        """Return the WebSocket of all channels, as a context manager."""
+        from websockets.sync.client import connect  # takes longer to import than many programs run
+
+        headers = {name: self._http.headers[name] for name in ("Authorization",) if name in self._http.headers}
+        address = f"{self.server.replace('http', 'ws', 1)}/socket/websocket?vsn=2.0.0"
+        return connect(address, additional_headers=headers, user_agent_header=USER_AGENT, close_timeout=1)
 
     def _failure(self, error: httpx.TransportError) -> ConnectionFailed:
         return ConnectionFailed(f"{self.server} does not answer ({error or type(error).__name__}).")

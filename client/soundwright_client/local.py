@@ -67,7 +67,8 @@ def running(
         ports: of the gateway, the soundbox and the pipeline; None: free ones.
 
     Raises:
-        RuntimeError: the stack exited, or was not ready in time. The message contains the end of its log.
+        RuntimeError: the stack exited, or was not ready in time. The message contains the end of its log, or says that
+            another one uses the data.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     gateway, soundbox, pipeline = ports or free_ports(3)
@@ -92,6 +93,11 @@ def running(
         deadline = time.monotonic() + ready_seconds
         with httpx.Client(base_url=base_url, timeout=2) as client:
             while not _ready(client):
+                if process.poll() == os.EX_TEMPFAIL:
+                    raise RuntimeError(
+                        f"Another server uses {data_dir}. Name its address with --server, wait for its end, or set "
+                        "SOUNDWRIGHT_DATA_DIR to another folder."
+                    )
                 if process.poll() is not None or time.monotonic() > deadline:
                     tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
                     raise RuntimeError(f"The stack did not start. The end of {log}:\n{tail}")

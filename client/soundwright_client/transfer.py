@@ -17,6 +17,8 @@ Progress = Callable[[int, "int | None"], object]
 """Is called with the bytes that were transferred, and all bytes, or None if the server does not say."""
 
 USER_AGENT = f"soundwright-client/{importlib.metadata.version('soundwright-client')}"
+CHANNEL_PAUSE_SECONDS = 10.0  # between requests for the state of a job whose channel is silent
+PROGRESS_PAUSE_SECONDS = 0.5  # at least, before one that its progress causes
 _ATTEMPT_COUNT = 6
 _FIRST_PAUSE_SECONDS = 0.5
 _POLL_SECONDS = (0.2, 3.0)

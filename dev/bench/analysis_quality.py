@@ -41,14 +41,14 @@ _FLATS: Mapping[str, str] = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb
 
 @dataclass(frozen=True)
 class Reading:
-    """A song as a program measures it. Chords and sections are given with their start; what a program has not is empty."""
+    """A song as a program measures it. Chords and sections are given with their start; None is what a program does not measure."""
 
     tempo_bpm: float
     key: str
     beats: Sequence[float]
     chords: Sequence[tuple[float, str]] = ()
-    downbeats: Sequence[float] = ()
-    sections: Sequence[float] = ()
+    downbeats: Sequence[float] | None = None
+    sections: Sequence[float] | None = None
     cpu_seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -150,8 +150,8 @@ def our_reading(samples: Samples, features: frozenset[str] = frozenset({"tempo",
         result["key"],
         result["beats"],
         [(each["start_seconds"], each["chord"]) for each in chords],
-        result.get("bars", {}).get("downbeats", ()),
-        [each["start_seconds"] for each in sections],
+        result.get("bars", {}).get("downbeats"),
+        [each["start_seconds"] for each in sections] or None,
         cpu_seconds,
     )
 
@@ -244,8 +244,8 @@ def _form_scores(reading: Reading, truth: Mapping[str, Any]) -> tuple[float, flo
     nan = float("nan")
     return (
         chord_score(reading.chords, truth) if reading.chords and truth["chords"] else nan,
-        beat_f_measure(reading.downbeats, truth["downbeats"]) if reading.downbeats else nan,
-        section_f_measure(reading.sections, truth) if reading.sections and truth["sections"] else nan,
+        beat_f_measure(reading.downbeats, truth["downbeats"]) if reading.downbeats is not None else nan,
+        section_f_measure(reading.sections, truth) if reading.sections is not None and truth["sections"] else nan,
     )
 
 

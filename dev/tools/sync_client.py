@@ -14,11 +14,15 @@ _REPLACEMENTS = (
     (r"\A\"\"\".*?\"\"\"", _HEAD),
     (r"^import asyncio\n", ""),
     (r"asyncio\.sleep", "time.sleep"),
+    (r"asyncio\.TimeoutError:.*", "TimeoutError:"),
+    (r"asyncio\.wait_for\((.*)\(\), (\w+)\).*", r"\1(timeout=\2)"),
+    (r"enter_async_context", "enter_context"),
+    (r"websockets\.asyncio", "websockets.sync"),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"__a(enter|exit)__", r"__\1__"),
     (r"\ba(close|read|iter_bytes)\b", r"\1"),
-    (r"\bAsync(BaseTransport|Client|Iterator|Job)\b", lambda match: match[1]),
+    (r"\bAsync(BaseTransport|Client|ExitStack|Iterator|Job)\b", lambda match: match[1]),
 )
 
 

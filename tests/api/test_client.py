@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from published import Document
 from stories import encoded, song, upload
 
 from soundwright_client import ApiError, AsyncClient, Client, JobFailed, JobTimeout, types
+from soundwright_client.local import free_ports
 from tests.stacks import Stack
 
 MANUAL = Path(__file__).parents[2] / "docs" / "CLIENT.md"
@@ -55,6 +58,38 @@ def _properties(schemas: dict[str, Any], schema: dict[str, Any]) -> dict[str, An
     for part in parts:
         found |= _properties(schemas, part)
     return found
+
+
+@pytest.fixture
+def quick_only_by_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the pauses of polling longer than a test may take."""
+    for name in ("_sync_client", "_async_client"):
+        monkeypatch.setattr(f"soundwright_client.{name}.polling_pauses", lambda: itertools.repeat(3600.0))
+        monkeypatch.setattr(f"soundwright_client.{name}.CHANNEL_PAUSE_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("quick_only_by_channels")
+@pytest.mark.timeout(60)
+async def test_the_channel_of_a_job_ends_the_wait_for_it(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(encoded(song(20.0)))
+    async with AsyncClient(stack.base_url, stack.token) as client:
+        track = await client.upload(tmp_path / "song.wav")
+        seen: list[str] = []
+        job = await (await client.separate(track, model="dsp")).wait(lambda job: seen.append(job.status))
+    assert (job.status, seen[-1], len(seen) > 1) == ("completed", "completed", True)
+    with Client(stack.base_url, stack.token) as client_of_threads:
+        again = await asyncio.to_thread(lambda: client_of_threads.separate(track.id, model="dsp").wait())
+    assert again.status == "completed"
+
+
+async def test_without_channels_a_job_is_polled(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(encoded(song(1.0)))
+    async with AsyncClient(stack.base_url, stack.token) as client:
+        track = await client.upload(tmp_path / "song.wav")
+        client.server = f"http://127.0.0.1:{free_ports(1)[0]}"  # of the channels alone
+        seen: list[str] = []
+        job = await (await client.separate(track, model="dsp")).wait(lambda job: seen.append(job.status))
+    assert (job.status, len(seen) > 1) == ("completed", True)
 
 
 async def test_a_job_is_followed_and_cancelled_without_blocking(stack: Stack, tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ def job(admin: httpx.Client, track: dict[str, Any]) -> dict[str, Any]:
     return finished(admin, f"/api/processing/job/{data['job_id']}")
 
 
-@pytest.mark.topology("embedded", "cluster")
 def test_a_separation_gives_stems_that_fit_the_song(
     admin: httpx.Client, track: dict[str, Any], job: dict[str, Any]
 ) -> None:
@@ -75,7 +74,6 @@ def test_a_stem_as_wav(admin: httpx.Client, job: dict[str, Any], encoding: str, 
     assert np.max(np.abs(decoded(answer.content) - original)) <= 2**-15
 
 
-@pytest.mark.topology("embedded", "cluster")
 def test_all_stems_in_one_archive(admin: httpx.Client, track: dict[str, Any], job: dict[str, Any]) -> None:
     answer = admin.get(f"/export/stems/{track['id']}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")

@@ -68,7 +68,7 @@ def test_a_session_and_its_csrf_token_are_valid_at_both_gateways(gateways: list[
 
 async def test_sockets_of_both_gateways_follow_a_job(stack: Stack, admin: httpx.Client, gateways: list[str]) -> None:
     track_id = upload(admin, encoded(song(5.0)))["id"]
-    answer = admin.post("/api/analysis/analyze", json={"track_id": track_id})
+    answer = admin.post("/api/analysis/analyze", json={"track_id": track_id, "features": ["tempo"]})
     topic = f"jobs:{answer.json()['data']['job_id']}"
     async with (
         websockets.connect(socket_url(gateways[0], vsn="2.0.0", token=stack.token)) as one,
@@ -86,7 +86,9 @@ def test_a_request_that_is_repeated_at_the_other_gateway_creates_one_job(
     track_id = upload(admin, encoded(song(1.0)))["id"]
     headers = {"Authorization": admin.headers["authorization"], "Idempotency-Key": uuid.uuid4().hex}
     answers = [
-        httpx.post(f"{address}/api/analysis/analyze", json={"track_id": track_id}, headers=headers)
+        httpx.post(
+            f"{address}/api/analysis/analyze", json={"track_id": track_id, "features": ["tempo"]}, headers=headers
+        )
         for address in gateways
     ]
     assert [answer.status_code for answer in answers] == [201, 200]

@@ -17,6 +17,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from stories import encoded, song, upload
 
 from kit.rpc.errors import error_from_rpc
+from tests.simulators.lalalai import LalalaiSimulator
 from tests.stacks import Stack
 
 DEADLINE = 120.0
@@ -28,8 +29,8 @@ def track_id(admin: httpx.Client) -> str:
     return str(upload(admin, encoded(song(40.0)))["id"])
 
 
-def separate(admin: httpx.Client, track_id: str) -> str:
-    answer = admin.post("/api/processing/separate", json={"track_id": track_id, "model": "dsp"})
+def separate(client: httpx.Client, track_id: str, **fields: str) -> str:
+    answer = client.post("/api/processing/separate", json={"track_id": track_id, **fields})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["data"]["job_id"])
 
@@ -55,7 +56,7 @@ async def _rest(states: Any) -> AsyncIterator[pb.WatchJobResponse]:
 
 @pytest.mark.topology("embedded", "cluster")
 async def test_watchers_see_the_life_of_a_job(stack: Stack, admin: httpx.Client, track_id: str) -> None:
-    job_id = await asyncio.to_thread(separate, admin, track_id)
+    job_id = await asyncio.to_thread(separate, admin, track_id, model="dsp")
     first, second = await asyncio.gather(*(watched(stack, job_id, stack.token) for _ in range(2)))
     for states in (first, second):
         assert {state.job.id for state in states} == {job_id}
@@ -74,11 +75,12 @@ async def test_watchers_see_the_life_of_a_job(stack: Stack, admin: httpx.Client,
 
 
 @pytest.mark.topology("embedded", "cluster")
-async def test_a_suspension_ends_a_watch(stack: Stack, admin: httpx.Client) -> None:
+async def test_a_suspension_ends_a_watch(stack: Stack, admin: httpx.Client, lalalai: LalalaiSimulator) -> None:
+    lalalai.held = True
     token = await asyncio.to_thread(stack.create_account, "watch-suspended@example.org")
     with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-        track = await asyncio.to_thread(upload, client, encoded(song(100.0)))  # longer than the test
-        job_id = await asyncio.to_thread(separate, client, track["id"])
+        track = await asyncio.to_thread(upload, client, encoded(song(0.5)))
+        job_id = await asyncio.to_thread(separate, client, track["id"], engine="lalalai")
     async with watching(stack, job_id, token) as states:
         first = await states.read()
         assert first.job.id == job_id
@@ -89,4 +91,5 @@ async def test_a_suspension_ends_a_watch(stack: Stack, admin: httpx.Client) -> N
     error = error_from_rpc(failure.value)
     assert error is not None
     assert error.reason == "ACCOUNT_SUSPENDED"
-    assert (await asyncio.to_thread(admin.delete, f"/api/admin/jobs/{job_id}")).status_code == 204  # it is long
+    assert (await asyncio.to_thread(admin.delete, f"/api/admin/jobs/{job_id}")).status_code == 204
+    lalalai.held = False

@@ -8,27 +8,11 @@ from collections import Counter
 import httpx
 import pytest
 from gateway_process import GatewayProcess
-from stories import encoded, song
 
 from tests.stacks import Stack
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("nothing_crashes")
-REFUSALS = {429, 503}
-UPLOADS = 12
-
-
-async def test_uploads_at_the_same_time_are_stored_or_refused(stack: Stack) -> None:
-    content, headers = encoded(song(0.5)), {"Authorization": f"Bearer {stack.token}"}
-    async with httpx.AsyncClient(base_url=stack.base_url, headers=headers, timeout=120) as client:
-        answers = await asyncio.gather(
-            *(client.post("/api/tracks", files={"file": (f"{number}.wav", content)}) for number in range(UPLOADS))
-        )
-        accepted = [answer.json()["data"]["id"] for answer in answers if answer.status_code == 201]
-        assert accepted
-        assert {answer.status_code for answer in answers} <= {201, *REFUSALS}
-        for track_id in accepted:
-            assert (await client.get(f"/api/tracks/{track_id}")).status_code == 200
 
 
 async def flooded(url: str, token: str, connections: int, requests: int) -> Counter[int]:

@@ -63,7 +63,7 @@ def facts(client: httpx.Client, model: str) -> dict[str, Any]:
 def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(hub_stack: Stack) -> None:
     with hub_stack.client() as admin:
         admin.event_hooks = {"response": [Document(hub_stack.base_url).hold]}
-        track = upload(admin, encoded(song(2.0)))
+        track = upload(admin, encoded(song(0.5)))
 
         def plan() -> dict[str, Any]:
             body = {"track_ids": [track["id"]], "model": MODEL}

@@ -77,7 +77,7 @@ def test_a_trace_follows_a_request_to_the_worker_of_its_job(observed: Observed) 
     with observed.stack.client() as client:
         files = {"file": (FILE_NAME, encoded(song(1.0)), "audio/wav")}
         track = client.post("/api/tracks", data={"title": EMAIL}, files=files).json()["data"]
-        body = {"track_id": track["id"]}
+        body = {"track_id": track["id"], "features": ["tempo"]}
         job_id = client.post("/api/analysis/analyze", json=body, headers=traceparent(trace_id)).json()["data"]["job_id"]
         assert finished(client, f"/api/jobs/{job_id}")["status"] == "completed"
 
@@ -182,9 +182,12 @@ def work(stack: Stack, seed: int) -> None:
     """Let every component work once, and the gateway refuse something."""
     with stack.client() as client:
         track = upload(client, encoded(song(1.0, seed=seed)))
-        body = {"track_id": track["id"]}
-        for path in ("/api/processing/separate", "/api/analysis/analyze", "/api/export/stems"):
-            answer = client.post(path, json=body)
+        for path, wish in (
+            ("/api/processing/separate", {"model": "dsp"}),
+            ("/api/analysis/analyze", {"features": ["tempo"]}),
+            ("/api/export/stems", {}),
+        ):
+            answer = client.post(path, json={"track_id": track["id"], **wish})
             assert finished(client, f"/api/jobs/{answer.json()['data']['job_id']}")["status"] == "completed"
         made(client, "a calm piano")
         assert client.get(f"/api/tracks/{uuid.uuid4()}").status_code == 404

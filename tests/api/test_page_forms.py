@@ -74,9 +74,3 @@ def test_the_site_has_an_icon(stack: Stack, ann: Browser) -> None:
     assert linked.content.startswith(b"<svg ")
     assert (favicon.status_code, favicon.headers["content-type"]) == (200, "image/svg+xml")
     assert favicon.content == linked.content
-
-
-def test_logging_out_by_form(ann: Browser) -> None:
-    answer = ann.submit("POST", "/users/log-out", {"_method": "delete"})
-    assert (answer.status_code, answer.headers["location"]) == (302, "/users/log-in")
-    assert ann.get("/users/settings").status_code == 302

@@ -169,7 +169,7 @@ def test_a_rotation_of_everything_logs_nobody_out(secured: SecuredStack, ann: Br
     assert ann.put("/api/lalalai/key", json={"api_key": LALALAI_KEY}, headers=bearer(token)).status_code == 200
     open_form = ann.token()
     with httpx.Client(base_url=secured.url, headers=bearer(token), timeout=60) as client:
-        running = asked(client, "calm piano", duration=20)["job_id"]
+        running = asked(client, "calm piano", duration=8)["job_id"]
 
         (before,) = (secured.data_dir / "secret").read_text().split()
         assert "1 documents were encrypted" in secured.command("rotate-secret")

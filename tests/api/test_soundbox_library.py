@@ -134,7 +134,6 @@ def test_the_library_is_sorted(box: httpx.Client, clips: dict[str, str], maker: 
     assert names_of(box.get("/api/radio/top-rated", params={"count": 50}), clips) == ["cello", "rain", "cafe"]
 
 
-@pytest.mark.topology("embedded", "cluster")
 def test_a_new_clip_is_counted(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     before = [box.get(path).json() for path in ("/api/library/counts", "/api/stats")]
     categories = box.get("/api/library/category-counts", params={"model": "audio"}).json()

@@ -9,41 +9,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import psutil
 import pytest
-from stories import UNHURRIED, encoded, finished, song, upload
+from stories import encoded, finished, song, upload
 
 from tests.simulators.webhook_receiver import WebhookReceiver
-from tests.stacks import Stack, embedded
+from tests.stacks import Stack
 from tests.waiting import eventually
 
 SONG = encoded(song(0.5))
 
 
 @pytest.fixture(scope="module")
-def receiver() -> Iterator[WebhookReceiver]:
-    with WebhookReceiver() as simulator:
-        yield simulator
-
-
-@pytest.fixture(scope="module")
-def hooked(tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver) -> Iterator[Stack]:
-    """A stack that may reach the receiver, and tries again soon."""
-    settings = {
-        **UNHURRIED,
-        "SOUNDWRIGHT_LEASE_SECONDS": "5",
-        "HF_HUB_OFFLINE": "1",
-        "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": receiver.address,
-        "SOUNDWRIGHT_PIPELINE_MODEL": "dsp",
-        "SOUNDWRIGHT_WEBHOOK_RETRY_SECONDS": "0.2,0.2,0.2,0.2",
-    }
-    with embedded(tmp_path_factory.mktemp("hooked"), settings) as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
-def owner(hooked: Stack) -> Iterator[httpx.Client]:
-    with hooked.client() as client:
+def owner(stack: Stack) -> Iterator[httpx.Client]:
+    """An account whose jobs are those of these tests."""
+    token = stack.create_account("hooks@example.org")
+    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
         yield client
 
 
@@ -118,7 +98,9 @@ def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
 ) -> None:
     webhook = registered(owner, receiver.url + path)
     track = upload(owner, SONG)["id"]
-    analysis = owner.post("/api/analysis/analyze", json={"track_id": track}).json()["data"]["job_id"]
+    analysis = owner.post("/api/analysis/analyze", json={"track_id": track, "features": ["tempo"]}).json()["data"][
+        "job_id"
+    ]
     clip = owner.post("/generate", json={"prompt": "slow cello", "duration": 1}).json()["job_id"]
     pipeline = owner.post("/process", files={"file": ("song.wav", SONG)}).json()["job_id"]
     separation = owner.post("/api/processing/separate", json={"track_id": track, "model": "dsp"}).json()["data"][
@@ -158,30 +140,25 @@ def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
 
 
 def test_what_is_due_is_sent_after_the_library_died(
-    hooked: Stack, owner: httpx.Client, receiver: WebhookReceiver, path: str
+    stack: Stack, owner: httpx.Client, receiver: WebhookReceiver, path: str
 ) -> None:
     webhook = registered(owner, receiver.url + path)
     receiver.answer_with([500])
     owner.post(f"/api/webhooks/{webhook['id']}/test")
     eventually(lambda: len(receiver.to(path)) == 1)
-    library(hooked).send_signal(signal.SIGKILL)
+    (library,) = stack.component("library")
+    library.send_signal(signal.SIGKILL)
     eventually(lambda: len(receiver.to(path)) == 2)
     assert len({received.headers["webhook-id"] for received in receiver.to(path)}) == 1
     removed(owner, webhook)
 
 
-def test_the_log_holds_no_secret(hooked: Stack, owner: httpx.Client, receiver: WebhookReceiver) -> None:
+def test_the_log_holds_no_secret(stack: Stack, owner: httpx.Client, receiver: WebhookReceiver) -> None:
     webhook = registered(owner, f"{receiver.url}/hook?token=tellnobody")
     owner.post(f"/api/webhooks/{webhook['id']}/test")
     eventually(lambda: log(owner, webhook)[0]["status"] == "delivered")
-    written = hooked.log()
+    written = stack.log()
     assert log(owner, webhook)[0]["id"] in written
     assert webhook["secret"].removeprefix("whsec_") not in written
     assert "tellnobody" not in written
     removed(owner, webhook)
-
-
-def library(stack: Stack) -> psutil.Process:
-    """The process of the stack's library."""
-    (process,) = stack.component("library")
-    return process

@@ -200,24 +200,6 @@ def second_worker(stack: Stack, folder: Path) -> Iterator[None]:
     assert not psutil.pid_exists(process.pid)
 
 
-def test_a_cancelled_job_stops_and_leaves_nothing(work: Work, song: Path, long_song: Path) -> None:
-    track_id = work.upload(long_song)
-    running_id, queued_id, next_id = work.separate(track_id), work.separate(track_id), work.separate(work.upload(song))
-    work.until_in_mid_job(running_id)
-    assert work.status(queued_id) == "queued"
-    work.cancel(queued_id)
-    assert work.status(queued_id) == "failed"  # at once: there is nobody to ask
-    work.cancel(running_id)
-    for job_id in (running_id, queued_id):
-        job = work.until_ended(job_id)
-        assert (job["status"], job["error"], job["error_code"]) == ("failed", "cancelled", "CANCELLED")
-        assert job["result"] is None
-        assert work.stems(job_id) == []
-    assert work.call("GET", f"/export/stems/{track_id}").status_code == 404
-    assert work.look(queued_id)["attempt"] == 0, "a cancelled job never starts"
-    work.assert_completed_once(next_id, attempt=1, frame_count=FRAME_COUNT)
-
-
 # ---------------------------------------------------------------------------------------------- dependencies that are away
 
 CHECKS = {

@@ -59,7 +59,7 @@ class Usage:
         ]
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(1500, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("count", [6, pytest.param(1500, marks=pytest.mark.campaign)])
 def test_jobs_leave_nothing_behind(tmp_path: Path, count: int) -> None:
     songs = [encoded(song(2.0, seed=number)) for number in range(2)]
     with contextlib.ExitStack() as opened:

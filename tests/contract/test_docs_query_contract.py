@@ -124,6 +124,9 @@ def order_of(fields: tuple[str, ...]) -> Callable[[Doc], Any]:
 READ_STEPS = {"sqlite": matches._READ_STEPS, "sqlite that sorts": 0, "sqlite that walks": 1_000_000}
 
 
+on_each_store = pytest.mark.parametrize("docs_url", ["sqlite", *TOPOLOGIES], indirect=True)
+
+
 @pytest.fixture(params=[*READ_STEPS, *TOPOLOGIES])
 def docs_url(
     request: pytest.FixtureRequest,
@@ -409,6 +412,7 @@ async def test_new_indexes_contain_the_documents_that_exist(open_docs: OpenDocs)
         assert len(await found(store, model="music", moods=Contains("sad"))) == 19
 
 
+@on_each_store
 async def test_processes_that_start_at_once_create_everything_once(docs_url: str, open_docs: OpenDocs) -> None:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(3)
@@ -423,6 +427,7 @@ async def test_processes_that_start_at_once_create_everything_once(docs_url: str
     assert await found(docs, genres=Contains("pop")) == list(range(30))
 
 
+@on_each_store
 async def test_a_process_that_is_killed_while_it_writes_leaves_indexes_that_fit_its_documents(
     docs_url: str, docs: Docs
 ) -> None:

@@ -42,7 +42,7 @@ from tests.waiting import eventually, until
 ROOT = Path(__file__).parents[2]
 ADMIN = "boss@localhost"
 LAST_EMAIL = "last@example.org"
-ROUNDS = 4
+ROUNDS = 2
 
 
 class Libraries:
@@ -309,7 +309,7 @@ async def test_each_job_is_claimed_once_and_each_end_is_delivered_once(libraries
             wanted = webhook_service_pb2.CreateWebhookRequest(url=f"{receiver.url}/hook")
             webhooks = libraries.stubs(webhook_service_pb2_grpc.WebhookServiceStub)[0]
             webhook_id = (await webhooks.CreateWebhook(wanted)).webhook.id
-        requests = [_request(queue=queue) for _ in range(12)]
+        requests = [_request(queue=queue) for _ in range(8)]
         made, _ = await _at_once(
             owner, [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)]
         )
@@ -345,7 +345,7 @@ async def test_each_job_is_claimed_once_and_each_end_is_delivered_once(libraries
 
 async def test_each_email_is_sent_once(libraries: Libraries) -> None:
     accounts = libraries.stubs(library_service_pb2_grpc.AccountServiceStub)
-    emails = [f"user{number}.{uuid.uuid4().hex[:8]}@example.org" for number in range(5)]
+    emails = [f"user{number}.{uuid.uuid4().hex[:8]}@example.org" for number in range(2)]
     for email in [*emails, LAST_EMAIL]:
         wanted = library_service_pb2.RegisterRequest(email=email, password="a long enough one", ip_address="192.0.2.1")
         _, refusals = await _at_once(None, [lambda n=n, w=wanted: accounts[n].Register(w) for n in range(2)])

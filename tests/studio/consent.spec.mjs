@@ -25,7 +25,7 @@ async function planOf(user, track_id, wish) {
 }
 
 test("users see what runs before it starts, and what ran", async ({ page, user, button, accessible, fitsPhone }) => {
-  const id = await user.upload("Test tune", 8);
+  const id = await user.upload("Test tune", 2);
   const degraded = { track_id: id, model: MODEL };
   await page.goto(`/studio/tracks/${id}`);
   const region = page.getByRole("region", { name: "Separate" });
@@ -68,7 +68,7 @@ test("users see what runs before it starts, and what ran", async ({ page, user, 
 test("an administrator enables a model beside its name", async ({ page, request, user, button, accessible, fitsPhone }) => {
   const { data } = await (await request.get("/api/admin/users", { ...admin, params: { search: user.email } })).json();
   await request.patch(`/api/admin/users/${data[0].id}`, { ...admin, data: { role: "admin" } });
-  const id = await user.upload("Test tune", 8);
+  const id = await user.upload("Test tune", 2);
   await page.goto(`/studio/tracks/${id}`);
   const region = page.getByRole("region", { name: "Separate" });
   await region.getByRole("radio", { name: /^Best/ }).check();

@@ -121,6 +121,7 @@ test("bars begin where the user says, and lanes show spectrograms under chroma a
   await drawn("Spectrogram of vocals");
   await accessible();
   expect(await page.locator(".lane canvas").evaluateAll((all) => all.map((one) => one.ariaLabel))).toEqual([
+    "Chords over time",
     `Chroma and energy over time. Rows from the bottom: ${names.join(", ")}`,
     ...["drums", "bass", "other", "vocals"].map((stem) => `Spectrogram of ${stem}`),
   ]);
@@ -205,6 +206,70 @@ test("loops begin at once, snap to beats, have names, and Space plays whatever w
   await expect(button("Play")).toBeVisible();
   await button("Forget the loop Chorus").click();
   await expect(button("Loop Chorus")).toHaveCount(0);
+});
+
+test("chords are corrected and transposed, the sheet follows the position, and bars move", async ({ page, button, accessible, fitsPhone }) => {
+  const track_id = path.split("/").at(-1);
+  const { data } = await (await page.request.get(`/api/analysis/${track_id}`)).json();
+  const [detected] = data.chords.segments; // a beat with noise is no chord
+  const names = page.locator(".chord-blocks span");
+  const current = page.locator(".current-chord b");
+  const cells = page.locator(".chart-bar button");
+  const slider = page.getByRole("slider", { name: "Position" });
+  await expect(names).toHaveText([detected.label]);
+  await cells.nth(2).click();
+  await expect(slider).toHaveJSProperty("valueAsNumber", Number(data.beats[8].toFixed(1)));
+  await button("Correct the chord at the position").click();
+  await page.getByLabel(/^Chord from 0:0[34]\.\d to 0:12\.0$/).fill("F#m7");
+  await button("Save").click();
+  await expect(names).toHaveText([detected.label, "F#m7"]);
+  await expect(current).toHaveText("F#m7");
+  await expect(page.locator(".chart-bar [aria-current]")).toHaveText("F#m7");
+  await cells.first().click();
+  await expect(current).toHaveText(detected.label);
+  await expect(page.locator(".current-chord")).toContainText("then F#m7");
+
+  await page.getByRole("slider", { name: "Pitch" }).fill("3");
+  await expect(names.last()).toHaveText("Am7");
+  await page.getByLabel("Capo").selectOption("5");
+  await expect(names.last()).toHaveText("Em7");
+  await expect(page.getByRole("region", { name: "Chord sheet" })).toContainText(/In (\S+) (major|minor), with shapes of (\S+) \2/);
+  await page.getByRole("slider", { name: "Pitch" }).fill("0");
+  await page.getByLabel("Capo").selectOption("0");
+
+  const bars = () => page.locator(".ruler .bar").evaluateAll((all) => all.map((bar) => parseFloat(bar.style.left)));
+  await button("Bar 1 here: begin the bars at the beat of the position").click();
+  const pixels = (await page.locator(".ruler").boundingBox()).width / Number(await slider.getAttribute("max"));
+  await button("+1 beat: move the bars one beat on").click();
+  await expect.poll(async () => Math.abs((await bars())[0] - data.beats[1] * pixels)).toBeLessThan(1);
+  await expect(button("Bars as detected")).toBeEnabled();
+  await page.reload();
+  await expect(names).toHaveText([detected.label, "F#m7"]);
+  await page.getByRole("combobox", { name: "Download" }).selectOption({ label: "Notes" });
+  const [midi] = await Promise.all([page.waitForEvent("download"), button("Download MIDI").click()]);
+  expect(midi.suggestedFilename()).toBe("Test tune.mid");
+  expect(readFileSync(await midi.path(), "latin1")).toContain("F#m7");
+  for (const [part, format, name, content] of [
+    ["Chords", "lab", "Download LAB", "F#:min7"],
+    ["Chords", "cho", "Download ChordPro", "F#m7"],
+    ["Click track", "wav", "Download WAV", "RIFF"],
+    ["Project with stems", "reaper", "Download Reaper", "Test tune.rpp"],
+  ]) {
+    await page.getByRole("combobox", { name: "Download" }).selectOption({ label: part });
+    await page.getByLabel("Format").selectOption(format);
+    const [file] = await Promise.all([page.waitForEvent("download"), button(name).click()]);
+    expect(readFileSync(await file.path(), "latin1")).toContain(content);
+  }
+  await accessible();
+  await button("Bars as detected").click();
+  const first = data.bars?.downbeats[0] ?? data.beats[0];
+  await expect.poll(async () => Math.abs((await bars())[0] - first * pixels)).toBeLessThan(1);
+  await cells.nth(2).click();
+  await button("Correct the chord at the position").click();
+  await button("As detected").click();
+  await expect(names).toHaveText([detected.label]);
+  expect((await (await page.request.get(`/api/tracks/${track_id}`)).json()).data.corrections).toBe(null);
+  await fitsPhone();
 });
 
 test("practice: another key, mixes by name, and a loop that gets faster", async ({ page, button, accessible }) => {

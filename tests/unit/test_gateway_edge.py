@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import httpx
 import pytest
@@ -37,6 +38,7 @@ from services.gateway.callers.rate_limits import RateClass, RateLimiter
 from services.gateway.clients import Clients
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
+from services.gateway.dialects.pipeline.routes import _create_job
 from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes, soundbox_routes
 from services.gateway.edge.health import Health
 from services.gateway.wire.problems import Problem
@@ -594,6 +596,19 @@ async def test_pipeline_without_a_file_answers_as_the_framework_does(site: Site,
 def test_pipeline_calls_unreadable_content_a_bad_request() -> None:
     answer = PIPELINE.render(Problem(422, "AUDIO_UNREADABLE", "The file holds no audio."))
     assert (answer.status_code, json.loads(bytes(answer.body))) == (400, {"detail": "The file holds no audio."})
+
+
+@pytest.mark.parametrize("job_count", [0, 1])
+async def test_a_recording_whose_job_is_refused_is_deleted_unless_a_job_uses_it(job_count: int) -> None:
+    clients = MagicMock()
+    refusal = AppError(Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "There are no weights.")
+    clients.separation.CreatePipelineJob = AsyncMock(side_effect=refusal)
+    clients.jobs.ListJobs = AsyncMock(return_value=library_pb.ListJobsResponse(total_count=job_count))
+    clients.tracks.DeleteTrack = AsyncMock()
+    gateway: Any = SimpleNamespace(clients=clients)
+    with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
+        await _create_job(gateway, TRACK, "")
+    assert clients.tracks.DeleteTrack.await_count == 1 - job_count
 
 
 async def test_pipeline_with_an_empty_file_name(site: Site) -> None:

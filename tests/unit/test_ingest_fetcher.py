@@ -11,13 +11,11 @@ from typing import Any
 
 import psutil
 import pytest
-from yt_dlp.utils import UnavailableVideoError
 
 from kit import audio
 from kit.confined.process import Confinement, run_confined
 from kit.errors import AppError, Code
 from kit.security.egress_policy import EgressPolicy
-from services.ingest.fetch import child
 from services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
 from tests.simulators.media_site import MediaSite
 from tests.unit.confined_probes import confined_processes
@@ -226,6 +224,10 @@ async def test_the_process_is_confined_while_it_fetches(site: MediaSite, mp3: by
 
 def test_a_full_disk_is_a_reason_to_try_again() -> None:
     """Also if the file cannot even be created: yt-dlp says then that the recording is unavailable."""
+    # Importing yt-dlp takes a second, which each process that collects tests would need.
+    from yt_dlp.utils import UnavailableVideoError
+
+    from services.ingest.fetch import child
 
     def create(_ydl: object) -> None:
         try:

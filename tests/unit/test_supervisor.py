@@ -142,7 +142,7 @@ def test_a_second_stack_over_the_same_data_does_not_start(tmp_path: Path) -> Non
     with supervised(tmp_path) as first:
         first.target()
         with supervised(tmp_path) as second:
-            assert second.process.wait(DEADLINE_SECONDS) == 1
+            assert second.process.wait(DEADLINE_SECONDS) == os.EX_TEMPFAIL
         assert len((tmp_path / "started").read_text().splitlines()) == 1
 
 

@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import json
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,35 +99,11 @@ def _embedded() -> Iterator[Connection]:
     for other in (*OWN_VARIABLES, "SOUNDWRIGHT_DATA_DIR", *(f"SOUNDWRIGHT_{name}_PORT" for name in PORTS)):
         given.pop(other, None)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_only_server(folder))
         try:
             started = stack.enter_context(running(folder, {**given, **settings}, _START_SECONDS))
         except RuntimeError as error:
             raise ConnectionFailed(str(error)) from None
         yield Connection(started.base_url, started.token, embedded=True)
-
-
-@contextlib.contextmanager
-def _only_server(folder: Path) -> Iterator[None]:
-    """Keep other commands from running a server over ``folder``. Two at a time would damage the data.
-
-    Raises:
-        ConnectionFailed: there is one already.
-    """
-    fcntl: Any = importlib.import_module("fcntl")
-    with (folder / "embedded.lock").open("w") as lock, socket.socket(socket.AF_UNIX) as probe:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConnectionFailed(
-                f"Another command runs a server over {folder}. Wait for its end, or keep one with `soundwright serve`."
-            ) from None
-        with contextlib.suppress(OSError):  # a path that is too long for a socket
-            probe.connect(str(folder / "run" / "library.ops.sock"))
-            raise ConnectionFailed(
-                f"A server runs over {folder} at an unknown address. Name its address with --server."
-            )
-        yield
 
 
 def check(server: str) -> None:

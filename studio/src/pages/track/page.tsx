@@ -203,13 +203,10 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
 
 /** Says what an analysis lacks, and when another one would be better. */
 function AnalysisHints({ analysis, hasStems }: { analysis: Analysis | null; hasStems: boolean }) {
-  const isFromMix = [analysis?.notes, analysis?.melody].some((one) => one?.source === "mix");
   return (
     <>
-      {hasStems && isFromMix && (
-        <p class="quiet">
-          Notes and melody were read from the mix. Analyse again to read them from the stems, which is more exact.
-        </p>
+      {hasStems && analysis?.notes?.source === "mix" && (
+        <p class="quiet">The notes were read from the mix. Analyse again to read them from each stem.</p>
       )}
       {analysis?.unavailable?.map(({ feature, message }) => (
         <p class="quiet" key={feature}>

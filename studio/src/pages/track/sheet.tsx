@@ -97,13 +97,17 @@ function Correct({ player }: { player: Player }) {
         </Button>
         <span class="quiet">Bars</span>
         <Button
-          label="Move the bars one beat back"
+          label="−1 beat: move the bars one beat back"
           disabled={isBusy}
           onClick={() => void run(() => music.moveBars(-1))}
         >
           −1 beat
         </Button>
-        <Button label="Move the bars one beat on" disabled={isBusy} onClick={() => void run(() => music.moveBars(1))}>
+        <Button
+          label="+1 beat: move the bars one beat on"
+          disabled={isBusy}
+          onClick={() => void run(() => music.moveBars(1))}
+        >
           +1 beat
         </Button>
         {music.corrections.value.bar_one_seconds !== null && (
