@@ -249,6 +249,17 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   const [midi] = await Promise.all([page.waitForEvent("download"), button("Download MIDI").click()]);
   expect(midi.suggestedFilename()).toBe("Test tune.mid");
   expect(readFileSync(await midi.path(), "latin1")).toContain("F#m7");
+  for (const [part, format, name, content] of [
+    ["Chords", "lab", "Download LAB", "F#:min7"],
+    ["Chords", "cho", "Download ChordPro", "F#m7"],
+    ["Click track", "wav", "Download WAV", "RIFF"],
+    ["Project with stems", "reaper", "Download Reaper", "Test tune.rpp"],
+  ]) {
+    await page.getByRole("combobox", { name: "Download" }).selectOption({ label: part });
+    await page.getByLabel("Format").selectOption(format);
+    const [file] = await Promise.all([page.waitForEvent("download"), button(name).click()]);
+    expect(readFileSync(await file.path(), "latin1")).toContain(content);
+  }
   await accessible();
   await button("Bars as detected").click();
   const first = data.bars?.downbeats[0] ?? data.beats[0];

@@ -1293,7 +1293,7 @@ export interface paths {
          * @description Download a project for a digital audio workstation, with the stems of the latest separation as tracks.
          *
          *     If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
-         *     sections as markers.
+         *     sections as markers. Bars are as the owner has corrected them.
          */
         get: operations["export_project"];
         put?: never;

@@ -38,6 +38,14 @@ const FACTS = {
     path: (id: string) => `/export/midi/${id}`,
   },
   click: { text: "Click track", formats: [["wav", "WAV, 16 bits"]], path: (id: string) => `/export/click/${id}.wav` },
+  project: {
+    text: "Project with stems",
+    formats: [
+      ["dawproject", "DAWproject, for Bitwig, Cubase and others"],
+      ["reaper", "Reaper"],
+    ],
+    path: (id: string, format: string) => `/export/project/${id}?format=${format}`,
+  },
 } as const;
 type Fact = keyof typeof FACTS;
 const MIX = "mix";
@@ -48,11 +56,12 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
   const [format, setFormat] = useState("wav16");
   const { isBusy, problem, run } = useAction();
   const stems = player.ownStems;
-  const { chords, grid, parts } = player.music;
+  const { analysis, chords, grid, parts } = player.music;
   const isThere = {
     chords: chords.value.length > 0,
     notes: parts.value.length > 0,
-    click: grid.value.beats.length > 1,
+    click: grid.value.beats.length > 1 && analysis.value?.bars !== undefined,
+    project: true,
   };
   const facts = (Object.keys(FACTS) as Fact[]).filter((name) => isThere[name]);
   const fact = facts.find((name) => name === part);
@@ -63,6 +72,7 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
   const name = isStemFile ? "stem file" : `${chosenText.replace(/[ ,].*/, "")}${part === ALL ? " files" : ""}`;
   const text = isBusy ? "Preparing…" : `Download ${name}`;
   const start = () => {
+    if (fact === "project") return Promise.resolve(follow(FACTS.project.path(track.id, chosen), "")); // too large to hold in memory
     if (fact) return saveFile(FACTS[fact].path(track.id, chosen));
     if (part === MIX) return saveMix(track, player, chosen, extension);
     return part === ALL ? saveAll(track, player, chosen) : saveFile(`/export/stem/${part}?format=${chosen}`);
