@@ -4447,7 +4447,7 @@ export interface components {
              */
             frequency_hz: number[];
             /**
-             * @description 0 to 1; there is a pitch from 0.5 on.
+             * @description 0 to 1; there is a pitch from 0.2 on.
              * @example [
              *       0.03,
              *       0.94,
