@@ -33,7 +33,7 @@ test("what is heard of a separated song equals its export", async ({ page, user,
   await expect(button("Play")).toBeVisible();
   await expect(button("Analyse again")).toBeVisible();
   await expect(page.locator("progress")).toHaveCount(0);
-  await expect(page.locator(".lane h3")).toHaveText([/^Chroma/, /^Drums/, /^Bass/, /^Other/, /^Vocals/], { useInnerText: true });
+  await expect(page.locator(".lane h3")).toHaveText([/^Chords and sections/, /^Chroma/, /^Drums/, /^Bass/, /^Other/, /^Vocals/], { useInnerText: true });
   const facts = /Tempo\n1(19|20|21)\.\d bpm\nKey\n\w+ (minor|major)\nCamelot\n\d+[AB]\nLoudness\n-1\d/;
   await expect(page.locator(".facts")).toHaveText(facts, { useInnerText: true });
 

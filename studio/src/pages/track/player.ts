@@ -235,7 +235,7 @@ export class Player {
     const isLoop = range.end - range.start >= MIN_LOOP_SECONDS * this.sampleRateHz;
     const here = this.position;
     this.loop.value = isLoop ? range : null;
-    if (isLoop && this.isPlaying.value && (here < range.start || here >= range.end)) this.seek(range.start);
+    if (isLoop && this.isPlaying.value && (here < range.start || here > range.end - 1)) this.seek(range.start);
   }
 
   /** Loop a part of the song, in seconds. */
