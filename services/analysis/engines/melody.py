@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from kit.engines import ModelDeclaration, ModelFile
-from services.analysis.engines.onnx_engine import OnnxEngine, mono_blocks, windows
+from services.analysis.engines.mono import mono_blocks
+from services.analysis.engines.onnx_engine import OnnxEngine, windows
 from services.analysis.service import Recording, Signal
 
 _RATE_HZ = 16_000
