@@ -19,6 +19,7 @@ test("no page is cut off on a phone, and a kept track plays without a server", a
   const title = "A long title of a song that goes on and on, and has one_very_long_word_without_a_single_space_in_it";
   const id = await user.upload(title, 8);
   await user.run("/api/processing/separate", { track_id: id, model: "dsp" });
+  await user.run("/api/analysis/analyze", { track_id: id });
   const made = async (path, data) => (await (await user.post(path, { data })).json()).data;
   const { path: shared } = await made(`/api/tracks/${id}/links`, {});
   const { id: setlist } = await made("/api/setlists", { name: title.slice(0, 100) });

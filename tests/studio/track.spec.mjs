@@ -206,6 +206,10 @@ test("loops begin at once, snap to beats, have names, and Space plays whatever w
   await expect(button("Play")).toBeVisible();
   await button("Forget the loop Chorus").click();
   await expect(button("Loop Chorus")).toHaveCount(0);
+  const [section] = data.sections.segments;
+  await page.locator(".section-bands span").first().dblclick();
+  await expect.poll(() => at("End")).toBeCloseTo(section.end_seconds, 1);
+  expect(await at("Start")).toBeCloseTo(section.start_seconds, 1);
 });
 
 test("chords are corrected and transposed, the sheet follows the position, and bars move", async ({ page, button, accessible, fitsPhone }) => {

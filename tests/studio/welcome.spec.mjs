@@ -15,7 +15,7 @@ test("a stranger sees what this is, and plays the separated demo song in two cli
   await button("Play").click();
   const slider = page.getByRole("slider", { name: "Position" });
   await expect.poll(async () => Number(await slider.inputValue())).toBeGreaterThan(0.5);
-  await expect(page.locator(".lane h3")).toHaveText([/^Chroma/, /^Drums/, /^Bass/, /^Other/, /^Vocals/], { useInnerText: true });
+  await expect(page.locator(".lane h3")).toHaveText([/^Chords and sections/, /^Chroma/, /^Drums/, /^Bass/, /^Other/, /^Vocals/], { useInnerText: true });
   for (const stem of ["drums", "bass", "other", "vocals"])
     await expect.poll(() => page.locator(`canvas[aria-label="Waveform of ${stem}"]`).evaluate(inkOf)).toBeGreaterThan(0.01);
   await expect(page.locator(".facts")).toHaveText(/Tempo\n1\d\d\.\d bpm\nKey\n\w+ (minor|major)/, { useInnerText: true });
