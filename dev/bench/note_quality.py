@@ -78,8 +78,8 @@ def _hz(pitch_midi: Any) -> Any:
     return 440.0 * 2.0 ** ((np.asarray(pitch_midi) - 69) / 12)
 
 
-def pitch_accuracy(lead: Notes, others: Notes, melody: Mapping[str, Any]) -> float:
-    """Return the share of time, within the notes of the lead and outside those of others, with the right pitch."""
+def pitch_accuracy(lead: Notes, others: Notes, melody: Mapping[str, Any]) -> float | None:
+    """Return the share of time, within the notes of the lead and outside those of others, with the right pitch; None if there is none."""
     measured = np.asarray(melody["frequency_hz"])
     times = np.arange(len(measured)) * melody["hop_seconds"]
     true = np.zeros(len(times))
@@ -87,6 +87,8 @@ def pitch_accuracy(lead: Notes, others: Notes, melody: Mapping[str, Any]) -> flo
         true[(times >= start) & (times < start + duration)] = _hz(pitch)
     for start, duration, _ in others:
         true[(times >= start) & (times < start + duration)] = 0.0
+    if not true.any():
+        return None
     cents = [_CENTS * np.log2(np.maximum(hz, 1.0)) for hz in (true, measured)]
     return float(mir_eval.melody.raw_pitch_accuracy(true > 0, cents[0], measured > 0, cents[1]))
 
@@ -157,7 +159,9 @@ def scores_of(song: RenderedSong, stems: Mapping[str, Samples], meter: Meter) ->
     lead = notes_of(song, "vocals", ("voice",))
     if lead:
         others = [note for note in notes_of(song, "vocals") if note not in lead]
-        scores["melody"] = pitch_accuracy(lead, others, meter.measure("melody", voice))
+        accuracy = pitch_accuracy(lead, others, meter.measure("melody", voice))
+        if accuracy is not None:
+            scores["melody"] = accuracy
     if not is_mix:
         found = meter.measure("vocal_activity", voice)["segments"]
         sung = [(start, start + duration) for start, duration, _ in notes_of(song, "vocals")]

@@ -129,6 +129,18 @@ def test_cues_are_beats_that_were_found(admin: httpx.Client, morning: dict[str, 
     assert set(times) <= set(bars)
 
 
+def test_the_form_of_a_song_comes_from_its_sections_and_chords(admin: httpx.Client, morning: dict[str, Any]) -> None:
+    answer = chat(admin, "When does the chorus start?", track_id=morning["id"])
+    assert ("song_form", True) in tools(answer)
+    sections = morning["measured"]["sections"]["segments"]
+    found = re.findall(r"^- ([A-Z]+) at (\d+):(\d\d)", answer["content"], re.MULTILINE)
+    assert [(label, 60 * int(minutes) + int(seconds)) for label, minutes, seconds in found] == [
+        (section["label"], int(section["start_seconds"])) for section in sections
+    ]
+    chords = {segment["label"] for segment in morning["measured"]["chords"]["segments"]}
+    assert set(answer["content"].splitlines()[1].split(": ")[-1].split()) <= chords
+
+
 def test_what_was_not_measured_is_said_to_be_missing(admin: httpx.Client) -> None:
     track = upload(admin, encoded(song(0.2)), title="Unmeasured")
     for task in ("track_analysis", "mastering_advice", "cue_point_analysis"):

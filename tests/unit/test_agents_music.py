@@ -15,7 +15,7 @@ from library import ANN, BOB, Library, dying, ids, reason
 
 from kit.security.identity import Principal
 from services.analysis.agents.camelot import Camelot, match_tempo, parse_key
-from services.analysis.agents.cue_points import Cue, find_cues
+from services.analysis.agents.cue_points import Cue, find_cues, likely_chorus
 from services.analysis.agents.llm import LanguageModel
 from services.analysis.agents.loudness_advice import advise
 from services.analysis.agents.references import suggested_work, tracks_of
@@ -146,6 +146,12 @@ def test_loudness_against_the_targets() -> None:
         assert (advice[target].gain_db, advice[target].peak_dbtp, advice[target].limiting_db) == expected
 
 
+def test_the_chorus_is_probably_what_comes_most_often_and_longest() -> None:
+    assert likely_chorus([("A", 8.0), ("B", 20.0), ("C", 24.0), ("B", 20.0), ("C", 24.0), ("D", 90.0)]) == "C"
+    assert likely_chorus([("A", 8.0), ("B", 20.0)]) is None
+    assert likely_chorus([]) is None
+
+
 def test_cues_stand_at_phrases_and_drops_where_the_level_jumps() -> None:
     beats = [0.5 * beat for beat in range(4 * 24)]  # 24 bars of 2 seconds
     levels = [-30.0] * 32 + [-20.0] * 16  # a jump at 32 seconds, one level a second
@@ -171,6 +177,7 @@ def test_cues_stand_at_phrases_and_drops_where_the_level_jumps() -> None:
         ("Good transitions, please", "mix_planning_agent"),
         ("Are there vocals?", "stem_intelligence_agent"),
         ("Where would you put markers", "cue_point_agent"),
+        ("When does the chorus start?", "cue_point_agent"),
         ("Is it too loud", "mastering_agent"),
         ("recommendations?", "library_agent"),
         ("Take the guitar out of my settings", None),

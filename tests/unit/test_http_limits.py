@@ -100,7 +100,7 @@ async def test_no_part_of_a_request_outside_of_its_body_is_unlimited() -> None:
     async with serving() as (port, _app), connected(port) as health:
         for name, (request, status) in HUGE.items():
             async with connected(port) as raw:
-                sending = asyncio.create_task(raw.send(request))
+                sending = asyncio.create_task(raw.send(request()))
                 await health.send(GET)
                 assert await health.response() == (200, b"0"), name
                 assert (await raw.status(), name) == (status, name)

@@ -1,7 +1,8 @@
-"""Cue points for DJs: phrases counted from the beats, and phrase boundaries where the level jumps."""
+"""Cue points for DJs: phrases counted from the beats, phrase boundaries where the level jumps, and the likely chorus."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,19 @@ def find_cues(
                 kind = "drop" if after > before else "breakdown"
         cues.append(Cue(kind, bar + 1, bars[bar]))
     return phrase_bars, cues
+
+
+def likely_chorus(sections: Sequence[tuple[str, float]]) -> str | None:
+    """Return the letter of the sections that are probably the chorus: what occurs most often, and of these the longest in all.
+
+    Args:
+        sections: letter and length in seconds, in the order of the song. None if no letter occurs twice.
+    """
+    counts = Counter(label for label, _ in sections)
+    label = max(
+        counts, key=lambda each: (counts[each], sum(length for one, length in sections if one == each)), default=None
+    )
+    return label if label is not None and counts[label] > 1 else None
 
 
 def _mean(levels_db: Sequence[float], hop_seconds: float, start_seconds: float, end_seconds: float) -> float | None:

@@ -19,6 +19,7 @@ _FILLERS = (
 )
 _FILLER = frozenset(_FILLERS.split())
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_FORM = re.compile(r"\b(?:chorus|verse|bridge|section|chord)", re.IGNORECASE)
 Call = Callable[..., Awaitable[ToolCall]]
 
 
@@ -92,6 +93,8 @@ async def _order(track_ids: list[str], call: Call) -> str:
 
 
 async def _about_analysis(track_id: str, turn: Turn, call: Call) -> str:
+    if _FORM.search(turn.message):
+        return await _about_form(track_id, turn, call)
     made = await call("get_analysis", track_id=track_id)
     if made.failed:
         known = await call("get_track", track_id=track_id)
@@ -138,6 +141,8 @@ async def _about_stems(track_id: str, turn: Turn, call: Call) -> str:
 
 
 async def _about_cues(track_id: str, turn: Turn, call: Call) -> str:
+    if _FORM.search(turn.message):
+        return await _about_form(track_id, turn, call)
     made = await call("cue_points", track_id=track_id)
     if made.failed:
         return _said(made, made.summary)
@@ -145,6 +150,19 @@ async def _about_cues(track_id: str, turn: Turn, call: Call) -> str:
     lines = [f"- {cue['kind']} at {cue['time_seconds']} s (bar {cue['bar']})" for cue in value["cues"]]
     missing = [f"Missing: {what}." for what in value["missing"]]
     return _said(made, f"{_title(value)} has phrases of {value['phrase_bars']} bars:", *lines, *missing)
+
+
+async def _about_form(track_id: str, turn: Turn, call: Call) -> str:
+    made = await call("song_form", track_id=track_id)
+    if made.failed:
+        return _said(made, made.summary)
+    value = made.value
+    lines = [f"{_title(value)} has these sections:"]
+    for section in value["sections"]:
+        chords = f": {' '.join(section['chords'])}" if section["chords"] else ""
+        guess = " (probably the chorus)" if section["label"] == value["likely_chorus"] else ""
+        lines.append(f"- {section['label']} at {_clock(section['start_seconds'])}{guess}{chords}")
+    return _said(made, *lines, *(f"Missing: {what}." for what in value["missing"]))
 
 
 async def _about_loudness(track_id: str, turn: Turn, call: Call) -> str:
@@ -189,6 +207,11 @@ def _line(track: dict[str, Any]) -> str:
 
 def _key(track: dict[str, Any]) -> str:
     return f"{track['key']} ({track['camelot']})" if track["camelot"] else str(track["key"] or "")
+
+
+def _clock(seconds: float) -> str:
+    """Return a time as minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _title(value: dict[str, Any]) -> str:

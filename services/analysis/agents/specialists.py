@@ -51,7 +51,7 @@ SPECIALISTS = (
         ("analys", "analyz", "key", "bpm", "tempo", "chord", "harmonic", "genre"),
         ("track_analysis", "key_detection", "bpm_detection", "energy_analysis", "harmonic_analysis"),
         "Explain the measurements of a recording. State the confidence of key and tempo if the analysis has it.",
-        ("find_compatible_tracks", "start_analysis"),
+        ("find_compatible_tracks", "song_form", "start_analysis"),
     ),
     Specialist(
         "mix_planning_agent",
@@ -73,10 +73,11 @@ SPECIALISTS = (
     Specialist(
         "cue_point_agent",
         "cue points, loops, phrases and drops",
-        ("cue", "loop", "drop", "phrase", "marker"),
+        ("cue", "loop", "drop", "phrase", "marker", "chorus", "verse", "section", "bridge"),
         ("cue_point_analysis", "loop_region_detection", "drop_detection"),
-        "Suggest markers at the beginnings of phrases of 4, 8, 16 or 32 bars.",
-        ("cue_points", "start_analysis"),
+        "Suggest markers at the beginnings of phrases of 4, 8, 16 or 32 bars, and of sections. Sections have letters; which of "
+        "them is the chorus is a guess.",
+        ("cue_points", "song_form", "start_analysis"),
     ),
     Specialist(
         "mastering_agent",

@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -22,7 +23,7 @@ from soundwright.separation.v1 import separation_service_pb2, separation_service
 from kit import errors
 from kit.errors import AppError, Code
 from services.analysis.agents.camelot import match_tempo, parse_key
-from services.analysis.agents.cue_points import BEATS_PER_BAR, find_cues
+from services.analysis.agents.cue_points import BEATS_PER_BAR, find_cues, likely_chorus
 from services.analysis.agents.loudness_advice import advise
 from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
 from services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order
@@ -32,6 +33,9 @@ _PAGE_SIZE = 100
 _PAGE_LIMIT = 20
 _TEXT_LENGTH = 200
 _TAG_LIMIT = 10
+_SECTION_LIMIT = 60
+_CHORD_LIMIT = 8
+_SHORT_CHORD_SECONDS = 0.3
 _MEASURED = (
     "tempo", "tempo_confidence", "beat_count", "key", "camelot", "key_confidence", "key_runner_up", "energy",
     "loudness_lufs", "true_peak_dbtp", "duration_seconds", "spectral_centroid", "spectral_rolloff", "zero_crossing_rate",
@@ -100,6 +104,7 @@ class Tools:
                 "propose_set_order", "Propose an order of tracks with good transitions.", Several, self._propose_order
             ),
             Tool("loudness_advice", "Compare loudness and peak with common targets.", OneTrack, self._loudness),
+            Tool("song_form", "Get the sections, bars and chords of a track.", OneTrack, self._song_form),
             Tool("cue_points", "Find markers at phrases, drops and breakdowns.", OneTrack, self._cue_points),
             Tool(
                 "start_separation",
@@ -259,6 +264,32 @@ class Tools:
         }
         return Found(value, f"{_called(track)}: {len(cues)} cues, phrases of {phrase_bars} bars")
 
+    async def _song_form(self, turn: Turn, wanted: OneTrack) -> Found:
+        track = _brief(await self._track(wanted.track_id))
+        measured = await self._measured(wanted.track_id)
+        sections = (measured.get("sections") or {}).get("segments", [])
+        if not sections:
+            raise _missing(track, "sections", "sections")
+        chords = (measured.get("chords") or {}).get("segments", [])
+        likely = likely_chorus([(each["label"], each["end_seconds"] - each["start_seconds"]) for each in sections])
+        value = {
+            "track_id": wanted.track_id,
+            "title": track["title"],
+            "beats_per_bar": (measured.get("bars") or {}).get("beats_per_bar"),
+            "likely_chorus": likely,  # the letter of a section
+            "sections": [
+                {
+                    "label": each["label"],
+                    "start_seconds": each["start_seconds"],
+                    "end_seconds": each["end_seconds"],
+                    "chords": _chords_between(chords, each["start_seconds"], each["end_seconds"]),
+                }
+                for each in sections[:_SECTION_LIMIT]
+            ],
+            "missing": [] if chords else ["chords. Analyse the feature chords"],
+        }
+        return Found(value, f"{_called(track)}: {len(sections)} sections")
+
     async def _start_separation(self, turn: Turn, wanted: OneTrack) -> Found:
         track = await self._named_track(turn, wanted.track_id)
         answer = await self._separation.CreateJob(
@@ -340,6 +371,16 @@ def _brief(track: track_pb2.Track) -> dict[str, Any]:
         "analyzed": track.analyzed,
         "stem_count": track.stem_count,
     }
+
+
+def _chords_between(chords: Sequence[Mapping[str, Any]], start_seconds: float, end_seconds: float) -> list[str]:
+    """Return the labels of the first chords of a section."""
+    inside = [
+        each["label"]
+        for each in chords
+        if min(each["end_seconds"], end_seconds) - max(each["start_seconds"], start_seconds) > _SHORT_CHORD_SECONDS
+    ]
+    return inside[:_CHORD_LIMIT]
 
 
 def _called(brief: dict[str, Any]) -> str:

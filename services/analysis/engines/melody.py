@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from kit.engines import ModelDeclaration, ModelFile
-from services.analysis.engines.onnx_engine import OnnxEngine, mono_blocks, windows
+from services.analysis.engines.mono import mono_blocks
+from services.analysis.engines.onnx_engine import OnnxEngine, windows
 from services.analysis.service import Recording, Signal
 
 _RATE_HZ = 16_000
@@ -19,7 +20,7 @@ _HOP = 256
 _LOWEST_HZ, _HIGHEST_HZ = 46.875, 2093.75
 _BEFORE, _AFTER = 11, 10  # frames that the network reads around a frame
 _FRAMES = 1875  # of a window, 30 seconds
-_VOICED = 0.5
+_VOICED = 0.2  # 0.5 is better for speech, and misses two fifths of singing in separated stems
 _SILENCE = 1e-3  # peak of a frame below which the network answers at random
 _VALUE_LIMIT = 225_000  # of a song: an hour; longer ones have a longer hop, so that the result stays small
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from kit.engines import ModelDeclaration, ModelFile
+from services.analysis.engines.mono import mono_blocks
 from services.analysis.engines.note_events import NoteEvent, NoteFinder, without_overtones
-from services.analysis.engines.onnx_engine import OnnxEngine, mono_blocks, windows
+from services.analysis.engines.onnx_engine import OnnxEngine, windows
 from services.analysis.service import Recording, Signal
 from services.analysis.signals import parts_of
 

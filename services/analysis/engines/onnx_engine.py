@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit import compiled_model, errors
-from kit.audio import resample_blocks
-from kit.audio.downmix import Downmix
 from kit.compiled_model import CompiledModel
 from kit.weights import read_verified
-from services.analysis.service import Engine, Recording
+from services.analysis.service import Engine
 
 Floats = NDArray[np.float32]
-
-_BLOCK_FRAMES = 65_536
-_LARGEST_SAMPLE = np.float32(1000.0)  # larger values are invalid, and their squares would overflow
 
 
 class OnnxEngine(Engine):
@@ -74,26 +69,6 @@ class OnnxEngine(Engine):
         except importlib.metadata.PackageNotFoundError:
             return None
         return Path(str(distribution.locate_file(f"{self.folder}/{file.name}")))
-
-
-def mono_blocks(recording: Recording, rate_hz: int, report: Callable[[float], None]) -> Iterator[Floats]:
-    """Yield the mono mix of a recording at another sample rate, float32 [frames], in blocks of any length.
-
-    Args:
-        report: called with the share of the recording that was read.
-    """
-    expected = max(1, recording.frame_count)
-    downmix = Downmix(recording.channel_count)
-
-    def mixed() -> Iterator[Floats]:
-        done = 0
-        for block in recording.blocks(_BLOCK_FRAMES):
-            yield downmix.push(np.clip(np.nan_to_num(block, nan=0.0), -_LARGEST_SAMPLE, _LARGEST_SAMPLE))
-            done += block.shape[1]
-            report(min(1.0, done / expected))
-
-    for samples in resample_blocks(mixed(), recording.sample_rate_hz, rate_hz, 1):
-        yield samples[0]
 
 
 def windows(blocks: Iterator[Floats], length: int, hop: int, lead: int) -> Iterator[tuple[Floats, int]]:

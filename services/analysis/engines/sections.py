@@ -16,9 +16,9 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 _UNIT_SECONDS = 2.0  # where there are no bars
-_KERNEL_UNITS = 6  # bars before and after a boundary that are compared
+_KERNEL_UNITS = 4  # bars before and after a boundary that are compared
 _LEAST_UNITS = 2  # bars of a section
-_THRESHOLD = 0.35  # of the strongest boundaries
+_THRESHOLD = 0.2  # of the strongest boundaries
 _ALIKE_DISTANCE = 0.35
 _LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kit import errors
 from kit.engines import ModelDeclaration
-from services.analysis.engines.onnx_engine import mono_blocks
+from services.analysis.engines.mono import mono_blocks
 from services.analysis.service import Engine, Recording, Signal
 from services.analysis.signals import VOCALS, parts_of
 

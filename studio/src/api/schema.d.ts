@@ -1293,7 +1293,7 @@ export interface paths {
          * @description Download a project for a digital audio workstation, with the stems of the latest separation as tracks.
          *
          *     If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
-         *     sections as markers.
+         *     sections as markers. Bars are as the owner has corrected them.
          */
         get: operations["export_project"];
         put?: never;
@@ -4447,7 +4447,7 @@ export interface components {
              */
             frequency_hz: number[];
             /**
-             * @description 0 to 1; there is a pitch from 0.5 on.
+             * @description 0 to 1; there is a pitch from 0.2 on.
              * @example [
              *       0.03,
              *       0.94,

@@ -10,19 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit import errors
-from kit.audio import resample_blocks
-from kit.audio.downmix import Downmix
 from services.analysis.engines.chords.decoder import decode
 from services.analysis.engines.chords.models import CHORD_NET, WEIGHTS
 from services.analysis.engines.chords.spectrum import HOP_LENGTH, MARGIN_FRAMES, RATE_HZ, spectrum
-from services.analysis.service import Engine, Recording, Samples
+from services.analysis.engines.mono import mono_blocks
+from services.analysis.service import Engine, Recording
 
 Floats = NDArray[np.float32]
 
 _WINDOW_FRAMES = 1000  # 23 s, the length of the training examples
 _CONTEXT_FRAMES = 100  # before and after a window
 _LONGEST_FRAMES = _WINDOW_FRAMES + 2 * _CONTEXT_FRAMES
-_LARGEST_SAMPLE = np.float32(1000.0)  # larger values are invalid
 _READ_SHARE = 0.95  # progress at the end of the signal
 
 
@@ -67,7 +65,7 @@ class ChordEngine(Engine):
         found = []
         done_frames = 0
         with torch.inference_mode():
-            for magnitudes, window in _windows(_mono(recording)):
+            for magnitudes, window in _windows(mono_blocks(recording, RATE_HZ, lambda share: None)):
                 found.append(self._network(torch.from_numpy(magnitudes)).numpy()[window])
                 done_frames += found[-1].shape[0]
                 done_seconds = done_frames * HOP_LENGTH / RATE_HZ
@@ -91,18 +89,6 @@ class ChordEngine(Engine):
 def _seconds(frame: int) -> float:
     """Return when a frame begins. Frames are centred."""
     return round(max(0.0, (frame - 0.5) * HOP_LENGTH / RATE_HZ), 4)
-
-
-def _mono(recording: Recording) -> Iterator[Floats]:
-    """Yield the mono mix at the rate of the networks, float32 [frames]."""
-    downmix = Downmix(recording.channel_count)
-
-    def blocks() -> Iterator[Samples]:
-        for block in recording.blocks(recording.sample_rate_hz):
-            yield downmix.push(np.clip(np.nan_to_num(block, nan=0.0), -_LARGEST_SAMPLE, _LARGEST_SAMPLE))
-
-    for samples in resample_blocks(blocks(), recording.sample_rate_hz, RATE_HZ, 1):
-        yield samples[0]
 
 
 def _windows(blocks: Iterator[Floats]) -> Iterator[tuple[Floats, slice]]:

@@ -366,7 +366,7 @@ class Melody(TypedDict):
         list[float], Field(description="0 where there is no pitch.", examples=[[0.0, 220.1, 220.4]])
     ]
     confidence: Annotated[
-        list[float], Field(description="0 to 1; there is a pitch from 0.5 on.", examples=[[0.03, 0.94, 0.97]])
+        list[float], Field(description="0 to 1; there is a pitch from 0.2 on.", examples=[[0.03, 0.94, 0.97]])
     ]
     source: _Source
     model: _Model

@@ -120,7 +120,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         """Download a project for a digital audio workstation, with the stems of the latest separation as tracks.
 
         If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
-        sections as markers.
+        sections as markers. Bars are as the owner has corrected them.
         """
         track, values = await _analysed(gateway, track_id, (), ())
         outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
