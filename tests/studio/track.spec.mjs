@@ -220,7 +220,11 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   const current = page.locator(".current-chord b");
   const cells = page.locator(".chart-bar button");
   const slider = page.getByRole("slider", { name: "Position" });
+  const bars = () => page.locator(".ruler .bar").evaluateAll((all) => all.map((bar) => parseFloat(bar.style.left)));
+  const pixels = (await page.locator(".ruler").boundingBox()).width / Number(await slider.getAttribute("max"));
   await expect(names).toHaveText([detected.label]);
+  await button("Bar 1 here: begin the bars at the beat of the position").click();
+  await expect.poll(async () => Math.abs((await bars())[0] - data.beats[0] * pixels)).toBeLessThan(1);
   await cells.nth(2).click();
   await expect(slider).toHaveJSProperty("valueAsNumber", Number(data.beats[8].toFixed(1)));
   await button("Correct the chord at the position").click();
@@ -241,9 +245,6 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await page.getByRole("slider", { name: "Pitch" }).fill("0");
   await page.getByLabel("Capo").selectOption("0");
 
-  const bars = () => page.locator(".ruler .bar").evaluateAll((all) => all.map((bar) => parseFloat(bar.style.left)));
-  await button("Bar 1 here: begin the bars at the beat of the position").click();
-  const pixels = (await page.locator(".ruler").boundingBox()).width / Number(await slider.getAttribute("max"));
   await button("+1 beat: move the bars one beat on").click();
   await expect.poll(async () => Math.abs((await bars())[0] - data.beats[1] * pixels)).toBeLessThan(1);
   await expect(button("Bars as detected")).toBeEnabled();
