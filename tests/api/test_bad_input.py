@@ -90,7 +90,7 @@ def long_flac() -> bytes:
     return bytes(content)
 
 
-# One file of each code. Which files are refused with it: tests/unit/test_audio_refusals.py.
+# One file of each code. Which files are refused with it: tests/unit/kit/test_audio_refusals.py.
 REFUSED_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty file": (lambda: b"", "AUDIO_EMPTY"),
     "text": (lambda: b"Dear Sir or Madam, " * 100, "AUDIO_UNREADABLE"),
@@ -132,7 +132,7 @@ def test_a_truncated_file_is_taken_as_far_as_it_goes(admin: httpx.Client) -> Non
 
 # names ------------------------------------------------------------------------------------------------------------
 
-# How names become harmless: tests/unit/test_ingest_service.py.
+# How names become harmless: tests/unit/ingest/test_ingest_service.py.
 NAMES = {
     b"../../../etc/passwd.wav": "passwd.wav",
     b"so\0ng\x07.wav": "song.wav",

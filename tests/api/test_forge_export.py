@@ -188,7 +188,7 @@ def test_the_deletion_of_a_track_removes_its_exports(stack: Stack, admin: httpx.
     assert admin.delete(f"/api/tracks/{track['id']}").status_code == 204
     answer = admin.get(done["download_url"])
     assert (answer.status_code, answer.json()["code"]) == (404, "FILE_NOT_FOUND")
-    # Either the deletion ended the other export, or it was quicker. No file stays. That a deletion ends jobs: tests/unit/test_track_deletions.py.
+    # Either the deletion ended the other export, or it was quicker. No file stays. That a deletion ends jobs: tests/unit/library/test_track_deletions.py.
     finished(admin, f"/api/jobs/{under_way}")
     for job_id in (done["id"], under_way):
         eventually(lambda job_id=job_id: stored(stack, job_id) == [])

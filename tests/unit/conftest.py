@@ -20,7 +20,7 @@ from kit.ports import Collection, Doc, Index
 from tests.simulators.media_site import MediaSite
 
 if TYPE_CHECKING:
-    from library import Library
+    from library_fixture import Library
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -40,14 +40,14 @@ def site() -> Iterator[MediaSite]:
 @pytest.fixture(scope="module")
 def wav(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Three seconds of a tone."""
-    from tests.unit.test_ingest_encoding import tone, written  # its libraries take a second to load
+    from tests.unit.ingest.test_ingest_encoding import tone, written  # its libraries take a second to load
 
     return written(tmp_path_factory.mktemp("wav") / "wav", tone(3.0)).read_bytes()
 
 
 @pytest.fixture
 async def library(tmp_path: Path) -> AsyncIterator[Library]:
-    from library import opened
+    from library_fixture import opened
 
     async with opened(tmp_path) as library:
         yield library

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import nats
 from google.protobuf.message import Message
-from library import Library
-from library import opened as opened_library
+from library_fixture import Library
+from library_fixture import opened as opened_library
 from soundwright.library.v1 import connection_service_pb2_grpc, job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2
 

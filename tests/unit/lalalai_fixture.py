@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 from jobs_platform import served
-from library import Library
+from library_fixture import Library
 from pydantic import SecretStr
 from soundwright.library.v1 import (
     connection_service_pb2,

@@ -2,7 +2,7 @@
 
 The SDK has no public calls for single parts, and its own streaming upload would hold a thread for as long as a client
 sends. All its private calls that the adapter uses are in this module. The version of the SDK is pinned, and
-``tests/unit/test_blob_adapters.py`` fails if one of these calls changes.
+``tests/unit/kit/test_blob_adapters.py`` fails if one of these calls changes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,70 @@
+"""Programs of `dev/` do what the manual says."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from dev.bench import gpu
+from dev.tools import licences
+from dev.tools.licences import Package
+
+
+def test_the_table_has_a_row_for_each_model_and_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "made" / "table.md"
+    command = f"dev.bench.gpu --device cpu --models small --batches 1 2 --seconds 1 --jobs 0 --output {output}"
+    monkeypatch.setattr(sys, "argv", command.split(" "))
+    monkeypatch.setattr(gpu, "in_new_process", lambda function, *arguments: function(*arguments))
+    gpu.main()
+    head, _, *table = output.read_text().splitlines()
+    assert "PyTorch" in head
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+    assert [row[:3] for row in rows] == [["small", "exact", "1"], ["small", "exact", "2"]]
+    for row in rows:
+        assert float(row[3]) > 0
+        assert float(row[4]) > 100
+    assert {len(row) for row in rows} == {gpu.HEAD.splitlines()[0].count("|") - 1}
+
+
+def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(gpu, "in_new_process", lambda function, *arguments: "")
+    monkeypatch.setattr(sys, "argv", ["dev.bench.gpu"])
+    gpu.main()
+    assert capsys.readouterr().out == "PyTorch finds no GPU. Nothing was measured.\n"
+
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+ALLOWED = (
+    "BSD License", "Apache Software License; MIT License", "GPL-2.0-only OR MIT", "LGPL-2.1-or-later",
+    "BSD-2-Clause AND Apache-2.0 WITH LLVM-exception",
+)  # fmt: skip
+REFUSED = (
+    "", "AGPL-3.0-or-later", "MIT AND GPL-2.0-or-later", "MIT License; GNU General Public License v3 (GPLv3)",
+    "(MIT OR Apache-2.0) AND GPL-2.0-only", "Permission is granted to nobody.",
+)  # fmt: skip
+
+
+def test_permissive_and_weak_copyleft_licences_are_allowed_and_others_refused() -> None:
+    assert not licences.problems([Package("package", "1.0", licence) for licence in ALLOWED])
+    for licence in REFUSED:
+        (problem,) = licences.problems([Package("package", "1.0", licence)])
+        assert "package 1.0" in problem
+
+
+def test_an_exception_holds_for_one_package_and_its_licence() -> None:
+    assert not licences.problems([Package("mutagen", "1.0", "GPL-2.0-or-later")])
+    assert licences.problems([Package("mutagen", "2.0", "AGPL-3.0-or-later")])
+    assert licences.problems([Package("other", "1.0", "GPL-2.0-or-later")])
+
+
+def test_constraints_hold_one_version_and_hashes_of_each_package() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    entries = re.findall(r"^([^#\s]+)==\S+( \\\n    --hash=sha256:[0-9a-f]{64})+$", text, re.M)
+    names = [name for name, _ in entries]
+    assert len(names) == len(set(names)) == len(licences.locked(text)) > 100
+    assert {"pip", "setuptools", "torch", "audiocraft"} <= set(names)
