@@ -31,7 +31,7 @@ SETTINGS = {
     # Jobs of accounts with the role "pro" starve at once; those of all others do not while the tests run.
     "SOUNDWRIGHT_GENERATION_TIERS": '{"supporter": {"pending_limit": 5, "hourly_limit": 120, "max_seconds": 120, '
     '"starvation_seconds": 0.001}}',
-    "SOUNDWRIGHT_WEBHOOK_RETRY_SECONDS": "0.2,0.2,0.2,0.2",
+    "SOUNDWRIGHT_WEBHOOK_RETRY_SECONDS": "0.2,600",
     "SOUNDWRIGHT_STORAGE_QUOTAS": '{"enterprise": 10000000000}',
     "HF_HUB_OFFLINE": "1",
 }

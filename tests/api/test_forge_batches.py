@@ -19,7 +19,7 @@ from tests.waiting import eventually
 
 BATCH = "/api/processing/batch"
 SHORT = encoded(song(0.5))
-LONG = encoded(song(10.0))
+LONG = encoded(song(30.0))
 
 
 @pytest.fixture(scope="module")

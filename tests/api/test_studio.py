@@ -32,8 +32,8 @@ def failures(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, str]:
     """Run all selected specs in one browser. Return what Playwright prints, for each spec that failed."""
-    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    specs = [each["spec"] for each in parameters if "spec" in each]
+    selected = [item for item in request.session.items if item.path == Path(__file__) and hasattr(item, "callspec")]
+    specs = [item.callspec.params["spec"] for item in selected if "spec" in item.callspec.params]
     folder = tmp_path_factory.mktemp("studio")
     secret = folder / "secret"
     try:
