@@ -95,7 +95,8 @@ MATRIX = _rows({
         /api/jobs/{job_id} /api/processing/job/{job_id} /api/processing/batch/{job_id} /api/analysis/job/{job_id}
         /api/download/job/{job_id} /api/export/job/{job_id} /export/stem/{stem_id} /export/stems/{track_id}
         /export/analysis/{track_id} /export/midi/{track_id} /export/project/{track_id} /export/archive/{job_id}
-        /export/chords/{track_id}.lab /export/chords/{track_id}.cho /export/click/{track_id}.wav""",
+        /export/chords/{track_id}.lab /export/chords/{track_id}.cho""",
+    _own(403, 404): "GET /export/click/{track_id}.wav",  # this song has no beats
     _own(403, 409): "DELETE /api/jobs/{job_id} POST /api/jobs/{job_id}/retry",  # it has succeeded
     (200, 401, 200, 200, 200): "POST /process",
     (404, 401, 404, 404, 200): """
