@@ -27,8 +27,11 @@ async function drop(page, files) {
   const browser = await page.context().newCDPSession(page);
   const { width, height } = page.viewportSize();
   const data = { items: [], files, dragOperationsMask: 1 };
-  for (const type of ["dragEnter", "dragOver", "drop"])
+  for (const type of ["dragEnter", "dragOver", "dragOver", "drop"]) {
     await browser.send("Input.dispatchDragEvent", { type, x: width / 2, y: height / 2, data });
+    // Nobody drops files before the page has said whether it takes them.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  }
   await browser.detach();
 }
 
