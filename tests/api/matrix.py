@@ -218,6 +218,7 @@ REFUSALS_BELOW = {
     "/api/lalalai": {404: "TASK_NOT_FOUND"},
     "/api/setlists": {404: "SETLIST_NOT_FOUND"},
     "/api/sessions": {404: "SESSION_NOT_FOUND"},
+    "/export/click": {404: "ANALYSIS_NOT_FOUND"},
     "/api/users/me": {403: "SESSION_NEEDED"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},
     "/api/uploads": {409: "DIRECT_UPLOADS_UNAVAILABLE"},
