@@ -52,14 +52,14 @@ export function startDrops(): void {
   const onDrag = (event: DragEvent) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    isOver.value = event.type === "dragover" || (event.type === "dragleave" && event.relatedTarget !== null);
+    isOver.value = event.type !== "drop" && (event.type !== "dragleave" || event.relatedTarget !== null);
     if (event.type !== "drop") return;
     problem.value = "";
     filesOf(event.dataTransfer).then(add, () => {
       problem.value = "What you dropped cannot be read. Choose the files instead.";
     });
   };
-  for (const type of ["dragover", "dragleave", "drop"] as const) addEventListener(type, onDrag);
+  for (const type of ["dragenter", "dragover", "dragleave", "drop"] as const) addEventListener(type, onDrag);
 }
 
 function add(files: readonly File[]): void {
