@@ -22,6 +22,14 @@ from kit.weights import read_verified
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
+def package_path(package: str, path: str) -> Path | None:
+    """Return a path relative to the installed modules of a package; None if the package is not installed."""
+    try:
+        return Path(str(importlib.metadata.distribution(package).locate_file(path)))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 @dataclass(frozen=True)
 class PackagedWeights:
     """The weights of a model.
@@ -53,10 +61,7 @@ class PackagedWeights:
 
     def package_files(self) -> Path | None:
         """Return the folder with the files of the installed package; None if it is not installed."""
-        try:
-            return Path(str(importlib.metadata.distribution(self.package).locate_file(self.folder)))
-        except importlib.metadata.PackageNotFoundError:
-            return None
+        return package_path(self.package, self.folder)
 
     def content(self) -> bytes:
         """Return the content of the safetensors file, and write it before if it is missing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,26 @@ Samples = NDArray[np.float32]
 SONGS = Path("build/songs/evaluation")
 REAL_SONGS = Path("build/songs/real")
 STEMS = ("drums", "bass", "other", "vocals")
+
+
+@dataclass(frozen=True)
+class MemoryRecording:
+    """A recording in memory, float32 [channels, frames], which engines read in blocks."""
+
+    samples: Samples
+    sample_rate_hz: int
+
+    @property
+    def channel_count(self) -> int:
+        return int(self.samples.shape[0])
+
+    @property
+    def frame_count(self) -> int:
+        return int(self.samples.shape[1])
+
+    def blocks(self, block_frames: int) -> Iterator[Samples]:
+        for start in range(0, self.frame_count, block_frames):
+            yield self.samples[:, start : start + block_frames]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ import pyloudnorm
 import soundfile
 from numpy.typing import NDArray
 
+from dev.bench._songs import MemoryRecording
 from kit.audio import AudioFile
 from services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine, warm_up
 from services.generation.engines.procedural.render import mix, render_stems
@@ -133,21 +134,8 @@ def _key_cell(reading: Reading, score: Song) -> str:
     return reading.key + ("" if reading.key == score.key else " ✗")
 
 
-class _Memory:
-    """A recording in memory."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self.sample_rate_hz = RATE_HZ
-        self.channel_count, self.frame_count = samples.shape
-
-    def blocks(self, block_frames: int) -> Iterator[Samples]:
-        for start in range(0, self.frame_count, block_frames):
-            yield self._samples[:, start : start + block_frames]
-
-
 def _our_reading(samples: Samples) -> Reading:
-    result = LibrosaEngine().analyse(_Memory(samples), frozenset({"tempo", "key"}), lambda share: None)
+    result = LibrosaEngine().analyse(MemoryRecording(samples, RATE_HZ), frozenset({"tempo", "key"}), lambda share: None)
     return Reading(result["tempo"], result["key"])
 
 

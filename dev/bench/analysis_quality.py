@@ -15,7 +15,7 @@ import argparse
 import re
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import mir_eval
 import numpy as np
 from numpy.typing import NDArray
 
-from dev.bench._songs import SONGS, rendered_songs
+from dev.bench._songs import SONGS, MemoryRecording, rendered_songs
 from dev.bench.analysis import ANALYSIS_RATE_HZ, MAJOR, MINOR, RATE_HZ
 from services.analysis.engines.chords import ChordEngine
 from services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine
@@ -122,22 +122,9 @@ def _harte(name: str) -> str:
     return f"{found[1]}:{_QUALITIES.get(found[2], found[2])}"
 
 
-class _Memory:
-    """A recording in memory."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self.sample_rate_hz = RATE_HZ
-        self.frame_count, self.channel_count = samples.shape
-
-    def blocks(self, block_frames: int) -> Iterator[Samples]:
-        for start in range(0, self.frame_count, block_frames):
-            yield self._samples[start : start + block_frames].T
-
-
 def our_reading(samples: Samples, features: frozenset[str] = frozenset({"tempo", "key"})) -> Reading:
     """Analyse a song, float32 [frames, channels], with the engines of the analysis service."""
-    recording, started = _Memory(samples), time.process_time()
+    recording, started = MemoryRecording(samples.T, RATE_HZ), time.process_time()
     result = LibrosaEngine().analyse(recording, features - {"chords"}, lambda share: None)
     cpu_seconds = {"without chords": time.process_time() - started}
     if "chords" in features:

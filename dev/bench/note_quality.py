@@ -22,8 +22,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from dev.bench._songs import SONGS, STEMS, RenderedSong, rendered_songs
-from dev.bench.separation_quality import MemoryMix, mix_of
+from dev.bench._songs import SONGS, STEMS, MemoryRecording, RenderedSong, rendered_songs
+from dev.bench.separation_quality import mix_of
 from kit.scratch import process_folder
 from services.analysis.engines.melody import SwiftF0Engine
 from services.analysis.engines.notes import BasicPitchEngine
@@ -111,7 +111,7 @@ def separated(song: RenderedSong, model: str) -> Mapping[str, Samples]:
         registry = build_registry(SeparationSettings())
         found: dict[str, list[Samples]] = defaultdict(list)
         with registry.use(model) as engine:
-            for block in engine.separate(MemoryMix(mix_of(song.stems()), _RATE_HZ), model):
+            for block in engine.separate(MemoryRecording(mix_of(song.stems()), _RATE_HZ), model):
                 for name, samples in block.items():
                     found[name].append(samples)
         with process_folder(song.folder) as draft:
@@ -137,7 +137,7 @@ class Meter:
 
     def measure(self, feature: str, stems: Mapping[str, Samples]) -> Any:
         """Return a feature of stems, or of the mix, which is a stem of that name."""
-        parts: dict[str, Recording] = {name: MemoryMix(samples, _RATE_HZ) for name, samples in stems.items()}
+        parts: dict[str, Recording] = {name: MemoryRecording(samples, _RATE_HZ) for name, samples in stems.items()}
         recording = parts["mix"] if "mix" in parts else StemSum(parts)
         began = time.process_time()
         values = self._engines[feature].analyse(recording, frozenset({feature}), lambda share: None)[feature]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import istft, stft
 
-from dev.bench._songs import SONGS, RenderedSong, rendered_songs
+from dev.bench._songs import SONGS, MemoryRecording, RenderedSong, rendered_songs
 from services.separation.registry import Registry, build_registry
 from services.separation.service import Samples
 from services.separation.settings import SeparationSettings
@@ -35,26 +35,6 @@ _ACCOMPANIMENT = "accompaniment"
 _STEMS = ("drums", "bass", "other", "vocals", _ACCOMPANIMENT)
 
 Separate = Callable[[Mapping[str, Samples]], Mapping[str, Samples]]
-
-
-@dataclass(frozen=True)
-class MemoryMix:
-    """A mix in memory, float32 [channels, frames]."""
-
-    samples: Samples
-    sample_rate_hz: int
-
-    @property
-    def channel_count(self) -> int:
-        return int(self.samples.shape[0])
-
-    @property
-    def frame_count(self) -> int:
-        return int(self.samples.shape[1])
-
-    def blocks(self, block_frames: int) -> Iterator[Samples]:
-        for start in range(0, self.frame_count, block_frames):
-            yield self.samples[:, start : start + block_frames]
 
 
 @dataclass(frozen=True)
@@ -106,7 +86,7 @@ def scores_of(song: str, truth: Mapping[str, Samples], estimates: Mapping[str, S
 
 def with_model(registry: Registry, model: str, truth: Mapping[str, Samples]) -> dict[str, Samples]:
     """Separate the mix with a model of the separation service."""
-    mix = MemoryMix(mix_of(truth), _SAMPLE_RATE_HZ)
+    mix = MemoryRecording(mix_of(truth), _SAMPLE_RATE_HZ)
     blocks = list(registry.engine(model).separate(mix, model))
     return {stem: np.concatenate([block[stem] for block in blocks], axis=1) for stem in blocks[0]}
 

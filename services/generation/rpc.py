@@ -9,7 +9,7 @@ import json
 import random
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from soundwright.generation.v1 import generation_service_pb2 as pb
@@ -40,7 +40,7 @@ from services.generation.prompts import suggest
 from services.generation.registry import Registry
 from services.generation.settings import GenerationSettings
 from services.generation.tiers import Tier, tier_of
-from services.generation.worker import clip_history, spec_from_wire
+from services.generation.worker import clip_history, find_clip, spec_from_wire
 
 log = get_logger()
 
@@ -118,12 +118,8 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         Raises:
             AppError: ``GENERATION_NOT_FOUND``; ``VALIDATION_ERROR`` if the result would exceed the caller's limit.
         """
-        source = await self._generation(spec.continue_from_id)
+        source = await find_clip(self._catalog, spec.continue_from_id)
         service.require_total(source.duration_seconds, spec.duration_seconds, tier.max_seconds)
-
-    async def _generation(self, generation_id: str) -> generation_pb2.Generation:
-        request = catalog_service_pb2.GetGenerationRequest(generation_id=generation_id)
-        return (await self._catalog.GetGeneration(request)).generation
 
     async def _create(
         self,
@@ -189,16 +185,14 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
     async def RenderSpectrogram(
         self, request: pb.RenderSpectrogramRequest, context: Context
     ) -> pb.RenderSpectrogramResponse:
-        generation = await self._generation(request.generation_id)
+        generation = await find_clip(self._catalog, request.generation_id)
         key = generation.spectrogram_blob_key
         if key and await self._blobs.stat(key) is not None:
             return pb.RenderSpectrogramResponse(blob_key=key)
         key = f"{generation.audio_blob_key.rpartition('/')[0]}/spectrogram.png"
-        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
-            picture = Path(folder) / "spectrogram.png"
-            async with self._blobs.local(generation.audio_blob_key) as audio:
-                await self._file_processes.run(functools.partial(draw_file, audio=audio, picture=picture))
-            await self._blobs.put_file(key, picture)
+        await self._make(
+            generation, key, lambda audio, picture: functools.partial(draw_file, audio=audio, picture=picture)
+        )
         with principal_scope(None):  # any reader of a clip may cause this call, but only services may make it
             await self._catalog.SetSpectrogram(
                 catalog_service_pb2.SetSpectrogramRequest(generation_id=generation.id, blob_key=key)
@@ -206,17 +200,26 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         return pb.RenderSpectrogramResponse(blob_key=key)
 
     async def RenderParts(self, request: pb.RenderPartsRequest, context: Context) -> pb.RenderPartsResponse:
-        clip = await self._generation(request.generation_id)
+        clip = await find_clip(self._catalog, request.generation_id)
         key = parts_key(clip.audio_blob_key)
         if await self._blobs.stat(key) is None:
             history = await clip_history(self._catalog, clip)
-            with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
-                archive = Path(folder) / "parts.zip"
-                async with self._blobs.local(clip.audio_blob_key) as audio:
-                    order = PartsOrder(history, audio, archive)
-                    await self._file_processes.run(functools.partial(write_parts, order=order))
-                await self._blobs.put_file(key, archive)
+            await self._make(
+                clip,
+                key,
+                lambda audio, archive: functools.partial(write_parts, order=PartsOrder(history, audio, archive)),
+            )
         return pb.RenderPartsResponse(blob_key=key)
+
+    async def _make(
+        self, clip: generation_pb2.Generation, key: str, work: Callable[[Path, Path], Callable[..., None]]
+    ) -> None:
+        """Store a file that ``work`` makes of the audio of a clip, given the paths of both."""
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+            made = Path(folder) / Path(key).name
+            async with self._blobs.local(clip.audio_blob_key) as audio:
+                await self._file_processes.run(work(audio, made))
+            await self._blobs.put_file(key, made)
 
     async def SuggestPrompt(self, request: pb.SuggestPromptRequest, context: Context) -> pb.SuggestPromptResponse:
         return pb.SuggestPromptResponse(prompt=suggest(request.model, random.SystemRandom()))

@@ -141,7 +141,7 @@ class GenerationWorker:
         if not spec.continue_from_id:
             yield None
             return
-        generation = await _clip(self._catalog, spec.continue_from_id)
+        generation = await find_clip(self._catalog, spec.continue_from_id)
         parts = await clip_history(self._catalog, generation)
         async with self._blobs.local(generation.audio_blob_key) as path:
             yield _Source(path, parts)
@@ -191,7 +191,7 @@ async def clip_history(
     clips = [last]
     try:
         while clips[-1].continued_from_id:
-            clips.append(await _clip(catalog, clips[-1].continued_from_id))
+            clips.append(await find_clip(catalog, clips[-1].continued_from_id))
     except AppError as error:
         if error.code is Code.NOT_FOUND:
             return ()
@@ -201,7 +201,12 @@ async def clip_history(
     return tuple(reversed(parts))
 
 
-async def _clip(catalog: catalog_service_pb2_grpc.CatalogServiceStub, clip_id: str) -> generation_pb2.Generation:
+async def find_clip(catalog: catalog_service_pb2_grpc.CatalogServiceStub, clip_id: str) -> generation_pb2.Generation:
+    """Return a clip.
+
+    Raises:
+        AppError: ``GENERATION_NOT_FOUND``.
+    """
     return (await catalog.GetGeneration(catalog_service_pb2.GetGenerationRequest(generation_id=clip_id))).generation
 
 

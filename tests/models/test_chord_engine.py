@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +18,10 @@ from services.analysis.engines.chords import ChordEngine, conversion
 from services.analysis.engines.chords.models import CHORD_NET
 from services.analysis.engines.chords.spectrum import RATE_HZ, spectrum
 from services.analysis.service import Samples
+from tests.models.recordings import ArrayMix
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CHORDS = {"C:maj": (48, 60, 64, 67), "A:min": (45, 60, 64, 69), "F:maj": (41, 60, 65, 69), "G:7": (43, 59, 62, 65)}
-
-
-class Recorded:
-    """A recording in memory."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self.sample_rate_hz = RATE_HZ
-        self.channel_count, self.frame_count = samples.shape
-
-    def blocks(self, block_frames: int) -> Iterator[Samples]:
-        for start in range(0, self.frame_count, block_frames):
-            yield self._samples[:, start : start + block_frames]
 
 
 def played(pitches: tuple[int, ...], seconds: float) -> Samples:
@@ -57,7 +44,7 @@ def engine() -> ChordEngine:
 
 def recognised(engine: ChordEngine, samples: Samples) -> list[dict[str, Any]]:
     shares: list[float] = []
-    values = engine.analyse(Recorded(samples), frozenset({"chords"}), shares.append)
+    values = engine.analyse(ArrayMix(samples, RATE_HZ), frozenset({"chords"}), shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     return list(values["chords"]["segments"])

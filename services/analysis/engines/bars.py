@@ -92,13 +92,14 @@ def _beat_scores(frames: NDArray[np.int64], attacks: Doubles, chroma: Floats) ->
         change[beat] = 1.0 - before @ after / scale if scale > 0.0 else 0.0
     offsets = np.arange(-_NEAR_FRAMES, _NEAR_FRAMES + 1)
     near = attacks[np.clip(frames[:, None] + offsets, 0, attacks.size - 1)].max(axis=1)
-    return _standard(_standard(change) + _LOW_WEIGHT * _standard(np.sqrt(near)))
+    return standard(standard(change) + _LOW_WEIGHT * standard(np.sqrt(near)))
 
 
-def _standard(values: Doubles) -> Doubles:
-    """Return values with mean 0 and deviation 1; all 0 if they are alike."""
-    deviation = float(values.std())
-    return (values - values.mean()) / deviation if deviation > 1e-9 else np.zeros(values.size)
+def standard(values: Doubles) -> Doubles:
+    """Return values with mean 0 and deviation 1 in each column; all 0 where they are alike."""
+    deviation = values.std(axis=0)
+    differs = deviation > 1e-9
+    return np.where(differs, (values - values.mean(axis=0)) / np.where(differs, deviation, 1.0), 0.0)
 
 
 def _difference(scores: Doubles, is_first: NDArray[np.bool_]) -> float:

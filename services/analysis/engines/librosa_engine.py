@@ -16,6 +16,7 @@ from kit.engines import ModelDeclaration
 from services.analysis.engines.bars import Bars, find_attacks, find_bars
 from services.analysis.engines.frames import Framer
 from services.analysis.engines.key import KeyMeter, Tonality, confidences, rank_keys
+from services.analysis.engines.mono import finite
 from services.analysis.engines.sections import find_sections
 from services.analysis.engines.spectral import (
     ChromaMeter,
@@ -40,9 +41,6 @@ _FRAMES_PER_SECOND = _RATE_HZ / _HOP_LENGTH
 _KEY_FFT_LENGTH = 8192
 _KEY_HOP_LENGTH = 4096
 _MIN_BLOCK_FRAMES = 16384
-_LARGEST_SAMPLE = np.float32(
-    1000.0
-)  # 60 dB above full scale; larger values are invalid, and their squares would overflow
 _PASS_SHARE = 0.95  # progress at the end of the stream; the rest is for features of the whole recording
 
 
@@ -154,11 +152,11 @@ class _Analysis:
 
     def mono(self, block: Samples) -> Samples:
         """Measure the loudness of the next block, and return its mono mix, float32 [1, frames]."""
-        finite = np.clip(np.nan_to_num(block, nan=0.0), -_LARGEST_SAMPLE, _LARGEST_SAMPLE)
-        self.frame_count += finite.shape[1]
+        block = finite(block)
+        self.frame_count += block.shape[1]
         if self._loudness is not None:
-            self._loudness.push(finite)
-        return self._downmix.push(finite)
+            self._loudness.push(block)
+        return self._downmix.push(block)
 
     def push(self, samples: Floats) -> None:
         """Add samples of the mono mix at the analysis rate, float32 [frames]."""
@@ -215,6 +213,7 @@ class _Analysis:
             result["true_peak_dbtp"] = self._loudness.true_peak_dbtp()
         if self._spectral is not None:
             result |= self._spectral.result()
+        chroma = self._chroma.chroma() if self._chroma is not None else None
         mfcc = self._mel.mfcc() if self._mel is not None and self._features & {"mfcc", "sections"} else None
         if mfcc is not None and "mfcc" in self._features:
             result |= MelMeter.result(mfcc)
@@ -224,13 +223,12 @@ class _Analysis:
             rhythm = find_rhythm(find_onsets(self._mel.batches()), _FRAMES_PER_SECOND, duration_seconds)
             if "tempo" in self._features:
                 result |= _tempo_result(rhythm)
-            if self._chroma is not None:
-                result |= self._form(rhythm, self._mel, mfcc, self._chroma.chroma(), duration_seconds)
+            if chroma is not None and self._features & {"bars", "sections"}:
+                result |= self._form(rhythm, self._mel, mfcc, chroma, duration_seconds)
         tonality = self._key.tonality() if self._key is not None else None
         if tonality is not None and "key" in self._features:
             result |= _key_result(tonality)
-        if self._chroma is not None and tonality is not None and "chroma" in self._features:
-            chroma = self._chroma.chroma()
+        if self._chroma is not None and chroma is not None and tonality is not None and "chroma" in self._features:
             result["chroma"] = tonality.chroma.tolist()
             result["chroma_stft"] = chroma.mean(axis=1, dtype=np.float64).tolist()
             result["chroma_cens"] = self._chroma.cens().mean(axis=1, dtype=np.float64).tolist()
@@ -242,8 +240,6 @@ class _Analysis:
         self, rhythm: Rhythm, mel: MelMeter, mfcc: Floats | None, chroma: Floats, duration_seconds: float
     ) -> dict[str, Any]:
         """Return the bars and the sections, as far as they are requested."""
-        if not self._features & {"bars", "sections"}:
-            return {}
         bars = find_bars(rhythm.beat_seconds, find_attacks(mel.batches()), chroma, _FRAMES_PER_SECOND)
         result: dict[str, Any] = {}
         if "bars" in self._features:

@@ -14,6 +14,7 @@ from kit.audio import AudioFile
 from kit.audio.downmix import Downmix
 from kit.audio.mel import mel_filters
 from services.analysis.engines.frames import Framer
+from services.analysis.engines.mono import finite
 
 FFT_LENGTH = 4096
 LOWEST_HZ = 30.0
@@ -50,7 +51,7 @@ def write_spectrogram(
     with target.open("wb") as file:
         for block in recording.blocks(_BLOCK_FRAMES):
             check()
-            for frames in framer.push(downmix.push(np.clip(np.nan_to_num(block), -1000.0, 1000.0))[0]):
+            for frames in framer.push(downmix.push(finite(block))[0]):
                 _write_columns(file, frames * window, bands, scale)
         for frames in framer.finish():
             _write_columns(file, frames * window, bands, scale)

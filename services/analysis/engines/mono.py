@@ -13,8 +13,15 @@ from services.analysis.service import Recording
 
 Floats = NDArray[np.float32]
 
+_LARGEST_SAMPLE = np.float32(
+    1000.0
+)  # 60 dB above full scale; larger values are invalid, and their squares would overflow
 _BLOCK_FRAMES = 65_536
-_LARGEST_SAMPLE = np.float32(1000.0)  # larger values are invalid, and their squares would overflow
+
+
+def finite(block: Floats) -> Floats:
+    """Return a block without values that are not numbers or too large."""
+    return np.clip(np.nan_to_num(block), -_LARGEST_SAMPLE, _LARGEST_SAMPLE)
 
 
 def mono_blocks(recording: Recording, rate_hz: int, report: Callable[[float], None]) -> Iterator[Floats]:
@@ -29,7 +36,7 @@ def mono_blocks(recording: Recording, rate_hz: int, report: Callable[[float], No
     def mixed() -> Iterator[Floats]:
         done = 0
         for block in recording.blocks(_BLOCK_FRAMES):
-            yield downmix.push(np.clip(np.nan_to_num(block, nan=0.0), -_LARGEST_SAMPLE, _LARGEST_SAMPLE))
+            yield downmix.push(finite(block))
             done += block.shape[1]
             report(min(1.0, done / expected))
 

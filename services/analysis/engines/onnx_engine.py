@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from kit import compiled_model, errors
 from kit.compiled_model import CompiledModel
+from kit.packaged_weights import package_path
 from kit.weights import read_verified
 from services.analysis.service import Engine
 
@@ -64,11 +64,7 @@ class OnnxEngine(Engine):
 
     def _path(self, model: str) -> Path | None:
         (file,) = self.models[0].files
-        try:
-            distribution = importlib.metadata.distribution(self.package)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-        return Path(str(distribution.locate_file(f"{self.folder}/{file.name}")))
+        return package_path(self.package, f"{self.folder}/{file.name}")
 
 
 def windows(blocks: Iterator[Floats], length: int, hop: int, lead: int) -> Iterator[tuple[Floats, int]]:

@@ -12,6 +12,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from services.analysis.engines.bars import standard
+
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
@@ -91,16 +93,11 @@ def _unit_features(edges: Doubles, mfcc: Floats, chroma: Floats, frames_per_seco
     def means(matrix: Floats) -> Doubles:
         return np.add.reduceat(matrix.T.astype(np.float64), frames, axis=0) / counts
 
-    timbre = _standard(means(mfcc[1:]))
-    deviation = _standard(np.sqrt(np.maximum(means(np.square(mfcc[1:])) - np.square(means(mfcc[1:])), 0.0)))
-    harmony = _standard(means(chroma))
-    level = _standard(means(mfcc[:1]))
+    timbre = standard(means(mfcc[1:]))
+    deviation = standard(np.sqrt(np.maximum(means(np.square(mfcc[1:])) - np.square(means(mfcc[1:])), 0.0)))
+    harmony = standard(means(chroma))
+    level = standard(means(mfcc[:1]))
     return np.concatenate([part / np.sqrt(part.shape[1]) for part in (timbre, deviation, harmony, level)], axis=1)
-
-
-def _standard(values: Doubles) -> Doubles:
-    deviation = values.std(axis=0)
-    return (values - values.mean(axis=0)) / np.where(deviation > 1e-9, deviation, 1.0)
 
 
 def _novelty(features: Doubles) -> Doubles:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.audio import wav_header
+from services.gateway.files.song_grid import sections_of
 
 CLICK_RATE_HZ = 44_100
 _BARS_PER_LINE = 4
@@ -46,10 +47,9 @@ def chordpro_text(sheet: Sheet, values: dict[str, Any]) -> str:
     bars = values.get("bars") or {}
     lines = [f"{{{name}: {text}}}" for name, text in _directives(sheet, bars.get("beats_per_bar", 0)) if text]
     cells = _cells(segments, bars)
-    sections = (values.get("sections") or {}).get("segments", [])
     starts = [start for start, _ in cells]
     # Sections begin at the nearest bar.
-    comments = {_nearest(starts, each["start_seconds"]): each for each in sections} if cells else {}
+    comments = {_nearest(starts, each["start_seconds"]): each for each in sections_of(values)} if cells else {}
     rows: list[str] = []
     for place, (_, text) in enumerate(cells):
         if place in comments or (not place and not rows):

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from kit.midi import TICKS_PER_QUARTER
-from services.gateway.files.song_grid import Grid, song_grid
+from services.gateway.files.song_grid import Grid, sections_of, song_grid
 
 _REAPER_SOURCES = {"wav": "WAVE", "flac": "FLAC", "mp3": "MP3"}
 _STEADY = 1  # shape of a tempo that stays until the next one
@@ -34,8 +34,8 @@ def reaper_project(stems: Sequence[Stem], values: Mapping[str, Any]) -> bytes:
     grid = song_grid(values)
     points = list(_points(grid))
     lines = ["<REAPER_PROJECT 0.1", f"  TEMPO {points[0][1]:.10f} 4 4"]
-    for number, (seconds, label) in enumerate(_sections(values), 1):
-        lines.append(f"  MARKER {number} {seconds:.6f} {_quoted(label)} 0")
+    for number, section in enumerate(sections_of(values), 1):
+        lines.append(f"  MARKER {number} {section['start_seconds']:.6f} {_quoted(section['label'])} 0")
     lines += ["  <TEMPOENVEX", "    ACT 1", "    VIS 1 0 1", f"    DEFSHAPE {_STEADY} -1 -1"]
     lines += [f"    PT {seconds:.12f} {bpm:.10f} {_STEADY}{metre}" for seconds, bpm, metre in points]
     lines.append("  >")
@@ -73,11 +73,6 @@ def _points(grid: Grid) -> Iterator[tuple[float, float, str]]:
 def _quoted(text: str) -> str:
     """Return a text in quotation marks. Reaper has no escapes."""
     return f'"{"".join(c for c in text if c.isprintable()).replace(chr(34), chr(39))}"'
-
-
-def _sections(values: Mapping[str, Any]) -> list[tuple[float, str]]:
-    found = (values.get("sections") or {}).get("segments", ())
-    return [(section["start_seconds"], section["label"]) for section in found]
 
 
 def dawproject(version: str, stems: Sequence[Stem], values: Mapping[str, Any]) -> bytes:
@@ -119,10 +114,10 @@ def dawproject(version: str, stems: Sequence[Stem], values: Mapping[str, Any]) -
             duration=length, timeUnit="seconds", id=f"audio{number}",
         )  # fmt: skip
         SubElement(audio, "File", path=stem.path)
-    if sections := _sections(values):
+    if sections := sections_of(values):
         markers = SubElement(arrangement, "Markers", timeUnit="seconds", id="markers")
-        for seconds, label in sections:
-            SubElement(markers, "Marker", time=f"{seconds:.6f}", name=label)
+        for section in sections:
+            SubElement(markers, "Marker", time=f"{section['start_seconds']:.6f}", name=section["label"])
     points = _automation(arrangement, "TempoAutomation", "tempo", unit="bpm")
     for tick, _, quarter in tempos:
         SubElement(points, "RealPoint", time=_beats(tick), value=f"{60.0 / quarter:.10f}", interpolation="hold")

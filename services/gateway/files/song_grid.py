@@ -67,14 +67,16 @@ def song_grid(values: Mapping[str, Any]) -> Grid:
     lead = round(float(beats[0]) / usual)
     numbers = lead + np.concatenate([[0], np.cumsum(steps)])
     seconds = beats
-    if lead:
-        seconds = np.concatenate([[0.0], beats])
-        ticks = np.concatenate([[0], numbers]) * unit
-    else:
-        seconds = np.concatenate([[0.0], beats[1:]])
-        ticks = numbers * unit
+    seconds = np.concatenate([[0.0], beats if lead else beats[1:]])
+    ticks = (np.concatenate([[0], numbers]) if lead else numbers) * unit
     firsts = np.unique(np.rint(np.interp(downbeats, beats, numbers)).astype(np.int64))
     return Grid(seconds, ticks, _metres(firsts, unit, 3 if in_eighths else 2))
+
+
+def sections_of(values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the sections of an analysis, or none."""
+    found: Sequence[Mapping[str, Any]] = (values.get("sections") or {}).get("segments", ())
+    return found
 
 
 def _metres(firsts: NDArray[np.int64], unit: int, exponent: int) -> list[tuple[int, int, int]]:

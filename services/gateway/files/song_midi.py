@@ -7,7 +7,7 @@ from typing import Any
 
 from kit import midi
 from kit.midi import MELODIC_CHANNELS, Event
-from services.gateway.files.song_grid import Grid, song_grid
+from services.gateway.files.song_grid import Grid, sections_of, song_grid
 
 _PROGRAMS: Mapping[str, int] = {"bass": 33, "guitar": 27, "vocals": 53}  # electric bass, clean guitar, voice oohs
 _PIANO = 0
@@ -32,7 +32,7 @@ def _conductor(title: str, grid: Grid, values: Mapping[str, Any]) -> Iterable[Ev
         yield tick, midi.tempo(quarter_seconds)
     for tick, beat_count, exponent in grid.metres:
         yield tick, midi.time_signature(beat_count, exponent)
-    for section in (values.get("sections") or {}).get("segments", ()):
+    for section in sections_of(values):
         yield grid.tick(section["start_seconds"]), midi.marker(section["label"])
 
 

@@ -369,8 +369,8 @@ export interface paths {
          * Start an analysis of a track
          * @description Start an analysis of a track.
          *
-         *     Some features need models. If this server lacks one of them, the result names its features in `unavailable`. Chords,
-         *     notes, melody and vocal activity are read from the stems of the track if it has some.
+         *     Some features need models. If this server lacks one of them, the result names its features in `unavailable`. Notes,
+         *     melody and vocal activity are read from the stems of the track if it has some.
          */
         post: operations["analyze"];
         delete?: never;

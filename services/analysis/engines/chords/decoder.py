@@ -14,8 +14,10 @@ from kit.chords import NO_CHORD, SUFFIXES
 
 Floats = NDArray[np.float32]
 
-_PART_SIZES = (73, 13, 4, 4, 3, 3)
-_OFFSETS = (0, *accumulate(_PART_SIZES[:-1]))
+PART_SIZES = (73, 13, 4, 4, 3, 3)
+"""Classes of the parts of a chord: triad with root, bass, seventh, ninth, eleventh, thirteenth."""
+
+_OFFSETS = (0, *accumulate(PART_SIZES[:-1]))
 _CHANGE_COST = 30.0  # of another chord, as a logarithm of a probability; that of the authors
 _LEAST_PROBABILITY = 1e-10
 _PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -124,7 +126,7 @@ def _log_probabilities(probabilities: Floats) -> NDArray[np.float64]:
 
 def _parts() -> NDArray[Any]:
     """Return float32 [100, chords]: 1 for each part of a chord."""
-    parts = np.zeros((sum(_PART_SIZES), len(VOCABULARY)), np.float32)
+    parts = np.zeros((sum(PART_SIZES), len(VOCABULARY)), np.float32)
     for column, chord in enumerate(VOCABULARY):
         for offset, number in zip(_OFFSETS, chord.classes, strict=False):
             parts[offset + number, column] = 1.0

@@ -91,8 +91,8 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """Start an analysis of a track.
 
-        Some features need models. If this server lacks one of them, the result names its features in `unavailable`. Chords,
-        notes, melody and vocal activity are read from the stems of the track if it has some.
+        Some features need models. If this server lacks one of them, the result names its features in `unavailable`. Notes,
+        melody and vocal activity are read from the stems of the track if it has some.
         """
         track = await own_track(clients, parameters.track_id, needs_audio=True)
         answer = await clients.analysis.CreateJob(

@@ -6,18 +6,17 @@ The font is TimGM6mb, from the package ``pretty_midi``, of which only this file 
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
 from kit import errors
+from kit.packaged_weights import package_path
 from kit.weights import read_verified
 from services.generation.engines.procedural.waves import Wave, fade, seconds
 
@@ -162,14 +161,12 @@ def font() -> SoundFont:
     Raises:
         AppError: ``MODEL_UNAVAILABLE`` if it is not installed; ``WEIGHTS_CHANGED`` if its file is another one.
     """
-    try:
-        file = Path(str(importlib.metadata.distribution(_PACKAGE).locate_file(_FILE)))
-        content = read_verified(file, _SHA256, "composer")
-    except (importlib.metadata.PackageNotFoundError, FileNotFoundError) as error:
+    file = package_path(_PACKAGE, _FILE)
+    if file is None or not file.exists():
         raise errors.MODEL_UNAVAILABLE(
             f"The instruments of the composer are not installed. Run `make setup`, or install the package {_PACKAGE}."
-        ) from error
-    return SoundFont(content)
+        )
+    return SoundFont(read_verified(file, _SHA256, "composer"))
 
 
 def _tone(
