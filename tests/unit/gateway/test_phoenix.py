@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import itertools
 import json
@@ -11,7 +12,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
 
@@ -43,11 +44,27 @@ any_text = st.text(st.characters(codec=None, exclude_categories=()))  # with hal
 messages = st.builds(Message, join_ref=refs, ref=refs, topic=any_text, event=any_text, payload=json_values)
 
 
+def is_read_again(message: Message, version: Version, text: str) -> bool:
+    """Whether a written message is read as it was. Half a surrogate pair is refused, and two halves are one character."""
+    read = dataclasses.replace(
+        message, topic=json.loads(json.dumps(message.topic)), event=json.loads(json.dumps(message.event))
+    )
+    try:
+        (read.topic + " " + read.event).encode()
+    except UnicodeEncodeError:
+        with pytest.raises(MalformedMessage):
+            decode(text, version)
+        return True
+    return decode(text, version) == read
+
+
 @given(messages)
+@example(Message(None, None, "", "\ud800", None))
+@example(Message(None, None, "\ud83d\ude00", "", None))
 def test_what_is_written_is_read_again(message: Message) -> None:
     text = encode(message, ARRAY)
     text.encode()
-    assert decode(text, ARRAY) == message
+    assert is_read_again(message, ARRAY, text)
 
 
 @given(messages)
@@ -55,7 +72,7 @@ def test_version_1_has_no_join_ref_from_the_server(message: Message) -> None:
     text = encode(message, OBJECT)
     text.encode()
     assert set(json.loads(text)) == {"topic", "event", "payload", "ref"}
-    assert decode(text, OBJECT) == Message(None, message.ref, message.topic, message.event, message.payload)
+    assert is_read_again(dataclasses.replace(message, join_ref=None), OBJECT, text)
 
 
 @given(st.sampled_from(Version), any_text | json_values.map(json.dumps))
