@@ -30,11 +30,11 @@ demo: local $(STUDIO)  ## Separate and analyse a song (SONG=path for your own)
 run: local $(STUDIO)  ## Run all components until Ctrl-C (ports 4000, 5309 and 8000)
 	@SOUNDWRIGHT_OPEN_ACCESS=$${SOUNDWRIGHT_OPEN_ACCESS:-true} SOUNDWRIGHT_FALLBACK=$${SOUNDWRIGHT_FALLBACK:-true} \
 	SOUNDWRIGHT_SEPARATION_ANONYMOUS_LIMIT=$${SOUNDWRIGHT_SEPARATION_ANONYMOUS_LIMIT:-50} \
-	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m services all
+	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m soundwright.services all
 
 .PHONY: models
 models: local  ## List all models and download their weights, or those of one (MODEL=htdemucs; ACCEPT=1 accepts its licence, WITHDRAW=1 ends that)
-	@$(BIN)/python -m services.models $(if $(ACCEPT),--accept) $(if $(WITHDRAW),--withdraw) $(MODEL)
+	@$(BIN)/python -m soundwright.services.models $(if $(ACCEPT),--accept) $(if $(WITHDRAW),--withdraw) $(MODEL)
 
 ##@ Develop
 
@@ -160,7 +160,7 @@ check: setup  ## Check formatting, lint, types, import rules, contracts, licence
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=src:gen $(BIN)/lint-imports
 	$(BIN)/python -m dev.tools.stubs --check
 	$(BIN)/python -m dev.tools.sync_client --check
 	$(BIN)/python -m dev.tools.models_doc --check

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from services.first_password import first_password, forget
+from soundwright.services.first_password import first_password, forget
 from soundwright_client import Client, Job, SoundwrightError
 from soundwright_client.local import Stack, running
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from services.generation.engines.procedural.render import render_stems
-from services.generation.engines.procedural.songs import song
+from soundwright.services.generation.engines.procedural.render import render_stems
+from soundwright.services.generation.engines.procedural.songs import song
 
 SAMPLE_RATE_HZ = 44_100
 _BLOCK_FRAMES = 65_536  # libsndfile's Vorbis encoder needs much stack for long blocks

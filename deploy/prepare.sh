@@ -8,7 +8,7 @@ cd "$1"
 umask 077
 # Root may change owners here, and nothing else that is not its own.
 chown 0:0 data keys models sockets
-[ -e keys/keys.json ] || python3 -m services.library signing-keys keys > /dev/null
+[ -e keys/keys.json ] || python3 -m soundwright.services.library signing-keys keys > /dev/null
 for component in gateway library ingest separation analysis generation
 do
   own="data/$component models/$component sockets/$component keys/$component"

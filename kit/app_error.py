@@ -1,4 +1,4 @@
-"""The type of the application's errors. :mod:`kit.errors` declares each of them."""
+"""The type of the application's errors. :mod:`soundwright.kit.errors` declares each of them."""
 
 from __future__ import annotations
 

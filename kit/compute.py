@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
-from kit import errors, log
-from kit.errors import AppError
-from kit.free_space import full_disk
-from kit.metrics import ENGINE_GPU_MEMORY, ENGINE_GPU_MEMORY_PEAK, GPU_MEMORY
+from soundwright.kit import errors, log
+from soundwright.kit.errors import AppError
+from soundwright.kit.free_space import full_disk
+from soundwright.kit.metrics import ENGINE_GPU_MEMORY, ENGINE_GPU_MEMORY_PEAK, GPU_MEMORY
 
 T = TypeVar("T")
 E = TypeVar("E")

@@ -13,12 +13,12 @@ _CONTENT_TYPES = {
 
 
 def encoding_extension(encoding: str) -> str:
-    """Return the file extension of an encoding of :mod:`kit.audio`: "wav" for "wav24"."""
+    """Return the file extension of an encoding of :mod:`soundwright.kit.audio`: "wav" for "wav24"."""
     return next((extension for extension in ("flac", "wav") if encoding.startswith(extension)), encoding)
 
 
 def content_type(kind: str) -> str:
-    """Return the media type of audio files with an extension, or of a container that :func:`kit.audio.sniff` names."""
+    """Return the media type of audio files with an extension, or of a container that :func:`soundwright.kit.audio.sniff` names."""
     return _CONTENT_TYPES.get(kind, f"audio/{kind}")
 
 

@@ -6,8 +6,8 @@ import errno
 import os
 from pathlib import Path
 
-from kit import errors
-from kit.errors import AppError
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
 
 MIN_FREE_BYTES = 32 << 20
 """A store with less free space does not count as ready."""

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kit.log import get_logger
+from soundwright.kit.log import get_logger
 
 GPU_SLOT_COUNT = 4
 """Jobs that share a GPU unless the operator sets a number: while some decode and encode, others fill its batches."""

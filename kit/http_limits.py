@@ -19,9 +19,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from kit import errors
-from kit.errors import ErrorType
-from kit.metrics import HTTP_REFUSED
+from soundwright.kit import errors
+from soundwright.kit.errors import ErrorType
+from soundwright.kit.metrics import HTTP_REFUSED
 
 _PIECE_BYTES = 4096
 _BODY_PIECE_BYTES = 1 << 16

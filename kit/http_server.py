@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from kit.http_limits import ConnectionGuard
+from soundwright.kit.http_limits import ConnectionGuard
 
 
 @contextlib.asynccontextmanager

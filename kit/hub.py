@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kit.engines.declaration import ModelFile
-from kit.log import get_logger
+from soundwright.kit.engines.declaration import ModelFile
+from soundwright.kit.log import get_logger
 
 PROBE_SECONDS = 8.0
 _MIRROR_SECONDS = 30.0  # longest wait for the next bytes from a mirror

@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.nats.bus import NatsBus
-from kit.adapters.nats.client import BrokerAccess
-from kit.log import get_logger
-from kit.measured import measured
-from kit.ports import Blobs, Bus, Docs
-from kit.settings import Settings, SettingsError
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.adapters.nats.client import BrokerAccess
+from soundwright.kit.log import get_logger
+from soundwright.kit.measured import measured
+from soundwright.kit.ports import Blobs, Bus, Docs
+from soundwright.kit.settings import Settings, SettingsError
 
 _BROKER_WAIT_SECONDS = 5.0
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -32,11 +32,11 @@ def open_docs(settings: Settings) -> Docs:
     url = settings.docs_location()
     match urlsplit(url).scheme:
         case "sqlite":
-            from kit.adapters.sqlite.docs import SqliteDocs  # NumPy is loaded only where documents are kept
+            from soundwright.kit.adapters.sqlite.docs import SqliteDocs  # NumPy is loaded only where documents are kept
 
             return measured(SqliteDocs(_path(url)), Docs, "documents")
         case "mongodb" | "mongodb+srv":
-            from kit.adapters.mongo.docs import MongoDocs  # the driver is loaded only where it is used
+            from soundwright.kit.adapters.mongo.docs import MongoDocs  # the driver is loaded only where it is used
 
             try:
                 return measured(MongoDocs(url, _tls(settings)), Docs, "documents")
@@ -50,7 +50,7 @@ def open_docs(settings: Settings) -> Docs:
 
 def open_local_docs(path: Path) -> Docs:
     """Open a document store in a file, whatever the settings say: for temporary data of one process."""
-    from kit.adapters.sqlite.docs import SqliteDocs
+    from soundwright.kit.adapters.sqlite.docs import SqliteDocs
 
     return SqliteDocs(path)
 
@@ -66,8 +66,8 @@ def open_blobs(settings: Settings) -> Blobs:
         case "file":
             return measured(FileBlobs(_path(url)), Blobs, "blobs")
         case "s3+http" | "s3+https":
-            from kit.adapters.s3.blobs import S3Blobs  # the SDK is loaded only where it is used
-            from kit.adapters.s3.store import Access
+            from soundwright.kit.adapters.s3.blobs import S3Blobs  # the SDK is loaded only where it is used
+            from soundwright.kit.adapters.s3.store import Access
 
             access = Access(
                 url,

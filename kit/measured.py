@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, TypeVar, cast
 
-from kit.errors import AppError
-from kit.metrics import STORE_DURATION
+from soundwright.kit.errors import AppError
+from soundwright.kit.metrics import STORE_DURATION
 
 T = TypeVar("T")
 _Timed = Callable[[], AbstractContextManager[None]]

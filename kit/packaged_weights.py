@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import errors
-from kit.engines.declaration import ModelFile
-from kit.scratch import process_folder
-from kit.weights import read_verified
+from soundwright.kit import errors
+from soundwright.kit.engines.declaration import ModelFile
+from soundwright.kit.scratch import process_folder
+from soundwright.kit.weights import read_verified
 
 Arrays = Mapping[str, NDArray[np.float32]]
 

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 
-from kit.errors import AppError
-from kit.log import get_logger
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
 
 log = get_logger()
 

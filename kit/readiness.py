@@ -16,9 +16,9 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from kit import log
-from kit.errors import AppError
-from kit.metrics import DEPENDENCY_READY
+from soundwright.kit import log
+from soundwright.kit.errors import AppError
+from soundwright.kit.metrics import DEPENDENCY_READY
 
 Check = Callable[[], Awaitable[None]]
 """Returns if a dependency can be used, and raises otherwise. The message of an ``AppError`` becomes the reason."""

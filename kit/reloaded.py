@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from kit.log import get_logger
+from soundwright.kit.log import get_logger
 
 T = TypeVar("T")
 log = get_logger()

@@ -22,17 +22,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kit import infra, log, rpc, tracing
-from kit.adapters.system.clock import SystemClock
-from kit.errors import DATA_DAMAGED_STATUS, AppError
-from kit.http_limits import ConnectionGuard, HttpLimits
-from kit.http_server import serve_http
-from kit.ports import Blobs, Bus, Docs
-from kit.readiness import Check, Readiness
-from kit.scratch import process_folder
-from kit.security.identity import Signer
-from kit.settings import Settings, SettingsError, load
-from kit.worker.worker import JobWorker
+from soundwright.kit import infra, log, rpc, tracing
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.errors import DATA_DAMAGED_STATUS, AppError
+from soundwright.kit.http_limits import ConnectionGuard, HttpLimits
+from soundwright.kit.http_server import serve_http
+from soundwright.kit.ports import Blobs, Bus, Docs
+from soundwright.kit.readiness import Check, Readiness
+from soundwright.kit.scratch import process_folder
+from soundwright.kit.security.identity import Signer
+from soundwright.kit.settings import Settings, SettingsError, load
+from soundwright.kit.worker.worker import JobWorker
 
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T")

@@ -19,17 +19,17 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from kit.security.certificates import CertificateError, Certificates
-from kit.security.egress_policy import EgressPolicy
-from kit.security.private_files import create_private, private_folder
-from kit.security.secrets import SecretError, Secrets
-from kit.security.signing_keys import DerivedKeys, FileKeys, KeyFileError, SigningKeys
+from soundwright.kit.security.certificates import CertificateError, Certificates
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.private_files import create_private, private_folder
+from soundwright.kit.security.secrets import SecretError, Secrets
+from soundwright.kit.security.signing_keys import DerivedKeys, FileKeys, KeyFileError, SigningKeys
 
 _PREFIX = "SOUNDWRIGHT_"
 # The kernel limits the path of a Unix socket to 107 bytes. This is what remains for the folder of the longest name.
 _SOCKET_PATH_LIMIT_BYTES = 107 - len("/generation.ops.sock")
 QUEUES = ("ingest", "separation", "export", "lalalai", "analysis", "generation")
-"""The queues of all components. Each :class:`kit.worker.kind.WorkQueue` of a component has one of these names."""
+"""The queues of all components. Each :class:`soundwright.kit.worker.kind.WorkQueue` of a component has one of these names."""
 
 
 class SettingsError(Exception):

@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Coroutine
 
-from kit import errors
+from soundwright.kit import errors
 
 
 class SingleFlight:

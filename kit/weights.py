@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import errors
-from kit.engines.declaration import NONE_STATED, ModelDeclaration, ModelFile
-from kit.log import get_logger
-from kit.security.private_files import write_private
+from soundwright.kit import errors
+from soundwright.kit.engines.declaration import NONE_STATED, ModelDeclaration, ModelFile
+from soundwright.kit.log import get_logger
+from soundwright.kit.security.private_files import write_private
 
 RECORD_SUFFIX = ".model.json"
 log = get_logger()

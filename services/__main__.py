@@ -1,4 +1,4 @@
-"""``python -m services <target> [<target> ...]``: run one component in this process, or several in processes of their own.
+"""``python -m soundwright.services <target> [<target> ...]``: run one component in this process, or several in processes of their own.
 
 Targets are the components (``library ingest separation analysis generation gateway``), ``broker`` (a NATS server) and
 ``all``: the components, and the broker unless ``SOUNDWRIGHT_NATS_URL`` names another one. With several targets, this process starts, supervises and stops them.
@@ -15,8 +15,8 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from kit import log
-from kit.settings import Settings, SettingsError, load, unknown_variables
+from soundwright.kit import log
+from soundwright.kit.settings import Settings, SettingsError, load, unknown_variables
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,31 @@ class Component:
 
 
 COMPONENTS = {
-    "library": Component("services.library", "LibrarySettings", starts_processes=False),
-    "ingest": Component("services.ingest", "IngestSettings"),
+    "library": Component("soundwright.services.library", "LibrarySettings", starts_processes=False),
+    "ingest": Component("soundwright.services.ingest", "IngestSettings"),
     # Jobs yield the CPU, so that the gateway stays responsive on the same cores.
-    "separation": Component("services.separation", "SeparationSettings", niceness=10, thread_count=None),
-    "analysis": Component("services.analysis", "AnalysisSettings", niceness=10),
-    "generation": Component("services.generation", "GenerationSettings", niceness=10),
-    "gateway": Component("services.gateway", "GatewaySettings", starts_processes=False),
+    "separation": Component("soundwright.services.separation", "SeparationSettings", niceness=10, thread_count=None),
+    "analysis": Component("soundwright.services.analysis", "AnalysisSettings", niceness=10),
+    "generation": Component("soundwright.services.generation", "GenerationSettings", niceness=10),
+    "gateway": Component("soundwright.services.gateway", "GatewaySettings", starts_processes=False),
 }
 
-_SHARED_MODULES = ("kit.run", "kit.audio", "kit.compute", "kit.engines", "kit.security.egress_client")
+_SHARED_MODULES = (
+    "soundwright.kit.run",
+    "soundwright.kit.audio",
+    "soundwright.kit.compute",
+    "soundwright.kit.engines",
+    "soundwright.kit.security.egress_client",
+)
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main(arguments: list[str]) -> int:
     """Run the targets that ``arguments`` name. Return the exit status."""
     os.umask(0o077)  # what the platform stores is for its own user alone
-    parser = argparse.ArgumentParser(prog="python -m services", description="Run components of Soundwright.")
+    parser = argparse.ArgumentParser(
+        prog="python -m soundwright.services", description="Run components of Soundwright."
+    )
     parser.add_argument("targets", nargs="+", choices=["all", "broker", *COMPONENTS], metavar="target")
     targets = list(dict.fromkeys(parser.parse_args(arguments).targets))
     try:
@@ -67,7 +75,7 @@ def main(arguments: list[str]) -> int:
             return _run_target(targets[0])
         if sys.platform == "linux":
             _import_shared_modules()
-        return int(importlib.import_module("services.supervisor").run(targets, _run_target))
+        return int(importlib.import_module("soundwright.services.supervisor").run(targets, _run_target))
     except SettingsError as error:
         print(f"Some settings are invalid:\n{error}", file=sys.stderr)
         return 1
@@ -77,7 +85,7 @@ def _run_target(target: str) -> int:
     """Run one target in this process. Return the exit status."""
     try:
         if target == "broker":
-            importlib.import_module("services.broker").run()
+            importlib.import_module("soundwright.services.broker").run()
             return 0
         component = COMPONENTS[target]
         if component.thread_count is not None:
@@ -90,7 +98,7 @@ def _run_target(target: str) -> int:
         if component.niceness:
             os.nice(component.niceness)
         app = importlib.import_module(f"{component.module}.app").app
-        importlib.import_module("kit.run").run_component(
+        importlib.import_module("soundwright.kit.run").run_component(
             target, _settings_of(component), app, starts_processes=component.starts_processes
         )
     except SettingsError as error:

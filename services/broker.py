@@ -1,4 +1,4 @@
-"""The NATS server of a stack without a configured one, and the command ``python -m services.broker init``.
+"""The NATS server of a stack without a configured one, and the command ``python -m soundwright.services.broker init``.
 
 ``init`` creates the streams and consumers in the broker at SOUNDWRIGHT_NATS_URL, or brings them to the current configuration.
 It can be repeated at any time, also while the platform runs.
@@ -24,10 +24,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from kit import log
-from kit.errors import AppError
-from kit.security.private_files import write_private
-from kit.settings import Settings, SettingsError, load
+from soundwright.kit import log
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.private_files import write_private
+from soundwright.kit.settings import Settings, SettingsError, load
 
 _INIT_SECONDS = 30.0
 _HEALTH_SECONDS = 1.0
@@ -131,9 +131,9 @@ async def init(settings: Settings) -> None:
     Raises:
         AppError: the broker cannot be used, or cannot change a stream in place.
     """
-    from kit import infra  # imported here, because it would delay the start of the server
-    from kit.settings import QUEUES
-    from kit.worker.commands import queue_consumer
+    from soundwright.kit import infra  # imported here, because it would delay the start of the server
+    from soundwright.kit.settings import QUEUES
+    from soundwright.kit.worker.commands import queue_consumer
 
     bus = await infra.open_bus(settings, "init", manages_streams=True, wait_seconds=_INIT_SECONDS)
     try:
@@ -147,7 +147,9 @@ async def init(settings: Settings) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run a command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m services.broker", description="Manage the message broker.")
+    parser = argparse.ArgumentParser(
+        prog="python -m soundwright.services.broker", description="Manage the message broker."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("init", help="create or update the streams and consumers")
     parser.parse_args(arguments)

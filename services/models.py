@@ -1,4 +1,4 @@
-"""``python -m services.models [--accept | --withdraw] [MODEL ...]`` (``make models``): list models and download missing weights.
+"""``python -m soundwright.services.models [--accept | --withdraw] [MODEL ...]`` (``make models``): list models and download missing weights.
 
 Weights go to the cache of the model hub (``HF_HOME``), from which the services load them without the network. If the authors
 of a model state no licence of its weights, the command asks before it downloads them, and records the answer in the library,
@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from kit import infra
-from kit.adapters.system.clock import SystemClock
-from kit.engines import EngineRegistry, ModelDeclaration
-from kit.engines.consents import terms
-from kit.errors import AppError
-from kit.hub import require_hub
-from kit.settings import SettingsError, load
-from services.analysis.registry import build_registry as build_analysis
-from services.generation.registry import build_registry as build_generation
-from services.generation.settings import GenerationSettings
-from services.library.identity.app import build_identity
-from services.library.identity.consents import Consents, operator
-from services.library.schema import migrate
-from services.library.settings import LibrarySettings
-from services.separation.registry import build_registry as build_separation
-from services.separation.settings import SeparationSettings
+from soundwright.kit import infra
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.engines import EngineRegistry, ModelDeclaration
+from soundwright.kit.engines.consents import terms
+from soundwright.kit.errors import AppError
+from soundwright.kit.hub import require_hub
+from soundwright.kit.settings import SettingsError, load
+from soundwright.services.analysis.registry import build_registry as build_analysis
+from soundwright.services.generation.registry import build_registry as build_generation
+from soundwright.services.generation.settings import GenerationSettings
+from soundwright.services.library.identity.app import build_identity
+from soundwright.services.library.identity.consents import Consents, operator
+from soundwright.services.library.schema import migrate
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.separation.registry import build_registry as build_separation
+from soundwright.services.separation.settings import SeparationSettings
 
 _ACCEPT = "--accept"
 _WITHDRAW = "--withdraw"

@@ -24,12 +24,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from kit import log
-from kit.errors import DATA_DAMAGED_STATUS, AppError
-from kit.free_space import MIN_FREE_BYTES, require_free_space
-from kit.settings import Settings, load
-from services import broker
-from services.first_password import first_password, forget
+from soundwright.kit import log
+from soundwright.kit.errors import DATA_DAMAGED_STATUS, AppError
+from soundwright.kit.free_space import MIN_FREE_BYTES, require_free_space
+from soundwright.kit.settings import Settings, load
+from soundwright.services import broker
+from soundwright.services.first_password import first_password, forget
 
 # Components drain, then close what they have opened.
 _STOP_SECONDS = 15.0
@@ -163,7 +163,7 @@ class _Supervisor:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         if sys.platform != "linux":  # frameworks of macOS cannot be used after a fork
-            os.execv(sys.executable, [sys.executable, "-m", "services", target])  # noqa: S606
+            os.execv(sys.executable, [sys.executable, "-m", "soundwright.services", target])  # noqa: S606
         sys.exit(self._run_target(target))
 
     def _ended(self) -> list[tuple[str, int]]:

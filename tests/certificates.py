@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trustme
 
-from kit.security.certificates import Certificates
+from soundwright.kit.security.certificates import Certificates
 
 
 class Authority:

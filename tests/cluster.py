@@ -54,7 +54,7 @@ class Replica:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDWRIGHT_")}
         with (self.data_dir / "stack.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "services", self.component],
+                [sys.executable, "-m", "soundwright.services", self.component],
                 env=inherited | self._environment, stdout=log, stderr=log,
             )  # fmt: skip
 

@@ -12,14 +12,14 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from soundwright.library.v1 import job_pb2, track_pb2
 
 from dev.tools import stubs
-from kit import rpc
-from kit.adapters.system.clock import SystemClock
-from kit.rpc.options import ACCEPTING
-from kit.security.identity import Principal, Signer, principal_scope
-from kit.settings import Settings
+from soundwright.kit import rpc
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.rpc.options import ACCEPTING
+from soundwright.kit.security.identity import Principal, Signer, principal_scope
+from soundwright.kit.settings import Settings
+from soundwright.library.v1 import job_pb2, track_pb2
 
 PROTO = stubs.ROOT / "proto"
 PATHS = sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from kit.adapters.system.clock import SystemClock
-from kit.ports import Clock
-from kit.security.identity import Principal, Signer
-from kit.security.secrets import Secrets
-from kit.security.signing_keys import DerivedKeys
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal, Signer
+from soundwright.kit.security.secrets import Secrets
+from soundwright.kit.security.signing_keys import DerivedKeys
 
 SECRET = "0" * 32
 

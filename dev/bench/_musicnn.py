@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from kit.weights import read_verified
+from soundwright.kit.weights import read_verified
 
 Samples = NDArray[np.float32]
 

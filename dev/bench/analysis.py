@@ -30,11 +30,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from dev.bench._songs import MemoryRecording
-from kit.audio import AudioFile
-from services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine, warm_up
-from services.generation.engines.procedural.render import mix, render_stems
-from services.generation.engines.procedural.score import PITCH_CLASSES, Key, Song, Track
-from services.generation.engines.procedural.songs import SONGS, song
+from soundwright.kit.audio import AudioFile
+from soundwright.services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine, warm_up
+from soundwright.services.generation.engines.procedural.render import mix, render_stems
+from soundwright.services.generation.engines.procedural.score import PITCH_CLASSES, Key, Song, Track
+from soundwright.services.generation.engines.procedural.songs import SONGS, song
 
 Samples = NDArray[np.float32]
 

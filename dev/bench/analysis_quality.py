@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from dev.bench._songs import SONGS, MemoryRecording, rendered_songs
 from dev.bench.analysis import ANALYSIS_RATE_HZ, MAJOR, MINOR, RATE_HZ
-from services.analysis.engines.chords import ChordEngine
-from services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine
-from services.generation.engines.procedural.score import PITCH_CLASSES
+from soundwright.services.analysis.engines.chords import ChordEngine
+from soundwright.services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine
+from soundwright.services.generation.engines.procedural.score import PITCH_CLASSES
 
 Samples = NDArray[np.float32]
 

@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from kit.infra import open_docs
-from kit.ports import Doc, Docs
-from kit.settings import Settings
-from services.gateway.dialects.soundbox.model_names import MODELS
-from services.library.catalog.categories import CATEGORIES as CATEGORIES_OF_FAMILIES
-from services.library.catalog.documents import COLLECTIONS, GENERATIONS, clip_doc
-from services.library.catalog.service import Generation, GenerationFilter, GenerationSort
-from services.library.catalog.store import CatalogStore
+from soundwright.kit.infra import open_docs
+from soundwright.kit.ports import Doc, Docs
+from soundwright.kit.settings import Settings
+from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
+from soundwright.services.library.catalog.categories import CATEGORIES as CATEGORIES_OF_FAMILIES
+from soundwright.services.library.catalog.documents import COLLECTIONS, GENERATIONS, clip_doc
+from soundwright.services.library.catalog.service import Generation, GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.store import CatalogStore
 
 SORTS = tuple(GenerationSort)
 NAIVE_ORDERS = {

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from dev.bench._musicnn import RATE_HZ, Tagger
 from dev.bench.analysis_quality import key_score, our_reading
-from services.generation.engines.procedural.compose import compose_parts, seed_for
-from services.generation.engines.procedural.engine import ProceduralEngine
-from services.generation.engines.procedural.render import render_stems
-from services.generation.level import levelled
-from services.generation.service import Part, Take
+from soundwright.services.generation.engines.procedural.compose import compose_parts, seed_for
+from soundwright.services.generation.engines.procedural.engine import ProceduralEngine
+from soundwright.services.generation.engines.procedural.render import render_stems
+from soundwright.services.generation.level import levelled
+from soundwright.services.generation.service import Part, Take
 
 Samples = NDArray[np.float32]
 

@@ -12,8 +12,8 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from services.generation.engines.procedural.engine import ProceduralEngine
-from services.generation.service import Take
+from soundwright.services.generation.engines.procedural.engine import ProceduralEngine
+from soundwright.services.generation.service import Take
 
 MODELS = {"music": "composer", "audio": "sound-designer"}
 PROMPTS = {

@@ -34,14 +34,14 @@ from dev.bench.separation import (
     write_model,
 )
 from dev.bench.separation import write_song as write_song_of
-from kit.audio import AudioFile
-from kit.errors import AppError
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.engines.networks import Bag, NetworkEngine
-from services.separation.engines.roformer import RoformerEngine
-from services.separation.engines.roformer.models import CONFIGS
-from services.separation.registry import build_registry
-from services.separation.settings import SeparationSettings
+from soundwright.kit.audio import AudioFile
+from soundwright.kit.errors import AppError
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.engines.networks import Bag, NetworkEngine
+from soundwright.services.separation.engines.roformer import RoformerEngine
+from soundwright.services.separation.engines.roformer.models import CONFIGS
+from soundwright.services.separation.registry import build_registry
+from soundwright.services.separation.settings import SeparationSettings
 from soundwright_client.local import running
 
 WARM_UP_SECONDS = 120.0
@@ -144,7 +144,7 @@ class RandomDemucs(DemucsEngine):
         import torch
         from demucs.htdemucs import HTDemucs
 
-        from services.separation.engines.demucs import weights
+        from soundwright.services.separation.engines.demucs import weights
 
         torch.manual_seed(0)
         (outputs,) = (each.outputs for each in self.models if each.name == model)
@@ -157,8 +157,8 @@ class RandomRoformer(RoformerEngine):
     def load_bag(self, model: str, device: str) -> Bag:
         import torch
 
-        from services.separation.engines.roformer import weights
-        from services.separation.engines.roformer.network import Roformer
+        from soundwright.services.separation.engines.roformer import weights
+        from soundwright.services.separation.engines.roformer.network import Roformer
 
         torch.manual_seed(0)
         return weights.on_device(Roformer(CONFIGS[model]).requires_grad_(False).eval(), device)

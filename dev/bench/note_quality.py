@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 
 from dev.bench._songs import SONGS, STEMS, MemoryRecording, RenderedSong, rendered_songs
 from dev.bench.separation_quality import mix_of
-from kit.scratch import process_folder
-from services.analysis.engines.melody import SwiftF0Engine
-from services.analysis.engines.notes import BasicPitchEngine
-from services.analysis.engines.vocal_activity import VocalLevelEngine
-from services.analysis.service import Engine, Recording
-from services.analysis.signals import StemSum
-from services.separation.registry import build_registry
-from services.separation.settings import SeparationSettings
+from soundwright.kit.scratch import process_folder
+from soundwright.services.analysis.engines.melody import SwiftF0Engine
+from soundwright.services.analysis.engines.notes import BasicPitchEngine
+from soundwright.services.analysis.engines.vocal_activity import VocalLevelEngine
+from soundwright.services.analysis.service import Engine, Recording
+from soundwright.services.analysis.signals import StemSum
+from soundwright.services.separation.registry import build_registry
+from soundwright.services.separation.settings import SeparationSettings
 
 Samples = NDArray[np.float32]
 Notes = Sequence[Sequence[float]]

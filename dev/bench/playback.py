@@ -19,9 +19,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import audio
-from kit.worker.derived_files import waveform_file
-from services.separation.stems import StemWriter, write_mix
+from soundwright.kit import audio
+from soundwright.kit.worker.derived_files import waveform_file
+from soundwright.services.separation.stems import StemWriter, write_mix
 
 T = TypeVar("T")
 

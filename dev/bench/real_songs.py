@@ -28,8 +28,8 @@ import numpy as np
 import soundfile
 
 from dev.bench._songs import REAL_SONGS, STEMS, Samples
-from kit.audio.decode import AudioFile
-from kit.audio.encode import resample_blocks
+from soundwright.kit.audio.decode import AudioFile
+from soundwright.kit.audio.encode import resample_blocks
 
 _SAMPLE_RATE_HZ = 44100
 _EXCERPT_SECONDS, _STEP_SECONDS = 30, 5

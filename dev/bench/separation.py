@@ -36,8 +36,8 @@ import psutil
 from numpy.typing import NDArray
 
 from dev.bench import peers
-from services.separation.engines.demucs.engine import DemucsEngine
-from services.separation.engines.networks import CpuMode
+from soundwright.services.separation.engines.demucs.engine import DemucsEngine
+from soundwright.services.separation.engines.networks import CpuMode
 from soundwright_client.local import running
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -126,9 +126,9 @@ def main() -> None:
 
 def separate(song: Path, models: Path, stems: Path, encoding: Any, mode: CpuMode, device: str) -> None:
     """Separate ``song`` as a job does, but without bus and store. On a GPU, write its memory to the file ``GPU_MEMORY``."""
-    from kit.audio import AudioFile
-    from kit.file_names import encoding_extension
-    from services.separation.stems import write_stems
+    from soundwright.kit.audio import AudioFile
+    from soundwright.kit.file_names import encoding_extension
+    from soundwright.services.separation.stems import write_stems
 
     stems.mkdir(parents=True, exist_ok=True)
     files = {stem: stems / f"{stem}.{encoding_extension(encoding)}" for stem in STEMS}
@@ -140,11 +140,11 @@ def separate(song: Path, models: Path, stems: Path, encoding: Any, mode: CpuMode
 
 def separate_with(model: str, song: Path, stems: Path) -> None:
     """Separate ``song`` to FLAC files with an installed model, as a job does, but without bus and store."""
-    from kit.audio import AudioFile
-    from services.separation.registry import build_registry
-    from services.separation.settings import SeparationSettings
-    from services.separation.stems import write_stems
-    from services.separation.upright import Upright, separated
+    from soundwright.kit.audio import AudioFile
+    from soundwright.services.separation.registry import build_registry
+    from soundwright.services.separation.settings import SeparationSettings
+    from soundwright.services.separation.stems import write_stems
+    from soundwright.services.separation.upright import Upright, separated
 
     stems.mkdir(parents=True, exist_ok=True)
     registry, mix = build_registry(SeparationSettings()), AudioFile(song)
@@ -410,8 +410,8 @@ def write_song(path: Path, seconds: float) -> None:
 
 def song_samples(seconds: float) -> NDArray[np.float32]:
     """Return the demo song, float32 [frames, 2]."""
-    from services.generation.engines.procedural.render import render_stems
-    from services.generation.engines.procedural.songs import song
+    from soundwright.services.generation.engines.procedural.render import render_stems
+    from soundwright.services.generation.engines.procedural.songs import song
 
     stems = render_stems(song("demo", seconds), RATE_HZ)
     mix = np.stack(list(stems.values())).sum(axis=0, dtype=np.float32).T

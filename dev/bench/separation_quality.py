@@ -24,9 +24,9 @@ import numpy as np
 from scipy.signal import istft, stft
 
 from dev.bench._songs import SONGS, MemoryRecording, RenderedSong, rendered_songs
-from services.separation.registry import Registry, build_registry
-from services.separation.service import Samples
-from services.separation.settings import SeparationSettings
+from soundwright.services.separation.registry import Registry, build_registry
+from soundwright.services.separation.service import Samples
+from soundwright.services.separation.settings import SeparationSettings
 
 _SAMPLE_RATE_HZ = 44100
 _SILENT = 1e-4

@@ -2,8 +2,8 @@
 
 python -m dev.bench.startup [--rounds 3] [--against CHECKOUT]
 
-The stack starts as ``python -m services all``. It is ready when it prints its address, because ``GET /health`` gave 200.
-Then each component starts by itself beside a broker and a library, as ``python -m services <component>``, and is ready with
+The stack starts as ``python -m soundwright.services all``. It is ready when it prints its address, because ``GET /health`` gave 200.
+Then each component starts by itself beside a broker and a library, as ``python -m soundwright.services <component>``, and is ready with
 its ``component.ready`` log line. The time is from the start of the process, and CPU seconds are those of the process and its
 children by then. The memory is the proportional set size (PSS) of both, ten seconds later, after the warm-ups. With
 ``--against``, the same is measured in another checkout of the project, in alternating rounds.
@@ -79,7 +79,7 @@ def _process(checkout: Path, data_dir: Path, target: str) -> Iterator[subprocess
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDWRIGHT_")}
     gateway, soundbox, pipeline = free_ports(3)
     environment |= {
-        "PYTHONPATH": os.pathsep.join((str(checkout), str(checkout / "gen"))),
+        "PYTHONPATH": os.pathsep.join((str(checkout / "src"), str(checkout / "gen"))),
         "SOUNDWRIGHT_DATA_DIR": str(data_dir),
         "SOUNDWRIGHT_GATEWAY_PORT": str(gateway),
         "SOUNDWRIGHT_SOUNDBOX_PORT": str(soundbox),
@@ -90,7 +90,11 @@ def _process(checkout: Path, data_dir: Path, target: str) -> Iterator[subprocess
     }
     with (data_dir / f"{target}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services", target], cwd=checkout, env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "soundwright.services", target],
+            cwd=checkout,
+            env=environment,
+            stdout=log,
+            stderr=log,
         )
     try:
         yield process

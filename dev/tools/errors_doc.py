@@ -7,7 +7,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from kit.errors import CATALOGUE, ErrorType
+from soundwright.kit.errors import CATALOGUE, ErrorType
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "ERRORS.md"
 _HEADING = "## All errors\n"

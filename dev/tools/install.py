@@ -92,7 +92,7 @@ def main(extra: str) -> int:
 
 def state() -> str:
     """Return what an environment must have been installed from: this Python, this folder and these versions."""
-    names = ("pyproject.toml", "client/pyproject.toml", "constraints.txt", "dev/tools/install.py")
+    names = ("pyproject.toml", "setup.py", "client/pyproject.toml", "constraints.txt", "dev/tools/install.py")
     content = b"".join((ROOT / name).read_bytes() for name in names)
     return f"{sys.version_info[:2]} {ROOT} {hashlib.sha256(content).hexdigest()}"
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kit.engines import EngineRegistry, ModelDeclaration
-from services.models import build_registries, size_text
+from soundwright.kit.engines import EngineRegistry, ModelDeclaration
+from soundwright.services.models import build_registries, size_text
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = "docs/MODELS.md"

@@ -18,11 +18,11 @@ from typing import Any
 
 import grpc.aio
 
-from services.gateway.clients import Clients, Gateway
-from services.gateway.dialects.forge import FORGE, forge_routes
-from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes
-from services.gateway.openapi.document import DocumentedApp
-from services.gateway.settings import GatewaySettings
+from soundwright.services.gateway.clients import Clients, Gateway
+from soundwright.services.gateway.dialects.forge import FORGE, forge_routes
+from soundwright.services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes
+from soundwright.services.gateway.openapi.document import DocumentedApp
+from soundwright.services.gateway.settings import GatewaySettings
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIO = ROOT / "studio"

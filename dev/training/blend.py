@@ -13,7 +13,7 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from services.separation.service import STEMS
+from soundwright.services.separation.service import STEMS
 
 Parameters = dict[str, Tensor]
 

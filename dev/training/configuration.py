@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.separation.engines.small.engine import SAMPLE_RATE_HZ
+from soundwright.services.separation.engines.small.engine import SAMPLE_RATE_HZ
 
 
 class Network(BaseModel):

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from dev.training.augmentation import SPEED_RANGE, changed_song, changed_stem, chopped, deepened, echoed, resampled
 from dev.training.effects import granulated
 from dev.training.layers import mallet_melody, noise_sweep, synthesizer_melody
-from services.separation.service import STEMS
+from soundwright.services.separation.service import STEMS
 
 Samples = NDArray[np.float32]
 

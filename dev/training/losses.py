@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from services.separation.engines.small.network import BandMasks, LowFrequencies
+from soundwright.services.separation.engines.small.network import BandMasks, LowFrequencies
 
 _FLOOR = 1e-3
 

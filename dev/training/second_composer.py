@@ -12,9 +12,9 @@ import numpy as np
 
 from dev.training.composer import Palette, Voice, one_at_a_time, phrases_of
 from dev.training.score import PITCH_CLASSES, Note, Part, Score, Truth, midi_to_hz
-from services.generation.engines.procedural.arrange import Plan, arrange
-from services.generation.engines.procedural.score import Key, Song, Track
-from services.generation.engines.procedural.styles import STYLES
+from soundwright.services.generation.engines.procedural.arrange import Plan, arrange
+from soundwright.services.generation.engines.procedural.score import Key, Song, Track
+from soundwright.services.generation.engines.procedural.styles import STYLES
 
 # Only styles in which somebody plays drums or sings.
 STYLE_NAMES = tuple(name for name in STYLES if name not in ("ambient", "classical"))

@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader
 from dev.training.configuration import Configuration, read_configuration
 from dev.training.examples import Examples, find_songs, validation_segments
 from dev.training.losses import masking_loss, moving_loss, si_sdr
-from services.separation.engines.small.engine import SAMPLE_RATE_HZ
-from services.separation.engines.small.network import SmallNetwork
-from services.separation.service import STEMS
+from soundwright.services.separation.engines.small.engine import SAMPLE_RATE_HZ
+from soundwright.services.separation.engines.small.network import SmallNetwork
+from soundwright.services.separation.service import STEMS
 
 _SILENT_RMS = 1e-3
 _VALIDATION_SECONDS = 10

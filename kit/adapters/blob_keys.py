@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kit import errors
+from soundwright.kit import errors
 
 _KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}(/(?!\.)[A-Za-z0-9._-]{1,200}){0,15}")
 
@@ -13,7 +13,7 @@ def check_key(key: str) -> str:
     """Return ``key``.
 
     Raises:
-        AppError: ``BLOB_KEY_INVALID`` if it is not a key as :class:`kit.ports.Blobs` describes.
+        AppError: ``BLOB_KEY_INVALID`` if it is not a key as :class:`soundwright.kit.ports.Blobs` describes.
     """
     if not _KEY.fullmatch(key):
         raise errors.BLOB_KEY_INVALID()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kit.ports import Collection, Index
+from soundwright.kit.ports import Collection, Index
 
 
 class DeclaredIndexes:
-    """What :meth:`kit.ports.Docs.ensure` was called with."""
+    """What :meth:`soundwright.kit.ports.Docs.ensure` was called with."""
 
     def __init__(self) -> None:
         self._indexes: dict[str, tuple[Index, ...]] = {}

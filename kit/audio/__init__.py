@@ -3,9 +3,9 @@
 All functions are synchronous and use bounded memory. Call them in threads.
 """
 
-from kit.audio.containers import SUPPORTED_FORMATS, sniff
-from kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup
-from kit.audio.encode import (
+from soundwright.kit.audio.containers import SUPPORTED_FORMATS, sniff
+from soundwright.kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup
+from soundwright.kit.audio.encode import (
     AudioWriter,
     Encoding,
     Prefix,
@@ -13,11 +13,11 @@ from kit.audio.encode import (
     resample_blocks,
     wav_header,
 )
-from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
-from kit.audio.level import LEVEL_SECONDS, Level
-from kit.audio.segments import Segment, encode_segment, read_floats, stored_waveform
-from kit.audio.stem_file import StemCodec, StemTags, write_stem_file
-from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
+from soundwright.kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
+from soundwright.kit.audio.level import LEVEL_SECONDS, Level
+from soundwright.kit.audio.segments import Segment, encode_segment, read_floats, stored_waveform
+from soundwright.kit.audio.stem_file import StemCodec, StemTags, write_stem_file
+from soundwright.kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
     "LEVEL_SECONDS",

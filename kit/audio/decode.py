@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.audio.ffmpeg import DEFAULT_LIMITS, AudioInfo, AudioLimits, AudioSummary, Decoding
+from soundwright.kit.audio.ffmpeg import DEFAULT_LIMITS, AudioInfo, AudioLimits, AudioSummary, Decoding
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -19,7 +19,7 @@ def probe(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> AudioInfo:
     """Read the header of ``path`` and its first frame, which is decisive if the header is ambiguous (HE-AAC).
 
     Raises:
-        AppError: the file is empty, unreadable or outside ``limits``; see :class:`~kit.audio.ffmpeg.Decoding`.
+        AppError: the file is empty, unreadable or outside ``limits``; see :class:`~soundwright.kit.audio.ffmpeg.Decoding`.
         OSError: the file cannot be opened.
     """
     with Decoding(path, limits) as decoding:
@@ -31,7 +31,7 @@ def inspect(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> AudioSummary:
 
     Raises:
         AppError: the file is empty, unreadable, not finite or outside ``limits``; see
-            :class:`~kit.audio.ffmpeg.Decoding`.
+            :class:`~soundwright.kit.audio.ffmpeg.Decoding`.
         OSError: the file cannot be opened.
     """
     with Decoding(path, limits) as decoding:
@@ -47,7 +47,7 @@ def decode_blocks(path: Path, limits: AudioLimits = DEFAULT_LIMITS, block_frames
     are removed.
 
     Raises:
-        AppError: see :class:`~kit.audio.ffmpeg.Decoding`. An exceeded limit or a non-finite sample may occur at any
+        AppError: see :class:`~soundwright.kit.audio.ffmpeg.Decoding`. An exceeded limit or a non-finite sample may occur at any
         block.
         OSError: the file cannot be opened.
     """
@@ -86,10 +86,10 @@ class AudioFile:
         limits: limits of rate, channels and length.
         frame_count: exact length if known, for example from :func:`inspect`. Otherwise the first access decodes the
             file to count its frames.
-        level: its level if known, see :meth:`kit.audio.level.Level.values`; empty if not.
+        level: its level if known, see :meth:`soundwright.kit.audio.level.Level.values`; empty if not.
 
     Raises:
-        AppError: see :class:`~kit.audio.ffmpeg.Decoding`.
+        AppError: see :class:`~soundwright.kit.audio.ffmpeg.Decoding`.
         OSError: the file cannot be opened.
     """
 

@@ -17,11 +17,11 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from kit import errors
-from kit.audio.decode import regroup
-from kit.audio.ffmpeg import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding
-from kit.file_names import encoding_extension
-from kit.free_space import FreeSpace
+from soundwright.kit import errors
+from soundwright.kit.audio.decode import regroup
+from soundwright.kit.audio.ffmpeg import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding
+from soundwright.kit.file_names import encoding_extension
+from soundwright.kit.free_space import FreeSpace
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -382,7 +382,7 @@ def reencode(
         The summary of decoding ``source``.
 
     Raises:
-        AppError: see :class:`~kit.audio.ffmpeg.Decoding` and :class:`AudioWriter`.
+        AppError: see :class:`~soundwright.kit.audio.ffmpeg.Decoding` and :class:`AudioWriter`.
         OSError: a file cannot be opened.
     """
     with Decoding(source, limits) as decoding:

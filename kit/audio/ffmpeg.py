@@ -1,6 +1,6 @@
-"""Decodes untrusted recordings to float32 in bounded memory: PCM with :mod:`kit.audio.pcm`, all else with FFmpeg through PyAV.
+"""Decodes untrusted recordings to float32 in bounded memory: PCM with :mod:`soundwright.kit.audio.pcm`, all else with FFmpeg through PyAV.
 
-The demuxer is selected by :func:`kit.audio.containers.sniff`. Protocols are restricted to local files, and codecs to a
+The demuxer is selected by :func:`soundwright.kit.audio.containers.sniff`. Protocols are restricted to local files, and codecs to a
 list of audio codecs, so playlists, subtitles and cover images never reach a decoder. Call these functions in threads.
 """
 
@@ -21,11 +21,11 @@ import numpy as np
 from av.stream import Discard
 from numpy.typing import NDArray
 
-from kit import errors
-from kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, comment_count, locate, promised_seconds
-from kit.audio.mp4 import Edit, Timeline, read_timeline
-from kit.audio.pcm import Pcm, find_pcm
-from kit.errors import AppError
+from soundwright.kit import errors
+from soundwright.kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, comment_count, locate, promised_seconds
+from soundwright.kit.audio.mp4 import Edit, Timeline, read_timeline
+from soundwright.kit.audio.pcm import Pcm, find_pcm
+from soundwright.kit.errors import AppError
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""

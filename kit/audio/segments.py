@@ -1,6 +1,6 @@
 """Segments: short parts of a stored recording that are complete files, so that a player needs no others to decode them.
 
-These functions read files that Soundwright wrote. Files from outside are for :mod:`kit.audio.decode`.
+These functions read files that Soundwright wrote. Files from outside are for :mod:`soundwright.kit.audio.decode`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from kit import errors
-from kit.audio.waveform import Waveform
-from kit.errors import AppError
+from soundwright.kit import errors
+from soundwright.kit.audio.waveform import Waveform
+from soundwright.kit.errors import AppError
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -37,7 +37,7 @@ def encode_segment(file: BinaryIO, start: int, frame_count: int) -> Segment:
     """Return a part of a recording with its sample rate, channels and bits, as FLAC, or as WAV if its samples are floats.
 
     Args:
-        file: a FLAC or WAV file that :class:`~kit.audio.encode.AudioWriter` wrote. Only the part is read.
+        file: a FLAC or WAV file that :class:`~soundwright.kit.audio.encode.AudioWriter` wrote. Only the part is read.
         start: first frame.
         frame_count: number of frames.
 
@@ -77,7 +77,7 @@ def read_floats(file: BinaryIO, start: int, frame_count: int) -> bytes:
 
 
 def stored_waveform(file: BinaryIO) -> bytes:
-    """Return the waveform of a recording, in the format of :class:`~kit.audio.waveform.Waveform`.
+    """Return the waveform of a recording, in the format of :class:`~soundwright.kit.audio.waveform.Waveform`.
 
     Args:
         file: as for :func:`encode_segment`.

@@ -16,10 +16,10 @@ from typing import Any, Literal
 import av
 from av.stream import Disposition
 
-from kit import errors
-from kit.audio.encode import KBITS, EncodedStream, Samples
-from kit.audio.mp4 import boxes
-from kit.free_space import FreeSpace
+from soundwright.kit import errors
+from soundwright.kit.audio.encode import KBITS, EncodedStream, Samples
+from soundwright.kit.audio.mp4 import boxes
+from soundwright.kit.free_space import FreeSpace
 
 StemCodec = Literal["aac", "alac"]
 

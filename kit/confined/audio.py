@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import errors
-from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
-from kit.audio.level import is_level
-from kit.audio.waveform import waveform_bytes
-from kit.compute import Report
-from kit.confined.process import Confinement, ProcessDied, run_confined
-from kit.confined.recordings import CPU_SECONDS, WAVEFORM, Recording
-from kit.log import get_logger
+from soundwright.kit import errors
+from soundwright.kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
+from soundwright.kit.audio.level import is_level
+from soundwright.kit.audio.waveform import waveform_bytes
+from soundwright.kit.compute import Report
+from soundwright.kit.confined.process import Confinement, ProcessDied, run_confined
+from soundwright.kit.confined.recordings import CPU_SECONDS, WAVEFORM, Recording
+from soundwright.kit.log import get_logger
 
 _MEMORY_BYTES = 1 << 30
 _NUMBER_LIMIT = 1 << 53
@@ -49,14 +49,14 @@ class ConfinedAudio:
 
         Args:
             report: called at least five times per second. An exception that it raises ends the process.
-            waveform_file: where the waveform is written (:mod:`kit.audio.waveform`), on the file system of ``scratch``.
+            waveform_file: where the waveform is written (:mod:`soundwright.kit.audio.waveform`), on the file system of ``scratch``.
 
         Raises:
-            AppError: as :func:`kit.audio.inspect`; ``AUDIO_TOO_COMPLEX``.
+            AppError: as :func:`soundwright.kit.audio.inspect`; ``AUDIO_TOO_COMPLEX``.
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             where = {"path": str(path.resolve())}
-            answer = await self.run("kit.confined.recordings:examine", where, Path(folder), [path], report)
+            answer = await self.run("soundwright.kit.confined.recordings:examine", where, Path(folder), [path], report)
             recording = recording_of(answer)
             if waveform_file:
                 made = Path(folder, WAVEFORM)
@@ -108,7 +108,7 @@ class ConfinedAudio:
 
 
 def recording_of(answer: Any) -> Recording:
-    """Return the result of :func:`kit.confined.recordings.describe`, which an untrusted process wrote.
+    """Return the result of :func:`soundwright.kit.confined.recordings.describe`, which an untrusted process wrote.
 
     Raises:
         AppError: ``AUDIO_TOO_COMPLEX`` if it is no such result.

@@ -1,4 +1,4 @@
-"""The program of a confined process. :mod:`kit.confined.fork_server` starts it.
+"""The program of a confined process. :mod:`soundwright.kit.confined.fork_server` starts it.
 
 It reads one request as a JSON line from standard input, restricts itself, and calls one function. It writes JSON lines to
 standard output: ``{"landlock"}`` at first, ``{"share"}`` while it works, and finally ``{"answer"}``, ``{"error"}`` or
@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kit import errors
-from kit.confined import landlock
-from kit.confined.limits import limit_process
-from kit.errors import AppError
-from kit.free_space import DISK_FULL
+from soundwright.kit import errors
+from soundwright.kit.confined import landlock
+from soundwright.kit.confined.limits import limit_process
+from soundwright.kit.errors import AppError
+from soundwright.kit.free_space import DISK_FULL
 
 _DETAIL_LIMIT = 500
 _FORBIDDEN_EVENTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty")

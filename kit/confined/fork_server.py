@@ -1,4 +1,4 @@
-"""A process that has imported what confined processes need, and forks them. :mod:`kit.confined.process` starts it.
+"""A process that has imported what confined processes need, and forks them. :mod:`soundwright.kit.confined.process` starts it.
 
 It reads no untrusted data, its environment holds no settings, and it has one thread, so each fork starts from the same clean
 state, milliseconds later. For each process, it reads one message from standard input, a Unix socket: the name of a module,
@@ -19,7 +19,7 @@ import select
 import signal
 import socket
 
-from kit.confined import child
+from soundwright.kit.confined import child
 
 HEADER_BYTES = 128
 """Length of a message; spaces follow the name."""
@@ -110,7 +110,7 @@ def _kill(process_id: int) -> None:
 
 
 def _become_child(connection: int) -> None:
-    """Run :func:`kit.confined.child.main` with nothing of the server, and exit."""
+    """Run :func:`soundwright.kit.confined.child.main` with nothing of the server, and exit."""
     try:
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)

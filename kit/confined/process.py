@@ -17,17 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import kit
-from kit.confined.fork_server import HEADER_BYTES
-from kit.errors import AppError, Code
-from kit.log import get_logger
+from soundwright.kit.confined.fork_server import HEADER_BYTES
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.log import get_logger
 
-_PROJECT = Path(kit.__file__).resolve().parents[1]
-# -I ignores the environment and the working folder. The process runs the same code as this one, wherever that is installed.
-_PROGRAM = (
-    f"import runpy, sys; sys.path[:0] = {[str(_PROJECT), str(_PROJECT / 'gen')]!r}; "
-    "runpy.run_module('kit.confined.fork_server', run_name='__main__')"
-)
+# -I ignores the environment and the working folder. The process finds modules where this one finds them.
+_PROGRAM = "import runpy, sys; sys.path[:] = {!r}; runpy.run_module('soundwright.kit.confined.fork_server', run_name='__main__')"
 _LOOK_SECONDS = 0.2
 _LINE_LIMIT_BYTES = 1 << 20
 _TEXT_LIMIT = 1000
@@ -169,7 +164,13 @@ class _ForkServer:
         self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603
-                (sys.executable, "-I", "-c", _PROGRAM, "confined"),  # the name is for people who list processes
+                (
+                    sys.executable,
+                    "-I",
+                    "-c",
+                    _PROGRAM.format(list(filter(None, sys.path))),
+                    "confined",
+                ),  # the name is for people who list processes
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit.audio.decode import regroup
-from kit.audio.ffmpeg import AudioLimits, AudioSummary, Decoding
-from kit.audio.level import LEVEL_SECONDS, Level
-from kit.audio.waveform import Waveform
-from kit.confined.limits import allow_cpu_seconds
+from soundwright.kit.audio.decode import regroup
+from soundwright.kit.audio.ffmpeg import AudioLimits, AudioSummary, Decoding
+from soundwright.kit.audio.level import LEVEL_SECONDS, Level
+from soundwright.kit.audio.waveform import Waveform
+from soundwright.kit.confined.limits import allow_cpu_seconds
 
 CPU_SECONDS = 900.0
 """CPU time of one file. Reading its header may take a small part of it."""
@@ -27,7 +27,7 @@ _HASH_PIECE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Recording:
-    """The properties of a file that was decoded completely. ``level`` is that of :class:`kit.audio.level.Level`."""
+    """The properties of a file that was decoded completely. ``level`` is that of :class:`soundwright.kit.audio.level.Level`."""
 
     summary: AudioSummary
     sha256: str
@@ -40,7 +40,7 @@ class Recording:
 
 
 def examine(_report: Callable[[float], None], *, path: str, limits: Mapping[str, Any]) -> dict[str, Any]:
-    """See :meth:`kit.confined.audio.ConfinedAudio.examine`."""
+    """See :meth:`soundwright.kit.confined.audio.ConfinedAudio.examine`."""
     return describe(Path(path), AudioLimits(**limits), Path(WAVEFORM))
 
 
@@ -48,10 +48,10 @@ def describe(path: Path, limits: AudioLimits, waveform_file: Path | None = None)
     """Decode a file completely and return its properties as a JSON value.
 
     Args:
-        waveform_file: where its waveform is written (:mod:`kit.audio.waveform`); None: nowhere.
+        waveform_file: where its waveform is written (:mod:`soundwright.kit.audio.waveform`); None: nowhere.
 
     Raises:
-        AppError: as :func:`kit.audio.inspect`.
+        AppError: as :func:`soundwright.kit.audio.inspect`.
     """
     allow_cpu_seconds(_HEADER_SECONDS)
     with Decoding(path, limits) as decoding:

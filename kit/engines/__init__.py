@@ -4,10 +4,10 @@ An engine module declares its models as data and implements one Protocol. A regi
 lists their models, loads them, and selects a fallback when weights are missing.
 """
 
-from kit.engines.availability import ModelAvailability, ModelState
-from kit.engines.declaration import NONE_STATED, Engine, Gain, ModelDeclaration, ModelFile, Score
-from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
-from kit.engines.speeds import MeasuredSpeeds
+from soundwright.kit.engines.availability import ModelAvailability, ModelState
+from soundwright.kit.engines.declaration import NONE_STATED, Engine, Gain, ModelDeclaration, ModelFile, Score
+from soundwright.kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
+from soundwright.kit.engines.speeds import MeasuredSpeeds
 
 __all__ = [
     "NONE_STATED",

@@ -9,13 +9,13 @@ import functools
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
-from kit import errors
-from kit.compute import EngineProcesses, Report
-from kit.engines.declaration import ModelDeclaration
-from kit.engines.failures import LoadFailures
-from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
-from kit.errors import AppError
-from kit.log import get_logger
+from soundwright.kit import errors
+from soundwright.kit.compute import EngineProcesses, Report
+from soundwright.kit.engines.declaration import ModelDeclaration
+from soundwright.kit.engines.failures import LoadFailures
+from soundwright.kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
 
 Processes = EngineProcesses[EngineRegistry[Any]]
 WAIT_SECONDS = 8.0  # limit of the time that a request waits for a model to load; a download continues after that
@@ -23,7 +23,7 @@ log = get_logger()
 
 
 class ConsentRecord(Protocol):
-    """The record of the models that administrators have allowed (:class:`kit.engines.consents.Consents`)."""
+    """The record of the models that administrators have allowed (:class:`soundwright.kit.engines.consents.Consents`)."""
 
     async def refresh(self) -> object: ...
     async def allow(self, model: str) -> None: ...
@@ -88,7 +88,7 @@ class ModelAvailability:
             outputs: what the job needs. A fallback without one of them does not count.
 
         Raises:
-            AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
+            AppError: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
         """
         await self._refresh()
         if self._is_accepted(model, outputs):
@@ -228,7 +228,7 @@ class ModelAvailability:
             allow: record that the caller allows the weights, if no licence of them is stated.
 
         Raises:
-            AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``; ``FETCH_UNDERWAY`` while another
+            AppError: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``; ``FETCH_UNDERWAY`` while another
                 model is being fetched.
         """
         if not self._registry.declaration(model).needs_weights:

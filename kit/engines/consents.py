@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from soundwright.kit.compute import EngineProcesses, Report, Work
+from soundwright.kit.engines.declaration import ModelDeclaration
+from soundwright.kit.engines.registry import EngineRegistry
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.security.identity import principal_scope
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
-
-from kit.compute import EngineProcesses, Report, Work
-from kit.engines.declaration import ModelDeclaration
-from kit.engines.registry import EngineRegistry
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.security.identity import principal_scope
 
 _FRESH_SECONDS = 1.0
 _WAIT_SECONDS = 5.0

@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable
 
-from kit.errors import AppError
+from soundwright.kit.errors import AppError
 
 FAILURE_SECONDS = 30.0
 

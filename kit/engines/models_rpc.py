@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from soundwright.kit.engines.availability import ModelAvailability, WeightsState
+from soundwright.kit.engines.declaration import ModelDeclaration
+from soundwright.kit.engines.registry import EngineRegistry
+from soundwright.kit.engines.speeds import MeasuredSpeeds
+from soundwright.kit.hub import fetched_bytes
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_administrator
 from soundwright.models.v1 import model_pb2, model_service_pb2_grpc
 from soundwright.models.v1 import model_service_pb2 as pb
-
-from kit.engines.availability import ModelAvailability, WeightsState
-from kit.engines.declaration import ModelDeclaration
-from kit.engines.registry import EngineRegistry
-from kit.engines.speeds import MeasuredSpeeds
-from kit.hub import fetched_bytes
-from kit.rpc import Context
-from kit.security.identity import require_administrator
 
 _REASONS = {
     WeightsState.MISSING: "The weights are not on this server. An administrator can fetch them.",

@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from kit import errors
-from kit.engines.declaration import Engine, ModelDeclaration
-from kit.engines.failures import LoadFailures
-from kit.errors import AppError
-from kit.log import get_logger
+from soundwright.kit import errors
+from soundwright.kit.engines.declaration import Engine, ModelDeclaration
+from soundwright.kit.engines.failures import LoadFailures
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
 
 E = TypeVar("E", bound=Engine)
 _FALLBACK_REASONS = {"MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED", "MODEL_UNSUPPORTED"}
@@ -89,7 +89,7 @@ class EngineRegistry(Generic[E]):
         clock: monotonic seconds.
 
     Attributes:
-        allowed: further models that administrators have allowed (:class:`kit.engines.consents.Consents`).
+        allowed: further models that administrators have allowed (:class:`soundwright.kit.engines.consents.Consents`).
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class EngineRegistry(Generic[E]):
         """Load the weights of a model. A failure is raised again without another attempt for 30 seconds.
 
         Raises:
-            AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
+            AppError: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
         """
         with self.use(model):
             pass

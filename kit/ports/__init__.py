@@ -1,12 +1,12 @@
 """Ports: Protocols for external dependencies, and the values that cross them.
 
-They import nothing of the project. The adapters in :mod:`kit.adapters` pass the contract suites in ``tests/contract``.
+They import nothing of the project. The adapters in :mod:`soundwright.kit.adapters` pass the contract suites in ``tests/contract``.
 """
 
-from kit.ports.blobs import BlobInfo, Blobs, BlobWriter, PublicBlobs, StoreSpace, UploadedPart
-from kit.ports.bus import Bus, Consumer, Delivery, Subscription
-from kit.ports.clock import Clock
-from kit.ports.documents import (
+from soundwright.kit.ports.blobs import BlobInfo, Blobs, BlobWriter, PublicBlobs, StoreSpace, UploadedPart
+from soundwright.kit.ports.bus import Bus, Consumer, Delivery, Subscription
+from soundwright.kit.ports.clock import Clock
+from soundwright.kit.ports.documents import (
     AllOf,
     AnyOf,
     AtLeast,

@@ -1,11 +1,11 @@
 """gRPC between components: one server, one kind of channel, one encoding of errors, and who may call what."""
 
-from kit.rpc.budgets import RateLimits
-from kit.rpc.client import connect, healthy, require_serving
-from kit.rpc.interceptor import Admit, Context
-from kit.rpc.server import RpcServer
-from kit.rpc.tokens import AuthenticateToken, KnownCredentials, RecentTokens, token_lookup
-from kit.rpc.transport import is_local
+from soundwright.kit.rpc.budgets import RateLimits
+from soundwright.kit.rpc.client import connect, healthy, require_serving
+from soundwright.kit.rpc.interceptor import Admit, Context
+from soundwright.kit.rpc.server import RpcServer
+from soundwright.kit.rpc.tokens import AuthenticateToken, KnownCredentials, RecentTokens, token_lookup
+from soundwright.kit.rpc.transport import is_local
 
 __all__ = [
     "Admit",

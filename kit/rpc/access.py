@@ -1,6 +1,6 @@
 """Who calls an RPC: a component with a signed principal, or an account with an API token.
 
-Components send a principal that they signed (:mod:`kit.security.identity`) and may call the RPCs for which ``proto/`` names
+Components send a principal that they signed (:mod:`soundwright.kit.security.identity`) and may call the RPCs for which ``proto/`` names
 them. Other gRPC clients send ``authorization: Bearer <API token>`` and may call the RPCs that ``proto/`` marks with
 ``accepts_api_token``.
 """
@@ -12,20 +12,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from soundwright.access.v1 import access_pb2
-
-from kit import errors
-from kit.rpc.descriptors import descriptor_of
-from kit.rpc.options import PRINCIPAL_METADATA
-from kit.rpc.tokens import AuthenticateToken, RecentTokens
-from kit.rpc.transport import peer_names
-from kit.security.identity import Principal, Signer, bearer_token
+from soundwright.kit import errors
+from soundwright.kit.rpc.descriptors import descriptor_of
+from soundwright.kit.rpc.options import PRINCIPAL_METADATA
+from soundwright.kit.rpc.tokens import AuthenticateToken, RecentTokens
+from soundwright.kit.rpc.transport import peer_names
+from soundwright.kit.security.identity import Principal, Signer, bearer_token
 
 AUTHORIZATION_METADATA = "authorization"
 _PLAIN: Mapping[str, Iterable[bytes]] = {}
 
 
 class CallerAuthenticator:
-    """Identifies callers. Principals of API tokens are remembered (:class:`kit.rpc.tokens.RecentTokens`)."""
+    """Identifies callers. Principals of API tokens are remembered (:class:`soundwright.kit.rpc.tokens.RecentTokens`)."""
 
     def __init__(
         self, signer: Signer, authenticate_token: AuthenticateToken | None, now: Callable[[], float] = time.monotonic

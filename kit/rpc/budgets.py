@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
-from soundwright.access.v1 import access_pb2
 
-from kit import errors
-from kit.errors import AppError, Code
-from kit.rpc.descriptors import descriptor_of
-from kit.rpc.tokens import KnownCredentials
+from soundwright.access.v1 import access_pb2
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.rpc.descriptors import descriptor_of
+from soundwright.kit.rpc.tokens import KnownCredentials
 
 _MINUTE_SECONDS = 60.0
 

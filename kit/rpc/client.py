@@ -13,18 +13,18 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from soundwright.access.v1 import access_pb2
 
-from kit import errors, tracing
-from kit.errors import AppError, Code
-from kit.log import correlation_id
-from kit.metrics import RPC_CLIENT_DURATION
-from kit.rpc.descriptors import descriptor_of
-from kit.rpc.errors import error_from_rpc
-from kit.rpc.options import ACCEPTING, ADDRESS_METADATA, CORRELATION_METADATA, PRINCIPAL_METADATA
-from kit.rpc.transport import DelegatingChannel, open_channel
-from kit.security.certificates import NO_CERTIFICATES, Certificates
-from kit.security.identity import Signer, client_address, current_principal
+from soundwright.access.v1 import access_pb2
+from soundwright.kit import errors, tracing
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.log import correlation_id
+from soundwright.kit.metrics import RPC_CLIENT_DURATION
+from soundwright.kit.rpc.descriptors import descriptor_of
+from soundwright.kit.rpc.errors import error_from_rpc
+from soundwright.kit.rpc.options import ACCEPTING, ADDRESS_METADATA, CORRELATION_METADATA, PRINCIPAL_METADATA
+from soundwright.kit.rpc.transport import DelegatingChannel, open_channel
+from soundwright.kit.security.certificates import NO_CERTIFICATES, Certificates
+from soundwright.kit.security.identity import Signer, client_address, current_principal
 
 _SERVING_SECONDS = 1.5
 _KEY_FIELD = "idempotency_key"
@@ -50,7 +50,7 @@ def connect(
 
     Calls take turns among the replicas that report that they are serving, and wait while there is none. If a connection
     breaks during a call, the call is repeated until its deadline, provided that it is :func:`repeatable`
-    (docs/decisions/0033). Errors are raised as :class:`~kit.errors.AppError`.
+    (docs/decisions/0033). Errors are raised as :class:`~soundwright.kit.errors.AppError`.
 
     Args:
         address: a gRPC target: ``unix:<path>``, ``host:port``, where a DNS name stands for all its addresses, or

@@ -3,7 +3,7 @@
 An error travels as a ``google.rpc.Status`` with these details:
 
 * ``ErrorInfo``: the reason, the domain ``soundwright``, and in its metadata ``code``, the name of the
-  :class:`~kit.errors.Code`, and each value of ``AppError.meta`` as JSON text.
+  :class:`~soundwright.kit.errors.Code`, and each value of ``AppError.meta`` as JSON text.
 * ``BadRequest``: ``meta["details"]``, if it maps field names to lists of sentences.
 * ``RetryInfo``: ``meta["retry_after"]`` in seconds, for clients that know the standard detail only.
 
@@ -21,7 +21,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from kit.errors import AppError, Code
+from soundwright.kit.errors import AppError, Code
 
 _DOMAIN = "soundwright"
 _CODE = "code"

@@ -14,19 +14,25 @@ from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from soundwright.access.v1 import access_pb2
 
-from kit import errors, tracing
-from kit.errors import AppError
-from kit.log import correlation_scope, get_logger
-from kit.metrics import RPC_SERVER_DURATION
-from kit.rpc.access import AUTHORIZATION_METADATA, CallerAuthenticator
-from kit.rpc.budgets import Budgets, RateLimits
-from kit.rpc.descriptors import descriptor_of
-from kit.rpc.errors import status_from_error
-from kit.rpc.options import ADDRESS_METADATA, CORRELATION_METADATA, PRINCIPAL_METADATA
-from kit.rpc.transport import peer_names
-from kit.security.identity import Principal, address_scope, principal_scope, require_principal, usual_address
+from soundwright.access.v1 import access_pb2
+from soundwright.kit import errors, tracing
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import correlation_scope, get_logger
+from soundwright.kit.metrics import RPC_SERVER_DURATION
+from soundwright.kit.rpc.access import AUTHORIZATION_METADATA, CallerAuthenticator
+from soundwright.kit.rpc.budgets import Budgets, RateLimits
+from soundwright.kit.rpc.descriptors import descriptor_of
+from soundwright.kit.rpc.errors import status_from_error
+from soundwright.kit.rpc.options import ADDRESS_METADATA, CORRELATION_METADATA, PRINCIPAL_METADATA
+from soundwright.kit.rpc.transport import peer_names
+from soundwright.kit.security.identity import (
+    Principal,
+    address_scope,
+    principal_scope,
+    require_principal,
+    usual_address,
+)
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 """The context of a call, as servicers get it. Its type parameters matter to streaming calls only."""

@@ -1,4 +1,4 @@
-"""The server side of gRPC: listening, health and reflection. :mod:`kit.rpc.interceptor` treats each call."""
+"""The server side of gRPC: listening, health and reflection. :mod:`soundwright.kit.rpc.interceptor` treats each call."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from kit.rpc.access import CallerAuthenticator
-from kit.rpc.budgets import RateLimits
-from kit.rpc.interceptor import Admit, CallInterceptor
-from kit.rpc.options import ACCEPTING, SERVER_OPTIONS
-from kit.rpc.tokens import AuthenticateToken
-from kit.rpc.transport import listen
-from kit.security.certificates import NO_CERTIFICATES, Certificates
-from kit.security.identity import Signer
+from soundwright.kit.rpc.access import CallerAuthenticator
+from soundwright.kit.rpc.budgets import RateLimits
+from soundwright.kit.rpc.interceptor import Admit, CallInterceptor
+from soundwright.kit.rpc.options import ACCEPTING, SERVER_OPTIONS
+from soundwright.kit.rpc.tokens import AuthenticateToken
+from soundwright.kit.rpc.transport import listen
+from soundwright.kit.security.certificates import NO_CERTIFICATES, Certificates
+from soundwright.kit.security.identity import Signer
 
 _DEFAULT_LIMITS = RateLimits()
 _NOTICE_SECONDS = 0.5  # until clients have noticed that they should send calls elsewhere

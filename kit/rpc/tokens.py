@@ -9,9 +9,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 import grpc
-from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 
-from kit.security.identity import Principal, api_token_id, principal_scope
+from soundwright.kit.security.identity import Principal, api_token_id, principal_scope
+from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 
 TOKEN_CACHE_SECONDS = 0.5
 _TOKEN_CACHE_LIMIT = 1000

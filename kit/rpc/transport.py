@@ -10,9 +10,9 @@ from typing import Any
 
 import grpc
 
-from kit.reloaded import Reloaded
-from kit.rpc.options import CLIENT_OPTIONS
-from kit.security.certificates import CertificateFiles, Certificates
+from soundwright.kit.reloaded import Reloaded
+from soundwright.kit.rpc.options import CLIENT_OPTIONS
+from soundwright.kit.security.certificates import CertificateFiles, Certificates
 
 RETIRED_CHANNEL_SECONDS = 61 * 60.0
 """How long a replaced connection stays open for its calls: longer than each time limit in ``proto/``."""

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from kit.reloaded import Reloaded
+from soundwright.kit.reloaded import Reloaded
 
 _CA_SETTING, _CERT_SETTING, _KEY_SETTING = (
     "SOUNDWRIGHT_TLS_CA_FILE",

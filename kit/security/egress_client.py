@@ -13,9 +13,9 @@ from urllib.parse import urljoin, urlsplit
 import httpcore
 import httpx
 
-from kit import errors
-from kit.free_space import FreeSpace
-from kit.security.egress_policy import EgressPolicy
+from soundwright.kit import errors
+from soundwright.kit.free_space import FreeSpace
+from soundwright.kit.security.egress_policy import EgressPolicy
 
 _REDIRECT_LIMIT = 5
 _BODY_SECONDS = 2.0

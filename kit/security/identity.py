@@ -25,9 +25,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, OKPKey
 
-from kit import errors
-from kit.ports import Clock
-from kit.security.signing_keys import SigningKeys, component_of
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.signing_keys import SigningKeys, component_of
 
 ROLE_RANKS: Mapping[str, int] = {
     "user": 0,

@@ -8,7 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from kit.durable import make_folder, sync
+from soundwright.kit.durable import make_folder, sync
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

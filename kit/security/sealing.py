@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from kit import errors
-from kit.errors import AppError
-from kit.security.secrets import Secrets
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.secrets import Secrets
 
 _VERSION = "v1."
 _NONCE_BYTES = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kit.reloaded import Reloaded
+from soundwright.kit.reloaded import Reloaded
 
 SECRET_MINIMUM_BYTES = 32
 

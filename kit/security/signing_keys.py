@@ -28,9 +28,9 @@ from cryptography.hazmat.primitives.serialization import (
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from kit.reloaded import Reloaded
-from kit.security.private_files import write_private
-from kit.security.secrets import SECRET_MINIMUM_BYTES, Secrets
+from soundwright.kit.reloaded import Reloaded
+from soundwright.kit.security.private_files import write_private
+from soundwright.kit.security.secrets import SECRET_MINIMUM_BYTES, Secrets
 
 _KEY_SETTING, _KEYS_SETTING = "SOUNDWRIGHT_SIGNING_KEY_FILE", "SOUNDWRIGHT_VERIFICATION_KEYS_FILE"
 _KEY_ID = re.compile(r"[a-z]{1,20}\.[0-9a-f]{16}")
@@ -111,7 +111,7 @@ class FileKeys:
         if key_id not in public:
             raise KeyFileError(
                 f"{_KEY_SETTING}: {keys_file} has no public key {key_id!r} for the key of {self._component} in {key_file}. "
-                "Create both with `python -m services.library signing-keys`."
+                "Create both with `python -m soundwright.services.library signing-keys`."
             )
         return (key_id, key), public
 

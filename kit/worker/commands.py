@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.message import Message
-from soundwright.library.v1 import command_pb2, job_pb2, library_service_pb2, library_service_pb2_grpc
 
-from kit import tracing
-from kit.errors import AppError
-from kit.log import correlation_id, get_logger
-from kit.ports import Bus
-from kit.security.identity import current_principal
-from kit.worker.kind import JobKind, Spec, pack
+from soundwright.kit import tracing
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import correlation_id, get_logger
+from soundwright.kit.ports import Bus
+from soundwright.kit.security.identity import current_principal
+from soundwright.kit.worker.kind import JobKind, Spec, pack
+from soundwright.library.v1 import command_pb2, job_pb2, library_service_pb2, library_service_pb2_grpc
 
 _AFFINITY_LENGTH = 64
 _BATCH_SECONDS = 25.0

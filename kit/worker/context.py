@@ -26,7 +26,7 @@ class JobContext:
     Attributes:
         reserve: reserves space for all files of the attempt, given their size in bytes, before they are stored. Raises
             ``QUOTA_EXCEEDED``.
-        stored_bytes: size of the files that :class:`~kit.worker.outputs.JobOutputs` has stored.
+        stored_bytes: size of the files that :class:`~soundwright.kit.worker.outputs.JobOutputs` has stored.
         audio_seconds: length of the audio that the handler processes or makes, for metrics; 0: unknown.
     """
 

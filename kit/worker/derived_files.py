@@ -19,7 +19,7 @@ SPECTROGRAM_HOP_FRAMES = 2048
 
 
 def waveform_file(file: Path) -> Path:
-    """Return the file for the waveform of an output (:mod:`kit.audio.waveform`), which is stored with the output if it exists."""
+    """Return the file for the waveform of an output (:mod:`soundwright.kit.audio.waveform`), which is stored with the output if it exists."""
     return file.with_name(file.name + _WAVEFORM)
 
 

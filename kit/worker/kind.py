@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
-from soundwright.library.v1 import job_pb2
 
-from kit import errors
-from kit.worker.context import JobContext
+from soundwright.kit import errors
+from soundwright.kit.worker.context import JobContext
+from soundwright.library.v1 import job_pb2
 
 Spec = TypeVar("Spec", bound=Message)
 
@@ -70,7 +70,7 @@ class JobKind(Generic[Spec]):
         handler: runs one attempt.
         attempt_limit: number of attempts after which the job fails permanently.
         limits: how many unfinished jobs there can be.
-        output_folder: folder of the blob store for files, see :mod:`kit.worker.outputs`. Empty if the jobs store no
+        output_folder: folder of the blob store for files, see :mod:`soundwright.kit.worker.outputs`. Empty if the jobs store no
             files.
         affinity: returns a text that is equal for jobs that use the same model or do the same, for estimates, or an empty
             string.

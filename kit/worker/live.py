@@ -1,6 +1,6 @@
 """Results that can be heard while their job runs: prefixes of the files that it writes, copied to the blob store.
 
-An engine process writes a note after each block: which bytes of its growing files are complete (:class:`~kit.audio.Prefix`). The
+An engine process writes a note after each block: which bytes of its growing files are complete (:class:`~soundwright.kit.audio.Prefix`). The
 worker copies the bytes that are new into one blob, ``<folder>/<attempt>/<job id>/live/<number>``, and then replaces the index,
 ``.../live/index``. The index is the commit: what it does not name does not exist. The ledger says which attempt may be heard, so
 nobody hears a worker that has lost its job.
@@ -19,18 +19,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.free_space import MIN_FREE_BYTES
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Blobs
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.outputs import delete_outputs, output_prefix
 from soundwright.library.v1 import job_pb2
 
-from kit import errors
-from kit.errors import AppError, Code
-from kit.free_space import MIN_FREE_BYTES
-from kit.log import get_logger
-from kit.ports import Blobs
-from kit.worker.context import JobContext
-from kit.worker.outputs import delete_outputs, output_prefix
-
 if TYPE_CHECKING:  # the gateway imports this module without the codecs
-    from kit.audio import Prefix
+    from soundwright.kit.audio import Prefix
 
 _KINDS = ("recordings", "waveforms")
 _LOOK_SECONDS = 0.2

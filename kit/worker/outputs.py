@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
+from soundwright.kit.ports import Blobs
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.derived_files import score_file, score_key, waveform_file, waveform_key
 from soundwright.library.v1 import job_pb2
-
-from kit.ports import Blobs
-from kit.worker.context import JobContext
-from kit.worker.derived_files import score_file, score_key, waveform_file, waveform_key
 
 
 def output_prefix(folder: str, job_id: str, attempt: int) -> str:

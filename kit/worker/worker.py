@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from soundwright.library.v1 import command_pb2, events_pb2, job_pb2, library_service_pb2, library_service_pb2_grpc
 
-from kit import errors, tracing
-from kit.errors import AppError, Code
-from kit.free_space import full_disk
-from kit.log import correlation_scope, get_logger
-from kit.metrics import (
+from soundwright.kit import errors, tracing
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.free_space import full_disk
+from soundwright.kit.log import correlation_scope, get_logger
+from soundwright.kit.metrics import (
     JOB_AUDIO,
     JOB_COMPUTE,
     JOB_DURATION,
@@ -30,13 +29,14 @@ from kit.metrics import (
     WORKER_SLOTS,
     model_label,
 )
-from kit.ports import Blobs, Bus, Consumer, Delivery
-from kit.security.identity import principal_scope
-from kit.settings import Settings
-from kit.worker.commands import CORRELATION_HEADER, queue_consumer
-from kit.worker.context import JobContext, JobStopped
-from kit.worker.kind import JobKind
-from kit.worker.outputs import delete_outputs
+from soundwright.kit.ports import Blobs, Bus, Consumer, Delivery
+from soundwright.kit.security.identity import principal_scope
+from soundwright.kit.settings import Settings
+from soundwright.kit.worker.commands import CORRELATION_HEADER, queue_consumer
+from soundwright.kit.worker.context import JobContext, JobStopped
+from soundwright.kit.worker.kind import JobKind
+from soundwright.kit.worker.outputs import delete_outputs
+from soundwright.library.v1 import command_pb2, events_pb2, job_pb2, library_service_pb2, library_service_pb2_grpc
 
 _PROGRESS_INTERVAL_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 1.0

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from soundwright.analysis.v1 import agent_service_pb2 as pb
 from soundwright.analysis.v1 import agent_service_pb2_grpc
-
-from kit.ports import Clock
-from kit.rpc import Context
-from kit.security.identity import require_administrator
-from services.analysis.agents.orchestrator import Orchestrator, Question
-from services.analysis.agents.replies import ProviderState
+from soundwright.kit.ports import Clock
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_administrator
+from soundwright.services.analysis.agents.orchestrator import Orchestrator, Question
+from soundwright.services.analysis.agents.replies import ProviderState
 
 if TYPE_CHECKING:
-    from services.analysis.agents.llm import LanguageModel
+    from soundwright.services.analysis.agents.llm import LanguageModel
 
 _CHECK_SECONDS = 10.0
 

@@ -12,26 +12,25 @@ from soundwright.analysis.v1 import (
     analysis_service_pb2,
     analysis_service_pb2_grpc,
 )
+from soundwright.kit.audio import AudioLimits
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.run import Runtime
+from soundwright.kit.worker.worker import job_workers
 from soundwright.library.v1 import conversation_service_pb2_grpc, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2_grpc
-
-from kit.audio import AudioLimits
-from kit.compute import ComputeSlots
-from kit.run import Runtime
-from kit.worker.worker import job_workers
-from services.analysis.agent_rpc import AgentRpc
-from services.analysis.agents.orchestrator import Bounds, Orchestrator
-from services.analysis.agents.toolbox import Toolbox
-from services.analysis.agents.tools import Tools
-from services.analysis.engines.librosa_engine import warm_up
-from services.analysis.registry import build_registry
-from services.analysis.rpc import AnalysisRpc
-from services.analysis.settings import AnalysisSettings
-from services.analysis.spectrograms import Spectrograms
-from services.analysis.worker import AnalysisWorker
+from soundwright.services.analysis.agent_rpc import AgentRpc
+from soundwright.services.analysis.agents.orchestrator import Bounds, Orchestrator
+from soundwright.services.analysis.agents.toolbox import Toolbox
+from soundwright.services.analysis.agents.tools import Tools
+from soundwright.services.analysis.engines.librosa_engine import warm_up
+from soundwright.services.analysis.registry import build_registry
+from soundwright.services.analysis.rpc import AnalysisRpc
+from soundwright.services.analysis.settings import AnalysisSettings
+from soundwright.services.analysis.spectrograms import Spectrograms
+from soundwright.services.analysis.worker import AnalysisWorker
 
 if TYPE_CHECKING:
-    from services.analysis.agents.llm import LanguageModel
+    from soundwright.services.analysis.agents.llm import LanguageModel
 
 
 @contextlib.asynccontextmanager
@@ -82,7 +81,7 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
 def _language_model(settings: AnalysisSettings) -> LanguageModel | None:
     if not settings.has_model:
         return None
-    from services.analysis.agents.llm import LanguageModel  # the client library is slow to import
+    from soundwright.services.analysis.agents.llm import LanguageModel  # the client library is slow to import
 
     return LanguageModel(
         settings.llm_url, settings.llm_key.get_secret_value(), settings.llm_model, settings.llm_timeout_seconds

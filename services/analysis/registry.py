@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from kit.engines import EngineRegistry
-from services.analysis.engines.chords import ChordEngine
-from services.analysis.engines.librosa_engine import LibrosaEngine
-from services.analysis.engines.melody import SwiftF0Engine
-from services.analysis.engines.notes import BasicPitchEngine
-from services.analysis.engines.vocal_activity import VocalLevelEngine
-from services.analysis.service import Engine
+from soundwright.kit.engines import EngineRegistry
+from soundwright.services.analysis.engines.chords import ChordEngine
+from soundwright.services.analysis.engines.librosa_engine import LibrosaEngine
+from soundwright.services.analysis.engines.melody import SwiftF0Engine
+from soundwright.services.analysis.engines.notes import BasicPitchEngine
+from soundwright.services.analysis.engines.vocal_activity import VocalLevelEngine
+from soundwright.services.analysis.service import Engine
 
 Registry = EngineRegistry[Engine]
 

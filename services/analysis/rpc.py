@@ -6,15 +6,14 @@ import asyncio
 
 from soundwright.analysis.v1 import analysis_service_pb2 as pb
 from soundwright.analysis.v1 import analysis_service_pb2_grpc, jobs_pb2
+from soundwright.kit.ports import Bus
+from soundwright.kit.rpc import Context
+from soundwright.kit.worker.commands import create_job
+from soundwright.kit.worker.kind import JobKind
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
-
-from kit.ports import Bus
-from kit.rpc import Context
-from kit.worker.commands import create_job
-from kit.worker.kind import JobKind
-from services.analysis import service
-from services.analysis.registry import Registry, available_features
-from services.analysis.spectrograms import Spectrograms
+from soundwright.services.analysis import service
+from soundwright.services.analysis.registry import Registry, available_features
+from soundwright.services.analysis.spectrograms import Spectrograms
 
 
 class AnalysisRpc(analysis_service_pb2_grpc.AnalysisServiceServicer):

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import errors
-from kit.engines import Engine as EngineBase
+from soundwright.kit import errors
+from soundwright.kit.engines import Engine as EngineBase
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -74,7 +74,7 @@ class Engine(EngineBase, Protocol):
         """Measure the named features in one pass over the signal.
 
         Args:
-            recording: the signal; :func:`services.analysis.signals.parts_of` returns its stems.
+            recording: the signal; :func:`soundwright.services.analysis.signals.parts_of` returns its stems.
             features: a subset of the outputs of its model.
             report: called with the progress ratio, 0 to 1, in ascending order. An exception that it raises stops the work.
 

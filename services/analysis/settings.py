@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from kit.settings import Settings
-from kit.worker.kind import JobLimits
+from soundwright.kit.settings import Settings
+from soundwright.kit.worker.kind import JobLimits
 
 
 class AnalysisSettings(Settings):

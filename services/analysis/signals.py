@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Mapping
 
-from services.analysis.service import Recording, Samples, Signal
+from soundwright.services.analysis.service import Recording, Samples, Signal
 
 MIX = "mix"
 _DRUMS = "drums"
@@ -39,7 +39,7 @@ class StemSum:
         self.frame_count = first.frame_count
 
     def blocks(self, block_frames: int) -> Iterator[Samples]:
-        """See :class:`services.analysis.service.Recording`."""
+        """See :class:`soundwright.services.analysis.service.Recording`."""
         first, *others = (part.blocks(block_frames) for part in self.parts.values())
         for blocks in itertools.zip_longest(first, *others):
             total = blocks[0].copy()

@@ -7,15 +7,14 @@ import tempfile
 import threading
 from pathlib import Path
 
+from soundwright.kit import errors
+from soundwright.kit.audio import AudioFile, AudioLimits
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.ports import Blobs
+from soundwright.kit.shared_work import SingleFlight
+from soundwright.kit.worker.derived_files import SPECTROGRAM_BANDS, SPECTROGRAM_HOP_FRAMES, spectrogram_key
 from soundwright.library.v1 import job_pb2
-
-from kit import errors
-from kit.audio import AudioFile, AudioLimits
-from kit.compute import ComputeSlots
-from kit.ports import Blobs
-from kit.shared_work import SingleFlight
-from kit.worker.derived_files import SPECTROGRAM_BANDS, SPECTROGRAM_HOP_FRAMES, spectrogram_key
-from services.analysis.engines.mel_spectrogram import write_spectrogram
+from soundwright.services.analysis.engines.mel_spectrogram import write_spectrogram
 
 _WAITING_LIMIT = 32
 

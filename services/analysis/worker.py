@@ -10,20 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from soundwright.analysis.v1 import jobs_pb2
+from soundwright.kit import errors
+from soundwright.kit.audio import AudioFile, AudioLimits
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.engines import ModelSelection
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Blobs
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.kind import JobKind, WorkQueue, pack
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
-
-from kit import errors
-from kit.audio import AudioFile, AudioLimits
-from kit.compute import ComputeSlots
-from kit.engines import ModelSelection
-from kit.errors import AppError
-from kit.ports import Blobs
-from kit.worker.context import JobContext
-from kit.worker.kind import JobKind, WorkQueue, pack
-from services.analysis.registry import Registry, models_for
-from services.analysis.service import Recording, Signal
-from services.analysis.settings import AnalysisSettings
-from services.analysis.signals import StemSum, chosen_stems, source_text
+from soundwright.services.analysis.registry import Registry, models_for
+from soundwright.services.analysis.service import Recording, Signal
+from soundwright.services.analysis.settings import AnalysisSettings
+from soundwright.services.analysis.signals import StemSum, chosen_stems, source_text
 
 _MISSING = {"MODEL_UNAVAILABLE", "MODEL_UNSUPPORTED", "WEIGHTS_CHANGED", "CHECKPOINT_UNTRUSTED", "NO_STEMS"}
 

@@ -10,41 +10,52 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
-from soundwright.library.v1 import job_pb2
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from kit import infra, rpc
-from kit.compute import ComputeSlots
-from kit.errors import AppError
-from kit.http_limits import ConnectionGuard, HttpLimits
-from kit.http_server import serve_http
-from kit.ports import Bus
-from kit.run import Runtime
-from services.gateway.callers.authenticator import Authenticator
-from services.gateway.callers.browsers import Browsers
-from services.gateway.callers.dialect import Dialect, ServedDialect
-from services.gateway.callers.host_policy import HostPolicy
-from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.channels import SOCKET_OPERATIONS, JobFeed, SocketAuthenticator, SocketProtocol, Sockets
-from services.gateway.clients import Clients, Gateway, open_channels
-from services.gateway.dialects.forge import FORGE, final_push, forge_routes
-from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
-from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
-from services.gateway.edge.access_control import AccessControl
-from services.gateway.edge.health import Health
-from services.gateway.edge.request_log import RequestLog
-from services.gateway.edge.route_table import Dispatch, RouteTable
-from services.gateway.files.pending_files import PendingFiles
-from services.gateway.files.playback import Playback
-from services.gateway.files.reencoding import Reencoder
-from services.gateway.files.uploads import Uploads
-from services.gateway.openapi.document import DocumentedApp
-from services.gateway.openapi.reference import serve_reference
-from services.gateway.settings import GatewaySettings
-from services.gateway.web import PAGES, page_routes
-from services.gateway.wire.problems import problem_of
+from soundwright.kit import infra, rpc
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.errors import AppError
+from soundwright.kit.http_limits import ConnectionGuard, HttpLimits
+from soundwright.kit.http_server import serve_http
+from soundwright.kit.ports import Bus
+from soundwright.kit.run import Runtime
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.callers.authenticator import Authenticator
+from soundwright.services.gateway.callers.browsers import Browsers
+from soundwright.services.gateway.callers.dialect import Dialect, ServedDialect
+from soundwright.services.gateway.callers.host_policy import HostPolicy
+from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
+from soundwright.services.gateway.channels import (
+    SOCKET_OPERATIONS,
+    JobFeed,
+    SocketAuthenticator,
+    SocketProtocol,
+    Sockets,
+)
+from soundwright.services.gateway.clients import Clients, Gateway, open_channels
+from soundwright.services.gateway.dialects.forge import FORGE, final_push, forge_routes
+from soundwright.services.gateway.dialects.pipeline import (
+    PIPELINE,
+    pipeline_job_view,
+    pipeline_only_routes,
+    pipeline_routes,
+)
+from soundwright.services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
+from soundwright.services.gateway.edge.access_control import AccessControl
+from soundwright.services.gateway.edge.health import Health
+from soundwright.services.gateway.edge.request_log import RequestLog
+from soundwright.services.gateway.edge.route_table import Dispatch, RouteTable
+from soundwright.services.gateway.files.pending_files import PendingFiles
+from soundwright.services.gateway.files.playback import Playback
+from soundwright.services.gateway.files.reencoding import Reencoder
+from soundwright.services.gateway.files.uploads import Uploads
+from soundwright.services.gateway.openapi.document import DocumentedApp
+from soundwright.services.gateway.openapi.reference import serve_reference
+from soundwright.services.gateway.settings import GatewaySettings
+from soundwright.services.gateway.web import PAGES, page_routes
+from soundwright.services.gateway.wire.problems import problem_of
 
 _NO_SOCKETS: dict[str, Any] = {"ws": "none"}
 _SOCKETS: dict[str, Any] = {

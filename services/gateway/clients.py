@@ -8,6 +8,8 @@ from typing import Any, get_type_hints
 from soundwright.analysis.v1 import agent_service_pb2_grpc, analysis_service_pb2_grpc
 from soundwright.generation.v1 import generation_service_pb2_grpc
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
+from soundwright.kit.ports import Blobs, Clock
+from soundwright.kit.run import Runtime
 from soundwright.library.v1 import (
     catalog_service_pb2_grpc,
     connection_service_pb2_grpc,
@@ -18,15 +20,12 @@ from soundwright.library.v1 import (
 )
 from soundwright.models.v1 import model_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2_grpc
-
-from kit.ports import Blobs, Clock
-from kit.run import Runtime
-from services.gateway.edge.health import Health
-from services.gateway.files.pending_files import PendingFiles
-from services.gateway.files.playback import Playback
-from services.gateway.files.reencoding import Reencoder
-from services.gateway.files.uploads import Uploads
-from services.gateway.settings import GatewaySettings
+from soundwright.services.gateway.edge.health import Health
+from soundwright.services.gateway.files.pending_files import PendingFiles
+from soundwright.services.gateway.files.playback import Playback
+from soundwright.services.gateway.files.reencoding import Reencoder
+from soundwright.services.gateway.files.uploads import Uploads
+from soundwright.services.gateway.settings import GatewaySettings
 
 COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
 

@@ -6,9 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from soundwright.kit.chords import harte
 from soundwright.library.v1 import track_pb2
-
-from kit.chords import harte
 
 _USUAL_BEATS_PER_BAR = 4
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
-from soundwright.library.v1 import generation_pb2, job_pb2
 from typing_extensions import TypedDict
+
+from soundwright.library.v1 import generation_pb2, job_pb2
 
 
 class Interpretation(TypedDict):

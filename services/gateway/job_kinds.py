@@ -11,13 +11,13 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
+
 from soundwright.analysis.v1 import jobs_pb2 as analysis_pb
 from soundwright.generation.v1 import jobs_pb2 as generation_pb
 from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_pb
-
-from services.gateway.file_paths import (
+from soundwright.services.gateway.file_paths import (
     analysis_path,
     hex_id,
     stem_file_path,

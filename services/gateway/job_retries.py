@@ -7,15 +7,14 @@ from typing import Any
 from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
 from soundwright.generation.v1 import generation_service_pb2 as generation_pb
 from soundwright.ingest.v1 import ingest_service_pb2 as ingest_pb
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
 from soundwright.library.v1 import job_pb2
 from soundwright.separation.v1 import separation_service_pb2 as pb
 from soundwright.separation.v1.jobs_pb2 import BatchSpec
-
-from kit import errors
-from kit.errors import AppError
-from services.gateway.clients import Clients
-from services.gateway.job_kinds import job_kind, unpacked
-from services.gateway.job_views import ENDED
+from soundwright.services.gateway.clients import Clients
+from soundwright.services.gateway.job_kinds import job_kind, unpacked
+from soundwright.services.gateway.job_views import ENDED
 
 _RETRYABLE = frozenset({job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED})
 _CHAIN_LIMIT = 100

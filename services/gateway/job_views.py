@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from soundwright.library.v1 import job_pb2, track_pb2
-
-from services.gateway.job_kinds import job_kind
+from soundwright.services.gateway.job_kinds import job_kind
 
 ENDED = frozenset({job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED})
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
-
-from kit import errors
-from kit.errors import AppError, Code
-from services.gateway.clients import Clients
-from services.gateway.wire.parameters import require_uuid
+from soundwright.services.gateway.clients import Clients
+from soundwright.services.gateway.wire.parameters import require_uuid
 
 
 async def own_job(clients: Clients, job_id: str, kind: job_pb2.JobKind.ValueType | None = None) -> job_pb2.Job:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from kit.settings import Settings
+from soundwright.kit.settings import Settings
 
 
 @dataclass(frozen=True)

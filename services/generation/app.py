@@ -8,23 +8,22 @@ import functools
 from collections.abc import AsyncIterator
 
 from soundwright.generation.v1 import generation_service_pb2, generation_service_pb2_grpc
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.engines import ModelAvailability
+from soundwright.kit.engines.consents import Consents, ModelProcesses
+from soundwright.kit.engines.models_rpc import ModelRpc
+from soundwright.kit.errors import AppError
+from soundwright.kit.gpu import has_gpu
+from soundwright.kit.run import Runtime
+from soundwright.kit.worker.worker import job_workers
 from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2_grpc
 from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
-
-from kit.compute import EngineProcesses
-from kit.engines import ModelAvailability
-from kit.engines.consents import Consents, ModelProcesses
-from kit.engines.models_rpc import ModelRpc
-from kit.errors import AppError
-from kit.gpu import has_gpu
-from kit.run import Runtime
-from kit.worker.worker import job_workers
-from services.generation.batching import Batcher
-from services.generation.finishing import no_engine, warm_up
-from services.generation.registry import Registry, build_registry
-from services.generation.rpc import GenerationRpc
-from services.generation.settings import GenerationSettings
-from services.generation.worker import GenerationWorker
+from soundwright.services.generation.batching import Batcher
+from soundwright.services.generation.finishing import no_engine, warm_up
+from soundwright.services.generation.registry import Registry, build_registry
+from soundwright.services.generation.rpc import GenerationRpc
+from soundwright.services.generation.settings import GenerationSettings
+from soundwright.services.generation.worker import GenerationWorker
 
 _JOBS_PER_FILE_PROCESS = 4
 

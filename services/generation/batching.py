@@ -10,13 +10,13 @@ import time
 from collections.abc import AsyncIterator
 from typing import cast
 
-from kit.compute import EngineProcesses, Report
-from kit.engines import ModelSelection
-from kit.errors import AppError
-from kit.metrics import BATCH_TAKES
-from services.generation.engines.device import Device, cuda_device
-from services.generation.registry import Registry
-from services.generation.takes import Batch, MadeTake, TakeOrder, make_takes
+from soundwright.kit.compute import EngineProcesses, Report
+from soundwright.kit.engines import ModelSelection
+from soundwright.kit.errors import AppError
+from soundwright.kit.metrics import BATCH_TAKES
+from soundwright.services.generation.engines.device import Device, cuda_device
+from soundwright.services.generation.registry import Registry
+from soundwright.services.generation.takes import Batch, MadeTake, TakeOrder, make_takes
 
 _GATHER_SECONDS = 0.1  # variations of one request arrive one after the other
 _DEVICE_SECONDS = 2.0
@@ -68,7 +68,7 @@ class Batcher:
         process_count: number of processes.
         batch_size: greatest number of takes in a batch.
         gathers: whether to wait briefly for further takes. Not useful if only one job runs at a time.
-        device_name: see :func:`services.generation.engines.device.cuda_device`.
+        device_name: see :func:`soundwright.services.generation.engines.device.cuda_device`.
     """
 
     def __init__(

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import errors
-from kit.audio import AudioWriter, resample_blocks
-from kit.compute import Report
-from services.generation.level import level_gain, levelled, without_clicks
-from services.generation.seams import joined, loop_fade_seconds, looped
-from services.generation.service import Clip, Part, Samples
-from services.generation.spectrogram import draw_spectrogram
-from services.generation.takes import read_samples
+from soundwright.kit import errors
+from soundwright.kit.audio import AudioWriter, resample_blocks
+from soundwright.kit.compute import Report
+from soundwright.services.generation.level import level_gain, levelled, without_clicks
+from soundwright.services.generation.seams import joined, loop_fade_seconds, looped
+from soundwright.services.generation.service import Clip, Part, Samples
+from soundwright.services.generation.spectrogram import draw_spectrogram
+from soundwright.services.generation.takes import read_samples
 
 _SAME_LIMIT = 2 / 32768  # between a clip and the same clip, made again and not rounded
 
@@ -52,7 +52,7 @@ class PartsOrder:
     """A clip of the composer whose parts are wanted.
 
     Args:
-        history: what it was generated from, see :class:`services.generation.service.Take`.
+        history: what it was generated from, see :class:`soundwright.services.generation.service.Take`.
         audio: its WAV file.
         archive: file to write: a ZIP archive of FLAC files.
     """
@@ -123,7 +123,9 @@ def write_parts(_engine: None, _report: Report, *, order: PartsOrder) -> None:
     Raises:
         AppError: ``CLIP_PARTS_UNKNOWN`` if the composer did not make all of the clip, or made it in another version.
     """
-    from services.generation.engines.procedural.engine import clip_parts  # late: nothing else here needs an engine
+    from soundwright.services.generation.engines.procedural.engine import (
+        clip_parts,  # late: nothing else here needs an engine
+    )
 
     last = order.history[-1] if order.history else None
     fade_seconds = loop_fade_seconds(last.duration_seconds) if last and last.is_loop else 0.0

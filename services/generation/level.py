@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.audio.loudness import LoudnessMeter
+from soundwright.kit.audio.loudness import LoudnessMeter
 
 Samples = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ import random as randomness
 import re
 from dataclasses import dataclass
 
-from services.generation import prompt_music, prompt_sounds
+from soundwright.services.generation import prompt_music, prompt_sounds
 
 _SLOT = re.compile(r"\{(a |-)?(?:(\w+)\+)?(\w+)\}")
 _SMALL = frozenset(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kit.engines import EngineRegistry, FallbackPolicy
-from services.generation.engines.audiocraft.engine import AudiocraftEngine
-from services.generation.engines.procedural.engine import ProceduralEngine
-from services.generation.service import Engine
-from services.generation.settings import GenerationSettings
+from soundwright.kit.engines import EngineRegistry, FallbackPolicy
+from soundwright.services.generation.engines.audiocraft.engine import AudiocraftEngine
+from soundwright.services.generation.engines.procedural.engine import ProceduralEngine
+from soundwright.services.generation.service import Engine
+from soundwright.services.generation.settings import GenerationSettings
 
 Registry = EngineRegistry[Engine]
 

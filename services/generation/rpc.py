@@ -14,6 +14,16 @@ from pathlib import Path
 
 from soundwright.generation.v1 import generation_service_pb2 as pb
 from soundwright.generation.v1 import generation_service_pb2_grpc, jobs_pb2
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.engines import ModelAvailability, ModelState
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Blobs, Bus
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import principal_scope, require_principal
+from soundwright.kit.worker.commands import create_job
+from soundwright.kit.worker.derived_files import parts_key
+from soundwright.kit.worker.kind import JobKind
 from soundwright.library.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -22,25 +32,14 @@ from soundwright.library.v1 import (
     library_service_pb2,
     library_service_pb2_grpc,
 )
-
-from kit.compute import EngineProcesses
-from kit.engines import ModelAvailability, ModelState
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.ports import Blobs, Bus
-from kit.rpc import Context
-from kit.security.identity import principal_scope, require_principal
-from kit.worker.commands import create_job
-from kit.worker.derived_files import parts_key
-from kit.worker.kind import JobKind
-from services.generation import service
-from services.generation.batching import Batcher
-from services.generation.finishing import PartsOrder, draw_file, write_parts
-from services.generation.prompts import suggest
-from services.generation.registry import Registry
-from services.generation.settings import GenerationSettings
-from services.generation.tiers import Tier, tier_of
-from services.generation.worker import clip_history, find_clip, spec_from_wire
+from soundwright.services.generation import service
+from soundwright.services.generation.batching import Batcher
+from soundwright.services.generation.finishing import PartsOrder, draw_file, write_parts
+from soundwright.services.generation.prompts import suggest
+from soundwright.services.generation.registry import Registry
+from soundwright.services.generation.settings import GenerationSettings
+from soundwright.services.generation.tiers import Tier, tier_of
+from soundwright.services.generation.worker import clip_history, find_clip, spec_from_wire
 
 log = get_logger()
 

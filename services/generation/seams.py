@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from services.generation.level import metered
+from soundwright.services.generation.level import metered
 
 Samples = NDArray[np.float32]
 Weights = NDArray[np.float64]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from kit import errors
-from kit.engines import Engine as EngineBase
-from kit.engines import EngineRegistry, ModelDeclaration
+from soundwright.kit import errors
+from soundwright.kit.engines import Engine as EngineBase
+from soundwright.kit.engines import EngineRegistry, ModelDeclaration
 
 if TYPE_CHECKING:  # settings import this module, and every process imports all settings
     import numpy as np
@@ -122,7 +122,7 @@ class Engine(EngineBase, Protocol):
         raises stops the work.
 
         Raises:
-            AppError: as :meth:`kit.engines.Engine.load`; ``OUT_OF_MEMORY``.
+            AppError: as :meth:`soundwright.kit.engines.Engine.load`; ``OUT_OF_MEMORY``.
         """
         ...
 

@@ -8,10 +8,10 @@ from typing import Literal, TypeVar
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from kit.gpu import GPU_SLOT_COUNT
-from kit.settings import Settings
-from services.generation.engines.audiocraft.engine import MODELS
-from services.generation.tiers import TIERS, Tier
+from soundwright.kit.gpu import GPU_SLOT_COUNT
+from soundwright.kit.settings import Settings
+from soundwright.services.generation.engines.audiocraft.engine import MODELS
+from soundwright.services.generation.tiers import TIERS, Tier
 
 V = TypeVar("V")
 

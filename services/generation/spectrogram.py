@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from kit.audio.mel import hz_to_mel, mel_filters
+from soundwright.kit.audio.mel import hz_to_mel, mel_filters
 
 Samples = NDArray[np.float32]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import audio
-from kit.compute import Report
-from kit.engines import ModelSelection
-from services.generation.engines.device import Device, cuda_device
-from services.generation.quality import Quality, judge, wants_noise
-from services.generation.registry import Registry
-from services.generation.service import Clip, Interpretation, Samples, Take, makes_music
+from soundwright.kit import audio
+from soundwright.kit.compute import Report
+from soundwright.kit.engines import ModelSelection
+from soundwright.services.generation.engines.device import Device, cuda_device
+from soundwright.services.generation.quality import Quality, judge, wants_noise
+from soundwright.services.generation.registry import Registry
+from soundwright.services.generation.service import Clip, Interpretation, Samples, Take, makes_music
 
 _LOADED_RATIO = 1e-3  # reported once the weights are loaded; before, the ratio is 0
 
@@ -74,7 +74,7 @@ def make_takes(
     Reports 0 until the weights are loaded, then the progress ratio, and 1 while the takes are rated.
 
     Args:
-        device_name: see :func:`services.generation.engines.device.cuda_device`.
+        device_name: see :func:`soundwright.services.generation.engines.device.cuda_device`.
     """
     report(0.0)
     selection = registry.select(model)

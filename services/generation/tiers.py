@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from kit.security.identity import ADMINISTRATION_ROLES
-from services.generation.service import MAX_SECONDS
+from soundwright.kit.security.identity import ADMINISTRATION_ROLES
+from soundwright.services.generation.service import MAX_SECONDS
 
 
 @dataclass(frozen=True)

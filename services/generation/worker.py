@@ -13,22 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from soundwright.generation.v1 import jobs_pb2
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.engines import ModelSelection
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import Blobs
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.derived_files import score_file
+from soundwright.kit.worker.kind import JobKind, JobLimits, WorkQueue
+from soundwright.kit.worker.outputs import JobOutputs
 from soundwright.library.v1 import catalog_service_pb2, catalog_service_pb2_grpc, generation_pb2, job_pb2
-
-from kit.compute import EngineProcesses
-from kit.engines import ModelSelection
-from kit.errors import AppError, Code
-from kit.ports import Blobs
-from kit.worker.context import JobContext
-from kit.worker.derived_files import score_file
-from kit.worker.kind import JobKind, JobLimits, WorkQueue
-from kit.worker.outputs import JobOutputs
-from services.generation import seams, service
-from services.generation.batching import Batcher
-from services.generation.finishing import FinishedClip, FinishOrder, finish
-from services.generation.registry import Registry
-from services.generation.settings import GenerationSettings
-from services.generation.takes import MadeTake, TakeOrder
+from soundwright.services.generation import seams, service
+from soundwright.services.generation.batching import Batcher
+from soundwright.services.generation.finishing import FinishedClip, FinishOrder, finish
+from soundwright.services.generation.registry import Registry
+from soundwright.services.generation.settings import GenerationSettings
+from soundwright.services.generation.takes import MadeTake, TakeOrder
 
 _RETAKE_LIMIT = 2
 # Progress ratios of a job at which each take and the saving begin. Retakes are rare, so their ranges are small.

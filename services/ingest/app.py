@@ -8,27 +8,26 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from soundwright.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
+from soundwright.kit.audio import AudioLimits
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.confined.audio import ConfinedAudio
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Blobs, Clock
+from soundwright.kit.run import Runtime
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.worker.worker import job_workers
 from soundwright.library.v1 import connection_service_pb2_grpc, library_service_pb2_grpc
-
-from kit.audio import AudioLimits
-from kit.compute import ComputeSlots
-from kit.confined.audio import ConfinedAudio
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.ports import Blobs, Clock
-from kit.run import Runtime
-from kit.security.egress_policy import EgressPolicy
-from kit.worker.worker import job_workers
-from services.ingest.direct_uploads import DIRECT_FOLDER, DirectUploads
-from services.ingest.downloads import Downloads
-from services.ingest.fetch.fetcher import Fetcher
-from services.ingest.previews import LinkPreviews
-from services.ingest.rpc import IngestRpc
-from services.ingest.settings import IngestSettings
-from services.ingest.spotify import SpotifyCatalog
-from services.ingest.spotify_accounts import SpotifyAccounts
-from services.ingest.spotify_tokens import SpotifyTokens
-from services.ingest.worker import DownloadWorker
+from soundwright.services.ingest.direct_uploads import DIRECT_FOLDER, DirectUploads
+from soundwright.services.ingest.downloads import Downloads
+from soundwright.services.ingest.fetch.fetcher import Fetcher
+from soundwright.services.ingest.previews import LinkPreviews
+from soundwright.services.ingest.rpc import IngestRpc
+from soundwright.services.ingest.settings import IngestSettings
+from soundwright.services.ingest.spotify import SpotifyCatalog
+from soundwright.services.ingest.spotify_accounts import SpotifyAccounts
+from soundwright.services.ingest.spotify_tokens import SpotifyTokens
+from soundwright.services.ingest.worker import DownloadWorker
 
 _CATALOG_SLOT_COUNT = 4
 _PURGE_PAUSE_SECONDS = 3600.0

@@ -12,10 +12,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Blobs, Clock, PublicBlobs, UploadedPart
-from services.ingest import service
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Blobs, Clock, PublicBlobs, UploadedPart
+from soundwright.services.ingest import service
 
 DIRECT_FOLDER = "uploads/direct/"
 _UNFINISHED_LIMIT = 20

@@ -11,25 +11,24 @@ from typing import TypeVar
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import jobs_pb2
+from soundwright.kit import errors
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import Bus
+from soundwright.kit.security.egress_client import read_web
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.identity import require_principal
+from soundwright.kit.worker.commands import create_job
+from soundwright.kit.worker.kind import JobKind
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
-
-from kit import errors
-from kit.compute import ComputeSlots
-from kit.errors import AppError, Code
-from kit.ports import Bus
-from kit.security.egress_client import read_web
-from kit.security.egress_policy import EgressPolicy
-from kit.security.identity import require_principal
-from kit.worker.commands import create_job
-from kit.worker.kind import JobKind
-from services.ingest import service
-from services.ingest.links import ShortLink, SpotifyLink, parse_link, parse_spotify_link
-from services.ingest.serializers import skipped_to_wire, spec_from_wire, spec_to_wire
-from services.ingest.service import DownloadSpec
-from services.ingest.settings import IngestSettings
-from services.ingest.songs import Collection, Song, track_id_of
-from services.ingest.spotify import SpotifyCatalog, TokenRefused
-from services.ingest.spotify_tokens import SpotifyTokens
+from soundwright.services.ingest import service
+from soundwright.services.ingest.links import ShortLink, SpotifyLink, parse_link, parse_spotify_link
+from soundwright.services.ingest.serializers import skipped_to_wire, spec_from_wire, spec_to_wire
+from soundwright.services.ingest.service import DownloadSpec
+from soundwright.services.ingest.settings import IngestSettings
+from soundwright.services.ingest.songs import Collection, Song, track_id_of
+from soundwright.services.ingest.spotify import SpotifyCatalog, TokenRefused
+from soundwright.services.ingest.spotify_tokens import SpotifyTokens
 
 _JOB_PAGE_SIZE = 100
 _JOB_PAGE_LIMIT = 50

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from kit import errors
+from soundwright.kit import errors
 
 _URL_LIMIT_CHARS = 2000
 _ID = r"[0-9A-Za-z]{1,64}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.confined.process import Confinement, ProcessDied, run_confined
-from kit.errors import AppError
-from kit.log import get_logger
-from services.ingest.fetch.covers import COVER, picture_type
-from services.ingest.fetch.tags import Tags
-from services.ingest.songs import one_line
+from soundwright.kit.confined.process import Confinement, ProcessDied, run_confined
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.services.ingest.fetch.covers import COVER, picture_type
+from soundwright.services.ingest.fetch.tags import Tags
+from soundwright.services.ingest.songs import one_line
 
 _CPU_SECONDS = 2.0
 _COVER_LIMIT_BYTES = 1 << 20
@@ -26,7 +26,9 @@ async def own_tags(path: Path, folder: Path) -> Tags:
     """
     confinement = Confinement(folder, [path], cpu_seconds=_CPU_SECONDS, file_bytes=_COVER_LIMIT_BYTES)
     try:
-        found = await run_confined("services.ingest.fetch.media:tags_of", {"path": str(path.resolve())}, confinement)
+        found = await run_confined(
+            "soundwright.services.ingest.fetch.media:tags_of", {"path": str(path.resolve())}, confinement
+        )
         title, artist, album = (one_line(str(found[name])) for name in ("title", "artist", "album"))
         return Tags(title=title, artist=artist, album=album)
     except (ProcessDied, AppError, KeyError, TypeError) as error:

@@ -8,14 +8,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import errors
-from kit.errors import AppError
-from kit.security.egress_policy import EgressPolicy
-from services.ingest.downloads import Downloads
-from services.ingest.fetch.fetcher import Entry, Fetcher
-from services.ingest.links import ShortLink, SpotifyLink, WebLink, parse_link
-from services.ingest.service import title_of_address
-from services.ingest.songs import Song
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.services.ingest.downloads import Downloads
+from soundwright.services.ingest.fetch.fetcher import Entry, Fetcher
+from soundwright.services.ingest.links import ShortLink, SpotifyLink, WebLink, parse_link
+from soundwright.services.ingest.service import title_of_address
+from soundwright.services.ingest.songs import Song
 
 _ENTRY_LIMIT = 50
 _DEADLINE_SECONDS = 60.0

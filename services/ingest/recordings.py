@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from soundwright.kit.confined.recordings import Recording
+from soundwright.kit.file_names import content_type
 from soundwright.library.v1 import track_pb2
-
-from kit.confined.recordings import Recording
-from kit.file_names import content_type
 
 
 def describe(recording: Recording, track: track_pb2.Track) -> None:

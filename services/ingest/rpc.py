@@ -10,25 +10,24 @@ from pathlib import Path
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
+from soundwright.kit import errors
+from soundwright.kit.confined.audio import ConfinedAudio
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Blobs
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_principal
+from soundwright.kit.worker.derived_files import cover_key, waveform_key
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
-
-from kit import errors
-from kit.confined.audio import ConfinedAudio
-from kit.errors import AppError, Code
-from kit.log import get_logger
-from kit.ports import Blobs
-from kit.rpc import Context
-from kit.security.identity import require_principal
-from kit.worker.derived_files import cover_key, waveform_key
-from services.ingest import service
-from services.ingest.direct_uploads import DirectUpload, DirectUploads
-from services.ingest.downloads import Downloads
-from services.ingest.own_tags import cover_in, own_tags
-from services.ingest.previews import LinkPreviews
-from services.ingest.recordings import describe
-from services.ingest.serializers import skipped_to_wire, song_to_wire
-from services.ingest.songs import Song
-from services.ingest.spotify_accounts import SpotifyAccounts
+from soundwright.services.ingest import service
+from soundwright.services.ingest.direct_uploads import DirectUpload, DirectUploads
+from soundwright.services.ingest.downloads import Downloads
+from soundwright.services.ingest.own_tags import cover_in, own_tags
+from soundwright.services.ingest.previews import LinkPreviews
+from soundwright.services.ingest.recordings import describe
+from soundwright.services.ingest.serializers import skipped_to_wire, song_to_wire
+from soundwright.services.ingest.songs import Song
+from soundwright.services.ingest.spotify_accounts import SpotifyAccounts
 
 _SEARCH_PAGE_LIMIT = 50
 log = get_logger()

@@ -6,9 +6,8 @@ import dataclasses
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import jobs_pb2
-
-from services.ingest.service import DownloadSpec
-from services.ingest.songs import Collection, Song
+from soundwright.services.ingest.service import DownloadSpec
+from soundwright.services.ingest.songs import Collection, Song
 
 
 def spec_to_wire(spec: DownloadSpec) -> jobs_pb2.DownloadSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from kit.settings import Settings
+from soundwright.kit.settings import Settings
 
 
 class IngestSettings(Settings):

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from kit import errors
-from kit.errors import AppError
-from kit.log import get_logger
-from services.ingest.songs import Collection, Skipped, Song, one_line
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.services.ingest.songs import Collection, Skipped, Song, one_line
 
 if TYPE_CHECKING:  # slow to import, and only installations with credentials need it
     import spotipy

@@ -16,10 +16,10 @@ from authlib.common.security import generate_token  # type: ignore[import-untype
 from authlib.integrations.requests_client import OAuth2Session, OAuthError  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kit import errors
-from kit.ports import Clock
-from services.ingest.songs import one_line
-from services.ingest.spotify import (
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock
+from soundwright.services.ingest.songs import one_line
+from soundwright.services.ingest.spotify import (
     accounts_base,
     api_base,
     credentials_refused,
@@ -102,7 +102,7 @@ class SpotifyAccounts:
         Args:
             client_id, client_secret: the credentials of the application. If empty, all calls raise
                 ``SPOTIFY_UNAUTHORIZED``.
-            accounts_url, api_url: see :class:`services.ingest.spotify.SpotifyCatalog`.
+            accounts_url, api_url: see :class:`soundwright.services.ingest.spotify.SpotifyCatalog`.
             timeout_seconds: the timeout of a request.
         """
         self._client_id = client_id

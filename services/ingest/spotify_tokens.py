@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import principal_scope, require_principal
 from soundwright.library.v1 import connection_service_pb2 as pb
 from soundwright.library.v1 import connection_service_pb2_grpc
-
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.ports import Clock
-from kit.security.identity import principal_scope, require_principal
-from services.ingest.spotify_accounts import AuthorizationRevoked, SpotifyAccounts, UserToken
+from soundwright.services.ingest.spotify_accounts import AuthorizationRevoked, SpotifyAccounts, UserToken
 
 _PROVIDER = "spotify"
 _RENEWAL_MARGIN_SECONDS = 60.0

@@ -9,28 +9,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from soundwright.ingest.v1 import jobs_pb2
+from soundwright.kit.confined.audio import ConfinedAudio, recording_of
+from soundwright.kit.confined.recordings import Recording
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Blobs
+from soundwright.kit.security.egress_client import read_web
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.derived_files import cover_key
+from soundwright.kit.worker.kind import JobKind, JobLimits, WorkQueue
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
-
-from kit.confined.audio import ConfinedAudio, recording_of
-from kit.confined.recordings import Recording
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.ports import Blobs
-from kit.security.egress_client import read_web
-from kit.security.egress_policy import EgressPolicy
-from kit.worker.context import JobContext
-from kit.worker.derived_files import cover_key
-from kit.worker.kind import JobKind, JobLimits, WorkQueue
-from services.ingest import service
-from services.ingest.fetch.covers import picture_type
-from services.ingest.fetch.fetcher import Fetched, Fetcher
-from services.ingest.fetch.tags import Tags
-from services.ingest.own_tags import cover_in, own_tags
-from services.ingest.recordings import describe
-from services.ingest.serializers import spec_from_wire
-from services.ingest.service import DownloadSpec
-from services.ingest.settings import IngestSettings
-from services.ingest.songs import one_line
+from soundwright.services.ingest import service
+from soundwright.services.ingest.fetch.covers import picture_type
+from soundwright.services.ingest.fetch.fetcher import Fetched, Fetcher
+from soundwright.services.ingest.fetch.tags import Tags
+from soundwright.services.ingest.own_tags import cover_in, own_tags
+from soundwright.services.ingest.recordings import describe
+from soundwright.services.ingest.serializers import spec_from_wire
+from soundwright.services.ingest.service import DownloadSpec
+from soundwright.services.ingest.settings import IngestSettings
+from soundwright.services.ingest.songs import one_line
 
 _FETCHED_RATIO, _ENCODED_RATIO = 0.8, 0.95
 _COVER_LIMIT_BYTES = 8 << 20
@@ -119,7 +118,9 @@ class DownloadWorker:
             "tags": dataclasses.asdict(tags),
             "cover": str(picture) if cover else "",
         }
-        answer = await self._reader.run("services.ingest.fetch.media:prepare", arguments, folder, report=report)
+        answer = await self._reader.run(
+            "soundwright.services.ingest.fetch.media:prepare", arguments, folder, report=report
+        )
         path = folder / ("kept.flac" if mp3_kbits is None else "kept.mp3")
         if path.is_symlink():
             raise PermissionError("the process that encoded the recording left a link")

@@ -1,4 +1,4 @@
-"""Commands of the library: ``python -m services.library COMMAND``. They use the settings of the stack.
+"""Commands of the library: ``python -m soundwright.services.library COMMAND``. They use the settings of the stack.
 
 - ``create-account`` prints an API token for the new account. The token is shown once.
 - ``migrate`` creates missing indexes and migrates documents of earlier versions. The library does so on every start, too. Several
@@ -18,24 +18,24 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from kit import infra, log
-from kit.adapters.system.clock import SystemClock
-from kit.errors import AppError
-from kit.security.identity import ROLE_RANKS
-from kit.security.signing_keys import KeyFileError
-from kit.settings import SettingsError, load
-from services.library.identity.app import build_identity
-from services.library.job_results import build_ledger
-from services.library.orphans.commands import report_orphans
-from services.library.orphans.service import MIN_AGE_SECONDS
-from services.library.retention.app import build_retention
-from services.library.retention.service import table
-from services.library.schema import migrate, schema_version
-from services.library.secret_rotation import renew_signing_keys, rotate_secret
-from services.library.settings import LibrarySettings
-from services.library.storage.service import Storage
-from services.library.stores import Stores
-from services.library.transfer import commands as transfer
+from soundwright.kit import infra, log
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import ROLE_RANKS
+from soundwright.kit.security.signing_keys import KeyFileError
+from soundwright.kit.settings import SettingsError, load
+from soundwright.services.library.identity.app import build_identity
+from soundwright.services.library.job_results import build_ledger
+from soundwright.services.library.orphans.commands import report_orphans
+from soundwright.services.library.orphans.service import MIN_AGE_SECONDS
+from soundwright.services.library.retention.app import build_retention
+from soundwright.services.library.retention.service import table
+from soundwright.services.library.schema import migrate, schema_version
+from soundwright.services.library.secret_rotation import renew_signing_keys, rotate_secret
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.storage.service import Storage
+from soundwright.services.library.stores import Stores
+from soundwright.services.library.transfer import commands as transfer
 
 
 async def _migrate(_options: argparse.Namespace) -> None:
@@ -109,7 +109,7 @@ def _hours(text: str) -> float:
 
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m services.library")
+    parser = argparse.ArgumentParser(prog="python -m soundwright.services.library")
     commands = parser.add_subparsers(required=True)
 
     def command(name: str, run: Callable[[argparse.Namespace], Awaitable[None]], text: str) -> argparse.ArgumentParser:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit.security.identity import Principal, is_anonymous_id
+from soundwright.kit.security.identity import Principal, is_anonymous_id
 
 
 def owns(principal: Principal, owner_id: str, creator_key: str | None) -> bool:

@@ -11,6 +11,14 @@ import soundwright.analysis.v1.jobs_pb2
 import soundwright.generation.v1.jobs_pb2
 import soundwright.ingest.v1.jobs_pb2
 import soundwright.separation.v1.jobs_pb2  # noqa: F401
+from soundwright.kit.metrics import SWEPT
+from soundwright.kit.periodic import every
+from soundwright.kit.ports import Clock, Docs
+from soundwright.kit.run import Runtime
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.identity import ANONYMOUS_ROLE, GUEST_ROLE
+from soundwright.kit.security.sealing import Sealer
+from soundwright.kit.worker.commands import publish_run
 from soundwright.library.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -25,65 +33,56 @@ from soundwright.library.v1 import (
     webhook_service_pb2,
     webhook_service_pb2_grpc,
 )
-
-from kit.metrics import SWEPT
-from kit.periodic import every
-from kit.ports import Clock, Docs
-from kit.run import Runtime
-from kit.security.egress_policy import EgressPolicy
-from kit.security.identity import ANONYMOUS_ROLE, GUEST_ROLE
-from kit.security.sealing import Sealer
-from kit.worker.commands import publish_run
-from services.library.belongings import Belongings
-from services.library.catalog.favorites import Favorites
-from services.library.catalog.listener_store import ListenerStore
-from services.library.catalog.play_store import PlayStore
-from services.library.catalog.playlist_store import PlaylistStore
-from services.library.catalog.playlists import Playlists
-from services.library.catalog.plays import Plays
-from services.library.catalog.rpc import CatalogRpc
-from services.library.catalog.service import Catalog
-from services.library.catalog.tags import Tags
-from services.library.catalog.totals import Totals
-from services.library.catalog.trends import Trends
-from services.library.catalog.votes import Votes
-from services.library.conversations.rpc import ConversationRpc
-from services.library.conversations.service import Conversations
-from services.library.identity.account_deletions import AccountDeletions
-from services.library.identity.admin_rpc import AdminRpc
-from services.library.identity.app import build_identity
-from services.library.identity.connection_rpc import ConnectionRpc
-from services.library.identity.rpc import AccountRpc
-from services.library.job_kinds import public_kinds
-from services.library.job_results import build_ledger
-from services.library.jobs.attempts import JobAttempts
-from services.library.jobs.creation import JobCreation
-from services.library.jobs.queue import JobQueue
-from services.library.jobs.queue_metrics import QueueMetrics
-from services.library.jobs.rpc import JobRpc, job_to_wire
-from services.library.jobs.service import BATCH, Job
-from services.library.jobs.sweeper import Sweeper
-from services.library.jobs.watches import JobWatches
-from services.library.orphans.first_start import require_documents_of_files
-from services.library.orphans.service import Orphans
-from services.library.orphans.store import BlobDocs
-from services.library.retention.app import build_retention
-from services.library.settings import LibrarySettings
-from services.library.storage.rpc import StorageRpc
-from services.library.storage.service import Storage
-from services.library.stores import Stores
-from services.library.tracks.deletions import TrackDeletions
-from services.library.tracks.downloads import TrackDownloads
-from services.library.tracks.links import TrackLinks
-from services.library.tracks.rpc import TrackRpc
-from services.library.tracks.service import Tracks
-from services.library.tracks.setlist_rpc import SetlistRpc
-from services.library.tracks.setlists import Setlists
-from services.library.transfer.running_libraries import using
-from services.library.webhooks.deliveries import Deliveries
-from services.library.webhooks.dispatcher import WebhookDispatcher
-from services.library.webhooks.rpc import WebhookRpc
-from services.library.webhooks.service import Webhooks
+from soundwright.services.library.belongings import Belongings
+from soundwright.services.library.catalog.favorites import Favorites
+from soundwright.services.library.catalog.listener_store import ListenerStore
+from soundwright.services.library.catalog.play_store import PlayStore
+from soundwright.services.library.catalog.playlist_store import PlaylistStore
+from soundwright.services.library.catalog.playlists import Playlists
+from soundwright.services.library.catalog.plays import Plays
+from soundwright.services.library.catalog.rpc import CatalogRpc
+from soundwright.services.library.catalog.service import Catalog
+from soundwright.services.library.catalog.tags import Tags
+from soundwright.services.library.catalog.totals import Totals
+from soundwright.services.library.catalog.trends import Trends
+from soundwright.services.library.catalog.votes import Votes
+from soundwright.services.library.conversations.rpc import ConversationRpc
+from soundwright.services.library.conversations.service import Conversations
+from soundwright.services.library.identity.account_deletions import AccountDeletions
+from soundwright.services.library.identity.admin_rpc import AdminRpc
+from soundwright.services.library.identity.app import build_identity
+from soundwright.services.library.identity.connection_rpc import ConnectionRpc
+from soundwright.services.library.identity.rpc import AccountRpc
+from soundwright.services.library.job_kinds import public_kinds
+from soundwright.services.library.job_results import build_ledger
+from soundwright.services.library.jobs.attempts import JobAttempts
+from soundwright.services.library.jobs.creation import JobCreation
+from soundwright.services.library.jobs.queue import JobQueue
+from soundwright.services.library.jobs.queue_metrics import QueueMetrics
+from soundwright.services.library.jobs.rpc import JobRpc, job_to_wire
+from soundwright.services.library.jobs.service import BATCH, Job
+from soundwright.services.library.jobs.sweeper import Sweeper
+from soundwright.services.library.jobs.watches import JobWatches
+from soundwright.services.library.orphans.first_start import require_documents_of_files
+from soundwright.services.library.orphans.service import Orphans
+from soundwright.services.library.orphans.store import BlobDocs
+from soundwright.services.library.retention.app import build_retention
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.storage.rpc import StorageRpc
+from soundwright.services.library.storage.service import Storage
+from soundwright.services.library.stores import Stores
+from soundwright.services.library.tracks.deletions import TrackDeletions
+from soundwright.services.library.tracks.downloads import TrackDownloads
+from soundwright.services.library.tracks.links import TrackLinks
+from soundwright.services.library.tracks.rpc import TrackRpc
+from soundwright.services.library.tracks.service import Tracks
+from soundwright.services.library.tracks.setlist_rpc import SetlistRpc
+from soundwright.services.library.tracks.setlists import Setlists
+from soundwright.services.library.transfer.running_libraries import using
+from soundwright.services.library.webhooks.deliveries import Deliveries
+from soundwright.services.library.webhooks.dispatcher import WebhookDispatcher
+from soundwright.services.library.webhooks.rpc import WebhookRpc
+from soundwright.services.library.webhooks.service import Webhooks
 
 _JOB_EVENTS = "soundwright.evt.*.v1.job.*"
 _METRICS_SECONDS = 5.0

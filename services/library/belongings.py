@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from kit.errors import AppError
-from kit.ports import Docs
-from kit.security.identity import Principal
-from services.library.catalog.service import Catalog, GenerationFilter, GenerationSort
-from services.library.catalog.votes import Votes
-from services.library.documents import walk
-from services.library.jobs.ledger import JobLedger
-from services.library.retention.store import RetentionDocs
-from services.library.stores import Stores
-from services.library.tracks.deletions import TrackDeletions
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Docs
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.catalog.service import Catalog, GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.votes import Votes
+from soundwright.services.library.documents import walk
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.retention.store import RetentionDocs
+from soundwright.services.library.stores import Stores
+from soundwright.services.library.tracks.deletions import TrackDeletions
 
 _BATCH = 100
 # Documents that nothing else depends on, by the field with their owner.

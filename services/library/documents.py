@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from kit.errors import AppError
-from kit.ports import Doc, Docs
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Doc, Docs
 
 T = TypeVar("T")
 _BATCH = 500

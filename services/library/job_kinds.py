@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from soundwright.library.v1 import job_pb2
-
-from services.library.serializers import word_from_wire
-from services.library.webhooks.messages import PublicKind
+from soundwright.services.library.serializers import word_from_wire
+from soundwright.services.library.webhooks.messages import PublicKind
 
 
 def public_kinds() -> Mapping[str, PublicKind]:

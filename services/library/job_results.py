@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.ports import Clock
-from services.library.catalog.service import Generation
-from services.library.jobs.ledger import JobLedger, JobTrack
-from services.library.jobs.service import GeneratedClip, Job, JobResult
-from services.library.storage.service import Storage
-from services.library.stores import Stores
-from services.library.tracks.downloads import store_track
-from services.library.tracks.results import TrackResults
+from soundwright.kit.ports import Clock
+from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.jobs.ledger import JobLedger, JobTrack
+from soundwright.services.library.jobs.service import GeneratedClip, Job, JobResult
+from soundwright.services.library.storage.service import Storage
+from soundwright.services.library.stores import Stores
+from soundwright.services.library.tracks.downloads import store_track
+from soundwright.services.library.tracks.results import TrackResults
 
 if TYPE_CHECKING:
-    from services.library.catalog.store import CatalogStore
-    from services.library.tracks.store import TrackDocs
+    from soundwright.services.library.catalog.store import CatalogStore
+    from soundwright.services.library.tracks.store import TrackDocs
 
 
 def build_ledger(stores: Stores, clock: Clock, storage: Storage) -> JobLedger:
@@ -25,7 +25,7 @@ def build_ledger(stores: Stores, clock: Clock, storage: Storage) -> JobLedger:
 
 
 class JobResults:
-    """Stores the results of jobs. A :class:`~services.library.jobs.ledger.ResultStore`."""
+    """Stores the results of jobs. A :class:`~soundwright.services.library.jobs.ledger.ResultStore`."""
 
     def __init__(self, tracks: TrackDocs, track_results: TrackResults, catalog: CatalogStore) -> None:
         self._tracks = tracks

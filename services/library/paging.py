@@ -13,8 +13,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field, TypeAdapter
 
-from kit import errors
-from kit.ports import Doc, Docs
+from soundwright.kit import errors
+from soundwright.kit.ports import Doc, Docs
 
 T = TypeVar("T")
 S = TypeVar("S")

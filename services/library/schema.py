@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from kit import errors
-from kit.log import get_logger
-from kit.ports import Collection, Docs
-from services.library.documents import insert_doc_if_absent
+from soundwright.kit import errors
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Collection, Docs
+from soundwright.services.library.documents import insert_doc_if_absent
 
 _SCHEMA = Collection("schema")
 _VERSION_ID = "version"

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 from typing import Any
 
-from kit.ports import AllOf, AnyOf, Contains, StartsWith
-from kit.tokenizer import Phrase, last_phrase, phrases, runs, signs, words
+from soundwright.kit.ports import AllOf, AnyOf, Contains, StartsWith
+from soundwright.kit.tokenizer import Phrase, last_phrase, phrases, runs, signs, words
 
 _WORD_LIMIT = 1_000  # of a document; further words are not found
 _WORD_LIMIT_CHARACTERS = 64  # longer words are found by their beginning

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from kit import infra
-from kit.ports import Collection, Doc, Docs
-from kit.security.private_files import write_private
-from kit.security.sealing import Sealer
-from kit.security.secrets import Secrets
-from kit.security.signing_keys import add_key_files, forget_previous_keys
-from kit.settings import Settings, new_secret
-from services.library.documents import walk
-from services.library.settings import LibrarySettings
+from soundwright.kit import infra
+from soundwright.kit.ports import Collection, Doc, Docs
+from soundwright.kit.security.private_files import write_private
+from soundwright.kit.security.sealing import Sealer
+from soundwright.kit.security.secrets import Secrets
+from soundwright.kit.security.signing_keys import add_key_files, forget_previous_keys
+from soundwright.kit.settings import Settings, new_secret
+from soundwright.services.library.documents import walk
+from soundwright.services.library.settings import LibrarySettings
 
 _COMPONENTS = ("gateway", "library", "ingest", "separation", "analysis", "generation")
 

@@ -18,8 +18,8 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import TypeAdapter, ValidationError
 
-from kit import errors
-from services.library.paging import Page, PageRequest
+from soundwright.kit import errors
+from soundwright.services.library.paging import Page, PageRequest
 
 _DEFAULT_PAGE_SIZE = 20
 M = TypeVar("M", bound=Message)

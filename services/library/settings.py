@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from kit.security.identity import ANONYMOUS_ROLE, ROLE_RANKS
-from kit.settings import Settings
-from services.library.mail.transport import smtp_url_error
+from soundwright.kit.security.identity import ANONYMOUS_ROLE, ROLE_RANKS
+from soundwright.kit.settings import Settings
+from soundwright.services.library.mail.transport import smtp_url_error
 
 
 class LibrarySettings(Settings):

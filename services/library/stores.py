@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from kit.ports import Docs
-from services.library.catalog.store import CatalogStore
-from services.library.conversations.store import ConversationDocs
-from services.library.identity.store import IdentityStore
-from services.library.jobs.store import JobDocs
-from services.library.mail.store import queued_emails
-from services.library.schema import migrate
-from services.library.storage.store import StorageDocs
-from services.library.tracks.store import TrackDocs
-from services.library.webhooks.store import WebhookDocs
+from soundwright.kit.ports import Docs
+from soundwright.services.library.catalog.store import CatalogStore
+from soundwright.services.library.conversations.store import ConversationDocs
+from soundwright.services.library.identity.store import IdentityStore
+from soundwright.services.library.jobs.store import JobDocs
+from soundwright.services.library.mail.store import queued_emails
+from soundwright.services.library.schema import migrate
+from soundwright.services.library.storage.store import StorageDocs
+from soundwright.services.library.tracks.store import TrackDocs
+from soundwright.services.library.webhooks.store import WebhookDocs
 
 
 class Stores:

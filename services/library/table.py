@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from kit.ports import Collection, Docs
-from services.library.documents import from_doc, insert_if_absent, insert_in_slot, walk
-from services.library.paging import Page, PageRequest, read_page
+from soundwright.kit.ports import Collection, Docs
+from soundwright.services.library.documents import from_doc, insert_if_absent, insert_in_slot, walk
+from soundwright.services.library.paging import Page, PageRequest, read_page
 
 
 class Record(Protocol):
@@ -24,7 +24,7 @@ T = TypeVar("T", bound=Record)
 
 
 class Table(Generic[T]):
-    """Reads and writes documents. Conditions and sort fields are those of :class:`kit.ports.Docs`."""
+    """Reads and writes documents. Conditions and sort fields are those of :class:`soundwright.kit.ports.Docs`."""
 
     def __init__(self, docs: Docs, collection: Collection, kind: type[T]) -> None:
         self._docs = docs
@@ -46,7 +46,7 @@ class Table(Generic[T]):
 
         Args:
             after: the last document of the page before.
-            options: ``sort``, ``descending``, ``limit`` and ``offset`` of :meth:`kit.ports.Docs.find`.
+            options: ``sort``, ``descending``, ``limit`` and ``offset`` of :meth:`soundwright.kit.ports.Docs.find`.
         """
         sort = options.get("sort", "id")
         fields = (sort,) if isinstance(sort, str) else sort

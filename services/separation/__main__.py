@@ -1,8 +1,8 @@
-"""``python -m services.separation import FILE [--name NAME]``: register a checkpoint of this machine as a model."""
+"""``python -m soundwright.services.separation import FILE [--name NAME]``: register a checkpoint of this machine as a model."""
 
 import sys
 
-from services.separation.importing import main
+from soundwright.services.separation.importing import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -8,32 +8,31 @@ import functools
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
+from soundwright.kit.audio import AudioLimits
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.confined.audio import ConfinedAudio
+from soundwright.kit.engines import MeasuredSpeeds, ModelAvailability
+from soundwright.kit.engines.consents import Consents, ModelProcesses
+from soundwright.kit.engines.models_rpc import ModelRpc
+from soundwright.kit.gpu import has_gpu
+from soundwright.kit.run import Runtime
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.worker.worker import job_workers
 from soundwright.library.v1 import connection_service_pb2_grpc, library_service_pb2_grpc
 from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
-
-from kit.audio import AudioLimits
-from kit.compute import EngineProcesses
-from kit.confined.audio import ConfinedAudio
-from kit.engines import MeasuredSpeeds, ModelAvailability
-from kit.engines.consents import Consents, ModelProcesses
-from kit.engines.models_rpc import ModelRpc
-from kit.gpu import has_gpu
-from kit.run import Runtime
-from kit.security.egress_policy import EgressPolicy
-from kit.worker.worker import job_workers
-from services.separation.export import ExportWorker
-from services.separation.lalalai.client import LalalaiClient
-from services.separation.lalalai.keys import Keys
-from services.separation.lalalai.tasks import LalalaiTasks
-from services.separation.lalalai.worker import LalalaiWorker
-from services.separation.mixdown import no_engine
-from services.separation.mixes import Mixes
-from services.separation.pipeline import PipelineWorker
-from services.separation.registry import Registry, build_registry
-from services.separation.rpc import SeparationKinds, SeparationRpc
-from services.separation.settings import SeparationSettings
-from services.separation.worker import SeparationWorker
+from soundwright.services.separation.export import ExportWorker
+from soundwright.services.separation.lalalai.client import LalalaiClient
+from soundwright.services.separation.lalalai.keys import Keys
+from soundwright.services.separation.lalalai.tasks import LalalaiTasks
+from soundwright.services.separation.lalalai.worker import LalalaiWorker
+from soundwright.services.separation.mixdown import no_engine
+from soundwright.services.separation.mixes import Mixes
+from soundwright.services.separation.pipeline import PipelineWorker
+from soundwright.services.separation.registry import Registry, build_registry
+from soundwright.services.separation.rpc import SeparationKinds, SeparationRpc
+from soundwright.services.separation.settings import SeparationSettings
+from soundwright.services.separation.worker import SeparationWorker
 
 
 @contextlib.asynccontextmanager

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
-
-from kit import errors
-from kit.errors import AppError
 
 _TRACK_LIMIT = 100
 _PARALLEL_CALLS = 8

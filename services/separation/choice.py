@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from soundwright.kit.engines import ModelDeclaration
 from soundwright.separation.v1.jobs_pb2 import SeparationParameters
-
-from kit.engines import ModelDeclaration
-from services.separation.service import STEMS, require_none
+from soundwright.services.separation.service import STEMS, require_none
 
 AUTO = "auto"
 """The model name of a request that leaves the choice to the service."""

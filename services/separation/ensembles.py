@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.separation.scratch import ScratchSignal
-from services.separation.service import Samples
+from soundwright.services.separation.scratch import ScratchSignal
+from soundwright.services.separation.service import Samples
 
 _WINDOW_SECONDS = 4096 / 44_100
 _OVERLAP = 4

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+
+from soundwright.kit import audio, errors
+from soundwright.kit.compute import EngineProcesses, Report, Work
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.file_names import encoding_extension, file_title
+from soundwright.kit.free_space import FreeSpace
+from soundwright.kit.ports import Blobs
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.kind import JobKind, WorkQueue
+from soundwright.kit.worker.outputs import JobOutputs
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2
-
-from kit import audio, errors
-from kit.compute import EngineProcesses, Report, Work
-from kit.errors import AppError, Code
-from kit.file_names import encoding_extension, file_title
-from kit.free_space import FreeSpace
-from kit.ports import Blobs
-from kit.worker.context import JobContext
-from kit.worker.kind import JobKind, WorkQueue
-from kit.worker.outputs import JobOutputs
-from services.separation.mixes import stems_of
-from services.separation.service import (
+from soundwright.services.separation.mixes import stems_of
+from soundwright.services.separation.service import (
     EXPORT_FORMATS,
     STEM_FILES,
     STEMS,
@@ -35,7 +35,7 @@ from services.separation.service import (
     format_problems,
     require_none,
 )
-from services.separation.settings import SeparationSettings
+from soundwright.services.separation.settings import SeparationSettings
 
 _ENGINE = "export"
 _SLOT_COUNT = 1

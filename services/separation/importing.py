@@ -15,19 +15,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import errors
-from kit.durable import make_folder
-from kit.engines import NONE_STATED
-from kit.errors import AppError
-from kit.security.private_files import write_private
-from kit.settings import SettingsError, load
-from kit.weights import ImportedModel, imported_models, write_record
-from services.separation.choice import AUTO
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.engines.roformer import RoformerEngine
-from services.separation.engines.roformer.config import UnsupportedConfig, config_path, parse_config, read_config
-from services.separation.registry import build_registry
-from services.separation.settings import SeparationSettings
+from soundwright.kit import errors
+from soundwright.kit.durable import make_folder
+from soundwright.kit.engines import NONE_STATED
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.private_files import write_private
+from soundwright.kit.settings import SettingsError, load
+from soundwright.kit.weights import ImportedModel, imported_models, write_record
+from soundwright.services.separation.choice import AUTO
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.engines.roformer import RoformerEngine
+from soundwright.services.separation.engines.roformer.config import (
+    UnsupportedConfig,
+    config_path,
+    parse_config,
+    read_config,
+)
+from soundwright.services.separation.registry import build_registry
+from soundwright.services.separation.settings import SeparationSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _KINDS = (
@@ -37,7 +42,7 @@ _KINDS = (
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m services.separation")
+    parser = argparse.ArgumentParser(prog="python -m soundwright.services.separation")
     commands = parser.add_subparsers(dest="command", required=True)
     importing = commands.add_parser("import", help="register a checkpoint of this machine as a model")
     importing.add_argument("file", type=Path, help=_KINDS)
@@ -116,8 +121,8 @@ class _Network:
 
 
 def _read(settings: SeparationSettings, file: Path, content: bytes, name: str) -> _Network:
-    from services.separation.engines.demucs import checkpoints
-    from services.separation.engines.roformer import weights
+    from soundwright.services.separation.engines.demucs import checkpoints
+    from soundwright.services.separation.engines.roformer import weights
 
     config = config_path(file)
     try:
@@ -137,7 +142,7 @@ def _read(settings: SeparationSettings, file: Path, content: bytes, name: str) -
 
 
 def _demucs(settings: SeparationSettings, file: Path, content: bytes, name: str) -> _Network:
-    from services.separation.engines.demucs import checkpoints, weights
+    from soundwright.services.separation.engines.demucs import checkpoints, weights
 
     network = checkpoints.read_network(file.name, content, settings.separation_trusted_sha256)
     outputs = weights.on_device(weights.alone(network), name, "cpu").stems
@@ -145,7 +150,7 @@ def _demucs(settings: SeparationSettings, file: Path, content: bytes, name: str)
 
 
 def _roformer(file: Path, content: bytes, config: Path | None) -> _Network:
-    from services.separation.engines.roformer import weights
+    from soundwright.services.separation.engines.roformer import weights
 
     if config is None:
         raise UnsupportedConfig(f"There is no configuration beside {file.name}, for example {file.stem}.yaml.")
@@ -177,7 +182,7 @@ def _require_fitting(settings: SeparationSettings, name: str, network: _Network)
 
 def _require_free(folder: Path, model: ImportedModel) -> None:
     """Check that the folder has no file for the model that another import did not put there."""
-    from services.separation.engines.demucs.files import network_path
+    from soundwright.services.separation.engines.demucs.files import network_path
 
     before = imported_models(folder, model.engine).get(model.name)
     names = {model.file, f"{model.name}.yaml"} if model.engine == RoformerEngine.name else set()

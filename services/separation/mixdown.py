@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import audio, errors
-from kit.compute import Report
-from services.separation.edits import Segment, edited
-from services.separation.limiter import Limiter
-from services.separation.mixing import MixedStem, MixSpec, balance
-from services.separation.stretching import stretched
+from soundwright.kit import audio, errors
+from soundwright.kit.compute import Report
+from soundwright.services.separation.edits import Segment, edited
+from soundwright.services.separation.limiter import Limiter
+from soundwright.services.separation.mixing import MixedStem, MixSpec, balance
+from soundwright.services.separation.stretching import stretched
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""

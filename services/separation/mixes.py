@@ -10,17 +10,16 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from soundwright.kit import errors
+from soundwright.kit.compute import EngineProcesses, Report
+from soundwright.kit.confined.audio import ConfinedAudio
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.file_names import content_type, encoding_extension
+from soundwright.kit.ports import Blobs
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
-
-from kit import errors
-from kit.compute import EngineProcesses, Report
-from kit.confined.audio import ConfinedAudio
-from kit.errors import AppError, Code
-from kit.file_names import content_type, encoding_extension
-from kit.ports import Blobs
-from services.separation.mixdown import Mixed, MixSource, mix_to_file
-from services.separation.mixing import MixSpec, parse_manifest
+from soundwright.services.separation.mixdown import Mixed, MixSource, mix_to_file
+from soundwright.services.separation.mixing import MixSpec, parse_manifest
 
 _Place = tuple[str, str, int | None]
 """Name, blob key and, if known, number of frames of a stem's audio."""

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
-from kit import errors
-from services.separation.edits import CURVES, KINDS, Edit, Kind
-from services.separation.service import require_none
+from soundwright.kit import errors
+from soundwright.services.separation.edits import CURVES, KINDS, Edit, Kind
+from soundwright.services.separation.service import require_none
 
 MixFormat = Literal["wav16", "wav24", "wav32f", "flac16", "flac", "mp3", "m4a"]
 FORMATS: tuple[MixFormat, ...] = get_args(MixFormat)

@@ -12,25 +12,25 @@ from typing import TypeVar
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from soundwright.kit import audio
+from soundwright.kit.compute import EngineProcesses, Report, Work
+from soundwright.kit.engines import ModelSelection
+from soundwright.kit.errors import AppError
+from soundwright.kit.pipeline import PIPELINE_STAGES
+from soundwright.kit.ports import Blobs, Clock
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.kind import JobKind
+from soundwright.kit.worker.outputs import JobOutputs
 from soundwright.library.v1 import job_pb2
 from soundwright.separation.v1 import jobs_pb2
-
-from kit import audio
-from kit.compute import EngineProcesses, Report, Work
-from kit.engines import ModelSelection
-from kit.errors import AppError
-from kit.pipeline import PIPELINE_STAGES
-from kit.ports import Blobs, Clock
-from kit.worker.context import JobContext
-from kit.worker.kind import JobKind
-from kit.worker.outputs import JobOutputs
-from services.separation import service
-from services.separation.engines.hpss import HPSS
-from services.separation.registry import Registry
-from services.separation.settings import SeparationSettings
-from services.separation.stems import Files, describe_output, describe_selection, write_stems
-from services.separation.upright import Upright, separated
-from services.separation.worker import SeparationWorker, compute_queue
+from soundwright.services.separation import service
+from soundwright.services.separation.engines.hpss import HPSS
+from soundwright.services.separation.registry import Registry
+from soundwright.services.separation.settings import SeparationSettings
+from soundwright.services.separation.stems import Files, describe_output, describe_selection, write_stems
+from soundwright.services.separation.upright import Upright, separated
+from soundwright.services.separation.worker import SeparationWorker, compute_queue
 
 ENCODING: service.Format = "wav24"
 TARGET_RMS = 0.1  # -20 dBFS

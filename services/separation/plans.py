@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from soundwright.kit.engines import EngineRegistry
 from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
-
-from kit.engines import EngineRegistry
-from services.separation.service import (
+from soundwright.services.separation.service import (
     ACCOMPANIMENT,
     COMBINATIONS,
     FORMATS,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kit.engines import EngineRegistry, FallbackPolicy
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.engines.dsp import DspEngine
-from services.separation.engines.hpss import HpssEngine
-from services.separation.engines.roformer import RoformerEngine
-from services.separation.engines.small import SmallEngine
-from services.separation.engines.spleeter import SpleeterEngine
-from services.separation.service import Engine
-from services.separation.settings import SeparationSettings
+from soundwright.kit.engines import EngineRegistry, FallbackPolicy
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.engines.dsp import DspEngine
+from soundwright.services.separation.engines.hpss import HpssEngine
+from soundwright.services.separation.engines.roformer import RoformerEngine
+from soundwright.services.separation.engines.small import SmallEngine
+from soundwright.services.separation.engines.spleeter import SpleeterEngine
+from soundwright.services.separation.service import Engine
+from soundwright.services.separation.settings import SeparationSettings
 
 Registry = EngineRegistry[Engine]
 

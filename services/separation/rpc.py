@@ -7,17 +7,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from soundwright.kit.engines import MeasuredSpeeds, ModelAvailability, ModelDeclaration
+from soundwright.kit.ports import Bus
+from soundwright.kit.rpc import Context
+from soundwright.kit.worker.commands import create_batch, create_job
+from soundwright.kit.worker.kind import JobKind
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.separation.v1 import jobs_pb2, separation_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
-
-from kit.engines import MeasuredSpeeds, ModelAvailability, ModelDeclaration
-from kit.ports import Bus
-from kit.rpc import Context
-from kit.worker.commands import create_batch, create_job
-from kit.worker.kind import JobKind
-from services.separation import batches, service
-from services.separation.choice import (
+from soundwright.services.separation import batches, service
+from soundwright.services.separation.choice import (
     AUTO,
     Candidate,
     Choice,
@@ -27,12 +26,12 @@ from services.separation.choice import (
     needed_stems,
     parse_quality,
 )
-from services.separation.export import parse_export_format, require_stems
-from services.separation.lalalai.tasks import LalalaiTasks
-from services.separation.mixes import Mixes
-from services.separation.plans import all_models, parse_request
-from services.separation.registry import Registry
-from services.separation.settings import SeparationSettings
+from soundwright.services.separation.export import parse_export_format, require_stems
+from soundwright.services.separation.lalalai.tasks import LalalaiTasks
+from soundwright.services.separation.mixes import Mixes
+from soundwright.services.separation.plans import all_models, parse_request
+from soundwright.services.separation.registry import Registry
+from soundwright.services.separation.settings import SeparationSettings
 
 
 @dataclass(frozen=True)

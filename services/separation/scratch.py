@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from kit.free_space import FreeSpace
-from services.separation.service import Samples, Shape
+from soundwright.kit.free_space import FreeSpace
+from soundwright.services.separation.service import Samples, Shape
 
 _SAMPLE_BYTES = 4
 
@@ -58,7 +58,7 @@ class ScratchSignal:
         self.frame_count += block.shape[1]
 
     def blocks(self, block_frames: int) -> Iterator[Samples]:
-        """Yield consecutive blocks, see :meth:`services.separation.service.Mix.blocks`."""
+        """Yield consecutive blocks, see :meth:`soundwright.services.separation.service.Mix.blocks`."""
         with self.reader() as reader:
             for start in range(0, self.frame_count, block_frames):
                 yield reader.read(min(block_frames, self.frame_count - start))

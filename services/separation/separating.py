@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from soundwright.kit import audio
+from soundwright.kit.compute import Report
+from soundwright.kit.engines import ModelSelection
+from soundwright.kit.file_names import encoding_extension
 from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationSpec
-
-from kit import audio
-from kit.compute import Report
-from kit.engines import ModelSelection
-from kit.file_names import encoding_extension
-from services.separation import service
-from services.separation.ensembles import averaged, strongest
-from services.separation.plans import all_models, first_models, first_names, stem_names, step_names
-from services.separation.registry import Registry
-from services.separation.scratch import ScratchSignal
-from services.separation.service import ACCOMPANIMENT
-from services.separation.stems import Files, LiveNote, OutputFile, write_mix, write_stems
-from services.separation.upright import Upright, rest_of, separated, with_remainder
+from soundwright.services.separation import service
+from soundwright.services.separation.ensembles import averaged, strongest
+from soundwright.services.separation.plans import all_models, first_models, first_names, stem_names, step_names
+from soundwright.services.separation.registry import Registry
+from soundwright.services.separation.scratch import ScratchSignal
+from soundwright.services.separation.service import ACCOMPANIMENT
+from soundwright.services.separation.stems import Files, LiveNote, OutputFile, write_mix, write_stems
+from soundwright.services.separation.upright import Upright, rest_of, separated, with_remainder
 
 Blocks = Iterator[Mapping[str, service.Samples]]
 
@@ -72,7 +71,7 @@ def separate(
     """Separate a recording, and write the stems to ``folder``.
 
     Args:
-        live: file for notes of what can be heard (:class:`~services.separation.stems.LiveNote`). A chain writes none, because
+        live: file for notes of what can be heard (:class:`~soundwright.services.separation.stems.LiveNote`). A chain writes none, because
             its stems come one after the other.
         report: called with the completed share of all models together. An exception that it raises stops the work.
     """

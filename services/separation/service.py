@@ -8,8 +8,8 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import errors
-from kit.engines import Engine as EngineBase
+from soundwright.kit import errors
+from soundwright.kit.engines import Engine as EngineBase
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""

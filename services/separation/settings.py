@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from kit.gpu import GPU_SLOT_COUNT
-from kit.settings import Settings
-from kit.worker.kind import JobLimits
+from soundwright.kit.gpu import GPU_SLOT_COUNT
+from soundwright.kit.settings import Settings
+from soundwright.kit.worker.kind import JobLimits
 
 
 class SeparationSettings(Settings):

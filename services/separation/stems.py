@@ -10,16 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from soundwright.kit import audio
+from soundwright.kit.compute import Report
+from soundwright.kit.engines import ModelSelection
+from soundwright.kit.file_names import content_type
+from soundwright.kit.worker.derived_files import waveform_file
+from soundwright.kit.worker.live import write_note
 from soundwright.library.v1 import job_pb2
-
-from kit import audio
-from kit.compute import Report
-from kit.engines import ModelSelection
-from kit.file_names import content_type
-from kit.worker.derived_files import waveform_file
-from kit.worker.live import write_note
-from services.separation import service
-from services.separation.scratch import ScratchSignal
+from soundwright.services.separation import service
+from soundwright.services.separation.scratch import ScratchSignal
 
 MIX = "mix"
 """Name of the recording that is stored beside its stems."""
@@ -34,7 +33,7 @@ Files = list[OutputFile]
 
 
 class StemWriter(audio.AudioWriter):
-    """Writes a stem, and its waveform beside it. A stem does not clip: see ``or_floats`` of :class:`~kit.audio.AudioWriter`."""
+    """Writes a stem, and its waveform beside it. A stem does not clip: see ``or_floats`` of :class:`~soundwright.kit.audio.AudioWriter`."""
 
     def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: audio.Encoding) -> None:
         super().__init__(path, sample_rate_hz, channel_count, encoding, or_floats=True)
@@ -76,7 +75,7 @@ def describe_selection(selection: ModelSelection, result: job_pb2.JobResult) -> 
 
 @dataclass(frozen=True)
 class LiveNote:
-    """A file that says what of the stems can be heard while they are written (:mod:`kit.worker.live`)."""
+    """A file that says what of the stems can be heard while they are written (:mod:`soundwright.kit.worker.live`)."""
 
     path: Path
     model: str

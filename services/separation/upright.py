@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.audio.level import LEVEL_SECONDS, Level
-from services.separation.service import Engine, Mix, Samples
+from soundwright.kit.audio.level import LEVEL_SECONDS, Level
+from soundwright.services.separation.service import Engine, Mix, Samples
 
 BLOCK_SECONDS = 5
 
@@ -30,7 +30,7 @@ class Upright:
 
     Args:
         mix: the recording.
-        level: its level if known, see :meth:`kit.audio.level.Level.values`.
+        level: its level if known, see :meth:`soundwright.kit.audio.level.Level.values`.
     """
 
     def __init__(self, mix: Mix, level: Sequence[float] = ()) -> None:
@@ -71,7 +71,7 @@ class Upright:
         self._covariance = covariance * self._signs * self._signs.T
 
     def blocks(self, block_frames: int) -> Iterator[Samples]:
-        """Yield consecutive blocks, see :meth:`services.separation.service.Mix.blocks`."""
+        """Yield consecutive blocks, see :meth:`soundwright.services.separation.service.Mix.blocks`."""
         for block in self._mix.blocks(block_frames):
             yield (block - self._offsets) * self._signs
 

@@ -9,22 +9,21 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from soundwright.kit import audio
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.engines import MeasuredSpeeds, ModelAvailability
+from soundwright.kit.ports import Blobs
+from soundwright.kit.worker import live
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.kind import JobKind, WorkQueue, pack
+from soundwright.kit.worker.outputs import JobOutputs
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2
-
-from kit import audio
-from kit.compute import EngineProcesses
-from kit.engines import MeasuredSpeeds, ModelAvailability
-from kit.ports import Blobs
-from kit.worker import live
-from kit.worker.context import JobContext
-from kit.worker.kind import JobKind, WorkQueue, pack
-from kit.worker.outputs import JobOutputs
-from services.separation.plans import all_models
-from services.separation.registry import Registry
-from services.separation.separating import Run, separate
-from services.separation.settings import SeparationSettings
-from services.separation.stems import describe_selection
+from soundwright.services.separation.plans import all_models
+from soundwright.services.separation.registry import Registry
+from soundwright.services.separation.separating import Run, separate
+from soundwright.services.separation.settings import SeparationSettings
+from soundwright.services.separation.stems import describe_selection
 
 STEMS_FOLDER = "stems"
 

@@ -36,7 +36,10 @@ class GatewayProcess:
     def start(self) -> None:
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services", "gateway"], env=self._environment, stdout=output, stderr=output
+                [sys.executable, "-m", "soundwright.services", "gateway"],
+                env=self._environment,
+                stdout=output,
+                stderr=output,
             )
         eventually(self._ready, "the gateway is ready")
 

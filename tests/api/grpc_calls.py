@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
 from dev.tools import stubs
-from kit.rpc.errors import error_from_rpc
+from soundwright.kit.rpc.errors import error_from_rpc
 from tests.stacks import Stack
 
 PROTO = stubs.ROOT / "proto"

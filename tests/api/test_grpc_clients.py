@@ -18,6 +18,7 @@ from google.rpc import error_details_pb2
 from grpc_calls import address, call, refused
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
 from soundwright.access.v1 import access_pb2
 from soundwright.analysis.v1 import agent_service_pb2, agent_service_pb2_grpc, analysis_service_pb2_grpc
 from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
@@ -26,7 +27,6 @@ from soundwright.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc
 from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
-
 from tests.servers import executable
 from tests.stacks import Stack
 

@@ -20,10 +20,10 @@ from grpc_calls import METHODS, address, component_of, outcome, path_of, short
 from grpc_matrix import RPC_MATRIX
 from stories import encoded, finished, made, song, upload
 
-from kit import infra
-from kit.adapters.system.clock import SystemClock
-from kit.rpc.access import accepts_api_token, accepts_component
-from kit.security.identity import Principal, Signer
+from soundwright.kit import infra
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.rpc.access import accepts_api_token, accepts_component
+from soundwright.kit.security.identity import Principal, Signer
 from tests.clocks import HandClock
 from tests.signers import plain_signer
 from tests.simulators.media_site import MediaSite

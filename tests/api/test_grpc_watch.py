@@ -12,11 +12,11 @@ import grpc
 import httpx
 import pytest
 from grpc_calls import address, call
-from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
-from soundwright.library.v1 import library_service_pb2 as pb
 from stories import encoded, song, upload
 
-from kit.rpc.errors import error_from_rpc
+from soundwright.kit.rpc.errors import error_from_rpc
+from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2 as pb
 from tests.simulators.lalalai import LalalaiSimulator
 from tests.stacks import Stack
 

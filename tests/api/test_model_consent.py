@@ -87,7 +87,7 @@ def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(hub_s
 
         def told(option: str) -> str:
             """The last line of the command."""
-            command = [sys.executable, "-m", "services.models", option, MODEL]
+            command = [sys.executable, "-m", "soundwright.services.models", option, MODEL]
             environment = {**os.environ, **hub_stack.environment}
             ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             assert ran.returncode == 0, ran.stderr

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from soundwright.library.v1 import job_pb2, track_pb2
 from stories import encoded, finished, made, song, upload
 
-from kit.security.identity import Principal
+from soundwright.kit.security.identity import Principal
+from soundwright.library.v1 import job_pb2, track_pb2
 from tests.lossy_calls import IDEMPOTENT, Calls, a_track, attempt_of, claim_of, job_request
 from tests.simulators.lalalai import KEY, LalalaiSimulator
 from tests.simulators.media_site import MediaSite

@@ -15,12 +15,12 @@ import grpc
 import httpx
 import pytest
 from browser import Browser, registered, token_of
-from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.library.v1 import library_service_pb2_grpc as pb_grpc
 from stories import asked, encoded, ended, finished, song, upload
 
-from kit.security.certificates import Certificates
-from kit.security.signing_keys import add_key_files, forget_previous_keys
+from soundwright.kit.security.certificates import Certificates
+from soundwright.kit.security.signing_keys import add_key_files, forget_previous_keys
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.library.v1 import library_service_pb2_grpc as pb_grpc
 from tests.certificates import Authority
 from tests.servers import free_ports
 from tests.simulators.lalalai import LalalaiSimulator
@@ -68,11 +68,11 @@ class SecuredStack:
                 "SOUNDWRIGHT_VERIFICATION_KEYS_FILE": str(self.keys / "keys.json"),
             }
         with (self.data_dir / f"{component}.log").open("wb") as output:
-            command = [sys.executable, "-m", "services", component]
+            command = [sys.executable, "-m", "soundwright.services", component]
             return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
     def command(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "services.library", *arguments]
+        command = [sys.executable, "-m", "soundwright.services.library", *arguments]
         done = subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True)
         return done.stdout
 

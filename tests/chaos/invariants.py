@@ -16,16 +16,16 @@ import nats
 import soundfile
 from clients import Outcome, Wish
 from nats.js.api import ConsumerConfig, DeliverPolicy
-from soundwright.library.v1 import events_pb2, job_pb2
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.worker.derived_files import described_key
-from services.library.documents import walk
-from services.library.orphans.service import Orphans
-from services.library.orphans.store import BlobDocs
-from services.library.transfer.documents import COLLECTIONS
-from services.library.transfer.files import FILE_COLLECTIONS, keys_in
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.worker.derived_files import described_key
+from soundwright.library.v1 import events_pb2, job_pb2
+from soundwright.services.library.documents import walk
+from soundwright.services.library.orphans.service import Orphans
+from soundwright.services.library.orphans.store import BlobDocs
+from soundwright.services.library.transfer.documents import COLLECTIONS
+from soundwright.services.library.transfer.files import FILE_COLLECTIONS, keys_in
 from tests.files import files_below
 
 _TERMINAL = {"succeeded", "failed", "cancelled"}

@@ -92,7 +92,7 @@ class Machine:
             with (self.data_dir / "stack.log").open("ab") as log:
                 self._supervisors.append(
                     subprocess.Popen(
-                        [sys.executable, "-m", "services", *targets],
+                        [sys.executable, "-m", "soundwright.services", *targets],
                         env={**inherited, **self.stack.environment, **own},
                         stdout=log, stderr=log, start_new_session=True,
                     )

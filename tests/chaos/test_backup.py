@@ -18,7 +18,7 @@ import pytest
 from processes import components, kill_all
 from work import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS, Work
 
-from services.library.transfer.documents import COLLECTIONS
+from soundwright.services.library.transfer.documents import COLLECTIONS
 from soundwright_client.local import Stack, running
 from tests.api.browser import Browser, registered, token_of
 from tests.servers.mongodb import database_url, mongodb
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.campaign
 def library(data_dir: Path, *arguments: str, **settings: str) -> str:
     """Run a command of the library. Return its output."""
     environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(data_dir), **settings}
-    command = [sys.executable, "-m", "services.library", *arguments]
+    command = [sys.executable, "-m", "soundwright.services.library", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr

@@ -16,7 +16,7 @@ import nats.errors
 import psutil
 from nats.js import JetStreamContext
 
-from kit.settings import Settings
+from soundwright.kit.settings import Settings
 from tests.stacks import component_of
 from tests.waiting import eventually, until
 
@@ -45,7 +45,7 @@ def _supervised_broker(data_dir: Path, log_file: Path) -> Iterator[tuple[str, ps
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDWRIGHT_")}
     with log_file.open("wb") as log:
         stack = subprocess.Popen(
-            [sys.executable, "-m", "services", "broker", "library"],
+            [sys.executable, "-m", "soundwright.services", "broker", "library"],
             env={**inherited, "SOUNDWRIGHT_DATA_DIR": str(data_dir)},
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip

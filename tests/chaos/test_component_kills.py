@@ -19,11 +19,11 @@ import httpx
 import psutil
 import pytest
 from processes import components, kill, restarted
-from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
-from soundwright.library.v1 import library_service_pb2 as pb
 from work import FRAME_COUNT, SETTINGS, Work
 
-from kit.settings import Settings
+from soundwright.kit.settings import Settings
+from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright_client.local import Stack, free_ports
 from tests.waiting import eventually
 
@@ -190,7 +190,7 @@ def second_worker(stack: Stack, folder: Path) -> Iterator[None]:
     }
     with (stack.data_dir / "stack.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services", "separation"], env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "soundwright.services", "separation"], env=environment, stdout=log, stderr=log
         )
     try:
         yield

@@ -20,13 +20,13 @@ from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.waiting import eventually
 
 _FAILPOINTS = Path(__file__).parent / "failpoints"
-_COMMANDS = "kit.worker.commands"
-_WORKER = "kit.worker.worker:JobWorker"
-_LIVE = "kit.worker.live"
-_LEDGER = "services.library.jobs.ledger:JobLedger"
-_ATTEMPTS = "services.library.jobs.attempts:JobAttempts"
-_CREATION = "services.library.jobs.creation:JobCreation"
-_HANDLER = "separation:services.separation.worker:SeparationWorker.handle:before"
+_COMMANDS = "soundwright.kit.worker.commands"
+_WORKER = "soundwright.kit.worker.worker:JobWorker"
+_LIVE = "soundwright.kit.worker.live"
+_LEDGER = "soundwright.services.library.jobs.ledger:JobLedger"
+_ATTEMPTS = "soundwright.services.library.jobs.attempts:JobAttempts"
+_CREATION = "soundwright.services.library.jobs.creation:JobCreation"
+_HANDLER = "separation:soundwright.services.separation.worker:SeparationWorker.handle:before"
 _LOST = {f"separation:{_COMMANDS}:publish_run:before": "UNAVAILABLE"}
 _RETRIED = {_HANDLER: "UNAVAILABLE"}
 _REFUSED = {_HANDLER: "UNPROCESSABLE"}
@@ -64,19 +64,22 @@ def _function(place: str) -> str:
 
 
 CRASHES = [
-    Crash("1: the gateway has not called the service", "gateway:services.gateway.records:own_track:after"),
+    Crash("1: the gateway has not called the service", "gateway:soundwright.services.gateway.records:own_track:after"),
     Crash(
         "1: the gateway has not passed on the answer",
-        "gateway:services.gateway.dialects.forge.processing:_requested_model:before",
+        "gateway:soundwright.services.gateway.dialects.forge.processing:_requested_model:before",
     ),
     Crash("2: the service has not called the library", f"separation:{_COMMANDS}:_fill_from_kind:before"),
-    Crash("2: the library has stored the job only", "library:services.library.jobs.store:JobDocs.insert_job:after"),
+    Crash(
+        "2: the library has stored the job only",
+        "library:soundwright.services.library.jobs.store:JobDocs.insert_job:after",
+    ),
     Crash("2: the job is stored, its command is not published", f"separation:{_COMMANDS}:publish_run:before"),
     Crash("2: the command is published, the caller has no answer", f"separation:{_COMMANDS}:publish_run:after"),
     Crash("3: the command is pulled", f"separation:{_WORKER}._deliver:before"),
     Crash("3: the library has recorded the claim only", f"library:{_ATTEMPTS}.claim:after", attempts=(1, 2)),
     Crash("3: the job is claimed", f"separation:{_WORKER}._run_job:before", attempts=(2,)),
-    Crash("4: the engine works", "separation:kit.worker.context:JobContext.report:after", attempts=(2,)),
+    Crash("4: the engine works", "separation:soundwright.kit.worker.context:JobContext.report:after", attempts=(2,)),
     # A fast machine separates a short song before the lease is extended for the first time.
     Crash("4: the lease is being extended", f"library:{_ATTEMPTS}.heartbeat:before", attempts=(1, 2), is_long=True),
     Crash("4: no block is copied", f"separation:{_LIVE}:_Publication._publish:before", attempts=(2,), is_long=True),
@@ -87,31 +90,39 @@ CRASHES = [
         is_long=True,
     ),
     Crash("4: a block is heard", f"separation:{_LIVE}:_Publication._commit:after", attempts=(2,), is_long=True),
-    Crash("5: one output is stored", "separation:kit.worker.outputs:JobOutputs.put:after", attempts=(2,), short=True),
+    Crash(
+        "5: one output is stored",
+        "separation:soundwright.kit.worker.outputs:JobOutputs.put:after",
+        attempts=(2,),
+        short=True,
+    ),
     Crash("5: all outputs are stored", f"separation:{_WORKER}._store_outcome:before", attempts=(2,)),
     Crash(
         "5: the success is recorded, the stems are not filed",
-        "library:services.library.job_results:JobResults.store_results:before",
+        "library:soundwright.services.library.job_results:JobResults.store_results:before",
         short=True,
     ),
-    Crash("5: the stems are filed", "library:services.library.job_results:JobResults.store_results:after"),
+    Crash("5: the stems are filed", "library:soundwright.services.library.job_results:JobResults.store_results:after"),
     Crash("5: the library has recorded all, the worker knows nothing", f"library:{_ATTEMPTS}.succeed:after"),
     Crash("5: the worker has not published the event", f"separation:{_WORKER}._publish_finished:before", short=True),
     Crash("5: the event is published, the copies are there", f"separation:{_LIVE}:delete_live:before", is_long=True),
     Crash("5: the command is not acknowledged", f"separation:{_WORKER}._publish_finished:after"),
-    Crash("5: the command is acknowledged", "separation:kit.adapters.nats.consumer:NatsDelivery.ack:after"),
+    Crash("5: the command is acknowledged", "separation:soundwright.kit.adapters.nats.consumer:NatsDelivery.ack:after"),
     Crash("6: a retry is not recorded", f"separation:{_WORKER}._release:before", _RETRIED, (2,)),
     Crash("6: the library has recorded a retry only", f"library:{_ATTEMPTS}.release:after", _RETRIED, (2,)),
     Crash("6: a retry is recorded", f"separation:{_WORKER}._release:after", _RETRIED, (2,)),
     Crash(
-        "6: the command is handed back", "separation:kit.adapters.nats.consumer:NatsDelivery.nak:after", _RETRIED, (2,)
+        "6: the command is handed back",
+        "separation:soundwright.kit.adapters.nats.consumer:NatsDelivery.nak:after",
+        _RETRIED,
+        (2,),
     ),
     Crash("6: a failure is not recorded", f"separation:{_WORKER}._store_outcome:before", _REFUSED, (2,)),
     Crash("6: the library has recorded a failure only", f"library:{_ATTEMPTS}.fail:after", _REFUSED, fails=True),
     Crash("6: a failure is not published", f"separation:{_WORKER}._publish_finished:before", _REFUSED, fails=True),
     Crash(
         "6: the command is not ended",
-        "separation:kit.adapters.nats.consumer:NatsDelivery.term:before",
+        "separation:soundwright.kit.adapters.nats.consumer:NatsDelivery.term:before",
         _REFUSED,
         fails=True,
     ),
@@ -123,7 +134,7 @@ CRASHES = [
 BATCH_CRASHES = [
     Crash(
         "1: the batch is stored, its jobs are not",
-        "library:services.library.jobs.store:JobDocs.insert_job:after",
+        "library:soundwright.services.library.jobs.store:JobDocs.insert_job:after",
         short=True,
     ),
     Crash("1: one of its jobs is stored", f"library:{_LEDGER}._insert_planned:after"),
@@ -132,7 +143,7 @@ BATCH_CRASHES = [
     Crash("2: a job has started, its batch has not", f"library:{_LEDGER}.advance_batch_of:before"),
     Crash(
         "3: the last job has ended, its batch has not",
-        "library:services.library.jobs.batches:_final_state:before",
+        "library:soundwright.services.library.jobs.batches:_final_state:before",
         short=True,
     ),
 ]

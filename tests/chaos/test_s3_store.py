@@ -21,12 +21,12 @@ import soundfile
 from processes import components, eventually, kill, restarted
 from work import FRAME_COUNT, RECORDINGS, SETTINGS
 
-from kit.adapters.s3.blobs import Access, S3Blobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.system.clock import SystemClock
-from kit.settings import Settings
-from services.library.orphans.service import Orphans
-from services.library.orphans.store import BlobDocs
+from soundwright.kit.adapters.s3.blobs import Access, S3Blobs
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.settings import Settings
+from soundwright.services.library.orphans.service import Orphans
+from soundwright.services.library.orphans.store import BlobDocs
 from soundwright_client.local import Stack, running
 from tests.files import files_below
 from tests.lossy_calls import Calls
@@ -249,7 +249,7 @@ def test_an_upload_cannot_exceed_the_limit_or_what_it_announced(world: World) ->
 def account(world: World, email: str) -> httpx.Client:
     """Return a client of a new account."""
     environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(world.stack.data_dir)}
-    command = [sys.executable, "-m", "services.library", "create-account", email]
+    command = [sys.executable, "-m", "soundwright.services.library", "create-account", email]
     token = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
     return httpx.Client(base_url=world.stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
@@ -409,7 +409,7 @@ def test_the_command_lists_orphans(world: World) -> None:
         "SOUNDWRIGHT_BLOBS_ACCESS_KEY": s3.ACCESS_KEY,
         "SOUNDWRIGHT_BLOBS_SECRET_KEY": s3.SECRET_KEY,
     }
-    command = [sys.executable, "-m", "services.library", "orphans"]
+    command = [sys.executable, "-m", "soundwright.services.library", "orphans"]
     run = subprocess.run(command, env={**os.environ, **settings}, check=True, capture_output=True, text=True)
     assert run.stdout == "Found 0 orphaned files with 0.0 MB.\n"
     refused = subprocess.run([*command, "--delete", "--older-than-hours", "0.5"], capture_output=True, text=True)

@@ -63,7 +63,9 @@ def starting(data_dir: Path) -> Iterator[Start]:
         "SOUNDWRIGHT_FALLBACK": "true",
     }
     with (data_dir / "stack.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "services", "all"], env=settings, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "soundwright.services", "all"], env=settings, stdout=log, stderr=log
+        )
     try:
         yield Start(process, data_dir, f"http://127.0.0.1:{gateway}")
     finally:

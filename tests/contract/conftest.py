@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kit.adapters.nats.bus import NatsBus
-from kit.ports import Docs
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.ports import Docs
 from tests.contract.stores import OpenDocs, open_store
 from tests.servers.fault_proxy import FaultProxy, fault_proxy
 from tests.servers.mongodb import TOPOLOGIES, database_url, mongodb

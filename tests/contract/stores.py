@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.adapters.mongo.docs import MongoDocs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.ports import Docs
+from soundwright.kit.adapters.mongo.docs import MongoDocs
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.ports import Docs
 from tests.servers.mongodb import TOPOLOGIES
 
 OpenDocs = Callable[[], Docs]

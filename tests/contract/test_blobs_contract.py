@@ -1,4 +1,4 @@
-"""What every file store promises (kit.ports.Blobs)."""
+"""What every file store promises (soundwright.kit.ports.Blobs)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.errors import AppError, Code
-from kit.ports import Blobs
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import Blobs
 
 HOSTILE_KEYS = [
     "..", "../x", "a/../x", "a/..", "/etc/passwd", "/", "", ".", "./a", "a/./b", "a//b", "a/", "/a", "a\x00b", "\x00",
@@ -539,8 +539,8 @@ class TestFileBlobs(BlobsContract):
 _FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.errors import AppError
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.errors import AppError
 
 root = Path(sys.argv[1])
 blobs = FileBlobs(root)

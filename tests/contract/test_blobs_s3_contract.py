@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 from test_blobs_contract import BlobsContract, get, put
 
-from kit.adapters.s3.blobs import Access, S3Blobs
-from kit.errors import AppError
+from soundwright.kit.adapters.s3.blobs import Access, S3Blobs
+from soundwright.kit.errors import AppError
 from tests.servers import s3
 from tests.servers.s3 import S3Server
 

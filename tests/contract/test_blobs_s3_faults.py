@@ -25,11 +25,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from test_blobs_contract import get, put
 
-from kit.adapters.s3.blobs import Access, S3Blobs
-from kit.errors import AppError
-from kit.run import Runtime
-from kit.settings import Settings
-from services.gateway.files.files import blob_response
+from soundwright.kit.adapters.s3.blobs import Access, S3Blobs
+from soundwright.kit.errors import AppError
+from soundwright.kit.run import Runtime
+from soundwright.kit.settings import Settings
+from soundwright.services.gateway.files.files import blob_response
 from tests.certificates import Authority
 from tests.servers import s3
 from tests.servers.fault_proxy import FaultProxy, Proxy
@@ -47,7 +47,7 @@ def proxy(faults: FaultProxy, s3_server: S3Server) -> Proxy:
 @pytest.fixture(autouse=True)
 def every_failure_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Log failures also if one of their kind was logged a moment ago, for example in another test."""
-    monkeypatch.setattr("kit.log._REPEAT_SECONDS", 0.0)
+    monkeypatch.setattr("soundwright.kit.log._REPEAT_SECONDS", 0.0)
 
 
 @pytest.fixture

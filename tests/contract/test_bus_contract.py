@@ -1,4 +1,4 @@
-"""What every bus promises (kit.ports.Bus), against a real broker."""
+"""What every bus promises (soundwright.kit.ports.Bus), against a real broker."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from kit.adapters.nats.bus import NatsBus
-from kit.errors import AppError, Code
-from kit.ports import Bus, Consumer, Delivery
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import Bus, Consumer, Delivery
 from tests.servers.nats import NatsServer
 from tests.waiting import DEADLINE_SECONDS, until
 

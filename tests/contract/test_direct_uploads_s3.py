@@ -9,12 +9,12 @@ import pytest
 import pytest_asyncio
 from test_blobs_contract import get, put
 
-from kit.adapters.s3.blobs import S3Blobs
-from kit.adapters.system.clock import SystemClock
-from kit.errors import AppError
-from services.ingest.app import purge_once
-from services.ingest.direct_uploads import DirectUpload, DirectUploads
-from services.ingest.service import staging_key
+from soundwright.kit.adapters.s3.blobs import S3Blobs
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.errors import AppError
+from soundwright.services.ingest.app import purge_once
+from soundwright.services.ingest.direct_uploads import DirectUpload, DirectUploads
+from soundwright.services.ingest.service import staging_key
 from tests.servers.s3 import S3Server
 
 KEEP_SECONDS = 3600.0

@@ -1,4 +1,4 @@
-"""What every document store promises (kit.ports.Docs)."""
+"""What every document store promises (soundwright.kit.ports.Docs)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.errors import AppError, Code
-from kit.ports import AtLeast, Collection, Docs, Index, LessThan, OneOf
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import AtLeast, Collection, Docs, Index, LessThan, OneOf
 from tests.contract.stores import OpenDocs, on_sqlite
 
 SONGS = Collection(

@@ -13,14 +13,14 @@ import structlog
 from pymongo import monitoring
 from pymongo.errors import AutoReconnect
 
-from kit.adapters.mongo.docs import MongoDocs
-from kit.adapters.mongo.query import index_options, where_clauses
-from kit.errors import AppError
-from kit.log import FailureLog
-from kit.ports import AllOf, AnyOf, Collection, Contains, Index, LessThan, StartsWith
-from services.library.identity.credentials import Link
-from services.library.identity.store import IdentityStore
-from services.library.stores import Stores
+from soundwright.kit.adapters.mongo.docs import MongoDocs
+from soundwright.kit.adapters.mongo.query import index_options, where_clauses
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import FailureLog
+from soundwright.kit.ports import AllOf, AnyOf, Collection, Contains, Index, LessThan, StartsWith
+from soundwright.services.library.identity.credentials import Link
+from soundwright.services.library.identity.store import IdentityStore
+from soundwright.services.library.stores import Stores
 from tests.contract.stores import OpenDocs, on_mongodb
 from tests.servers.mongodb import database_url
 
@@ -105,8 +105,8 @@ def lose_first_answer(docs: MongoDocs, name: str, instead: Callable[[], Awaitabl
 
 
 async def test_a_server_that_is_away_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.adapters.mongo.client._SELECTION_MILLISECONDS", 200)
-    monkeypatch.setattr("kit.adapters.mongo.client._failures", FailureLog())
+    monkeypatch.setattr("soundwright.kit.adapters.mongo.client._SELECTION_MILLISECONDS", 200)
+    monkeypatch.setattr("soundwright.kit.adapters.mongo.client._failures", FailureLog())
     docs = MongoDocs("mongodb://127.0.0.1:1/soundwright")
     with structlog.testing.capture_logs() as lines:
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Conditions, arrays, sort orders and pages of every document store (kit.ports.Docs)."""
+"""Conditions, arrays, sort orders and pages of every document store (soundwright.kit.ports.Docs)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_docs_contract import plans_of, trace_reads
 
-from kit.adapters.sqlite import matches
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.errors import AppError
-from kit.ports import AllOf, AnyOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf, StartsWith
+from soundwright.kit.adapters.sqlite import matches
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Collection,
+    Contains,
+    Doc,
+    Docs,
+    Index,
+    LessThan,
+    OneOf,
+    StartsWith,
+)
 from tests.contract.stores import OpenDocs, on_sqlite, open_store
 from tests.servers.mongodb import TOPOLOGIES, database_url
 from tests.waiting import until

@@ -16,6 +16,12 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+
+from soundwright.kit import rpc
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.kit.worker.commands import command_subject
 from soundwright.library.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -25,12 +31,6 @@ from soundwright.library.v1 import (
     webhook_service_pb2,
     webhook_service_pb2_grpc,
 )
-
-from kit import rpc
-from kit.adapters.nats.bus import NatsBus
-from kit.errors import AppError
-from kit.security.identity import Principal, principal_scope
-from kit.worker.commands import command_subject
 from tests.servers import free_ports
 from tests.servers.mongodb import database_url, mongodb
 from tests.servers.nats import NatsServer
@@ -118,7 +118,7 @@ def running(
             file = stack.enter_context(output.open("wb"))
             processes.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "services", "library"],
+                    [sys.executable, "-m", "soundwright.services", "library"],
                     env=environment, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT,
                 )
             )  # fmt: skip

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kit import infra
-from kit.ports import Blobs, Docs
-from services.library.settings import LibrarySettings
-from services.library.transfer import commands
+from soundwright.kit import infra
+from soundwright.kit.ports import Blobs, Docs
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.transfer import commands
 from tests.servers.mongodb import database_url
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.unit.library_data import contents, fill

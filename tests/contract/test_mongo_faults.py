@@ -17,10 +17,10 @@ import pytest_asyncio
 from pymongo import MongoClient, monitoring
 from pymongo.errors import AutoReconnect
 
-from kit.adapters.mongo import client as mongo_client
-from kit.adapters.mongo.docs import MongoDocs
-from kit.errors import AppError
-from kit.ports import Collection, Doc, Docs, Index
+from soundwright.kit.adapters.mongo import client as mongo_client
+from soundwright.kit.adapters.mongo.docs import MongoDocs
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Collection, Doc, Docs, Index
 from tests.servers.fault_proxy import FaultProxy, Proxy
 from tests.servers.mongodb import MongodbServer, database_url, primary_of, start_replica_set
 from tests.waiting import until

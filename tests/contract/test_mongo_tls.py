@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from kit.adapters.mongo import client as mongo_client
-from kit.adapters.mongo.docs import MongoDocs
-from kit.errors import AppError
-from kit.infra import open_docs
-from kit.ports import Docs
-from kit.security.certificates import Certificates
-from kit.settings import Settings, SettingsError
+from soundwright.kit.adapters.mongo import client as mongo_client
+from soundwright.kit.adapters.mongo.docs import MongoDocs
+from soundwright.kit.errors import AppError
+from soundwright.kit.infra import open_docs
+from soundwright.kit.ports import Docs
+from soundwright.kit.security.certificates import Certificates
+from soundwright.kit.settings import Settings, SettingsError
 from tests.certificates import Authority
 from tests.servers.mongodb import MongodbServer
 

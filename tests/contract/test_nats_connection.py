@@ -17,11 +17,11 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kit import infra
-from kit.adapters.nats.bus import NatsBus
-from kit.adapters.nats.client import BrokerAccess
-from kit.errors import AppError
-from kit.settings import Settings
+from soundwright.kit import infra
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.adapters.nats.client import BrokerAccess
+from soundwright.kit.errors import AppError
+from soundwright.kit.settings import Settings
 from tests.certificates import Authority
 from tests.contract.conftest import OpenBus
 from tests.servers import free_ports

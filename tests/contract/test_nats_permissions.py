@@ -16,12 +16,12 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
-from kit.adapters.nats.bus import NatsBus
-from kit.adapters.nats.client import BrokerAccess
-from kit.errors import AppError
-from kit.settings import QUEUES, Settings
-from kit.worker.commands import queue_consumer
-from services import broker
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.adapters.nats.client import BrokerAccess
+from soundwright.kit.errors import AppError
+from soundwright.kit.settings import QUEUES, Settings
+from soundwright.kit.worker.commands import queue_consumer
+from soundwright.services import broker
 from tests.certificates import Authority
 from tests.servers import free_ports
 from tests.servers.nats import ACCOUNTS, NatsServer, nats_user, nats_with_users

@@ -15,10 +15,10 @@ import pytest_asyncio
 from nats.aio.client import Client
 from pydantic import SecretStr
 
-from kit.adapters.nats.bus import NatsBus
-from kit.settings import QUEUES, Settings
-from kit.worker.commands import queue_consumer
-from services import broker
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.settings import QUEUES, Settings
+from soundwright.kit.worker.commands import queue_consumer
+from soundwright.services import broker
 from tests.servers.nats import NatsServer
 from tests.waiting import until
 
@@ -48,7 +48,7 @@ async def connected(server: NatsServer, manages_streams: bool = False) -> AsyncI
 
 @pytest.fixture
 def command(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment of ``python -m services.broker``, without its configuration of logs."""
+    """The environment of ``python -m soundwright.services.broker``, without its configuration of logs."""
     monkeypatch.setattr(broker.log, "configure", lambda *_args, **_options: None)
     monkeypatch.setenv("SOUNDWRIGHT_NATS_URL", server.url)
     return monkeypatch

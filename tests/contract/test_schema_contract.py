@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from kit.errors import AppError
-from kit.ports import Collection, Docs
-from services.library import schema
-from services.library.schema import migrate, require_current
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Collection, Docs
+from soundwright.services.library import schema
+from soundwright.services.library.schema import migrate, require_current
 from tests.contract.stores import OpenDocs
 
 Migration = Callable[[Docs], Awaitable[None]]

@@ -7,9 +7,9 @@ import sys
 import uuid
 from pathlib import Path
 
-from kit.adapters.nats.bus import NatsBus
-from kit.adapters.system.clock import SystemClock
-from services.gateway.callers.rate_limits import RateClass, RateLimiter
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
 from tests.servers.nats import NatsServer
 from tests.waiting import DEADLINE_SECONDS
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import nats
 from nats.js import JetStreamContext
 
-from kit.security.certificates import Certificates
+from soundwright.kit.security.certificates import Certificates
 from tests.deploy.pods import Credentials
 from tests.servers import free_ports
 from tests.servers.nats import ACCOUNTS, NatsServer, nats_user
@@ -90,7 +90,7 @@ def broker(credentials: Credentials, folder: Path) -> Iterator[Broker]:
             "SOUNDWRIGHT_NATS_REPLICA_COUNT": "1",
             **{f"SOUNDWRIGHT_TLS_{part}_FILE": path for part, path in files.items()},
         }
-        command = [sys.executable, "-m", "services.broker", "init"]
+        command = [sys.executable, "-m", "soundwright.services.broker", "init"]
         subprocess.run(command, env={**os.environ, **settings}, check=True)
         yield started
     finally:

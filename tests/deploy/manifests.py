@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from services.__main__ import COMPONENTS, _settings_of
+from soundwright.services.__main__ import COMPONENTS, _settings_of
 from tests.servers import executable
 
 K8S = Path(__file__).parents[2] / "deploy" / "k8s"

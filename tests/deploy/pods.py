@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from services.__main__ import COMPONENTS
+from soundwright.services.__main__ import COMPONENTS
 from tests.certificates import Authority
 from tests.deploy.manifests import of_kind
 from tests.servers.nats import nats_user
@@ -24,7 +24,7 @@ class Credentials:
     def __init__(self, folder: Path) -> None:
         self._authority = Authority(folder / "ca")
         self._keys = folder / "keys"
-        command = [sys.executable, "-m", "services.library", "signing-keys", str(self._keys)]
+        command = [sys.executable, "-m", "soundwright.services.library", "signing-keys", str(self._keys)]
         subprocess.run(command, check=True, capture_output=True)
 
     def certificate(self, *names: str) -> dict[str, str]:

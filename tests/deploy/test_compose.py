@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from kit.security.signing_keys import FileKeys, component_of
-from services.__main__ import COMPONENTS
+from soundwright.kit.security.signing_keys import FileKeys, component_of
+from soundwright.services.__main__ import COMPONENTS
 from tests.deploy.compose import DEPLOY, compose, passwords
 from tests.deploy.manifests import containers, known_settings, pod_templates
 from tests.servers import executable

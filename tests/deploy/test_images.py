@@ -19,11 +19,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from services.__main__ import COMPONENTS
+from soundwright.services.__main__ import COMPONENTS
 from tests.deploy.compose import DEPLOY
 
 ROOT = DEPLOY.parent
-OURS = ("kit", "services", "soundwright")
 
 
 def requirements(library: str) -> list[str]:
@@ -68,8 +67,8 @@ def imported(component: str) -> dict[str, str]:
     seen = set(pending)
     for path in pending:
         for name in _imports(ast.parse(path.read_text()), everywhere=path.is_relative_to(folder)):
-            place = ROOT.joinpath(*name.split("."))
-            if name.partition(".")[0] not in OURS:
+            place = ROOT.joinpath(*name.split(".")[1:])
+            if name.partition(".")[0] != "soundwright":
                 found.setdefault(name.partition(".")[0], str(path))
             for file in (place.with_suffix(".py"), place / "__init__.py"):
                 if file.exists() and file not in seen:

@@ -13,8 +13,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from kit.settings import Settings
-from services.__main__ import COMPONENTS
+from soundwright.kit.settings import Settings
+from soundwright.services.__main__ import COMPONENTS
 from tests.deploy.manifests import K8S, OVERLAYS, containers, known_settings, of_kind, pod_templates, rendered
 
 KUBERNETES = ("1.35", "1.36", "1.37")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-import kit.metrics
+import soundwright.kit.metrics
 from tests.deploy.monitoring import METRIC, alerts, dashboards, queries, write_rules
 from tests.servers.prometheus import promtool
 
@@ -263,7 +263,7 @@ def test_every_query_reads_metrics_of_the_code() -> None:
         for name, suffix in itertools.product(families, ("", "_total", "_bucket", "_count", "_sum"))
         if name.startswith("soundwright_")
     }
-    assert kit.metrics.__name__  # registers them
+    assert soundwright.kit.metrics.__name__  # registers them
     used = {name: rule["expr"] for name, rule in alerts().items()}
     for file, dashboard in dashboards().items():
         used |= {f"{file}: {title}": query for title, query in queries(dashboard, "1m").items()}

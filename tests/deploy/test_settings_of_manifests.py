@@ -10,8 +10,8 @@ from unittest import mock
 
 import pytest
 
-from kit.settings import load
-from services.__main__ import COMPONENTS, _settings_of
+from soundwright.kit.settings import load
+from soundwright.services.__main__ import COMPONENTS, _settings_of
 from tests.deploy.compose import compose, passwords
 from tests.deploy.manifests import OVERLAYS, containers, pod_templates
 from tests.deploy.pods import Credentials, data_of, environment_of

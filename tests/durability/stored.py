@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.ports import Contains, OneOf
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.ports import Contains, OneOf
 from tests.durability.writer import BLOB_FOLDER, DATABASE, RECORDS, blob, body
 from tests.files import files_below
 

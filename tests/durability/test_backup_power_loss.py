@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from kit.errors import AppError
-from services.library.settings import LibrarySettings
-from services.library.transfer import commands
+from soundwright.kit.errors import AppError
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.transfer import commands
 from tests.durability.disk import Survives, chance, nothing_survives
 from tests.durability.trace import STRACE, Replay, lines
 from tests.unit.library_data import contents, fill, open_library, put
@@ -38,7 +38,7 @@ async def grow(data_dir: Path, number: int) -> dict[str, str]:
 
 
 def back_up(data_dir: Path, folder: Path, record: Path) -> None:
-    command = [*STRACE, "-o", str(record), sys.executable, "-m", "services.library", "backup", str(folder)]
+    command = [*STRACE, "-o", str(record), sys.executable, "-m", "soundwright.services.library", "backup", str(folder)]
     environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(data_dir)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -6,9 +6,9 @@ import asyncio
 import itertools
 from pathlib import Path
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.ports import Blobs, Docs
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.ports import Blobs, Docs
 from tests.durability.test_damaged_database import run
 from tests.unit.library_data import fill, open_library, put
 
@@ -42,14 +42,14 @@ async def test_a_backup_while_a_library_writes(tmp_path: Path) -> None:
     try:
         while await written.get() < _LEAST_COUNT:
             pass
-        status, output = await asyncio.to_thread(run, data_dir, "services.library", "backup", str(backup))
+        status, output = await asyncio.to_thread(run, data_dir, "soundwright.services.library", "backup", str(backup))
         assert written.qsize() > 1, "nothing was written during the backup"
     finally:
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
         await docs.close()
     assert status == 0, output
-    status, output = await asyncio.to_thread(run, restored, "services.library", "restore", str(backup))
+    status, output = await asyncio.to_thread(run, restored, "soundwright.services.library", "restore", str(backup))
     assert status == 0, output
     await assert_of_one_moment(restored)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.errors import DATA_DAMAGED_STATUS, AppError, Code
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.errors import DATA_DAMAGED_STATUS, AppError, Code
 from tests.unit.library_data import fill, stored
 
 _PAGE_BYTES = 4096
@@ -67,7 +67,7 @@ def run(data_dir: Path, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize("damage", [overwritten, truncated, text])
 def test_the_library_does_not_start(data_dir: Path, damage: Callable[[Path], None]) -> None:
     damage(data_dir / "library.db")
-    status, output = run(data_dir, "services", "library")
+    status, output = run(data_dir, "soundwright.services", "library")
     assert status == DATA_DAMAGED_STATUS
     [report] = [json.loads(line) for line in output.splitlines() if "docs.damaged" in line]
     assert report["file"] == str(data_dir / "library.db")
@@ -84,7 +84,7 @@ def test_files_without_documents_are_not_a_new_library(data_dir: Path, loss: Cal
     file = data_dir / "blobs" / "stems" / "1" / JOB / "vocals.flac"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"stem")
-    status, output = run(data_dir, "services", "library")
+    status, output = run(data_dir, "soundwright.services", "library")
     assert status == DATA_DAMAGED_STATUS
     assert "STORE_MISSING" in output
     assert not (data_dir / "admin-token").exists()
@@ -92,7 +92,7 @@ def test_files_without_documents_are_not_a_new_library(data_dir: Path, loss: Cal
 
 def test_the_whole_stack_stops(data_dir: Path) -> None:
     overwritten(data_dir / "library.db")
-    status, output = run(data_dir, "services", "broker", "library")
+    status, output = run(data_dir, "soundwright.services", "broker", "library")
     assert status == DATA_DAMAGED_STATUS
     assert output.count("docs.damaged") == 1
     assert "stack.stopped" in output
@@ -102,14 +102,14 @@ def test_a_backup_replaces_it(data_dir: Path, tmp_path: Path) -> None:
     """The steps in docs/OPERATIONS.md."""
     backup, database = tmp_path / "backup", data_dir / "library.db"
     before = stored(data_dir)
-    assert run(data_dir, "services.library", "backup", str(backup))[0] == 0
+    assert run(data_dir, "soundwright.services.library", "backup", str(backup))[0] == 0
     overwritten(database)
-    status, output = run(data_dir, "services.library", "backup", str(tmp_path / "second"))
+    status, output = run(data_dir, "soundwright.services.library", "backup", str(tmp_path / "second"))
     assert (status, "STORE_DAMAGED" in output, "Traceback" in output) == (1, True, False)
     (data_dir / "damaged").mkdir()
     for file in data_dir.glob("library.db*"):
         file.rename(data_dir / "damaged" / file.name)
-    status, output = run(data_dir, "services.library", "restore", str(backup))
+    status, output = run(data_dir, "soundwright.services.library", "restore", str(backup))
     assert status == 0, output
     assert stored(data_dir) == before
 

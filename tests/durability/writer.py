@@ -16,11 +16,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.errors import AppError
-from kit.ports import Collection, Index
-from kit.settings import Settings
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Collection, Index
+from soundwright.kit.settings import Settings
 
 DATABASE, BLOB_FOLDER = "data/library.db", "data/blobs"
 RECORDS = Collection(

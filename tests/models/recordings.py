@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.separation.service import Samples
+from soundwright.services.separation.service import Samples
 
 
 @dataclass

@@ -16,17 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kit.audio.downmix import Downmix
-from kit.audio.loudness import LoudnessMeter
-from kit.audio.mel import hz_to_mel, mel_filters
-from services.analysis.engines.frames import Framer
-from services.analysis.engines.key import Key
-from services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine
-from services.analysis.engines.spectral import MelMeter
-from services.generation.engines.procedural.drums import HAT, KICK, SNARE
-from services.generation.engines.procedural.render import mix, render_stems
-from services.generation.engines.procedural.score import Note, Song, Track
-from services.generation.engines.procedural.songs import song
+from soundwright.kit.audio.downmix import Downmix
+from soundwright.kit.audio.loudness import LoudnessMeter
+from soundwright.kit.audio.mel import hz_to_mel, mel_filters
+from soundwright.services.analysis.engines.frames import Framer
+from soundwright.services.analysis.engines.key import Key
+from soundwright.services.analysis.engines.librosa_engine import FEATURES, LibrosaEngine
+from soundwright.services.analysis.engines.spectral import MelMeter
+from soundwright.services.generation.engines.procedural.drums import HAT, KICK, SNARE
+from soundwright.services.generation.engines.procedural.render import mix, render_stems
+from soundwright.services.generation.engines.procedural.score import Note, Song, Track
+from soundwright.services.generation.engines.procedural.songs import song
 
 Samples = NDArray[np.float32]
 

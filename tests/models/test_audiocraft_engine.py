@@ -16,10 +16,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from kit.errors import AppError
-from services.generation.engines.audiocraft.engine import MODELS as DECLARED
-from services.generation.engines.audiocraft.engine import AudiocraftEngine
-from services.generation.service import Clip, Take
+from soundwright.kit.errors import AppError
+from soundwright.services.generation.engines.audiocraft.engine import MODELS as DECLARED
+from soundwright.services.generation.engines.audiocraft.engine import AudiocraftEngine
+from soundwright.services.generation.service import Clip, Take
 from tests.models.tiny_audiocraft import FRAME_RATE_HZ, SAMPLE_RATE_HZ, WINDOW_SECONDS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -238,7 +238,7 @@ def test_masked_attention_stays_within_its_context(engine: AudiocraftEngine) -> 
 
 @pytest.fixture
 def library() -> Any:
-    from services.generation.engines.audiocraft import library  # its libraries take seconds to load
+    from soundwright.services.generation.engines.audiocraft import library  # its libraries take seconds to load
 
     return library
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from kit.engines import EngineRegistry
-from kit.errors import AppError
-from services.generation.engines.audiocraft.engine import AudiocraftEngine
-from services.generation.service import Take
+from soundwright.kit.engines import EngineRegistry
+from soundwright.kit.errors import AppError
+from soundwright.services.generation.engines.audiocraft.engine import AudiocraftEngine
+from soundwright.services.generation.service import Take
 from tests.clocks import HandClock
 from tests.models import tiny_audiocraft
 from tests.models.hub import Hub, Trap, run_python
@@ -112,9 +112,9 @@ def test_configured_checkpoints_are_used(tiny_models: Path) -> None:
 def test_missing_files_are_reported_without_loading_pytorch(tmp_path: Path) -> None:
     program = """
 import pathlib, sys
-from kit.engines import EngineRegistry
-from kit.errors import AppError
-from services.generation.engines.audiocraft.engine import AudiocraftEngine
+from soundwright.kit.engines import EngineRegistry
+from soundwright.kit.errors import AppError
+from soundwright.services.generation.engines.audiocraft.engine import AudiocraftEngine
 def ask():
     try:
         AudiocraftEngine(model_dir=pathlib.Path(sys.argv[1])).load("music")

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from kit.errors import AppError
-from kit.packaged_weights import PackagedWeights
-from services.analysis.engines.chords import ChordEngine, conversion
-from services.analysis.engines.chords.models import CHORD_NET
-from services.analysis.engines.chords.spectrum import RATE_HZ, spectrum
-from services.analysis.service import Samples
+from soundwright.kit.errors import AppError
+from soundwright.kit.packaged_weights import PackagedWeights
+from soundwright.services.analysis.engines.chords import ChordEngine, conversion
+from soundwright.services.analysis.engines.chords.models import CHORD_NET
+from soundwright.services.analysis.engines.chords.spectrum import RATE_HZ, spectrum
+from soundwright.services.analysis.service import Samples
 from tests.models.recordings import ArrayMix
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -16,10 +16,10 @@ import pytest
 from test_demucs_engine import STEMS, Samples, Zoo
 from test_demucs_engine import zoo as zoo  # the fixture
 
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.engines.demucs import engine as demucs_engine
-from services.separation.engines.demucs.exports import export_model
-from services.separation.engines.networks import CpuMode
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.engines.demucs import engine as demucs_engine
+from soundwright.services.separation.engines.demucs.exports import export_model
+from soundwright.services.separation.engines.networks import CpuMode
 from tests.models.recordings import ArrayMix, joined, song
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,9 +11,9 @@ import torch
 from demucs.htdemucs import HTDemucs
 from torch import Tensor
 
-from services.separation.engines.demucs.compiled import PLANS, Mode
-from services.separation.engines.demucs.core import Core, Plan, can_be_rewritten
-from services.separation.engines.demucs.transforms import InverseTransform
+from soundwright.services.separation.engines.demucs.compiled import PLANS, Mode
+from soundwright.services.separation.engines.demucs.core import Core, Plan, can_be_rewritten
+from soundwright.services.separation.engines.demucs.transforms import InverseTransform
 from tests.models.recordings import song
 
 pytestmark = pytest.mark.usefixtures("one_thread")

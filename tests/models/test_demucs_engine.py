@@ -24,10 +24,10 @@ from demucs.states import get_state
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from kit.engines import EngineRegistry
-from kit.errors import AppError, Code
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.upright import Upright, separated
+from soundwright.kit.engines import EngineRegistry
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.upright import Upright, separated
 from tests.clocks import HandClock
 from tests.models.hub import Trap
 from tests.models.recordings import ArrayMix, error_db, joined, song

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from demucs.htdemucs import HTDemucs
 
-from kit.errors import AppError, Code
-from services.separation.engines.demucs import DemucsEngine
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.separation.engines.demucs import DemucsEngine
 from tests.models.hub import Hub, run_python
 from tests.models.test_demucs_engine import network, refusal, save_safetensors
 
@@ -23,10 +23,10 @@ WEIGHTS = "955717e8.safetensors"
 # The published digests are those of the published files. The program declares others for the small ones.
 PROGRAM = """
 import dataclasses, json, os, sys
-from kit.engines import EngineRegistry, FallbackPolicy, ModelFile
-from kit.errors import AppError
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.engines.dsp import DspEngine
+from soundwright.kit.engines import EngineRegistry, FallbackPolicy, ModelFile
+from soundwright.kit.errors import AppError
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.engines.dsp import DspEngine
 
 files = tuple(ModelFile(**{**file, "mirrors": tuple(file["mirrors"])}) for file in json.loads(os.environ["FILES"]))
 def small(model):
@@ -47,8 +47,8 @@ for name in sys.argv[1:]:
 FETCH = """
 import json, os, sys, threading, time
 from pathlib import Path
-from kit.engines import ModelFile
-from kit.hub import fetched_bytes, model_file
+from soundwright.kit.engines import ModelFile
+from soundwright.kit.hub import fetched_bytes, model_file
 
 [repository, hold] = sys.argv[1:]
 [file] = [ModelFile(**{**file, "mirrors": tuple(file["mirrors"])}) for file in json.loads(os.environ["FILES"])]

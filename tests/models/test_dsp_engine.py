@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from dev.bench.separation_quality import mix_of, scores_of
-from services.generation.engines.procedural.render import render_stems
-from services.generation.engines.procedural.songs import song
-from services.separation.engines.dsp import DspEngine
-from services.separation.engines.hpss import HpssEngine
-from services.separation.service import Samples
+from soundwright.services.generation.engines.procedural.render import render_stems
+from soundwright.services.generation.engines.procedural.songs import song
+from soundwright.services.separation.engines.dsp import DspEngine
+from soundwright.services.separation.engines.hpss import HpssEngine
+from soundwright.services.separation.service import Samples
 from tests.models.recordings import ArrayMix, joined
 
 STEMS = ("drums", "bass", "other", "vocals")

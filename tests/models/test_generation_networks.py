@@ -8,13 +8,13 @@ import numpy as np
 import soundfile
 import torch
 
-from kit.engines import ModelSelection
-from services.generation.finishing import FinishOrder, finish
-from services.generation.registry import Registry, build_registry
-from services.generation.seams import JOIN_SECONDS
-from services.generation.service import Take
-from services.generation.settings import GenerationSettings
-from services.generation.takes import TakeOrder, make_takes
+from soundwright.kit.engines import ModelSelection
+from soundwright.services.generation.finishing import FinishOrder, finish
+from soundwright.services.generation.registry import Registry, build_registry
+from soundwright.services.generation.seams import JOIN_SECONDS
+from soundwright.services.generation.service import Take
+from soundwright.services.generation.settings import GenerationSettings
+from soundwright.services.generation.takes import TakeOrder, make_takes
 from tests.models.tiny_audiocraft import SAMPLE_RATE_HZ
 
 

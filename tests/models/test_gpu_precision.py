@@ -10,11 +10,11 @@ import torch
 from demucs.htdemucs import HTDemucs
 from test_demucs_engine import network
 
-from kit import gpu
-from kit.errors import AppError
-from services.separation.engines.networks import Bag
-from services.separation.engines.small import SmallEngine
-from services.separation.engines.small.engine import SMALL
+from soundwright.kit import gpu
+from soundwright.kit.errors import AppError
+from soundwright.services.separation.engines.networks import Bag
+from soundwright.services.separation.engines.small import SmallEngine
+from soundwright.services.separation.engines.small.engine import SMALL
 from tests.models.recordings import song
 
 

@@ -13,10 +13,10 @@ import torch
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 
-from kit.errors import AppError
-from services.separation.importing import main
-from services.separation.registry import Registry, build_registry
-from services.separation.settings import SeparationSettings
+from soundwright.kit.errors import AppError
+from soundwright.services.separation.importing import main
+from soundwright.services.separation.registry import Registry, build_registry
+from soundwright.services.separation.settings import SeparationSettings
 from tests.models import tiny_roformer
 from tests.models.hub import Trap
 from tests.models.recordings import ArrayMix, joined, song

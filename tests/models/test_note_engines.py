@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kit.errors import AppError
-from services.analysis.engines.melody import SwiftF0Engine
-from services.analysis.engines.note_events import NoteEvent, NoteFinder, without_overtones
-from services.analysis.engines.notes import BasicPitchEngine
-from services.analysis.engines.onnx_engine import OnnxEngine, windows
-from services.analysis.engines.vocal_activity import VocalLevelEngine
-from services.analysis.service import Recording
-from services.analysis.signals import StemSum
+from soundwright.kit.errors import AppError
+from soundwright.services.analysis.engines.melody import SwiftF0Engine
+from soundwright.services.analysis.engines.note_events import NoteEvent, NoteFinder, without_overtones
+from soundwright.services.analysis.engines.notes import BasicPitchEngine
+from soundwright.services.analysis.engines.onnx_engine import OnnxEngine, windows
+from soundwright.services.analysis.engines.vocal_activity import VocalLevelEngine
+from soundwright.services.analysis.service import Recording
+from soundwright.services.analysis.signals import StemSum
 from tests.models.recordings import ArrayMix
 
 RATE_HZ = 44_100

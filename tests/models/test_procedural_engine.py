@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.errors import AppError, Code
-from services.generation.engines.audiocraft.engine import MODELS
-from services.generation.engines.procedural.engine import ProceduralEngine
-from services.generation.quality import judge, wants_noise
-from services.generation.service import Clip, Engine, Part, Take
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.generation.engines.audiocraft.engine import MODELS
+from soundwright.services.generation.engines.procedural.engine import ProceduralEngine
+from soundwright.services.generation.quality import judge, wants_noise
+from soundwright.services.generation.service import Clip, Engine, Part, Take
 
 RATE_HZ = 44100
 ENGINE_MODELS = {declared.name: declared.fallback for declared in MODELS}

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.generation.engines.procedural import effects
-from services.generation.engines.procedural.instruments import INSTRUMENTS
-from services.generation.engines.procedural.render import mix, render_stems
-from services.generation.engines.procedural.score import Note, Song, Track
-from services.generation.engines.procedural.songs import SONGS, song
-from services.generation.engines.procedural.sounds import SOURCES, Cue, render_cue
-from services.generation.engines.procedural.tones import Tone
+from soundwright.services.generation.engines.procedural import effects
+from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS
+from soundwright.services.generation.engines.procedural.render import mix, render_stems
+from soundwright.services.generation.engines.procedural.score import Note, Song, Track
+from soundwright.services.generation.engines.procedural.songs import SONGS, song
+from soundwright.services.generation.engines.procedural.sounds import SOURCES, Cue, render_cue
+from soundwright.services.generation.engines.procedural.tones import Tone
 
 RATE_HZ = 44100
 INHARMONIC = ("accordion", "bell", "glockenspiel", "marimba", "tubular_bells")  # or with two reeds for a tone

@@ -13,11 +13,16 @@ import torch
 import yaml
 from librosa import filters
 
-from kit.engines import ModelDeclaration
-from services.separation.engines.roformer.bands import mel_bands
-from services.separation.engines.roformer.config import CONFIG_BYTES, RoformerConfig, UnsupportedConfig, parse_config
-from services.separation.engines.roformer.models import CONFIGS, MODELS
-from services.separation.engines.roformer.network import Roformer
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.services.separation.engines.roformer.bands import mel_bands
+from soundwright.services.separation.engines.roformer.config import (
+    CONFIG_BYTES,
+    RoformerConfig,
+    UnsupportedConfig,
+    parse_config,
+)
+from soundwright.services.separation.engines.roformer.models import CONFIGS, MODELS
+from soundwright.services.separation.engines.roformer.network import Roformer
 from tests.models import tiny_roformer as tiny
 
 INSTRUMENTS = ("Lead Vocals", "other")

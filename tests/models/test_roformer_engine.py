@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from kit.engines import EngineRegistry
-from services.separation.engines.networks import CpuMode, precision
-from services.separation.engines.roformer import RoformerEngine
-from services.separation.engines.windows import overlap_add
-from services.separation.service import Samples
+from soundwright.kit.engines import EngineRegistry
+from soundwright.services.separation.engines.networks import CpuMode, precision
+from soundwright.services.separation.engines.roformer import RoformerEngine
+from soundwright.services.separation.engines.windows import overlap_add
+from soundwright.services.separation.service import Samples
 from tests.models import tiny_roformer as tiny
 from tests.models.recordings import ArrayMix, error_db, joined, song
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kit.errors import AppError, Code
-from services.separation.engines.roformer import RoformerEngine
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.separation.engines.roformer import RoformerEngine
 from tests.models import tiny_roformer as tiny
 from tests.models.hub import Trap
 from tests.models.recordings import ArrayMix, joined, song

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit.errors import AppError, Code
-from services.separation.engines.networks.batch_size import OUT_OF_MEMORY, BatchSize
-from services.separation.engines.networks.shared_batches import Rows, SharedBatches
-from services.separation.service import Samples
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.separation.engines.networks.batch_size import OUT_OF_MEMORY, BatchSize
+from soundwright.services.separation.engines.networks.shared_batches import Rows, SharedBatches
+from soundwright.services.separation.service import Samples
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from services.separation.registry import Registry, build_registry
-from services.separation.service import Samples
-from services.separation.settings import SeparationSettings
-from services.separation.upright import Upright, rest_of, separated
+from soundwright.services.separation.registry import Registry, build_registry
+from soundwright.services.separation.service import Samples
+from soundwright.services.separation.settings import SeparationSettings
+from soundwright.services.separation.upright import Upright, rest_of, separated
 from tests.models.recordings import ArrayMix, error_db, joined
 
 RATE_HZ = 44_100

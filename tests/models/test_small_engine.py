@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from dev.bench.separation_quality import mix_of, scores_of
-from kit.errors import AppError
-from services.generation.engines.procedural.render import render_stems
-from services.generation.engines.procedural.songs import song as procedural_song
-from services.separation.engines.small import SmallEngine, engine
-from services.separation.engines.small.engine import SMALL, WEIGHTS
-from services.separation.service import STEMS
+from soundwright.kit.errors import AppError
+from soundwright.services.generation.engines.procedural.render import render_stems
+from soundwright.services.generation.engines.procedural.songs import song as procedural_song
+from soundwright.services.separation.engines.small import SmallEngine, engine
+from soundwright.services.separation.engines.small.engine import SMALL, WEIGHTS
+from soundwright.services.separation.service import STEMS
 from tests.models.recordings import ArrayMix, error_db, joined
 
 RATE_HZ = 44_100

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.analysis.engines.bars import find_bars
-from services.analysis.engines.sections import find_sections
+from soundwright.services.analysis.engines.bars import find_bars
+from soundwright.services.analysis.engines.sections import find_sections
 
 FRAMES_PER_SECOND = 22050 / 512
 TRIADS = ((0, 4, 7), (9, 0, 4), (5, 9, 0), (7, 11, 2))

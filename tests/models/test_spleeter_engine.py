@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit.errors import AppError
-from kit.packaged_weights import PackagedWeights
-from services.generation.engines.procedural.render import render_stems
-from services.generation.engines.procedural.songs import song as procedural_song
-from services.separation.engines.networks import precision
-from services.separation.engines.small import SmallEngine
-from services.separation.engines.spleeter import SpleeterEngine, conversion, engine, models
-from services.separation.service import STEMS, Samples
+from soundwright.kit.errors import AppError
+from soundwright.kit.packaged_weights import PackagedWeights
+from soundwright.services.generation.engines.procedural.render import render_stems
+from soundwright.services.generation.engines.procedural.songs import song as procedural_song
+from soundwright.services.separation.engines.networks import precision
+from soundwright.services.separation.engines.small import SmallEngine
+from soundwright.services.separation.engines.spleeter import SpleeterEngine, conversion, engine, models
+from soundwright.services.separation.service import STEMS, Samples
 from tests.models.recordings import ArrayMix, error_db, joined, song
 
 RATE_HZ = 44_100

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from dev.training.configuration import Configuration, Network, Optimization, read_configuration
 from dev.training.examples import Examples, find_songs, validation_segments
 from dev.training.train import Training, run
-from services.separation.engines.small.engine import CHANNEL_COUNT
-from services.separation.engines.small.network import SmallNetwork, read_network
-from services.separation.service import STEMS
+from soundwright.services.separation.engines.small.engine import CHANNEL_COUNT
+from soundwright.services.separation.engines.small.network import SmallNetwork, read_network
+from soundwright.services.separation.service import STEMS
 
 RATE_HZ = 44_100
 CONFIGURATIONS = Path(__file__).parents[2] / "dev/training"

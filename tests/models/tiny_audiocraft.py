@@ -90,7 +90,9 @@ def save_checkpoint(folder: Path, model: str, text_encoder: Path, *, as_objects:
     import torch
     from omegaconf import OmegaConf
 
-    from services.generation.engines.audiocraft import library  # before audiocraft, whose imports it replaces
+    from soundwright.services.generation.engines.audiocraft import (
+        library,  # before audiocraft, whose imports it replaces
+    )
 
     from audiocraft.models import builders  # isort: skip
 

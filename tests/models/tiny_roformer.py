@@ -15,7 +15,7 @@ from bs_roformer.bs_roformer import MaskEstimator as BandMaskEstimator
 from mel_band_roformer.mel_band_roformer import MelBandRoformer
 from torch import nn
 
-from kit.weights import ImportedModel, write_record
+from soundwright.kit.weights import ImportedModel, write_record
 
 RATE_HZ = 8_000
 SEGMENT_FRAMES = 4_096

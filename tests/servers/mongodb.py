@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pymongo import MongoClient
 
-from kit.security.certificates import Certificates
+from soundwright.kit.security.certificates import Certificates
 from tests.servers import executable, free_ports, serving
 
 _URL = os.environ.get("SOUNDWRIGHT_TEST_MONGODB_URL", "")  # read here, because tests run without such variables

@@ -19,8 +19,8 @@ from minio import Minio
 from minio.credentials import StaticProvider
 from minio.minioadmin import MinioAdmin
 
-from kit.adapters.s3.blobs import Access
-from kit.security.certificates import Certificates
+from soundwright.kit.adapters.s3.blobs import Access
+from soundwright.kit.security.certificates import Certificates
 from tests.servers import executable, free_ports, serving
 
 ACCESS_KEY = "soundwright"

@@ -15,8 +15,8 @@ import pytest
 import uvloop
 from query_plans import answering_index
 
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.ports import Collection, Doc, Index
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.ports import Collection, Doc, Index
 from tests.simulators.media_site import MediaSite
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Index, 
 
 def declared_indexes(folder: Path) -> dict[str, tuple[Index, ...]]:
     """Return the indexes of each collection that a library creates when it starts."""
-    from services.library.stores import Stores
+    from soundwright.services.library.stores import Stores
 
     class RecordingDocs(SqliteDocs):
         async def ensure(self, collection: Collection) -> None:

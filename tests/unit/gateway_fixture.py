@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.compute import ComputeSlots
-from services.gateway.clients import Clients, Gateway
-from services.gateway.edge.health import Health
-from services.gateway.files.pending_files import PendingFiles
-from services.gateway.files.playback import Playback
-from services.gateway.files.reencoding import Reencoder
-from services.gateway.files.uploads import Uploads
-from services.gateway.settings import GatewaySettings
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.compute import ComputeSlots
+from soundwright.services.gateway.clients import Clients, Gateway
+from soundwright.services.gateway.edge.health import Health
+from soundwright.services.gateway.files.pending_files import PendingFiles
+from soundwright.services.gateway.files.playback import Playback
+from soundwright.services.gateway.files.reencoding import Reencoder
+from soundwright.services.gateway.files.uploads import Uploads
+from soundwright.services.gateway.settings import GatewaySettings
 from tests.clocks import HandClock
 
 

@@ -15,22 +15,22 @@ import nats
 from google.protobuf.message import Message
 from library_fixture import Library
 from library_fixture import opened as opened_library
+
+from soundwright.kit import rpc
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.kit.worker.commands import command_subject, create_job, publish_run
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.kind import FinishCallback, Handler, JobKind, JobLimits, WorkQueue
+from soundwright.kit.worker.worker import JobWorker
 from soundwright.library.v1 import connection_service_pb2_grpc, job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2
-
-from kit import rpc
-from kit.adapters.nats.bus import NatsBus
-from kit.security.identity import Principal, principal_scope
-from kit.worker.commands import command_subject, create_job, publish_run
-from kit.worker.context import JobContext
-from kit.worker.kind import FinishCallback, Handler, JobKind, JobLimits, WorkQueue
-from kit.worker.worker import JobWorker
-from services.library.identity.connection_rpc import ConnectionRpc
-from services.library.jobs.rpc import JobRpc, job_to_wire
-from services.library.jobs.service import Job, JobState
-from services.library.jobs.sweeper import Sweeper
-from services.library.jobs.watches import JobWatches
-from services.library.tracks.rpc import TrackRpc
+from soundwright.services.library.identity.connection_rpc import ConnectionRpc
+from soundwright.services.library.jobs.rpc import JobRpc, job_to_wire
+from soundwright.services.library.jobs.service import Job, JobState
+from soundwright.services.library.jobs.sweeper import Sweeper
+from soundwright.services.library.jobs.watches import JobWatches
+from soundwright.services.library.tracks.rpc import TrackRpc
 from tests.servers.nats import NatsServer
 from tests.signers import signer_of
 from tests.waiting import DEADLINE_SECONDS, until

@@ -14,6 +14,14 @@ import soundfile
 from jobs_platform import served
 from library_fixture import Library
 from pydantic import SecretStr
+
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.audio import AudioLimits
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.kind import pack
 from soundwright.library.v1 import (
     connection_service_pb2,
     connection_service_pb2_grpc,
@@ -23,20 +31,12 @@ from soundwright.library.v1 import (
     track_pb2,
 )
 from soundwright.separation.v1 import jobs_pb2
-
-from kit.adapters.system.clock import SystemClock
-from kit.audio import AudioLimits
-from kit.compute import EngineProcesses
-from kit.security.egress_policy import EgressPolicy
-from kit.security.identity import Principal, principal_scope
-from kit.worker.context import JobContext
-from kit.worker.kind import pack
-from services.library.identity.account import Account
-from services.separation.lalalai.client import LalalaiClient
-from services.separation.lalalai.keys import Keys
-from services.separation.lalalai.tasks import LalalaiTasks
-from services.separation.lalalai.worker import LalalaiWorker
-from services.separation.settings import SeparationSettings
+from soundwright.services.library.identity.account import Account
+from soundwright.services.separation.lalalai.client import LalalaiClient
+from soundwright.services.separation.lalalai.keys import Keys
+from soundwright.services.separation.lalalai.tasks import LalalaiTasks
+from soundwright.services.separation.lalalai.worker import LalalaiWorker
+from soundwright.services.separation.settings import SeparationSettings
 from tests.simulators.lalalai import KEY, LalalaiSimulator
 from tests.waiting import DEADLINE_SECONDS, until
 

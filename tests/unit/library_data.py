@@ -8,12 +8,12 @@ import random
 from pathlib import Path
 from typing import Any
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.ports import Blobs, Collection, Docs
-from services.library.documents import walk
-from services.library.schema import migrate
-from services.library.transfer.documents import COLLECTIONS, line
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.ports import Blobs, Collection, Docs
+from soundwright.services.library.documents import walk
+from soundwright.services.library.schema import migrate
+from soundwright.services.library.transfer.documents import COLLECTIONS, line
 
 
 def open_library(folder: Path) -> tuple[SqliteDocs, FileBlobs]:

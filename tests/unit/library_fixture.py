@@ -17,47 +17,54 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.errors import AppError, Code
-from kit.ports import Index
-from kit.security.egress_policy import EgressPolicy
-from kit.security.identity import Principal
-from kit.security.sealing import Sealer
-from services.library.catalog.favorites import Favorites
-from services.library.catalog.listener_store import ListenerStore
-from services.library.catalog.play_store import PlayStore
-from services.library.catalog.playlist_store import PlaylistStore
-from services.library.catalog.playlists import Playlists
-from services.library.catalog.plays import Plays
-from services.library.catalog.service import Catalog, Generation, GenerationFilter, GenerationSort
-from services.library.catalog.tags import Tags
-from services.library.catalog.totals import Totals
-from services.library.catalog.trends import Trends
-from services.library.catalog.votes import Votes
-from services.library.identity.account import Account
-from services.library.identity.app import build_identity
-from services.library.job_kinds import public_kinds
-from services.library.job_results import JobResults
-from services.library.jobs.admission import NewJob
-from services.library.jobs.attempts import JobAttempts
-from services.library.jobs.creation import JobCreation
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.queue import JobQueue
-from services.library.jobs.service import AudioOutput, GeneratedClip, Job, JobResult, Measurement, PackedMessage
-from services.library.jobs.store import JobDocs
-from services.library.jobs.sweeper import Sweeper
-from services.library.settings import LibrarySettings
-from services.library.storage.service import Storage
-from services.library.stores import Stores
-from services.library.tracks.deletions import TrackDeletions
-from services.library.tracks.downloads import TrackDownloads
-from services.library.tracks.links import TrackLinks
-from services.library.tracks.results import TrackResults
-from services.library.tracks.service import Track, Tracks
-from services.library.webhooks.deliveries import Deliveries
-from services.library.webhooks.dispatcher import WebhookDispatcher
-from services.library.webhooks.service import Webhooks
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import Index
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.identity import Principal
+from soundwright.kit.security.sealing import Sealer
+from soundwright.services.library.catalog.favorites import Favorites
+from soundwright.services.library.catalog.listener_store import ListenerStore
+from soundwright.services.library.catalog.play_store import PlayStore
+from soundwright.services.library.catalog.playlist_store import PlaylistStore
+from soundwright.services.library.catalog.playlists import Playlists
+from soundwright.services.library.catalog.plays import Plays
+from soundwright.services.library.catalog.service import Catalog, Generation, GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.tags import Tags
+from soundwright.services.library.catalog.totals import Totals
+from soundwright.services.library.catalog.trends import Trends
+from soundwright.services.library.catalog.votes import Votes
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.app import build_identity
+from soundwright.services.library.job_kinds import public_kinds
+from soundwright.services.library.job_results import JobResults
+from soundwright.services.library.jobs.admission import NewJob
+from soundwright.services.library.jobs.attempts import JobAttempts
+from soundwright.services.library.jobs.creation import JobCreation
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.jobs.queue import JobQueue
+from soundwright.services.library.jobs.service import (
+    AudioOutput,
+    GeneratedClip,
+    Job,
+    JobResult,
+    Measurement,
+    PackedMessage,
+)
+from soundwright.services.library.jobs.store import JobDocs
+from soundwright.services.library.jobs.sweeper import Sweeper
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.storage.service import Storage
+from soundwright.services.library.stores import Stores
+from soundwright.services.library.tracks.deletions import TrackDeletions
+from soundwright.services.library.tracks.downloads import TrackDownloads
+from soundwright.services.library.tracks.links import TrackLinks
+from soundwright.services.library.tracks.results import TrackResults
+from soundwright.services.library.tracks.service import Track, Tracks
+from soundwright.services.library.webhooks.deliveries import Deliveries
+from soundwright.services.library.webhooks.dispatcher import WebhookDispatcher
+from soundwright.services.library.webhooks.service import Webhooks
 from tests.clocks import HandClock
 
 ANN, BOB = Principal("ann", "user"), Principal("bob", "user")

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kit.ports import AllOf, AtLeast, Index, LessThan, OneOf
-from services.library.jobs.service import JobState
+from soundwright.kit.ports import AllOf, AtLeast, Index, LessThan, OneOf
+from soundwright.services.library.jobs.service import JobState
 
 _ID = Index(("id",))
 _UNFINISHED = {JobState.QUEUED, JobState.RUNNING}

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from gateway_fixture import gateway_over
 
-from kit.errors import AppError, Code
-from kit.http_limits import ConnectionGuard, HttpLimits
-from kit.http_server import serve_http
-from services.gateway.app import build, http_limits
-from services.gateway.callers.authenticator import Authenticator
-from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.clients import Clients
-from services.gateway.dialects.forge import FORGE, forge_routes
-from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
-from services.gateway.web import PAGES, page_routes
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.http_limits import ConnectionGuard, HttpLimits
+from soundwright.kit.http_server import serve_http
+from soundwright.services.gateway.app import build, http_limits
+from soundwright.services.gateway.callers.authenticator import Authenticator
+from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
+from soundwright.services.gateway.clients import Clients
+from soundwright.services.gateway.dialects.forge import FORGE, forge_routes
+from soundwright.services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
+from soundwright.services.gateway.web import PAGES, page_routes
 from soundwright_client.local import free_ports
 from tests.clocks import HandClock
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from kit.engines import FallbackPolicy
-from kit.errors import AppError, Code
-from services.generation.engines.audiocraft.engine import MODELS
-from services.generation.engines.procedural.engine import ProceduralEngine
-from services.generation.registry import Registry
-from services.generation.service import Clip, Engine, Take
+from soundwright.kit.engines import FallbackPolicy
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.generation.engines.audiocraft.engine import MODELS
+from soundwright.services.generation.engines.procedural.engine import ProceduralEngine
+from soundwright.services.generation.registry import Registry
+from soundwright.services.generation.service import Clip, Engine, Take
 
 RATE_HZ = 8000
 

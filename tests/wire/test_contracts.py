@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
-from soundwright.access.v1 import access_pb2
 
 from dev.tools import stubs
-from kit.rpc.transport import RETIRED_CHANNEL_SECONDS
+from soundwright.access.v1 import access_pb2
+from soundwright.kit.rpc.transport import RETIRED_CHANNEL_SECONDS
 
 PROTO = stubs.ROOT / "proto"
 FILES = sorted(path.relative_to(PROTO) for path in PROTO.rglob("*.proto"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf.message import Message
+
 from soundwright.library.v1 import command_pb2, events_pb2, job_pb2
 
 GOLDEN = [

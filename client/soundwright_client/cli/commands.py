@@ -521,7 +521,7 @@ def serve() -> None:
         os.environ.setdefault(f"SOUNDWRIGHT_{name}", setting)
     for name in connection.OWN_VARIABLES:
         os.environ.pop(name, None)
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "services", "all"])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "soundwright.services", "all"])  # noqa: S606
 
 
 @app.command()

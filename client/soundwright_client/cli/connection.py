@@ -26,7 +26,7 @@ PORTS = {"GATEWAY": "4000", "SOUNDBOX": "5309", "PIPELINE": "8000"}
 _KEYRING = "soundwright"
 _PROBE = httpx.Timeout(10, connect=3)
 _START_SECONDS = 300.0
-_PLATFORM = ("services", "fastapi", "motor", "yt_dlp", "librosa", "torch")
+_PLATFORM = ("soundwright", "fastapi", "motor", "yt_dlp", "librosa", "torch")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _embedded() -> Iterator[Connection]:
     """Run the platform during the block, over the data that ``soundwright serve`` uses, too."""
     folder = data_dir().absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    first_password = importlib.import_module("services.first_password").first_password
+    first_password = importlib.import_module("soundwright.services.first_password").first_password
     # The password of the first administrator must not be in a log. `soundwright serve` shows it.
     password = first_password(folder)
     settings = {"SOUNDWRIGHT_ADMIN_PASSWORD": password} if password else {}

@@ -15,13 +15,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kit import errors
-from kit.adapters.blob_keys import check_folder, check_key
-from kit.durable import make_folder, sync
-from kit.free_space import MIN_FREE_BYTES, FreeSpace, full_disk, require_free_space
-from kit.log import FailureLog
-from kit.opened import open_in_thread
-from kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace
+from soundwright.kit import errors
+from soundwright.kit.adapters.blob_keys import check_folder, check_key
+from soundwright.kit.durable import make_folder, sync
+from soundwright.kit.free_space import MIN_FREE_BYTES, FreeSpace, full_disk, require_free_space
+from soundwright.kit.log import FailureLog
+from soundwright.kit.opened import open_in_thread
+from soundwright.kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace
 
 _CHUNK_BYTES = 1 << 20
 _MOVE_ATTEMPTS = 20

@@ -20,9 +20,9 @@ from pymongo import errors as mongo_errors
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from kit import errors
-from kit.errors import AppError
-from kit.log import FailureLog
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import FailureLog
 
 DuplicateKey = mongo_errors.DuplicateKeyError
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from pymongo import ReplaceOne
 
-from kit.adapters.declared_indexes import DeclaredIndexes
-from kit.adapters.mongo.client import DuplicateKey, connect, database_of, retried
-from kit.adapters.mongo.query import (
+from soundwright.kit.adapters.declared_indexes import DeclaredIndexes
+from soundwright.kit.adapters.mongo.client import DuplicateKey, connect, database_of, retried
+from soundwright.kit.adapters.mongo.query import (
     EVERY_ID,
     conjunction,
     index_keys,
@@ -30,17 +30,17 @@ from kit.adapters.mongo.query import (
     sort_of,
     where_clauses,
 )
-from kit.adapters.mongo.query import (
+from soundwright.kit.adapters.mongo.query import (
     field as field_name,
 )
-from kit.ports import Collection, Contains, Doc, Docs
+from soundwright.kit.ports import Collection, Contains, Doc, Docs
 
 _TOKEN = "_write"  # noqa: S105 - the name of a field
 _INDEX_LIMIT = 63
 
 
 class MongoDocs:
-    """A :class:`kit.ports.Docs`.
+    """A :class:`soundwright.kit.ports.Docs`.
 
     Args:
         url: ``mongodb://host:port/database``, with credentials and options as MongoDB's drivers take them.
@@ -58,7 +58,7 @@ class MongoDocs:
         return self.database[name]
 
     async def ensure(self, collection: Collection) -> None:
-        """See :meth:`kit.ports.Docs.ensure`."""
+        """See :meth:`soundwright.kit.ports.Docs.ensure`."""
         if len(collection.indexes) > _INDEX_LIMIT:
             raise ValueError(f"{collection.name} has more than {_INDEX_LIMIT} indexes")
         for index in collection.indexes:
@@ -74,7 +74,7 @@ class MongoDocs:
         self._declared.add(collection)
 
     async def insert(self, collection: str, doc: Doc) -> None:
-        """See :meth:`kit.ports.Docs.insert`."""
+        """See :meth:`soundwright.kit.ports.Docs.insert`."""
         stored = self._collection(collection)
         body = _body(doc, 1)
 
@@ -88,7 +88,7 @@ class MongoDocs:
         await retried(work)
 
     async def get(self, collection: str, doc_id: str) -> Doc | None:
-        """See :meth:`kit.ports.Docs.get`."""
+        """See :meth:`soundwright.kit.ports.Docs.get`."""
         stored = self._collection(collection)
         found = await retried(lambda: stored.find_one({"_id": doc_id}))
         return _doc(found) if found else None
@@ -104,7 +104,7 @@ class MongoDocs:
         offset: int = 0,
         after: tuple[Any, ...] | None = None,
     ) -> list[Doc]:
-        """See :meth:`kit.ports.Docs.find`."""
+        """See :meth:`soundwright.kit.ports.Docs.find`."""
         if offset and after is not None:
             raise ValueError("a page begins at an offset or after a document, not both")
         stored = self._collection(collection)
@@ -129,7 +129,7 @@ class MongoDocs:
         limit: int,
         offset: int,
     ) -> tuple[list[Doc], int]:
-        """See :meth:`kit.ports.Docs.page`."""
+        """See :meth:`soundwright.kit.ports.Docs.page`."""
         total = await self.count(collection, where)
         limit = min(limit, total - offset)
         if limit <= 0:
@@ -140,7 +140,7 @@ class MongoDocs:
         return docs[::-1] if from_end else docs, total
 
     async def sample(self, collection: str, where: Mapping[str, Any], count: int) -> list[Doc]:
-        """See :meth:`kit.ports.Docs.sample`."""
+        """See :meth:`soundwright.kit.ports.Docs.sample`."""
         if count <= 0:
             return []
         stored = self._collection(collection)
@@ -152,19 +152,19 @@ class MongoDocs:
         return [_doc(each) for each in drawn]
 
     async def count_each(self, collection: str, field: str, values: Sequence[str]) -> dict[str, int]:
-        """See :meth:`kit.ports.Docs.count_each`."""
+        """See :meth:`soundwright.kit.ports.Docs.count_each`."""
         # MongoDB counts the keys of one value in the index. To group the documents, it would read all of them.
         counts = await asyncio.gather(*(self.count(collection, {field: Contains(value)}) for value in values))
         return dict(zip(values, counts, strict=True))
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
-        """See :meth:`kit.ports.Docs.count`."""
+        """See :meth:`soundwright.kit.ports.Docs.count`."""
         stored = self._collection(collection)
         conditions = conjunction(where_clauses(where, self._declared.of(collection)))
         return int(await retried(lambda: stored.count_documents(conditions or EVERY_ID)))
 
     async def total(self, collection: str, where: Mapping[str, Any], field: str) -> int:
-        """See :meth:`kit.ports.Docs.total`."""
+        """See :meth:`soundwright.kit.ports.Docs.total`."""
         stored = self._collection(collection)
         conditions = conjunction(where_clauses(where, self._declared.of(collection)))
         pipeline = [{"$match": conditions}, {"$group": {"_id": None, "total": {"$sum": f"${field_name(field)}"}}}]
@@ -172,7 +172,7 @@ class MongoDocs:
         return int(found[0]["total"]) if found else 0
 
     async def replace(self, collection: str, doc: Doc, revision: int) -> bool:
-        """See :meth:`kit.ports.Docs.replace`."""
+        """See :meth:`soundwright.kit.ports.Docs.replace`."""
         stored = self._collection(collection)
         body = _body(doc, revision + 1)
 
@@ -183,7 +183,7 @@ class MongoDocs:
         return await retried(work)
 
     async def delete(self, collection: str, doc_id: str) -> bool:
-        """See :meth:`kit.ports.Docs.delete`."""
+        """See :meth:`soundwright.kit.ports.Docs.delete`."""
         stored = self._collection(collection)
         attempts = 0
 
@@ -197,7 +197,7 @@ class MongoDocs:
         return await retried(work)
 
     async def load(self, collection: str, docs: Sequence[Doc]) -> None:
-        """See :meth:`kit.ports.Docs.load`."""
+        """See :meth:`soundwright.kit.ports.Docs.load`."""
         stored = self._collection(collection)
         changes = [ReplaceOne({"_id": doc["id"]}, _body(doc, doc["revision"]), upsert=True) for doc in docs]
         if changes:
@@ -205,15 +205,15 @@ class MongoDocs:
 
     @contextlib.asynccontextmanager
     async def snapshot(self, folder: Path) -> AsyncIterator[Docs]:
-        """See :meth:`kit.ports.Docs.snapshot`. Engines without replicas have no reads as of one moment."""
+        """See :meth:`soundwright.kit.ports.Docs.snapshot`. Engines without replicas have no reads as of one moment."""
         yield self
 
     async def check(self) -> None:
-        """See :meth:`kit.ports.Docs.check`."""
+        """See :meth:`soundwright.kit.ports.Docs.check`."""
         await self.get("schema", "version")
 
     async def close(self) -> None:
-        """See :meth:`kit.ports.Docs.close`."""
+        """See :meth:`soundwright.kit.ports.Docs.close`."""
         self._client.close()
 
 

@@ -20,12 +20,12 @@ from nats.js import JetStreamContext
 from nats.js.api import Header, StreamState
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 
-from kit import errors
-from kit.adapters.nats.client import BrokerAccess, PersistentClient, explain
-from kit.adapters.nats.consumer import NatsConsumer
-from kit.adapters.nats.streams import COMMAND_STREAM, prepare_streams
-from kit.errors import AppError
-from kit.log import get_logger
+from soundwright.kit import errors
+from soundwright.kit.adapters.nats.client import BrokerAccess, PersistentClient, explain
+from soundwright.kit.adapters.nats.consumer import NatsConsumer
+from soundwright.kit.adapters.nats.streams import COMMAND_STREAM, prepare_streams
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
 
 _REQUEST_SECONDS = 5.0
 _FIRST_ATTEMPT_SHARE = 0.15
@@ -41,7 +41,7 @@ log = get_logger()
 
 
 class NatsBus:
-    """A :class:`kit.ports.Bus`.
+    """A :class:`soundwright.kit.ports.Bus`.
 
     It connects in the background, and reconnects until it is closed. With each new connection it creates what the broker lacks:
     its consumers, and the streams if it manages them.
@@ -299,7 +299,7 @@ def _explain_refusal(error: Exception) -> str:
     if _is_full(error):
         return f"The message broker is full: {error}. Raise its limits (max_file_store), or free disk space."
     if isinstance(error, NotFoundError):
-        return "The broker has no stream for commands. The library creates it when it starts; so does `python -m services.broker init`."
+        return "The broker has no stream for commands. The library creates it when it starts; so does `python -m soundwright.services.broker init`."
     if isinstance(error, (ServiceUnavailableError, TimeoutError)):
         return (
             "JetStream does not answer. Check that it is enabled in the broker (jetstream), and that most servers of the "
@@ -311,7 +311,7 @@ def _explain_refusal(error: Exception) -> str:
 
 
 class NatsSubscription:
-    """A :class:`kit.ports.Subscription`."""
+    """A :class:`soundwright.kit.ports.Subscription`."""
 
     def __init__(self, pattern: str, listener: Callable[[str, bytes], None]) -> None:
         self._pattern = pattern

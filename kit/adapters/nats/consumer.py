@@ -14,7 +14,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from kit.adapters.nats.streams import COMMAND_STREAM, create_consumer
+from soundwright.kit.adapters.nats.streams import COMMAND_STREAM, create_consumer
 
 _WAIT_SECONDS = 5.0  # how long the broker holds a request for a message
 _ANSWER_SECONDS = 1.0  # after that, its answer is on the way
@@ -107,7 +107,7 @@ def _status(message: Msg) -> str | None:
 
 
 class NatsDelivery:
-    """A :class:`kit.ports.Delivery`."""
+    """A :class:`soundwright.kit.ports.Delivery`."""
 
     def __init__(self, message: Msg, request_seconds: float) -> None:
         self._message = message

@@ -8,8 +8,8 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, BadRequestError, NotFoundError
 
-from kit import errors
-from kit.log import get_logger
+from soundwright.kit import errors
+from soundwright.kit.log import get_logger
 
 COMMAND_STREAM = "SOUNDWRIGHT_CMD"
 _STREAMS: dict[str, dict[str, Any]] = {

@@ -19,16 +19,16 @@ from minio.commonconfig import ComposeSource
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
-from kit import errors
-from kit.adapters.blob_keys import check_folder, check_key, check_prefix
-from kit.adapters.s3.file import BUFFER_BYTES, BlobFile
-from kit.adapters.s3.multipart import MultipartUploads
-from kit.adapters.s3.public import S3PublicBlobs
-from kit.adapters.s3.store import Access, Connection, InvalidRange
-from kit.errors import AppError, Code
-from kit.free_space import FreeSpace
-from kit.log import get_logger
-from kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace, UploadedPart
+from soundwright.kit import errors
+from soundwright.kit.adapters.blob_keys import check_folder, check_key, check_prefix
+from soundwright.kit.adapters.s3.file import BUFFER_BYTES, BlobFile
+from soundwright.kit.adapters.s3.multipart import MultipartUploads
+from soundwright.kit.adapters.s3.public import S3PublicBlobs
+from soundwright.kit.adapters.s3.store import Access, Connection, InvalidRange
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.free_space import FreeSpace
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace, UploadedPart
 
 _PIECE_BYTES = 1 << 20
 _PART_BYTES = 8 << 20  # 10,000 parts, the limit of S3, hold 80 GiB
@@ -39,7 +39,7 @@ log = get_logger()
 
 
 class S3Blobs:
-    """A :class:`kit.ports.Blobs`.
+    """A :class:`soundwright.kit.ports.Blobs`.
 
     Args:
         scratch: folder for local copies of blobs; None: the system's folder for temporary files.

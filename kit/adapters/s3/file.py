@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from kit.adapters.s3.store import Connection, translated
+from soundwright.kit.adapters.s3.store import Connection, translated
 
 BUFFER_BYTES = 256 << 10
 """What a buffered reader requests at a time: half a second of typical audio, and little more than the time of a round trip."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from minio.datatypes import Part
 
-from kit.ports import UploadedPart
+from soundwright.kit.ports import UploadedPart
 
 PRIVATE_CALLS = {
     "_create_multipart_upload": ("bucket_name", "object_name", "headers"),

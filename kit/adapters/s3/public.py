@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-from kit.adapters.blob_keys import check_key
-from kit.adapters.s3.multipart import MultipartUploads
-from kit.adapters.s3.store import REGION, Access, Connection
-from kit.ports import UploadedPart
+from soundwright.kit.adapters.blob_keys import check_key
+from soundwright.kit.adapters.s3.multipart import MultipartUploads
+from soundwright.kit.adapters.s3.store import REGION, Access, Connection
+from soundwright.kit.ports import UploadedPart
 
 _DOWNLOAD_SECONDS = 900
 _PART_SECONDS = 3600
 
 
 class S3PublicBlobs:
-    """A :class:`kit.ports.PublicBlobs`."""
+    """A :class:`soundwright.kit.ports.PublicBlobs`."""
 
     def __init__(self, access: Access, connection: Connection, uploads: MultipartUploads) -> None:
         self._access = access

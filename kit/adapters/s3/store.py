@@ -16,9 +16,9 @@ import urllib3
 from minio import Minio
 from minio.error import S3Error
 
-from kit import errors
-from kit.errors import AppError
-from kit.log import FailureLog
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import FailureLog
 
 REGION = "us-east-1"
 """A fixed one spares a request for it; MinIO and SeaweedFS accept any."""

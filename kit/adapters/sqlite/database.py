@@ -18,10 +18,10 @@ from pathlib import Path
 from queue import LifoQueue
 from typing import Any, TypeVar
 
-from kit import errors
-from kit.durable import make_folder
-from kit.free_space import MIN_FREE_BYTES, require_free_space
-from kit.log import FailureLog
+from soundwright.kit import errors
+from soundwright.kit.durable import make_folder
+from soundwright.kit.free_space import MIN_FREE_BYTES, require_free_space
+from soundwright.kit.log import FailureLog
 
 T = TypeVar("T")
 _failures = FailureLog()

@@ -10,17 +10,17 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import errors
-from kit.adapters.declared_indexes import DeclaredIndexes
-from kit.adapters.sqlite.database import Database
-from kit.adapters.sqlite.indexes import create_index, create_table
-from kit.adapters.sqlite.matches import Matches
-from kit.adapters.sqlite.query import column, conjunction, index_name, name, order, segments, where_clause
-from kit.ports import Collection, Doc, Index
+from soundwright.kit import errors
+from soundwright.kit.adapters.declared_indexes import DeclaredIndexes
+from soundwright.kit.adapters.sqlite.database import Database
+from soundwright.kit.adapters.sqlite.indexes import create_index, create_table
+from soundwright.kit.adapters.sqlite.matches import Matches
+from soundwright.kit.adapters.sqlite.query import column, conjunction, index_name, name, order, segments, where_clause
+from soundwright.kit.ports import Collection, Doc, Index
 
 
 class SqliteDocs:
-    """A :class:`kit.ports.Docs`."""
+    """A :class:`soundwright.kit.ports.Docs`."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, or create it with its folder."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from kit.adapters.sqlite.query import column, index_name, name
-from kit.ports import Index
+from soundwright.kit.adapters.sqlite.query import column, index_name, name
+from soundwright.kit.ports import Index
 
 
 def create_table(connection: sqlite3.Connection, collection: str) -> None:

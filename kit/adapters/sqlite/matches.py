@@ -18,8 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.adapters.sqlite.query import Clause, element_clause, elements, index_name, name, order, where_clause
-from kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, StartsWith
+from soundwright.kit.adapters.sqlite.query import (
+    Clause,
+    element_clause,
+    elements,
+    index_name,
+    name,
+    order,
+    where_clause,
+)
+from soundwright.kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, StartsWith
 
 Flags = NDArray[np.bool_]
 # Reading and sorting a document costs about as much as this many steps in the index of an order.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, OneOf, StartsWith
+from soundwright.kit.ports import AllOf, AnyOf, AtLeast, Contains, Index, LessThan, OneOf, StartsWith
 
 _LAST = "\U0010ffff"  # no text has this character
 _BYTES = ", ".join(f"({place})" for place in range(0, 64, 8))
@@ -70,7 +70,7 @@ def where_clause(collection: str, where: Mapping[str, Any], indexes: Sequence[In
 
 
 def elements(collection: str, field: str, where: Mapping[str, Any], indexes: Sequence[Index]) -> Clause | None:
-    """Return the part after FROM of a query for blocks of documents in a multikey index (:mod:`kit.adapters.sqlite.indexes`).
+    """Return the part after FROM of a query for blocks of documents in a multikey index (:mod:`soundwright.kit.adapters.sqlite.indexes`).
 
     :func:`element_clause` adds a condition to it.
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import openai
 
-from kit.log import get_logger
-from services.analysis.agents.replies import ModelError, PickedTool, ProviderState, Reply
+from soundwright.kit.log import get_logger
+from soundwright.services.analysis.agents.replies import ModelError, PickedTool, ProviderState, Reply
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _RETRIES = 2

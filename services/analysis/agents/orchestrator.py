@@ -8,20 +8,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from soundwright.kit import errors
+from soundwright.kit.log import get_logger
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
 from soundwright.library.v1 import conversation_service_pb2_grpc
-
-from kit import errors
-from kit.log import get_logger
-from kit.security.identity import require_principal
-from services.analysis.agents.planner import answer_by_rules
-from services.analysis.agents.references import suggested_work, tracks_of
-from services.analysis.agents.replies import ModelError, Reply
-from services.analysis.agents.specialists import DEFAULT, SPECIALISTS, Specialist, choose, named
-from services.analysis.agents.toolbox import Toolbox, Turn
+from soundwright.services.analysis.agents.planner import answer_by_rules
+from soundwright.services.analysis.agents.references import suggested_work, tracks_of
+from soundwright.services.analysis.agents.replies import ModelError, Reply
+from soundwright.services.analysis.agents.specialists import DEFAULT, SPECIALISTS, Specialist, choose, named
+from soundwright.services.analysis.agents.toolbox import Toolbox, Turn
 
 if TYPE_CHECKING:
-    from services.analysis.agents.llm import LanguageModel
+    from soundwright.services.analysis.agents.llm import LanguageModel
 
 _PICKS_AT_ONCE = 16
 _RESULT_LENGTH = 12_000

@@ -6,9 +6,9 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
-from services.analysis.agents.specialists import Specialist
-from services.analysis.agents.toolbox import JOB_LIMIT, Toolbox, ToolCall, Turn
+from soundwright.services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
+from soundwright.services.analysis.agents.specialists import Specialist
+from soundwright.services.analysis.agents.toolbox import JOB_LIMIT, Toolbox, ToolCall, Turn
 
 _TRACK_LIMIT = 3
 _NAME_THE_TRACK = "Name the track by its title or its track_id."

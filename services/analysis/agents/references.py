@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from soundwright.library.v1.conversation_service_pb2 import SuggestedWork, TrackReference
-
-from services.analysis.agents.requested_work import ANALYSIS, SEPARATION
-from services.analysis.agents.toolbox import ToolCall
+from soundwright.services.analysis.agents.requested_work import ANALYSIS, SEPARATION
+from soundwright.services.analysis.agents.toolbox import ToolCall
 
 _TRACK_LIMIT = 20
 _SUGGESTION_LIMIT = 5

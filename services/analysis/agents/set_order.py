@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.analysis.agents.camelot import Camelot, match_tempo
+from soundwright.services.analysis.agents.camelot import Camelot, match_tempo
 
 SONG_LIMIT = 40
 _UNKNOWN_COST = 2.0  # as much as two steps on the wheel

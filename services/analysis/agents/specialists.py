@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.analysis.agents.requested_work import SEPARATION, requested_work
+from soundwright.services.analysis.agents.requested_work import SEPARATION, requested_work
 
 _COMMON_TOOLS = ("search_tracks", "get_track", "get_analysis")
 _SHORT = 3  # letters. Keywords this short match whole words only: "set" does not match "settings".

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from kit.errors import AppError
-from kit.log import get_logger
-from services.analysis.agents.requested_work import requested_work
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.services.analysis.agents.requested_work import requested_work
 
 JOB_LIMIT = 5
 """Maximum number of jobs that one question may start."""

@@ -15,19 +15,19 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
 from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc, jobs_pb2
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc, track_pb2
 from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
-
-from kit import errors
-from kit.errors import AppError, Code
-from services.analysis.agents.camelot import match_tempo, parse_key
-from services.analysis.agents.cue_points import BEATS_PER_BAR, find_cues, likely_chorus
-from services.analysis.agents.loudness_advice import advise
-from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
-from services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order
-from services.analysis.agents.toolbox import Found, Tool, Turn
+from soundwright.services.analysis.agents.camelot import match_tempo, parse_key
+from soundwright.services.analysis.agents.cue_points import BEATS_PER_BAR, find_cues, likely_chorus
+from soundwright.services.analysis.agents.loudness_advice import advise
+from soundwright.services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
+from soundwright.services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order
+from soundwright.services.analysis.agents.toolbox import Found, Tool, Turn
 
 _PAGE_SIZE = 100
 _PAGE_LIMIT = 20

@@ -1,1 +1,1 @@
-"""Analysis engines. They implement :class:`services.analysis.service.Engine`."""
+"""Analysis engines. They implement :class:`soundwright.services.analysis.service.Engine`."""

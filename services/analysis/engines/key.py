@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from services.analysis.agents.camelot import Camelot
+from soundwright.services.analysis.agents.camelot import Camelot
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

@@ -9,16 +9,16 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from kit.audio import resample_blocks
-from kit.audio.downmix import Downmix
-from kit.audio.loudness import LoudnessMeter
-from kit.engines import ModelDeclaration
-from services.analysis.engines.bars import Bars, find_attacks, find_bars
-from services.analysis.engines.frames import Framer
-from services.analysis.engines.key import KeyMeter, Tonality, confidences, rank_keys
-from services.analysis.engines.mono import finite
-from services.analysis.engines.sections import find_sections
-from services.analysis.engines.spectral import (
+from soundwright.kit.audio import resample_blocks
+from soundwright.kit.audio.downmix import Downmix
+from soundwright.kit.audio.loudness import LoudnessMeter
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.services.analysis.engines.bars import Bars, find_attacks, find_bars
+from soundwright.services.analysis.engines.frames import Framer
+from soundwright.services.analysis.engines.key import KeyMeter, Tonality, confidences, rank_keys
+from soundwright.services.analysis.engines.mono import finite
+from soundwright.services.analysis.engines.sections import find_sections
+from soundwright.services.analysis.engines.spectral import (
     ChromaMeter,
     EnergyMeter,
     MelMeter,
@@ -26,8 +26,8 @@ from services.analysis.engines.spectral import (
     SpectralMeter,
     pooled,
 )
-from services.analysis.engines.tempo import Rhythm, find_onsets, find_rhythm
-from services.analysis.service import Engine, Recording, Samples
+from soundwright.services.analysis.engines.tempo import Rhythm, find_onsets, find_rhythm
+from soundwright.services.analysis.service import Engine, Recording, Samples
 
 Floats = NDArray[np.float32]
 
@@ -84,7 +84,7 @@ class LibrosaEngine(Engine):
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
     ) -> dict[str, Any]:
-        """Compute the named features; see :class:`services.analysis.service.Engine`.
+        """Compute the named features; see :class:`soundwright.services.analysis.service.Engine`.
 
         Raises:
             ValueError: a feature is unknown.

@@ -10,11 +10,11 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from kit.audio import AudioFile
-from kit.audio.downmix import Downmix
-from kit.audio.mel import mel_filters
-from services.analysis.engines.frames import Framer
-from services.analysis.engines.mono import finite
+from soundwright.kit.audio import AudioFile
+from soundwright.kit.audio.downmix import Downmix
+from soundwright.kit.audio.mel import mel_filters
+from soundwright.services.analysis.engines.frames import Framer
+from soundwright.services.analysis.engines.mono import finite
 
 FFT_LENGTH = 4096
 LOWEST_HZ = 30.0
@@ -37,7 +37,7 @@ def write_spectrogram(
         check: called for each block. An exception that it raises ends the work.
 
     Raises:
-        AppError: see :class:`~kit.audio.AudioFile`.
+        AppError: see :class:`~soundwright.kit.audio.AudioFile`.
     """
     rate = recording.sample_rate_hz
     bands = mel_filters(

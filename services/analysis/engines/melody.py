@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from kit.engines import ModelDeclaration, ModelFile
-from services.analysis.engines.mono import mono_blocks
-from services.analysis.engines.onnx_engine import OnnxEngine, windows
-from services.analysis.service import Recording, Signal
+from soundwright.kit.engines import ModelDeclaration, ModelFile
+from soundwright.services.analysis.engines.mono import mono_blocks
+from soundwright.services.analysis.engines.onnx_engine import OnnxEngine, windows
+from soundwright.services.analysis.service import Recording, Signal
 
 _RATE_HZ = 16_000
 _HOP = 256
@@ -58,7 +58,7 @@ class SwiftF0Engine(OnnxEngine):
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
     ) -> dict[str, Any]:
-        """Follow the pitch; see :class:`services.analysis.service.Engine`."""
+        """Follow the pitch; see :class:`soundwright.services.analysis.service.Engine`."""
         frequencies, confidences = [np.zeros(0)], [np.zeros(0)]
         blocks = mono_blocks(recording, _RATE_HZ, report)
         length = (_BEFORE + _FRAMES + _AFTER) * _HOP

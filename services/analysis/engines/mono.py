@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.audio import resample_blocks
-from kit.audio.downmix import Downmix
-from services.analysis.service import Recording
+from soundwright.kit.audio import resample_blocks
+from soundwright.kit.audio.downmix import Downmix
+from soundwright.services.analysis.service import Recording
 
 Floats = NDArray[np.float32]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kit.engines import ModelDeclaration, ModelFile
-from services.analysis.engines.mono import mono_blocks
-from services.analysis.engines.note_events import NoteEvent, NoteFinder, without_overtones
-from services.analysis.engines.onnx_engine import OnnxEngine, windows
-from services.analysis.service import Recording, Signal
-from services.analysis.signals import parts_of
+from soundwright.kit.engines import ModelDeclaration, ModelFile
+from soundwright.services.analysis.engines.mono import mono_blocks
+from soundwright.services.analysis.engines.note_events import NoteEvent, NoteFinder, without_overtones
+from soundwright.services.analysis.engines.onnx_engine import OnnxEngine, windows
+from soundwright.services.analysis.service import Recording, Signal
+from soundwright.services.analysis.signals import parts_of
 
 _RATE_HZ = 22_050
 _HOP = 256
@@ -61,7 +61,7 @@ class BasicPitchEngine(OnnxEngine):
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
     ) -> dict[str, Any]:
-        """Find the notes; see :class:`services.analysis.service.Engine`."""
+        """Find the notes; see :class:`soundwright.services.analysis.service.Engine`."""
         parts = parts_of(recording)
         result: list[dict[str, Any]] = []
         for name, part in parts.items():

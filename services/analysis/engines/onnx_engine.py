@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import compiled_model, errors
-from kit.compiled_model import CompiledModel
-from kit.packaged_weights import package_path
-from kit.weights import read_verified
-from services.analysis.service import Engine
+from soundwright.kit import compiled_model, errors
+from soundwright.kit.compiled_model import CompiledModel
+from soundwright.kit.packaged_weights import package_path
+from soundwright.kit.weights import read_verified
+from soundwright.services.analysis.service import Engine
 
 Floats = NDArray[np.float32]
 

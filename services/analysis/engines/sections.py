@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from services.analysis.engines.bars import standard
+from soundwright.services.analysis.engines.bars import standard
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

@@ -13,7 +13,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from services.analysis.engines.decibels import limit_db, power_to_db
+from soundwright.services.analysis.engines.decibels import limit_db, power_to_db
 
 Floats = NDArray[np.float32]
 

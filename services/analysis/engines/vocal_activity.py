@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import errors
-from kit.engines import ModelDeclaration
-from services.analysis.engines.mono import mono_blocks
-from services.analysis.service import Engine, Recording, Signal
-from services.analysis.signals import VOCALS, parts_of
+from soundwright.kit import errors
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.services.analysis.engines.mono import mono_blocks
+from soundwright.services.analysis.service import Engine, Recording, Signal
+from soundwright.services.analysis.signals import VOCALS, parts_of
 
 _RATE_HZ = 16_000
 _HOP = 160  # 10 ms
@@ -46,7 +46,7 @@ class VocalLevelEngine(Engine):
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
     ) -> dict[str, Any]:
-        """Find the segments; see :class:`services.analysis.service.Engine`.
+        """Find the segments; see :class:`soundwright.services.analysis.service.Engine`.
 
         Raises:
             AppError: ``NO_STEMS`` if the recording is not a vocal stem.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.callers.rate_limits import RateClass
 
 _ATTRIBUTE = "soundwright_access"
 T = TypeVar("T")

@@ -6,15 +6,13 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.library.v1 import library_service_pb2_grpc
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from kit import errors
-from kit.errors import AppError
-from kit.rpc import RecentTokens
-from kit.security.identity import (
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.rpc import RecentTokens
+from soundwright.kit.security.identity import (
     ADDRESS_PREFIX,
     ANONYMOUS_ROLE,
     GUEST_ROLE,
@@ -24,9 +22,11 @@ from kit.security.identity import (
     principal_scope,
     usual_address,
 )
-from kit.security.secrets import Secrets
-from services.gateway.callers.access import Access
-from services.gateway.callers.browsers import BrowserSession
+from soundwright.kit.security.secrets import Secrets
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.library.v1 import library_service_pb2_grpc
+from soundwright.services.gateway.callers.access import Access
+from soundwright.services.gateway.callers.browsers import BrowserSession
 
 _DIGEST_CHARS = 32
 _USER_AGENT_LIMIT_CHARS = 400

@@ -8,15 +8,15 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from soundwright.library.v1 import account_pb2
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import Scope
 
-from kit.security.identity import GUEST_ROLE
-from services.gateway.settings import GatewaySettings
-from services.gateway.wire.decoding import plain_cookies
+from soundwright.kit.security.identity import GUEST_ROLE
+from soundwright.library.v1 import account_pb2
+from soundwright.services.gateway.settings import GatewaySettings
+from soundwright.services.gateway.wire.decoding import plain_cookies
 
 SESSION_COOKIE = "soundwright_session"
 VISIT_COOKIE = "soundwright_visit"

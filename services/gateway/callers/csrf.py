@@ -7,10 +7,10 @@ from collections import deque
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
-from kit.errors import AppError
-from services.gateway.wire import limits
-from services.gateway.wire.decoding import form_pairs
-from services.gateway.wire.multipart import MultipartReader, PartBegin, PartData, PartEnd
+from soundwright.kit.errors import AppError
+from soundwright.services.gateway.wire import limits
+from soundwright.services.gateway.wire.decoding import form_pairs
+from soundwright.services.gateway.wire.multipart import MultipartReader, PartBegin, PartData, PartEnd
 
 FIELD = "_csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -10,8 +10,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from services.gateway.callers.access import RouteAccess
-from services.gateway.wire.problems import Problem
+from soundwright.services.gateway.callers.access import RouteAccess
+from soundwright.services.gateway.wire.problems import Problem
 
 
 @dataclass(frozen=True)

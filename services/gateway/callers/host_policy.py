@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from services.gateway.callers.csrf import SAFE_METHODS
-from services.gateway.settings import GatewaySettings
+from soundwright.services.gateway.callers.csrf import SAFE_METHODS
+from soundwright.services.gateway.settings import GatewaySettings
 
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,255})(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]{1,255})(?::[0-9]{1,5})?")

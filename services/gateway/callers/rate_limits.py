@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
-from kit import errors
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.ports import Bus, Clock
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Bus, Clock
 
 CHARGE_MORE = "soundwright.charge_more"
 """The key in the scope of the function that counts more requests of the caller."""

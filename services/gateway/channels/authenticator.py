@@ -7,19 +7,19 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.library.v1 import library_service_pb2_grpc
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from kit import errors
-from kit.security.identity import Principal
-from services.gateway.callers.access import Access
-from services.gateway.callers.authenticator import Authenticator, Caller, peer_address
-from services.gateway.callers.browsers import Browsers, BrowserSession
-from services.gateway.callers.host_policy import HostPolicy
-from services.gateway.settings import GatewaySettings
-from services.gateway.wire.decoding import form_pairs
+from soundwright.kit import errors
+from soundwright.kit.security.identity import Principal
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.library.v1 import library_service_pb2_grpc
+from soundwright.services.gateway.callers.access import Access
+from soundwright.services.gateway.callers.authenticator import Authenticator, Caller, peer_address
+from soundwright.services.gateway.callers.browsers import Browsers, BrowserSession
+from soundwright.services.gateway.callers.host_policy import HostPolicy
+from soundwright.services.gateway.settings import GatewaySettings
+from soundwright.services.gateway.wire.decoding import form_pairs
 
 _SUBPROTOCOL = "phoenix"
 _BEARER_PROTOCOL = "base64url.bearer.phx."

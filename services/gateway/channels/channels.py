@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.log import get_logger
+from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
-
-from kit import errors
-from kit.errors import AppError, Code
-from kit.log import get_logger
-from kit.security.identity import Principal, principal_scope
-from services.gateway.channels.feed import JobFeed
-from services.gateway.channels.phoenix import Connection, Message, Version, decode, encode
-from services.gateway.channels.send_buffer import SendBuffer
-from services.gateway.channels.topics import FinalPush, JobTopic, Push
-from services.gateway.clients import Clients
-from services.gateway.records import created_track
-from services.gateway.wire.parameters import require_uuid
+from soundwright.services.gateway.channels.feed import JobFeed
+from soundwright.services.gateway.channels.phoenix import Connection, Message, Version, decode, encode
+from soundwright.services.gateway.channels.send_buffer import SendBuffer
+from soundwright.services.gateway.channels.topics import FinalPush, JobTopic, Push
+from soundwright.services.gateway.clients import Clients
+from soundwright.services.gateway.records import created_track
+from soundwright.services.gateway.wire.parameters import require_uuid
 
 _PREFIX = "jobs:"
 _JOIN_SECONDS = 5.0

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Send
 
-from kit.log import get_logger
-from kit.metrics import SOCKET_MESSAGES
-from services.gateway.channels.authenticator import ConnectionIdentity
-from services.gateway.channels.channels import Channels
-from services.gateway.channels.phoenix import MalformedMessage
-from services.gateway.settings import GatewaySettings
+from soundwright.kit.log import get_logger
+from soundwright.kit.metrics import SOCKET_MESSAGES
+from soundwright.services.gateway.channels.authenticator import ConnectionIdentity
+from soundwright.services.gateway.channels.channels import Channels
+from soundwright.services.gateway.channels.phoenix import MalformedMessage
+from soundwright.services.gateway.settings import GatewaySettings
 
 _BURST_COUNT = 200
 _REFILL_PER_SECOND = 50.0

@@ -8,18 +8,18 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
+
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Bus
 from soundwright.library.v1 import events_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
-
-from kit.errors import AppError, Code
-from kit.log import get_logger
-from kit.ports import Bus
-from services.gateway.clients import Clients
-from services.gateway.job_views import ENDED
-from services.gateway.records import created_track
+from soundwright.services.gateway.clients import Clients
+from soundwright.services.gateway.job_views import ENDED
+from soundwright.services.gateway.records import created_track
 
 if TYPE_CHECKING:
-    from services.gateway.channels.channels import JobListener
+    from soundwright.services.gateway.channels.channels import JobListener
 
 _EVENTS = "soundwright.evt.*.v1.job.*"
 _READER_COUNT = 4

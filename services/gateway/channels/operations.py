@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.gateway.callers.access import Access
-from services.gateway.channels.transport import PATH
-from services.gateway.openapi.responses import JSON
-from services.gateway.openapi.security import security_of
+from soundwright.services.gateway.callers.access import Access
+from soundwright.services.gateway.channels.transport import PATH
+from soundwright.services.gateway.openapi.responses import JSON
+from soundwright.services.gateway.openapi.security import security_of
 
 _RETRY = {"headers": {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}}
 # A request that is no handshake is answered as any unknown path.

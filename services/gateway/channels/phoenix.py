@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway.wire.decoding import json_value
+from soundwright.services.gateway.wire.decoding import json_value
 
 Ref = str | int | None
 _SYSTEM_TOPIC = "phoenix"

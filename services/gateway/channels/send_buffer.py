@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from kit.metrics import SOCKET_MESSAGES
-from services.gateway.channels.phoenix import Message
+from soundwright.kit.metrics import SOCKET_MESSAGES
+from soundwright.services.gateway.channels.phoenix import Message
 
 _WAITING_LIMIT = 64
 _INTERVAL_SECONDS = 0.25

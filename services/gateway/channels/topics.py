@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
-
-from services.gateway.job_views import ENDED, progress, progress_message, status
+from soundwright.services.gateway.job_views import ENDED, progress, progress_message, status
 
 
 @dataclass(frozen=True)

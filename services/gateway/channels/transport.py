@@ -14,18 +14,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from kit.errors import AppError, Code
-from kit.log import correlation_scope, get_logger
-from kit.metrics import SOCKETS_CLOSED, SOCKETS_OPEN
-from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.channels.authenticator import Credential, SocketAuthenticator, fields_of
-from services.gateway.channels.channels import Channels
-from services.gateway.channels.connection import Closing, Socket
-from services.gateway.channels.feed import JobFeed
-from services.gateway.channels.phoenix import version_of
-from services.gateway.channels.topics import FinalPush
-from services.gateway.clients import Clients
-from services.gateway.settings import GatewaySettings
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.log import correlation_scope, get_logger
+from soundwright.kit.metrics import SOCKETS_CLOSED, SOCKETS_OPEN
+from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
+from soundwright.services.gateway.channels.authenticator import Credential, SocketAuthenticator, fields_of
+from soundwright.services.gateway.channels.channels import Channels
+from soundwright.services.gateway.channels.connection import Closing, Socket
+from soundwright.services.gateway.channels.feed import JobFeed
+from soundwright.services.gateway.channels.phoenix import version_of
+from soundwright.services.gateway.channels.topics import FinalPush
+from soundwright.services.gateway.clients import Clients
+from soundwright.services.gateway.settings import GatewaySettings
 
 PATH = "/socket/websocket"
 _CLOSE_SECONDS = 1.0

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kit import errors
-from kit.errors import AppError, Code
-from kit.rpc import KnownCredentials
-from kit.security.identity import address_scope, principal_scope
-from services.gateway.callers.access import Access
-from services.gateway.callers.authenticator import Authenticator, Caller, peer_address
-from services.gateway.callers.browsers import (
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.rpc import KnownCredentials
+from soundwright.kit.security.identity import address_scope, principal_scope
+from soundwright.services.gateway.callers.access import Access
+from soundwright.services.gateway.callers.authenticator import Authenticator, Caller, peer_address
+from soundwright.services.gateway.callers.browsers import (
     CREATOR_COOKIE,
     CREATOR_HEADER,
     CREATOR_SECONDS,
@@ -24,11 +24,11 @@ from services.gateway.callers.browsers import (
     BrowserSession,
     new_secret,
 )
-from services.gateway.callers.csrf import SAFE_METHODS, form_method, request_csrf_token
-from services.gateway.callers.host_policy import HostPolicy
-from services.gateway.callers.rate_limits import CHARGE_MORE, Allowance, RateLimiter
-from services.gateway.edge.route_table import FoundRoute, RouteTable
-from services.gateway.wire.problems import Problem, problem_of
+from soundwright.services.gateway.callers.csrf import SAFE_METHODS, form_method, request_csrf_token
+from soundwright.services.gateway.callers.host_policy import HostPolicy
+from soundwright.services.gateway.callers.rate_limits import CHARGE_MORE, Allowance, RateLimiter
+from soundwright.services.gateway.edge.route_table import FoundRoute, RouteTable
+from soundwright.services.gateway.wire.problems import Problem, problem_of
 
 
 @dataclass

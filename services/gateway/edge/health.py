@@ -11,9 +11,9 @@ from pydantic import Field
 from starlette.responses import JSONResponse
 from typing_extensions import TypedDict
 
-from kit.log import get_logger
-from kit.pipeline import PIPELINE_STAGES
-from services.gateway.openapi.responses import ResponseDoc
+from soundwright.kit.log import get_logger
+from soundwright.kit.pipeline import PIPELINE_STAGES
+from soundwright.services.gateway.openapi.responses import ResponseDoc
 
 log = get_logger()
 

@@ -13,14 +13,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kit import errors, tracing
-from kit.errors import AppError
-from kit.log import correlation_scope, get_logger
-from kit.metrics import HTTP_DURATION
-from services.gateway.callers.dialect import Dialect, dialect_for
-from services.gateway.callers.host_policy import HostPolicy
-from services.gateway.wire.decoding import plain_cookies
-from services.gateway.wire.problems import problem_of
+from soundwright.kit import errors, tracing
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import correlation_scope, get_logger
+from soundwright.kit.metrics import HTTP_DURATION
+from soundwright.services.gateway.callers.dialect import Dialect, dialect_for
+from soundwright.services.gateway.callers.host_policy import HostPolicy
+from soundwright.services.gateway.wire.decoding import plain_cookies
+from soundwright.services.gateway.wire.problems import problem_of
 
 _PROBE = "/health"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")

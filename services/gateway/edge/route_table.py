@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Receive, Scope, Send
 
-from services.gateway.callers.access import Access, RouteAccess, declared_access
-from services.gateway.callers.dialect import Dialect, dialect_for
+from soundwright.services.gateway.callers.access import Access, RouteAccess, declared_access
+from soundwright.services.gateway.callers.dialect import Dialect, dialect_for
 
 _PUBLIC = RouteAccess(Access.PUBLIC)
 _SCOPE = "soundwright.route"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from kit.ports import Blobs
-from services.gateway.files.files import attachment
-from services.gateway.wire.decoding import is_head
+from soundwright.kit.ports import Blobs
+from soundwright.services.gateway.files.files import attachment
+from soundwright.services.gateway.wire.decoding import is_head
 
 _ZIP64_BYTES = 2**31  # below the 4 GiB limit of ZIP without the ZIP64 extension
 _EPOCH = time.struct_time((1980, 1, 1, 0, 0, 0, 0, 0, 0))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.audio import wav_header
-from services.gateway.files.song_grid import sections_of
+from soundwright.kit.audio import wav_header
+from soundwright.services.gateway.files.song_grid import sections_of
 
 CLICK_RATE_HZ = 44_100
 _BARS_PER_LINE = 4

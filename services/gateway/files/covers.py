@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fastapi import Request
-from soundwright.library.v1 import track_pb2
 from starlette.responses import Response
 
-from kit import errors
-from kit.ports import Blobs
-from services.gateway.files.files import blob_response
+from soundwright.kit import errors
+from soundwright.kit.ports import Blobs
+from soundwright.library.v1 import track_pb2
+from soundwright.services.gateway.files.files import blob_response
 
 
 async def cover_response(request: Request, blobs: Blobs, track: track_pb2.Track) -> Response:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from kit.midi import TICKS_PER_QUARTER
-from services.gateway.files.song_grid import Grid, sections_of, song_grid
+from soundwright.kit.midi import TICKS_PER_QUARTER
+from soundwright.services.gateway.files.song_grid import Grid, sections_of, song_grid
 
 _REAPER_SOURCES = {"wav": "WAVE", "flac": "FLAC", "mp3": "MP3"}
 _STEADY = 1  # shape of a tempo that stays until the next one

@@ -14,10 +14,10 @@ from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
-from kit import errors
-from kit.ports import Blobs
-from services.gateway.wire import limits
-from services.gateway.wire.decoding import is_head
+from soundwright.kit import errors
+from soundwright.kit.ports import Blobs
+from soundwright.services.gateway.wire import limits
+from soundwright.services.gateway.wire.decoding import is_head
 
 _RANGE = re.compile(
     r"bytes *= *([0-9]{0,18}) *- *([0-9]{0,18})", re.IGNORECASE

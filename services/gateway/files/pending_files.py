@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kit import errors
-from services.gateway.settings import ConversionLimits
+from soundwright.kit import errors
+from soundwright.services.gateway.settings import ConversionLimits
 
 
 @dataclass(eq=False)

@@ -9,26 +9,26 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from fastapi import Request
-from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 
-from kit import errors
-from kit.compute import ComputeSlots
-from kit.errors import AppError, Code
-from kit.ports import BlobInfo, Blobs
-from kit.shared_work import SingleFlight
-from kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
-from kit.worker.live import LiveIndex, live_prefix, open_live
-from services.gateway.files.files import Span, attachment, blob_response, not_modified
-from services.gateway.files.pending_files import PendingFiles
-from services.gateway.files.reencoding import ConvertedResponse
-from services.gateway.files.waits import LOOK_SECONDS
-from services.gateway.settings import ConversionLimits
-from services.gateway.wire.decoding import is_head
-from services.gateway.wire.disconnects import cancel_on_disconnect
+from soundwright.kit import errors
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import BlobInfo, Blobs
+from soundwright.kit.shared_work import SingleFlight
+from soundwright.kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
+from soundwright.kit.worker.live import LiveIndex, live_prefix, open_live
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.files.files import Span, attachment, blob_response, not_modified
+from soundwright.services.gateway.files.pending_files import PendingFiles
+from soundwright.services.gateway.files.reencoding import ConvertedResponse
+from soundwright.services.gateway.files.waits import LOOK_SECONDS
+from soundwright.services.gateway.settings import ConversionLimits
+from soundwright.services.gateway.wire.decoding import is_head
+from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
 
 PIXEL_FRAMES = 256
-"""Frames of each pixel of a stored waveform, as :data:`kit.audio.PIXEL_FRAMES`."""
+"""Frames of each pixel of a stored waveform, as :data:`soundwright.kit.audio.PIXEL_FRAMES`."""
 
 TILE_PIXELS = 1024
 """Pixels of each tile of a spectrogram, except the last."""
@@ -37,7 +37,7 @@ SPECTROGRAM_SECONDS = 60.0
 """Timeout of computing a spectrogram: the first one loads libraries, and an hour of audio takes a while."""
 
 WAV_HEADER_BYTES = 92
-"""Length of the header of a WAV file with floats, see :func:`kit.audio.wav_header`."""
+"""Length of the header of a WAV file with floats, see :func:`soundwright.kit.audio.wav_header`."""
 
 _SEGMENT_SECONDS = 5
 _SLOT_COUNT = 4
@@ -206,7 +206,7 @@ class Playback:
             return ConvertedResponse(_pieces(data), headers, clean_up)
 
     async def waveform(self, request: Request, output: job_pb2.AudioOutput, pixel_frames: int) -> Response:
-        """Return a waveform in the format of :mod:`kit.audio.waveform`. Compute and store it if it is not stored yet.
+        """Return a waveform in the format of :mod:`soundwright.kit.audio.waveform`. Compute and store it if it is not stored yet.
 
         Args:
             pixel_frames: a multiple of :data:`PIXEL_FRAMES`.
@@ -292,11 +292,11 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
         yield data[start : start + _PIECE_BYTES]
 
 
-# The functions below run in threads. They import kit.audio late: a gateway without players does not need the codecs.
+# The functions below run in threads. They import soundwright.kit.audio late: a gateway without players does not need the codecs.
 
 
 def _encode(opened: Callable[[], BinaryIO], start: int, frame_count: int) -> tuple[str, bytes]:
-    from kit.audio import encode_segment
+    from soundwright.kit.audio import encode_segment
 
     with opened() as file:
         segment = encode_segment(file, start, frame_count)
@@ -304,7 +304,7 @@ def _encode(opened: Callable[[], BinaryIO], start: int, frame_count: int) -> tup
 
 
 def _header(recording: Growing) -> bytes:
-    from kit.audio import wav_header
+    from soundwright.kit.audio import wav_header
 
     bits = 8 * _SAMPLE_BYTES
     return wav_header(
@@ -313,21 +313,21 @@ def _header(recording: Growing) -> bytes:
 
 
 def _floats(recording: Growing, start: int, frame_count: int) -> bytes:
-    from kit.audio import read_floats
+    from soundwright.kit.audio import read_floats
 
     with recording.opened() as file:
         return read_floats(file, start, frame_count)
 
 
 def _measure(blobs: Blobs, blob_key: str) -> bytes:
-    from kit.audio import stored_waveform
+    from soundwright.kit.audio import stored_waveform
 
     with blobs.open(blob_key) as file:
         return stored_waveform(file)
 
 
 def _coarser(data: bytes, pixel_frames: int) -> bytes:
-    from kit.audio import coarser_waveform
+    from soundwright.kit.audio import coarser_waveform
 
     return coarser_waveform(data, pixel_frames)
 

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Literal
 
 from fastapi import Request
-from soundwright.library.v1 import job_pb2
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from kit import errors
-from kit.compute import ComputeSlots
-from kit.file_names import content_type, encoding_extension
-from kit.opened import open_in_thread
-from kit.ports import Blobs
-from services.gateway.files.files import attachment
-from services.gateway.files.pending_files import PendingFiles
-from services.gateway.wire.disconnects import cancel_on_disconnect
+from soundwright.kit import errors
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.file_names import content_type, encoding_extension
+from soundwright.kit.opened import open_in_thread
+from soundwright.kit.ports import Blobs
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.files.files import attachment
+from soundwright.services.gateway.files.pending_files import PendingFiles
+from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
 
 DownloadFormat = Literal["wav16", "wav24", "wav32f", "flac", "mp3", "m4a"]
 # At most: a lossy file is much smaller.
@@ -83,7 +83,7 @@ class Reencoder:
     async def _reencode(self, key: str, folder: Path, encoding: DownloadFormat) -> Path:
         """Convert a file, and return the only file in ``folder``. If the call is cancelled, it ends when the conversion has stopped."""
         # imported late: the gateway needs the codecs for this only
-        from kit.audio import AudioLimits, reencode
+        from soundwright.kit.audio import AudioLimits, reencode
 
         gone = threading.Event()
 

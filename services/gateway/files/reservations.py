@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
 from soundwright.library.v1 import storage_service_pb2 as pb
 from soundwright.library.v1 import storage_service_pb2_grpc
-
-from kit import errors
-from kit.errors import AppError
 
 
 class Reservation:

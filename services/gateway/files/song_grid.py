@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.midi import TICKS_PER_QUARTER
+from soundwright.kit.midi import TICKS_PER_QUARTER
 
 _DEFAULT_BPM = 120.0
 _LONGEST_BEAT_SECONDS = 4.0  # a longer gap between beats has beats that were not heard

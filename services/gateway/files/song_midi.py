@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kit import midi
-from kit.midi import MELODIC_CHANNELS, Event
-from services.gateway.files.song_grid import Grid, sections_of, song_grid
+from soundwright.kit import midi
+from soundwright.kit.midi import MELODIC_CHANNELS, Event
+from soundwright.services.gateway.files.song_grid import Grid, sections_of, song_grid
 
 _PROGRAMS: Mapping[str, int] = {"bass": 33, "guitar": 27, "vocals": 53}  # electric bass, clean guitar, voice oohs
 _PIANO = 0

@@ -11,18 +11,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 
 from fastapi import Request
+
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.metrics import UPLOAD_BYTES
+from soundwright.kit.ports import Blobs
 from soundwright.library.v1 import storage_service_pb2_grpc, track_pb2
-
-from kit import errors
-from kit.errors import AppError
-from kit.metrics import UPLOAD_BYTES
-from kit.ports import Blobs
-from services.gateway.files.reservations import Reservation, quota_exceeded
-from services.gateway.wire.disconnects import cancel_on_disconnect
-from services.gateway.wire.multipart import Event, PartBegin, bad_form, multipart_events
-from services.gateway.wire.parts import FIELD_LIMIT_BYTES, Hashing, copy_part, read_field
+from soundwright.services.gateway.files.reservations import Reservation, quota_exceeded
+from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
+from soundwright.services.gateway.wire.multipart import Event, PartBegin, bad_form, multipart_events
+from soundwright.services.gateway.wire.parts import FIELD_LIMIT_BYTES, Hashing, copy_part, read_field
 
 _FIELD_COUNT_LIMIT = 32
 _FRAMING_BYTES = _FIELD_COUNT_LIMIT * FIELD_LIMIT_BYTES  # maximum size of a body without its file

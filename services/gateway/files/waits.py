@@ -10,10 +10,10 @@ from typing import TypeVar
 from fastapi import Request
 from starlette.responses import Response
 
-from services.gateway.files.pending_files import PendingFiles
-from services.gateway.files.reencoding import ConvertedResponse
-from services.gateway.settings import ConversionLimits
-from services.gateway.wire.disconnects import cancel_on_disconnect
+from soundwright.services.gateway.files.pending_files import PendingFiles
+from soundwright.services.gateway.files.reencoding import ConvertedResponse
+from soundwright.services.gateway.settings import ConversionLimits
+from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
 
 WAIT_LIMIT_SECONDS = 20
 """How long a request waits before its response begins. Proxies end silent requests after 30 seconds or more."""

@@ -1,7 +1,7 @@
 """Builds the OpenAPI 3.1 document, ``/openapi.json``, by completing the one that FastAPI generates.
 
 Parameters and descriptions come from the signatures and docstrings of the routes. Responses and errors come from
-:mod:`services.gateway.openapi.responses`. Security and rate limits come from the access declarations that the access control
+:mod:`soundwright.services.gateway.openapi.responses`. Security and rate limits come from the access declarations that the access control
 middleware enforces. The dialect of a route renders the examples of its errors.
 """
 
@@ -22,15 +22,15 @@ from fastapi.routing import iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kit import errors
-from kit.errors import ErrorType
-from services.gateway.callers.access import Access, RouteAccess, access, declared_access
-from services.gateway.callers.dialect import Dialect, dialect_for
-from services.gateway.openapi.responses import ResponseDoc, RouteDoc, route_doc
-from services.gateway.openapi.security import SECURITY_SCHEMES, access_errors, security_of
-from services.gateway.openapi.texts import ABOUT, HEADERS, TAGS
-from services.gateway.wire.problems import Problem, problem_of
-from services.gateway.wire.schemas import Schemas
+from soundwright.kit import errors
+from soundwright.kit.errors import ErrorType
+from soundwright.services.gateway.callers.access import Access, RouteAccess, access, declared_access
+from soundwright.services.gateway.callers.dialect import Dialect, dialect_for
+from soundwright.services.gateway.openapi.responses import ResponseDoc, RouteDoc, route_doc
+from soundwright.services.gateway.openapi.security import SECURITY_SCHEMES, access_errors, security_of
+from soundwright.services.gateway.openapi.texts import ABOUT, HEADERS, TAGS
+from soundwright.services.gateway.wire.problems import Problem, problem_of
+from soundwright.services.gateway.wire.schemas import Schemas
 
 _RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _MULTIPART = "multipart/form-data"

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.access import Access, access
 
 _PATH = "/docs"
 # Swagger UI sets inline styles. All scripts are served from this origin.

@@ -1,4 +1,4 @@
-"""Documentation of a route's responses, declared beside the route and included in the OpenAPI document by :mod:`services.gateway.openapi.document`.
+"""Documentation of a route's responses, declared beside the route and included in the OpenAPI document by :mod:`soundwright.services.gateway.openapi.document`.
 
 FastAPI's ``response_model`` is not used: ADR 0016 has the reasons. Nothing in this module runs when a request is served.
 """
@@ -11,8 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from kit import errors
-from kit.errors import ErrorType
+from soundwright.kit import errors
+from soundwright.kit.errors import ErrorType
 
 JSON = "application/json"
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kit import errors
-from kit.errors import ErrorType
-from services.gateway.callers.access import Access
-from services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE
-from services.gateway.callers.csrf import FIELD, HEADER, SAFE_METHODS
+from soundwright.kit import errors
+from soundwright.kit.errors import ErrorType
+from soundwright.services.gateway.callers.access import Access
+from soundwright.services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE
+from soundwright.services.gateway.callers.csrf import FIELD, HEADER, SAFE_METHODS
 
 SECURITY_SCHEMES: dict[str, Any] = {
     "bearer": {

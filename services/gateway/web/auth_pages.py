@@ -6,18 +6,18 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
-from kit import errors
-from kit.errors import AppError
-from kit.security.identity import principal_scope
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.web.responses import form_body, page_responses
-from services.gateway.web.spotify_login import has_spotify
-from services.gateway.web.views import LOG_IN, Views, form_of, local_path, registered_session_of, session_of
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import principal_scope
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.web.responses import form_body, page_responses
+from soundwright.services.gateway.web.spotify_login import has_spotify
+from soundwright.services.gateway.web.views import LOG_IN, Views, form_of, local_path, registered_session_of, session_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _EMAIL = ("The email address.", "you@example.com")

@@ -6,11 +6,11 @@ import re
 
 from starlette.responses import Response
 
-from services.gateway.callers.access import Access, RouteAccess
-from services.gateway.callers.dialect import Dialect
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.web.templates import PAGE_HEADERS, render_template
-from services.gateway.wire.problems import Problem
+from soundwright.services.gateway.callers.access import Access, RouteAccess
+from soundwright.services.gateway.callers.dialect import Dialect
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.web.templates import PAGE_HEADERS, render_template
+from soundwright.services.gateway.wire.problems import Problem
 
 _SECRET = re.compile(r"(/users/(?:log-in|log_in|confirm|settings/confirm-email)/|/studio/shared/).+")
 _TITLES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from kit.errors import ErrorType
-from services.gateway.callers.csrf import FIELD
-from services.gateway.openapi.responses import ResponseDoc, RouteDoc, document
+from soundwright.kit.errors import ErrorType
+from soundwright.services.gateway.callers.csrf import FIELD
+from soundwright.services.gateway.openapi.responses import ResponseDoc, RouteDoc, document
 
 _FORM = "application/x-www-form-urlencoded"
 _HTML = {"type": "string", "contentMediaType": "text/html"}

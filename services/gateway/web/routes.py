@@ -8,17 +8,17 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.browsers import Browsers
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.openapi.responses import documented
-from services.gateway.web.auth_pages import auth_routes
-from services.gateway.web.responses import page_responses
-from services.gateway.web.settings_page import settings_routes
-from services.gateway.web.spotify_login import spotify_login_routes
-from services.gateway.web.studio_pages import read_build, studio_routes
-from services.gateway.web.views import Views
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.browsers import Browsers
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.openapi.responses import documented
+from soundwright.services.gateway.web.auth_pages import auth_routes
+from soundwright.services.gateway.web.responses import page_responses
+from soundwright.services.gateway.web.settings_page import settings_routes
+from soundwright.services.gateway.web.spotify_login import spotify_login_routes
+from soundwright.services.gateway.web.studio_pages import read_build, studio_routes
+from soundwright.services.gateway.web.views import Views
 
 _ASSETS = Path(__file__).parent / "assets"
 _STYLESHEET = (_ASSETS / "style.css").read_bytes()

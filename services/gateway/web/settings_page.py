@@ -8,21 +8,21 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from soundwright.library.v1 import connection_service_pb2, storage_service_pb2
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
-from kit import errors
-from kit.errors import AppError
-from kit.security.identity import principal_scope
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.browsers import BrowserSession
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.web.responses import form_body, page_responses
-from services.gateway.web.spotify_login import has_spotify
-from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registered_session_of
-from services.gateway.wire.parameters import LICENSE_KEY
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import principal_scope
+from soundwright.library.v1 import connection_service_pb2, storage_service_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.browsers import BrowserSession
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.web.responses import form_body, page_responses
+from soundwright.services.gateway.web.spotify_login import has_spotify
+from soundwright.services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registered_session_of
+from soundwright.services.gateway.wire.parameters import LICENSE_KEY
 
 _LIFETIMES_DAYS = {"": 0, "month": 30, "quarter": 90, "year": 365}  # 0: the key does not expire
 _LALALAI_KEY = re.compile(LICENSE_KEY)

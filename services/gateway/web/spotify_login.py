@@ -9,21 +9,28 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from soundwright.ingest.v1 import ingest_service_pb2
-from soundwright.library.v1 import connection_service_pb2 as pb
 from starlette.responses import RedirectResponse, Response
 
-from kit import errors
-from kit.errors import AppError
-from kit.security.identity import principal_scope
-from kit.security.sealing import Sealer
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.browsers import VISIT_COOKIE, Browsers, new_secret
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.web.responses import page_responses
-from services.gateway.web.templates import PAGE_HEADERS
-from services.gateway.web.views import LOG_IN, SETTINGS, Views, local_path, registered_session_of, session_of
+from soundwright.ingest.v1 import ingest_service_pb2
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import principal_scope
+from soundwright.kit.security.sealing import Sealer
+from soundwright.library.v1 import connection_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.browsers import VISIT_COOKIE, Browsers, new_secret
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.web.responses import page_responses
+from soundwright.services.gateway.web.templates import PAGE_HEADERS
+from soundwright.services.gateway.web.views import (
+    LOG_IN,
+    SETTINGS,
+    Views,
+    local_path,
+    registered_session_of,
+    session_of,
+)
 
 _PATH = "/auth/spotify"
 _COOKIE = "soundwright_spotify"

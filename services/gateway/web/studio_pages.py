@@ -14,14 +14,14 @@ from fastapi import APIRouter, Request
 from fastapi import Path as PathParameter
 from starlette.responses import Response
 
-from kit import errors
-from kit.security.identity import current_principal
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.openapi.responses import BINARY, documented
-from services.gateway.web.responses import page_responses
-from services.gateway.web.templates import render_template, studio_headers
-from services.gateway.web.views import LOG_IN, Views, session_of
+from soundwright.kit import errors
+from soundwright.kit.security.identity import current_principal
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.openapi.responses import BINARY, documented
+from soundwright.services.gateway.web.responses import page_responses
+from soundwright.services.gateway.web.templates import render_template, studio_headers
+from soundwright.services.gateway.web.views import LOG_IN, Views, session_of
 
 _FOLDER = Path(__file__).parent / "studio"
 _ENTRY = "src/main.tsx"

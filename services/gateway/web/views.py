@@ -10,10 +10,16 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from kit import errors
-from services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE, Browsers, BrowserSession, new_secret
-from services.gateway.web.templates import PAGE_HEADERS, render_template
-from services.gateway.wire.parameters import form_fields, limited_body
+from soundwright.kit import errors
+from soundwright.services.gateway.callers.browsers import (
+    SESSION_COOKIE,
+    VISIT_COOKIE,
+    Browsers,
+    BrowserSession,
+    new_secret,
+)
+from soundwright.services.gateway.web.templates import PAGE_HEADERS, render_template
+from soundwright.services.gateway.wire.parameters import form_fields, limited_body
 
 LOG_IN = "/users/log-in"
 SETTINGS = "/users/settings"

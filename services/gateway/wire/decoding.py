@@ -1,4 +1,4 @@
-"""Decodes what clients send, in linear time and within :mod:`services.gateway.wire.limits`."""
+"""Decodes what clients send, in linear time and within :mod:`soundwright.services.gateway.wire.limits`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from services.gateway.wire import limits
+from soundwright.services.gateway.wire import limits
 
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")

@@ -1,6 +1,6 @@
 """The limits of what clients send, in one table. Fields have limits of their own, which their models declare.
 
-:mod:`kit.http_limits` limits requests before they reach the application.
+:mod:`soundwright.kit.http_limits` limits requests before they reach the application.
 """
 
 from __future__ import annotations

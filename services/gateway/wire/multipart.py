@@ -11,10 +11,10 @@ from urllib.parse import unquote
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from kit import errors
-from kit.errors import AppError
-from services.gateway.wire import limits
-from services.gateway.wire.decoding import parameter_count_is_valid
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.services.gateway.wire import limits
+from soundwright.services.gateway.wire.decoding import parameter_count_is_valid
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

@@ -10,13 +10,13 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ValidationError
 
-from kit import errors
-from kit.errors import ErrorType
-from services.gateway.wire import limits
-from services.gateway.wire.decoding import form_pairs, json_value
-from services.gateway.wire.multipart import multipart_fields
-from services.gateway.wire.problems import details_of
-from services.gateway.wire.schemas import REFERENCE, PlainSchema
+from soundwright.kit import errors
+from soundwright.kit.errors import ErrorType
+from soundwright.services.gateway.wire import limits
+from soundwright.services.gateway.wire.decoding import form_pairs, json_value
+from soundwright.services.gateway.wire.multipart import multipart_fields
+from soundwright.services.gateway.wire.problems import details_of
+from soundwright.services.gateway.wire.schemas import REFERENCE, PlainSchema
 
 _KEY_LIMIT = 255
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 
-from kit.ports import BlobWriter
-from services.gateway.wire.multipart import Event, PartData, PartEnd, bad_form
+from soundwright.kit.ports import BlobWriter
+from soundwright.services.gateway.wire.multipart import Event, PartData, PartEnd, bad_form
 
 FIELD_LIMIT_BYTES = 64 * 1024
 _WRITE_BYTES = 256 * 1024

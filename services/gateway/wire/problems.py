@@ -11,8 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from kit import errors
-from kit.errors import AppError, Code
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
 
 _RETRY_SECONDS = 30  # if nobody knows better
 _REASONS = {error.code.value.http_status: error.reason for error in (errors.NOT_FOUND, errors.METHOD_NOT_ALLOWED)}

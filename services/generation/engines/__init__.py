@@ -1,1 +1,1 @@
-"""Generation engines behind one Protocol (:class:`services.generation.service.Engine`)."""
+"""Generation engines behind one Protocol (:class:`soundwright.services.generation.service.Engine`)."""

@@ -17,10 +17,10 @@ from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import DownloadError, GeoRestrictedError, UnsupportedError, YoutubeDLError
 
-from kit.errors import AppError
-from kit.free_space import require_free_space
-from services.ingest.fetch.matching import Candidate, Wanted, rank
-from services.ingest.fetch.unwrap import unwrap
+from soundwright.kit.errors import AppError
+from soundwright.kit.free_space import require_free_space
+from soundwright.services.ingest.fetch.matching import Candidate, Wanted, rank
+from soundwright.services.ingest.fetch.unwrap import unwrap
 
 _SOCKET_SECONDS = 20.0
 _CANDIDATE_LIMIT = 10
@@ -270,7 +270,7 @@ def _text(info: Mapping[str, Any], key: str) -> str:
 def prepare() -> None:
     """Do once what each process would do: load all extractors, which a page can embed, and compile their patterns.
 
-    The fork server calls this (:mod:`kit.confined.fork_server`), so all processes share the result.
+    The fork server calls this (:mod:`soundwright.kit.confined.fork_server`), so all processes share the result.
     """
     ytdlp_globals.plugin_dirs.value = []
     yt_dlp.YoutubeDL({"logger": _Silence()}).close()

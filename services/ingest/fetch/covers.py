@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from kit.audio.containers import DEMUXERS, sniff
+from soundwright.kit.audio.containers import DEMUXERS, sniff
 
 COVER = "cover.jpg"
 """The file in the working folder that :func:`write_cover` writes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kit import audio
+from soundwright.kit import audio
 
 _BIT_RATE_TOLERANCE = 1.05
 _FULL_SCALE = 1 - 2.0**-23  # the largest sample of FLAC with 24 bits
@@ -25,7 +25,7 @@ def keep(
         brought its peak down to full scale, and the warnings from decoding the source.
 
     Raises:
-        AppError: as :class:`~kit.audio.ffmpeg.Decoding`.
+        AppError: as :class:`~soundwright.kit.audio.ffmpeg.Decoding`.
     """
     if mp3_kbits is None:
         if audio.sniff(source) == "flac":

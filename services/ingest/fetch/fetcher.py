@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from kit import errors
-from kit.confined.process import Confinement, ProcessDied, run_confined
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.security.egress_policy import EgressPolicy
-from services.ingest.fetch.proxy import FetchProxy
-from services.ingest.songs import one_line
+from soundwright.kit import errors
+from soundwright.kit.confined.process import Confinement, ProcessDied, run_confined
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.services.ingest.fetch.proxy import FetchProxy
+from soundwright.services.ingest.songs import one_line
 
-_FETCH = "services.ingest.fetch.child:fetch"
-_PREVIEW = "services.ingest.fetch.child:preview"
+_FETCH = "soundwright.services.ingest.fetch.child:fetch"
+_PREVIEW = "soundwright.services.ingest.fetch.child:preview"
 _PREVIEW_BYTES = 16 << 20  # web pages, and the beginning of a recording
 _OVERHEAD_BYTES = 16 << 20  # web pages, and the beginning of the recording, which is read twice
 _DURATION_LIMIT_SECONDS = 1e7

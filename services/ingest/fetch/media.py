@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kit.audio import AudioLimits
-from kit.confined.recordings import describe
-from services.ingest.fetch.covers import COVER, picture_type, write_cover
-from services.ingest.fetch.encoding import keep
-from services.ingest.fetch.tags import Tags, read_tags, write_tags
+from soundwright.kit.audio import AudioLimits
+from soundwright.kit.confined.recordings import describe
+from soundwright.services.ingest.fetch.covers import COVER, picture_type, write_cover
+from soundwright.services.ingest.fetch.encoding import keep
+from soundwright.services.ingest.fetch.tags import Tags, read_tags, write_tags
 
 
 def tags_of(_report: Callable[[float], None], *, path: str) -> dict[str, Any]:

@@ -14,9 +14,9 @@ import socket
 import struct
 from types import TracebackType
 
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.security.egress_policy import EgressPolicy
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.security.egress_policy import EgressPolicy
 
 _CONNECTION_LIMIT = 32
 _HANDSHAKE_SECONDS = 10.0

@@ -13,8 +13,8 @@ from mutagen.flac import FLAC, Picture
 from mutagen.id3 import ID3
 from mutagen.id3._util import ID3JunkFrameError
 
-from kit.audio.containers import DEMUXERS, id3_bytes, sniff
-from services.ingest.fetch.covers import picture_type
+from soundwright.kit.audio.containers import DEMUXERS, id3_bytes, sniff
+from soundwright.services.ingest.fetch.covers import picture_type
 
 _FRONT_COVER = 3
 

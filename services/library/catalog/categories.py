@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping
 
-from services.library.catalog import category_cues
+from soundwright.services.library.catalog import category_cues
 
 _CATEGORY_LIMIT = 5
 _CUE_SCORE = 3

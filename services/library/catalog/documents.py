@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from kit.ports import Collection, Doc, Docs, Index, OneOf
-from services.library.catalog.service import FAMILIES, Generation
-from services.library.documents import insert_doc_if_absent
-from services.library.search_terms import facet, text_terms
+from soundwright.kit.ports import Collection, Doc, Docs, Index, OneOf
+from soundwright.services.library.catalog.service import FAMILIES, Generation
+from soundwright.services.library.documents import insert_doc_if_absent
+from soundwright.services.library.search_terms import facet, text_terms
 
 T = TypeVar("T")
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.errors import AppError
-from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.catalog.service import Generation, require_batch, require_generation
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.catalog.service import Generation, require_batch, require_generation
 
 if TYPE_CHECKING:
-    from services.library.catalog.listener_store import ListenerStore
+    from soundwright.services.library.catalog.listener_store import ListenerStore
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from pydantic import TypeAdapter
 
-from kit.ports import AtLeast, Doc, OneOf
-from services.library.catalog.documents import (
+from soundwright.kit.ports import AtLeast, Doc, OneOf
+from soundwright.services.library.catalog.documents import (
     FAVORITES,
     SUGGESTIONS,
     VOTES,
@@ -19,12 +19,12 @@ from services.library.catalog.documents import (
     listener_key,
     model_condition,
 )
-from services.library.catalog.favorites import Favorite
-from services.library.catalog.service import Generation
-from services.library.catalog.tags import TagSuggestion
-from services.library.catalog.totals import VoteTotals
-from services.library.catalog.votes import Vote
-from services.library.documents import insert_doc_if_absent, walk
+from soundwright.services.library.catalog.favorites import Favorite
+from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.catalog.tags import TagSuggestion
+from soundwright.services.library.catalog.totals import VoteTotals
+from soundwright.services.library.catalog.votes import Vote
+from soundwright.services.library.documents import insert_doc_if_absent, walk
 
 _PAGE_SIZE = 500
 

@@ -7,8 +7,8 @@ import hashlib
 
 from pydantic import TypeAdapter
 
-from kit.ports import AllOf, AtLeast, Contains, Doc
-from services.library.catalog.documents import (
+from soundwright.kit.ports import AllOf, AtLeast, Contains, Doc
+from soundwright.services.library.catalog.documents import (
     BY_PLAYS,
     GENERATIONS,
     LISTENERS,
@@ -17,10 +17,10 @@ from services.library.catalog.documents import (
     ClipDocs,
     model_condition,
 )
-from services.library.catalog.plays import Play
-from services.library.catalog.service import Generation
-from services.library.documents import from_doc, insert_doc_if_absent
-from services.library.search_terms import facet
+from soundwright.services.library.catalog.plays import Play
+from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.documents import from_doc, insert_doc_if_absent
+from soundwright.services.library.search_terms import facet
 
 _play: TypeAdapter[Play] = TypeAdapter(Play)
 

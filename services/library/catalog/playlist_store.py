@@ -6,10 +6,10 @@ import dataclasses
 
 from pydantic import TypeAdapter
 
-from kit.ports import Contains, Doc
-from services.library.catalog.documents import PLAYLISTS, ClipDocs
-from services.library.catalog.playlists import Playlist
-from services.library.documents import insert_in_slot
+from soundwright.kit.ports import Contains, Doc
+from soundwright.services.library.catalog.documents import PLAYLISTS, ClipDocs
+from soundwright.services.library.catalog.playlists import Playlist
+from soundwright.services.library.documents import insert_in_slot
 
 _playlist: TypeAdapter[Playlist] = TypeAdapter(Playlist)
 

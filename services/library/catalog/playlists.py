@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.access import owns
-from services.library.catalog.service import Generation, require_generation
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.access import owns
+from soundwright.services.library.catalog.service import Generation, require_generation
 
 if TYPE_CHECKING:
-    from services.library.catalog.playlist_store import PlaylistStore
+    from soundwright.services.library.catalog.playlist_store import PlaylistStore
 
 _NAME_LIMIT_CHARS = 100
 _DESCRIPTION_LIMIT_CHARS = 500
@@ -38,7 +38,7 @@ class Playlist:
     """A playlist. Times are seconds since 1970.
 
     Attributes:
-        creator_key: see :func:`services.library.access.owns`.
+        creator_key: see :func:`soundwright.services.library.access.owns`.
         slot: its place among the playlists of its owner, which limits their number.
     """
 

@@ -13,14 +13,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.catalog.service import Generation, change_generation, require_generation
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.catalog.service import Generation, change_generation, require_generation
 
 if TYPE_CHECKING:
-    from services.library.catalog.play_store import PlayStore
+    from soundwright.services.library.catalog.play_store import PlayStore
 
 HOUR_SECONDS = 3600
 _SOURCE_LIMIT_CHARS = 50

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.library.v1 import catalog_service_pb2_grpc, generation_pb2
-
-from kit.rpc import Context
-from kit.security.identity import require_principal
-from services.library.access import owns
-from services.library.catalog.favorites import Favorites
-from services.library.catalog.playlists import Playlists
-from services.library.catalog.plays import Plays
-from services.library.catalog.service import FAMILIES, Catalog, Generation, GenerationFilter, GenerationSort
-from services.library.catalog.tags import THRESHOLD, Tags
-from services.library.catalog.totals import Totals
-from services.library.catalog.trends import Trends
-from services.library.catalog.votes import Votes
-from services.library.serializers import bounded, from_wire, page_bounds, time_from_wire, time_to_wire, to_wire
+from soundwright.services.library.access import owns
+from soundwright.services.library.catalog.favorites import Favorites
+from soundwright.services.library.catalog.playlists import Playlists
+from soundwright.services.library.catalog.plays import Plays
+from soundwright.services.library.catalog.service import FAMILIES, Catalog, Generation, GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.tags import THRESHOLD, Tags
+from soundwright.services.library.catalog.totals import Totals
+from soundwright.services.library.catalog.trends import Trends
+from soundwright.services.library.catalog.votes import Votes
+from soundwright.services.library.serializers import (
+    bounded,
+    from_wire,
+    page_bounds,
+    time_from_wire,
+    time_to_wire,
+    to_wire,
+)
 
 _PAGE_SIZE_LIMIT = 500
 _LIST_LIMIT = 100

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.periodic import failures_logged
-from kit.ports import Blobs, Clock
-from kit.security.identity import Principal
-from kit.worker.derived_files import parts_key, score_key, waveform_key
-from services.library.access import owns
-from services.library.catalog import categories
-from services.library.jobs.service import Interpretation
+from soundwright.kit import errors
+from soundwright.kit.periodic import failures_logged
+from soundwright.kit.ports import Blobs, Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.kit.worker.derived_files import parts_key, score_key, waveform_key
+from soundwright.services.library.access import owns
+from soundwright.services.library.catalog import categories
+from soundwright.services.library.jobs.service import Interpretation
 
 if TYPE_CHECKING:
-    from services.library.catalog.documents import ClipDocs
-    from services.library.catalog.store import CatalogStore
+    from soundwright.services.library.catalog.documents import ClipDocs
+    from soundwright.services.library.catalog.store import CatalogStore
 
 FAMILIES = tuple(categories.CATEGORIES)
 _BATCH_LIMIT = 100
@@ -73,7 +73,7 @@ class Generation:
         default_factory=dict
     )  # by category: number of times that listeners have added or removed it
     recounts: dict[str, int] = field(default_factory=dict)  # by name of a count: number of recounts
-    creator_key: str | None = None  # see :func:`services.library.access.owns`
+    creator_key: str | None = None  # see :func:`soundwright.services.library.access.owns`
     revision: int = 0
 
     @property

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from kit.ports import AllOf, AtLeast, Contains, Docs, LessThan, OneOf
-from services.library.catalog.categories import CATEGORIES, categorise
-from services.library.catalog.documents import (
+from soundwright.kit.ports import AllOf, AtLeast, Contains, Docs, LessThan, OneOf
+from soundwright.services.library.catalog.categories import CATEGORIES, categorise
+from soundwright.services.library.catalog.documents import (
     BY_RATING,
     BY_TIME,
     BY_VOTES,
@@ -28,16 +28,16 @@ from services.library.catalog.documents import (
     ClipDocs,
     model_condition,
 )
-from services.library.catalog.playlist_store import PlaylistStore
-from services.library.catalog.service import (
+from soundwright.services.library.catalog.playlist_store import PlaylistStore
+from soundwright.services.library.catalog.service import (
     FAMILIES,
     Deletion,
     Generation,
     GenerationFilter,
     GenerationSort,
 )
-from services.library.documents import from_doc, insert_doc_if_absent, walk
-from services.library.search_terms import any_phrase, facet
+from soundwright.services.library.documents import from_doc, insert_doc_if_absent, walk
+from soundwright.services.library.search_terms import any_phrase, facet
 
 _ORDERS = {
     GenerationSort.RECENT: BY_TIME,

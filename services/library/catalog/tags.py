@@ -17,15 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
-from kit.security.identity import Principal, is_anonymous_id
-from services.library.catalog.categories import CATEGORIES
-from services.library.catalog.service import Generation, require_generation
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal, is_anonymous_id
+from soundwright.services.library.catalog.categories import CATEGORIES
+from soundwright.services.library.catalog.service import Generation, require_generation
 
 if TYPE_CHECKING:
-    from services.library.catalog.listener_store import ListenerStore
+    from soundwright.services.library.catalog.listener_store import ListenerStore
 
 THRESHOLD = 3
 """The number of listeners who must agree."""

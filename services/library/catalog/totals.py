@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.ports import Clock
+from soundwright.kit.ports import Clock
 
 if TYPE_CHECKING:
-    from services.library.catalog.listener_store import ListenerStore
+    from soundwright.services.library.catalog.listener_store import ListenerStore
 
 _LIFETIME_SECONDS = 10.0
 

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.ports import Clock
-from services.library.catalog.categories import family as family_of
-from services.library.catalog.plays import HOUR_SECONDS
-from services.library.catalog.service import FAMILIES, Generation
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock
+from soundwright.services.library.catalog.categories import family as family_of
+from soundwright.services.library.catalog.plays import HOUR_SECONDS
+from soundwright.services.library.catalog.service import FAMILIES, Generation
 
 if TYPE_CHECKING:
-    from services.library.catalog.play_store import PlayStore
+    from soundwright.services.library.catalog.play_store import PlayStore
 
 _WINDOW_HOURS = 31 * 24
 _HOUR_TOP_COUNT = 100  # clips of each hour that are considered for longer windows

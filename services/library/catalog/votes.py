@@ -8,14 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.catalog.service import FAMILIES, Generation, recount, require_batch, require_generation
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.catalog.service import (
+    FAMILIES,
+    Generation,
+    recount,
+    require_batch,
+    require_generation,
+)
 
 if TYPE_CHECKING:
-    from services.library.catalog.listener_store import ListenerStore
+    from soundwright.services.library.catalog.listener_store import ListenerStore
 
 _NETWORK_LIMIT = 10  # votes on a clip
 _REASON_LIMIT = 10

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import conversation_service_pb2 as pb
 from soundwright.library.v1 import conversation_service_pb2_grpc
-
-from kit.rpc import Context
-from kit.security.identity import require_principal
-from services.library.conversations.service import Conversation, Conversations, SuggestedWork, TrackReference, Turn
-from services.library.serializers import from_wire, page_request, page_to_wire, to_wire
+from soundwright.services.library.conversations.service import (
+    Conversation,
+    Conversations,
+    SuggestedWork,
+    TrackReference,
+    Turn,
+)
+from soundwright.services.library.serializers import from_wire, page_request, page_to_wire, to_wire
 
 _PAGE_SIZE_LIMIT = 100
 

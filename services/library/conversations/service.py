@@ -6,11 +6,11 @@ import dataclasses
 import uuid
 from dataclasses import dataclass, field
 
-from kit import errors
-from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.paging import Page, PageRequest
-from services.library.table import Table
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.paging import Page, PageRequest
+from soundwright.services.library.table import Table
 
 CONVERSATION_LIMIT = 200
 """The number of conversations per account. A new one replaces the one whose last change is the oldest."""

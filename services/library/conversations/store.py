@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kit.ports import Collection, Docs, Index
-from services.library.conversations.service import Conversation, Message
-from services.library.table import Table
+from soundwright.kit.ports import Collection, Docs, Index
+from soundwright.services.library.conversations.service import Conversation, Message
+from soundwright.services.library.table import Table
 
 _CONVERSATIONS = Collection("conversations", (Index(("owner_id", "update_time")),))
 _MESSAGES = Collection("conversation_messages", (Index(("conversation_id", "number")),))

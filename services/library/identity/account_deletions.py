@@ -11,18 +11,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.log import get_logger
-from kit.periodic import failures_logged
-from kit.ports import Clock
-from kit.security.identity import GUEST_ROLE
-from services.library.identity.account import Account
-from services.library.identity.audit import AuditLog
-from services.library.identity.service import Accounts
-from services.library.identity.sessions import Sessions
+from soundwright.kit import errors
+from soundwright.kit.log import get_logger
+from soundwright.kit.periodic import failures_logged
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import GUEST_ROLE
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.service import Accounts
+from soundwright.services.library.identity.sessions import Sessions
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 _SETTLE_SECONDS = 86400.0
 _SUPER_ADMIN = "super_admin"

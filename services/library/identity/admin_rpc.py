@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from soundwright.kit.ports import Blobs, Clock
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import account_pb2, job_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
-
-from kit.ports import Blobs, Clock
-from kit.rpc import Context
-from kit.security.identity import require_principal
-from services.library.identity.account import Account
-from services.library.identity.administration import Administration
-from services.library.identity.consents import Consents
-from services.library.identity.rpc import account_to_wire
-from services.library.identity.store import IdentityStore
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.rpc import job_to_wire, listed_job_to_wire
-from services.library.jobs.service import BATCH, Job, Priority
-from services.library.jobs.store import JobDocs
-from services.library.paging import PageRequest
-from services.library.serializers import page_bounds, to_wire, word_from_wire
-from services.library.storage.store import StorageDocs
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.administration import Administration
+from soundwright.services.library.identity.consents import Consents
+from soundwright.services.library.identity.rpc import account_to_wire
+from soundwright.services.library.identity.store import IdentityStore
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.jobs.rpc import job_to_wire, listed_job_to_wire
+from soundwright.services.library.jobs.service import BATCH, Job, Priority
+from soundwright.services.library.jobs.store import JobDocs
+from soundwright.services.library.paging import PageRequest
+from soundwright.services.library.serializers import page_bounds, to_wire, word_from_wire
+from soundwright.services.library.storage.store import StorageDocs
 
 _PAGE_SIZE_LIMIT = 100
 _STATES = job_pb2.JobState.DESCRIPTOR

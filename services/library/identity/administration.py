@@ -7,15 +7,15 @@ import dataclasses
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from kit import errors
-from kit.errors import AppError
-from kit.security.identity import ADMIN_ROLES, ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal
-from services.library.identity.account import Account
-from services.library.identity.audit import AuditEntry, AuditLog
-from services.library.identity.service import STATUSES
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import ADMIN_ROLES, ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.audit import AuditEntry, AuditLog
+from soundwright.services.library.identity.service import STATUSES
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 DEFAULT_QUOTA = -1
 """As a new storage quota: that of the platform."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.ports import Clock
-from services.library.bearer_secrets import digest, new_secret
-from services.library.identity.account import Account
-from services.library.identity.audit import AuditLog
-from services.library.identity.credentials import ApiToken, require_active, require_registered
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock
+from soundwright.services.library.bearer_secrets import digest, new_secret
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.credentials import ApiToken, require_active, require_registered
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 _PREFIX_CHARS = 6
 _COUNT_LIMIT = 50

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kit import errors
-from kit.ports import Clock, Docs
-from kit.security.identity import ANONYMOUS_PREFIX, Principal, api_token_id
-from kit.security.sealing import Sealer
-from services.library.identity.administration import Administration
-from services.library.identity.api_tokens import ApiTokens
-from services.library.identity.audit import AuditLog
-from services.library.identity.connections import Connections
-from services.library.identity.consents import Consents
-from services.library.identity.credentials import Passwords
-from services.library.identity.email_links import EmailLinks
-from services.library.identity.emails import AccountEmails
-from services.library.identity.guests import Guests
-from services.library.identity.login_throttle import LoginThrottle
-from services.library.identity.service import Accounts
-from services.library.identity.sessions import Sessions
-from services.library.identity.store import IdentityStore
-from services.library.mail.service import EmailQueue, QueuedEmail
-from services.library.mail.store import queued_emails
-from services.library.mail.transport import FolderTransport, SmtpTransport
-from services.library.settings import LibrarySettings
-from services.library.table import Table
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock, Docs
+from soundwright.kit.security.identity import ANONYMOUS_PREFIX, Principal, api_token_id
+from soundwright.kit.security.sealing import Sealer
+from soundwright.services.library.identity.administration import Administration
+from soundwright.services.library.identity.api_tokens import ApiTokens
+from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.connections import Connections
+from soundwright.services.library.identity.consents import Consents
+from soundwright.services.library.identity.credentials import Passwords
+from soundwright.services.library.identity.email_links import EmailLinks
+from soundwright.services.library.identity.emails import AccountEmails
+from soundwright.services.library.identity.guests import Guests
+from soundwright.services.library.identity.login_throttle import LoginThrottle
+from soundwright.services.library.identity.service import Accounts
+from soundwright.services.library.identity.sessions import Sessions
+from soundwright.services.library.identity.store import IdentityStore
+from soundwright.services.library.mail.service import EmailQueue, QueuedEmail
+from soundwright.services.library.mail.store import queued_emails
+from soundwright.services.library.mail.transport import FolderTransport, SmtpTransport
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.table import Table
 
 
 @dataclass(frozen=True)

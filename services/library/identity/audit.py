@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kit.ports import Clock
-from kit.security.identity import client_address
-from services.library.identity.account import Account
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import client_address
+from soundwright.services.library.identity.account import Account
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import account_pb2, connection_service_pb2_grpc
 from soundwright.library.v1 import connection_service_pb2 as pb
-
-from kit.rpc import Context
-from kit.security.identity import require_principal
-from services.library.identity.connections import Connection, Connections
-from services.library.serializers import to_wire
+from soundwright.services.library.identity.connections import Connection, Connections
+from soundwright.services.library.serializers import to_wire
 
 
 class ConnectionRpc(connection_service_pb2_grpc.ConnectionServiceServicer):

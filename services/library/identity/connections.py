@@ -7,18 +7,18 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
-from kit.security.sealing import Sealer
-from services.library.identity.account import Account
-from services.library.identity.audit import AuditLog
-from services.library.identity.credentials import checked_email, require_active, require_registered
-from services.library.identity.service import Accounts
-from services.library.identity.sessions import Sessions
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.sealing import Sealer
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.credentials import checked_email, require_active, require_registered
+from soundwright.services.library.identity.service import Accounts
+from soundwright.services.library.identity.sessions import Sessions
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 PROVIDERS = {"spotify": "Spotify", "lalalai": "lalal.ai"}
 _SUBJECT_LIMIT_CHARS = 200

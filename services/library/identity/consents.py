@@ -5,11 +5,11 @@ from __future__ import annotations
 import getpass
 from dataclasses import dataclass
 
-from kit import errors
-from kit.ports import Clock
-from services.library.identity.account import Account
-from services.library.identity.audit import AuditLog
-from services.library.table import Table
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.table import Table
 
 _LIMIT_CHARS = 2000
 _LIMIT_MODELS = 1000

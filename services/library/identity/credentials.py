@@ -12,9 +12,9 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from kit import errors
-from kit.security.identity import GUEST_ROLE
-from services.library.identity.account import Account
+from soundwright.kit import errors
+from soundwright.kit.security.identity import GUEST_ROLE
+from soundwright.services.library.identity.account import Account
 
 NO_PASSWORD = ""
 """The password hash of an account without a password. No password matches it."""

@@ -5,25 +5,25 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
-from services.library.bearer_secrets import digest
-from services.library.identity.account import Account
-from services.library.identity.audit import AuditLog
-from services.library.identity.credentials import (
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.services.library.bearer_secrets import digest
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.credentials import (
     NO_PASSWORD,
     Link,
     checked_email,
     require_active,
 )
-from services.library.identity.emails import AccountEmails
-from services.library.identity.login_throttle import Budget, LoginThrottle
-from services.library.identity.service import Accounts
-from services.library.identity.sessions import Sessions
+from soundwright.services.library.identity.emails import AccountEmails
+from soundwright.services.library.identity.login_throttle import Budget, LoginThrottle
+from soundwright.services.library.identity.service import Accounts
+from soundwright.services.library.identity.sessions import Sessions
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 
 class EmailLinks:

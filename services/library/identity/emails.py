@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from kit.log import get_logger
-from kit.ports import Clock
-from services.library.bearer_secrets import digest, new_secret
-from services.library.identity.account import Account
-from services.library.identity.credentials import Link
-from services.library.identity.login_throttle import Budget, LoginThrottle
-from services.library.mail.service import EmailContent, EmailQueue, QueuedEmail
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Clock
+from soundwright.services.library.bearer_secrets import digest, new_secret
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.credentials import Link
+from soundwright.services.library.identity.login_throttle import Budget, LoginThrottle
+from soundwright.services.library.mail.service import EmailContent, EmailQueue, QueuedEmail
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 log = get_logger()
 

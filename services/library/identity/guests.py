@@ -5,15 +5,15 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from kit.ports import Clock
-from kit.security.identity import GUEST_ROLE
-from services.library.identity.account import Account
-from services.library.identity.credentials import NO_PASSWORD
-from services.library.identity.login_throttle import Budget, LoginThrottle
-from services.library.identity.sessions import Sessions
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import GUEST_ROLE
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.credentials import NO_PASSWORD
+from soundwright.services.library.identity.login_throttle import Budget, LoginThrottle
+from soundwright.services.library.identity.sessions import Sessions
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 _BATCH = 20
 _MIN_AGE_SECONDS = 86400.0

@@ -9,11 +9,11 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
-from services.library.bearer_secrets import digest
-from services.library.table import Table
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.services.library.bearer_secrets import digest
+from soundwright.services.library.table import Table
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import Principal, Signer, api_token_id, require_principal
 from soundwright.library.v1 import account_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
-
-from kit.rpc import Context
-from kit.security.identity import Principal, Signer, api_token_id, require_principal
-from services.library.identity.account import Account
-from services.library.identity.account_deletions import AccountDeletions
-from services.library.identity.api_tokens import ApiTokens
-from services.library.identity.credentials import NO_PASSWORD, ApiToken, Session
-from services.library.identity.email_links import EmailLinks
-from services.library.identity.guests import Guests
-from services.library.identity.service import Accounts
-from services.library.identity.sessions import Sessions, Visit
-from services.library.serializers import page_bounds, time_to_wire, to_wire
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.account_deletions import AccountDeletions
+from soundwright.services.library.identity.api_tokens import ApiTokens
+from soundwright.services.library.identity.credentials import NO_PASSWORD, ApiToken, Session
+from soundwright.services.library.identity.email_links import EmailLinks
+from soundwright.services.library.identity.guests import Guests
+from soundwright.services.library.identity.service import Accounts
+from soundwright.services.library.identity.sessions import Sessions, Visit
+from soundwright.services.library.serializers import page_bounds, time_to_wire, to_wire
 
 _PAGE_SIZE_LIMIT = 100
 

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.ports import Clock
-from kit.security.identity import GUEST_ROLE
-from kit.security.private_files import write_private
-from services.library.identity.account import Account
-from services.library.identity.api_tokens import ApiTokens
-from services.library.identity.audit import AuditLog
-from services.library.identity.credentials import (
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import GUEST_ROLE
+from soundwright.kit.security.private_files import write_private
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.api_tokens import ApiTokens
+from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.credentials import (
     NO_PASSWORD,
     Passwords,
     checked_email,
@@ -28,12 +28,12 @@ from services.library.identity.credentials import (
     require_active,
     require_registered,
 )
-from services.library.identity.emails import AccountEmails
-from services.library.identity.login_throttle import Budget, LoginThrottle
-from services.library.identity.sessions import ActiveSession, Sessions
+from soundwright.services.library.identity.emails import AccountEmails
+from soundwright.services.library.identity.login_throttle import Budget, LoginThrottle
+from soundwright.services.library.identity.sessions import ActiveSession, Sessions
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 STATUSES = ("active", "suspended", "banned")
 _BOOTSTRAP_TOKEN_NAME = "admin-token"  # noqa: S105 (a name)

@@ -6,15 +6,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.ports import Clock
-from services.library.bearer_secrets import digest, new_secret
-from services.library.identity.account import Account
-from services.library.identity.audit import AuditLog
-from services.library.identity.credentials import Session, require_active
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock
+from soundwright.services.library.bearer_secrets import digest, new_secret
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.credentials import Session, require_active
 
 if TYPE_CHECKING:
-    from services.library.identity.store import IdentityStore
+    from soundwright.services.library.identity.store import IdentityStore
 
 _LIFETIME_SECONDS = 14 * 86400.0
 _RENEWAL_SECONDS = 7 * 86400.0

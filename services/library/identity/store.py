@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Collection, Docs, Index, LessThan
-from kit.security.identity import GUEST_ROLE
-from services.library.documents import from_doc, walk
-from services.library.identity.account import Account
-from services.library.identity.account_deletions import AccountDeletion
-from services.library.identity.audit import AuditEntry
-from services.library.identity.connections import Connection
-from services.library.identity.consents import Consent
-from services.library.identity.credentials import ApiToken, Link, Session
-from services.library.identity.login_throttle import ThrottleRecord
-from services.library.table import Table
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Collection, Docs, Index, LessThan
+from soundwright.kit.security.identity import GUEST_ROLE
+from soundwright.services.library.documents import from_doc, walk
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.account_deletions import AccountDeletion
+from soundwright.services.library.identity.audit import AuditEntry
+from soundwright.services.library.identity.connections import Connection
+from soundwright.services.library.identity.consents import Consent
+from soundwright.services.library.identity.credentials import ApiToken, Link, Session
+from soundwright.services.library.identity.login_throttle import ThrottleRecord
+from soundwright.services.library.table import Table
 
 _ACCOUNTS = Collection(
     "accounts",

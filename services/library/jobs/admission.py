@@ -12,15 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.security.identity import Principal
-from services.library.jobs.order import STARVATION_SECONDS
-from services.library.jobs.service import Job, JobState, NewTrack, PackedMessage, Priority, Stage, granted_priority
-from services.library.storage.service import NETWORK_SHARE
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.jobs.order import STARVATION_SECONDS
+from soundwright.services.library.jobs.service import (
+    Job,
+    JobState,
+    NewTrack,
+    PackedMessage,
+    Priority,
+    Stage,
+    granted_priority,
+)
+from soundwright.services.library.storage.service import NETWORK_SHARE
 
 if TYPE_CHECKING:
-    from services.library.jobs.store import JobDocs
+    from soundwright.services.library.jobs.store import JobDocs
 
 _AFFINITY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _OUTPUT_FOLDER = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")

@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kit.errors import AppError, Code
-from kit.ports import Clock
-from services.library.jobs import transitions
-from services.library.jobs.ledger import JobLedger, reservation_id
-from services.library.jobs.service import ExternalTask, Job, JobError, JobResult, JobState, Stage
-from services.library.storage.service import Storage
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import Clock
+from soundwright.services.library.jobs import transitions
+from soundwright.services.library.jobs.ledger import JobLedger, reservation_id
+from soundwright.services.library.jobs.service import ExternalTask, Job, JobError, JobResult, JobState, Stage
+from soundwright.services.library.storage.service import Storage
 
 if TYPE_CHECKING:
-    from services.library.jobs.store import JobDocs
+    from soundwright.services.library.jobs.store import JobDocs
 
 # A command that comes before a lease has ended is delivered again this much after the end.
 _LEASE_MARGIN_SECONDS = 0.05
@@ -37,7 +37,7 @@ class JobAttempts:
         """Claim the next job of a queue for one attempt.
 
         A command says that one job of its queue may start. The ledger chooses that job, so that jobs start in the order
-        of :mod:`services.library.jobs.order` in whatever order the broker delivers commands. Each unfinished job has
+        of :mod:`soundwright.services.library.jobs.order` in whatever order the broker delivers commands. Each unfinished job has
         one command, and each command is acknowledged when the job that it started ends.
 
         Args:

@@ -9,10 +9,10 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kit import errors
-from kit.security.identity import Principal
-from services.library.jobs.admission import NewJob, queued
-from services.library.jobs.service import BATCH, Batch, BatchJob, Job, JobError, JobState, PackedMessage
+from soundwright.kit import errors
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.jobs.admission import NewJob, queued
+from soundwright.services.library.jobs.service import BATCH, Batch, BatchJob, Job, JobError, JobState, PackedMessage
 
 BATCH_SIZE_LIMIT = 100
 _ORDER_SECONDS = 1e-6  # between the creation times of the jobs of a batch, which start in this order

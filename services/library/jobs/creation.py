@@ -8,20 +8,20 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.access import may_see
-from services.library.documents import inserted
-from services.library.jobs.admission import Limits, NewJob, queued, release, repeated, reserve
-from services.library.jobs.batches import NewBatch, new_batch, require_batch
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.service import Job
-from services.library.storage.service import Storage
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.access import may_see
+from soundwright.services.library.documents import inserted
+from soundwright.services.library.jobs.admission import Limits, NewJob, queued, release, repeated, reserve
+from soundwright.services.library.jobs.batches import NewBatch, new_batch, require_batch
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.jobs.service import Job
+from soundwright.services.library.storage.service import Storage
 
 if TYPE_CHECKING:
-    from services.library.jobs.store import JobDocs
+    from soundwright.services.library.jobs.store import JobDocs
 
 # While other processes create jobs of the same kind, try again at this interval, for this time.
 _CONFLICT_SECONDS = 0.01

@@ -12,21 +12,21 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from kit import errors
-from kit.errors import AppError
-from kit.periodic import failures_logged
-from kit.ports import Clock
-from kit.security.identity import ANONYMOUS_PREFIX, Principal
-from services.library.access import listed_creator, may_see, owns
-from services.library.documents import inserted
-from services.library.jobs import transitions
-from services.library.jobs.batches import planned_jobs, summarized
-from services.library.jobs.service import Job, JobState
-from services.library.paging import Page, PageRequest
-from services.library.storage.service import Storage
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.periodic import failures_logged
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import ANONYMOUS_PREFIX, Principal
+from soundwright.services.library.access import listed_creator, may_see, owns
+from soundwright.services.library.documents import inserted
+from soundwright.services.library.jobs import transitions
+from soundwright.services.library.jobs.batches import planned_jobs, summarized
+from soundwright.services.library.jobs.service import Job, JobState
+from soundwright.services.library.paging import Page, PageRequest
+from soundwright.services.library.storage.service import Storage
 
 if TYPE_CHECKING:
-    from services.library.jobs.store import JobDocs
+    from soundwright.services.library.jobs.store import JobDocs
 
 
 class JobTrack(Protocol):
@@ -65,7 +65,7 @@ class ResultStore(Protocol):
 class JobLedger:
     """Reads jobs, cancels them, and applies transitions to them.
 
-    :class:`~services.library.jobs.creation.JobCreation` and :class:`~services.library.jobs.attempts.JobAttempts` build on it.
+    :class:`~soundwright.services.library.jobs.creation.JobCreation` and :class:`~soundwright.services.library.jobs.attempts.JobAttempts` build on it.
     """
 
     def __init__(self, store: JobDocs, results: ResultStore, clock: Clock, storage: Storage) -> None:

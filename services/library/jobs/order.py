@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kit.ports import AtLeast, LessThan
-from services.library.jobs.service import Job, Priority
+from soundwright.kit.ports import AtLeast, LessThan
+from soundwright.services.library.jobs.service import Job, Priority
 
 STARVATION_SECONDS = 900.0
 """Starvation timeout of jobs whose caller belongs to no tier."""

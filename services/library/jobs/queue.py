@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.jobs.service import BATCH, Job, JobState
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.jobs.service import BATCH, Job, JobState
 
 if TYPE_CHECKING:
-    from services.library.jobs.store import JobDocs
+    from soundwright.services.library.jobs.store import JobDocs
 
 _LISTED_JOBS = 1000
 _FORECAST_TTL_SECONDS = 1.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kit.metrics import JOB_QUEUED_AGE, JOBS_QUEUED
-from kit.ports import Clock
-from services.library.jobs.service import Priority
-from services.library.jobs.store import JobDocs
+from soundwright.kit.metrics import JOB_QUEUED_AGE, JOBS_QUEUED
+from soundwright.kit.ports import Clock
+from soundwright.services.library.jobs.service import Priority
+from soundwright.services.library.jobs.store import JobDocs
 
 
 class QueueMetrics:

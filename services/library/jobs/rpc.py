@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, Iterable
 
+from soundwright.kit import errors, tracing
+from soundwright.kit.log import correlation_id
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
-
-from kit import errors, tracing
-from kit.log import correlation_id
-from kit.rpc import Context
-from kit.security.identity import require_principal
-from services.library.jobs.admission import Limits, NewJob
-from services.library.jobs.attempts import JobAttempts
-from services.library.jobs.batches import BATCH_SIZE_LIMIT, NewBatch
-from services.library.jobs.creation import JobCreation
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.queue import JobQueue
-from services.library.jobs.service import (
+from soundwright.services.library.jobs.admission import Limits, NewJob
+from soundwright.services.library.jobs.attempts import JobAttempts
+from soundwright.services.library.jobs.batches import BATCH_SIZE_LIMIT, NewBatch
+from soundwright.services.library.jobs.creation import JobCreation
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.jobs.queue import JobQueue
+from soundwright.services.library.jobs.service import (
     ExternalTask,
     Job,
     JobError,
@@ -28,8 +27,8 @@ from services.library.jobs.service import (
     Priority,
     Stage,
 )
-from services.library.jobs.watches import JobWatches
-from services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
+from soundwright.services.library.jobs.watches import JobWatches
+from soundwright.services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
 
 _PAGE_SIZE_LIMIT = 100
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kit.security.identity import ADMINISTRATION_ROLES, Principal
+from soundwright.kit.security.identity import ADMINISTRATION_ROLES, Principal
 
 BATCH = "batch"
 """The kind of the jobs that stand for several others."""
@@ -27,7 +27,7 @@ class JobState(StrEnum):
 
 
 class Priority(StrEnum):
-    """Priorities of jobs, highest first. :mod:`services.library.jobs.order` has the whole rule."""
+    """Priorities of jobs, highest first. :mod:`soundwright.services.library.jobs.order` has the whole rule."""
 
     ADMIN = "admin"
     PREMIUM = "premium"
@@ -235,7 +235,7 @@ class Job:
 
     Attributes:
         spec: parameters of the job; None if hidden from the caller.
-        output_folder: files lie in ``<output_folder>/<attempt>/<id>/``, see :mod:`kit.worker.outputs`; empty: the job
+        output_folder: files lie in ``<output_folder>/<attempt>/<id>/``, see :mod:`soundwright.kit.worker.outputs`; empty: the job
             stores no files.
         creates_track: the library stores the track with the job, without audio, and the job completes it.
         new_track: what is known about that track before.
@@ -262,7 +262,7 @@ class Job:
     network: str | None = (
         None  # the ID of the address from which an anonymous caller or a guest came; None: the owner is registered
     )
-    creator_key: str | None = None  # see :func:`services.library.access.owns`
+    creator_key: str | None = None  # see :func:`soundwright.services.library.access.owns`
     output_folder: str = ""
     creates_track: bool = False
     public_spec: bool = False

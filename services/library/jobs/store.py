@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
-from services.library.documents import from_doc
-from services.library.jobs.admission import Admissions
-from services.library.jobs.order import RANKS, Rank, rank_of
-from services.library.jobs.service import BATCH, Job, JobState, Priority
-from services.library.paging import Page, PageRequest, read_page
-from services.library.table import Table
+from soundwright.kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
+from soundwright.services.library.documents import from_doc
+from soundwright.services.library.jobs.admission import Admissions
+from soundwright.services.library.jobs.order import RANKS, Rank, rank_of
+from soundwright.services.library.jobs.service import BATCH, Job, JobState, Priority
+from soundwright.services.library.paging import Page, PageRequest, read_page
+from soundwright.services.library.table import Table
 
 _JOBS = Collection(
     "jobs",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from kit.errors import AppError
-from kit.log import correlation_scope, get_logger
-from kit.metrics import SWEPT
-from kit.periodic import failures_logged
-from kit.ports import Bus, Clock
-from kit.worker.commands import command_subject
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.service import Job
-from services.library.jobs.store import JobDocs
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import correlation_scope, get_logger
+from soundwright.kit.metrics import SWEPT
+from soundwright.kit.periodic import failures_logged
+from soundwright.kit.ports import Bus, Clock
+from soundwright.kit.worker.commands import command_subject
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.jobs.service import Job
+from soundwright.services.library.jobs.store import JobDocs
 
 _BATCH = 200
 _BATCH_RECORDS = 50

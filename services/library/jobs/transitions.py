@@ -8,8 +8,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from kit import errors
-from services.library.jobs.service import AudioOutput, ExternalTask, Job, JobError, JobResult, JobState, Stage
+from soundwright.kit import errors
+from soundwright.services.library.jobs.service import (
+    AudioOutput,
+    ExternalTask,
+    Job,
+    JobError,
+    JobResult,
+    JobState,
+    Stage,
+)
 
 _CANCELLED = JobError("CANCELLED", "cancelled")
 

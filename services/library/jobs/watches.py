@@ -13,14 +13,14 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
-from soundwright.library.v1 import events_pb2
 
-from kit import errors
-from kit.log import get_logger
-from kit.security.identity import Principal
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.queue import JobQueue
-from services.library.jobs.service import Job, JobState
+from soundwright.kit import errors
+from soundwright.kit.log import get_logger
+from soundwright.kit.security.identity import Principal
+from soundwright.library.v1 import events_pb2
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.jobs.queue import JobQueue
+from soundwright.services.library.jobs.service import Job, JobState
 
 _READ_SECONDS = 2.0
 _WATCHES_PER_CALLER = 20

@@ -12,11 +12,11 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Protocol, TypeAlias
 
-from kit.errors import AppError, Code
-from kit.log import correlation_id, correlation_scope, get_logger
-from kit.periodic import every, failures_logged
-from kit.ports import Clock, LessThan
-from services.library.table import Table
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.log import correlation_id, correlation_scope, get_logger
+from soundwright.kit.periodic import every, failures_logged
+from soundwright.kit.ports import Clock, LessThan
+from soundwright.services.library.table import Table
 
 _BATCH_SIZE = 100
 # After this time another process sends the email. The recipient may then receive it twice, but it is never lost.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kit.ports import Collection, Docs, Index
-from services.library.mail.service import QueuedEmail
-from services.library.table import Table
+from soundwright.kit.ports import Collection, Docs, Index
+from soundwright.services.library.mail.service import QueuedEmail
+from soundwright.services.library.table import Table
 
 _EMAILS = Collection("email_queue", (Index(("due_time",)),))
 

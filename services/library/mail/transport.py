@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from kit.log import get_logger
-from kit.security.private_files import write_private
+from soundwright.kit.log import get_logger
+from soundwright.kit.security.private_files import write_private
 
 _TIMEOUT_SECONDS = 15.0
 _RETRY_DELAYS_SECONDS = (1.0, 5.0)

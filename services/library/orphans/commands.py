@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from kit import infra
-from kit.adapters.system.clock import SystemClock
-from services.library.orphans.service import Orphan, Orphans
-from services.library.orphans.store import BlobDocs
-from services.library.settings import LibrarySettings
-from services.library.stores import Stores
+from soundwright.kit import infra
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.services.library.orphans.service import Orphan, Orphans
+from soundwright.services.library.orphans.store import BlobDocs
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.stores import Stores
 
 
 async def report_orphans(settings: LibrarySettings, older_than_hours: float, *, delete: bool) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kit import errors
-from kit.errors import AppError, Code
-from kit.ports import Blobs, Docs
-from services.library.orphans.service import KeyOwner, owner_of_key
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import Blobs, Docs
+from soundwright.services.library.orphans.service import KeyOwner, owner_of_key
 
 
 async def require_documents_of_files(docs: Docs, blobs: Blobs) -> None:

@@ -19,13 +19,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.log import get_logger
-from kit.periodic import failures_logged
-from kit.ports import BlobInfo, Blobs, Clock
-from kit.worker.derived_files import described_key
+from soundwright.kit.log import get_logger
+from soundwright.kit.periodic import failures_logged
+from soundwright.kit.ports import BlobInfo, Blobs, Clock
+from soundwright.kit.worker.derived_files import described_key
 
 if TYPE_CHECKING:
-    from services.library.orphans.store import BlobDocs
+    from soundwright.services.library.orphans.store import BlobDocs
 
 MIN_AGE_SECONDS = 3600.0
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

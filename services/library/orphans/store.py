@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kit.ports import Docs
-from services.library.jobs.service import JobState
-from services.library.orphans.service import KeyOwner
-from services.library.transfer.files import keys_in
+from soundwright.kit.ports import Docs
+from soundwright.services.library.jobs.service import JobState
+from soundwright.services.library.orphans.service import KeyOwner
+from soundwright.services.library.transfer.files import keys_in
 
 _OUTPUT_LIMIT = 1000
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from kit.ports import Blobs, Clock, Doc, Docs
-from kit.security.identity import is_anonymous_id
-from services.library.catalog.service import Catalog
-from services.library.jobs.ledger import JobLedger
-from services.library.retention.rules import ClipRule, JobRule, OutputRule, RecordRule, TrackRule
-from services.library.retention.service import Retention, Rule
-from services.library.retention.store import RetentionDocs
-from services.library.settings import LibrarySettings
-from services.library.stores import Stores
-from services.library.tracks.deletions import TrackDeletions
+from soundwright.kit.ports import Blobs, Clock, Doc, Docs
+from soundwright.kit.security.identity import is_anonymous_id
+from soundwright.services.library.catalog.service import Catalog
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.retention.rules import ClipRule, JobRule, OutputRule, RecordRule, TrackRule
+from soundwright.services.library.retention.service import Retention, Rule
+from soundwright.services.library.retention.store import RetentionDocs
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.stores import Stores
+from soundwright.services.library.tracks.deletions import TrackDeletions
 
 
 def build_retention(

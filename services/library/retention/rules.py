@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-from kit.errors import AppError
-from kit.ports import Blobs, Doc
-from kit.security.identity import Principal
-from kit.worker.outputs import delete_outputs
-from services.library.catalog.service import Catalog
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.store import JobDocs
-from services.library.retention.service import Expired
-from services.library.retention.store import RetentionDocs
-from services.library.tracks.deletions import TrackDeletions
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Blobs, Doc
+from soundwright.kit.security.identity import Principal
+from soundwright.kit.worker.outputs import delete_outputs
+from soundwright.services.library.catalog.service import Catalog
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.jobs.store import JobDocs
+from soundwright.services.library.retention.service import Expired
+from soundwright.services.library.retention.store import RetentionDocs
+from soundwright.services.library.tracks.deletions import TrackDeletions
 
 _LIBRARY = Principal("service:library", "service")
 _ADMINISTRATOR = Principal("service:library", "super_admin")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from kit.log import get_logger
-from kit.periodic import failures_logged
-from kit.ports import Clock
+from soundwright.kit.log import get_logger
+from soundwright.kit.periodic import failures_logged
+from soundwright.kit.ports import Clock
 
 _DAY_SECONDS = 86400.0
 log = get_logger()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 
-from kit.ports import Contains, Doc, Docs, LessThan, OneOf
-from services.library.documents import walk
-from services.library.jobs.service import JobState
+from soundwright.kit.ports import Contains, Doc, Docs, LessThan, OneOf
+from soundwright.services.library.documents import walk
+from soundwright.services.library.jobs.service import JobState
 
 _BATCH = 200
 _UNFINISHED = OneOf([JobState.QUEUED, JobState.RUNNING])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import storage_service_pb2 as pb
 from soundwright.library.v1 import storage_service_pb2_grpc
-
-from kit.rpc import Context
-from kit.security.identity import require_principal
-from services.library.storage.service import Storage, Usage
+from soundwright.services.library.storage.service import Storage, Usage
 
 
 class StorageRpc(storage_service_pb2_grpc.StorageServiceServicer):

@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
 
 if TYPE_CHECKING:
-    from services.library.storage.store import StorageDocs
+    from soundwright.services.library.storage.store import StorageDocs
 
 NETWORK_SHARE = 4
 """How many callers without a registered account are usual behind one address: a household or an office."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kit.ports import AtLeast, Collection, Docs, OneOf
-from services.library.storage.service import OwnerReservations
-from services.library.table import Table
+from soundwright.kit.ports import AtLeast, Collection, Docs, OneOf
+from soundwright.services.library.storage.service import OwnerReservations
+from soundwright.services.library.table import Table
 
 _RESERVATIONS = Collection("storage_reservations")
 # The documents of files: their collection, and the field of their size. Their stores create the indexes.

@@ -9,21 +9,21 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.periodic import failures_logged
-from kit.ports import Blobs, Clock
-from kit.security.identity import Principal
-from kit.worker.derived_files import cover_key, waveform_key
-from kit.worker.outputs import delete_outputs
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.service import Job
-from services.library.tracks.service import TrackDeletion, require_owner
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.periodic import failures_logged
+from soundwright.kit.ports import Blobs, Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.kit.worker.derived_files import cover_key, waveform_key
+from soundwright.kit.worker.outputs import delete_outputs
+from soundwright.services.library.jobs.ledger import JobLedger
+from soundwright.services.library.jobs.service import Job
+from soundwright.services.library.tracks.service import TrackDeletion, require_owner
 
 if TYPE_CHECKING:
-    from services.library.jobs.store import JobDocs
-    from services.library.tracks.store import TrackDocs
+    from soundwright.services.library.jobs.store import JobDocs
+    from soundwright.services.library.tracks.store import TrackDocs
 
 _LIBRARY = Principal("service:library", "service")
 _JOB_BATCH = 100

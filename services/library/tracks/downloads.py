@@ -11,16 +11,16 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Clock
-from services.library.jobs.service import Job, JobError, JobState, NewTrack
-from services.library.storage.service import Storage
-from services.library.tracks.service import PendingDownload, Track, change_track
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.services.library.jobs.service import Job, JobError, JobState, NewTrack
+from soundwright.services.library.storage.service import Storage
+from soundwright.services.library.tracks.service import PendingDownload, Track, change_track
 
 if TYPE_CHECKING:
-    from services.library.jobs.store import JobDocs
-    from services.library.tracks.store import TrackDocs
+    from soundwright.services.library.jobs.store import JobDocs
+    from soundwright.services.library.tracks.store import TrackDocs
 
 _UNNAMED = NewTrack(title="Download", source="import")
 _NAMES = ("title", "artist", "album")

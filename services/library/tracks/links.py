@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.bearer_secrets import digest, new_secret
-from services.library.tracks.service import Track, require_owner
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.bearer_secrets import digest, new_secret
+from soundwright.services.library.tracks.service import Track, require_owner
 
 if TYPE_CHECKING:
-    from services.library.tracks.store import TrackDocs
+    from soundwright.services.library.tracks.store import TrackDocs
 
 _COUNT_LIMIT = 20
 _LIFETIME_LIMIT_DAYS = 365

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from services.library.jobs.service import Job, JobResult, Measurement
-from services.library.tracks.service import BPM_RANGE, KEYS, Analysis, StemSet, Track, change_track
+from soundwright.services.library.jobs.service import Job, JobResult, Measurement
+from soundwright.services.library.tracks.service import BPM_RANGE, KEYS, Analysis, StemSet, Track, change_track
 
 if TYPE_CHECKING:
-    from services.library.tracks.store import TrackDocs
+    from soundwright.services.library.tracks.store import TrackDocs
 
 
 class TrackResults:

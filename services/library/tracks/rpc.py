@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from soundwright.kit import errors
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
-
-from kit import errors
-from kit.rpc import Context
-from kit.security.identity import require_principal
-from services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
-from services.library.tracks.deletions import TrackDeletions
-from services.library.tracks.downloads import TrackDownloads
-from services.library.tracks.links import TrackLink, TrackLinks
-from services.library.tracks.service import EDITABLE, Track, TrackFilter, Tracks, TrackSort, TrackStatus
+from soundwright.services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
+from soundwright.services.library.tracks.deletions import TrackDeletions
+from soundwright.services.library.tracks.downloads import TrackDownloads
+from soundwright.services.library.tracks.links import TrackLink, TrackLinks
+from soundwright.services.library.tracks.service import EDITABLE, Track, TrackFilter, Tracks, TrackSort, TrackStatus
 
 _PAGE_SIZE_LIMIT = 100
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from kit import errors
-from kit.chords import harte
-from kit.errors import AppError
-from kit.ports import Clock
-from kit.security.identity import Principal
-from services.library.access import listed_creator, may_see, owns
-from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
-from services.library.paging import Page, PageRequest
-from services.library.storage.service import Storage
+from soundwright.kit import errors
+from soundwright.kit.chords import harte
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.access import listed_creator, may_see, owns
+from soundwright.services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
+from soundwright.services.library.paging import Page, PageRequest
+from soundwright.services.library.storage.service import Storage
 
 if TYPE_CHECKING:
-    from services.library.tracks.store import TrackDocs
+    from soundwright.services.library.tracks.store import TrackDocs
 
 BPM_RANGE = (20.0, 400.0)
 _TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -96,7 +96,9 @@ class Track:
     frame_count: int
     duration_seconds: float
     warnings: list[str]
-    level: list[float] = field(default_factory=list)  # see :class:`kit.audio.level.Level`; empty: not measured
+    level: list[float] = field(
+        default_factory=list
+    )  # see :class:`soundwright.kit.audio.level.Level`; empty: not measured
     spotify_id: str = ""
     spotify_url: str = ""
     cover_url: str = ""
@@ -113,7 +115,7 @@ class Track:
     create_time: float = 0.0
     update_time: float = 0.0
     network: str | None = None  # the ID of the address of an owner without a registered account
-    creator_key: str | None = None  # see :func:`services.library.access.owns`
+    creator_key: str | None = None  # see :func:`soundwright.services.library.access.owns`
     revision: int = 0
 
 

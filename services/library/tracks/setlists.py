@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kit import errors
-from kit.ports import Clock
-from kit.security.identity import Principal
+from soundwright.kit import errors
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import Principal
 
 if TYPE_CHECKING:
-    from services.library.tracks.service import Track
-    from services.library.tracks.store import TrackDocs
+    from soundwright.services.library.tracks.service import Track
+    from soundwright.services.library.tracks.store import TrackDocs
 
 _SETLIST_LIMIT = 100
 _TRACK_LIMIT = 200

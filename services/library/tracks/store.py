@@ -7,16 +7,16 @@ import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from kit.errors import AppError
-from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
-from kit.tokenizer import signs, words
-from services.library.documents import from_doc, insert_if_absent, walk
-from services.library.jobs.service import AudioOutput, Job
-from services.library.paging import Page, PageRequest, read_page
-from services.library.search_terms import every_word, text_terms
-from services.library.table import Table
-from services.library.tracks.links import TrackLink
-from services.library.tracks.service import (
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
+from soundwright.kit.tokenizer import signs, words
+from soundwright.services.library.documents import from_doc, insert_if_absent, walk
+from soundwright.services.library.jobs.service import AudioOutput, Job
+from soundwright.services.library.paging import Page, PageRequest, read_page
+from soundwright.services.library.search_terms import every_word, text_terms
+from soundwright.services.library.table import Table
+from soundwright.services.library.tracks.links import TrackLink
+from soundwright.services.library.tracks.service import (
     Analysis,
     StemSet,
     Track,
@@ -25,7 +25,7 @@ from services.library.tracks.service import (
     TrackSort,
     TrackStatus,
 )
-from services.library.tracks.setlists import Setlist
+from soundwright.services.library.tracks.setlists import Setlist
 
 _TRACKS = Collection(
     "tracks",

@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kit import errors
-from kit.errors import AppError
-from kit.ports import Blobs, Clock, Collection, Doc, Docs
-from kit.security.private_files import write_private
-from services.library.documents import walk
-from services.library.schema import require_current
-from services.library.transfer.documents import COLLECTIONS, Progress, Tally, line, read_lines
-from services.library.transfer.files import FILE_COLLECTIONS, WorkList, copy_blob, in_pages, keys_in
-from services.library.transfer.folder import BackupFolder, BlobEntry, KnownBlobs
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Blobs, Clock, Collection, Doc, Docs
+from soundwright.kit.security.private_files import write_private
+from soundwright.services.library.documents import walk
+from soundwright.services.library.schema import require_current
+from soundwright.services.library.transfer.documents import COLLECTIONS, Progress, Tally, line, read_lines
+from soundwright.services.library.transfer.files import FILE_COLLECTIONS, WorkList, copy_blob, in_pages, keys_in
+from soundwright.services.library.transfer.folder import BackupFolder, BlobEntry, KnownBlobs
 
 _ROUNDS = 10
 # The results of a job are stored within this time after its end.

@@ -7,16 +7,16 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from kit import infra
-from kit.adapters.system.clock import SystemClock
-from kit.ports import Blobs, Docs
-from kit.scratch import process_folder
-from kit.security.private_files import write_private
-from kit.settings import Settings, SettingsError
-from services.library.settings import LibrarySettings
-from services.library.transfer.backup import Backup
-from services.library.transfer.folder import PRIVATE_FILES, BackupFolder
-from services.library.transfer.restore import Restore
+from soundwright.kit import infra
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.ports import Blobs, Docs
+from soundwright.kit.scratch import process_folder
+from soundwright.kit.security.private_files import write_private
+from soundwright.kit.settings import Settings, SettingsError
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.transfer.backup import Backup
+from soundwright.services.library.transfer.folder import PRIVATE_FILES, BackupFolder
+from soundwright.services.library.transfer.restore import Restore
 
 
 def _progress(text: str) -> None:

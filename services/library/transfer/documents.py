@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit import errors
-from kit.ports import Collection, Doc, Docs
-from services.library.documents import walk
+from soundwright.kit import errors
+from soundwright.kit.ports import Collection, Doc, Docs
+from soundwright.services.library.documents import walk
 
 Progress = Callable[[str], None]
 """Takes a line for the operator."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kit import errors, infra
-from kit.errors import AppError
-from kit.ports import Blobs, Collection, Doc, Docs
-from services.library.documents import walk
+from soundwright.kit import errors, infra
+from soundwright.kit.errors import AppError
+from soundwright.kit.ports import Blobs, Collection, Doc, Docs
+from soundwright.services.library.documents import walk
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kit import errors
-from kit.durable import make_folder, sync
-from kit.security.private_files import write_private
-from services.library.transfer.files import BlobCopy
+from soundwright.kit import errors
+from soundwright.kit.durable import make_folder, sync
+from soundwright.kit.security.private_files import write_private
+from soundwright.services.library.transfer.files import BlobCopy
 
 PRIVATE_FILES = ("secret", "admin-token")
 _FORMAT = 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kit import errors
-from kit.ports import Blobs, Clock, Docs
-from services.library.schema import LATEST_VERSION
-from services.library.transfer.documents import Progress, Tally, compare, read_lines, synchronise
-from services.library.transfer.files import copy_blob, holds, in_pages
-from services.library.transfer.folder import BackupFolder, BlobEntry, entries_of
-from services.library.transfer.running_libraries import begin_import, end_import, require_unused
+from soundwright.kit import errors
+from soundwright.kit.ports import Blobs, Clock, Docs
+from soundwright.services.library.schema import LATEST_VERSION
+from soundwright.services.library.transfer.documents import Progress, Tally, compare, read_lines, synchronise
+from soundwright.services.library.transfer.files import copy_blob, holds, in_pages
+from soundwright.services.library.transfer.folder import BackupFolder, BlobEntry, entries_of
+from soundwright.services.library.transfer.running_libraries import begin_import, end_import, require_unused
 
 
 class Restore:

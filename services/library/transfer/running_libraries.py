@@ -12,12 +12,12 @@ import platform
 import uuid
 from collections.abc import AsyncIterator
 
-from kit import errors
-from kit.errors import AppError
-from kit.periodic import every
-from kit.ports import Clock, Collection, Doc, Docs
-from services.library.documents import walk
-from services.library.transfer.documents import COLLECTIONS
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.periodic import every
+from soundwright.kit.ports import Clock, Collection, Doc, Docs
+from soundwright.services.library.documents import walk
+from soundwright.services.library.transfer.documents import COLLECTIONS
 
 _LIBRARIES = Collection("library_processes")
 _IMPORTS = Collection("imports")

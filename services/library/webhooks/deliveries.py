@@ -9,19 +9,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kit import errors
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.ports import Clock, OneOf
-from kit.security.identity import Principal
-from services.library.jobs.service import Job
-from services.library.table import Table
-from services.library.webhooks.messages import PING, PublicKind, event_of, job_body, job_message_id, ping_body
-from services.library.webhooks.service import Webhook, Webhooks, require_account, require_enabled
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Clock, OneOf
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.jobs.service import Job
+from soundwright.services.library.table import Table
+from soundwright.services.library.webhooks.messages import (
+    PING,
+    PublicKind,
+    event_of,
+    job_body,
+    job_message_id,
+    ping_body,
+)
+from soundwright.services.library.webhooks.service import Webhook, Webhooks, require_account, require_enabled
 
 if TYPE_CHECKING:
-    from services.library.jobs.store import JobDocs
-    from services.library.webhooks.store import WebhookDocs
+    from soundwright.services.library.jobs.store import JobDocs
+    from soundwright.services.library.webhooks.store import WebhookDocs
 
 _LOG_LIMIT = 1000  # deliveries per webhook
 _BATCH_SIZE = 200

@@ -11,21 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.metrics import WEBHOOK_ATTEMPTS
-from kit.periodic import every, failures_logged
-from kit.ports import Clock, LessThan
-from kit.security.egress_client import UntrustedCertificate, post_web
-from kit.security.egress_policy import EgressPolicy
-from kit.security.sealing import Sealer
-from services.library.table import Table
-from services.library.webhooks.deliveries import Deliveries, Delivery, DeliveryStatus
-from services.library.webhooks.messages import signature
-from services.library.webhooks.service import Webhook, signing_secrets
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.metrics import WEBHOOK_ATTEMPTS
+from soundwright.kit.periodic import every, failures_logged
+from soundwright.kit.ports import Clock, LessThan
+from soundwright.kit.security.egress_client import UntrustedCertificate, post_web
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.sealing import Sealer
+from soundwright.services.library.table import Table
+from soundwright.services.library.webhooks.deliveries import Deliveries, Delivery, DeliveryStatus
+from soundwright.services.library.webhooks.messages import signature
+from soundwright.services.library.webhooks.service import Webhook, signing_secrets
 
 if TYPE_CHECKING:
-    from services.library.webhooks.store import WebhookDocs
+    from soundwright.services.library.webhooks.store import WebhookDocs
 
 _TIMEOUT_SECONDS = 10.0
 _LEASE_SECONDS = 60.0  # after this time without a result, another dispatcher takes over the delivery

@@ -13,7 +13,7 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-from services.library.jobs.service import AudioOutput, Job, JobState
+from soundwright.services.library.jobs.service import AudioOutput, Job, JobState
 
 PING = "ping"
 EVENTS = ("job.completed", "job.failed", PING)

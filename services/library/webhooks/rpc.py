@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from soundwright.kit.rpc import Context
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import webhook_service_pb2 as pb
 from soundwright.library.v1 import webhook_service_pb2_grpc
-
-from kit.rpc import Context
-from kit.security.identity import require_principal
-from services.library.serializers import page_bounds, time_to_wire, to_wire
-from services.library.webhooks.deliveries import Deliveries, Delivery
-from services.library.webhooks.dispatcher import WebhookDispatcher
-from services.library.webhooks.service import Webhook, Webhooks
+from soundwright.services.library.serializers import page_bounds, time_to_wire, to_wire
+from soundwright.services.library.webhooks.deliveries import Deliveries, Delivery
+from soundwright.services.library.webhooks.dispatcher import WebhookDispatcher
+from soundwright.services.library.webhooks.service import Webhook, Webhooks
 
 _PAGE_SIZE_LIMIT = 100
 

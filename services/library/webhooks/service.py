@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kit import errors
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.ports import Clock
-from kit.security.egress_policy import EgressPolicy
-from kit.security.identity import Principal
-from kit.security.sealing import Sealer
-from services.library.webhooks.messages import EVENTS, new_signing_secret
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Clock
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.identity import Principal
+from soundwright.kit.security.sealing import Sealer
+from soundwright.services.library.webhooks.messages import EVENTS, new_signing_secret
 
 if TYPE_CHECKING:
-    from services.library.webhooks.store import WebhookDocs
+    from soundwright.services.library.webhooks.store import WebhookDocs
 
 ALL_EVENTS = "*"
 WEBHOOK_LIMIT = 10

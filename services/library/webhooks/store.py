@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 
-from kit.ports import Collection, Docs, Index
-from services.library.table import Table
-from services.library.webhooks.deliveries import Delivery
-from services.library.webhooks.service import Webhook
+from soundwright.kit.ports import Collection, Docs, Index
+from soundwright.services.library.table import Table
+from soundwright.services.library.webhooks.deliveries import Delivery
+from soundwright.services.library.webhooks.service import Webhook
 
 _WEBHOOKS = Collection(
     "webhooks", (Index(("owner_id", "create_time")), Index(("owner_id", "slot"), unique=True, present="slot"))

@@ -14,9 +14,16 @@ from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from kit.engines import ModelDeclaration
-from services.separation.engines.spectral import EPSILON, Stft, in_windows, median_along, percussive_share, power
-from services.separation.service import STEMS, Engine, Mix, Samples
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.services.separation.engines.spectral import (
+    EPSILON,
+    Stft,
+    in_windows,
+    median_along,
+    percussive_share,
+    power,
+)
+from soundwright.services.separation.service import STEMS, Engine, Mix, Samples
 
 DSP = ModelDeclaration(
     name="dsp",

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from kit.engines import ModelDeclaration
-from services.separation.engines.spectral import Stft, in_windows, percussive_share, power
-from services.separation.service import Engine, Mix, Samples
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.services.separation.engines.spectral import Stft, in_windows, percussive_share, power
+from soundwright.services.separation.service import Engine, Mix, Samples
 
 HPSS = ModelDeclaration(
     name="hpss",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kit.engines import Gain, Score
+from soundwright.kit.engines import Gain, Score
 
 MUSDB18 = "MUSDB18-HQ, test"
 MULTISONG = "MVSEP Multisong"

@@ -14,8 +14,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from services.separation.engines.windows import overlap_add, trapezoid
-from services.separation.service import Mix, Samples
+from soundwright.services.separation.engines.windows import overlap_add, trapezoid
+from soundwright.services.separation.service import Mix, Samples
 
 Real = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]

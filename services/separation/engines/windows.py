@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.separation.service import Samples
+from soundwright.services.separation.service import Samples
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from typing import Annotated, Any, Literal, TypeVar
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from kit import errors
-from kit.errors import AppError
-from kit.free_space import DISK_FULL
-from kit.security.egress_client import UnusableResponse, save_web
-from kit.security.egress_policy import EgressPolicy
-from services.separation.lalalai.keys import Key
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.free_space import DISK_FULL
+from soundwright.kit.security.egress_client import UnusableResponse, save_web
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.services.separation.lalalai.keys import Key
 
 STEMS = {
     "vocals": "vocals",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pydantic import SecretStr
-from soundwright.library.v1 import connection_service_pb2, connection_service_pb2_grpc
 
-from kit import errors
-from kit.errors import AppError, Code
-from kit.security.identity import principal_scope
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import principal_scope
+from soundwright.library.v1 import connection_service_pb2, connection_service_pb2_grpc
 
 
 @dataclass(frozen=True)

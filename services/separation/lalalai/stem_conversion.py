@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import audio
-from kit.compute import Report
-from kit.errors import AppError
-from kit.file_names import encoding_extension
-from services.separation.lalalai.client import failed
-from services.separation.service import LALALAI, Format, Samples
-from services.separation.stems import Files, OutputFile, StemWriter, describe_output, write_mix
+from soundwright.kit import audio
+from soundwright.kit.compute import Report
+from soundwright.kit.errors import AppError
+from soundwright.kit.file_names import encoding_extension
+from soundwright.services.separation.lalalai.client import failed
+from soundwright.services.separation.service import LALALAI, Format, Samples
+from soundwright.services.separation.stems import Files, OutputFile, StemWriter, describe_output, write_mix
 
 _BLOCK_FRAMES = 65_536
 # Encoders add padding. A larger difference indicates another recording, or a preview.
@@ -75,7 +75,7 @@ def fit(
 def copy_recording(
     _engine: None, report: Report, *, recording: Path, frame_count: int, folder: Path, limits: audio.AudioLimits
 ) -> OutputFile:
-    """See :func:`~services.separation.stems.write_mix`."""
+    """See :func:`~soundwright.services.separation.stems.write_mix`."""
     return write_mix(audio.AudioFile(recording, limits, frame_count), folder, report)
 
 

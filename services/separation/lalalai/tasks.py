@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
-
-from kit import errors
-from kit.errors import AppError
-from kit.security.identity import require_principal
-from services.separation.lalalai.client import LalalaiClient
-from services.separation.lalalai.keys import Key, Keys
-from services.separation.service import LALALAI
+from soundwright.services.separation.lalalai.client import LalalaiClient
+from soundwright.services.separation.lalalai.keys import Key, Keys
+from soundwright.services.separation.service import LALALAI
 
 _PAGE_SIZE = 100
 _PAGE_LIMIT = 200

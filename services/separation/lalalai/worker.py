@@ -11,25 +11,31 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from soundwright.kit import audio
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.errors import AppError
+from soundwright.kit.log import get_logger
+from soundwright.kit.ports import Blobs
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.kind import JobKind, WorkQueue
+from soundwright.kit.worker.outputs import JobOutputs
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.separation.v1 import jobs_pb2
-
-from kit import audio
-from kit.compute import EngineProcesses
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.ports import Blobs
-from kit.worker.context import JobContext
-from kit.worker.kind import JobKind, WorkQueue
-from kit.worker.outputs import JobOutputs
-from services.separation import service
-from services.separation.lalalai.client import STEMS, LalalaiClient, SplitTrack, TaskState, failed, is_transient
-from services.separation.lalalai.keys import Key, Keys
-from services.separation.lalalai.stem_conversion import Recording, copy_recording, fit
-from services.separation.service import LALALAI, LALALAI_STEMS
-from services.separation.settings import SeparationSettings
-from services.separation.stems import Files, OutputFile
-from services.separation.worker import STEMS_FOLDER
+from soundwright.services.separation import service
+from soundwright.services.separation.lalalai.client import (
+    STEMS,
+    LalalaiClient,
+    SplitTrack,
+    TaskState,
+    failed,
+    is_transient,
+)
+from soundwright.services.separation.lalalai.keys import Key, Keys
+from soundwright.services.separation.lalalai.stem_conversion import Recording, copy_recording, fit
+from soundwright.services.separation.service import LALALAI, LALALAI_STEMS
+from soundwright.services.separation.settings import SeparationSettings
+from soundwright.services.separation.stems import Files, OutputFile
+from soundwright.services.separation.worker import STEMS_FOLDER
 
 # The progress after each step. The separation at lalal.ai takes longest.
 _SENT_RATIO, _SPLIT_RATIO, _FETCHED_RATIO = 0.1, 0.9, 0.95

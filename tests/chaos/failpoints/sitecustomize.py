@@ -81,10 +81,10 @@ def _strike(moment: str) -> None:
         return
     if not code:
         os.kill(os.getpid(), signal.SIGKILL)
-    from kit.errors import AppError, Code
+    from soundwright.kit.errors import AppError, Code
 
     raise AppError(Code[code], "FAILPOINT", "A test wants this error.")
 
 
-if sys.orig_argv[1:4] == ["-P", "-m", "services"]:
+if sys.orig_argv[1:4] == ["-P", "-m", "soundwright.services"]:
     sys.meta_path.insert(0, _Instrumenting(os.environ["CHAOS_PLACES"].split(",")))

@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 from library_fixture import ANN, BOB, Library, dying, ids, reason
 
-from kit.security.identity import Principal
-from services.analysis.agents.camelot import Camelot, match_tempo, parse_key
-from services.analysis.agents.cue_points import Cue, find_cues, likely_chorus
-from services.analysis.agents.llm import LanguageModel
-from services.analysis.agents.loudness_advice import advise
-from services.analysis.agents.references import suggested_work, tracks_of
-from services.analysis.agents.replies import ModelError
-from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names, requested_work
-from services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order, transition_cost
-from services.analysis.agents.specialists import SPECIALISTS, choose
-from services.analysis.agents.toolbox import ToolCall
-from services.library.conversations.service import CONVERSATION_LIMIT, MESSAGE_LIMIT, Conversations, Turn
-from services.library.paging import PageRequest
+from soundwright.kit.security.identity import Principal
+from soundwright.services.analysis.agents.camelot import Camelot, match_tempo, parse_key
+from soundwright.services.analysis.agents.cue_points import Cue, find_cues, likely_chorus
+from soundwright.services.analysis.agents.llm import LanguageModel
+from soundwright.services.analysis.agents.loudness_advice import advise
+from soundwright.services.analysis.agents.references import suggested_work, tracks_of
+from soundwright.services.analysis.agents.replies import ModelError
+from soundwright.services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names, requested_work
+from soundwright.services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order, transition_cost
+from soundwright.services.analysis.agents.specialists import SPECIALISTS, choose
+from soundwright.services.analysis.agents.toolbox import ToolCall
+from soundwright.services.library.conversations.service import CONVERSATION_LIMIT, MESSAGE_LIMIT, Conversations, Turn
+from soundwright.services.library.paging import PageRequest
 from tests.simulators.language_model import KEY, LanguageModelSimulator, picks, says
 
 # The wheel as it is printed on every poster.

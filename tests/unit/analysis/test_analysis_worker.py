@@ -10,19 +10,19 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import soundfile
-from soundwright.analysis.v1 import jobs_pb2
-from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 
-from kit import errors
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.audio import AudioLimits
-from kit.compute import ComputeSlots
-from kit.engines import ModelDeclaration
-from kit.errors import AppError
-from kit.worker.context import JobContext
-from services.analysis.registry import Registry, available_features
-from services.analysis.service import Engine, Recording, Signal, parse_features
-from services.analysis.worker import AnalysisWorker
+from soundwright.analysis.v1 import jobs_pb2
+from soundwright.kit import errors
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.audio import AudioLimits
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.kit.errors import AppError
+from soundwright.kit.worker.context import JobContext
+from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
+from soundwright.services.analysis.registry import Registry, available_features
+from soundwright.services.analysis.service import Engine, Recording, Signal, parse_features
+from soundwright.services.analysis.worker import AnalysisWorker
 
 LEVELS = {"bass": 0.1, "drums": 0.2, "other": 0.03, "vocals": 0.4}
 MIX_LEVEL = 0.9  # unlike the sum of the stems, so that a test knows what an engine has read

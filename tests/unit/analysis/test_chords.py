@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kit.chords import harte
+from soundwright.kit.chords import harte
 
 
 @pytest.mark.parametrize(

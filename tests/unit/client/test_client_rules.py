@@ -164,7 +164,7 @@ def test_serve_runs_the_platform_as_make_run_does(monkeypatch: pytest.MonkeyPatc
     commands: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda path, arguments: commands.append(arguments[1:]))
     assert CliRunner().invoke(app, ["serve"]).exit_code == 0
-    assert commands == [["-P", "-m", "services", "all"]]
+    assert commands == [["-P", "-m", "soundwright.services", "all"]]
     assert (os.environ["SOUNDWRIGHT_OPEN_ACCESS"], os.environ["SOUNDWRIGHT_GATEWAY_PORT"]) == ("true", "4000")
     assert "SOUNDWRIGHT_SERVER" not in os.environ
     monkeypatch.setattr(connection, "is_installed", lambda: False)

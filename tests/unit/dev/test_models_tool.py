@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dev.tools import models_doc
-from kit.engines import NONE_STATED, Engine, EngineRegistry, ModelDeclaration, ModelFile
-from kit.errors import AppError, Code
-from services import models
+from soundwright.kit.engines import NONE_STATED, Engine, EngineRegistry, ModelDeclaration, ModelFile
+from soundwright.kit.errors import AppError, Code
+from soundwright.services import models
 
 WEIGHTS = ModelDeclaration(
     name="net", description="A network", architecture="Net", outputs=("a",), code_licence="MIT", weights_licence="MIT", needs_weights=True, source="somebody/net",

@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from soundwright.library.v1 import account_pb2
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Message
 
-from kit.errors import AppError, Code
-from services.gateway.callers.access import Access, RouteAccess, access
-from services.gateway.callers.authenticator import Authenticator
-from services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE, Browsers
-from services.gateway.callers.dialect import Dialect
-from services.gateway.callers.host_policy import HostPolicy
-from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.edge.access_control import AccessControl
-from services.gateway.edge.route_table import RouteTable
-from services.gateway.settings import GatewaySettings
-from services.gateway.wire.problems import Problem
+from soundwright.kit.errors import AppError, Code
+from soundwright.library.v1 import account_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, RouteAccess, access
+from soundwright.services.gateway.callers.authenticator import Authenticator
+from soundwright.services.gateway.callers.browsers import SESSION_COOKIE, VISIT_COOKIE, Browsers
+from soundwright.services.gateway.callers.dialect import Dialect
+from soundwright.services.gateway.callers.host_policy import HostPolicy
+from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
+from soundwright.services.gateway.edge.access_control import AccessControl
+from soundwright.services.gateway.edge.route_table import RouteTable
+from soundwright.services.gateway.settings import GatewaySettings
+from soundwright.services.gateway.wire.problems import Problem
 from tests.clocks import HandClock
 
 SECRET = "s" * 43

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from services.gateway.files.charts import CLICK_RATE_HZ, Sheet, chordpro_text, click_size_bytes, click_track, lab_text
+from soundwright.services.gateway.files.charts import (
+    CLICK_RATE_HZ,
+    Sheet,
+    chordpro_text,
+    click_size_bytes,
+    click_track,
+    lab_text,
+)
 
 SEGMENTS = [
     {"start_seconds": 0.0, "end_seconds": 1.0, "chord": "N", "label": "N.C."},

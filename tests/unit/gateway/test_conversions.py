@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import soundfile
 from fastapi import Request
-from soundwright.library.v1 import job_pb2
 from starlette.requests import ClientDisconnect
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.compute import ComputeSlots
-from kit.errors import AppError, Code
-from services.gateway.files.pending_files import PendingFiles
-from services.gateway.files.reencoding import Reencoder
-from services.gateway.settings import ConversionLimits
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.errors import AppError, Code
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.files.pending_files import PendingFiles
+from soundwright.services.gateway.files.reencoding import Reencoder
+from soundwright.services.gateway.settings import ConversionLimits
 
 FRAMES = 400_000
 LIMITS = ConversionLimits(caller_count=3, caller_bytes=4 * FRAMES, total_count=5, total_bytes=100 * FRAMES)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from soundwright.library.v1 import track_pb2 as pb
 
-from services.gateway.corrections import corrected
+from soundwright.library.v1 import track_pb2 as pb
+from soundwright.services.gateway.corrections import corrected
 
 
 def segment(start: float, end: float, chord: str, label: str, confidence: float = 0.5) -> dict[str, object]:

@@ -11,23 +11,23 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import iter_route_contexts
 from pydantic import Field
-from soundwright.library.v1 import job_pb2
 from starlette.responses import JSONResponse, Response
 from test_gateway_edge import Site as Listeners
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, RouteAccess, access
-from services.gateway.callers.dialect import Dialect
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.dialects.forge import FORGE, forge_routes
-from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
-from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_routes
-from services.gateway.openapi.document import DocumentedApp
-from services.gateway.openapi.responses import documented, file_responses
-from services.gateway.web import PAGES, page_routes
-from services.gateway.wire.problems import Problem
-from services.gateway.wire.schemas import Schemas
+from soundwright.kit import errors
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.callers.access import Access, RouteAccess, access
+from soundwright.services.gateway.callers.dialect import Dialect
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.dialects.forge import FORGE, forge_routes
+from soundwright.services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
+from soundwright.services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_routes
+from soundwright.services.gateway.openapi.document import DocumentedApp
+from soundwright.services.gateway.openapi.responses import documented, file_responses
+from soundwright.services.gateway.web import PAGES, page_routes
+from soundwright.services.gateway.wire.problems import Problem
+from soundwright.services.gateway.wire.schemas import Schemas
 
 ERRORS = Path(__file__).parents[3] / "docs" / "ERRORS.md"
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import time
 import pytest
 from starlette.types import Message
 
-from services.gateway.callers.csrf import form_method, request_csrf_token
+from soundwright.services.gateway.callers.csrf import form_method, request_csrf_token
 
 FORM = b"application/x-www-form-urlencoded; charset=utf-8"
 

@@ -17,12 +17,12 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.errors import AppError
-from kit.file_names import safe_title
-from services.gateway.files.archives import Member, archive_response, stream_zip
-from services.gateway.files.files import Span, Unsatisfiable, attachment, blob_response, parse_range
-from services.gateway.wire.problems import problem_of
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.errors import AppError
+from soundwright.kit.file_names import safe_title
+from soundwright.services.gateway.files.archives import Member, archive_response, stream_zip
+from soundwright.services.gateway.files.files import Span, Unsatisfiable, attachment, blob_response, parse_range
+from soundwright.services.gateway.wire.problems import problem_of
 
 CONTENT = bytes(range(256)) * 10
 

@@ -17,31 +17,36 @@ from unittest.mock import AsyncMock, MagicMock
 import httpx
 import pytest
 from gateway_fixture import gateway_over
+from starlette.types import ASGIApp
+from structlog.testing import capture_logs
+
 from soundwright.analysis.v1 import analysis_service_pb2
 from soundwright.analysis.v1 import jobs_pb2 as analysis_jobs
 from soundwright.generation.v1 import generation_service_pb2
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.log import correlation_id
+from soundwright.kit.security.identity import Principal, api_token_id, current_principal, require_principal
+from soundwright.kit.worker.kind import pack
 from soundwright.library.v1 import account_pb2, job_pb2, storage_service_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.models.v1 import model_pb2, model_service_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_jobs
 from soundwright.separation.v1 import separation_service_pb2
-from starlette.types import ASGIApp
-from structlog.testing import capture_logs
-
-from kit.errors import AppError, Code
-from kit.log import correlation_id
-from kit.security.identity import Principal, api_token_id, current_principal, require_principal
-from kit.worker.kind import pack
-from services.gateway.app import build
-from services.gateway.callers.authenticator import Authenticator
-from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.clients import Clients
-from services.gateway.dialects.forge import FORGE, forge_routes
-from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
-from services.gateway.dialects.pipeline.routes import _create_job
-from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes, soundbox_routes
-from services.gateway.edge.health import Health
-from services.gateway.wire.problems import Problem
+from soundwright.services.gateway.app import build
+from soundwright.services.gateway.callers.authenticator import Authenticator
+from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
+from soundwright.services.gateway.clients import Clients
+from soundwright.services.gateway.dialects.forge import FORGE, forge_routes
+from soundwright.services.gateway.dialects.pipeline import (
+    PIPELINE,
+    pipeline_job_view,
+    pipeline_only_routes,
+    pipeline_routes,
+)
+from soundwright.services.gateway.dialects.pipeline.routes import _create_job
+from soundwright.services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes, soundbox_routes
+from soundwright.services.gateway.edge.health import Health
+from soundwright.services.gateway.wire.problems import Problem
 from tests.clocks import HandClock
 
 TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB, UNKNOWN = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 7))
@@ -730,7 +735,7 @@ async def test_health_from_start_to_degraded(site: Site) -> None:
 
 
 def test_only_the_last_proxy_is_believed_and_only_if_it_is_ours() -> None:
-    from services.gateway.callers.authenticator import peer_address
+    from soundwright.services.gateway.callers.authenticator import peer_address
 
     scope: Any = {"type": "http", "client": ("10.0.0.9", 1), "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7")]}
     assert peer_address(scope, trusted_proxy=False) == "10.0.0.9"

@@ -8,30 +8,30 @@ from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 from google.protobuf.message import Message
+
 from soundwright.analysis.v1 import jobs_pb2 as analysis_pb
 from soundwright.generation.v1 import jobs_pb2 as generation_pb
 from soundwright.ingest.v1 import ingest_service_pb2
 from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
+from soundwright.kit.worker.kind import JobKind, pack
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_pb
-
-from kit.worker.kind import JobKind, pack
-from services.analysis.settings import AnalysisSettings
-from services.analysis.worker import AnalysisWorker
-from services.gateway.dialects.pipeline.routes import engine_headers
-from services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind, unpacked
-from services.gateway.job_retries import retry_job
-from services.gateway.job_views import status
-from services.generation.settings import GenerationSettings
-from services.generation.tiers import TIERS
-from services.ingest.settings import IngestSettings
-from services.ingest.worker import DownloadWorker
-from services.library.job_kinds import public_kinds
-from services.separation.export import ExportWorker
-from services.separation.lalalai.worker import LalalaiWorker
-from services.separation.pipeline import PipelineWorker
-from services.separation.settings import SeparationSettings
-from services.separation.worker import SeparationWorker
+from soundwright.services.analysis.settings import AnalysisSettings
+from soundwright.services.analysis.worker import AnalysisWorker
+from soundwright.services.gateway.dialects.pipeline.routes import engine_headers
+from soundwright.services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind, unpacked
+from soundwright.services.gateway.job_retries import retry_job
+from soundwright.services.gateway.job_views import status
+from soundwright.services.generation.settings import GenerationSettings
+from soundwright.services.generation.tiers import TIERS
+from soundwright.services.ingest.settings import IngestSettings
+from soundwright.services.ingest.worker import DownloadWorker
+from soundwright.services.library.job_kinds import public_kinds
+from soundwright.services.separation.export import ExportWorker
+from soundwright.services.separation.lalalai.worker import LalalaiWorker
+from soundwright.services.separation.pipeline import PipelineWorker
+from soundwright.services.separation.settings import SeparationSettings
+from soundwright.services.separation.worker import SeparationWorker
 
 KINDS = [number for number in job_pb2.JobKind.values() if number]
 TRACK = track_pb2.Track(id="t", title="Song", artist="Who", blob_key="t/original.mp3", size_bytes=9)

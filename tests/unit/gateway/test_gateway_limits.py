@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.errors import AppError, Code
-from services.gateway.callers.rate_limits import CHARGE_MORE, Allowance, RateClass, RateLimiter, charge
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.gateway.callers.rate_limits import CHARGE_MORE, Allowance, RateClass, RateLimiter, charge
 from tests.clocks import HandClock
 from tests.waiting import DEADLINE_SECONDS
 

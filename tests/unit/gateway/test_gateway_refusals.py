@@ -10,7 +10,7 @@ import httpx
 import pytest
 from test_gateway_edge import USER, Site
 
-from services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.callers.rate_limits import RateClass
 
 UNKNOWN = "01234567-89ab-4cde-8f01-23456789abcd"
 JSON = "application/json"

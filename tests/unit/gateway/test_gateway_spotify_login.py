@@ -11,20 +11,20 @@ import pytest
 from gateway_fixture import gateway_over
 from jobs_platform import served
 from library_fixture import PASSWORD, Library
-from soundwright.ingest.v1 import ingest_service_pb2_grpc
-from soundwright.library.v1 import library_service_pb2_grpc, storage_service_pb2_grpc
 from structlog.testing import capture_logs
 
-from services.gateway.app import build
-from services.gateway.callers.authenticator import Authenticator
-from services.gateway.callers.browsers import SESSION_COOKIE
-from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.clients import COMPONENTS, Clients, Gateway
-from services.gateway.web import PAGES, page_routes
-from services.ingest.rpc import IngestRpc
-from services.ingest.spotify_accounts import SpotifyAccounts
-from services.library.identity.rpc import AccountRpc
-from services.library.storage.rpc import StorageRpc
+from soundwright.ingest.v1 import ingest_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2_grpc, storage_service_pb2_grpc
+from soundwright.services.gateway.app import build
+from soundwright.services.gateway.callers.authenticator import Authenticator
+from soundwright.services.gateway.callers.browsers import SESSION_COOKIE
+from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
+from soundwright.services.gateway.clients import COMPONENTS, Clients, Gateway
+from soundwright.services.gateway.web import PAGES, page_routes
+from soundwright.services.ingest.rpc import IngestRpc
+from soundwright.services.ingest.spotify_accounts import SpotifyAccounts
+from soundwright.services.library.identity.rpc import AccountRpc
+from soundwright.services.library.storage.rpc import StorageRpc
 from tests.signers import signer_of
 from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
 

@@ -16,16 +16,16 @@ import pytest
 from fastapi import Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from soundwright.ingest.v1 import ingest_service_pb2 as pb
-from soundwright.library.v1 import storage_service_pb2 as storage_pb
-from soundwright.library.v1 import track_pb2
 from starlette.requests import ClientDisconnect
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.errors import AppError, Code
-from kit.ports import BlobWriter
-from services.gateway.files.uploads import UploadPolicy, Uploads
-from services.gateway.wire.multipart import PartBegin, PartData, multipart_events
+from soundwright.ingest.v1 import ingest_service_pb2 as pb
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import BlobWriter
+from soundwright.library.v1 import storage_service_pb2 as storage_pb
+from soundwright.library.v1 import track_pb2
+from soundwright.services.gateway.files.uploads import UploadPolicy, Uploads
+from soundwright.services.gateway.wire.multipart import PartBegin, PartData, multipart_events
 
 BOUNDARY = "XbounX"
 KIND = f"multipart/form-data; boundary={BOUNDARY}"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from raw_http import LongestStep, Raw, serving
 
-from services.gateway.wire import limits
-from services.gateway.wire.decoding import form_pairs, json_value, plain_cookies
+from soundwright.services.gateway.wire import limits
+from soundwright.services.gateway.wire.decoding import form_pairs, json_value, plain_cookies
 
 STEP_SECONDS = 0.3  # of processor time. The code that these inputs were made for needed 1 to 28 seconds
 FORM = b"application/x-www-form-urlencoded"

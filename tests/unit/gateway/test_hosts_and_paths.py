@@ -16,13 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Scope
 
-from services.gateway.callers.access import Access, RouteAccess, access
-from services.gateway.callers.dialect import Dialect
-from services.gateway.callers.host_policy import HostPolicy
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.edge.route_table import Dispatch, RouteTable
-from services.gateway.settings import GatewaySettings
-from services.gateway.wire.problems import Problem
+from soundwright.services.gateway.callers.access import Access, RouteAccess, access
+from soundwright.services.gateway.callers.dialect import Dialect
+from soundwright.services.gateway.callers.host_policy import HostPolicy
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.edge.route_table import Dispatch, RouteTable
+from soundwright.services.gateway.settings import GatewaySettings
+from soundwright.services.gateway.wire.problems import Problem
 
 FOREIGN = "https://evil.example"
 

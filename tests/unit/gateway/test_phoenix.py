@@ -14,10 +14,10 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
 
-from services.gateway.channels.connection import Closing, Socket
-from services.gateway.channels.phoenix import (
+from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
+from soundwright.services.gateway.channels.connection import Closing, Socket
+from soundwright.services.gateway.channels.phoenix import (
     Connection,
     MalformedMessage,
     Message,
@@ -27,10 +27,10 @@ from services.gateway.channels.phoenix import (
     encode,
     version_of,
 )
-from services.gateway.channels.send_buffer import SendBuffer
-from services.gateway.channels.topics import JobTopic, Push
-from services.gateway.dialects.forge.job_channel import final_push, result_to_wire
-from services.gateway.job_views import ENDED
+from soundwright.services.gateway.channels.send_buffer import SendBuffer
+from soundwright.services.gateway.channels.topics import JobTopic, Push
+from soundwright.services.gateway.dialects.forge.job_channel import final_push, result_to_wire
+from soundwright.services.gateway.job_views import ENDED
 
 OBJECT, ARRAY = Version.OBJECT, Version.ARRAY
 

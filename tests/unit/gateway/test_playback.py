@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from fastapi import APIRouter, Request
-from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.audio import PIXEL_FRAMES as STORED_PIXEL_FRAMES
-from kit.audio import AudioWriter
-from kit.compute import ComputeSlots
-from kit.errors import AppError
-from kit.worker.derived_files import waveform_key
-from services.gateway.callers.access import declared_access
-from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.dialects.forge.stems import stem_routes
-from services.gateway.files.playback import PIXEL_FRAMES, Playback, segment_count, segment_frame_count
-from services.gateway.settings import GatewaySettings
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.audio import PIXEL_FRAMES as STORED_PIXEL_FRAMES
+from soundwright.kit.audio import AudioWriter
+from soundwright.kit.compute import ComputeSlots
+from soundwright.kit.errors import AppError
+from soundwright.kit.worker.derived_files import waveform_key
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.callers.access import declared_access
+from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
+from soundwright.services.gateway.dialects.forge.stems import stem_routes
+from soundwright.services.gateway.files.playback import PIXEL_FRAMES, Playback, segment_count, segment_frame_count
+from soundwright.services.gateway.settings import GatewaySettings
 from tests.clocks import HandClock
 from tests.waiting import until
 

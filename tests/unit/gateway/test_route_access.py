@@ -10,21 +10,21 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
-from soundwright.library.v1 import job_pb2
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from test_gateway_edge import Site as Listeners
 
-from services.gateway.app import build
-from services.gateway.callers.access import Access, RouteAccess, access
-from services.gateway.callers.dialect import Dialect
-from services.gateway.callers.rate_limits import RateClass, RateLimiter
-from services.gateway.dialects.forge import FORGE, forge_routes
-from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
-from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
-from services.gateway.edge.route_table import RouteTable
-from services.gateway.web import PAGES, page_routes
-from services.gateway.wire.problems import Problem
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.app import build
+from soundwright.services.gateway.callers.access import Access, RouteAccess, access
+from soundwright.services.gateway.callers.dialect import Dialect
+from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
+from soundwright.services.gateway.dialects.forge import FORGE, forge_routes
+from soundwright.services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
+from soundwright.services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
+from soundwright.services.gateway.edge.route_table import RouteTable
+from soundwright.services.gateway.web import PAGES, page_routes
+from soundwright.services.gateway.wire.problems import Problem
 
 ID = "01234567-89ab-4cde-8f01-23456789abcd"
 NORMAL, HEAVY, POLLING, FILES, REPORTS, PAGE = RateClass

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
-from services.gateway.files.song_grid import song_grid
-from services.gateway.files.song_midi import song_midi
+from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
+from soundwright.services.gateway.files.song_grid import song_grid
+from soundwright.services.gateway.files.song_midi import song_midi
 
 BEATS = [0.6, 1.1, 1.6, 2.1, 2.6, 3.1, 3.7, 4.3, 4.9, 5.5, 6.1]  # slower from the sixth on
 VALUES: Mapping[str, Any] = {

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from services.gateway.callers.dialect import dialect_for
-from services.gateway.dialects.forge import FORGE
-from services.gateway.dialects.pipeline import PIPELINE
-from services.gateway.dialects.soundbox import SOUNDBOX
-from services.gateway.dialects.soundbox.params import clean, normalize_user_id
-from services.gateway.dialects.soundbox.serializers import preview, slug
-from services.gateway.wire.problems import Problem
+from soundwright.services.gateway.callers.dialect import dialect_for
+from soundwright.services.gateway.dialects.forge import FORGE
+from soundwright.services.gateway.dialects.pipeline import PIPELINE
+from soundwright.services.gateway.dialects.soundbox import SOUNDBOX
+from soundwright.services.gateway.dialects.soundbox.params import clean, normalize_user_id
+from soundwright.services.gateway.dialects.soundbox.serializers import preview, slug
+from soundwright.services.gateway.wire.problems import Problem
 
 ALL = (FORGE, PIPELINE, SOUNDBOX)
 

@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from services.gateway.web.studio_pages import read_build
+from soundwright.services.gateway.web.studio_pages import read_build
 
 
 def test_without_a_build_there_is_nothing_to_serve(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The notes of the composer as a Standard MIDI File."""
 
-from services.generation.engines.procedural.midi import midi_file
-from services.generation.engines.procedural.score import Note, Song, Track
+from soundwright.services.generation.engines.procedural.midi import midi_file
+from soundwright.services.generation.engines.procedural.score import Note, Song, Track
 
 
 def test_a_score_is_written_note_by_note() -> None:

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from services.generation.engines.procedural.compose import Composition, compose_parts
-from services.generation.engines.procedural.instruments import INSTRUMENTS as PLAYERS
-from services.generation.engines.procedural.prompt import parse_prompt
-from services.generation.engines.procedural.score import Note, Song
-from services.generation.engines.procedural.sounds import ambience, scene
-from services.generation.engines.procedural.styles import STYLES
-from services.generation.engines.procedural.vocabulary import GENRES, INSTRUMENTS
-from services.generation.service import Part
+from soundwright.services.generation.engines.procedural.compose import Composition, compose_parts
+from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS as PLAYERS
+from soundwright.services.generation.engines.procedural.prompt import parse_prompt
+from soundwright.services.generation.engines.procedural.score import Note, Song
+from soundwright.services.generation.engines.procedural.sounds import ambience, scene
+from soundwright.services.generation.engines.procedural.styles import STYLES
+from soundwright.services.generation.engines.procedural.vocabulary import GENRES, INSTRUMENTS
+from soundwright.services.generation.service import Part
 
 
 def piece(prompt: str, seconds: float = 8.0, seed: int = 3, *, is_loop: bool = False) -> Composition:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kit.compute import EngineProcesses
-from kit.errors import AppError
-from services.generation.batching import Batcher, Place
-from services.generation.registry import Registry
-from services.generation.service import Take
-from services.generation.takes import TakeOrder
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.errors import AppError
+from soundwright.services.generation.batching import Batcher, Place
+from soundwright.services.generation.registry import Registry
+from soundwright.services.generation.service import Take
+from soundwright.services.generation.takes import TakeOrder
 from tests.unit.scripted_engine import asked, builder
 from tests.waiting import DEADLINE_SECONDS, until
 

@@ -12,13 +12,13 @@ import pytest
 import soundfile
 from library_fixture import raises_error
 
-from kit.audio.loudness import LoudnessMeter
-from services.generation.engines.procedural.engine import COMPOSER, ProceduralEngine
-from services.generation.finishing import FinishedClip, FinishOrder, PartsOrder, finish, write_parts
-from services.generation.level import TARGET_LUFS, TRUE_PEAK_LIMIT_DBTP, levelled, without_clicks
-from services.generation.seams import crossfade, joined, loop_fade_seconds, looped
-from services.generation.service import Part, Take
-from services.generation.spectrogram import draw_spectrogram, mel_spectrogram_db
+from soundwright.kit.audio.loudness import LoudnessMeter
+from soundwright.services.generation.engines.procedural.engine import COMPOSER, ProceduralEngine
+from soundwright.services.generation.finishing import FinishedClip, FinishOrder, PartsOrder, finish, write_parts
+from soundwright.services.generation.level import TARGET_LUFS, TRUE_PEAK_LIMIT_DBTP, levelled, without_clicks
+from soundwright.services.generation.seams import crossfade, joined, loop_fade_seconds, looped
+from soundwright.services.generation.service import Part, Take
+from soundwright.services.generation.spectrogram import draw_spectrogram, mel_spectrogram_db
 
 RATE_HZ = 32000
 FADE = round(0.5 * RATE_HZ)

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from services.generation.quality import ACCEPTED_SCORE, Quality, judge, wants_noise
+from soundwright.services.generation.quality import ACCEPTED_SCORE, Quality, judge, wants_noise
 
 RATE_HZ = 32000
 SECONDS = 8.0

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from kit.engines import FallbackPolicy, ModelSelection
-from kit.errors import AppError
-from services.generation import service
-from services.generation.engines.audiocraft.engine import MODELS
-from services.generation.registry import build_registry
-from services.generation.service import (
+from soundwright.kit.engines import FallbackPolicy, ModelSelection
+from soundwright.kit.errors import AppError
+from soundwright.services.generation import service
+from soundwright.services.generation.engines.audiocraft.engine import MODELS
+from soundwright.services.generation.registry import build_registry
+from soundwright.services.generation.service import (
     GenerationSpec,
     Take,
     clean_prompt,
@@ -28,9 +28,9 @@ from services.generation.service import (
     retake_seed,
     variation_seeds,
 )
-from services.generation.settings import GenerationSettings
-from services.generation.takes import TakeOrder, make_takes
-from services.generation.tiers import TIERS, Tier, tier_of
+from soundwright.services.generation.settings import GenerationSettings
+from soundwright.services.generation.takes import TakeOrder, make_takes
+from soundwright.services.generation.tiers import TIERS, Tier, tier_of
 from tests.unit.scripted_engine import build
 
 SOURCE = "7b0d2f0e-6c1a-4a51-9d36-5f0f3c7f1f11"

@@ -13,24 +13,24 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
-from soundwright.generation.v1 import generation_service_pb2, jobs_pb2
-from soundwright.library.v1 import catalog_service_pb2, generation_pb2, job_pb2, library_service_pb2
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.audio.loudness import LoudnessMeter
-from kit.compute import EngineProcesses
-from kit.engines import FallbackPolicy, ModelSelection
-from kit.errors import AppError, Code
-from kit.security.identity import Principal, principal_scope
-from kit.worker.context import JobContext
-from kit.worker.kind import pack
-from services.generation.batching import Batcher
-from services.generation.finishing import no_engine
-from services.generation.registry import Registry
-from services.generation.rpc import GenerationRpc
-from services.generation.service import retake_seed
-from services.generation.settings import GenerationSettings
-from services.generation.worker import GenerationWorker
+from soundwright.generation.v1 import generation_service_pb2, jobs_pb2
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.audio.loudness import LoudnessMeter
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.engines import FallbackPolicy, ModelSelection
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.kind import pack
+from soundwright.library.v1 import catalog_service_pb2, generation_pb2, job_pb2, library_service_pb2
+from soundwright.services.generation.batching import Batcher
+from soundwright.services.generation.finishing import no_engine
+from soundwright.services.generation.registry import Registry
+from soundwright.services.generation.rpc import GenerationRpc
+from soundwright.services.generation.service import retake_seed
+from soundwright.services.generation.settings import GenerationSettings
+from soundwright.services.generation.worker import GenerationWorker
 from tests.unit.scripted_engine import RATE_HZ, asked, build, builder
 from tests.waiting import until
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from services.generation import prompts
-from services.generation.prompts import suggest
-from services.library.catalog import categories
+from soundwright.services.generation import prompts
+from soundwright.services.generation.prompts import suggest
+from soundwright.services.library.catalog import categories
 
 _SMALL = {"a", "an", "and", "the", "of", "to", "for", "at", "by", "in", "on", "with", "over", "under", "into"}
 

@@ -7,16 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.generation.engines.procedural.arrange import arrange
-from services.generation.engines.procedural.compose import compose, plan_music
-from services.generation.engines.procedural.form import form
-from services.generation.engines.procedural.harmony import nearest_pitch, progression, scale_pitches, voicing
-from services.generation.engines.procedural.instruments import INSTRUMENTS
-from services.generation.engines.procedural.prompt import find_words, parse_prompt, words_of
-from services.generation.engines.procedural.score import PITCH_CLASSES, Key, Song
-from services.generation.engines.procedural.songs import SONGS, song
-from services.generation.engines.procedural.sounds import ambience, cues
-from services.generation.engines.procedural.styles import STYLES
+from soundwright.services.generation.engines.procedural.arrange import arrange
+from soundwright.services.generation.engines.procedural.compose import compose, plan_music
+from soundwright.services.generation.engines.procedural.form import form
+from soundwright.services.generation.engines.procedural.harmony import (
+    nearest_pitch,
+    progression,
+    scale_pitches,
+    voicing,
+)
+from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS
+from soundwright.services.generation.engines.procedural.prompt import find_words, parse_prompt, words_of
+from soundwright.services.generation.engines.procedural.score import PITCH_CLASSES, Key, Song
+from soundwright.services.generation.engines.procedural.songs import SONGS, song
+from soundwright.services.generation.engines.procedural.sounds import ambience, cues
+from soundwright.services.generation.engines.procedural.styles import STYLES
 
 KEYS = st.builds(Key, st.integers(0, 11), st.booleans())
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kit.errors import AppError
-from services.generation.engines.procedural import soundfont
+from soundwright.kit.errors import AppError
+from soundwright.services.generation.engines.procedural import soundfont
 
 RATE_HZ = 44100
 STEADY = np.ones(1)

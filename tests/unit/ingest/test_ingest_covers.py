@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from services.ingest.fetch.covers import COVER, write_cover
-from services.ingest.fetch.tags import Tags, write_tags
+from soundwright.services.ingest.fetch.covers import COVER, write_cover
+from soundwright.services.ingest.fetch.tags import Tags, write_tags
 from tests.broken_media import by_ffmpeg
 
 SECOND = np.zeros((44_100, 2), np.float32)

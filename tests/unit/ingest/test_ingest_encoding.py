@@ -14,11 +14,11 @@ from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, TIT2, TPE1, Encoding
 
-from kit import audio
-from kit.errors import AppError
-from services.ingest.fetch.encoding import keep
-from services.ingest.fetch.tags import Tags, picture_type, read_tags, write_tags
-from services.ingest.fetch.unwrap import unwrap
+from soundwright.kit import audio
+from soundwright.kit.errors import AppError
+from soundwright.services.ingest.fetch.encoding import keep
+from soundwright.services.ingest.fetch.tags import Tags, picture_type, read_tags, write_tags
+from soundwright.services.ingest.fetch.unwrap import unwrap
 from tests.broken_media import by_ffmpeg
 
 RATE_HZ = 44_100

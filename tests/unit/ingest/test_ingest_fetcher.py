@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
-from kit import audio
-from kit.confined.process import Confinement, run_confined
-from kit.errors import AppError, Code
-from kit.security.egress_policy import EgressPolicy
-from services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
+from soundwright.kit import audio
+from soundwright.kit.confined.process import Confinement, run_confined
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
 from tests.simulators.media_site import MediaSite
 from tests.unit.confined_probes import confined_processes
 from tests.unit.ingest.test_ingest_encoding import muxed, tone, written
@@ -216,7 +216,9 @@ def test_logs_hold_no_secrets_of_addresses() -> None:
 async def test_the_process_is_confined_while_it_fetches(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
     """Even if yt-dlp forgot the proxy: here it is told of none."""
     request = {"url": site.file("/song.mp3", mp3), "proxy_url": "", "limit_bytes": 1000, "max_seconds": 10}
-    answer = await run_confined("services.ingest.fetch.child:fetch", request, Confinement(tmp_path, tcp_port=9))
+    answer = await run_confined(
+        "soundwright.services.ingest.fetch.child:fetch", request, Confinement(tmp_path, tcp_port=9)
+    )
     assert answer["error"] == "network"
     assert "not allowed here" in answer["detail"]
     assert site.seen == []
@@ -227,7 +229,7 @@ def test_a_full_disk_is_a_reason_to_try_again() -> None:
     # Importing yt-dlp takes a second, which each process that collects tests would need.
     from yt_dlp.utils import UnavailableVideoError
 
-    from services.ingest.fetch import child
+    from soundwright.services.ingest.fetch import child
 
     def create(_ydl: object) -> None:
         try:

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from kit.errors import AppError
-from kit.security.egress_client import read_web
-from kit.security.egress_policy import EgressPolicy, is_public, resolve
-from services.ingest.fetch.proxy import FetchProxy
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.egress_client import read_web
+from soundwright.kit.security.egress_policy import EgressPolicy, is_public, resolve
+from soundwright.services.ingest.fetch.proxy import FetchProxy
 from tests.simulators.media_site import MediaSite
 
 PUBLIC = "93.184.215.14"
@@ -155,7 +155,7 @@ async def test_a_connection_that_is_reset_at_once_has_failed() -> None:
 
 
 async def test_an_address_that_swallows_packets_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.security.egress_client.ADDRESS_SECONDS", 0.2)
+    monkeypatch.setattr("soundwright.kit.security.egress_client.ADDRESS_SECONDS", 0.2)
     with MediaSite() as site, socket.create_server(("127.0.0.2", site.port), backlog=0), contextlib.ExitStack() as full:
         for _ in range(3):  # the kernel drops what does not fit into the backlog
             waiting = full.enter_context(socket.socket())
@@ -171,8 +171,8 @@ async def test_connections_to_the_own_public_address_are_refused(monkeypatch: py
     """The loopback address represents a public address of this machine."""
     with MediaSite() as site:
         url = site.file("/", b"inside")
-        monkeypatch.setattr("kit.security.egress_policy.is_public", lambda address: True)
-        monkeypatch.setattr("kit.security.egress_policy._WEB_PORTS", {site.port})
+        monkeypatch.setattr("soundwright.kit.security.egress_policy.is_public", lambda address: True)
+        monkeypatch.setattr("soundwright.kit.security.egress_policy._WEB_PORTS", {site.port})
         assert not await is_refused(EgressPolicy(), "127.0.0.1", site.port)
         with pytest.raises(AppError, match="ADDRESS_REFUSED"):
             await EgressPolicy().connect("127.0.0.1", site.port)

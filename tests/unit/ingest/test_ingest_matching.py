@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kit.errors import AppError, Code
-from services.ingest.fetch.matching import Candidate, Wanted, rank, similarity
-from services.ingest.links import ShortLink, SpotifyLink, WebLink, parse_link, parse_spotify_link
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.ingest.fetch.matching import Candidate, Wanted, rank, similarity
+from soundwright.services.ingest.links import ShortLink, SpotifyLink, WebLink, parse_link, parse_spotify_link
 
 SONG = Wanted("Blinding Lights", ["The Weeknd"], 200.0)
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from test_ingest_fetcher import fetcher
 
-from kit.errors import AppError
-from kit.security.egress_policy import EgressPolicy
-from kit.security.identity import Principal, principal_scope
-from services.ingest.fetch.fetcher import Preview
-from services.ingest.previews import LinkPreview, LinkPreviews
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.services.ingest.fetch.fetcher import Preview
+from soundwright.services.ingest.previews import LinkPreview, LinkPreviews
 from tests.simulators.media_site import MediaSite
 from tests.unit.confined_probes import confined_processes
 from tests.waiting import until

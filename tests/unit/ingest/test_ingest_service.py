@@ -12,16 +12,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mutagen.flac import FLAC
-from soundwright.ingest.v1 import ingest_service_pb2 as pb
 
-from kit import audio
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.confined.audio import ConfinedAudio
-from kit.errors import AppError, Code
-from kit.security.identity import Principal, principal_scope
-from kit.settings import SettingsError, load
-from services.ingest.rpc import IngestRpc
-from services.ingest.service import (
+from soundwright.ingest.v1 import ingest_service_pb2 as pb
+from soundwright.kit import audio
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.confined.audio import ConfinedAudio
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.kit.settings import SettingsError, load
+from soundwright.services.ingest.rpc import IngestRpc
+from soundwright.services.ingest.service import (
     clean_filename,
     new_upload_id,
     require_container,
@@ -30,7 +30,7 @@ from services.ingest.service import (
     upload_key,
     upload_track_id,
 )
-from services.ingest.settings import IngestSettings
+from soundwright.services.ingest.settings import IngestSettings
 from tests.unit.ingest.test_ingest_encoding import tone, written
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from library_fixture import raises_error
 
-from kit.errors import AppError, Code
-from services.ingest.songs import Song
-from services.ingest.spotify import SpotifyCatalog
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.ingest.songs import Song
+from soundwright.services.ingest.spotify import SpotifyCatalog
 from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
 
 
@@ -167,7 +167,7 @@ def test_a_playlist_that_applications_cannot_read(spotify: SpotifySimulator) -> 
 
 def test_a_short_retry_after_is_waited_for(spotify: SpotifySimulator, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("services.ingest.spotify.time.sleep", pauses.append)
+    monkeypatch.setattr("soundwright.services.ingest.spotify.time.sleep", pauses.append)
     spotify.add_track("one", "Title", ["Artist"], 1.0)
     spotify.failures.extend([(429, {"Retry-After": "3"}), (503, {}), (429, {"Retry-After": "2"})])
     assert catalog(spotify).track("one").title == "Title"

@@ -12,15 +12,15 @@ import pytest
 import pytest_asyncio
 from jobs_platform import served
 from library_fixture import Library, raises_error
-from soundwright.library.v1 import connection_service_pb2_grpc
 
-from kit.errors import Code
-from kit.security.identity import Principal, principal_scope
-from kit.security.sealing import Sealer
-from kit.security.secrets import Secrets
-from services.ingest.spotify_accounts import AuthorizationRevoked, Profile, SpotifyAccounts, UserToken
-from services.ingest.spotify_tokens import SpotifyTokens
-from services.library.identity.account import Account
+from soundwright.kit.errors import Code
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.kit.security.sealing import Sealer
+from soundwright.kit.security.secrets import Secrets
+from soundwright.library.v1 import connection_service_pb2_grpc
+from soundwright.services.ingest.spotify_accounts import AuthorizationRevoked, Profile, SpotifyAccounts, UserToken
+from soundwright.services.ingest.spotify_tokens import SpotifyTokens
+from soundwright.services.library.identity.account import Account
 from tests.clocks import HandClock
 from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
 

@@ -14,21 +14,21 @@ import mutagen
 import pytest
 import pytest_asyncio
 from jobs_platform import served
-from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 
-from kit import audio
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.system.clock import SystemClock
-from kit.confined.audio import ConfinedAudio
-from kit.errors import AppError
-from kit.security.egress_policy import EgressPolicy
-from kit.security.identity import Principal, principal_scope
-from kit.worker.context import JobContext
-from services.ingest.fetch.fetcher import Fetcher
-from services.ingest.serializers import spec_from_wire, spec_to_wire
-from services.ingest.service import DownloadSpec, title_of_address
-from services.ingest.songs import Song, track_id_of
-from services.ingest.worker import DownloadWorker
+from soundwright.kit import audio
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.confined.audio import ConfinedAudio
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.kit.worker.context import JobContext
+from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
+from soundwright.services.ingest.fetch.fetcher import Fetcher
+from soundwright.services.ingest.serializers import spec_from_wire, spec_to_wire
+from soundwright.services.ingest.service import DownloadSpec, title_of_address
+from soundwright.services.ingest.songs import Song, track_id_of
+from soundwright.services.ingest.worker import DownloadWorker
 from tests.simulators.media_site import MediaSite
 from tests.unit.ingest.test_ingest_encoding import tone, written
 

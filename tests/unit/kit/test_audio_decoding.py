@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kit.audio import AudioFile, AudioInfo, decode_blocks, inspect, probe, regroup, sniff
-from kit.errors import AppError
+from soundwright.kit.audio import AudioFile, AudioInfo, decode_blocks, inspect, probe, regroup, sniff
+from soundwright.kit.errors import AppError
 from tests.broken_media import by_ffmpeg
 from tests.mp4_boxes import edit_list, gapless_tag, with_boxes
 

@@ -15,8 +15,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.audio import AudioLimits, decode_blocks, inspect, probe, sniff
-from kit.errors import AppError, Code
+from soundwright.kit.audio import AudioLimits, decode_blocks, inspect, probe, sniff
+from soundwright.kit.errors import AppError, Code
 from tests.broken_media import BOMBS
 
 RATE_HZ = 44_100
@@ -258,7 +258,7 @@ def test_ffmpeg_says_nothing_to_the_terminal(path: Path) -> None:
     content = bytearray(encoded("MP3"))
     content[5_000:8_000] = bytes(3_000)
     path.write_bytes(content)
-    program = "import sys, pathlib, kit.audio; print(kit.audio.inspect(pathlib.Path(sys.argv[1])).warnings)"
+    program = "import sys, pathlib, soundwright.kit.audio; print(soundwright.kit.audio.inspect(pathlib.Path(sys.argv[1])).warnings)"
     run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
     assert run.stdout == "('TRUNCATED',)\n"
     assert run.stderr == ""

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import kit.audio.encode
-from kit.audio import AudioWriter, Encoding, decode_blocks, inspect, reencode, regroup, resample_blocks
-from kit.errors import AppError
+import soundwright.kit.audio.encode
+from soundwright.kit.audio import AudioWriter, Encoding, decode_blocks, inspect, reencode, regroup, resample_blocks
+from soundwright.kit.errors import AppError
 
 RATE_HZ = 44_100
 ENCODINGS: list[Encoding] = ["flac", "flac16", "wav16", "wav24", "wav32f"]
@@ -226,7 +226,7 @@ def test_a_wav_that_outgrows_riff_becomes_rf64(
     samples = noise(2, 3_001)
     small, large = tmp_path / "small", tmp_path / "large"
     write(small, samples, encoding)
-    monkeypatch.setattr(kit.audio.encode, "RIFF_LIMIT_BYTES", 10_000)
+    monkeypatch.setattr(soundwright.kit.audio.encode, "RIFF_LIMIT_BYTES", 10_000)
     write(large, samples, encoding)
 
     assert large.stat().st_size == small.stat().st_size

@@ -12,9 +12,9 @@ from typing import IO, Any
 import pytest
 from minio import Minio
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.s3.multipart import PRIVATE_CALLS
-from kit.errors import AppError
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.s3.multipart import PRIVATE_CALLS
+from soundwright.kit.errors import AppError
 from tests.waiting import DEADLINE_SECONDS
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.security.certificates import CertificateError, Certificates, ReloadingContext
-from kit.settings import Settings, SettingsError, load
+from soundwright.kit.security.certificates import CertificateError, Certificates, ReloadingContext
+from soundwright.kit.settings import Settings, SettingsError, load
 from tests.certificates import Authority
 
 YESTERDAY = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)

@@ -14,13 +14,13 @@ import psutil
 import pytest
 import soundfile
 
-from kit.audio import AudioFile, AudioLimits
-from kit.confined import landlock
-from kit.confined.audio import recording_of
-from kit.confined.process import Confinement, ProcessDied, _messages, run_confined
-from kit.confined.recordings import describe
-from kit.errors import AppError
-from services.separation.upright import Upright
+from soundwright.kit.audio import AudioFile, AudioLimits
+from soundwright.kit.confined import landlock
+from soundwright.kit.confined.audio import recording_of
+from soundwright.kit.confined.process import Confinement, ProcessDied, _messages, run_confined
+from soundwright.kit.confined.recordings import describe
+from soundwright.kit.errors import AppError
+from soundwright.services.separation.upright import Upright
 from tests.unit.confined_probes import confined_processes
 from tests.waiting import DEADLINE_SECONDS, until
 
@@ -155,11 +155,14 @@ async def test_a_report_that_raises_ends_the_process(folder: Path) -> None:
 
 async def test_the_process_ends_with_the_one_that_started_it(folder: Path) -> None:
     script = (
-        "import asyncio, pathlib; from kit.confined.process import *; "
+        "import asyncio, pathlib; from soundwright.kit.confined.process import *; "
         f"asyncio.run(run_confined('{PROBES}:wait', {{}}, Confinement(pathlib.Path({str(folder)!r})), "
         "lambda share: print('started', flush=True) if share else None))"
     )
-    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}  # of PROBES
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, env=environment
+    )
     assert parent.stdout is not None
     assert await parent.stdout.readline() == b"started\n"
     children = psutil.Process(parent.pid).children(recursive=True)

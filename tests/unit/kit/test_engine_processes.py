@@ -17,9 +17,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from kit import log
-from kit.compute import EngineProcesses, Report
-from kit.errors import AppError, Code
+from soundwright.kit import log
+from soundwright.kit.compute import EngineProcesses, Report
+from soundwright.kit.errors import AppError, Code
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -282,7 +282,7 @@ async def test_close_terminates_running_work(processes: EngineProcesses[Counter]
 def test_engines_exit_when_their_component_is_killed() -> None:
     script = (
         "import asyncio\n"
-        "from kit.compute import EngineProcesses\n"
+        "from soundwright.kit.compute import EngineProcesses\n"
         "from tests.unit.kit.test_engine_processes import Counter, use, wait_for_stop\n"
         "async def main():\n"
         "    processes = EngineProcesses('test', 1, Counter)\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kit.engines import (
+from soundwright.kit.engines import (
     NONE_STATED,
     Engine,
     EngineRegistry,
@@ -21,7 +21,7 @@ from kit.engines import (
     ModelFile,
     ModelSelection,
 )
-from kit.errors import AppError, Code
+from soundwright.kit.errors import AppError, Code
 from tests.waiting import DEADLINE_SECONDS
 
 LARGE = ModelDeclaration(
@@ -294,8 +294,8 @@ def test_services_read_declarations_without_importing_a_machine_learning_library
     """In a process of its own, as other tests import these libraries."""
     program = """
 import sys
-from services.models import build_registries
-import services.separation.app, services.generation.app
+from soundwright.services.models import build_registries
+import soundwright.services.separation.app, soundwright.services.generation.app
 for registry in build_registries().values():
     registry.models(), registry.default_model, registry.present_models()
     [registry.engine(name).is_installed() for name in registry.model_names]

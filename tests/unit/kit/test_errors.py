@@ -8,7 +8,7 @@ import string
 from collections.abc import Iterator
 from pathlib import Path
 
-from kit.errors import CATALOGUE, Code
+from soundwright.kit.errors import CATALOGUE, Code
 
 ROOT = Path(__file__).parents[3]
 # They pass on an error that another process raised.

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from kit.scratch import process_folder
-from kit.security.private_files import private_folder
-from services import broker
-from services.first_password import first_password, forget
+from soundwright.kit.scratch import process_folder
+from soundwright.kit.security.private_files import private_folder
+from soundwright.services import broker
+from soundwright.services.first_password import first_password, forget
 
 
 def modes(folder: Path) -> set[int]:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit import audio, free_space
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.confined.audio import ConfinedAudio
-from kit.errors import AppError, Code
-from services.ingest.own_tags import own_tags
-from services.separation.mixes import Mixes
+from soundwright.kit import audio, free_space
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.confined.audio import ConfinedAudio
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.ingest.own_tags import own_tags
+from soundwright.services.separation.mixes import Mixes
 from tests import broken_media
 
 PROBES = "tests.unit.confined_probes"

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from kit.http_limits import ConnectionGuard, HttpLimits
-from kit.http_server import serve_http
+from soundwright.kit.http_limits import ConnectionGuard, HttpLimits
+from soundwright.kit.http_server import serve_http
 from tests.servers import free_ports
 from tests.waiting import until
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from raw_http import Raw
 
-from kit.http_limits import ConnectionGuard, HttpLimits
-from kit.http_server import serve_http
+from soundwright.kit.http_limits import ConnectionGuard, HttpLimits
+from soundwright.kit.http_server import serve_http
 from soundwright_client.local import free_ports
 from tests.http_attacks import CHUNKED, GET, HUGE, IDLE, MIB, POST, SLOW
 from tests.waiting import until

@@ -14,17 +14,24 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from pydantic import SecretStr
 
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.system.clock import SystemClock
-from kit.errors import AppError, Code
-from kit.security.identity import Principal, Signer, current_principal, principal_scope, require_principal
-from kit.security.sealing import Sealer
-from kit.security.secrets import SecretError, Secrets
-from kit.security.signing_keys import DerivedKeys, FileKeys, KeyFileError, _derived, add_key_files, forget_previous_keys
-from kit.settings import Settings, SettingsError
-from services.gateway.callers.browsers import Browsers
-from services.gateway.settings import GatewaySettings
-from services.library.secret_rotation import add_secret, forget_previous_secrets, reseal
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import Principal, Signer, current_principal, principal_scope, require_principal
+from soundwright.kit.security.sealing import Sealer
+from soundwright.kit.security.secrets import SecretError, Secrets
+from soundwright.kit.security.signing_keys import (
+    DerivedKeys,
+    FileKeys,
+    KeyFileError,
+    _derived,
+    add_key_files,
+    forget_previous_keys,
+)
+from soundwright.kit.settings import Settings, SettingsError
+from soundwright.services.gateway.callers.browsers import Browsers
+from soundwright.services.gateway.settings import GatewaySettings
+from soundwright.services.library.secret_rotation import add_secret, forget_previous_secrets, reseal
 from tests.clocks import HandClock
 from tests.signers import SECRET, plain_signer
 

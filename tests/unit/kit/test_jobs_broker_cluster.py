@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from jobs_platform import Platform, opened, result
 from nats.errors import Error as NatsError
+
+from soundwright.kit.adapters.nats.bus import NatsBus
+from soundwright.kit.errors import AppError
+from soundwright.kit.worker.context import JobContext
 from soundwright.library.v1 import job_pb2
 from soundwright.separation.v1 import jobs_pb2
-
-from kit.adapters.nats.bus import NatsBus
-from kit.errors import AppError
-from kit.worker.context import JobContext
-from services.library.jobs.service import JobState
+from soundwright.services.library.jobs.service import JobState
 from tests.servers.nats import NatsCluster
 from tests.waiting import until
 

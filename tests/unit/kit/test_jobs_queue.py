@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator
 import library_fixture
 import pytest
 from jobs_platform import LOST_SECONDS, Platform, Recorder, opened, result, started_broker
-from soundwright.library.v1 import job_pb2, library_service_pb2
 
-from kit.errors import AppError
-from kit.security.identity import Principal, principal_scope
-from kit.worker.context import JobContext
-from services.library.jobs.service import JobState
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.kit.worker.context import JobContext
+from soundwright.library.v1 import job_pb2, library_service_pb2
+from soundwright.services.library.jobs.service import JobState
 from tests.servers.nats import NatsServer
 from tests.waiting import until
 

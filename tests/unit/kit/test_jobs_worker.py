@@ -12,18 +12,18 @@ import pytest
 from google.protobuf.message import Message
 from jobs_platform import ANN, LEASE_SECONDS, PlainHandler, Platform, Recorder, opened, result, started_broker
 from library_fixture import reason
+
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.log import correlation_scope
+from soundwright.kit.security.identity import Principal
+from soundwright.kit.worker import worker as kit_jobs
+from soundwright.kit.worker.commands import publish_run
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.kind import JobKind, JobLimits
 from soundwright.library.v1 import command_pb2, events_pb2, job_pb2
 from soundwright.separation.v1 import jobs_pb2
-
-from kit.errors import AppError, Code
-from kit.log import correlation_scope
-from kit.security.identity import Principal
-from kit.worker import worker as kit_jobs
-from kit.worker.commands import publish_run
-from kit.worker.context import JobContext
-from kit.worker.kind import JobKind, JobLimits
-from services.library.jobs.rpc import job_to_wire
-from services.library.jobs.service import Job, JobState
+from soundwright.services.library.jobs.rpc import job_to_wire
+from soundwright.services.library.jobs.service import Job, JobState
 from tests.servers.nats import NatsServer
 from tests.waiting import until
 

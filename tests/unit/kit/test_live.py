@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 from fastapi import Request
-from soundwright.library.v1 import job_pb2
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.audio import Prefix
-from kit.errors import AppError, Code
-from kit.free_space import MIN_FREE_BYTES
-from kit.ports import BlobWriter, StoreSpace
-from kit.worker import live
-from kit.worker.context import JobContext
-from kit.worker.live import LiveIndex, delete_live, live_prefix, open_live, published, read_live, write_note
-from services.gateway.files import waits
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.audio import Prefix
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.free_space import MIN_FREE_BYTES
+from soundwright.kit.ports import BlobWriter, StoreSpace
+from soundwright.kit.worker import live
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.live import LiveIndex, delete_live, live_prefix, open_live, published, read_live, write_note
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.files import waits
 from tests.waiting import until
 
 JOB = job_pb2.Job(id="6f9619ff-8b86-4011-b42d-00c04fc964ff", attempt=2, output_folder="stems")

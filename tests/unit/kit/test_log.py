@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 import structlog
 
-from kit import log, tracing
+from soundwright.kit import log, tracing
 from tests.servers.otlp import Receiver, otlp
 
 _PROGRAM = """
-from kit.log import configure, get_logger
+from soundwright.kit.log import configure, get_logger
 configure("library")
 for number in range(3):
     get_logger().info("counted", number=number)
@@ -118,7 +118,7 @@ def test_without_a_receiver_blocks_are_no_spans() -> None:
 
 
 def test_without_a_receiver_the_sdk_is_not_loaded() -> None:
-    program = "import sys, services.gateway.app, services.library.app; print('opentelemetry.sdk' in sys.modules)"
+    program = "import sys, soundwright.services.gateway.app, soundwright.services.library.app; print('opentelemetry.sdk' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert answer.stdout.strip() == "False"
 

@@ -17,14 +17,14 @@ from library_fixture import opened
 from prometheus_client import REGISTRY
 from prometheus_client.samples import Sample
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.compute import EngineProcesses, Report
-from kit.errors import AppError, Code
-from kit.measured import measured
-from kit.metrics import model_label
-from kit.ports import Blobs
-from services.library.jobs.queue_metrics import QueueMetrics
-from services.library.jobs.service import Job, JobState, Priority
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.compute import EngineProcesses, Report
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.measured import measured
+from soundwright.kit.metrics import model_label
+from soundwright.kit.ports import Blobs
+from soundwright.services.library.jobs.queue_metrics import QueueMetrics
+from soundwright.services.library.jobs.service import Job, JobState, Priority
 
 MIB = 2**20
 

@@ -11,19 +11,26 @@ from typing import Any, ClassVar, cast
 import pytest
 import pytest_asyncio
 
-from kit.compute import EngineProcesses, Report
-from kit.engines import EngineRegistry, FallbackPolicy, ModelAvailability, ModelSelection, ModelState, availability
-from kit.engines.availability import WeightsState
-from kit.engines.models_rpc import ModelRpc
-from kit.errors import AppError
-from services.generation.batching import Batcher
-from services.generation.engines.audiocraft.engine import MODELS
-from services.generation.registry import Registry
-from services.generation.service import Take
-from services.generation.takes import TakeOrder
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.registry import build_registry
-from services.separation.settings import SeparationSettings
+from soundwright.kit.compute import EngineProcesses, Report
+from soundwright.kit.engines import (
+    EngineRegistry,
+    FallbackPolicy,
+    ModelAvailability,
+    ModelSelection,
+    ModelState,
+    availability,
+)
+from soundwright.kit.engines.availability import WeightsState
+from soundwright.kit.engines.models_rpc import ModelRpc
+from soundwright.kit.errors import AppError
+from soundwright.services.generation.batching import Batcher
+from soundwright.services.generation.engines.audiocraft.engine import MODELS
+from soundwright.services.generation.registry import Registry
+from soundwright.services.generation.service import Take
+from soundwright.services.generation.takes import TakeOrder
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.registry import build_registry
+from soundwright.services.separation.settings import SeparationSettings
 from tests.unit.scripted_engine import asked, builder
 from tests.waiting import DEADLINE_SECONDS, until
 

@@ -6,13 +6,13 @@ import uuid
 from pathlib import Path
 
 import pytest
-from soundwright.library.v1 import job_pb2
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.errors import AppError, Code
-from kit.worker.context import JobContext
-from kit.worker.derived_files import described_key, waveform_file, waveform_key
-from kit.worker.outputs import JobOutputs, delete_outputs
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.worker.context import JobContext
+from soundwright.kit.worker.derived_files import described_key, waveform_file, waveform_key
+from soundwright.kit.worker.outputs import JobOutputs, delete_outputs
+from soundwright.library.v1 import job_pb2
 
 JOB_ID = "7b0d2f0e-6c1a-4a51-9d36-5f0f3c7f1f11"
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kit import readiness
-from kit.errors import AppError, Code
-from kit.readiness import Readiness
+from soundwright.kit import readiness
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.readiness import Readiness
 from tests.waiting import until
 
 

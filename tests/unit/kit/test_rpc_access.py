@@ -18,12 +18,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from library_fixture import CLIENT_IP, Library, reason
 
-from kit import rpc
-from kit.errors import AppError, Code
-from kit.rpc.access import CallerAuthenticator, accepts_api_token
-from kit.rpc.errors import error_from_rpc
-from kit.rpc.tokens import TOKEN_CACHE_SECONDS
-from kit.security.identity import Principal, current_principal
+from soundwright.kit import rpc
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.rpc.access import CallerAuthenticator, accepts_api_token
+from soundwright.kit.rpc.errors import error_from_rpc
+from soundwright.kit.rpc.tokens import TOKEN_CACHE_SECONDS
+from soundwright.kit.security.identity import Principal, current_principal
 from tests.api.grpc_calls import CONTRACTS, METHODS, path_of, short
 from tests.api.grpc_matrix import RPC_MATRIX
 from tests.signers import plain_signer, signer_of

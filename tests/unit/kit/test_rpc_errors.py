@@ -16,13 +16,13 @@ from grpc_status import rpc_status
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+
+from soundwright.kit import rpc
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.rpc.errors import error_from_rpc, status_from_error
+from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.library.v1 import conversation_service_pb2 as pb
 from soundwright.library.v1 import conversation_service_pb2_grpc as pb_grpc
-
-from kit import rpc
-from kit.errors import AppError, Code
-from kit.rpc.errors import error_from_rpc, status_from_error
-from kit.security.identity import Principal, principal_scope
 from tests.signers import signer_of
 from tests.waiting import until
 

@@ -14,17 +14,17 @@ import dns.rdatatype
 import dns.rrset
 import grpc
 import pytest
+
+import soundwright.kit.rpc.server
 from soundwright.ingest.v1 import ingest_service_pb2 as ingest_pb
+from soundwright.kit import errors, rpc
+from soundwright.kit.errors import AppError
+from soundwright.kit.rpc.client import _CallingChannel, removes, repeatable
+from soundwright.kit.rpc.transport import DelegatingChannel
+from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.library.v1 import webhook_service_pb2 as pb
 from soundwright.library.v1 import webhook_service_pb2_grpc as pb_grpc
 from soundwright.separation.v1 import separation_service_pb2
-
-import kit.rpc.server
-from kit import errors, rpc
-from kit.errors import AppError
-from kit.rpc.client import _CallingChannel, removes, repeatable
-from kit.rpc.transport import DelegatingChannel
-from kit.security.identity import Principal, principal_scope
 from tests.servers import free_ports
 from tests.servers.fault_proxy import FaultProxy, Proxy, fault_proxy
 from tests.signers import plain_signer, signer_of
@@ -178,7 +178,7 @@ async def test_calls_succeed_while_a_replica_stops(
     repeatable: bool, notice_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without notice, a stopping server cancels calls that arrive: they must be repeated."""
-    monkeypatch.setattr(kit.rpc.server, "_NOTICE_SECONDS", notice_seconds)
+    monkeypatch.setattr(soundwright.kit.rpc.server, "_NOTICE_SECONDS", notice_seconds)
     addresses = local_addresses(2)
     over = asyncio.Event()
     async with replicas(*addresses) as (stopped, other), calling(f"ipv4:{','.join(addresses)}") as stub:
@@ -302,8 +302,8 @@ def test_the_creation_of_a_job_is_repeated_only_with_an_idempotency_key() -> Non
 
 
 async def test_new_addresses_of_a_name_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    aged = {**dict(kit.rpc.server.SERVER_OPTIONS), "grpc.max_connection_age_ms": 500}
-    monkeypatch.setattr(kit.rpc.server, "SERVER_OPTIONS", tuple(aged.items()))
+    aged = {**dict(soundwright.kit.rpc.server.SERVER_OPTIONS), "grpc.max_connection_age_ms": 500}
+    monkeypatch.setattr(soundwright.kit.rpc.server, "SERVER_OPTIONS", tuple(aged.items()))
     (port,) = free_ports(1)
     async with (
         names() as (name_server, addresses),

@@ -16,16 +16,16 @@ import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from soundwright.analysis.v1 import agent_service_pb2
+from soundwright.kit import rpc
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.rpc import interceptor
+from soundwright.kit.rpc.errors import error_from_rpc
+from soundwright.kit.security.identity import Principal, require_principal
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.separation.v1 import separation_service_pb2
-
-from kit import rpc
-from kit.errors import AppError, Code
-from kit.rpc import interceptor
-from kit.rpc.errors import error_from_rpc
-from kit.security.identity import Principal, require_principal
 from tests.signers import signer_of
 from tests.waiting import until
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import grpc
 import pytest
+
+from soundwright.kit import rpc
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.rpc.errors import error_from_rpc
+from soundwright.kit.run import Runtime
+from soundwright.kit.security.certificates import NO_CERTIFICATES, Certificates
+from soundwright.kit.security.identity import Principal, Signer, current_principal, principal_scope
+from soundwright.kit.settings import Settings, SettingsError
 from soundwright.library.v1 import webhook_service_pb2 as pb
 from soundwright.library.v1 import webhook_service_pb2_grpc as pb_grpc
-
-from kit import rpc
-from kit.errors import AppError, Code
-from kit.rpc.errors import error_from_rpc
-from kit.run import Runtime
-from kit.security.certificates import NO_CERTIFICATES, Certificates
-from kit.security.identity import Principal, Signer, current_principal, principal_scope
-from kit.settings import Settings, SettingsError
 from tests.certificates import Authority
 from tests.servers import free_ports
 from tests.signers import plain_signer

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from kit.audio import AudioWriter, Encoding, Waveform, encode_segment, regroup, stored_waveform
-from kit.errors import AppError, Code
+from soundwright.kit.audio import AudioWriter, Encoding, Waveform, encode_segment, regroup, stored_waveform
+from soundwright.kit.errors import AppError, Code
 
 ENCODINGS: list[Encoding] = ["flac", "flac16", "wav16", "wav24", "wav32f"]
 BITS = {"flac": "PCM_24", "flac16": "PCM_16", "wav16": "PCM_16", "wav24": "PCM_24", "wav32f": "FLOAT"}

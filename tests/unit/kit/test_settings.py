@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import structlog
 
-from kit.infra import open_blobs
-from kit.settings import Settings, SettingsError, load, unknown_variables
-from services.__main__ import COMPONENTS, main
-from services.library.settings import LibrarySettings
+from soundwright.kit.infra import open_blobs
+from soundwright.kit.settings import Settings, SettingsError, load, unknown_variables
+from soundwright.services.__main__ import COMPONENTS, main
+from soundwright.services.library.settings import LibrarySettings
 
 
 def test_defaults_follow_from_the_data_directory() -> None:
@@ -194,10 +194,10 @@ def test_the_servers_of_a_cluster_are_separated_by_commas(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("targets", "process", "start"),
     [
-        (["all"], "supervisor", "services.supervisor.run"),
-        (["library", "gateway"], "supervisor", "services.supervisor.run"),
-        (["analysis"], "analysis", "kit.run.run_component"),
-        (["broker"], "broker", "services.broker.run"),
+        (["all"], "supervisor", "soundwright.services.supervisor.run"),
+        (["library", "gateway"], "supervisor", "soundwright.services.supervisor.run"),
+        (["analysis"], "analysis", "soundwright.kit.run.run_component"),
+        (["broker"], "broker", "soundwright.services.broker.run"),
     ],
 )
 def test_a_start_reports_each_unknown_variable_once(
@@ -242,7 +242,7 @@ def test_all_wrong_values_are_reported_although_a_variable_is_unknown(
 def starting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Keep this process as it is when a component starts in it. Return the names that logs would have."""
     names: list[str] = []
-    monkeypatch.setattr("kit.log.configure", lambda process, **_: names.append(process))
+    monkeypatch.setattr("soundwright.kit.log.configure", lambda process, **_: names.append(process))
     monkeypatch.setattr(os, "nice", lambda _increment: 0)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GLIBC_TUNABLES"):
         monkeypatch.setenv(variable, os.environ.get(variable, ""))

@@ -1,4 +1,4 @@
-"""Words of texts and phrases of queries (kit.tokenizer)."""
+"""Words of texts and phrases of queries (soundwright.kit.tokenizer)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kit.tokenizer import phrases, runs, signs, words
+from soundwright.kit.tokenizer import phrases, runs, signs, words
 
 TEXTS = st.text(st.one_of(st.sampled_from("ab -éÉ.ßıİŁ夜かﾞ한\u0301\u3099\ufe0f"), st.characters()), max_size=20)
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kit.audio import PIXEL_FRAMES, Waveform, coarser_waveform, regroup
-from services.analysis.engines.mel_spectrogram import write_spectrogram
+from soundwright.kit.audio import PIXEL_FRAMES, Waveform, coarser_waveform, regroup
+from soundwright.services.analysis.engines.mel_spectrogram import write_spectrogram
 
 RATE_HZ = 44_100
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from library_fixture import CLIENT_IP, Library, opened, raises_error, reason
 
-from kit.errors import AppError, Code
-from kit.security.identity import ROLE_RANKS, Principal
-from services.library.identity.account import Account
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import ROLE_RANKS, Principal
+from soundwright.services.library.identity.account import Account
 
 RANKS = {"user": 0, "pro": 1, "enterprise": 2, "admin": 3, "platform_admin": 3, "super_admin": 5}
 

@@ -12,11 +12,11 @@ import pytest
 from library_fixture import BROWSER, CLIENT_IP, DAY, PASSWORD, Library, interrupted, opened, reason, secret_in
 from structlog.testing import capture_logs
 
-from kit.errors import AppError, Code
-from kit.settings import SettingsError, load
-from services.library.identity.emails import LOGIN_LINK_SECONDS
-from services.library.mail.transport import FolderTransport, SmtpTransport, smtp_url_error
-from services.library.settings import LibrarySettings
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.settings import SettingsError, load
+from soundwright.services.library.identity.emails import LOGIN_LINK_SECONDS
+from soundwright.services.library.mail.transport import FolderTransport, SmtpTransport, smtp_url_error
+from soundwright.services.library.settings import LibrarySettings
 from tests.simulators.smtp import SmtpSink
 from tests.waiting import DEADLINE_SECONDS
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from library_fixture import CLIENT_IP, PASSWORD, START, Library, reason, refusal
 
-from kit.errors import Code
-from kit.security.identity import Principal, address_scope
-from services.library.bearer_secrets import digest
-from services.library.identity.sessions import Visit
+from soundwright.kit.errors import Code
+from soundwright.kit.security.identity import Principal, address_scope
+from soundwright.services.library.bearer_secrets import digest
+from soundwright.services.library.identity.sessions import Visit
 
 DAY = 86400.0
 NEW = "a better password"

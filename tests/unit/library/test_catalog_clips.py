@@ -26,11 +26,11 @@ from library_fixture import (
     reason,
 )
 
-from kit.errors import AppError
-from services.library.catalog.categories import CATEGORIES, categorise
-from services.library.catalog.service import Generation, GenerationFilter, GenerationSort
-from services.library.catalog.totals import VoteTotals
-from services.library.jobs.service import Interpretation
+from soundwright.kit.errors import AppError
+from soundwright.services.library.catalog.categories import CATEGORIES, categorise
+from soundwright.services.library.catalog.service import Generation, GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.totals import VoteTotals
+from soundwright.services.library.jobs.service import Interpretation
 
 # ------------------------------------------------------------------------------------------------------------- filing
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from library_fixture import ADMIN, ANN, BOB, GUEST, UNKNOWN, Library, ids, reason
 
-from services.library.catalog.playlists import Playlist
-from services.library.catalog.service import Generation
+from soundwright.services.library.catalog.playlists import Playlist
+from soundwright.services.library.catalog.service import Generation
 
 
 async def private(library: Library) -> Playlist:

@@ -6,7 +6,7 @@ import asyncio
 
 from library_fixture import ANN, BOB, GUEST, HOUR, LISTENERS, UNKNOWN, Library, dying, reason
 
-from services.library.catalog.service import Generation
+from soundwright.services.library.catalog.service import Generation
 
 
 async def played(library: Library, clip: Generation, times: int = 1) -> None:

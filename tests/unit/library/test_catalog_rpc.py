@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 from library_fixture import ANN, BOB, UNKNOWN, WORKER, Library, ids, reason, refusal
+
+from soundwright.kit.errors import Code
+from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.library.v1 import generation_pb2
-
-from kit.errors import Code
-from kit.security.identity import Principal, principal_scope
-from services.library.catalog.rpc import CatalogRpc
-from services.library.catalog.service import Generation, GenerationFilter
-from services.library.jobs.service import Interpretation
-from services.library.serializers import from_wire, time_to_wire, to_wire
+from soundwright.services.library.catalog.rpc import CatalogRpc
+from soundwright.services.library.catalog.service import Generation, GenerationFilter
+from soundwright.services.library.jobs.service import Interpretation
+from soundwright.services.library.serializers import from_wire, time_to_wire, to_wire
 
 
 class Served:

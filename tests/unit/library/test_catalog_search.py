@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from library_fixture import ANN, BOB, Library
 
-from services.library.catalog.service import GenerationFilter, GenerationSort
-from services.library.search_terms import facet
+from soundwright.services.library.catalog.service import GenerationFilter, GenerationSort
+from soundwright.services.library.search_terms import facet
 
 
 async def fill(library: Library, *prompts: str) -> None:

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 from library_fixture import ANN, BOB, GUEST, LISTENERS, UNKNOWN, Library, dying, ids, reason
 
-from kit.errors import AppError
-from kit.security.identity import Principal
-from services.library.catalog.categories import CATEGORIES
-from services.library.catalog.service import GenerationSort
-from services.library.catalog.tags import TagOutcome, TagSuggestion
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.catalog.categories import CATEGORIES
+from soundwright.services.library.catalog.service import GenerationSort
+from soundwright.services.library.catalog.tags import TagOutcome, TagSuggestion
 
 # -------------------------------------------------------------------------------------------------------------- votes
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.library.catalog import categories
-from services.library.catalog.categories import CATEGORIES, categorise, family
+from soundwright.services.library.catalog import categories
+from soundwright.services.library.catalog.categories import CATEGORIES, categorise, family
 
 # The leading category of each prompt comes first, then the others.
 MUSIC = """

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from library_fixture import CLIENT_IP, PASSWORD, Library, opened, reason, refusal
-from soundwright.library.v1 import connection_service_pb2 as pb
 
-from kit.errors import Code
-from kit.security.identity import Principal, principal_scope
-from services.library.identity.account import Account
-from services.library.identity.connection_rpc import ConnectionRpc
-from services.library.identity.connections import Connection, SignInResult
+from soundwright.kit.errors import Code
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.library.v1 import connection_service_pb2 as pb
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.connection_rpc import ConnectionRpc
+from soundwright.services.library.identity.connections import Connection, SignInResult
 
 SECRET = '{"refresh_token": "the-deepest-secret"}'
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from library_fixture import ANN, BOB, LEASE, WORKER, Library, details, new, reason, result
-from soundwright.library.v1 import events_pb2
 
-from kit.security.identity import Principal
-from services.library.jobs import watches
-from services.library.jobs.batches import NewBatch
-from services.library.jobs.service import Job
-from services.library.jobs.watches import JobWatches
+from soundwright.kit.security.identity import Principal
+from soundwright.library.v1 import events_pb2
+from soundwright.services.library.jobs import watches
+from soundwright.services.library.jobs.batches import NewBatch
+from soundwright.services.library.jobs.service import Job
+from soundwright.services.library.jobs.watches import JobWatches
 from tests.waiting import DEADLINE_SECONDS
 
 EVENT = "soundwright.evt.separation.v1.job."

@@ -28,11 +28,18 @@ from library_fixture import (
     track,
 )
 
-from kit.security.identity import Principal
-from services.library.access import may_see
-from services.library.jobs.admission import queued
-from services.library.jobs.service import ExternalTask, JobError, JobState, Priority, Stage, granted_priority
-from services.library.paging import PageRequest
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.access import may_see
+from soundwright.services.library.jobs.admission import queued
+from soundwright.services.library.jobs.service import (
+    ExternalTask,
+    JobError,
+    JobState,
+    Priority,
+    Stage,
+    granted_priority,
+)
+from soundwright.services.library.paging import PageRequest
 
 # ------------------------------------------------------------------------------------------------------------- create
 
@@ -487,7 +494,7 @@ async def test_a_lost_command_is_published_again(library: Library) -> None:
 async def test_what_is_lost_behind_a_long_queue_is_found_in_its_turn(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.library.jobs.sweeper._BATCH", 4)
+    monkeypatch.setattr("soundwright.services.library.jobs.sweeper._BATCH", 4)
     for _ in range(10):
         library.clock.advance(1)
         await library.job()

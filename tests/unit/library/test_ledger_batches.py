@@ -22,12 +22,12 @@ from library_fixture import (
     track,
 )
 
-from kit.errors import AppError, Code
-from kit.security.identity import Principal
-from services.library.jobs.admission import Limits
-from services.library.jobs.batches import NewBatch
-from services.library.jobs.service import Job, JobError, JobState
-from services.library.paging import PageRequest
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.jobs.admission import Limits
+from soundwright.services.library.jobs.batches import NewBatch
+from soundwright.services.library.jobs.service import Job, JobError, JobState
+from soundwright.services.library.paging import PageRequest
 
 TRACKS = ("t1", "t2", "t3")
 BROKEN = JobError("BROKEN", "It is broken.")

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from library_fixture import ANN, Library, new, opened, result
 
-from kit.errors import AppError
-from services.library.jobs.service import JobError, JobState
+from soundwright.kit.errors import AppError
+from soundwright.services.library.jobs.service import JobError, JobState
 
 LEASE, LOST = 10.0, 15.0
 

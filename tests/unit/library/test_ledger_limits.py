@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from library_fixture import ANN, BOB, Library, details, new, refusal, result
 
-from kit.security.identity import Principal
-from services.library.jobs import creation
-from services.library.jobs.admission import Limits, queued, reserve
-from services.library.jobs.service import Job
-from services.library.paging import PageRequest
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.jobs import creation
+from soundwright.services.library.jobs.admission import Limits, queued, reserve
+from soundwright.services.library.jobs.service import Job
+from soundwright.services.library.paging import PageRequest
 
 
 async def refused(call: Any) -> tuple[str, int, dict[str, Any]]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from library_fixture import ANN, BOB, WORKER, Library, details, result, track
 
-from kit.security.identity import Principal
-from services.library.jobs.order import STARVATION_SECONDS
-from services.library.jobs.queue import Queue
-from services.library.jobs.service import Job, JobError, JobState
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.jobs.order import STARVATION_SECONDS
+from soundwright.services.library.jobs.queue import Queue
+from soundwright.services.library.jobs.service import Job, JobError, JobState
 
 ROOT = Principal("root", "admin")
 PRO = Principal("pro", "pro")
@@ -278,7 +278,7 @@ async def test_only_what_lately_succeeded_is_a_measure(library: Library) -> None
 
 
 async def test_a_long_queue_is_cut_and_counted(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.library.jobs.queue._LISTED_JOBS", 5)
+    monkeypatch.setattr("soundwright.services.library.jobs.queue._LISTED_JOBS", 5)
     made = []
     for number in range(8):
         library.clock.advance(1)

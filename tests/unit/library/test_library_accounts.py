@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from library_fixture import CLIENT_IP, PASSWORD, Library, opened, raises_error, reason, refusal
 
-from kit.errors import AppError, Code
-from kit.security.identity import Principal
-from services.library.identity.account import Account
-from services.library.identity.credentials import checked_email, password_problems
-from services.library.identity.login_throttle import Budget
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.credentials import checked_email, password_problems
+from soundwright.services.library.identity.login_throttle import Budget
 
 
 @pytest.mark.parametrize(

@@ -14,18 +14,18 @@ import pytest
 from library_data import contents, fill, open_library, put
 from library_fixture import raises_error, reason
 
-from kit import errors, infra
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.system.clock import SystemClock
-from kit.ports import BlobInfo, Collection
-from kit.settings import SettingsError
-from services.library.documents import walk
-from services.library.settings import LibrarySettings
-from services.library.stores import Stores
-from services.library.transfer import commands, files
-from services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise
-from services.library.transfer.running_libraries import using
+from soundwright.kit import errors, infra
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.sqlite.docs import SqliteDocs
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.ports import BlobInfo, Collection
+from soundwright.kit.settings import SettingsError
+from soundwright.services.library.documents import walk
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.stores import Stores
+from soundwright.services.library.transfer import commands, files
+from soundwright.services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise
+from soundwright.services.library.transfer.running_libraries import using
 
 COUNT = 40
 
@@ -94,7 +94,7 @@ async def test_a_second_backup_copies_only_new_files_and_drops_deleted_ones(
         copied.append(key)
         return await copy_blob(source, target, key, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("services.library.transfer.backup.copy_blob", counting)
+    monkeypatch.setattr("soundwright.services.library.transfer.backup.copy_blob", counting)
     await commands.back_up(library.settings, backup)
     assert copied == ["tracks/new/original.flac"]
     assert not (backup / "blobs/tracks/t0").exists()
@@ -146,7 +146,7 @@ async def test_an_interrupted_backup_leaves_the_one_before_as_it_was(
         raise errors.STORE_UNAVAILABLE()
 
     with monkeypatch.context() as patched:
-        patched.setattr("services.library.transfer.backup.copy_blob", broken)
+        patched.setattr("soundwright.services.library.transfer.backup.copy_blob", broken)
         assert await reason(commands.back_up(library.settings, backup)) == "STORE_UNAVAILABLE"
     assert manifest(backup) == before
     await commands.restore(empty.settings, backup)
@@ -213,7 +213,7 @@ async def test_a_restore_that_is_killed_again_and_again_is_completed(
 def kill_restore(backup: Path, target: Library, line_count: int) -> None:
     """Kill a restore when it has written some lines of its progress."""
     environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(target.folder)}
-    command = [sys.executable, "-m", "services.library", "restore", str(backup)]
+    command = [sys.executable, "-m", "soundwright.services.library", "restore", str(backup)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for _ in range(line_count):

@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 from library_fixture import ANN, BOB, RETRY_SECONDS, Library, ids, opened, reason, result
 
-from kit.errors import AppError
-from kit.security.egress_policy import EgressPolicy
-from kit.security.identity import Principal
-from kit.security.sealing import Sealer
-from kit.security.secrets import Secrets
-from services.library.identity.account import Account
-from services.library.jobs.service import Job, JobError
-from services.library.webhooks.deliveries import Delivery, DeliveryStatus
-from services.library.webhooks.messages import new_signing_secret, signature
-from services.library.webhooks.service import Webhook
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.security.identity import Principal
+from soundwright.kit.security.sealing import Sealer
+from soundwright.kit.security.secrets import Secrets
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.jobs.service import Job, JobError
+from soundwright.services.library.webhooks.deliveries import Delivery, DeliveryStatus
+from soundwright.services.library.webhooks.messages import new_signing_secret, signature
+from soundwright.services.library.webhooks.service import Webhook
 from tests.certificates import Authority
 from tests.simulators.webhook_receiver import Received, WebhookReceiver
 from tests.waiting import until
@@ -463,7 +463,7 @@ async def test_the_claim_of_a_dead_dispatcher_expires(library: Library, receiver
 async def test_job_events_wake_the_dispatcher(
     library: Library, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.library.webhooks.dispatcher._POLL_SECONDS", 3600.0)
+    monkeypatch.setattr("soundwright.services.library.webhooks.dispatcher._POLL_SECONDS", 3600.0)
     webhook, job = await created(library, receiver), await library.running()
     async with running(library):
         await until(lambda: not library.dispatcher._wake.is_set())
@@ -477,7 +477,7 @@ async def test_job_events_wake_the_dispatcher(
 async def test_a_slow_endpoint_with_a_long_backlog_delays_only_itself(
     library: Library, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.library.webhooks.dispatcher._BATCH_SIZE", 2)
+    monkeypatch.setattr("soundwright.services.library.webhooks.dispatcher._BATCH_SIZE", 2)
     slow = await created(library, receiver)
     with WebhookReceiver() as swift, holding(receiver) as held:
         async with opened(library.folder, library.clock, EgressPolicy([receiver.address, swift.address])) as both:
@@ -593,7 +593,7 @@ async def test_the_delivery_log_is_trimmed(
         (newest, *_) = await logged(library, webhook)
         if n != 1:  # one remains pending
             await table.replace(dataclasses.replace(newest, status=D, due_time=None))
-    monkeypatch.setattr("services.library.webhooks.deliveries._LOG_LIMIT", 3)
+    monkeypatch.setattr("soundwright.services.library.webhooks.deliveries._LOG_LIMIT", 3)
     library.clock.advance(1)
     await library.deliveries.send_test(ANN, webhook.id)
     assert [entry.status for entry in await logged(library, webhook)] == [P, D, P]  # the pending delivery was kept

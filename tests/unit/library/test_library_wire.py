@@ -7,6 +7,8 @@ import dataclasses
 import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from soundwright.kit.errors import AppError
 from soundwright.library.v1 import (
     account_pb2,
     catalog_service_pb2,
@@ -15,12 +17,10 @@ from soundwright.library.v1 import (
     library_service_pb2,
     track_pb2,
 )
-
-from kit.errors import AppError
-from services.library.catalog.service import Generation
-from services.library.identity.account import Account
-from services.library.jobs.queue import Queue
-from services.library.jobs.service import (
+from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.identity.account import Account
+from soundwright.services.library.jobs.queue import Queue
+from soundwright.services.library.jobs.service import (
     AudioOutput,
     GeneratedClip,
     Interpretation,
@@ -34,8 +34,8 @@ from services.library.jobs.service import (
     Priority,
     Stage,
 )
-from services.library.serializers import from_wire, time_from_wire, to_wire, word_from_wire
-from services.library.tracks.service import Analysis, PendingDownload, Track
+from soundwright.services.library.serializers import from_wire, time_from_wire, to_wire, word_from_wire
+from soundwright.services.library.tracks.service import Analysis, PendingDownload, Track
 
 CLIP = Generation(
     id="j", owner_id="ann", prompt="rain", model="audio", duration_seconds=5.5, seed=2**40, quality_score=0,

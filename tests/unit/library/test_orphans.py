@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from library_fixture import HOUR, Library
 
-from kit.adapters.system.clock import SystemClock
-from services.library.catalog.service import Generation
-from services.library.jobs.service import AudioOutput, Job
-from services.library.orphans.service import KeyOwner, Orphans, owner_of_key
-from services.library.orphans.store import BlobDocs
-from services.library.tracks.service import Track
+from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.jobs.service import AudioOutput, Job
+from soundwright.services.library.orphans.service import KeyOwner, Orphans, owner_of_key
+from soundwright.services.library.orphans.store import BlobDocs
+from soundwright.services.library.tracks.service import Track
 
 TRACK, JOB, OTHER = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from library_fixture import ANN, DAY, Library, clip, details, new, result, track
 
-from kit.security.identity import Principal
-from services.library.identity.administration import AuditEntry
-from services.library.jobs.batches import NewBatch
-from services.library.jobs.service import Job, JobError, PackedMessage
-from services.library.retention.app import build_retention
-from services.library.retention.service import Retention, Summary, table
-from services.library.settings import LibrarySettings
-from services.library.webhooks.deliveries import Delivery
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.identity.administration import AuditEntry
+from soundwright.services.library.jobs.batches import NewBatch
+from soundwright.services.library.jobs.service import Job, JobError, PackedMessage
+from soundwright.services.library.retention.app import build_retention
+from soundwright.services.library.retention.service import Retention, Summary, table
+from soundwright.services.library.settings import LibrarySettings
+from soundwright.services.library.webhooks.deliveries import Delivery
 
 
 def retention(library: Library, **days: float) -> Retention:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from library_fixture import ANN, BOB, UNKNOWN, Library, reason, track
 
-from services.library.tracks.setlists import Setlists
+from soundwright.services.library.tracks.setlists import Setlists
 
 
 @pytest.fixture

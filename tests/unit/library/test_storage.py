@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from library_fixture import ANN, BOB, LEASE, Library, clip, new, opened, reason, result, track
 
-from kit.errors import AppError
-from kit.security.identity import ANONYMOUS_PREFIX, Principal
-from services.library.jobs.service import Job, JobError
-from services.library.tracks.service import Track
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import ANONYMOUS_PREFIX, Principal
+from soundwright.services.library.jobs.service import Job, JobError
+from soundwright.services.library.tracks.service import Track
 
 QUOTA = 1000
 

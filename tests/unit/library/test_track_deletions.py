@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from library_fixture import ANN, BOB, LEASE, Library, interrupted, reason, result, track
 
-from kit.errors import AppError, Code
-from kit.worker.derived_files import cover_key
-from services.library.jobs.service import Job, JobError, JobState
-from services.library.paging import PageRequest
-from services.library.tracks.service import Track, TrackDeletion, TrackFilter, TrackSort
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.worker.derived_files import cover_key
+from soundwright.services.library.jobs.service import Job, JobError, JobState
+from soundwright.services.library.paging import PageRequest
+from soundwright.services.library.tracks.service import Track, TrackDeletion, TrackFilter, TrackSort
 
 FILE = "tracks/t1/original.wav"
 CANCELLED = JobError("CANCELLED", "cancelled")

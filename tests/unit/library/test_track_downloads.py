@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from library_fixture import ANN, BOB, LEASE, Library, dying, reason, result, track
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.errors import AppError, Code
-from services.library.jobs.service import Job, JobError, JobState, NewTrack
-from services.library.paging import PageRequest
-from services.library.tracks.deletions import TrackDeletions
-from services.library.tracks.downloads import TrackDownloads
-from services.library.tracks.service import PendingDownload, Track, TrackFilter, TrackSort, TrackStatus
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.library.jobs.service import Job, JobError, JobState, NewTrack
+from soundwright.services.library.paging import PageRequest
+from soundwright.services.library.tracks.deletions import TrackDeletions
+from soundwright.services.library.tracks.downloads import TrackDownloads
+from soundwright.services.library.tracks.service import PendingDownload, Track, TrackFilter, TrackSort, TrackStatus
 
 NEW = NewTrack("Tune", "The Band", "Album", "spotify", "one", "https://spotify/one", "https://cover/one", 200.5)
 FOUND = dataclasses.replace(

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 from library_fixture import BOB, DAY, Library, reason, track
 
-from kit.security.identity import Principal
-from services.library.bearer_secrets import digest
-from services.library.tracks.links import TrackLinks
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.bearer_secrets import digest
+from soundwright.services.library.tracks.links import TrackLinks
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from library_fixture import ANN, BOB, Library, ids, new, reason, result, track
 
-from kit.errors import AppError
-from kit.security.identity import Principal
-from services.library.jobs.service import Job, JobResult, Measurement
-from services.library.paging import Page, PageRequest
-from services.library.tracks.service import (
+from soundwright.kit.errors import AppError
+from soundwright.kit.security.identity import Principal
+from soundwright.services.library.jobs.service import Job, JobResult, Measurement
+from soundwright.services.library.paging import Page, PageRequest
+from soundwright.services.library.tracks.service import (
     KEYS,
     ChordCorrection,
     Corrections,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from services.separation.engines.networks.ahead import Passed, in_order
+from soundwright.services.separation.engines.networks.ahead import Passed, in_order
 
 WAIT_SECONDS = 60
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kit import free_space
-from kit.errors import AppError
-from services.separation.ensembles import averaged, strongest
-from services.separation.scratch import ScratchSignal
-from services.separation.service import Samples
+from soundwright.kit import free_space
+from soundwright.kit.errors import AppError
+from soundwright.services.separation.ensembles import averaged, strongest
+from soundwright.services.separation.scratch import ScratchSignal
+from soundwright.services.separation.service import Samples
 from tests.models.recordings import ArrayMix, joined, song
 
 RATE_HZ = 44_100

@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 import soundfile
 from mutagen.mp4 import MP4
+
+from soundwright.kit import audio
+from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.errors import AppError
+from soundwright.kit.worker.context import JobContext, JobStopped
+from soundwright.kit.worker.kind import pack
 from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2
-
-from kit import audio
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.compute import EngineProcesses
-from kit.errors import AppError
-from kit.worker.context import JobContext, JobStopped
-from kit.worker.kind import pack
-from services.separation.export import ExportWorker, parse_export_format
-from services.separation.mixdown import no_engine
-from services.separation.settings import SeparationSettings
+from soundwright.services.separation.export import ExportWorker, parse_export_format
+from soundwright.services.separation.mixdown import no_engine
+from soundwright.services.separation.settings import SeparationSettings
 
 RATE_HZ = 8000
 JOB_ID = str(uuid.uuid4())

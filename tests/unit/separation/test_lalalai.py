@@ -11,12 +11,12 @@ import pytest
 import soundfile
 from lalalai_fixture import ANN, RATE_HZ, LalalaiFixture, lalalai_fixture
 from library_fixture import raises_error, reason, refusal
-from soundwright.library.v1 import connection_service_pb2, job_pb2, library_service_pb2
 
-from kit.compute import EngineProcesses
-from kit.errors import AppError, Code
-from kit.security.identity import Principal, principal_scope
-from services.separation.mixdown import no_engine
+from soundwright.kit.compute import EngineProcesses
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import Principal, principal_scope
+from soundwright.library.v1 import connection_service_pb2, job_pb2, library_service_pb2
+from soundwright.services.separation.mixdown import no_engine
 from tests.simulators.lalalai import KEY, SHARES, LalalaiSimulator
 from tests.waiting import DEADLINE_SECONDS, until
 

@@ -13,13 +13,13 @@ import soundfile
 from library_fixture import refusal
 from pydantic import SecretStr
 
-from kit.audio import AudioLimits
-from kit.errors import AppError, Code
-from kit.security.egress_policy import EgressPolicy
-from services.separation.lalalai.client import LalalaiClient
-from services.separation.lalalai.keys import Key
-from services.separation.lalalai.stem_conversion import Recording, fit
-from services.separation.service import Format
+from soundwright.kit.audio import AudioLimits
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.services.separation.lalalai.client import LalalaiClient
+from soundwright.services.separation.lalalai.keys import Key
+from soundwright.services.separation.lalalai.stem_conversion import Recording, fit
+from soundwright.services.separation.service import Format
 from tests.simulators.lalalai import KEY, LalalaiSimulator
 
 PLATFORM = Key(SecretStr(KEY), own=False)

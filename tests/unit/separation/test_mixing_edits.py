@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.separation.edits import Edit, Segment, edited, frames
+from soundwright.services.separation.edits import Edit, Segment, edited, frames
 
 RATE_HZ = 1000  # a frame is a millisecond
 

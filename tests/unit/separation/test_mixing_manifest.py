@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kit.errors import AppError, Code
-from services.separation.edits import CURVES, KINDS, Edit
-from services.separation.mixing import FORMATS, MixedStem, MixSpec, parse_manifest
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.separation.edits import CURVES, KINDS, Edit
+from soundwright.services.separation.mixing import FORMATS, MixedStem, MixSpec, parse_manifest
 
 FILES = ["vocals.wav", "beat.flac"]
 STORED = ["drums", "bass", "other", "vocals"]

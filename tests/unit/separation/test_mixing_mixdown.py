@@ -13,13 +13,13 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.audio import AudioLimits
-from kit.compute import Report
-from kit.errors import AppError
-from services.separation.edits import Edit
-from services.separation.limiter import CEILING, REACH_SECONDS, Limiter
-from services.separation.mixdown import BLOCK_FRAMES, Mixed, MixSource, mix_to_file, stereo
-from services.separation.mixing import MixedStem, MixSpec, balance
+from soundwright.kit.audio import AudioLimits
+from soundwright.kit.compute import Report
+from soundwright.kit.errors import AppError
+from soundwright.services.separation.edits import Edit
+from soundwright.services.separation.limiter import CEILING, REACH_SECONDS, Limiter
+from soundwright.services.separation.mixdown import BLOCK_FRAMES, Mixed, MixSource, mix_to_file, stereo
+from soundwright.services.separation.mixing import MixedStem, MixSpec, balance
 
 RATE_HZ = 8000
 

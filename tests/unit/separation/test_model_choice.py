@@ -6,17 +6,17 @@ import dataclasses
 from typing import Any
 
 import pytest
-from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters
 
-from kit.engines import ModelDeclaration
-from kit.errors import AppError
-from services.separation.choice import Candidate, Quality, choose, needed_stems, parse_quality
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.engines.dsp import DspEngine
-from services.separation.engines.roformer import RoformerEngine
-from services.separation.engines.small import SmallEngine
-from services.separation.engines.spleeter import SpleeterEngine
-from services.separation.service import STEMS
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.kit.errors import AppError
+from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters
+from soundwright.services.separation.choice import Candidate, Quality, choose, needed_stems, parse_quality
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.engines.dsp import DspEngine
+from soundwright.services.separation.engines.roformer import RoformerEngine
+from soundwright.services.separation.engines.small import SmallEngine
+from soundwright.services.separation.engines.spleeter import SpleeterEngine
+from soundwright.services.separation.service import STEMS
 
 MODELS: tuple[ModelDeclaration, ...] = (
     *DemucsEngine.models, *RoformerEngine.models, *SpleeterEngine.models, *SmallEngine.models, *DspEngine.models,

@@ -6,15 +6,15 @@ import dataclasses
 from typing import Any
 
 import pytest
-from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
 
-from kit.errors import AppError
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.engines.dsp import DspEngine
-from services.separation.engines.roformer import RoformerEngine
-from services.separation.plans import all_models, parse_request, stem_names
-from services.separation.registry import Registry
-from services.separation.service import STEMS
+from soundwright.kit.errors import AppError
+from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.engines.dsp import DspEngine
+from soundwright.services.separation.engines.roformer import RoformerEngine
+from soundwright.services.separation.plans import all_models, parse_request, stem_names
+from soundwright.services.separation.registry import Registry
+from soundwright.services.separation.service import STEMS
 
 VOICES = dataclasses.replace(DemucsEngine.models[0], name="voices", outputs=("lead", "backing"))
 CLASH = dataclasses.replace(DemucsEngine.models[0], name="clash", outputs=("vocals", "vocals_lead"))

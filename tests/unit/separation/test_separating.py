@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
 
-from kit.audio import AudioFile, AudioWriter, Waveform
-from kit.engines import FallbackPolicy, ModelDeclaration
-from kit.errors import AppError, Code
-from kit.file_names import encoding_extension
-from kit.worker.derived_files import waveform_file
-from services.separation import service
-from services.separation.registry import Registry
-from services.separation.scratch import ScratchSignal
-from services.separation.separating import Separated, separate
-from services.separation.service import Engine, Mix, Samples
-from services.separation.stems import StemWriter, write_mix, write_stems
+from soundwright.kit.audio import AudioFile, AudioWriter, Waveform
+from soundwright.kit.engines import FallbackPolicy, ModelDeclaration
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.file_names import encoding_extension
+from soundwright.kit.worker.derived_files import waveform_file
+from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters, SeparationSpec
+from soundwright.services.separation import service
+from soundwright.services.separation.registry import Registry
+from soundwright.services.separation.scratch import ScratchSignal
+from soundwright.services.separation.separating import Separated, separate
+from soundwright.services.separation.service import Engine, Mix, Samples
+from soundwright.services.separation.stems import StemWriter, write_mix, write_stems
 
 RATE_HZ = 22_050
 FRAMES = 70_001

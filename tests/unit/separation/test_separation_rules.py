@@ -5,20 +5,20 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.pipeline import PIPELINE_STAGES, PIPELINE_TRACKS
 from soundwright.library.v1 import library_service_pb2, track_pb2
 from soundwright.separation.v1.jobs_pb2 import SeparationParameters
-
-from kit.errors import AppError, Code
-from kit.pipeline import PIPELINE_STAGES, PIPELINE_TRACKS
-from services.separation.batches import usable_tracks
-from services.separation.engines.demucs import DemucsEngine
-from services.separation.engines.dsp import DspEngine
-from services.separation.engines.hpss import HpssEngine
-from services.separation.pipeline import queued_stages
-from services.separation.plans import parse_request
-from services.separation.registry import Registry, build_registry
-from services.separation.service import LALALAI, STEMS, result_stems
-from services.separation.settings import SeparationSettings
+from soundwright.services.separation.batches import usable_tracks
+from soundwright.services.separation.engines.demucs import DemucsEngine
+from soundwright.services.separation.engines.dsp import DspEngine
+from soundwright.services.separation.engines.hpss import HpssEngine
+from soundwright.services.separation.pipeline import queued_stages
+from soundwright.services.separation.plans import parse_request
+from soundwright.services.separation.registry import Registry, build_registry
+from soundwright.services.separation.service import LALALAI, STEMS, result_stems
+from soundwright.services.separation.settings import SeparationSettings
 
 OWN = dataclasses.replace(DemucsEngine.models[0], name="own", outputs=("vocals", "accompaniment", "noise"))
 REGISTRY = Registry()

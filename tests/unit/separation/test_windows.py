@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.separation.engines.windows import CrossFade, overlap_add, read_windows, triangle
+from soundwright.services.separation.engines.windows import CrossFade, overlap_add, read_windows, triangle
 
 Samples = NDArray[np.float32]
 

@@ -12,12 +12,12 @@ sys.modules.update(torch=None, openvino=None)  # an import of these raises Modul
 
 import numpy as np
 
-from kit.engines import ModelAvailability
-from kit.errors import AppError
-from kit.gpu import has_gpu
-from services.separation.choice import Candidate, choose
-from services.separation.registry import build_registry
-from services.separation.settings import SeparationSettings
+from soundwright.kit.engines import ModelAvailability
+from soundwright.kit.errors import AppError
+from soundwright.kit.gpu import has_gpu
+from soundwright.services.separation.choice import Candidate, choose
+from soundwright.services.separation.registry import build_registry
+from soundwright.services.separation.settings import SeparationSettings
 from tests.models.recordings import ArrayMix, joined
 
 async def facts(registry):

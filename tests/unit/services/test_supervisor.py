@@ -15,15 +15,15 @@ from typing import Any
 import psutil
 import pytest
 
-from kit.errors import DATA_DAMAGED_STATUS
-from services.__main__ import COMPONENTS
+from soundwright.kit.errors import DATA_DAMAGED_STATUS
+from soundwright.services.__main__ import COMPONENTS
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 # A target writes each of its starts to `started`. It ends with the status in `status`, or on SIGTERM once `drained` exists.
 STACK = """
 import os, signal, sys, time
 from pathlib import Path
-from services import supervisor
+from soundwright.services import supervisor
 
 supervisor._STOP_SECONDS = float(sys.argv[1])
 
@@ -159,7 +159,7 @@ def printed_by(code: str) -> Any:
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_component_starts_without_slow_libraries(component: str) -> None:
-    imports = f"import json, sys, kit.run, services.{component}.app, services.{component}.settings"
+    imports = f"import json, sys, soundwright.kit.run, services.{component}.app, services.{component}.settings"
     assert printed_by(f"{imports}; print(json.dumps([name for name in {_SLOW} if name in sys.modules]))") == []
 
 
@@ -169,7 +169,7 @@ import json, os
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.pop(variable, None)
 os.environ["MKL_NUM_THREADS"] = "7"
-import services.__main__ as command
+import soundwright.services.__main__ as command
 before = dict(os.environ)
 command._import_shared_modules()
 print(json.dumps([len(os.listdir("/proc/self/task")), os.environ == before]))

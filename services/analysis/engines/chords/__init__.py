@@ -3,6 +3,6 @@
 ``engine`` imports no ML library.
 """
 
-from services.analysis.engines.chords.engine import ChordEngine
+from soundwright.services.analysis.engines.chords.engine import ChordEngine
 
 __all__ = ["ChordEngine"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 
-from kit.packaged_weights import Arrays
+from soundwright.kit.packaged_weights import Arrays
 
 _STAGES = ["1a", "1b", "1c", "2a", "2b", "2c", "3a", "3b", "4a", "4b"]
 _LAYERS: Mapping[str, str] = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.chords import NO_CHORD, SUFFIXES
+from soundwright.kit.chords import NO_CHORD, SUFFIXES
 
 Floats = NDArray[np.float32]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import errors
-from services.analysis.engines.chords.decoder import decode
-from services.analysis.engines.chords.models import CHORD_NET, WEIGHTS
-from services.analysis.engines.chords.spectrum import HOP_LENGTH, MARGIN_FRAMES, RATE_HZ, spectrum
-from services.analysis.engines.mono import mono_blocks
-from services.analysis.service import Engine, Recording
+from soundwright.kit import errors
+from soundwright.services.analysis.engines.chords.decoder import decode
+from soundwright.services.analysis.engines.chords.models import CHORD_NET, WEIGHTS
+from soundwright.services.analysis.engines.chords.spectrum import HOP_LENGTH, MARGIN_FRAMES, RATE_HZ, spectrum
+from soundwright.services.analysis.engines.mono import mono_blocks
+from soundwright.services.analysis.service import Engine, Recording
 
 Floats = NDArray[np.float32]
 
@@ -42,22 +42,22 @@ class ChordEngine(Engine):
         return WEIGHTS.is_present()
 
     def load(self, model: str) -> None:
-        """See :class:`kit.engines.declaration.Engine`."""
+        """See :class:`soundwright.kit.engines.declaration.Engine`."""
         if self._network is None:
             if not self.is_installed():
                 raise errors.MODEL_NOT_INSTALLED(model=model)
-            from services.analysis.engines.chords.network import read_ensemble
+            from soundwright.services.analysis.engines.chords.network import read_ensemble
 
             self._network = read_ensemble(WEIGHTS.content(), len(WEIGHTS.sources))
 
     def unload(self, model: str) -> None:
-        """See :class:`kit.engines.declaration.Engine`."""
+        """See :class:`soundwright.kit.engines.declaration.Engine`."""
         self._network = None
 
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
     ) -> dict[str, Any]:
-        """Return the chords of a recording; see :class:`services.analysis.service.Engine`."""
+        """Return the chords of a recording; see :class:`soundwright.services.analysis.service.Engine`."""
         import torch
 
         torch.set_num_threads(1)  # more threads wait for each other in these small layers

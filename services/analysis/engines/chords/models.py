@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kit.engines import ModelDeclaration, ModelFile
-from kit.packaged_weights import PackagedWeights
-from services.analysis.engines.chords.conversion import read_networks
+from soundwright.kit.engines import ModelDeclaration, ModelFile
+from soundwright.kit.packaged_weights import PackagedWeights
+from soundwright.services.analysis.engines.chords.conversion import read_networks
 
 _SOURCES = (
     "921b42d5d1cf9ce1c0c0e45a74d409b8066e0acec46058ef74e24ee0fb540761",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.analysis.engines.chords.decoder import PART_SIZES
+from soundwright.services.analysis.engines.chords.decoder import PART_SIZES
 
 # Output channels and kernel padding (time, frequency) of the convolutions of each stage. Stages end with a pooling of bins.
 _STAGES = (((16, 1), (16, 1), (16, 1)), ((32, 1), (32, 1), (32, 1)), ((64, 1), (64, 1)), ((80, 0), (80, 0)))

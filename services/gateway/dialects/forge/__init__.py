@@ -1,7 +1,7 @@
 """The Sound Forge Alchemy dialect: ``{"data": ...}``, ``{"error", "code", "message"}``, bearer tokens."""
 
-from services.gateway.dialects.forge.dialect import FORGE
-from services.gateway.dialects.forge.job_channel import final_push
-from services.gateway.dialects.forge.routes import forge_routes
+from soundwright.services.gateway.dialects.forge.dialect import FORGE
+from soundwright.services.gateway.dialects.forge.job_channel import final_push
+from soundwright.services.gateway.dialects.forge.routes import forge_routes
 
 __all__ = ["FORGE", "final_push", "forge_routes"]

@@ -8,32 +8,32 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from soundwright.kit import errors
+from soundwright.kit.file_names import safe_title
+from soundwright.kit.security.identity import principal_scope, require_principal
 from soundwright.library.v1 import catalog_service_pb2 as catalog_pb
 from soundwright.library.v1 import connection_service_pb2 as connection_pb
 from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
 from soundwright.library.v1 import generation_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import webhook_service_pb2 as webhook_pb
-from starlette.responses import Response
-
-from kit import errors
-from kit.file_names import safe_title
-from kit.security.identity import principal_scope, require_principal
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.browsers import SESSION_COOKIE, Browsers, BrowserSession
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Clients, Gateway
-from services.gateway.dialects.forge.agents import conversation_to_wire, message_to_wire
-from services.gateway.dialects.forge.connections import connection_to_wire
-from services.gateway.dialects.forge.serializers import job_to_wire, time_to_wire, track_to_wire
-from services.gateway.dialects.forge.sessions import session_to_wire
-from services.gateway.dialects.forge.tokens import token_to_wire
-from services.gateway.dialects.forge.webhooks import webhook_to_wire
-from services.gateway.file_paths import extension
-from services.gateway.files.archives import Member, archive_response
-from services.gateway.job_kinds import analysis_values
-from services.gateway.openapi.responses import documented, file_responses
-from services.gateway.wire.parameters import body_of, body_schema
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.browsers import SESSION_COOKIE, Browsers, BrowserSession
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Clients, Gateway
+from soundwright.services.gateway.dialects.forge.agents import conversation_to_wire, message_to_wire
+from soundwright.services.gateway.dialects.forge.connections import connection_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import job_to_wire, time_to_wire, track_to_wire
+from soundwright.services.gateway.dialects.forge.sessions import session_to_wire
+from soundwright.services.gateway.dialects.forge.tokens import token_to_wire
+from soundwright.services.gateway.dialects.forge.webhooks import webhook_to_wire
+from soundwright.services.gateway.file_paths import extension
+from soundwright.services.gateway.files.archives import Member, archive_response
+from soundwright.services.gateway.job_kinds import analysis_values
+from soundwright.services.gateway.openapi.responses import documented, file_responses
+from soundwright.services.gateway.wire.parameters import body_of, body_schema
 
 _PAGE_SIZE = 100
 

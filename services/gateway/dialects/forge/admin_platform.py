@@ -7,22 +7,22 @@ from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
-from soundwright.library.v1 import job_pb2
-from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.models.v1 import model_pb2, model_service_pb2, model_service_pb2_grpc
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.errors import AppError, Code
-from kit.security.identity import require_administrator
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import COMPONENTS, Gateway
-from services.gateway.dialects.forge.serializers import JOB_TYPES, data
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.openapi.responses import documented
-from services.gateway.wire.parameters import body_of, body_schema
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import require_administrator
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.models.v1 import model_pb2, model_service_pb2, model_service_pb2_grpc
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import COMPONENTS, Gateway
+from soundwright.services.gateway.dialects.forge.serializers import JOB_TYPES, data
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.openapi.responses import documented
+from soundwright.services.gateway.wire.parameters import body_of, body_schema
 
 _FETCH_SECONDS = 30.0
 _Component = Literal["separation", "generation"]

@@ -9,20 +9,20 @@ from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field, field_validator
-from soundwright.analysis.v1 import agent_service_pb2 as pb
-from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, listing, page_links, time_to_wire
-from services.gateway.dialects.forge.shapes import Data, Page
-from services.gateway.openapi.responses import Time, Uuid, documented
-from services.gateway.records import own_track
-from services.gateway.wire.parameters import (
+from soundwright.analysis.v1 import agent_service_pb2 as pb
+from soundwright.kit import errors
+from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, listing, page_links, time_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import Data, Page
+from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
+from soundwright.services.gateway.records import own_track
+from soundwright.services.gateway.wire.parameters import (
     ConversationId,
     Cursor,
     PageNumber,

@@ -6,23 +6,23 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, field_validator
-from soundwright.analysis.v1 import analysis_service_pb2 as pb
-from soundwright.library.v1 import job_pb2
-from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, json_text, splice, time_to_wire
-from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
-from services.gateway.job_kinds import analysis_values, job_kind
-from services.gateway.job_views import JobStatus, error_text, progress, status
-from services.gateway.openapi.responses import Percent, Time, Uuid, documented
-from services.gateway.records import own_job, own_track
-from services.gateway.wire.parameters import IdempotencyKey, JobId, TrackId, body_of, body_schema
+from soundwright.analysis.v1 import analysis_service_pb2 as pb
+from soundwright.kit import errors
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as library_pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, json_text, splice, time_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
+from soundwright.services.gateway.job_kinds import analysis_values, job_kind
+from soundwright.services.gateway.job_views import JobStatus, error_text, progress, status
+from soundwright.services.gateway.openapi.responses import Percent, Time, Uuid, documented
+from soundwright.services.gateway.records import own_job, own_track
+from soundwright.services.gateway.wire.parameters import IdempotencyKey, JobId, TrackId, body_of, body_schema
 
 
 class AnalyzeParameters(BaseModel):

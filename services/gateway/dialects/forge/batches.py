@@ -6,24 +6,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, field_validator
-from soundwright.library.v1 import job_pb2
-from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.errors import AppError
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass, charge
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.processing import SeparationParameters, separation_parameters
-from services.gateway.dialects.forge.serializers import batch_counts, data, time_to_wire
-from services.gateway.dialects.forge.shapes import BatchCounts, Data
-from services.gateway.job_retries import BATCH_SECONDS
-from services.gateway.job_views import JobStatus, error_text, progress, status
-from services.gateway.openapi.responses import Percent, Time, Uuid, documented
-from services.gateway.records import own_job
-from services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema, require_uuid
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.library.v1 import job_pb2
+from soundwright.separation.v1 import separation_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass, charge
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.processing import SeparationParameters, separation_parameters
+from soundwright.services.gateway.dialects.forge.serializers import batch_counts, data, time_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import BatchCounts, Data
+from soundwright.services.gateway.job_retries import BATCH_SECONDS
+from soundwright.services.gateway.job_views import JobStatus, error_text, progress, status
+from soundwright.services.gateway.openapi.responses import Percent, Time, Uuid, documented
+from soundwright.services.gateway.records import own_job
+from soundwright.services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema, require_uuid
 
 _TRACK_LIMIT = 100
 

@@ -6,24 +6,24 @@ import uuid
 from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
-from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 
-from kit import errors
-from kit.errors import AppError
-from kit.file_names import extension_of, safe_title
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.daw_manifest import DAW_MANIFEST_SCHEMA
-from services.gateway.files.files import attachment
-from services.gateway.files.reencoding import ConvertedResponse
-from services.gateway.files.reservations import Reservation
-from services.gateway.files.uploads import FormPolicy, content_length
-from services.gateway.openapi.responses import documented, file_responses, multipart_body
-from services.gateway.records import own_track
-from services.gateway.wire.disconnects import cancel_on_disconnect
-from services.gateway.wire.parameters import require_uuid
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.file_names import extension_of, safe_title
+from soundwright.separation.v1 import separation_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.daw_manifest import DAW_MANIFEST_SCHEMA
+from soundwright.services.gateway.files.files import attachment
+from soundwright.services.gateway.files.reencoding import ConvertedResponse
+from soundwright.services.gateway.files.reservations import Reservation
+from soundwright.services.gateway.files.uploads import FormPolicy, content_length
+from soundwright.services.gateway.openapi.responses import documented, file_responses, multipart_body
+from soundwright.services.gateway.records import own_track
+from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
+from soundwright.services.gateway.wire.parameters import require_uuid
 
 _SCHEMA_PATH = "/schemas/daw-manifest.json"
 _SCHEMA_TYPE = "application/schema+json"

@@ -7,11 +7,11 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from services.gateway.callers.access import Access, RouteAccess
-from services.gateway.callers.dialect import Dialect
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.dialects.forge.shapes import ForgeError
-from services.gateway.wire.problems import Problem
+from soundwright.services.gateway.callers.access import Access, RouteAccess
+from soundwright.services.gateway.callers.dialect import Dialect
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.dialects.forge.shapes import ForgeError
+from soundwright.services.gateway.wire.problems import Problem
 
 _SHORT = {
     "UNAUTHORIZED": "Unauthorized",

@@ -6,24 +6,24 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
-from soundwright.ingest.v1 import ingest_service_pb2 as pb
-from soundwright.ingest.v1 import jobs_pb2
-from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.dialects.forge.spotify import Skipped, skipped_to_wire
-from services.gateway.job_kinds import job_kind, unpacked
-from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
-from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented
-from services.gateway.records import created_track, own_job, own_track
-from services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema
+from soundwright.ingest.v1 import ingest_service_pb2 as pb
+from soundwright.ingest.v1 import jobs_pb2
+from soundwright.kit import errors
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.dialects.forge.spotify import Skipped, skipped_to_wire
+from soundwright.services.gateway.job_kinds import job_kind, unpacked
+from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
+from soundwright.services.gateway.openapi.responses import Bytes, Percent, Uuid, documented
+from soundwright.services.gateway.records import created_track, own_job, own_track
+from soundwright.services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema
 
 # Long playlists are read completely, and each of their tracks becomes a job.
 _TIMEOUT_SECONDS = 300.0

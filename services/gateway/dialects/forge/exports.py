@@ -6,30 +6,38 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from soundwright.kit import errors
+from soundwright.kit.file_names import encoding_extension, file_title, safe_title
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as separation_pb
-from starlette.responses import Response
-from typing_extensions import TypedDict
-
-from kit import errors
-from kit.file_names import encoding_extension, file_title, safe_title
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Clients, Gateway
-from services.gateway.dialects.forge.serializers import data, json_text, splice
-from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
-from services.gateway.file_paths import extension, stem_file_path
-from services.gateway.files.archives import Member, archive_response
-from services.gateway.files.files import attachment, blob_response
-from services.gateway.files.reencoding import DownloadFormat, converted_headers
-from services.gateway.job_kinds import PublicFile, analysis_values, job_kind, unpacked
-from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
-from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
-from services.gateway.records import find_track, own_job, own_track
-from services.gateway.wire.decoding import is_head
-from services.gateway.wire.parameters import IdempotencyKey, JobId, StemId, TrackId, body_of, body_schema, require_uuid
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Clients, Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, json_text, splice
+from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
+from soundwright.services.gateway.file_paths import extension, stem_file_path
+from soundwright.services.gateway.files.archives import Member, archive_response
+from soundwright.services.gateway.files.files import attachment, blob_response
+from soundwright.services.gateway.files.reencoding import DownloadFormat, converted_headers
+from soundwright.services.gateway.job_kinds import PublicFile, analysis_values, job_kind, unpacked
+from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
+from soundwright.services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
+from soundwright.services.gateway.records import find_track, own_job, own_track
+from soundwright.services.gateway.wire.decoding import is_head
+from soundwright.services.gateway.wire.parameters import (
+    IdempotencyKey,
+    JobId,
+    StemId,
+    TrackId,
+    body_of,
+    body_schema,
+    require_uuid,
+)
 
 _FILE_PATH = "downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac"
 

@@ -6,17 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
-from soundwright.analysis.v1 import agent_service_pb2
-from soundwright.ingest.v1 import ingest_service_pb2
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.openapi.responses import documented
+from soundwright.analysis.v1 import agent_service_pb2
+from soundwright.ingest.v1 import ingest_service_pb2
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.openapi.responses import documented
 
 
 class Features(TypedDict):

@@ -6,19 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import Field
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.security.identity import principal_scope
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.browsers import Browsers, BrowserSession
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.openapi.responses import ResponseDoc, Uuid, documented
+from soundwright.kit import errors
+from soundwright.kit.security.identity import principal_scope
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.browsers import Browsers, BrowserSession
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.openapi.responses import ResponseDoc, Uuid, documented
 
 
 class BrowserAccount(TypedDict):

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from soundwright.library.v1 import job_pb2, track_pb2
-
-from services.gateway.channels import Push
-from services.gateway.dialects.forge.serializers import JOB_TYPES, stem_to_wire
-from services.gateway.job_kinds import job_kind
-from services.gateway.job_views import error_text
+from soundwright.services.gateway.channels import Push
+from soundwright.services.gateway.dialects.forge.serializers import JOB_TYPES, stem_to_wire
+from soundwright.services.gateway.job_kinds import job_kind
+from soundwright.services.gateway.job_views import error_text
 
 
 def final_push(shown_id: str, job: job_pb2.Job, track: track_pb2.Track | None) -> Push:
-    """Return the last event of a job. See :data:`~services.gateway.channels.topics.FinalPush`."""
+    """Return the last event of a job. See :data:`~soundwright.services.gateway.channels.topics.FinalPush`."""
     about: dict[str, Any] = {"job_id": shown_id, "job_type": JOB_TYPES.get(job.kind, "unknown")}
     if job.state == job_pb2.JOB_STATE_SUCCEEDED:
         about["track_id"] = job.track_id or None

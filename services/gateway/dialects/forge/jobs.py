@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from soundwright.library.v1 import job_pb2
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass, charge
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import (
+from soundwright.kit import errors
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass, charge
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import (
     data,
     job_to_wire,
     json_text,
@@ -22,13 +22,13 @@ from services.gateway.dialects.forge.serializers import (
     splice,
     stem_to_wire,
 )
-from services.gateway.dialects.forge.shapes import Data, Job, JobResult, JobSummary, Page
-from services.gateway.interpretation import interpretation_to_wire
-from services.gateway.job_kinds import JOB_KINDS, job_kind
-from services.gateway.job_retries import retried_count, retry_job
-from services.gateway.openapi.responses import ResponseDoc, documented
-from services.gateway.records import own_job
-from services.gateway.wire.parameters import Cursor, JobId, PageNumber, PageSize, require_uuid
+from soundwright.services.gateway.dialects.forge.shapes import Data, Job, JobResult, JobSummary, Page
+from soundwright.services.gateway.interpretation import interpretation_to_wire
+from soundwright.services.gateway.job_kinds import JOB_KINDS, job_kind
+from soundwright.services.gateway.job_retries import retried_count, retry_job
+from soundwright.services.gateway.openapi.responses import ResponseDoc, documented
+from soundwright.services.gateway.records import own_job
+from soundwright.services.gateway.wire.parameters import Cursor, JobId, PageNumber, PageSize, require_uuid
 
 # Callers may filter by the public name of a kind and by its internal name.
 _KINDS = {kind.public_type: kind for kind in JOB_KINDS.values()} | {kind.word: kind for kind in JOB_KINDS.values()}

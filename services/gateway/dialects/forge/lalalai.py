@@ -7,19 +7,19 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
-from soundwright.library.v1 import connection_service_pb2
-from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.openapi.responses import Uuid, documented
-from services.gateway.wire.parameters import LICENSE_KEY, body_of, body_schema
+from soundwright.kit import errors
+from soundwright.library.v1 import connection_service_pb2
+from soundwright.separation.v1 import separation_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.openapi.responses import Uuid, documented
+from soundwright.services.gateway.wire.parameters import LICENSE_KEY, body_of, body_schema
 
 _PROVIDER = "lalalai"
 # Includes slow responses of lalal.ai.

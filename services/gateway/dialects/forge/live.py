@@ -1,4 +1,4 @@
-"""Live stems: what can be heard of a separation while it runs (:mod:`kit.worker.live`)."""
+"""Live stems: what can be heard of a separation while it runs (:mod:`soundwright.kit.worker.live`)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
-from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.errors import AppError, Code
-from kit.ports import Blobs
-from kit.worker.live import LiveIndex, live_prefix, open_live, read_live
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Clients, Gateway
-from services.gateway.dialects.forge.live_wav import live_of, wav_response
-from services.gateway.dialects.forge.serializers import data
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.dialects.forge.stems import SegmentIndex
-from services.gateway.files.playback import PIXEL_FRAMES, segment_frame_count
-from services.gateway.files.waits import WAIT_LIMIT_SECONDS, Waits
-from services.gateway.openapi.responses import Uuid, documented, file_responses, generated_file_responses
-from services.gateway.records import own_job
-from services.gateway.wire.parameters import JobId
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.ports import Blobs
+from soundwright.kit.worker.live import LiveIndex, live_prefix, open_live, read_live
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Clients, Gateway
+from soundwright.services.gateway.dialects.forge.live_wav import live_of, wav_response
+from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.dialects.forge.stems import SegmentIndex
+from soundwright.services.gateway.files.playback import PIXEL_FRAMES, segment_frame_count
+from soundwright.services.gateway.files.waits import WAIT_LIMIT_SECONDS, Waits
+from soundwright.services.gateway.openapi.responses import Uuid, documented, file_responses, generated_file_responses
+from soundwright.services.gateway.records import own_job
+from soundwright.services.gateway.wire.parameters import JobId
 
 State = Literal["waiting", "live", "completed", "failed", "cancelled"]
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 
 from fastapi import Request
-from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 
-from kit import errors
-from kit.ports import Blobs
-from kit.worker.live import LiveIndex, live_prefix, open_live, read_live
-from services.gateway.clients import Gateway
-from services.gateway.files.files import Span, attachment, requested_part
-from services.gateway.files.playback import Growing
-from services.gateway.files.waits import WAIT_LIMIT_SECONDS, Waits
-from services.gateway.records import own_job
-from services.gateway.wire.decoding import is_head
+from soundwright.kit import errors
+from soundwright.kit.ports import Blobs
+from soundwright.kit.worker.live import LiveIndex, live_prefix, open_live, read_live
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.files.files import Span, attachment, requested_part
+from soundwright.services.gateway.files.playback import Growing
+from soundwright.services.gateway.files.waits import WAIT_LIMIT_SECONDS, Waits
+from soundwright.services.gateway.records import own_job
+from soundwright.services.gateway.wire.decoding import is_head
 
 
 async def wav_response(gateway: Gateway, waits: Waits, request: Request, job_id: str, stem_type: str) -> Response:

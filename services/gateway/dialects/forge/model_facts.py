@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
-from soundwright.models.v1 import model_pb2
 from typing_extensions import TypedDict
+
+from soundwright.models.v1 import model_pb2
 
 
 class ModelFile(TypedDict):

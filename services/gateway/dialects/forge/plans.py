@@ -6,20 +6,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
-from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass, charge
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.batches import BatchParameters, batch_request
-from services.gateway.dialects.forge.serializers import data
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.job_retries import BATCH_SECONDS
-from services.gateway.openapi.responses import Uuid, documented
-from services.gateway.wire.parameters import body_of, body_schema
+from soundwright.kit import errors
+from soundwright.separation.v1 import separation_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass, charge
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.batches import BatchParameters, batch_request
+from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.job_retries import BATCH_SECONDS
+from soundwright.services.gateway.openapi.responses import Uuid, documented
+from soundwright.services.gateway.wire.parameters import body_of, body_schema
 
 _TRACKS_PER_REQUEST = 10  # that a plan counts for the rate limit
 

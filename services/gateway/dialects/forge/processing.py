@@ -6,25 +6,25 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, field_validator
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from soundwright.kit import errors
 from soundwright.library.v1 import job_pb2
 from soundwright.models.v1 import model_service_pb2
 from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as pb
-from starlette.responses import Response
-from typing_extensions import TypedDict
-
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.model_facts import ModelFacts, model_facts
-from services.gateway.dialects.forge.serializers import data, stem_to_wire
-from services.gateway.dialects.forge.shapes import Data, Started, Stem
-from services.gateway.job_kinds import unpacked
-from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
-from services.gateway.openapi.responses import Percent, Seconds, Uuid, documented
-from services.gateway.records import own_job, own_track
-from services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.model_facts import ModelFacts, model_facts
+from soundwright.services.gateway.dialects.forge.serializers import data, stem_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import Data, Started, Stem
+from soundwright.services.gateway.job_kinds import unpacked
+from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
+from soundwright.services.gateway.openapi.responses import Percent, Seconds, Uuid, documented
+from soundwright.services.gateway.records import own_job, own_track
+from soundwright.services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema
 
 
 class ChainStep(TypedDict):

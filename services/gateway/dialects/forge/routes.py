@@ -7,39 +7,39 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from services.gateway.callers.access import Access, access
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.account import account_routes
-from services.gateway.dialects.forge.admin import admin_routes
-from services.gateway.dialects.forge.admin_platform import platform_routes
-from services.gateway.dialects.forge.agents import agent_routes
-from services.gateway.dialects.forge.analysis import analysis_routes
-from services.gateway.dialects.forge.batches import batch_routes
-from services.gateway.dialects.forge.connections import connection_routes
-from services.gateway.dialects.forge.daw import daw_routes
-from services.gateway.dialects.forge.download import download_routes
-from services.gateway.dialects.forge.exports import export_routes
-from services.gateway.dialects.forge.features import feature_routes
-from services.gateway.dialects.forge.guests import guest_routes
-from services.gateway.dialects.forge.jobs import job_routes
-from services.gateway.dialects.forge.lalalai import lalalai_routes
-from services.gateway.dialects.forge.live import live_routes
-from services.gateway.dialects.forge.plans import plan_routes
-from services.gateway.dialects.forge.processing import processing_routes
-from services.gateway.dialects.forge.sessions import session_routes
-from services.gateway.dialects.forge.setlists import setlist_routes
-from services.gateway.dialects.forge.shared_tracks import shared_track_routes
-from services.gateway.dialects.forge.song_files import song_file_routes
-from services.gateway.dialects.forge.spotify import spotify_routes
-from services.gateway.dialects.forge.stems import stem_routes
-from services.gateway.dialects.forge.storage import storage_routes
-from services.gateway.dialects.forge.tokens import token_routes
-from services.gateway.dialects.forge.track_links import track_link_routes
-from services.gateway.dialects.forge.tracks import track_routes
-from services.gateway.dialects.forge.uploads import upload_routes
-from services.gateway.dialects.forge.webhooks import webhook_routes
-from services.gateway.edge.health import UNHEALTHY, HealthReport
-from services.gateway.openapi.responses import documented
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.account import account_routes
+from soundwright.services.gateway.dialects.forge.admin import admin_routes
+from soundwright.services.gateway.dialects.forge.admin_platform import platform_routes
+from soundwright.services.gateway.dialects.forge.agents import agent_routes
+from soundwright.services.gateway.dialects.forge.analysis import analysis_routes
+from soundwright.services.gateway.dialects.forge.batches import batch_routes
+from soundwright.services.gateway.dialects.forge.connections import connection_routes
+from soundwright.services.gateway.dialects.forge.daw import daw_routes
+from soundwright.services.gateway.dialects.forge.download import download_routes
+from soundwright.services.gateway.dialects.forge.exports import export_routes
+from soundwright.services.gateway.dialects.forge.features import feature_routes
+from soundwright.services.gateway.dialects.forge.guests import guest_routes
+from soundwright.services.gateway.dialects.forge.jobs import job_routes
+from soundwright.services.gateway.dialects.forge.lalalai import lalalai_routes
+from soundwright.services.gateway.dialects.forge.live import live_routes
+from soundwright.services.gateway.dialects.forge.plans import plan_routes
+from soundwright.services.gateway.dialects.forge.processing import processing_routes
+from soundwright.services.gateway.dialects.forge.sessions import session_routes
+from soundwright.services.gateway.dialects.forge.setlists import setlist_routes
+from soundwright.services.gateway.dialects.forge.shared_tracks import shared_track_routes
+from soundwright.services.gateway.dialects.forge.song_files import song_file_routes
+from soundwright.services.gateway.dialects.forge.spotify import spotify_routes
+from soundwright.services.gateway.dialects.forge.stems import stem_routes
+from soundwright.services.gateway.dialects.forge.storage import storage_routes
+from soundwright.services.gateway.dialects.forge.tokens import token_routes
+from soundwright.services.gateway.dialects.forge.track_links import track_link_routes
+from soundwright.services.gateway.dialects.forge.tracks import track_routes
+from soundwright.services.gateway.dialects.forge.uploads import upload_routes
+from soundwright.services.gateway.dialects.forge.webhooks import webhook_routes
+from soundwright.services.gateway.edge.health import UNHEALTHY, HealthReport
+from soundwright.services.gateway.openapi.responses import documented
 
 
 def forge_routes(gateway: Gateway) -> APIRouter:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 from starlette.datastructures import URL
 from starlette.responses import JSONResponse, Response
 
-from services.gateway.dialects.forge.shapes import (
+from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
+from soundwright.services.gateway.dialects.forge.shapes import (
     BatchCounts,
     Corrections,
     JobSummary,
@@ -21,10 +21,17 @@ from services.gateway.dialects.forge.shapes import (
     Track,
     TrackStatus,
 )
-from services.gateway.file_paths import stem_file_path, track_file_path
-from services.gateway.files.playback import segment_count, segment_frame_count
-from services.gateway.job_kinds import JOB_KINDS, job_kind
-from services.gateway.job_views import download_error, download_status, error_text, progress, progress_message, status
+from soundwright.services.gateway.file_paths import stem_file_path, track_file_path
+from soundwright.services.gateway.files.playback import segment_count, segment_frame_count
+from soundwright.services.gateway.job_kinds import JOB_KINDS, job_kind
+from soundwright.services.gateway.job_views import (
+    download_error,
+    download_status,
+    error_text,
+    progress,
+    progress_message,
+    status,
+)
 
 JOB_TYPES: dict[int, JobType] = {kind: descriptor.public_type for kind, descriptor in JOB_KINDS.items()}
 """Public names of job kinds."""

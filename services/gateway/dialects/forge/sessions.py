@@ -6,20 +6,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import Field
-from soundwright.library.v1 import account_pb2
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.browsers import BrowserSession
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import listing, time_to_wire
-from services.gateway.dialects.forge.shapes import Page
-from services.gateway.openapi.responses import Time, Uuid, documented
-from services.gateway.wire.parameters import PageNumber, PageSize, SessionId, require_uuid
+from soundwright.kit import errors
+from soundwright.library.v1 import account_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.browsers import BrowserSession
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import listing, time_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import Page
+from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
+from soundwright.services.gateway.wire.parameters import PageNumber, PageSize, SessionId, require_uuid
 
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 

@@ -7,10 +7,10 @@ from typing import Annotated, Generic, Literal, NotRequired, TypeVar
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from services.gateway.interpretation import Interpretation
-from services.gateway.job_kinds import JOB_KINDS
-from services.gateway.job_views import DownloadStatus, JobStatus
-from services.gateway.openapi.responses import EXTRA_FIELDS, Bytes, Seconds, Time, Uuid
+from soundwright.services.gateway.interpretation import Interpretation
+from soundwright.services.gateway.job_kinds import JOB_KINDS
+from soundwright.services.gateway.job_views import DownloadStatus, JobStatus
+from soundwright.services.gateway.openapi.responses import EXTRA_FIELDS, Bytes, Seconds, Time, Uuid
 
 T = TypeVar("T")
 _Text = Annotated[str, Field(examples=["Blinding Lights"])]

@@ -6,32 +6,38 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
-from soundwright.library.v1 import job_pb2, track_pb2
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.errors import AppError, Code
-from kit.security.identity import principal_scope
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Clients, Gateway
-from services.gateway.dialects.forge.serializers import (
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import principal_scope
+from soundwright.library.v1 import job_pb2, track_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Clients, Gateway
+from soundwright.services.gateway.dialects.forge.serializers import (
     corrections_to_wire,
     json_text,
     splice,
     stem_to_wire,
     time_to_wire,
 )
-from services.gateway.dialects.forge.shapes import AnalysisValues, Corrections, Data, Stem
-from services.gateway.dialects.forge.stems import PixelFrames, SegmentIndex
-from services.gateway.files.covers import cover_response
-from services.gateway.files.files import blob_response
-from services.gateway.files.playback import PIXEL_FRAMES
-from services.gateway.job_kinds import analysis_values
-from services.gateway.openapi.responses import Seconds, Time, documented, file_responses, generated_file_responses
-from services.gateway.wire.parameters import StemId, require_uuid
+from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Corrections, Data, Stem
+from soundwright.services.gateway.dialects.forge.stems import PixelFrames, SegmentIndex
+from soundwright.services.gateway.files.covers import cover_response
+from soundwright.services.gateway.files.files import blob_response
+from soundwright.services.gateway.files.playback import PIXEL_FRAMES
+from soundwright.services.gateway.job_kinds import analysis_values
+from soundwright.services.gateway.openapi.responses import (
+    Seconds,
+    Time,
+    documented,
+    file_responses,
+    generated_file_responses,
+)
+from soundwright.services.gateway.wire.parameters import StemId, require_uuid
 
 _Secret = Annotated[
     str,

@@ -9,27 +9,27 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from soundwright.library.v1 import job_pb2, track_pb2
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response, StreamingResponse
 
-from kit import errors
-from kit.errors import AppError
-from kit.file_names import safe_title
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.corrections import corrected
-from services.gateway.file_paths import extension
-from services.gateway.files.archives import Member, archive_response
-from services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
-from services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
-from services.gateway.files.files import attachment
-from services.gateway.files.song_midi import song_midi
-from services.gateway.job_kinds import analysis_values
-from services.gateway.openapi.responses import file_responses
-from services.gateway.wire.decoding import is_head
-from services.gateway.wire.parameters import TrackId, require_uuid
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.file_names import safe_title
+from soundwright.library.v1 import job_pb2, track_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.corrections import corrected
+from soundwright.services.gateway.file_paths import extension
+from soundwright.services.gateway.files.archives import Member, archive_response
+from soundwright.services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
+from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
+from soundwright.services.gateway.files.files import attachment
+from soundwright.services.gateway.files.song_midi import song_midi
+from soundwright.services.gateway.job_kinds import analysis_values
+from soundwright.services.gateway.openapi.responses import file_responses
+from soundwright.services.gateway.wire.decoding import is_head
+from soundwright.services.gateway.wire.parameters import TrackId, require_uuid
 
 _ERRORS = (errors.ACCESS_DENIED, errors.TRACK_NOT_FOUND, errors.ANALYSIS_NOT_FOUND, errors.AUDIO_NOT_READY)
 

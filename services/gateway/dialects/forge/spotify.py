@@ -7,18 +7,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
-from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, listing
-from services.gateway.dialects.forge.shapes import Data, Page
-from services.gateway.openapi.responses import Seconds, Uuid, documented
-from services.gateway.wire.parameters import PageNumber, body_of, body_schema
+from soundwright.ingest.v1 import ingest_service_pb2 as pb
+from soundwright.kit import errors
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, listing
+from soundwright.services.gateway.dialects.forge.shapes import Data, Page
+from soundwright.services.gateway.openapi.responses import Seconds, Uuid, documented
+from soundwright.services.gateway.wire.parameters import PageNumber, body_of, body_schema
 
 # Includes waits that Spotify's rate limit requires, and the pages of long playlists.
 _TIMEOUT_SECONDS = 120.0

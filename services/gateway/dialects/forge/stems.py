@@ -6,22 +6,28 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator, Field
-from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
-from soundwright.library.v1 import job_pb2, track_pb2
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Clients, Gateway
-from services.gateway.dialects.forge.serializers import data, stem_to_wire, time_to_wire
-from services.gateway.dialects.forge.shapes import Data, Stem
-from services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
-from services.gateway.openapi.responses import Time, Uuid, documented, file_responses, generated_file_responses
-from services.gateway.records import own_job, own_track
-from services.gateway.wire.parameters import StemId, TrackId, require_uuid
+from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
+from soundwright.kit import errors
+from soundwright.library.v1 import job_pb2, track_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Clients, Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, stem_to_wire, time_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import Data, Stem
+from soundwright.services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
+from soundwright.services.gateway.openapi.responses import (
+    Time,
+    Uuid,
+    documented,
+    file_responses,
+    generated_file_responses,
+)
+from soundwright.services.gateway.records import own_job, own_track
+from soundwright.services.gateway.wire.parameters import StemId, TrackId, require_uuid
 
 _PIXEL_FRAMES_LIMIT = 1 << 24
 _SEPARATION_LIMIT = 20

@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
-from soundwright.library.v1 import storage_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.openapi.responses import documented
+from soundwright.library.v1 import storage_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.openapi.responses import documented
 
 
 class StorageUsage(TypedDict):

@@ -6,19 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
-from soundwright.library.v1 import account_pb2
-from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, time_to_wire
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.openapi.responses import Time, Uuid, documented
-from services.gateway.wire.parameters import TokenId, body_of, body_schema, require_uuid
+from soundwright.kit import errors
+from soundwright.library.v1 import account_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, time_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
+from soundwright.services.gateway.wire.parameters import TokenId, body_of, body_schema, require_uuid
 
 
 class NewTokenParameters(BaseModel):

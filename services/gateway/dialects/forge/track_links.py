@@ -6,20 +6,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
-from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.library.v1 import track_pb2
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, time_to_wire
-from services.gateway.dialects.forge.shapes import Data
-from services.gateway.openapi.responses import Time, Uuid, documented
-from services.gateway.records import denied_is_unknown
-from services.gateway.wire.parameters import TrackId, TrackLinkId, body_of, body_schema, require_uuid
+from soundwright.kit import errors
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.library.v1 import track_pb2
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, time_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
+from soundwright.services.gateway.records import denied_is_unknown
+from soundwright.services.gateway.wire.parameters import TrackId, TrackLinkId, body_of, body_schema, require_uuid
 
 
 class TrackLinkParameters(BaseModel):

@@ -6,22 +6,22 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field, field_validator
+from starlette.responses import Response
+
+from soundwright.kit import errors
 from soundwright.library.v1 import catalog_service_pb2 as catalog_pb
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import track_pb2
-from starlette.responses import Response
-
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, listing, page_links, track_to_wire
-from services.gateway.dialects.forge.shapes import Corrections, Data, Page, Track
-from services.gateway.files.covers import cover_response
-from services.gateway.files.uploads import UploadPolicy
-from services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body
-from services.gateway.records import denied_is_unknown, own_track
-from services.gateway.wire.parameters import (
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, listing, page_links, track_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import Corrections, Data, Page, Track
+from soundwright.services.gateway.files.covers import cover_response
+from soundwright.services.gateway.files.uploads import UploadPolicy
+from soundwright.services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body
+from soundwright.services.gateway.records import denied_is_unknown, own_track
+from soundwright.services.gateway.wire.parameters import (
     Cursor,
     IdempotencyKey,
     PageNumber,

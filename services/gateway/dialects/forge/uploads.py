@@ -7,22 +7,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
-from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.errors import AppError, Code
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, time_to_wire, track_to_wire
-from services.gateway.dialects.forge.shapes import Data, Track
-from services.gateway.files.reservations import Reservation
-from services.gateway.files.uploads import UploadPolicy
-from services.gateway.openapi.responses import Bytes, Time, Uuid, documented
-from services.gateway.wire.disconnects import cancel_on_disconnect
-from services.gateway.wire.parameters import UploadId, body_of, body_schema, require_uuid
+from soundwright.ingest.v1 import ingest_service_pb2 as pb
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, time_to_wire, track_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import Data, Track
+from soundwright.services.gateway.files.reservations import Reservation
+from soundwright.services.gateway.files.uploads import UploadPolicy
+from soundwright.services.gateway.openapi.responses import Bytes, Time, Uuid, documented
+from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
+from soundwright.services.gateway.wire.parameters import UploadId, body_of, body_schema, require_uuid
 
 _PART_URL = "https://files.example.com/soundwright/uploads/0f8fad5b?partNumber=1&X-Amz-Signature=5d41402abc4b2a76"
 

@@ -7,18 +7,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
-from soundwright.library.v1 import webhook_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.forge.serializers import data, listing, time_to_wire
-from services.gateway.dialects.forge.shapes import Data, Page
-from services.gateway.openapi.responses import Time, Uuid, documented
-from services.gateway.wire.parameters import (
+from soundwright.kit import errors
+from soundwright.library.v1 import webhook_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.forge.serializers import data, listing, time_to_wire
+from soundwright.services.gateway.dialects.forge.shapes import Data, Page
+from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
+from soundwright.services.gateway.wire.parameters import (
     DeliveryId,
     PageNumber,
     PageSize,

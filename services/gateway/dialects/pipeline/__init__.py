@@ -1,7 +1,7 @@
 """The Audio Pipeline dialect."""
 
-from services.gateway.dialects.pipeline.dialect import PIPELINE
-from services.gateway.dialects.pipeline.routes import (
+from soundwright.services.gateway.dialects.pipeline.dialect import PIPELINE
+from soundwright.services.gateway.dialects.pipeline.routes import (
     JobView,
     pipeline_job_view,
     pipeline_only_routes,

@@ -8,19 +8,19 @@ from typing import Annotated, Any, Union
 
 from fastapi import APIRouter, Path, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.responses import JSONResponse, Response
+
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.pipeline import PIPELINE_STAGES
+from soundwright.kit.ports import Blobs
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.separation.v1 import separation_service_pb2 as separation_pb
-from starlette.responses import JSONResponse, Response
-
-from kit import errors
-from kit.errors import AppError, Code
-from kit.pipeline import PIPELINE_STAGES
-from kit.ports import Blobs
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.pipeline.serializers import (
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.pipeline.serializers import (
     Outputs,
     PipelineConfig,
     PipelineJob,
@@ -28,12 +28,12 @@ from services.gateway.dialects.pipeline.serializers import (
     job_to_wire,
     outputs_to_wire,
 )
-from services.gateway.edge.health import UNHEALTHY, HealthReport
-from services.gateway.files.archives import Member, archive_response
-from services.gateway.files.files import blob_response
-from services.gateway.files.uploads import UploadPolicy
-from services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body, route_doc
-from services.gateway.wire.parameters import IdempotencyKey, JobId, require_uuid
+from soundwright.services.gateway.edge.health import UNHEALTHY, HealthReport
+from soundwright.services.gateway.files.archives import Member, archive_response
+from soundwright.services.gateway.files.files import blob_response
+from soundwright.services.gateway.files.uploads import UploadPolicy
+from soundwright.services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body, route_doc
+from soundwright.services.gateway.wire.parameters import IdempotencyKey, JobId, require_uuid
 
 JobView = Callable[[library_pb.GetJobResponse], Response]
 """Returns the response of ``GET /job/{id}`` for one kind of job."""

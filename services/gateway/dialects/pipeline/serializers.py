@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from soundwright.library.v1 import job_pb2
 from typing_extensions import TypedDict
 
-from kit.pipeline import PIPELINE_TRACKS
-from kit.ports import Blobs
-from services.gateway.openapi.responses import Uuid
+from soundwright.kit.pipeline import PIPELINE_TRACKS
+from soundwright.kit.ports import Blobs
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.openapi.responses import Uuid
 
 _Time = Annotated[
     str, Field(description="UTC with microseconds, without a time zone", examples=["2026-03-04T18:30:00.120045"])

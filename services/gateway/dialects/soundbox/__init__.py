@@ -1,7 +1,7 @@
 """The Sound Box dialect."""
 
-from services.gateway.dialects.soundbox.dialect import SOUNDBOX
-from services.gateway.dialects.soundbox.generate import job_view
-from services.gateway.dialects.soundbox.routes import soundbox_only_routes, soundbox_routes
+from soundwright.services.gateway.dialects.soundbox.dialect import SOUNDBOX
+from soundwright.services.gateway.dialects.soundbox.generate import job_view
+from soundwright.services.gateway.dialects.soundbox.routes import soundbox_only_routes, soundbox_routes
 
 __all__ = ["SOUNDBOX", "job_view", "soundbox_only_routes", "soundbox_routes"]

@@ -11,12 +11,12 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from kit.errors import AppError
-from services.gateway.callers.access import Access, RouteAccess
-from services.gateway.callers.dialect import Dialect
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.dialects.soundbox.shapes import SoundboxError
-from services.gateway.wire.problems import Problem, problem_of
+from soundwright.kit.errors import AppError
+from soundwright.services.gateway.callers.access import Access, RouteAccess
+from soundwright.services.gateway.callers.dialect import Dialect
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.dialects.soundbox.shapes import SoundboxError
+from soundwright.services.gateway.wire.problems import Problem, problem_of
 
 _CONTRACT_MESSAGES = {
     "NOT_FOUND": "Not found",

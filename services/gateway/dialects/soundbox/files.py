@@ -7,24 +7,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import Field
-from soundwright.generation.v1 import generation_service_pb2 as generation_pb
-from soundwright.library.v1 import job_pb2
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.errors import AppError, Code
-from kit.worker.derived_files import score_key
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.soundbox.library import find_clip
-from services.gateway.dialects.soundbox.params import AudioName, ClipId, ImageName, PixelFrames
-from services.gateway.dialects.soundbox.serializers import clip_id, slug
-from services.gateway.file_paths import hex_id
-from services.gateway.files.files import blob_response
-from services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
-from services.gateway.openapi.responses import documented, file_responses
+from soundwright.generation.v1 import generation_service_pb2 as generation_pb
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.kit.worker.derived_files import score_key
+from soundwright.library.v1 import job_pb2
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.soundbox.library import find_clip
+from soundwright.services.gateway.dialects.soundbox.params import AudioName, ClipId, ImageName, PixelFrames
+from soundwright.services.gateway.dialects.soundbox.serializers import clip_id, slug
+from soundwright.services.gateway.file_paths import hex_id
+from soundwright.services.gateway.files.files import blob_response
+from soundwright.services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
+from soundwright.services.gateway.openapi.responses import documented, file_responses
 
 _CONTENT_TYPES = {".wav": "audio/wav", ".mid": "audio/midi", ".zip": "application/zip"}
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")

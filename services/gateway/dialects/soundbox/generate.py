@@ -6,21 +6,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
-from soundwright.generation.v1 import generation_service_pb2 as pb
-from soundwright.generation.v1 import jobs_pb2
-from soundwright.library.v1 import job_pb2
-from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import JSONResponse, Response
 
-from kit import errors
-from kit.errors import AppError, Code
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.soundbox.dialect import SuccessRoute
-from services.gateway.dialects.soundbox.identity import user_scope
-from services.gateway.dialects.soundbox.model_names import MODELS
-from services.gateway.dialects.soundbox.params import (
+from soundwright.generation.v1 import generation_service_pb2 as pb
+from soundwright.generation.v1 import jobs_pb2
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as library_pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.soundbox.dialect import SuccessRoute
+from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
+from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     Integer,
     Number,
@@ -31,11 +31,11 @@ from services.gateway.dialects.soundbox.params import (
     user_id_of,
     validate_body,
 )
-from services.gateway.dialects.soundbox.serializers import job_to_wire
-from services.gateway.dialects.soundbox.shapes import Accepted, ClipJob
-from services.gateway.file_paths import hex_id
-from services.gateway.openapi.responses import documented
-from services.gateway.wire.parameters import IdempotencyKey, require_uuid
+from soundwright.services.gateway.dialects.soundbox.serializers import job_to_wire
+from soundwright.services.gateway.dialects.soundbox.shapes import Accepted, ClipJob
+from soundwright.services.gateway.file_paths import hex_id
+from soundwright.services.gateway.openapi.responses import documented
+from soundwright.services.gateway.wire.parameters import IdempotencyKey, require_uuid
 
 _PRIORITIES = ("admin", "premium", "standard", "free")
 _MAX_VARIATIONS = 8

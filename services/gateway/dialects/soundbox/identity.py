@@ -7,8 +7,14 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
-from kit import errors
-from kit.security.identity import ADDRESS_PREFIX, ANONYMOUS_PREFIX, Principal, principal_scope, require_principal
+from soundwright.kit import errors
+from soundwright.kit.security.identity import (
+    ADDRESS_PREFIX,
+    ANONYMOUS_PREFIX,
+    Principal,
+    principal_scope,
+    require_principal,
+)
 
 _ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

@@ -7,19 +7,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from pydantic import Field, with_config
-from soundwright.library.v1 import catalog_service_pb2 as pb
-from soundwright.library.v1 import generation_pb2
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.errors import AppError, Code
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Clients, Gateway
-from services.gateway.dialects.soundbox.identity import owner_ids, user_scope
-from services.gateway.dialects.soundbox.model_names import MODELS
-from services.gateway.dialects.soundbox.params import (
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from soundwright.library.v1 import generation_pb2
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Clients, Gateway
+from soundwright.services.gateway.dialects.soundbox.identity import owner_ids, user_scope
+from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
+from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     FamilyFilter,
     HistoryLength,
@@ -37,15 +37,15 @@ from services.gateway.dialects.soundbox.params import (
     read_json,
     user_id_of,
 )
-from services.gateway.dialects.soundbox.serializers import (
+from soundwright.services.gateway.dialects.soundbox.serializers import (
     clip_id,
     clip_to_history,
     clip_to_wire,
     clips_to_wire,
     page_to_wire,
 )
-from services.gateway.dialects.soundbox.shapes import Clip, ClipPage, Done, HistoryEntry
-from services.gateway.openapi.responses import EXTRA_FIELDS, documented
+from soundwright.services.gateway.dialects.soundbox.shapes import Clip, ClipPage, Done, HistoryEntry
+from soundwright.services.gateway.openapi.responses import EXTRA_FIELDS, documented
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 _SORTS = {

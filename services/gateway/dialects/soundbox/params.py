@@ -23,12 +23,12 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from kit import errors
-from kit.errors import AppError
-from services.gateway.dialects.soundbox.model_names import MODELS
-from services.gateway.files.playback import PIXEL_FRAMES
-from services.gateway.wire.parameters import body_schema, json_object, limited_body, require_uuid
-from services.gateway.wire.problems import details_of
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
+from soundwright.services.gateway.files.playback import PIXEL_FRAMES
+from soundwright.services.gateway.wire.parameters import body_schema, json_object, limited_body, require_uuid
+from soundwright.services.gateway.wire.problems import details_of
 
 _ID_COUNT_LIMIT = 100
 _USER_ID_LIMIT = 100

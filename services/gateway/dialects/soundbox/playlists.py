@@ -7,17 +7,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field, field_validator
-from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.errors import AppError, Code
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.soundbox.identity import public_user_id, user_scope
-from services.gateway.dialects.soundbox.params import (
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.soundbox.identity import public_user_id, user_scope
+from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     OptionalText,
     PlaylistId,
@@ -29,9 +29,14 @@ from services.gateway.dialects.soundbox.params import (
     user_id_of,
     validate_body,
 )
-from services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire, duration_to_wire, time_to_wire
-from services.gateway.dialects.soundbox.shapes import Clip, Done, Playlist, SpacedTime
-from services.gateway.openapi.responses import documented
+from soundwright.services.gateway.dialects.soundbox.serializers import (
+    clip_id,
+    clip_to_wire,
+    duration_to_wire,
+    time_to_wire,
+)
+from soundwright.services.gateway.dialects.soundbox.shapes import Clip, Done, Playlist, SpacedTime
+from soundwright.services.gateway.openapi.responses import documented
 
 _ID = re.compile(r"pl_[0-9a-f]{12}")
 _NAME_LIMIT = 100

@@ -7,16 +7,16 @@ from typing import Annotated, Generic, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
-from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.soundbox.identity import user_scope
-from services.gateway.dialects.soundbox.params import (
+from soundwright.kit import errors
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.params import (
     Clamped,
     ClipId,
     ModelFilter,
@@ -28,9 +28,9 @@ from services.gateway.dialects.soundbox.params import (
     user_id_of,
     validate_body,
 )
-from services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire, time_to_wire
-from services.gateway.dialects.soundbox.shapes import Clip, Count, Done, SpacedTime
-from services.gateway.openapi.responses import documented
+from soundwright.services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire, time_to_wire
+from soundwright.services.gateway.dialects.soundbox.shapes import Clip, Count, Done, SpacedTime
+from soundwright.services.gateway.openapi.responses import documented
 
 _NAME_LIMIT = 50
 _SESSION_LIMIT = 100

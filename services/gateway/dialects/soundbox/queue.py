@@ -6,27 +6,27 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import Field
-from soundwright.generation.v1 import generation_service_pb2 as pb
-from soundwright.library.v1 import job_pb2
-from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import JSONResponse, Response
 
-from kit import errors
-from kit.errors import AppError, Code
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.soundbox.generate import find_job
-from services.gateway.dialects.soundbox.identity import public_user_id, user_scope
-from services.gateway.dialects.soundbox.model_names import MODELS
-from services.gateway.dialects.soundbox.params import (
+from soundwright.generation.v1 import generation_service_pb2 as pb
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as library_pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.soundbox.generate import find_job
+from soundwright.services.gateway.dialects.soundbox.identity import public_user_id, user_scope
+from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
+from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     UserBody,
     json_body,
     read_json,
     user_id_of,
 )
-from services.gateway.dialects.soundbox.serializers import (
+from soundwright.services.gateway.dialects.soundbox.serializers import (
     duration_to_wire,
     job_spec,
     preview,
@@ -35,7 +35,7 @@ from services.gateway.dialects.soundbox.serializers import (
     status_name,
     time_to_wire,
 )
-from services.gateway.dialects.soundbox.shapes import (
+from soundwright.services.gateway.dialects.soundbox.shapes import (
     Done,
     Gpu,
     ModelStatus,
@@ -44,8 +44,8 @@ from services.gateway.dialects.soundbox.shapes import (
     QueueStatus,
     Status,
 )
-from services.gateway.file_paths import hex_id
-from services.gateway.openapi.responses import documented
+from soundwright.services.gateway.file_paths import hex_id
+from soundwright.services.gateway.openapi.responses import documented
 
 _STATUS_SECONDS = 3.0
 _MODEL_STATUS_NAMES: dict[int, ModelStatus] = {

@@ -8,17 +8,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from soundwright.library.v1 import catalog_service_pb2 as pb
-from soundwright.library.v1 import generation_pb2
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.soundbox.identity import user_scope
-from services.gateway.dialects.soundbox.params import (
+from soundwright.kit import errors
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from soundwright.library.v1 import generation_pb2
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.params import (
     Clamped,
     Flag,
     Keyword,
@@ -30,11 +30,11 @@ from services.gateway.dialects.soundbox.params import (
     clean,
     valid_ids,
 )
-from services.gateway.dialects.soundbox.playlists import find_playlist
-from services.gateway.dialects.soundbox.plays import trending
-from services.gateway.dialects.soundbox.serializers import clips_to_wire
-from services.gateway.dialects.soundbox.shapes import Clip, StationTracks, Tracks
-from services.gateway.openapi.responses import documented
+from soundwright.services.gateway.dialects.soundbox.playlists import find_playlist
+from soundwright.services.gateway.dialects.soundbox.plays import trending
+from soundwright.services.gateway.dialects.soundbox.serializers import clips_to_wire
+from soundwright.services.gateway.dialects.soundbox.shapes import Clip, StationTracks, Tracks
+from soundwright.services.gateway.openapi.responses import documented
 
 _WORDS_BY_STATION = {
     "ambient": "ambient soundscape atmospheric drone",

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.gateway.clients import Gateway
-from services.gateway.dialects.soundbox.favorites import favorite_routes
-from services.gateway.dialects.soundbox.files import file_routes
-from services.gateway.dialects.soundbox.generate import generate_routes, job_routes
-from services.gateway.dialects.soundbox.library import library_routes
-from services.gateway.dialects.soundbox.playlists import playlist_routes
-from services.gateway.dialects.soundbox.plays import play_routes
-from services.gateway.dialects.soundbox.queue import queue_routes
-from services.gateway.dialects.soundbox.radio import radio_routes
-from services.gateway.dialects.soundbox.tags import tag_routes
-from services.gateway.dialects.soundbox.utility import utility_routes
-from services.gateway.dialects.soundbox.votes import vote_routes
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.soundbox.favorites import favorite_routes
+from soundwright.services.gateway.dialects.soundbox.files import file_routes
+from soundwright.services.gateway.dialects.soundbox.generate import generate_routes, job_routes
+from soundwright.services.gateway.dialects.soundbox.library import library_routes
+from soundwright.services.gateway.dialects.soundbox.playlists import playlist_routes
+from soundwright.services.gateway.dialects.soundbox.plays import play_routes
+from soundwright.services.gateway.dialects.soundbox.queue import queue_routes
+from soundwright.services.gateway.dialects.soundbox.radio import radio_routes
+from soundwright.services.gateway.dialects.soundbox.tags import tag_routes
+from soundwright.services.gateway.dialects.soundbox.utility import utility_routes
+from soundwright.services.gateway.dialects.soundbox.votes import vote_routes
 
 
 def soundbox_routes(gateway: Gateway) -> APIRouter:

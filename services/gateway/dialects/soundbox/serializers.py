@@ -8,12 +8,11 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from soundwright.generation.v1 import jobs_pb2
+from soundwright.kit import errors
 from soundwright.library.v1 import generation_pb2, job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
-
-from kit import errors
-from services.gateway.dialects.soundbox.identity import public_user_id
-from services.gateway.dialects.soundbox.shapes import (
+from soundwright.services.gateway.dialects.soundbox.identity import public_user_id
+from soundwright.services.gateway.dialects.soundbox.shapes import (
     Clip,
     ClipJob,
     ClipStatus,
@@ -22,10 +21,10 @@ from services.gateway.dialects.soundbox.shapes import (
     PriorityName,
     QualityDetails,
 )
-from services.gateway.file_paths import hex_id
-from services.gateway.interpretation import interpretation_to_wire
-from services.gateway.job_kinds import unpacked
-from services.gateway.wire.parameters import require_uuid
+from soundwright.services.gateway.file_paths import hex_id
+from soundwright.services.gateway.interpretation import interpretation_to_wire
+from soundwright.services.gateway.job_kinds import unpacked
+from soundwright.services.gateway.wire.parameters import require_uuid
 
 _STATUS_NAMES: dict[job_pb2.JobState.ValueType, ClipStatus] = {
     job_pb2.JOB_STATE_QUEUED: "queued",

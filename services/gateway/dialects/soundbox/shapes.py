@@ -7,8 +7,8 @@ from typing import Annotated, Generic, Literal, NotRequired, TypeVar
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from services.gateway.interpretation import Interpretation
-from services.gateway.openapi.responses import EXTRA_FIELDS, Percent
+from soundwright.services.gateway.interpretation import Interpretation
+from soundwright.services.gateway.openapi.responses import EXTRA_FIELDS, Percent
 
 HexId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714"])]
 NaiveTime = Annotated[str, Field(description="UTC, without a time zone.", examples=["2026-03-04T18:30:00"])]

@@ -6,19 +6,19 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, with_config
-from soundwright.generation.v1 import generation_service_pb2 as generation_pb
-from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from kit.log import get_logger
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.soundbox.dialect import SuccessRoute
-from services.gateway.dialects.soundbox.params import json_body, read_json
-from services.gateway.dialects.soundbox.shapes import Count, Done
-from services.gateway.openapi.responses import EXTRA_FIELDS, documented
+from soundwright.generation.v1 import generation_service_pb2 as generation_pb
+from soundwright.kit.log import get_logger
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.soundbox.dialect import SuccessRoute
+from soundwright.services.gateway.dialects.soundbox.params import json_body, read_json
+from soundwright.services.gateway.dialects.soundbox.shapes import Count, Done
+from soundwright.services.gateway.openapi.responses import EXTRA_FIELDS, documented
 
 log = get_logger()
 

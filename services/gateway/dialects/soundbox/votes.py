@@ -6,19 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field, field_validator
-from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from kit import errors
-from kit.errors import AppError, Code
-from services.gateway.callers.access import Access, access
-from services.gateway.callers.rate_limits import RateClass
-from services.gateway.clients import Gateway
-from services.gateway.dialects.soundbox.dialect import SuccessRoute
-from services.gateway.dialects.soundbox.files import clip_id_of_file
-from services.gateway.dialects.soundbox.identity import user_scope
-from services.gateway.dialects.soundbox.params import (
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, Code
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from soundwright.services.gateway.callers.access import Access, access
+from soundwright.services.gateway.callers.rate_limits import RateClass
+from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.dialects.soundbox.dialect import SuccessRoute
+from soundwright.services.gateway.dialects.soundbox.files import clip_id_of_file
+from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     IdsBody,
     Text,
@@ -31,9 +31,9 @@ from services.gateway.dialects.soundbox.params import (
     valid_ids,
     validate_body,
 )
-from services.gateway.dialects.soundbox.serializers import clip_id
-from services.gateway.dialects.soundbox.shapes import Count, Done
-from services.gateway.openapi.responses import documented
+from soundwright.services.gateway.dialects.soundbox.serializers import clip_id
+from soundwright.services.gateway.dialects.soundbox.shapes import Count, Done
+from soundwright.services.gateway.openapi.responses import documented
 
 _REASON_LIMIT = 50
 _REASON_COUNT_LIMIT = 10

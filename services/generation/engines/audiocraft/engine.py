@@ -13,14 +13,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import errors
-from kit.engines import ModelDeclaration
-from kit.errors import AppError
-from services.generation.engines.audiocraft import files
-from services.generation.service import MUSIC, SOUND, Clip, Engine, Take
+from soundwright.kit import errors
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.kit.errors import AppError
+from soundwright.services.generation.engines.audiocraft import files
+from soundwright.services.generation.service import MUSIC, SOUND, Clip, Engine, Take
 
 if TYPE_CHECKING:
-    from services.generation.engines.audiocraft.model import Model
+    from soundwright.services.generation.engines.audiocraft.model import Model
 
 # The code of audiocraft is under MIT, its weights under CC-BY-NC 4.0 (LICENSE_weights and the model cards of audiocraft). Sizes and digests of the files on the hub are
 # not verified, and the memory on a GPU is not measured, so these facts stay None.
@@ -76,7 +76,7 @@ class AudiocraftEngine(Engine):
 
     Args:
         checkpoints: repositories on the hub that replace the declared ones, by model.
-        model_dir: folder with the checkpoints, as :func:`services.generation.engines.audiocraft.files.find` describes it.
+        model_dir: folder with the checkpoints, as :func:`soundwright.services.generation.engines.audiocraft.files.find` describes it.
             It is the only source then. Without it, checkpoints come from the Hugging Face cache and hub.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; without it CUDA if there is a CUDA device.
         thread_count: CPU threads; PyTorch's default without it.
@@ -197,8 +197,8 @@ class AudiocraftEngine(Engine):
             raise _not_installed(model)
         checkpoint = files.find(model, self._checkpoints[model], files.CHECKPOINT, self._model_dir)
         try:
-            from services.generation.engines.audiocraft import weights
-            from services.generation.engines.audiocraft.model import KINDS, Model
+            from soundwright.services.generation.engines.audiocraft import weights
+            from soundwright.services.generation.engines.audiocraft.model import KINDS, Model
         except ImportError as error:
             raise _not_installed(model) from error
         import torch

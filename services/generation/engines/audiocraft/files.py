@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kit import errors
-from kit.errors import AppError
-from kit.hub import cached_file, hub_file
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.kit.hub import cached_file, hub_file
 
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
 TEXT_ENCODER = ("config.json", "tokenizer.json", "model.safetensors")

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from services.generation.engines.audiocraft import files
+from soundwright.services.generation.engines.audiocraft import files
 
 
 class _StubModule(types.ModuleType):

@@ -24,8 +24,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from services.generation.engines.audiocraft import library
-from services.generation.service import Clip, Take
+from soundwright.services.generation.engines.audiocraft import library
+from soundwright.services.generation.service import Clip, Take
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ import torch
 from omegaconf import DictConfig, ListConfig, nodes
 from omegaconf.base import ContainerMetadata, Metadata
 
-from kit import errors
-from kit.errors import AppError
-from services.generation.engines.audiocraft import files, library
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.services.generation.engines.audiocraft import files, library
 
 CONFIGURATION = [
     *(DictConfig, ListConfig, Metadata, ContainerMetadata),

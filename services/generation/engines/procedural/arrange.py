@@ -9,15 +9,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from services.generation.engines.procedural.drums import CRASH, HAT, KICK, OPEN_HAT
-from services.generation.engines.procedural.form import Section, form
-from services.generation.engines.procedural.harmony import Chord, nearest_pitch, progression, voicing
-from services.generation.engines.procedural.instruments import INSTRUMENTS
-from services.generation.engines.procedural.melody import Motif, compose_motif, sing
-from services.generation.engines.procedural.players import BASS_LOWEST_MIDI, bass_bar, drum_bar, layer_bar
-from services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
-from services.generation.engines.procedural.styles import STYLES, Layer, Style
-from services.generation.engines.procedural.variety import varied
+from soundwright.services.generation.engines.procedural.drums import CRASH, HAT, KICK, OPEN_HAT
+from soundwright.services.generation.engines.procedural.form import Section, form
+from soundwright.services.generation.engines.procedural.harmony import Chord, nearest_pitch, progression, voicing
+from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS
+from soundwright.services.generation.engines.procedural.melody import Motif, compose_motif, sing
+from soundwright.services.generation.engines.procedural.players import BASS_LOWEST_MIDI, bass_bar, drum_bar, layer_bar
+from soundwright.services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
+from soundwright.services.generation.engines.procedural.styles import STYLES, Layer, Style
+from soundwright.services.generation.engines.procedural.variety import varied
 
 _INTRO_LEAST_SECONDS = 20.0
 _SHORTEST_BAR = 0.15  # of a whole bar; what is left of a piece after its last whole bar is a bar if it is longer

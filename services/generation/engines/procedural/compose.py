@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.generation.engines.procedural.arrange import Plan, arrange, bar_count, style_of
-from services.generation.engines.procedural.instruments import INSTRUMENTS, LEAD, STRIKE, SUSTAIN
-from services.generation.engines.procedural.prompt import Request, parse_prompt
-from services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
-from services.generation.engines.procedural.styles import STYLES, Layer, Style
-from services.generation.engines.procedural.variety import varied
-from services.generation.engines.procedural.vocabulary import Mood
-from services.generation.service import Interpretation, Part
+from soundwright.services.generation.engines.procedural.arrange import Plan, arrange, bar_count, style_of
+from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS, LEAD, STRIKE, SUSTAIN
+from soundwright.services.generation.engines.procedural.prompt import Request, parse_prompt
+from soundwright.services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
+from soundwright.services.generation.engines.procedural.styles import STYLES, Layer, Style
+from soundwright.services.generation.engines.procedural.variety import varied
+from soundwright.services.generation.engines.procedural.vocabulary import Mood
+from soundwright.services.generation.service import Interpretation, Part
 
 _DEFAULT_STYLES = ("pop", "synthwave", "lofi", "house", "funk", "soul", "cinematic")
 _NEUTRAL = Mood(None, 0.0, 0.8, _DEFAULT_STYLES)

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.generation.engines.procedural.soundfont import DRUMS_BANK, font
-from services.generation.engines.procedural.waves import Wave, decay, fade, noise, peak_normalised, phase, sine
+from soundwright.services.generation.engines.procedural.soundfont import DRUMS_BANK, font
+from soundwright.services.generation.engines.procedural.waves import (
+    Wave,
+    decay,
+    fade,
+    noise,
+    peak_normalised,
+    phase,
+    sine,
+)
 
 KICK, RIM, SNARE, CLAP, HAT, OPEN_HAT, CRASH, RIDE = 36, 37, 38, 39, 42, 46, 49, 51
 LOW_TOM, MID_TOM, HIGH_TOM, SHAKER, CONGA, COWBELL = 45, 47, 50, 70, 63, 56

@@ -9,15 +9,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import errors
-from kit.engines import ModelDeclaration
-from services.generation.engines.procedural import effects
-from services.generation.engines.procedural.compose import Composition, compose_parts, plan_first, seed_for
-from services.generation.engines.procedural.midi import midi_file
-from services.generation.engines.procedural.render import mix, render_stems
-from services.generation.engines.procedural.sounds import Heard, ambience, design, render_cue, scene
-from services.generation.engines.procedural.waves import fade
-from services.generation.service import (
+from soundwright.kit import errors
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.services.generation.engines.procedural import effects
+from soundwright.services.generation.engines.procedural.compose import Composition, compose_parts, plan_first, seed_for
+from soundwright.services.generation.engines.procedural.midi import midi_file
+from soundwright.services.generation.engines.procedural.render import mix, render_stems
+from soundwright.services.generation.engines.procedural.sounds import Heard, ambience, design, render_cue, scene
+from soundwright.services.generation.engines.procedural.waves import fade
+from soundwright.services.generation.service import (
     MAX_SECONDS,
     MIN_SECONDS,
     MUSIC,

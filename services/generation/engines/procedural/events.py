@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from services.generation.engines.procedural.tones import Sung, Tone, sung
-from services.generation.engines.procedural.waves import (
+from soundwright.services.generation.engines.procedural.tones import Sung, Tone, sung
+from soundwright.services.generation.engines.procedural.waves import (
     Wave,
     decay,
     fade,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.generation.engines.procedural.score import Key
+from soundwright.services.generation.engines.procedural.score import Key
 
 _DEGREES = {"I": 0, "II": 1, "III": 2, "IV": 3, "V": 4, "VI": 5, "VII": 6}
 _NUMERAL = re.compile(r"(b?)([IViv]+)(o?)(7?)(sus)?$")

@@ -9,9 +9,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from services.generation.engines.procedural import drums
-from services.generation.engines.procedural.soundfont import font
-from services.generation.engines.procedural.tones import (
+from soundwright.services.generation.engines.procedural import drums
+from soundwright.services.generation.engines.procedural.soundfont import font
+from soundwright.services.generation.engines.procedural.tones import (
     Analog,
     Pad,
     Sung,
@@ -22,7 +22,7 @@ from services.generation.engines.procedural.tones import (
     pluck,
     sung,
 )
-from services.generation.engines.procedural.waves import Wave
+from soundwright.services.generation.engines.procedural.waves import Wave
 
 Play = Callable[[Tone, int, np.random.Generator], Wave]
 

@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from services.generation.engines.procedural.harmony import Chord, scale_pitches
-from services.generation.engines.procedural.score import Key, Note
+from soundwright.services.generation.engines.procedural.harmony import Chord, scale_pitches
+from soundwright.services.generation.engines.procedural.score import Key, Note
 
 _LAST_SIXTEENTHS = 8.0  # longest last note of a phrase
 _BREATH_SIXTEENTHS = 4.0  # after it

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import count
 
-from kit import midi
-from kit.midi import DRUM_CHANNEL, MELODIC_CHANNELS, TICKS_PER_QUARTER, Event
-from services.generation.engines.procedural.instruments import DRUMS, INSTRUMENTS
-from services.generation.engines.procedural.score import Key, Song, Track
+from soundwright.kit import midi
+from soundwright.kit.midi import DRUM_CHANNEL, MELODIC_CHANNELS, TICKS_PER_QUARTER, Event
+from soundwright.services.generation.engines.procedural.instruments import DRUMS, INSTRUMENTS
+from soundwright.services.generation.engines.procedural.score import Key, Song, Track
 
 _PAN = 10
 # Sharps, or flats below 0, by tonic of a major key.

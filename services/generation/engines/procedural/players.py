@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.generation.engines.procedural.drums import CRASH, HIGH_TOM, KICK, LOW_TOM, MID_TOM, SNARE
-from services.generation.engines.procedural.form import Section
-from services.generation.engines.procedural.harmony import Chord, voicing
-from services.generation.engines.procedural.score import Note
-from services.generation.engines.procedural.styles import Layer, Style
+from soundwright.services.generation.engines.procedural.drums import CRASH, HIGH_TOM, KICK, LOW_TOM, MID_TOM, SNARE
+from soundwright.services.generation.engines.procedural.form import Section
+from soundwright.services.generation.engines.procedural.harmony import Chord, voicing
+from soundwright.services.generation.engines.procedural.score import Note
+from soundwright.services.generation.engines.procedural.styles import Layer, Style
 
 BASS_LOWEST_MIDI = 31
 _LOUDNESS = {"X": 1.0, "x": 0.85, "o": 0.55, ",": 0.32}

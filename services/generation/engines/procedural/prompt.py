@@ -7,8 +7,8 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.generation.engines.procedural.score import PITCH_CLASSES
-from services.generation.engines.procedural.vocabulary import (
+from soundwright.services.generation.engines.procedural.score import PITCH_CLASSES
+from soundwright.services.generation.engines.procedural.vocabulary import (
     FILLERS,
     GENRES,
     INSTRUMENTS,

@@ -8,11 +8,11 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from services.generation.engines.procedural import effects
-from services.generation.engines.procedural.instruments import INSTRUMENTS, Instrument
-from services.generation.engines.procedural.score import STEMS, Note, Song, Track
-from services.generation.engines.procedural.tones import Tone
-from services.generation.engines.procedural.waves import fade
+from soundwright.services.generation.engines.procedural import effects
+from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS, Instrument
+from soundwright.services.generation.engines.procedural.score import STEMS, Note, Song, Track
+from soundwright.services.generation.engines.procedural.tones import Tone
+from soundwright.services.generation.engines.procedural.waves import fade
 
 Samples = NDArray[np.float32]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from services.generation.engines.procedural.arrange import Plan, arrange
-from services.generation.engines.procedural.score import Key, Song
+from soundwright.services.generation.engines.procedural.arrange import Plan, arrange
+from soundwright.services.generation.engines.procedural.score import Key, Song
 
 
 def _plan(name: str, style: str, tempo_bpm: float, key: str, seed: int, progression: str, lead: str) -> Plan:

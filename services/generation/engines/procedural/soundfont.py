@@ -15,10 +15,10 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from kit import errors
-from kit.packaged_weights import package_path
-from kit.weights import read_verified
-from services.generation.engines.procedural.waves import Wave, fade, seconds
+from soundwright.kit import errors
+from soundwright.kit.packaged_weights import package_path
+from soundwright.kit.weights import read_verified
+from soundwright.services.generation.engines.procedural.waves import Wave, fade, seconds
 
 _PACKAGE, _FILE = "pretty_midi", "pretty_midi/TimGM6mb.sf2"
 _SHA256 = "82475b91a76de15cb28a104707d3247ba932e228bada3f47bba63c6b31aaf7a1"

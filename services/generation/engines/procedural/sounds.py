@@ -9,11 +9,11 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from services.generation.engines.procedural import effects, events, textures
-from services.generation.engines.procedural.prompt import find_words, negated, words_of
-from services.generation.engines.procedural.textures import Stage
-from services.generation.engines.procedural.vocabulary import FILLERS, NEGATIONS
-from services.generation.engines.procedural.waves import Wave
+from soundwright.services.generation.engines.procedural import effects, events, textures
+from soundwright.services.generation.engines.procedural.prompt import find_words, negated, words_of
+from soundwright.services.generation.engines.procedural.textures import Stage
+from soundwright.services.generation.engines.procedural.vocabulary import FILLERS, NEGATIONS
+from soundwright.services.generation.engines.procedural.waves import Wave
 
 Samples = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from services.generation.engines.procedural import drums
+from soundwright.services.generation.engines.procedural import drums
 
 Groove = Mapping[int, str]
 

@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from services.generation.engines.procedural.waves import Wave, decay, fade, phase, scan, sine, tables
+from soundwright.services.generation.engines.procedural.waves import Wave, decay, fade, phase, scan, sine, tables
 
 Samples = NDArray[np.float32]
 

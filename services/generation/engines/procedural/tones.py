@@ -13,7 +13,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from services.generation.engines.procedural.waves import (
+from soundwright.services.generation.engines.procedural.waves import (
     Wave,
     decay,
     fade,

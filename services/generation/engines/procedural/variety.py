@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.generation.engines.procedural.drums import HAT, KICK, OPEN_HAT, RIDE, SHAKER, SNARE
-from services.generation.engines.procedural.styles import Style
+from soundwright.services.generation.engines.procedural.drums import HAT, KICK, OPEN_HAT, RIDE, SHAKER, SNARE
+from soundwright.services.generation.engines.procedural.styles import Style
 
 # Lines of one bar by family of styles, in the notation of styles. Each line is for one drum, or for the bass.
 _KICKS = {

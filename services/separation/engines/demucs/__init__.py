@@ -3,6 +3,6 @@
 ``engine`` and ``files`` import no ML library; ``weights`` imports PyTorch and Demucs.
 """
 
-from services.separation.engines.demucs.engine import DemucsEngine
+from soundwright.services.separation.engines.demucs.engine import DemucsEngine
 
 __all__ = ["DemucsEngine"]

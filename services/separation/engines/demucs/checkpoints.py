@@ -29,8 +29,8 @@ from demucs.demucs import Demucs
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 
-from kit import errors
-from kit.errors import AppError
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
 
 SUFFIXES = (".safetensors", ".th")
 NETWORK_CLASSES = {f"{network.__module__}.{network.__qualname__}": network for network in (Demucs, HDemucs, HTDemucs)}

@@ -16,11 +16,11 @@ import torch
 from demucs.htdemucs import HTDemucs
 from torch import Tensor
 
-from kit import compiled_model
-from kit.compiled_model import CompiledModel
-from services.separation.engines.demucs.core import Core, Plan, can_be_rewritten
-from services.separation.engines.demucs.transforms import InverseTransform
-from services.separation.engines.networks import exported
+from soundwright.kit import compiled_model
+from soundwright.kit.compiled_model import CompiledModel
+from soundwright.services.separation.engines.demucs.core import Core, Plan, can_be_rewritten
+from soundwright.services.separation.engines.demucs.transforms import InverseTransform
+from soundwright.services.separation.engines.networks import exported
 
 Mode = Literal["mixed", "fast"]
 _ALL_LEVELS = frozenset(range(16))

@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import compiled_model, errors
-from kit.engines import ModelDeclaration
-from kit.log import get_logger
-from kit.weights import imported_models
-from services.separation.engines.demucs import files
-from services.separation.engines.demucs.exports import export_model
-from services.separation.engines.demucs.models import MODELS
-from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
-from services.separation.engines.networks.exported import exclusive
-from services.separation.service import FALLBACK
+from soundwright.kit import compiled_model, errors
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.kit.log import get_logger
+from soundwright.kit.weights import imported_models
+from soundwright.services.separation.engines.demucs import files
+from soundwright.services.separation.engines.demucs.exports import export_model
+from soundwright.services.separation.engines.demucs.models import MODELS
+from soundwright.services.separation.engines.networks import Bag, CpuMode, NetworkEngine
+from soundwright.services.separation.engines.networks.exported import exclusive
+from soundwright.services.separation.service import FALLBACK
 
 log = get_logger()
 
@@ -88,7 +88,7 @@ class DemucsEngine(NetworkEngine):
         if self._model_dir is None and declaration is None:
             known = ", ".join(self._declarations)
             raise errors.MODEL_UNKNOWN(model=model, known=known)
-        from services.separation.engines.demucs import weights
+        from soundwright.services.separation.engines.demucs import weights
 
         if self._model_dir is None and declaration is not None:
             return self._compiled(model, weights.on_device(weights.load_from_hub(declaration), model, device))
@@ -122,7 +122,7 @@ class DemucsEngine(NetworkEngine):
 
     def _exported(self, model: str, bag: Bag, folder: Path) -> tuple[Any, ...] | None:
         """Return the networks as OpenVINO runs them; None if one of them is not in ``folder``, or is damaged."""
-        from services.separation.engines.demucs.compiled import compiled
+        from soundwright.services.separation.engines.demucs.compiled import compiled
 
         assert self._cpu_mode != "exact"
         try:

@@ -1,4 +1,4 @@
-"""Adds exported networks to a folder: ``python -m services.separation.engines.demucs.exports``.
+"""Adds exported networks to a folder: ``python -m soundwright.services.separation.engines.demucs.exports``.
 
 The export has a process of its own, because it needs memory that a process does not give back. The process reads its task from
 standard input, and ends when its parent does.
@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from kit.log import get_logger
+from soundwright.kit.log import get_logger
 
 _NICENESS = 10
 log = get_logger()
@@ -59,8 +59,8 @@ def main() -> None:
     task = json.loads(sys.stdin.readline())
     threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
     os.nice(_NICENESS)
-    from services.separation.engines.demucs.compiled import export
-    from services.separation.engines.demucs.engine import DemucsEngine
+    from soundwright.services.separation.engines.demucs.compiled import export
+    from soundwright.services.separation.engines.demucs.engine import DemucsEngine
 
     model_dir = None if task["model_dir"] is None else Path(task["model_dir"])
     engine = DemucsEngine(model_dir=model_dir, trusted_sha256=frozenset(task["trusted_sha256"]))

@@ -17,9 +17,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
-from services.separation.engines.scale import MUSDB18, estimated
-from services.separation.service import FALLBACK, STEMS
+from soundwright.kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
+from soundwright.services.separation.engines.scale import MUSDB18, estimated
+from soundwright.services.separation.service import FALLBACK, STEMS
 
 _PAPER = "https://arxiv.org/abs/2211.08553"
 _HYBRID_TRANSFORMER_BYTES = 84_025_440

@@ -1,6 +1,6 @@
 """Where Demucs networks come from: a folder, or the Hugging Face hub and its mirrors.
 
-Every file is checked before it is loaded (:mod:`kit.weights`). This module imports PyTorch and Demucs; import it when
+Every file is checked before it is loaded (:mod:`soundwright.kit.weights`). This module imports PyTorch and Demucs; import it when
 weights are needed.
 """
 
@@ -15,14 +15,14 @@ import numpy as np
 import yaml  # type: ignore[import-untyped]
 from demucs.apply import BagOfModels
 
-from kit import errors
-from kit.engines import ModelDeclaration, ModelFile
-from kit.errors import AppError
-from kit.hub import model_file
-from kit.weights import read_verified
-from services.separation.engines.demucs.checkpoints import read_network
-from services.separation.engines.demucs.files import network_path
-from services.separation.engines.networks import Bag
+from soundwright.kit import errors
+from soundwright.kit.engines import ModelDeclaration, ModelFile
+from soundwright.kit.errors import AppError
+from soundwright.kit.hub import model_file
+from soundwright.kit.weights import read_verified
+from soundwright.services.separation.engines.demucs.checkpoints import read_network
+from soundwright.services.separation.engines.demucs.files import network_path
+from soundwright.services.separation.engines.networks import Bag
 
 OVERLAP = 0.25  # of ``demucs.apply.apply_model``
 

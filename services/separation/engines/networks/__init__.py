@@ -3,7 +3,7 @@
 Nothing here imports an ML library before a model is loaded.
 """
 
-from services.separation.engines.networks.bag import Bag
-from services.separation.engines.networks.engine import CpuMode, NetworkEngine
+from soundwright.services.separation.engines.networks.bag import Bag
+from soundwright.services.separation.engines.networks.engine import CpuMode, NetworkEngine
 
 __all__ = ["Bag", "CpuMode", "NetworkEngine"]

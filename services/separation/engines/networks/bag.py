@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.separation.engines.networks.batch_size import BatchSize
-from services.separation.engines.networks.shared_batches import Rows
-from services.separation.service import Samples
+from soundwright.services.separation.engines.networks.batch_size import BatchSize
+from soundwright.services.separation.engines.networks.shared_batches import Rows
+from soundwright.services.separation.service import Samples
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from services.separation.engines.networks.bag import Bag
-from services.separation.engines.windows import Window
-from services.separation.service import Mix, Samples
-from services.separation.upright import BLOCK_SECONDS
+from soundwright.services.separation.engines.networks.bag import Bag
+from soundwright.services.separation.engines.windows import Window
+from soundwright.services.separation.service import Mix, Samples
+from soundwright.services.separation.upright import BLOCK_SECONDS
 
 
 def batches(windows: Iterable[Window], count: Callable[[], int]) -> Iterator[Sequence[Window]]:
@@ -25,7 +25,7 @@ def blocks_at_rate(mix: Mix, sample_rate_hz: int, frame_count: int) -> Iterator[
     blocks = mix.blocks(BLOCK_SECONDS * mix.sample_rate_hz)
     if sample_rate_hz == mix.sample_rate_hz:
         return blocks
-    from kit.audio import resample_blocks
+    from soundwright.kit.audio import resample_blocks
 
     resampled = resample_blocks(blocks, mix.sample_rate_hz, sample_rate_hz, mix.channel_count)
     return _exactly(resampled, mix.channel_count, frame_count)
@@ -35,7 +35,7 @@ def stems_at_rate(stems: Iterator[Mapping[str, Samples]], bag: Bag, mix: Mix) ->
     """Yield blocks of all stems, resampled to the sample rate and the length of the mix."""
     import soxr
 
-    # kit.audio buffers blocks. Here a block of zero frames must pass at once, because callers stop at it.
+    # soundwright.kit.audio buffers blocks. Here a block of zero frames must pass at once, because callers stop at it.
     row_count = len(bag.stems) * mix.channel_count
     stream = soxr.ResampleStream(bag.sample_rate_hz, mix.sample_rate_hz, row_count, dtype="float32", quality="HQ")
 

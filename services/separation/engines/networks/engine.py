@@ -1,6 +1,6 @@
 """Separation with neural networks, one window at a time. Each engine adds where its networks come from.
 
-The song is never held in memory: a first pass measures the level of the whole recording, unless it is known (:class:`~services.separation.upright.Upright`)
+The song is never held in memory: a first pass measures the level of the whole recording, unless it is known (:class:`~soundwright.services.separation.upright.Upright`)
 where a model needs it, a second pass separates it.
 """
 
@@ -18,16 +18,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kit import errors
-from kit.errors import AppError
-from services.separation.engines.networks.ahead import Passed, in_order
-from services.separation.engines.networks.bag import Bag, read_frames
-from services.separation.engines.networks.batch_size import BatchSize
-from services.separation.engines.networks.blocks import batches, blocks_at_rate, stems_at_rate
-from services.separation.engines.networks.shared_batches import Rows, SharedBatches
-from services.separation.engines.windows import CrossFade, Window, read_windows, triangle
-from services.separation.service import Engine, Mix, Samples
-from services.separation.upright import Upright, channel_pairs, with_remainder
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError
+from soundwright.services.separation.engines.networks.ahead import Passed, in_order
+from soundwright.services.separation.engines.networks.bag import Bag, read_frames
+from soundwright.services.separation.engines.networks.batch_size import BatchSize
+from soundwright.services.separation.engines.networks.blocks import batches, blocks_at_rate, stems_at_rate
+from soundwright.services.separation.engines.networks.shared_batches import Rows, SharedBatches
+from soundwright.services.separation.engines.windows import CrossFade, Window, read_windows, triangle
+from soundwright.services.separation.service import Engine, Mix, Samples
+from soundwright.services.separation.upright import Upright, channel_pairs, with_remainder
 
 CpuMode = Literal["exact", "mixed", "fast"]
 GpuMode = Literal["exact", "mixed"]

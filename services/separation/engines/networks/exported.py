@@ -1,4 +1,4 @@
-"""Exports networks of PyTorch for OpenVINO, which computes them on a CPU (``kit.compiled_model``).
+"""Exports networks of PyTorch for OpenVINO, which computes them on a CPU (``soundwright.kit.compiled_model``).
 
 A network is exported once on a machine, which takes half a minute and about three times its memory, and compiled at each
 start, which takes seconds. An exported network is a folder. https://docs.openvino.ai
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit import compiled_model
-from kit.scratch import process_folder
+from soundwright.kit import compiled_model
+from soundwright.kit.scratch import process_folder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from kit.errors import AppError
-from services.separation.engines.networks.batch_size import OUT_OF_MEMORY, BatchSize
-from services.separation.service import Samples
+from soundwright.kit.errors import AppError
+from soundwright.services.separation.engines.networks.batch_size import OUT_OF_MEMORY, BatchSize
+from soundwright.services.separation.service import Samples
 
 Rows = tuple[int, ...] | None
 """Indices of the outputs that a job needs; None: all."""

@@ -3,6 +3,6 @@
 ``engine``, ``models`` and ``config`` import no ML library; ``network`` and ``weights`` import PyTorch.
 """
 
-from services.separation.engines.roformer.engine import RoformerEngine
+from soundwright.services.separation.engines.roformer.engine import RoformerEngine
 
 __all__ = ["RoformerEngine"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from services.separation.engines.roformer.config import RoformerConfig
+from soundwright.services.separation.engines.roformer.config import RoformerConfig
 
 # The mel scale of Slaney's Auditory Toolbox: linear up to 1000 Hz, logarithmic above.
 _HZ_PER_MEL = 200 / 3

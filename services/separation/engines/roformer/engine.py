@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import errors
-from kit.engines import ModelDeclaration
-from kit.errors import AppError
-from kit.hub import cached_model_file, model_file
-from kit.weights import imported_models, read_verified
-from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
-from services.separation.engines.roformer.config import (
+from soundwright.kit import errors
+from soundwright.kit.engines import ModelDeclaration
+from soundwright.kit.errors import AppError
+from soundwright.kit.hub import cached_model_file, model_file
+from soundwright.kit.weights import imported_models, read_verified
+from soundwright.services.separation.engines.networks import Bag, CpuMode, NetworkEngine
+from soundwright.services.separation.engines.roformer.config import (
     RoformerConfig,
     UnsupportedConfig,
     config_path,
     parse_config,
     read_config,
 )
-from services.separation.engines.roformer.models import CONFIGS, MODELS
-from services.separation.service import FALLBACK
+from soundwright.services.separation.engines.roformer.models import CONFIGS, MODELS
+from soundwright.services.separation.service import FALLBACK
 
 
 class RoformerEngine(NetworkEngine):
@@ -88,8 +88,8 @@ class RoformerEngine(NetworkEngine):
             path = model_file(declaration.source, file) if folder is None else folder / file.name
             config = self._configs.get(model) or _config_beside(path)
             content = read_verified(path, file.sha256, model)
-            from services.separation.engines.networks import precision
-            from services.separation.engines.roformer import weights
+            from soundwright.services.separation.engines.networks import precision
+            from soundwright.services.separation.engines.roformer import weights
 
             network = weights.read_network(file.name, content, config)
             if device == "cpu" and precision.cpu_has_bfloat16():

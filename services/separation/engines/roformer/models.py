@@ -19,10 +19,10 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
-from services.separation.engines.roformer.config import DEFAULT_BANDS, RoformerConfig
-from services.separation.engines.scale import MULTISONG, MUSDB18, estimated
-from services.separation.service import FALLBACK, STEMS
+from soundwright.kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
+from soundwright.services.separation.engines.roformer.config import DEFAULT_BANDS, RoformerConfig
+from soundwright.services.separation.engines.scale import MULTISONG, MUSDB18, estimated
+from soundwright.services.separation.service import FALLBACK, STEMS
 
 _MSST = "https://github.com/ZFTurbo/Music-Source-Separation-Training"
 _SCORES = f"{_MSST}/blob/main/docs/pretrained_models.md"

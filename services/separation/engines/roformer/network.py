@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.separation.engines.networks import CpuMode
-from services.separation.engines.networks.precision import precision
-from services.separation.engines.roformer.bands import mel_bands
-from services.separation.engines.roformer.config import RoformerConfig
+from soundwright.services.separation.engines.networks import CpuMode
+from soundwright.services.separation.engines.networks.precision import precision
+from soundwright.services.separation.engines.roformer.bands import mel_bands
+from soundwright.services.separation.engines.roformer.config import RoformerConfig
 
 _TOKENS_AT_ONCE = {"cpu": 1 << 12}
 _TOKENS_AT_ONCE_ON_DEVICE = 1 << 20

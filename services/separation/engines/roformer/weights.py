@@ -20,11 +20,11 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from kit import errors
-from kit.errors import AppError, ErrorType
-from services.separation.engines.networks import Bag
-from services.separation.engines.roformer.config import RoformerConfig
-from services.separation.engines.roformer.network import Roformer
+from soundwright.kit import errors
+from soundwright.kit.errors import AppError, ErrorType
+from soundwright.services.separation.engines.networks import Bag
+from soundwright.services.separation.engines.roformer.config import RoformerConfig
+from soundwright.services.separation.engines.roformer.network import Roformer
 
 SUFFIXES = (".safetensors", ".ckpt", ".pth", ".pt")
 _STATE_KEYS = ("state_dict", "model_state_dict", "state")

@@ -3,6 +3,6 @@
 ``engine`` imports no ML library.
 """
 
-from services.separation.engines.small.engine import SmallEngine
+from soundwright.services.separation.engines.small.engine import SmallEngine
 
 __all__ = ["SmallEngine"]

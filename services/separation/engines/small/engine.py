@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kit import errors
-from kit.engines import ModelDeclaration, ModelFile
-from kit.weights import read_verified
-from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
-from services.separation.engines.scale import measured
-from services.separation.service import STEMS
+from soundwright.kit import errors
+from soundwright.kit.engines import ModelDeclaration, ModelFile
+from soundwright.kit.weights import read_verified
+from soundwright.services.separation.engines.networks import Bag, CpuMode, NetworkEngine
+from soundwright.services.separation.engines.scale import measured
+from soundwright.services.separation.service import STEMS
 
 WEIGHTS = Path(__file__).with_name("small.safetensors")
 """The parameters."""
@@ -88,8 +88,8 @@ class SmallEngine(NetworkEngine):
                 f"The file {file.name} of the model {model!r} is missing from this installation. Install Soundwright again.",
                 model=model,
             ) from error
-        from services.separation.engines.networks import precision
-        from services.separation.engines.small.network import read_network
+        from soundwright.services.separation.engines.networks import precision
+        from soundwright.services.separation.engines.small.network import read_network
 
         in_bfloat16 = precision.uses_bfloat16(device, self._cpu_mode)
         return Bag(

@@ -13,9 +13,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from services.separation.engines.networks.precision import precision
-from services.separation.engines.small.unet import FACTOR, UNet
-from services.separation.service import STEMS
+from soundwright.services.separation.engines.networks.precision import precision
+from soundwright.services.separation.engines.small.unet import FACTOR, UNet
+from soundwright.services.separation.service import STEMS
 
 _N_FFT = 2048
 _HOP_LENGTH = 1024

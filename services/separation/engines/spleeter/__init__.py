@@ -3,6 +3,6 @@
 ``engine`` imports no ML library.
 """
 
-from services.separation.engines.spleeter.engine import SpleeterEngine
+from soundwright.services.separation.engines.spleeter.engine import SpleeterEngine
 
 __all__ = ["SpleeterEngine"]

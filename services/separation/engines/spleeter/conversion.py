@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.packaged_weights import Arrays
+from soundwright.kit.packaged_weights import Arrays
 
 
 def read_networks(contents: tuple[bytes, ...]) -> Arrays:

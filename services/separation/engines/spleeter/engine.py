@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
-from services.separation.engines.small import SmallEngine
-from services.separation.engines.spleeter.models import SPLEETER, SPLEETER_WITH_SMALL, WEIGHTS
-from services.separation.service import ACCOMPANIMENT, STEMS, Mix, Samples
+from soundwright.services.separation.engines.networks import Bag, CpuMode, NetworkEngine
+from soundwright.services.separation.engines.small import SmallEngine
+from soundwright.services.separation.engines.spleeter.models import SPLEETER, SPLEETER_WITH_SMALL, WEIGHTS
+from soundwright.services.separation.service import ACCOMPANIMENT, STEMS, Mix, Samples
 
 _SAMPLE_RATE_HZ = 44_100
 # The network gives the same for windows on a grid of 65,536 frames (1.5 s): see ``network``.
@@ -54,8 +54,8 @@ class SpleeterEngine(NetworkEngine):
             AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         content = WEIGHTS.content()
-        from services.separation.engines.networks import precision
-        from services.separation.engines.spleeter.network import VocalsFirst, read_network
+        from soundwright.services.separation.engines.networks import precision
+        from soundwright.services.separation.engines.spleeter.network import VocalsFirst, read_network
 
         in_bfloat16 = precision.uses_bfloat16(device, self._cpu_mode)
         network: Any = read_network(content, _MARGIN_FRAMES, in_bfloat16).to(device)

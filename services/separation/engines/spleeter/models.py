@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import functools
 
-from kit.engines import ModelDeclaration, ModelFile, Score
-from kit.packaged_weights import PackagedWeights
-from services.separation.engines.scale import MUSDB18, measured
-from services.separation.engines.spleeter.conversion import read_networks
-from services.separation.service import ACCOMPANIMENT, FALLBACK, STEMS
+from soundwright.kit.engines import ModelDeclaration, ModelFile, Score
+from soundwright.kit.packaged_weights import PackagedWeights
+from soundwright.services.separation.engines.scale import MUSDB18, measured
+from soundwright.services.separation.engines.spleeter.conversion import read_networks
+from soundwright.services.separation.service import ACCOMPANIMENT, FALLBACK, STEMS
 
 _FILE = ModelFile(
     name="spleeter.safetensors",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.separation.engines.networks.precision import precision
+from soundwright.services.separation.engines.networks.precision import precision
 
 _N_FFT = 4096
 _HOP_LENGTH = 1024
