@@ -122,7 +122,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
         sections as markers. Bars are as the owner has corrected them.
         """
-        track, values = await _analysed(gateway, track_id, (), ())
+        track, values = await _corrected(gateway, track_id)
         outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
         if not outputs:
             raise errors.NO_STEMS()
@@ -157,6 +157,15 @@ async def _analysed(
     Raises:
         AppError: ``ANALYSIS_NOT_FOUND`` if one is missing.
     """
+    track, values = await _corrected(gateway, track_id)
+    for name in needed:
+        if name not in values:
+            raise errors.ANALYSIS_NOT_FOUND(_missing(name, values, features))
+    return track, values
+
+
+async def _corrected(gateway: Gateway, track_id: str) -> tuple[track_pb2.Track, dict[str, Any]]:
+    """Return a track, and the values of its latest analysis as the owner has corrected them, or none."""
     tracks = gateway.clients.tracks
     canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
     track = (await tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
@@ -166,13 +175,9 @@ async def _analysed(
         # The values may be several megabytes.
         values = await asyncio.to_thread(json.loads, analysis_values(analysis.details) or "{}")
     except AppError as error:
-        if error.reason != errors.ANALYSIS_NOT_FOUND().reason:
+        if error.reason != "ANALYSIS_NOT_FOUND":
             raise
-    values = corrected(values, track.corrections)
-    for name in needed:
-        if name not in values:
-            raise errors.ANALYSIS_NOT_FOUND(_missing(name, values, features))
-    return track, values
+    return track, corrected(values, track.corrections)
 
 
 def _missing(name: str, values: dict[str, Any], features: Sequence[str]) -> str:
