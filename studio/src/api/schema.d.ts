@@ -407,8 +407,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the latest analysis of a track
-         * @description Get the latest analysis of a track.
+         * Get what the analyses of a track measured
+         * @description Get what the analyses of a track measured: each feature from the latest analysis that has it.
          */
         get: operations["get_analysis"];
         put?: never;
@@ -849,8 +849,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the track that a link shares, with its latest stems and analysis
-         * @description Get the track that a link shares, with its latest stems and analysis. No account is needed.
+         * Get the track that a link shares, with its latest stems and its analysis
+         * @description Get the track that a link shares, with its latest stems and its analysis. No account is needed.
          */
         get: operations["get_shared_track"];
         put?: never;
@@ -1159,8 +1159,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the latest analysis of a track as a JSON file
-         * @description Download the latest analysis of a track as a JSON file.
+         * Download what the analyses of a track measured as a JSON file, as GET /api/analysis/{track_id}
+         * @description Download what the analyses of a track measured as a JSON file, as `GET /api/analysis/{track_id}`.
          */
         get: operations["export_analysis"];
         put?: never;
@@ -1199,8 +1199,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the notes of the latest analysis as a Standard MIDI File of format 1
-         * @description Download the notes of the latest analysis as a Standard MIDI File of format 1.
+         * Download the notes of a track as a Standard MIDI File of format 1
+         * @description Download the notes of a track as a Standard MIDI File of format 1.
          *
          *     It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
          *     program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
@@ -1223,8 +1223,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the chords of the latest analysis as a LAB file
-         * @description Download the chords of the latest analysis as a LAB file: start and end in seconds, and the chord in Harte's syntax.
+         * Download the chords of a track as a LAB file
+         * @description Download the chords of a track as a LAB file: start and end in seconds, and the chord in Harte's syntax.
          *
          *     Chords are as the owner has corrected them.
          */
@@ -1245,8 +1245,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download a chord sheet (ChordPro) of the latest analysis
-         * @description Download a chord sheet (ChordPro) of the latest analysis: the chords bar by bar, and its sections as comments.
+         * Download a chord sheet (ChordPro) of a track
+         * @description Download a chord sheet (ChordPro) of a track: the chords bar by bar, and its sections as comments.
          *
          *     Bars and chords are as the owner has corrected them.
          */
@@ -1267,8 +1267,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download a click track of the latest analysis
-         * @description Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats.
+         * Download a click track of a track
+         * @description Download a click track of a track: a WAV file as long as the song that clicks on its beats.
          *
          *     Clicks are higher where bars begin, as the owner has corrected them.
          */
@@ -4583,7 +4583,7 @@ export interface components {
         };
         /**
          * Analysis
-         * @description The latest analysis of a track.
+         * @description What the analyses of a track measured. Job, engine and time are those of the latest one.
          */
         Analysis: {
             /**
@@ -5653,7 +5653,7 @@ export interface components {
         };
         /**
          * ExportedAnalysis
-         * @description The latest analysis of a track.
+         * @description What the analyses of a track measured.
          */
         ExportedAnalysis: {
             /**

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
 from soundwright.kit.file_names import safe_title
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
@@ -26,8 +25,8 @@ from soundwright.services.gateway.files.charts import Sheet, chordpro_text, clic
 from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
 from soundwright.services.gateway.files.files import attachment
 from soundwright.services.gateway.files.song_midi import song_midi
-from soundwright.services.gateway.job_kinds import analysis_values
 from soundwright.services.gateway.openapi.responses import file_responses
+from soundwright.services.gateway.records import find_analysis
 from soundwright.services.gateway.wire.decoding import is_head
 from soundwright.services.gateway.wire.parameters import TrackId, require_uuid
 
@@ -41,7 +40,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("audio/midi", *_ERRORS, ranges=False)
     async def export_midi(track_id: TrackId) -> Response:
-        """Download the notes of the latest analysis as a Standard MIDI File of format 1.
+        """Download the notes of a track as a Standard MIDI File of format 1.
 
         It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
         program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
@@ -55,7 +54,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("text/plain", *_ERRORS, ranges=False)
     async def export_chords(track_id: TrackId) -> Response:
-        """Download the chords of the latest analysis as a LAB file: start and end in seconds, and the chord in Harte's syntax.
+        """Download the chords of a track as a LAB file: start and end in seconds, and the chord in Harte's syntax.
 
         Chords are as the owner has corrected them.
         """
@@ -66,7 +65,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("text/vnd.chordpro", *_ERRORS, ranges=False)
     async def export_chord_sheet(track_id: TrackId) -> Response:
-        """Download a chord sheet (ChordPro) of the latest analysis: the chords bar by bar, and its sections as comments.
+        """Download a chord sheet (ChordPro) of a track: the chords bar by bar, and its sections as comments.
 
         Bars and chords are as the owner has corrected them.
         """
@@ -78,7 +77,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("audio/wav", *_ERRORS, ranges=False)
     async def export_click(request: Request, track_id: TrackId) -> Response:
-        """Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats.
+        """Download a click track of a track: a WAV file as long as the song that clicks on its beats.
 
         Clicks are higher where bars begin, as the owner has corrected them.
         """
@@ -148,7 +147,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
 async def _analysed(
     gateway: Gateway, track_id: str, needed: Sequence[str], features: Sequence[str]
 ) -> tuple[track_pb2.Track, dict[str, Any]]:
-    """Return a track, and the values of its latest analysis as the owner has corrected them.
+    """Return a track, and the values of its analyses as the owner has corrected them.
 
     Args:
         needed: the values without which there is no file.
@@ -157,17 +156,11 @@ async def _analysed(
     Raises:
         AppError: ``ANALYSIS_NOT_FOUND`` if one is missing.
     """
-    tracks = gateway.clients.tracks
     canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
-    track = (await tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
-    values: dict[str, Any] = {}
-    try:
-        analysis = (await tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=canonical))).analysis
-        # The values may be several megabytes.
-        values = await asyncio.to_thread(json.loads, analysis_values(analysis.details) or "{}")
-    except AppError as error:
-        if error.reason != errors.ANALYSIS_NOT_FOUND().reason:
-            raise
+    track = (await gateway.clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
+    analysis = await find_analysis(gateway.clients, canonical)
+    # The values may be several megabytes.
+    values = await asyncio.to_thread(json.loads, analysis.values_json) if analysis is not None else {}
     values = corrected(values, track.corrections)
     for name in needed:
         if name not in values:
@@ -179,9 +172,9 @@ def _missing(name: str, values: dict[str, Any], features: Sequence[str]) -> str:
     """Return why there is no file, and what to do."""
     for each in values.get("unavailable", ()):
         if each["feature"] == name:
-            return f"The latest analysis of this track has no {name}: {each['message']}"
+            return f"The analysis of this track has no {name}: {each['message']}"
     return (
-        f"The latest analysis of this track has no {name}. Request them with POST /api/analysis/analyze and"
+        f"The analysis of this track has no {name}. Request them with POST /api/analysis/analyze and"
         f' "features": {json.dumps(features)}, and wait until the job is completed.'
     )
 
