@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import uuid
+import zipfile
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -90,9 +93,23 @@ def test_files_for_musicians(
     head = admin.head(paths[2])
     assert (head.content, head.headers["content-length"]) == (b"", str(len(click.content)))
     assert [other.get(path).status_code for path in paths] == [403] * 3
+    rekordbox = f"/export/project/{track['id']}?format=rekordbox"
+    answer = admin.get(rekordbox)
+    assert answer.headers["content-disposition"] == 'attachment; filename="Measured_rekordbox.zip"'
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.namelist() == ["Measured/rekordbox.xml", "Measured/Measured.wav"]
+    assert archive.read("Measured/Measured.wav") == encoded(song(6.0))
+    cues = ElementTree.fromstring(archive.read("Measured/rekordbox.xml")).iter("POSITION_MARK")
+    sections = job["result"]["sections"]["segments"]
+    assert [(cue.get("Name"), cue.get("Start")) for cue in cues] == [
+        (section["label"], f"{section['start_seconds']:.3f}") for section in sections
+    ]
+    assert other.get(rekordbox).status_code == 403
     fresh = upload(admin, encoded(song(0.2)))
+    for path in (f"/export/chords/{fresh['id']}.cho", f"/export/project/{fresh['id']}?format=rekordbox"):
+        refused = admin.get(path)
+        assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
     refused = admin.get(f"/export/chords/{fresh['id']}.cho")
-    assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
     assert '"features": ["tempo", "key", "chords", "bars", "sections"]' in refused.json()["message"]
 
 

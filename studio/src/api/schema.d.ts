@@ -1294,6 +1294,9 @@ export interface paths {
          *
          *     If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
          *     sections as markers. Bars are as the owner has corrected them.
+         *
+         *     `rekordbox` needs no stems, but an analysis with beats: it is the recording, and an XML file for rekordbox and other DJ
+         *     software with its beat grid, and its sections as memory cues.
          */
         get: operations["export_project"];
         put?: never;
@@ -9295,6 +9298,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `TRACK_NOT_FOUND`, `ANALYSIS_NOT_FOUND`, `NO_STEMS`, `FILE_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND_NO_STEMS_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `FILE_NOT_FOUND`, `VALIDATION_ERROR` */
         forge_422_FILE_NOT_FOUND_VALIDATION_ERROR: {
             headers: {
@@ -16719,8 +16735,8 @@ export interface operations {
     export_project: {
         parameters: {
             query?: {
-                /** @description `dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper`: a ZIP archive to unpack. */
-                format?: "reaper" | "dawproject";
+                /** @description `dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper` and `rekordbox`: a ZIP archive to unpack. */
+                format?: "reaper" | "dawproject" | "rekordbox";
             };
             header?: never;
             path: {
@@ -16748,7 +16764,7 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND_NO_STEMS_FILE_NOT_FOUND"];
             409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_FILE_NOT_FOUND_VALIDATION_ERROR"];

@@ -24,6 +24,7 @@ from soundwright.services.gateway.files.archives import Member, archive_response
 from soundwright.services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
 from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
 from soundwright.services.gateway.files.files import attachment
+from soundwright.services.gateway.files.rekordbox import rekordbox_collection
 from soundwright.services.gateway.files.song_midi import song_midi
 from soundwright.services.gateway.openapi.responses import file_responses
 from soundwright.services.gateway.records import find_analysis
@@ -97,11 +98,10 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses(
         "application/zip",
-        errors.ACCESS_DENIED,
-        errors.TRACK_NOT_FOUND,
-        errors.AUDIO_NOT_READY,
+        *_ERRORS,
         errors.NO_STEMS,
         errors.STEMS_LOST,
+        errors.FILE_NOT_FOUND,
         errors.VALIDATION_ERROR,
         ranges=False,
     )
@@ -109,10 +109,10 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         request: Request,
         track_id: TrackId,
         format: Annotated[
-            Literal["reaper", "dawproject"],
+            Literal["reaper", "dawproject", "rekordbox"],
             Query(
-                description="`dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper`: a ZIP "
-                "archive to unpack."
+                description="`dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper` and "
+                "`rekordbox`: a ZIP archive to unpack."
             ),
         ] = "dawproject",
     ) -> Response:
@@ -120,7 +120,12 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
 
         If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
         sections as markers. Bars are as the owner has corrected them.
+
+        `rekordbox` needs no stems, but an analysis with beats: it is the recording, and an XML file for rekordbox and other DJ
+        software with its beat grid, and its sections as memory cues.
         """
+        if format == "rekordbox":
+            return await _rekordbox(request, gateway, track_id)
         track, values = await _analysed(gateway, track_id, (), ())
         outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
         if not outputs:
@@ -142,6 +147,21 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         return archive_response(request, gateway.blobs, members, filename)
 
     return router
+
+
+async def _rekordbox(request: Request, gateway: Gateway, track_id: str) -> Response:
+    track, values = await _analysed(gateway, track_id, ("beats",), ("tempo", "key", "bars", "sections"))
+    info = await gateway.blobs.stat(track.blob_key)
+    if info is None:
+        raise errors.FILE_NOT_FOUND()
+    title = safe_title(track.title)
+    filename = f"{title}.{extension(track.blob_key)}"
+    collection = await asyncio.to_thread(rekordbox_collection, _version(), track, filename, values)
+    members = [
+        Member(f"{title}/rekordbox.xml", content=_chunks(collection), size_bytes=len(collection)),
+        Member(f"{title}/{filename}", track.blob_key, info.size_bytes, info.modify_time),
+    ]
+    return archive_response(request, gateway.blobs, members, f"{title}_rekordbox.zip")
 
 
 async def _analysed(
@@ -192,8 +212,12 @@ def _project(format: str, track: track_pb2.Track, stems: list[Stem], values: dic
     """Return the files of a project beside its stems."""
     if format == "reaper":
         return {f"{safe_title(track.title)}.rpp": reaper_project(stems, values)}
-    project = dawproject(importlib.metadata.version("soundwright"), stems, values)
+    project = dawproject(_version(), stems, values)
     return {"project.xml": project, "metadata.xml": metadata(track.title, track.artist)}
+
+
+def _version() -> str:
+    return importlib.metadata.version("soundwright")
 
 
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:
