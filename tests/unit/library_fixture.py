@@ -49,7 +49,6 @@ from soundwright.services.library.jobs.service import (
     GeneratedClip,
     Job,
     JobResult,
-    Measurement,
     PackedMessage,
 )
 from soundwright.services.library.jobs.store import JobDocs
@@ -331,7 +330,7 @@ def result(*names: str, values: str = "", **fields: Any) -> JobResult:
         "outputs": [audio_output(name) for name in names], "outputs_are_stems": bool(names),
     }  # fmt: skip
     if values:
-        plain |= {"details": details(values), "measurement": Measurement()}
+        plain |= {"analysis_json": values}
     return JobResult(**plain | fields)
 
 

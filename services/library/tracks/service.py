@@ -17,9 +17,10 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.access import listed_creator, may_see, owns
-from soundwright.services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
+from soundwright.services.library.jobs.service import AudioOutput, JobError, JobState
 from soundwright.services.library.paging import Page, PageRequest
 from soundwright.services.library.storage.service import Storage
+from soundwright.services.library.tracks.analyses import Analysis
 
 if TYPE_CHECKING:
     from soundwright.services.library.tracks.store import TrackDocs
@@ -117,23 +118,6 @@ class Track:
     network: str | None = None  # the ID of the address of an owner without a registered account
     creator_key: str | None = None  # see :func:`soundwright.services.library.access.owns`
     revision: int = 0
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """The latest analysis of a track.
-
-    Attributes:
-        details: message of the analysis service.
-    """
-
-    track_id: str
-    job_id: str
-    owner_id: str
-    engine: str
-    details: PackedMessage
-    measurement: Measurement
-    create_time: float
 
 
 @dataclass(frozen=True)
@@ -323,8 +307,7 @@ class Tracks:
         return await self._store.stem_set(await self.get(principal, track_id))
 
     async def analysis(self, principal: Principal, track_id: str) -> Analysis:
-        await self.get(principal, track_id)
-        analysis = await self._store.analysis(track_id)
+        analysis = await self._store.analysis(await self.get(principal, track_id))
         if analysis is None:
             raise errors.ANALYSIS_NOT_FOUND()
         return analysis
