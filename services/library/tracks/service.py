@@ -38,6 +38,7 @@ _TAG_LENGTH_LIMIT = 50
 _LINE_LIMIT = 20_000
 _SEARCH_LIMIT = 500
 _CHORD_CORRECTION_LIMIT = 500
+_LYRICS_LIMIT = 30_000
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,12 @@ class Corrections:
 
     Attributes:
         bar_one_seconds: bar 1 begins at the nearest beat; None: where it is detected.
+        lyrics: LRC or plain text, instead of the detected lyrics; None: as detected.
     """
 
     bar_one_seconds: float | None = None
     chords: list[ChordCorrection] = field(default_factory=list)
+    lyrics: str | None = None
 
 
 @dataclass(frozen=True)
@@ -397,7 +400,11 @@ def _corrections(value: Corrections | None) -> Corrections | None:
         harte(chord.label)
     if value.bar_one_seconds is not None and not 0 <= value.bar_one_seconds < math.inf:
         raise ValueError("need a time in the track for bar 1")
-    return value
+    if value.lyrics is None:
+        return value
+    if len(value.lyrics) > _LYRICS_LIMIT:
+        raise ValueError(f"should have at most {_LYRICS_LIMIT} characters of lyrics")
+    return dataclasses.replace(value, lyrics="\n".join(map(_line, value.lyrics.splitlines())))
 
 
 def _line(text: str) -> str:
