@@ -8721,8 +8721,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
-        forge_422_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX: {
+        /** @description `VALIDATION_ERROR`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
+        forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9102,8 +9102,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `JOB_NOT_FAILED` */
-        forge_409_JOB_NOT_FAILED: {
+        /** @description `JOB_NOT_FAILED`, `TOO_MANY_RETRIES` */
+        forge_409_JOB_NOT_FAILED_TOO_MANY_RETRIES: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9430,6 +9430,19 @@ export interface components {
         };
         /** @description `FILE_NOT_FOUND`, `VALIDATION_ERROR` */
         forge_422_FILE_NOT_FOUND_VALIDATION_ERROR: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `INTERNAL`, `BLOB_LOST` */
+        forge_500_INTERNAL_BLOB_LOST: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10070,8 +10083,8 @@ export interface components {
                 "application/json": components["schemas"]["SoundboxError"];
             };
         };
-        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `ACCESS_DENIED` */
-        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_ACCESS_DENIED: {
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `USER_ID_FOREIGN`, `ACCESS_DENIED` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_ACCESS_DENIED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10343,8 +10356,8 @@ export interface components {
                 "application/json": components["schemas"]["SoundboxError"];
             };
         };
-        /** @description `PLAYLIST_NOT_FOUND`, `NOT_IN_PLAYLIST` */
-        soundbox_404_PLAYLIST_NOT_FOUND_NOT_IN_PLAYLIST: {
+        /** @description `PLAYLIST_NOT_FOUND`, `GENERATION_NOT_FOUND`, `NOT_IN_PLAYLIST` */
+        soundbox_404_PLAYLIST_NOT_FOUND_GENERATION_NOT_FOUND_NOT_IN_PLAYLIST: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -11742,7 +11755,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -13882,7 +13895,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
-            409: components["responses"]["forge_409_JOB_NOT_FAILED"];
+            409: components["responses"]["forge_409_JOB_NOT_FAILED_TOO_MANY_RETRIES"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_PENDING"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -14166,6 +14179,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -14352,6 +14366,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -15535,6 +15550,7 @@ export interface operations {
             };
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             404: components["responses"]["forge_404_TRACK_LINK_ENDED_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -15787,6 +15803,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -15968,6 +15985,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -17118,7 +17136,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
-            500: components["responses"]["forge_500_INTERNAL_2"];
+            500: components["responses"]["forge_500_INTERNAL_BLOB_LOST"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
         };
@@ -19839,7 +19857,7 @@ export interface operations {
             };
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
-            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_ACCESS_DENIED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_ACCESS_DENIED"];
             404: components["responses"]["soundbox_404_JOB_NOT_FOUND"];
             413: components["responses"]["soundbox_413_TOO_LARGE"];
             415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
@@ -22041,7 +22059,7 @@ export interface operations {
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
-            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND_NOT_IN_PLAYLIST"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND_GENERATION_NOT_FOUND_NOT_IN_PLAYLIST"];
             413: components["responses"]["soundbox_413_TOO_LARGE"];
             415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
