@@ -67,7 +67,6 @@ class JobKind(Generic[Spec]):
         title: returns a title from the specification, for jobs without a track.
         model: returns the requested model from the specification; empty for kinds without models.
         result_file: returns the main result file. The second argument is the track that the job created, or None.
-        details_json: returns the details as the text of a JSON object, or an empty string.
         again: sends the request that created a job once more, given its specification and the fields that all requests share, its
             track and an idempotency key. The response has the fields of :class:`Started`. None: jobs of the kind cannot start again
             like that.
@@ -79,7 +78,6 @@ class JobKind(Generic[Spec]):
     title: Callable[[Spec], str] = lambda _spec: ""
     model: Callable[[Spec], str] = lambda spec: str(getattr(spec, "model", ""))
     result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = lambda _job, _track: PublicFile()
-    details_json: Callable[[job_pb2.Job], str] = lambda _job: ""
     again: Callable[[Clients, Spec, dict[str, Any]], Awaitable[Any]] | None = None
 
     @property
@@ -132,11 +130,6 @@ def _first_stem(job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
     return PublicFile(stem_file_path(stems[0]), stems[0].size_bytes) if stems else PublicFile()
 
 
-def analysis_values(details: AnyMessage) -> str:
-    """Return the measured values of an analysis as the text of a JSON object, or an empty string."""
-    return unpacked(details, analysis_pb.AnalysisResult).values_json
-
-
 def _archive(job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
     return PublicFile(f"/export/archive/{job.id}", sum(output.size_bytes for output in job.result.outputs))
 
@@ -169,7 +162,6 @@ JOB_KINDS: Mapping[int, JobKind[Any]] = {
             kind=job_pb2.JOB_KIND_ANALYSIS,
             spec=analysis_pb.AnalysisSpec,
             result_file=lambda job, _track: PublicFile(analysis_path(job.track_id)),
-            details_json=lambda job: analysis_values(job.result.details),
             again=lambda clients, spec, common: clients.analysis.CreateJob(
                 analysis_service_pb2.CreateJobRequest(features=spec.features, **common)
             ),

@@ -30,7 +30,8 @@ from soundwright.services.library.catalog.play_store import PlayStore
 from soundwright.services.library.catalog.playlist_store import PlaylistStore
 from soundwright.services.library.catalog.playlists import Playlists
 from soundwright.services.library.catalog.plays import Plays
-from soundwright.services.library.catalog.service import Catalog, Clip, ClipFilter, ClipSort
+from soundwright.services.library.catalog.records import Clip, ClipFilter, ClipSort
+from soundwright.services.library.catalog.service import Catalog
 from soundwright.services.library.catalog.tags import Tags
 from soundwright.services.library.catalog.totals import Totals
 from soundwright.services.library.catalog.trends import Trends
@@ -49,7 +50,6 @@ from soundwright.services.library.jobs.service import (
     GeneratedClip,
     Job,
     JobResult,
-    Measurement,
     PackedMessage,
 )
 from soundwright.services.library.jobs.store import JobDocs
@@ -60,8 +60,9 @@ from soundwright.services.library.stores import Stores
 from soundwright.services.library.tracks.deletions import TrackDeletions
 from soundwright.services.library.tracks.downloads import TrackDownloads
 from soundwright.services.library.tracks.links import TrackLinks
+from soundwright.services.library.tracks.records import Track
 from soundwright.services.library.tracks.results import TrackResults
-from soundwright.services.library.tracks.service import Track, Tracks
+from soundwright.services.library.tracks.service import Tracks
 from soundwright.services.library.webhooks.deliveries import Deliveries
 from soundwright.services.library.webhooks.dispatcher import WebhookDispatcher
 from soundwright.services.library.webhooks.service import Webhooks
@@ -331,7 +332,7 @@ def result(*names: str, values: str = "", **fields: Any) -> JobResult:
         "outputs": [audio_output(name) for name in names], "outputs_are_stems": bool(names),
     }  # fmt: skip
     if values:
-        plain |= {"details": details(values), "measurement": Measurement()}
+        plain |= {"analysis_json": values}
     return JobResult(**plain | fields)
 
 

@@ -322,17 +322,6 @@ async def test_success_may_be_repeated_but_not_changed(library: Library) -> None
     assert await library.now(job) == first
 
 
-async def test_the_latest_analysis_stands(library: Library) -> None:
-    await library.tracks.create(ANN, track("t1"))
-    assert await reason(library.tracks.analysis(ANN, "t1")) == "ANALYSIS_NOT_FOUND"
-    for tempo in ("100", "120"):
-        job = await library.running(kind="analysis", track_id="t1")
-        await library.ledger.succeed(job.id, 1, result(values=tempo), [])
-        library.clock.advance(1)
-    assert (await library.tracks.analysis(ANN, "t1")).details == details("120")
-    assert await reason(library.tracks.analysis(BOB, "t1")) == "ACCESS_DENIED"
-
-
 async def test_a_clip_is_filed_with_what_the_ledger_knows(library: Library) -> None:
     job = await library.running(kind="generation")
     library.clock.advance(7)
@@ -366,7 +355,7 @@ async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(
     library.clock.advance(LOST + 1)
     await library.sweeper.sweep()
     assert (await library.tracks.stem(ANN, stem_id)).name == "vocals"
-    assert (await library.tracks.analysis(ANN, "t1")).details == details("{}")
+    assert (await library.tracks.analysis(ANN, "t1")).values_json == "{}"
     latest = await library.tracks.stem_set(ANN, "t1")
     assert latest is not None
     assert ids(latest.stems) == [stem_id]
