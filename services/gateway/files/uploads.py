@@ -29,6 +29,18 @@ _FRAMING_BYTES = _FIELD_COUNT_LIMIT * FIELD_LIMIT_BYTES  # maximum size of a bod
 _USUAL_FRAMING_BYTES = 1024  # what a body is longer than its file; the file's own size is checked at the end
 _NAME_LIMIT = 255
 
+RECORDING_ERRORS = (
+    errors.AUDIO_EMPTY,
+    errors.AUDIO_UNREADABLE,
+    errors.AUDIO_TOO_LONG,
+    errors.AUDIO_TOO_LARGE,
+    errors.AUDIO_TOO_COMPLEX,
+    errors.AUDIO_RATE_UNSUPPORTED,
+    errors.AUDIO_CHANNELS_UNSUPPORTED,
+    errors.AUDIO_NOT_FINITE,
+)
+"""Errors of an uploaded file that is no recording, or one beyond the limits."""
+
 
 @dataclass(frozen=True)
 class UploadPolicy:

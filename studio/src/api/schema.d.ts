@@ -8474,8 +8474,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `VALIDATION_ERROR`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
-        forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX: {
+        /** @description `VALIDATION_ERROR`, `AUDIO_EMPTY`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LONG`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX`, `AUDIO_RATE_UNSUPPORTED`, `AUDIO_CHANNELS_UNSUPPORTED`, `AUDIO_NOT_FINITE` */
+        forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8721,8 +8721,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `VALIDATION_ERROR`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
-        forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2: {
+        /** @description `VALIDATION_ERROR`, `AUDIO_EMPTY`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LONG`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX`, `AUDIO_RATE_UNSUPPORTED`, `AUDIO_CHANNELS_UNSUPPORTED`, `AUDIO_NOT_FINITE` */
+        forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8920,6 +8920,19 @@ export interface components {
         };
         /** @description `BAD_REQUEST`, `URL_INVALID` */
         forge_400_BAD_REQUEST_URL_INVALID: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `ADDRESS_REFUSED`, `VALIDATION_ERROR` */
+        forge_422_ADDRESS_REFUSED_VALIDATION_ERROR: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10953,7 +10966,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -11755,7 +11768,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -13011,7 +13024,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            422: components["responses"]["forge_422_ADDRESS_REFUSED_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_SPOTIFY_ERROR"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_SPOTIFY_ERROR_SPOTIFY_UNAUTHORIZED"];
@@ -17134,7 +17147,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_BLOB_LOST"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];

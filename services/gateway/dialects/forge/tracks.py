@@ -18,7 +18,7 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import data, listing, page_links, track_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Corrections, Data, Page, Track
 from soundwright.services.gateway.files.covers import cover_response
-from soundwright.services.gateway.files.uploads import UploadPolicy
+from soundwright.services.gateway.files.uploads import RECORDING_ERRORS, UploadPolicy
 from soundwright.services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body
 from soundwright.services.gateway.records import denied_is_unknown, own_track
 from soundwright.services.gateway.wire.parameters import (
@@ -126,9 +126,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
     @documented(
         Data[Track],
         errors.FORM_NEEDED,
-        errors.AUDIO_UNREADABLE,
-        errors.AUDIO_TOO_LARGE,
-        errors.AUDIO_TOO_COMPLEX,
+        *RECORDING_ERRORS,
         status=201,
         idempotent=True,
     )
