@@ -113,6 +113,29 @@ def test_files_for_musicians(
     assert '"features": ["tempo", "key", "chords", "bars", "sections"]' in refused.json()["message"]
 
 
+def test_lyrics_of_the_owner_need_no_analysis(admin: httpx.Client, other: httpx.Client) -> None:
+    fresh = upload(admin, encoded(song(0.2)), title="Hymn", artist="Choir")
+    path = f"/export/lyrics/{fresh['id']}"
+    refused = admin.get(f"{path}.lrc")
+    assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
+    assert "corrections" in refused.json()["message"]
+    text = "[offset:+500]\n[00:03.50]<00:03.50>Hello <00:04.00>world<00:04.50>\n[00:01.50]First"
+    changed = admin.patch(
+        f"/api/tracks/{fresh['id']}", json={"corrections": {"bar_one_seconds": None, "chords": [], "lyrics": text}}
+    )
+    assert changed.json()["data"]["corrections"]["lyrics"] == text
+    answers = [admin.get(f"{path}.{form}") for form in ("lrc", "txt")]
+    assert [answer.headers["content-disposition"] for answer in answers] == [
+        f'attachment; filename="{name}"' for name in ("Hymn.lrc", "Hymn_lyrics.txt")
+    ]
+    lrc, plain = (answer.text for answer in answers)
+    assert lrc == (
+        "[ti:Hymn]\n[ar:Choir]\n[length:00:00]\n[00:01.00]First\n[00:03.00]<00:03.00>Hello <00:03.50>world<00:04.00>\n"
+    )
+    assert plain == "First\nHello world\n"
+    assert other.get(f"{path}.lrc").status_code == 403
+
+
 def test_a_feature_alone_hides_no_others(admin: httpx.Client, track: dict[str, Any], job: dict[str, Any]) -> None:
     created = admin.post("/api/analysis/analyze", data={"track_id": track["id"], "features[]": "energy"}).json()["data"]
     result = finished(admin, f"/api/analysis/job/{created['job_id']}")["result"]

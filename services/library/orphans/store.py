@@ -28,5 +28,5 @@ class BlobDocs:
         if owner.job_id:
             keys.update(keys_in((job or {}).get("result")))
             keys.update(keys_in(await self._docs.find("outputs", {"job_id": owner.job_id}, limit=_OUTPUT_LIMIT)))
-            keys.update(keys_in(await self._docs.get("generations", owner.job_id)))  # a clip has the id of its job
+            keys.update(keys_in(await self._docs.get("clips", owner.job_id)))  # a clip has the id of its job
         return frozenset(keys)

@@ -83,6 +83,9 @@ class TrackLinks:
         secret, now = new_secret(), self._clock.now()
         expire_time = now + lifetime_days * _DAY_SECONDS
         link = TrackLink(digest(secret), track.id, track.owner_id, now, expire_time, principal.api_token_id)
+        for ended in await self._links_of(track):
+            if not await self._is_valid(ended):
+                await self._store.links.delete(ended.id)
         if not await self._store.links.add_in_slot(link, {"track_id": track.id}, _COUNT_LIMIT):
             raise errors.TOO_MANY_TRACK_LINKS(limit=_COUNT_LIMIT)
         await self._record(principal.id, "link_create", "track", track.id)
@@ -91,10 +94,7 @@ class TrackLinks:
     async def list_own(self, principal: Principal, track_id: str) -> list[TrackLink]:
         """Return the links of a track of the caller, newest first."""
         track = await self._own_track(principal, track_id)
-        links = await self._store.links.find(
-            {"track_id": track.id}, sort="create_time", descending=True, limit=_COUNT_LIMIT
-        )
-        return [link for link in links if await self._is_valid(link)]
+        return [link for link in await self._links_of(track) if await self._is_valid(link)]
 
     async def revoke(self, principal: Principal, track_id: str, link_id: str) -> None:
         """Delete a link of a track of the caller.
@@ -119,6 +119,10 @@ class TrackLinks:
         if link is None or not await self._is_valid(link) or not await self._is_active(link.owner_id):
             raise errors.TRACK_LINK_ENDED()
         return link
+
+    async def _links_of(self, track: Track) -> list[TrackLink]:
+        found = {"track_id": track.id}
+        return await self._store.links.find(found, sort="create_time", descending=True, limit=_COUNT_LIMIT)
 
     async def _is_valid(self, link: TrackLink) -> bool:
         is_known = not link.api_token_id or await self._has_token(link.owner_id, link.api_token_id)

@@ -38,6 +38,8 @@ _TAG_LENGTH_LIMIT = 50
 _LINE_LIMIT = 20_000
 _SEARCH_LIMIT = 500
 _CHORD_CORRECTION_LIMIT = 500
+_LYRICS_LIMIT = 30_000
+_ROUNDING_SECONDS = 1.0  # the last chord and the last beat can end a little after the track
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,12 @@ class Corrections:
 
     Attributes:
         bar_one_seconds: bar 1 begins at the nearest beat; None: where it is detected.
+        lyrics: LRC or plain text, instead of the detected lyrics; None: as detected.
     """
 
     bar_one_seconds: float | None = None
     chords: list[ChordCorrection] = field(default_factory=list)
+    lyrics: str | None = None
 
 
 @dataclass(frozen=True)
@@ -286,6 +290,7 @@ class Tracks:
 
         def change(track: Track) -> Track:
             require_owner(principal, track)
+            _require_within(values.get("corrections"), track.duration_seconds)
             edited_fields = list(dict.fromkeys((*track.edited_fields, *values)))
             return dataclasses.replace(track, **values, edited_fields=edited_fields, update_time=self._clock.now())
 
@@ -396,8 +401,20 @@ def _corrections(value: Corrections | None) -> Corrections | None:
             raise ValueError("need chords that end after they begin")
         harte(chord.label)
     if value.bar_one_seconds is not None and not 0 <= value.bar_one_seconds < math.inf:
-        raise ValueError("need a time in the track for bar 1")
-    return value
+        raise ValueError("need a time for bar 1")
+    if value.lyrics is None:
+        return value
+    if len(value.lyrics) > _LYRICS_LIMIT:
+        raise ValueError(f"should have at most {_LYRICS_LIMIT} characters of lyrics")
+    return dataclasses.replace(value, lyrics="\n".join(map(_line, value.lyrics.splitlines())))
+
+
+def _require_within(corrections: Corrections | None, seconds: float) -> None:
+    if corrections is None:
+        return
+    times = [corrections.bar_one_seconds or 0.0, *(chord.end_seconds for chord in corrections.chords)]
+    if max(times) > seconds + _ROUNDING_SECONDS:
+        raise errors.invalid("corrections", f"need times in the track, which has {seconds:.3f} seconds")
 
 
 def _line(text: str) -> str:

@@ -26,10 +26,10 @@ export function featuresOf(analysis: Analysis): { measured: readonly string[]; m
   };
 }
 
-/** Start an analysis of a track, and follow it. */
+/** Start an analysis of a track, and follow it. By default it reads the lyrics, too, which takes longer than all else. */
 export async function analyse(
   trackId: string,
-  features: readonly string[] = FEATURES,
+  features: readonly string[] = [...FEATURES, "lyrics"],
   headers: Record<string, string> = {},
 ): Promise<void> {
   const body = { track_id: trackId, features };
@@ -37,7 +37,7 @@ export async function analyse(
   await followJob(job_id);
 }
 
-/** Analyse a new track once, whatever the number of open pages. If that fails, the page of the track has the button for it. */
+/** Analyse a new track once, without its lyrics, which are better read from its stems, whatever the number of open pages. If that fails, the page of the track has the button for it. */
 export function analyseNew(trackId: string): void {
   if (!analysesNewTracks.value) return;
   analyse(trackId, FEATURES, { "idempotency-key": `new-track-${trackId}` }).catch(() => {});

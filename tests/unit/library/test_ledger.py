@@ -326,7 +326,7 @@ async def test_a_clip_is_filed_with_what_the_ledger_knows(library: Library) -> N
     job = await library.running(kind="generation")
     library.clock.advance(7)
     ended = await library.ledger.succeed(job.id, 1, result("audio", clip=CLIP, requested_model="music"), [])
-    filed = await library.clips.generation(job.id)
+    filed = await library.clips.clip(job.id)
     assert filed is not None
     assert (filed.id, filed.owner_id, filed.priority) == (job.id, "ann", "standard")
     assert filed.create_time == library.clock.time
@@ -340,13 +340,11 @@ async def test_a_clip_is_filed_with_what_the_ledger_knows(library: Library) -> N
 CLIP = clip("slow cello", quality_score=91)
 
 
-@pytest.mark.parametrize(
-    "crash", ["store_outputs", "store_stems", "store_analysis", "replace_track", "store_generation"]
-)
+@pytest.mark.parametrize("crash", ["store_outputs", "store_stems", "store_analysis", "replace_track", "store_clip"])
 async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(library: Library, crash: str) -> None:
     await library.tracks.create(ANN, track("t1"))
     job = await library.running(track_id="t1")
-    with dying(library.clips if crash == "store_generation" else library.track_docs, crash):
+    with dying(library.clips if crash == "store_clip" else library.track_docs, crash):
         await library.ledger.succeed(job.id, 1, result("vocals", values="{}", clip=CLIP), [])
     crashed = await library.now(job)
     assert (crashed.state, crashed.results_pending) == (JobState.SUCCEEDED, True)
@@ -362,7 +360,7 @@ async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(
     assert latest is not None
     assert ids(latest.stems) == [stem_id]
     assert (await library.tracks.get(ANN, "t1")).stem_count == 1
-    filed = await library.clips.generation(job.id)
+    filed = await library.clips.clip(job.id)
     assert filed is not None
     assert filed.create_time == crashed.finish_time
     assert (await library.now(job)).results_pending is None
@@ -371,10 +369,10 @@ async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(
 
 async def test_whoever_reads_that_a_job_succeeded_finds_what_it_gave(library: Library) -> None:
     job = await library.running()
-    with dying(library.clips, "store_generation"):
+    with dying(library.clips, "store_clip"):
         await library.ledger.succeed(job.id, 1, result(clip=CLIP), [])
     assert (await library.ledger.get(ANN, job.id)).results_pending is None
-    assert await library.clips.generation(job.id) is not None
+    assert await library.clips.clip(job.id) is not None
 
 
 async def test_failure_is_final_and_repeatable(library: Library) -> None:

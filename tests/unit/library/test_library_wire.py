@@ -17,7 +17,7 @@ from soundwright.library.v1 import (
     library_service_pb2,
     track_pb2,
 )
-from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.catalog.service import Clip
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.jobs.queue import Queue
 from soundwright.services.library.jobs.service import (
@@ -36,7 +36,7 @@ from soundwright.services.library.jobs.service import (
 from soundwright.services.library.serializers import from_wire, time_from_wire, to_wire, word_from_wire
 from soundwright.services.library.tracks.service import Analysis, PendingDownload, Track
 
-CLIP = Generation(
+CLIP = Clip(
     id="j", owner_id="ann", prompt="rain", model="audio", duration_seconds=5.5, seed=2**40, quality_score=0,
     quality_issues=["noise"], quality_accepted=False, create_time=1_700_000_000.25,
 )  # fmt: skip
@@ -112,7 +112,7 @@ def test_what_is_absent_stays_absent() -> None:
     message = to_wire(dataclasses.replace(JOB, result=None, error=None, start_time=None), job_pb2.Job)
     assert [message.HasField(name) for name in ("result", "error", "start_time", "finish_time")] == [False] * 3 + [True]
     silent = dataclasses.replace(CLIP, quality_score=None, rating=None)
-    assert from_wire(to_wire(silent, generation_pb2.Generation), Generation) == silent
+    assert from_wire(to_wire(silent, generation_pb2.Generation), Clip) == silent
 
 
 def test_an_unspecified_or_unknown_enum_is_the_default() -> None:

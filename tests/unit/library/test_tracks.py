@@ -97,11 +97,22 @@ async def test_an_owner_says_what_a_track_is(library: Library) -> None:
     ("corrections", Corrections(None, [ChordCorrection(2.0, 2.0, "Am")])),
     ("corrections", Corrections(None, [ChordCorrection(0.0, float("nan"), "Am")])),
     ("corrections", Corrections(None, [ChordCorrection(0.0, 1.0, "Am")] * 501)),
+    ("corrections", Corrections(lyrics="x" * 30_001)),
+    ("corrections", Corrections(2.1)), ("corrections", Corrections(None, [ChordCorrection(0.5, 1e300, "Am")])),
 ])  # fmt: skip
 async def test_what_does_not_fit_is_named_and_changes_nothing(library: Library, field: str, value: Any) -> None:
     made = await stored(library)
     assert list(await details(library.tracks.update(ANN, "t1", {"title": "New", field: value}))) == [field]
     assert dataclasses.replace(await library.tracks.get(ANN, "t1"), revision=0) == made
+
+
+async def test_lyrics_are_lines_without_control_characters(library: Library) -> None:
+    await stored(library)
+    corrections = Corrections(lyrics="[00:01.00] One\x00\x1b[31m  two\r\n\n[00:02.00]\u2028three")
+    changed = await library.tracks.update(ANN, "t1", {"corrections": corrections})
+    assert changed.corrections == Corrections(lyrics="[00:01.00] One [31m two\n\n[00:02.00]\nthree")
+    none = await library.tracks.update(ANN, "t1", {"corrections": Corrections(lyrics="")})
+    assert none.corrections == Corrections(lyrics="")  # nobody sings, whatever a model has read
 
 
 async def test_all_that_does_not_fit_is_named_at_once(library: Library) -> None:

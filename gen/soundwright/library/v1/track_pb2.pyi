@@ -171,8 +171,11 @@ class Corrections(message.Message):
 
     BAR_ONE_SECONDS_FIELD_NUMBER: builtins.int
     CHORDS_FIELD_NUMBER: builtins.int
+    LYRICS_FIELD_NUMBER: builtins.int
     bar_one_seconds: builtins.float
     """bar 1 begins at the nearest beat; absent: where it is detected"""
+    lyrics: builtins.str
+    """LRC or plain text, instead of the detected lyrics; absent: as detected"""
     @builtins.property
     def chords(self) -> containers.RepeatedCompositeFieldContainer[ChordCorrection]: ...
     def __init__(
@@ -180,14 +183,20 @@ class Corrections(message.Message):
         *,
         bar_one_seconds: builtins.float | None = ...,
         chords: abc.Iterable[ChordCorrection] | None = ...,
+        lyrics: builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_bar_one_seconds", b"_bar_one_seconds", "bar_one_seconds", b"bar_one_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_bar_one_seconds", b"_bar_one_seconds", "_lyrics", b"_lyrics", "bar_one_seconds", b"bar_one_seconds", "lyrics", b"lyrics"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_bar_one_seconds", b"_bar_one_seconds", "bar_one_seconds", b"bar_one_seconds", "chords", b"chords"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_bar_one_seconds", b"_bar_one_seconds", "_lyrics", b"_lyrics", "bar_one_seconds", b"bar_one_seconds", "chords", b"chords", "lyrics", b"lyrics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bar_one_seconds: _TypeAlias = typing.Literal["bar_one_seconds"]  # noqa: Y015
     _WhichOneofArgType__bar_one_seconds: _TypeAlias = typing.Literal["_bar_one_seconds", b"_bar_one_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__lyrics: _TypeAlias = typing.Literal["lyrics"]  # noqa: Y015
+    _WhichOneofArgType__lyrics: _TypeAlias = typing.Literal["_lyrics", b"_lyrics"]  # noqa: Y015
+    @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bar_one_seconds) -> _WhichOneofReturnType__bar_one_seconds | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lyrics) -> _WhichOneofReturnType__lyrics | None: ...
 
 @typing.final
 class ChordCorrection(message.Message):

@@ -34,7 +34,8 @@ class AnalyzeParameters(BaseModel):
         default=["all"],
         max_length=50,
         description="Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, "
-        "`notes`, `melody`, `vocal_activity`, or `all` that this server can measure.",
+        "`notes`, `melody`, `vocal_activity`, `lyrics`, or `all` that this server can measure. `lyrics` takes longer than all others "
+        "together, so `all` does not include it.",
         examples=[["tempo", "key"]],
     )
 
@@ -91,7 +92,7 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
         """Start an analysis of a track.
 
         Some features need models. If this server lacks one of them, the result names its features in `unavailable`. Notes,
-        melody and vocal activity are read from the stems of the track if it has some.
+        melody, vocal activity and lyrics are read from the stems of the track if it has some.
         """
         track = await own_track(clients, parameters.track_id, needs_audio=True)
         answer = await clients.analysis.CreateJob(

@@ -112,6 +112,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
         errors.JOB_NOT_FOUND,
         errors.TRACK_NOT_FOUND,
         errors.JOB_NOT_FAILED,
+        errors.TOO_MANY_RETRIES,
         errors.MODEL_UNAVAILABLE,
         errors.TOO_MANY_PENDING,
         errors.QUEUE_FULL,

@@ -1,4 +1,4 @@
-"""Analyses as files for other programs: notes as MIDI, chords, a chord sheet, a click track, and projects with the stems."""
+"""Analyses as files for other programs: notes as MIDI, chords, a chord sheet, a click track, lyrics, and projects with the stems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from soundwright.kit import errors
+from soundwright.kit import errors, lrc
 from soundwright.kit.file_names import safe_title
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
@@ -126,7 +126,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         """
         if format == "rekordbox":
             return await _rekordbox(request, gateway, track_id)
-        track, values = await _analysed(gateway, track_id, (), ())
+        track, values = await _corrected(gateway, track_id)
         outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
         if not outputs:
             raise errors.NO_STEMS()
@@ -146,6 +146,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         filename = f"{title}.dawproject" if format == "dawproject" else f"{title}_reaper.zip"
         return archive_response(request, gateway.blobs, members, filename)
 
+    _add_lyrics(router, gateway)
     return router
 
 
@@ -164,6 +165,29 @@ async def _rekordbox(request: Request, gateway: Gateway, track_id: str) -> Respo
     return archive_response(request, gateway.blobs, members, f"{title}_rekordbox.zip")
 
 
+def _add_lyrics(router: APIRouter, gateway: Gateway) -> None:
+    @router.get("/lyrics/{track_id}.lrc")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses("text/plain", *_ERRORS, ranges=False)
+    async def export_lyrics(track_id: TrackId) -> Response:
+        """Download the lyrics as LRC in its enhanced form, with the times of lines and words.
+
+        They are those of the owner's corrections, or else of the analysis.
+        """
+        track, values = await _analysed(gateway, track_id, ("lyrics",), ("all", "lyrics"))
+        minutes, seconds = divmod(round(track.duration_seconds), 60)
+        facts = {"ti": track.title, "ar": track.artist, "al": track.album, "length": f"{minutes:02d}:{seconds:02d}"}
+        return _file(lrc.lrc_text(values["lyrics"]["lines"], facts), "text/plain", f"{safe_title(track.title)}.lrc")
+
+    @router.get("/lyrics/{track_id}.txt")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses("text/plain", *_ERRORS, ranges=False)
+    async def export_lyrics_text(track_id: TrackId) -> Response:
+        """Download the lyrics as plain text: those of the owner's corrections, or else of the analysis."""
+        track, values = await _analysed(gateway, track_id, ("lyrics",), ("all", "lyrics"))
+        return _file(lrc.plain_text(values["lyrics"]["lines"]), "text/plain", f"{safe_title(track.title)}_lyrics.txt")
+
+
 async def _analysed(
     gateway: Gateway, track_id: str, needed: Sequence[str], features: Sequence[str]
 ) -> tuple[track_pb2.Track, dict[str, Any]]:
@@ -176,16 +200,21 @@ async def _analysed(
     Raises:
         AppError: ``ANALYSIS_NOT_FOUND`` if one is missing.
     """
+    track, values = await _corrected(gateway, track_id)
+    for name in needed:
+        if name not in values:
+            raise errors.ANALYSIS_NOT_FOUND(_missing(name, values, features))
+    return track, values
+
+
+async def _corrected(gateway: Gateway, track_id: str) -> tuple[track_pb2.Track, dict[str, Any]]:
+    """Return a track, and what its analyses found as the owner has corrected it, or nothing."""
     canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
     track = (await gateway.clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
     analysis = await find_analysis(gateway.clients, canonical)
     # The values may be several megabytes.
     values = await asyncio.to_thread(json.loads, analysis.values_json) if analysis is not None else {}
-    values = corrected(values, track.corrections)
-    for name in needed:
-        if name not in values:
-            raise errors.ANALYSIS_NOT_FOUND(_missing(name, values, features))
-    return track, values
+    return track, corrected(values, track.corrections)
 
 
 def _missing(name: str, values: dict[str, Any], features: Sequence[str]) -> str:
@@ -193,9 +222,10 @@ def _missing(name: str, values: dict[str, Any], features: Sequence[str]) -> str:
     for each in values.get("unavailable", ()):
         if each["feature"] == name:
             return f"The analysis of this track has no {name}: {each['message']}"
+    own = " Or store your own lyrics in the corrections of the track." if name == "lyrics" else ""
     return (
         f"The analysis of this track has no {name}. Request them with POST /api/analysis/analyze and"
-        f' "features": {json.dumps(features)}, and wait until the job is completed.'
+        f' "features": {json.dumps(features)}, and wait until the job is completed.{own}'
     )
 
 

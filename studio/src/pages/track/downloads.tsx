@@ -32,6 +32,14 @@ const FACTS = {
     ],
     path: (trackId: string, format: string) => `/export/chords/${trackId}.${format}`,
   },
+  lyrics: {
+    text: "Lyrics",
+    formats: [
+      ["lrc", "LRC, lines and words with their times"],
+      ["txt", "TXT, plain text"],
+    ],
+    path: (trackId: string, format: string) => `/export/lyrics/${trackId}.${format}`,
+  },
   notes: {
     text: "Notes",
     formats: [["mid", "MIDI, a track for each stem"]],
@@ -63,9 +71,10 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
   const [format, setFormat] = useState("wav16");
   const { isBusy, problem, run } = useAction();
   const stems = player.isWhole ? [] : player.ownStems;
-  const { analysis, chords, grid, parts: notes } = player.music;
+  const { analysis, chords, grid, lyrics, parts: notes } = player.music;
   const isThere = {
     chords: chords.value.length > 0,
+    lyrics: lyrics.value.length > 0,
     notes: notes.value.length > 0,
     click: grid.value.beats.length > 1 && analysis.value?.bars !== undefined,
     project: stems.length > 0,
