@@ -218,7 +218,9 @@ function Unseparated({
   const [seconds, setSeconds] = useState<number | null>(0);
   const recording = useMemo(() => {
     const stems = isAnalysed && seconds !== null ? wholeStems(id, duration, frameCount, audio, waveform) : null;
-    return stems && { stems, other: null, position: Math.round(((seconds ?? 0) * frameCount) / duration), isPlaying };
+    const begin = seconds ?? 0;
+    const position = Math.round((begin * frameCount) / duration);
+    return stems && { stems, other: null, position, isPlaying: isPlaying && begin === 0 };
   }, [id, duration, frameCount, audio, waveform, isAnalysed, seconds, isPlaying]);
   if (recording) {
     return (
