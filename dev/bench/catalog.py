@@ -29,7 +29,7 @@ from soundwright.kit.settings import Settings
 from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
 from soundwright.services.library.catalog.categories import CATEGORIES as CATEGORIES_OF_FAMILIES
 from soundwright.services.library.catalog.documents import CLIPS, COLLECTIONS, clip_doc
-from soundwright.services.library.catalog.service import Clip, ClipFilter, ClipSort
+from soundwright.services.library.catalog.records import Clip, ClipFilter, ClipSort
 from soundwright.services.library.catalog.store import CatalogStore
 
 SORTS = tuple(ClipSort)

@@ -7,7 +7,8 @@ from collections.abc import Awaitable
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Docs
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.service import Catalog, ClipFilter, ClipSort
+from soundwright.services.library.catalog.records import ClipFilter, ClipSort
+from soundwright.services.library.catalog.service import Catalog
 from soundwright.services.library.catalog.votes import Votes
 from soundwright.services.library.documents import walk
 from soundwright.services.library.jobs.ledger import JobLedger

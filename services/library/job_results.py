@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from soundwright.kit.ports import Clock
-from soundwright.services.library.catalog.service import Clip
+from soundwright.services.library.catalog.records import Clip
 from soundwright.services.library.jobs.ledger import JobLedger, JobTrack
 from soundwright.services.library.jobs.service import GeneratedClip, Job, JobResult
 from soundwright.services.library.storage.service import Storage

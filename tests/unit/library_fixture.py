@@ -30,7 +30,8 @@ from soundwright.services.library.catalog.play_store import PlayStore
 from soundwright.services.library.catalog.playlist_store import PlaylistStore
 from soundwright.services.library.catalog.playlists import Playlists
 from soundwright.services.library.catalog.plays import Plays
-from soundwright.services.library.catalog.service import Catalog, Clip, ClipFilter, ClipSort
+from soundwright.services.library.catalog.records import Clip, ClipFilter, ClipSort
+from soundwright.services.library.catalog.service import Catalog
 from soundwright.services.library.catalog.tags import Tags
 from soundwright.services.library.catalog.totals import Totals
 from soundwright.services.library.catalog.trends import Trends
@@ -59,8 +60,9 @@ from soundwright.services.library.stores import Stores
 from soundwright.services.library.tracks.deletions import TrackDeletions
 from soundwright.services.library.tracks.downloads import TrackDownloads
 from soundwright.services.library.tracks.links import TrackLinks
+from soundwright.services.library.tracks.records import Track
 from soundwright.services.library.tracks.results import TrackResults
-from soundwright.services.library.tracks.service import Track, Tracks
+from soundwright.services.library.tracks.service import Tracks
 from soundwright.services.library.webhooks.deliveries import Deliveries
 from soundwright.services.library.webhooks.dispatcher import WebhookDispatcher
 from soundwright.services.library.webhooks.service import Webhooks

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from soundwright.kit.ports import Collection, Doc, Docs, Index, OneOf
-from soundwright.services.library.catalog.service import FAMILIES, Clip
+from soundwright.services.library.catalog.records import FAMILIES, Clip
 from soundwright.services.library.documents import insert_doc_if_absent
 from soundwright.services.library.search_terms import facet, text_terms
 

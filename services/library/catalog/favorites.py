@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.service import Clip, require_batch, require_clip
+from soundwright.services.library.catalog.records import Clip, Favorite
+from soundwright.services.library.catalog.service import require_batch, require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.listener_store import ListenerStore
-
-
-@dataclass(frozen=True)
-class Favorite:
-    """A favorite. ``family`` and ``model`` are those of the clip. ``add_time`` is in seconds since 1970."""
-
-    clip_id: str
-    listener_id: str
-    family: str
-    model: str
-    add_time: float
 
 
 class Favorites:

@@ -19,11 +19,7 @@ from soundwright.services.library.catalog.documents import (
     listener_key,
     model_condition,
 )
-from soundwright.services.library.catalog.favorites import Favorite
-from soundwright.services.library.catalog.service import Clip
-from soundwright.services.library.catalog.tags import TagSuggestion
-from soundwright.services.library.catalog.totals import VoteTotals
-from soundwright.services.library.catalog.votes import Vote
+from soundwright.services.library.catalog.records import Clip, Favorite, TagSuggestion, Vote, VoteTotals
 from soundwright.services.library.documents import insert_doc_if_absent, walk
 
 _PAGE_SIZE = 500

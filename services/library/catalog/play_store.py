@@ -17,8 +17,7 @@ from soundwright.services.library.catalog.documents import (
     ClipDocs,
     model_condition,
 )
-from soundwright.services.library.catalog.plays import Play
-from soundwright.services.library.catalog.service import Clip
+from soundwright.services.library.catalog.records import Clip, Play
 from soundwright.services.library.documents import from_doc, insert_doc_if_absent
 from soundwright.services.library.search_terms import facet
 

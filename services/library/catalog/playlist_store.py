@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from soundwright.kit.ports import Contains, Doc
 from soundwright.services.library.catalog.documents import PLAYLISTS, ClipDocs
-from soundwright.services.library.catalog.playlists import Playlist
+from soundwright.services.library.catalog.records import Playlist
 from soundwright.services.library.documents import insert_in_slot
 
 _playlist: TypeAdapter[Playlist] = TypeAdapter(Playlist)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
@@ -13,7 +12,8 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.access import owns
-from soundwright.services.library.catalog.service import Clip, require_clip
+from soundwright.services.library.catalog.records import Clip, Entry, Playlist
+from soundwright.services.library.catalog.service import require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.playlist_store import PlaylistStore
@@ -22,60 +22,6 @@ _NAME_LIMIT_CHARS = 100
 _DESCRIPTION_LIMIT_CHARS = 500
 _ENTRY_LIMIT = 500
 _PLAYLIST_LIMIT = 100
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A clip in a playlist. ``add_time`` is in seconds since 1970."""
-
-    clip_id: str
-    duration_seconds: float
-    add_time: float
-
-
-@dataclass(frozen=True)
-class Playlist:
-    """A playlist. Times are seconds since 1970.
-
-    Attributes:
-        creator_key: see :func:`soundwright.services.library.access.owns`.
-        slot: its place among the playlists of its owner, which limits their number.
-    """
-
-    id: str
-    owner_id: str
-    name: str
-    description: str
-    is_public: bool
-    create_time: float
-    update_time: float
-    entries: list[Entry] = field(default_factory=list)
-    creator_key: str | None = None
-    slot: int | None = None
-    revision: int = 0
-
-    def is_visible_to(self, principal: Principal) -> bool:
-        """Whether the caller may read it."""
-        return self.is_public or owns(principal, self.owner_id, self.creator_key)
-
-    @property
-    def generation_count(self) -> int:
-        """The number of entries."""
-        return len(self.entries)
-
-    @property
-    def duration_seconds(self) -> float:
-        """The total duration of all entries."""
-        return sum(entry.duration_seconds for entry in self.entries)
-
-    def has(self, clip_id: str) -> bool:
-        """Return whether the playlist contains a clip."""
-        return any(entry.clip_id == clip_id for entry in self.entries)
-
-    def without(self, clip_id: str) -> Playlist:
-        """Return a copy without a clip."""
-        remaining = [entry for entry in self.entries if entry.clip_id != clip_id]
-        return dataclasses.replace(self, entries=remaining)
 
 
 class Playlists:

@@ -17,7 +17,8 @@ from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.service import Clip, change_clip, require_clip
+from soundwright.services.library.catalog.records import Clip, Play
+from soundwright.services.library.catalog.service import change_clip, require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.play_store import PlayStore
@@ -28,18 +29,6 @@ _SOURCE_LIMIT = 32
 _OTHER_SOURCE = "other"
 _SESSION_ID_LIMIT_CHARS = 100
 _STATS_DAYS = 30
-
-
-@dataclass(frozen=True)
-class Play:
-    """A play. ``hour`` counts from 1970, ``play_time`` is in seconds since 1970."""
-
-    id: str
-    clip_id: str
-    listener_id: str
-    source: str
-    hour: int
-    play_time: float
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from soundwright.services.library.access import owns
 from soundwright.services.library.catalog.favorites import Favorites
 from soundwright.services.library.catalog.playlists import Playlists
 from soundwright.services.library.catalog.plays import Plays
-from soundwright.services.library.catalog.service import FAMILIES, Catalog, Clip, ClipFilter, ClipSort
+from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFilter, ClipSort
+from soundwright.services.library.catalog.service import Catalog
 from soundwright.services.library.catalog.tags import THRESHOLD, Tags
 from soundwright.services.library.catalog.totals import Totals
 from soundwright.services.library.catalog.trends import Trends

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
@@ -20,107 +18,16 @@ from soundwright.kit.security.identity import Principal
 from soundwright.kit.worker.derived_files import parts_key, score_key, waveform_key
 from soundwright.services.library.access import owns
 from soundwright.services.library.catalog import categories
-from soundwright.services.library.jobs.service import Interpretation
+from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFilter, ClipSort, Deletion
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.documents import ClipDocs
     from soundwright.services.library.catalog.store import CatalogStore
 
-FAMILIES = tuple(categories.CATEGORIES)
 _BATCH_LIMIT = 100
 _SAMPLE_LIMIT = 100
 _EXCLUDE_LIMIT = 500
 _RATINGS = range(1, 6)
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A clip that was generated from a prompt. Its ID is the ID of the job that generated it.
-
-    The library sets the fields after ``create_time``; values from a worker are ignored.
-    """
-
-    id: str
-    owner_id: str
-    prompt: str
-    model: str  # the requested model: music, audio, magnet-music, magnet-audio
-    duration_seconds: float
-    is_loop: bool = False
-    seed: int = 0
-    quality_score: int | None = None  # 0 to 100; None: not measurable
-    quality_issues: list[str] = field(default_factory=list)
-    quality_accepted: bool = True
-    retry_count: int = 0
-    engine: str = ""
-    engine_model: str = ""
-    degraded: bool = False
-    sample_rate_hz: int = 0
-    channel_count: int = 0
-    audio_blob_key: str = ""
-    spectrogram_blob_key: str = ""  # empty: no spectrogram
-    audio_size_bytes: int = 0
-    continued_from_id: str = ""
-    interpretation: Interpretation | None = None
-    priority: str = ""
-    create_time: float = 0.0
-    categories: list[str] = field(default_factory=list)  # best first
-    upvote_count: int = 0
-    downvote_count: int = 0
-    rating: int | None = None  # 1 to 5
-    play_count: int = 0
-    listener_count: int = 0
-    tag_rounds: dict[str, int] = field(
-        default_factory=dict
-    )  # by category: number of times that listeners have added or removed it
-    recounts: dict[str, int] = field(default_factory=dict)  # by name of a count: number of recounts
-    creator_key: str | None = None  # see :func:`soundwright.services.library.access.owns`
-    revision: int = 0
-
-    @property
-    def family(self) -> str:
-        """``music`` or ``audio``."""
-        return categories.family(self.model)
-
-
-class ClipSort(StrEnum):
-    """Sort orders, highest first. Clips with equal values are sorted newest first."""
-
-    RECENT = "recent"
-    POPULAR = "popular"  # most votes, up and down
-    RATING = "rating"  # most up-votes above down-votes
-
-
-@dataclass(frozen=True)
-class ClipFilter:
-    """Conditions that a clip must meet, all of them. Empty values are no conditions.
-
-    Attributes:
-        model: a model, or a family: ``music`` includes ``magnet-music``, and ``audio`` includes ``magnet-audio``.
-        search_prefix: the last word of the search also matches the beginning of a word.
-    """
-
-    model: str = ""
-    search: str = ""
-    search_prefix: bool = False
-    category: str = ""
-    owner_id: str = ""
-    min_create_time: float | None = None
-    min_duration_seconds: float = 0.0
-    max_duration_seconds: float = 0.0
-    voted_only: bool = False
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """The record of a deleted clip. While it is pending, files or documents of the clip may still exist."""
-
-    id: str
-    owner_id: str
-    blob_keys: list[str]
-    delete_time: float
-    creator_key: str | None = None
-    pending: bool | None = True  # None keeps it out of the index
-    revision: int = 0
 
 
 async def require_clip(store: ClipDocs, clip_id: str) -> Clip:

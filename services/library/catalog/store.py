@@ -29,13 +29,7 @@ from soundwright.services.library.catalog.documents import (
     model_condition,
 )
 from soundwright.services.library.catalog.playlist_store import PlaylistStore
-from soundwright.services.library.catalog.service import (
-    FAMILIES,
-    Clip,
-    ClipFilter,
-    ClipSort,
-    Deletion,
-)
+from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFilter, ClipSort, Deletion
 from soundwright.services.library.documents import from_doc, insert_doc_if_absent, walk
 from soundwright.services.library.search_terms import any_phrase, facet
 

@@ -22,7 +22,8 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal, is_anonymous_id
 from soundwright.services.library.catalog.categories import CATEGORIES
-from soundwright.services.library.catalog.service import Clip, require_clip
+from soundwright.services.library.catalog.records import Clip, TagSuggestion
+from soundwright.services.library.catalog.service import require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.listener_store import ListenerStore
@@ -34,26 +35,6 @@ _KEYS = frozenset(category for family in CATEGORIES.values() for category in fam
 _LIST_LIMIT = 1000
 _NETWORK_LIMIT = 30
 _HOUR_SECONDS = 3600.0
-
-
-@dataclass(frozen=True)
-class TagSuggestion:
-    """A suggestion of a listener.
-
-    Attributes:
-        round: the number of earlier decisions on this category of the clip.
-        remove: suggests to remove the category instead of adding it.
-        suggest_time: seconds since 1970.
-        network: the ID of the address of a listener without a registered account; None: the listener has one.
-    """
-
-    clip_id: str
-    category: str
-    round: int
-    remove: bool
-    listener_id: str
-    suggest_time: float
-    network: str | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from soundwright.kit import errors
 from soundwright.kit.ports import Clock
 from soundwright.services.library.catalog.categories import family as family_of
 from soundwright.services.library.catalog.plays import HOUR_SECONDS
-from soundwright.services.library.catalog.service import FAMILIES, Clip
+from soundwright.services.library.catalog.records import FAMILIES, Clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.play_store import PlayStore

@@ -5,20 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.service import (
-    FAMILIES,
-    Clip,
-    recount,
-    require_batch,
-    require_clip,
-)
+from soundwright.services.library.catalog.records import FAMILIES, Clip, Vote
+from soundwright.services.library.catalog.service import recount, require_batch, require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.listener_store import ListenerStore
@@ -28,31 +23,6 @@ _REASON_LIMIT = 10
 _REASON_LIMIT_CHARS = 50
 _NOTES_LIMIT_CHARS = 1000
 _SUMMARY_REASON_LIMIT = 100
-
-
-@dataclass(frozen=True)
-class Vote:
-    """The vote of a listener on a clip, with feedback.
-
-    Attributes:
-        vote: 1 for an upvote, -1 for a downvote.
-        vote_time: seconds since 1970.
-        network: the ID of the address of a listener without a registered account; None: the listener has one.
-        notes: a private note for the operator. The API never returns it.
-    """
-
-    clip_id: str
-    listener_id: str
-    vote: int
-    vote_time: float
-    feedback_reasons: list[str] = field(default_factory=list)
-    notes: str = ""
-    suggested_model: str = ""
-    network: str | None = None
-
-    @property
-    def has_feedback(self) -> bool:
-        return bool(self.feedback_reasons or self.notes or self.suggested_model)
 
 
 @dataclass(frozen=True)

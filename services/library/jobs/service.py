@@ -300,3 +300,22 @@ def granted_priority(principal: Principal, requested: Priority | None) -> Priori
     if requested is None or _RANK[requested] < _RANK[limit]:
         return limit
     return requested
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The place of a job that is about to be stored. It counts until the job is stored, or until it expires."""
+
+    job_id: str
+    owner_id: str
+    expire_time: float
+    network: str | None = None
+
+
+@dataclass(frozen=True)
+class Admissions:
+    """The reservations of a kind of jobs. Library processes change it by compare-and-set, one job at a time."""
+
+    id: str  # the kind
+    reservations: list[Reservation] = field(default_factory=list)
+    revision: int = 0

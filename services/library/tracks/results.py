@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from soundwright.services.library.jobs.service import Job, JobResult
 from soundwright.services.library.tracks.analyses import Analysis
-from soundwright.services.library.tracks.service import BPM_RANGE, KEYS, StemSet, Track, change_track
+from soundwright.services.library.tracks.records import StemSet, Track
+from soundwright.services.library.tracks.service import BPM_RANGE, KEYS, change_track
 
 if TYPE_CHECKING:
     from soundwright.services.library.tracks.store import TrackDocs

@@ -16,16 +16,16 @@ from soundwright.services.library.paging import Page, PageRequest, read_page
 from soundwright.services.library.search_terms import every_word, text_terms
 from soundwright.services.library.table import Table
 from soundwright.services.library.tracks.analyses import Analysis, merged
-from soundwright.services.library.tracks.links import TrackLink
-from soundwright.services.library.tracks.service import (
+from soundwright.services.library.tracks.records import (
+    Setlist,
     StemSet,
     Track,
     TrackDeletion,
     TrackFilter,
+    TrackLink,
     TrackSort,
     TrackStatus,
 )
-from soundwright.services.library.tracks.setlists import Setlist
 
 _TRACKS = Collection(
     "tracks",

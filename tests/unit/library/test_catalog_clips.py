@@ -28,8 +28,7 @@ from library_fixture import (
 
 from soundwright.kit.errors import AppError
 from soundwright.services.library.catalog.categories import CATEGORIES, categorise
-from soundwright.services.library.catalog.service import Clip, ClipFilter, ClipSort
-from soundwright.services.library.catalog.totals import VoteTotals
+from soundwright.services.library.catalog.records import Clip, ClipFilter, ClipSort, VoteTotals
 from soundwright.services.library.jobs.service import Interpretation
 
 # ------------------------------------------------------------------------------------------------------------- filing

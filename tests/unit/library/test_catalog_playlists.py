@@ -10,8 +10,7 @@ from dataclasses import replace
 import pytest
 from library_fixture import ADMIN, ANN, BOB, GUEST, UNKNOWN, Library, ids, reason
 
-from soundwright.services.library.catalog.playlists import Playlist
-from soundwright.services.library.catalog.service import Clip
+from soundwright.services.library.catalog.records import Clip, Playlist
 
 
 async def private(library: Library) -> Playlist:

@@ -6,7 +6,7 @@ import asyncio
 
 from library_fixture import ANN, BOB, GUEST, HOUR, LISTENERS, UNKNOWN, Library, dying, reason
 
-from soundwright.services.library.catalog.service import Clip
+from soundwright.services.library.catalog.records import Clip
 
 
 async def played(library: Library, clip: Clip, times: int = 1) -> None:

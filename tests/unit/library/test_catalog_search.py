@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from library_fixture import ANN, BOB, Library
 
-from soundwright.services.library.catalog.service import ClipFilter, ClipSort
+from soundwright.services.library.catalog.records import ClipFilter, ClipSort
 from soundwright.services.library.search_terms import facet
 
 

@@ -10,8 +10,8 @@ from library_fixture import ANN, BOB, GUEST, LISTENERS, UNKNOWN, Library, dying,
 from soundwright.kit.errors import AppError
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.catalog.categories import CATEGORIES
-from soundwright.services.library.catalog.service import ClipSort
-from soundwright.services.library.catalog.tags import TagOutcome, TagSuggestion
+from soundwright.services.library.catalog.records import ClipSort, TagSuggestion
+from soundwright.services.library.catalog.tags import TagOutcome
 
 # -------------------------------------------------------------------------------------------------------------- votes
 

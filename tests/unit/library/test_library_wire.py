@@ -17,7 +17,7 @@ from soundwright.library.v1 import (
     library_service_pb2,
     track_pb2,
 )
-from soundwright.services.library.catalog.service import Clip
+from soundwright.services.library.catalog.records import Clip
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.jobs.queue import Queue
 from soundwright.services.library.jobs.service import (
@@ -34,7 +34,8 @@ from soundwright.services.library.jobs.service import (
     Stage,
 )
 from soundwright.services.library.serializers import from_wire, time_from_wire, to_wire, word_from_wire
-from soundwright.services.library.tracks.service import Analysis, PendingDownload, Track
+from soundwright.services.library.tracks.records import PendingDownload, Track
+from soundwright.services.library.tracks.service import Analysis
 
 CLIP = Clip(
     id="j", owner_id="ann", prompt="rain", model="audio", duration_seconds=5.5, seed=2**40, quality_score=0,

@@ -16,7 +16,7 @@ from soundwright.services.library.jobs.service import Job, JobError, PackedMessa
 from soundwright.services.library.retention.app import build_retention
 from soundwright.services.library.retention.service import Retention, Summary, table
 from soundwright.services.library.settings import LibrarySettings
-from soundwright.services.library.webhooks.deliveries import Delivery
+from soundwright.services.library.webhooks.records import Delivery
 
 
 def retention(library: Library, **days: float) -> Retention:

@@ -13,7 +13,7 @@ from soundwright.kit.errors import AppError, Code
 from soundwright.kit.worker.derived_files import cover_key
 from soundwright.services.library.jobs.service import Job, JobError, JobState
 from soundwright.services.library.paging import PageRequest
-from soundwright.services.library.tracks.service import Track, TrackDeletion, TrackFilter, TrackSort
+from soundwright.services.library.tracks.records import Track, TrackDeletion, TrackFilter, TrackSort
 
 FILE = "tracks/t1/original.wav"
 CANCELLED = JobError("CANCELLED", "cancelled")

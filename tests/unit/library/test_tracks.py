@@ -17,16 +17,15 @@ from soundwright.kit.security.identity import Principal
 from soundwright.services.library.jobs.service import Job, JobResult
 from soundwright.services.library.paging import Page, PageRequest
 from soundwright.services.library.tracks.analyses import Analysis
-from soundwright.services.library.tracks.service import (
-    KEYS,
+from soundwright.services.library.tracks.records import (
     ChordCorrection,
     Corrections,
     Track,
     TrackFilter,
     TrackSort,
     TrackStatus,
-    parse_key,
 )
+from soundwright.services.library.tracks.service import KEYS, parse_key
 
 
 async def stored(library: Library, track_id: str = "t1", **fields: Any) -> Track:
