@@ -227,6 +227,8 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await expect.poll(async () => Math.abs((await bars())[0] - data.beats[0] * pixels)).toBeLessThan(1);
   await cells.nth(2).click();
   await expect(slider).toHaveJSProperty("valueAsNumber", Number(data.beats[8].toFixed(1)));
+  const loaded = [];
+  page.on("request", (request) => /\/(stems|analysis\/.*)$/.test(request.url()) && loaded.push(request.url()));
   await button("Correct the chord at the position").click();
   await page.getByLabel(/^Chord from 0:0[34]\.\d to 0:12\.0$/).fill("F#m7");
   await button("Save").click();
@@ -236,6 +238,7 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await cells.first().click();
   await expect(current).toHaveText(detected.label);
   await expect(page.locator(".current-chord")).toContainText("then F#m7");
+  expect(loaded, "a correction loads neither stems nor analysis again").toEqual([]);
 
   await page.getByRole("slider", { name: "Pitch" }).fill("3");
   await expect(names.last()).toHaveText("Am7");

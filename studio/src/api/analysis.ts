@@ -1,7 +1,7 @@
 /** Starts analyses: on request, and of new tracks if the user wants that. */
 
 import { signal } from "@preact/signals";
-import { api, dataOf } from "./client.ts";
+import { type Analysis, api, dataOf } from "./client.ts";
 import { followJob, onJobFinished } from "./jobs.ts";
 
 const KEY = "soundwright.analyse-new-tracks";
@@ -17,12 +17,21 @@ export function setAnalysesNewTracks(wanted: boolean): void {
 /** What the studio shows. Features whose models the server lacks are left out of the result. */
 const FEATURES = "tempo key energy chroma chords bars sections notes melody vocal_activity".split(" ");
 
-/** Start an analysis of a track, and follow it. It reads the lyrics, too, which takes longer than all else. */
-export function analyse(trackId: string): Promise<void> {
-  return start(trackId, [...FEATURES, "lyrics"], {});
+/** Return the features that an analysis has, and those that nobody has asked for. */
+export function featuresOf(analysis: Analysis): { measured: readonly string[]; missing: readonly string[] } {
+  const isUnavailable = (name: string) => analysis.unavailable?.some(({ feature }) => feature === name);
+  return {
+    measured: FEATURES.filter((name) => name in analysis),
+    missing: FEATURES.filter((name) => !(name in analysis) && !isUnavailable(name)),
+  };
 }
 
-async function start(trackId: string, features: readonly string[], headers: Record<string, string>): Promise<void> {
+/** Start an analysis of a track, and follow it. By default it reads the lyrics, too, which takes longer than all else. */
+export async function analyse(
+  trackId: string,
+  features: readonly string[] = [...FEATURES, "lyrics"],
+  headers: Record<string, string> = {},
+): Promise<void> {
   const body = { track_id: trackId, features };
   const { job_id } = await dataOf(api.POST("/api/analysis/analyze", { body: body as never, headers }));
   await followJob(job_id);
@@ -31,7 +40,7 @@ async function start(trackId: string, features: readonly string[], headers: Reco
 /** Analyse a new track once, without its lyrics, which are better read from its stems, whatever the number of open pages. If that fails, the page of the track has the button for it. */
 export function analyseNew(trackId: string): void {
   if (!analysesNewTracks.value) return;
-  start(trackId, FEATURES, { "idempotency-key": `new-track-${trackId}` }).catch(() => {});
+  analyse(trackId, FEATURES, { "idempotency-key": `new-track-${trackId}` }).catch(() => {});
 }
 
 /** Analyse downloads when they have ended. */

@@ -30,12 +30,14 @@ export const latest = signal<Change | null>(null);
 /** Tracks that are deleted, or will be. */
 export const deleted = signal<ReadonlySet<string>>(new Set());
 
-const listeners = new Set<() => void>();
+type Listener = (changed: readonly Track[]) => void;
+
+const listeners = new Set<Listener>();
 const unsent = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Call `listener` when tracks have changed. Return a function that stops this. */
-export function onEdited(listener: () => void): () => void {
+/** Call `listener` with tracks that have changed. Return a function that stops this. */
+export function onEdited(listener: Listener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
@@ -64,18 +66,18 @@ export function deleteTracks(tracks: readonly Track[]): void {
 /** Change tracks, each as `edit` says. Tracks before the one that the server refuses stay changed. */
 export async function editTracks(tracks: readonly Track[], edit: (track: Track) => Edit): Promise<void> {
   const done: [Track, Edit][] = [];
+  const changed: Track[] = [];
   try {
     for (const track of tracks) {
-      const changed = edit(track);
-      await send(track.id, changed);
-      done.push([track, changed]);
+      const wanted = edit(track);
+      changed.push(await send(track.id, wanted));
+      done.push([track, wanted]);
     }
   } finally {
-    for (const listener of listeners) listener();
+    tell(changed);
     if (done.length > 0) {
       const undo = async () => {
-        for (const [track, changed] of done) await send(track.id, before(track, changed));
-        for (const listener of listeners) listener();
+        tell(await Promise.all(done.map(([track, wanted]) => send(track.id, before(track, wanted)))));
       };
       offer({ text: `${namesOf(done.map(([track]) => track))} changed.`, undo });
     }
@@ -98,6 +100,10 @@ export async function finishLatest(): Promise<void> {
   clearTimeout(timer);
   latest.value = null;
   await change?.finish?.();
+}
+
+function tell(changed: readonly Track[]): void {
+  for (const listener of listeners) listener(changed);
 }
 
 function offer(change: Change): void {

@@ -1318,7 +1318,7 @@ export interface paths {
          * Download the lyrics as LRC in its enhanced form, with the times of lines and words
          * @description Download the lyrics as LRC in its enhanced form, with the times of lines and words.
          *
-         *     They are those of the owner's corrections, or else of the latest analysis.
+         *     They are those of the owner's corrections, or else of the analysis.
          */
         get: operations["export_lyrics"];
         put?: never;
@@ -1338,7 +1338,7 @@ export interface paths {
         };
         /**
          * Download the lyrics as plain text
-         * @description Download the lyrics as plain text: those of the owner's corrections, or else of the latest analysis.
+         * @description Download the lyrics as plain text: those of the owner's corrections, or else of the analysis.
          */
         get: operations["export_lyrics_text"];
         put?: never;

@@ -111,25 +111,35 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
     <section class={`lane ${isSilent.value ? "silent" : ""}`} aria-label={name} data-colour={colourOf(name)}>
       <div class="lane-head">
         <h3>
-          {name.replaceAll("_", " ")} <kbd title="Key that mutes it">{number}</kbd>
+          {name.replaceAll("_", " ")} {!player.isWhole && <kbd title="Key that mutes it">{number}</kbd>}
         </h3>
-        <div class="lane-switches">
-          <Button label={`Mute ${name}`} pressed={lane.mute} onClick={() => player.change(name, { mute: !lane.mute })}>
-            M
-          </Button>
-          <Button label={`Solo ${name}`} pressed={lane.solo} onClick={() => player.change(name, { solo: !lane.solo })}>
-            S
-          </Button>
-          {player.others.size > 0 && (
+        {!player.isWhole && (
+          <div class="lane-switches">
             <Button
-              label={`Hear separation B of ${name}`}
-              pressed={hearsOther}
-              onClick={() => player.switchTo(!hearsOther, [name])}
+              label={`Mute ${name}`}
+              pressed={lane.mute}
+              onClick={() => player.change(name, { mute: !lane.mute })}
             >
-              {hearsOther ? "B" : "A"}
+              M
             </Button>
-          )}
-        </div>
+            <Button
+              label={`Solo ${name}`}
+              pressed={lane.solo}
+              onClick={() => player.change(name, { solo: !lane.solo })}
+            >
+              S
+            </Button>
+            {player.others.size > 0 && (
+              <Button
+                label={`Hear separation B of ${name}`}
+                pressed={hearsOther}
+                onClick={() => player.switchTo(!hearsOther, [name])}
+              >
+                {hearsOther ? "B" : "A"}
+              </Button>
+            )}
+          </div>
+        )}
         <Fader label={`Volume of ${name}`} volume={lane.volume} onInput={(volume) => player.change(name, { volume })} />
         <Pan label={`Pan of ${name}`} pan={lane.pan} onInput={(pan) => player.change(name, { pan })} />
         <LevelMeter label={`Level of ${name}`} level={level} active={player.state.value === "playing"} />
@@ -156,7 +166,9 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
             label={`Waveform of ${name}`}
           />
         )}
-        {picture === "waveform" && name === "vocals" && <VoiceOverlay player={player} height={LANE_HEIGHT} />}
+        {picture === "waveform" && (name === "vocals" || player.isWhole) && (
+          <VoiceOverlay player={player} height={LANE_HEIGHT} />
+        )}
       </div>
     </section>
   );
