@@ -382,7 +382,7 @@ def _title(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    name = _line(value)
+    name = one_line(value)
     if len(name) > _NAME_LIMIT:
         raise ValueError(f"should be at most {_NAME_LIMIT} characters")
     return name
@@ -398,7 +398,7 @@ def _tags(value: list[str]) -> list[str]:
     if len(value) > _TAG_LIMIT:
         raise ValueError(f"should have at most {_TAG_LIMIT} items")
     tags: dict[str, str] = {}
-    for tag in map(_line, value):
+    for tag in map(one_line, value):
         if not 1 <= len(tag) <= _TAG_LENGTH_LIMIT:
             raise ValueError(f"each must have from 1 to {_TAG_LENGTH_LIMIT} characters")
         tags.setdefault(tag.casefold(), tag)
@@ -427,7 +427,7 @@ def _require_within(corrections: Corrections | None, seconds: float) -> None:
         raise errors.invalid("corrections", f"need times in the track, which has {seconds:.3f} seconds")
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return the text on one line, without control characters. It is first cut to more than a field may have."""
     breaks = ("Cc", "Cs", "Zl", "Zp")
     return " ".join("".join(" " if unicodedata.category(c) in breaks else c for c in text[:_LINE_LIMIT]).split())
