@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from soundwright.kit import lrc
 from soundwright.kit.chords import harte
 from soundwright.library.v1 import track_pb2
 
@@ -13,7 +14,7 @@ _USUAL_BEATS_PER_BAR = 4
 
 
 def corrected(values: Mapping[str, Any], corrections: track_pb2.Corrections) -> dict[str, Any]:
-    """Return the values of an analysis, with the chords and bars as the owner has corrected them."""
+    """Return the values of an analysis, with the chords, bars and lyrics as the owner has corrected them."""
     changed = dict(values)
     if "chords" in values:
         segments = values["chords"]["segments"]
@@ -23,6 +24,8 @@ def corrected(values: Mapping[str, Any], corrections: track_pb2.Corrections) -> 
     if corrections.HasField("bar_one_seconds") and (beats := values.get("beats")):
         bars = values.get("bars") or {"beats_per_bar": _USUAL_BEATS_PER_BAR, "downbeats": beats[::_USUAL_BEATS_PER_BAR]}
         changed["bars"] = {**bars, "downbeats": _moved(beats, bars, corrections.bar_one_seconds)}
+    if corrections.HasField("lyrics"):
+        changed["lyrics"] = {"lines": lrc.lines_of(corrections.lyrics)}
     return changed
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.bearer_secrets import digest, new_secret
-from soundwright.services.library.tracks.service import Track, require_owner
+from soundwright.services.library.tracks.records import Track, TrackLink
+from soundwright.services.library.tracks.service import require_owner
 
 if TYPE_CHECKING:
     from soundwright.services.library.tracks.store import TrackDocs
@@ -19,30 +18,6 @@ if TYPE_CHECKING:
 _COUNT_LIMIT = 20
 _LIFETIME_LIMIT_DAYS = 365
 _DAY_SECONDS = 86400.0
-
-
-@dataclass(frozen=True)
-class TrackLink:
-    """A link to a track. ``id`` is the hash of the secret in its address.
-
-    Attributes:
-        api_token_id: the API token that created it, and with which it ends; empty: a session did.
-        slot: its place among the links of the track, which limits their number.
-    """
-
-    id: str
-    track_id: str
-    owner_id: str
-    create_time: float
-    expire_time: float
-    api_token_id: str = ""
-    slot: int = 0
-    revision: int = 0
-
-    @property
-    def public_id(self) -> str:
-        """The ID in the API. It does not reveal the hash."""
-        return str(uuid.UUID(self.id[:32]))
 
 
 class TrackLinks:

@@ -17,17 +17,21 @@ export function setAnalysesNewTracks(wanted: boolean): void {
 /** What the studio shows. Features whose models the server lacks are left out of the result. */
 const FEATURES = "tempo key energy chroma chords bars sections notes melody vocal_activity".split(" ");
 
-/** Start an analysis of a track, and follow it. */
-export async function analyse(trackId: string, headers: Record<string, string> = {}): Promise<void> {
-  const body = { track_id: trackId, features: FEATURES };
+/** Start an analysis of a track, and follow it. It reads the lyrics, too, which takes longer than all else. */
+export function analyse(trackId: string): Promise<void> {
+  return start(trackId, [...FEATURES, "lyrics"], {});
+}
+
+async function start(trackId: string, features: readonly string[], headers: Record<string, string>): Promise<void> {
+  const body = { track_id: trackId, features };
   const { job_id } = await dataOf(api.POST("/api/analysis/analyze", { body: body as never, headers }));
   await followJob(job_id);
 }
 
-/** Analyse a new track once, whatever the number of open pages. If that fails, the page of the track has the button for it. */
+/** Analyse a new track once, without its lyrics, which are better read from its stems, whatever the number of open pages. If that fails, the page of the track has the button for it. */
 export function analyseNew(trackId: string): void {
   if (!analysesNewTracks.value) return;
-  analyse(trackId, { "idempotency-key": `new-track-${trackId}` }).catch(() => {});
+  start(trackId, FEATURES, { "idempotency-key": `new-track-${trackId}` }).catch(() => {});
 }
 
 /** Analyse downloads when they have ended. */

@@ -370,7 +370,7 @@ export interface paths {
          * @description Start an analysis of a track.
          *
          *     Some features need models. If this server lacks one of them, the result names its features in `unavailable`. Notes,
-         *     melody and vocal activity are read from the stems of the track if it has some.
+         *     melody, vocal activity and lyrics are read from the stems of the track if it has some.
          */
         post: operations["analyze"];
         delete?: never;
@@ -407,8 +407,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the latest analysis of a track
-         * @description Get the latest analysis of a track.
+         * Get what the analyses of a track measured
+         * @description Get what the analyses of a track measured: each feature from the latest analysis that has it.
          */
         get: operations["get_analysis"];
         put?: never;
@@ -849,8 +849,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the track that a link shares, with its latest stems and analysis
-         * @description Get the track that a link shares, with its latest stems and analysis. No account is needed.
+         * Get the track that a link shares, with its latest stems and its analysis
+         * @description Get the track that a link shares, with its latest stems and its analysis. No account is needed.
          */
         get: operations["get_shared_track"];
         put?: never;
@@ -1159,8 +1159,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the latest analysis of a track as a JSON file
-         * @description Download the latest analysis of a track as a JSON file.
+         * Download what the analyses of a track measured as a JSON file, as GET /api/analysis/{track_id}
+         * @description Download what the analyses of a track measured as a JSON file, as `GET /api/analysis/{track_id}`.
          */
         get: operations["export_analysis"];
         put?: never;
@@ -1199,8 +1199,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the notes of the latest analysis as a Standard MIDI File of format 1
-         * @description Download the notes of the latest analysis as a Standard MIDI File of format 1.
+         * Download the notes of a track as a Standard MIDI File of format 1
+         * @description Download the notes of a track as a Standard MIDI File of format 1.
          *
          *     It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
          *     program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
@@ -1223,8 +1223,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the chords of the latest analysis as a LAB file
-         * @description Download the chords of the latest analysis as a LAB file: start and end in seconds, and the chord in Harte's syntax.
+         * Download the chords of a track as a LAB file
+         * @description Download the chords of a track as a LAB file: start and end in seconds, and the chord in Harte's syntax.
          *
          *     Chords are as the owner has corrected them.
          */
@@ -1245,8 +1245,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download a chord sheet (ChordPro) of the latest analysis
-         * @description Download a chord sheet (ChordPro) of the latest analysis: the chords bar by bar, and its sections as comments.
+         * Download a chord sheet (ChordPro) of a track
+         * @description Download a chord sheet (ChordPro) of a track: the chords bar by bar, and its sections as comments.
          *
          *     Bars and chords are as the owner has corrected them.
          */
@@ -1267,8 +1267,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download a click track of the latest analysis
-         * @description Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats.
+         * Download a click track of a track
+         * @description Download a click track of a track: a WAV file as long as the song that clicks on its beats.
          *
          *     Clicks are higher where bars begin, as the owner has corrected them.
          */
@@ -1294,8 +1294,53 @@ export interface paths {
          *
          *     If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
          *     sections as markers. Bars are as the owner has corrected them.
+         *
+         *     `rekordbox` needs no stems, but an analysis with beats: it is the recording, and an XML file for rekordbox and other DJ
+         *     software with its beat grid, and its sections as memory cues.
          */
         get: operations["export_project"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/lyrics/{track_id}.lrc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the lyrics as LRC in its enhanced form, with the times of lines and words
+         * @description Download the lyrics as LRC in its enhanced form, with the times of lines and words.
+         *
+         *     They are those of the owner's corrections, or else of the latest analysis.
+         */
+        get: operations["export_lyrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/export/lyrics/{track_id}.txt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the lyrics as plain text
+         * @description Download the lyrics as plain text: those of the owner's corrections, or else of the latest analysis.
+         */
+        get: operations["export_lyrics_text"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3170,7 +3215,7 @@ export interface components {
         };
         /**
          * Corrections
-         * @description What the owner has corrected in the analysis. Exports of chords, clicks and notes follow it.
+         * @description What the owner has corrected in the analysis. Exports of chords, clicks, notes and lyrics follow it.
          */
         Corrections: {
             /**
@@ -3180,6 +3225,11 @@ export interface components {
             bar_one_seconds: number | null;
             /** @description A later one wins over an earlier one. */
             chords: components["schemas"]["ChordCorrection"][];
+            /**
+             * @description The lyrics of the owner as LRC, with or without the times of words, or as plain text. They replace those of the analysis, and need none. Null: as they are detected.
+             * @example [00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>
+             */
+            lyrics?: string | null;
         };
         /**
          * Track
@@ -4078,7 +4128,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, `notes`, `melody`, `vocal_activity`, or `all` that this server can measure.
+             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, `notes`, `melody`, `vocal_activity`, `lyrics`, or `all` that this server can measure. `lyrics` takes longer than all others together, so `all` does not include it.
              * @default [
              *       "all"
              *     ]
@@ -4347,6 +4397,7 @@ export interface components {
             notes?: components["schemas"]["Notes"];
             melody?: components["schemas"]["Melody"];
             vocal_activity?: components["schemas"]["VocalActivity"];
+            lyrics?: components["schemas"]["Lyrics"];
             unavailable?: components["schemas"]["UnavailableFeature"][];
         };
         /**
@@ -4426,6 +4477,74 @@ export interface components {
             key: string;
             /** @example 0.74 */
             confidence: number;
+        };
+        /** LyricLine */
+        LyricLine: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /** @example Hello world */
+            text: string;
+            words: components["schemas"]["LyricWord"][];
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
+        };
+        /** LyricWord */
+        LyricWord: {
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            start_seconds: number;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            end_seconds: number;
+            /**
+             * @description With the spaces around it. Joined, the words are the line.
+             * @example world
+             */
+            text: string;
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            confidence: number;
+        };
+        /**
+         * Lyrics
+         * @description The words that are sung, read by a model for speech. Some are wrong.
+         */
+        Lyrics: {
+            /**
+             * @description ISO 639 code. Empty: nobody sings.
+             * @example en
+             */
+            language: string;
+            /**
+             * @description 0 to 1
+             * @example 0.81
+             */
+            language_confidence: number;
+            lines: components["schemas"]["LyricLine"][];
+            /**
+             * @description What was read: `mix`, or stems of the track.
+             * @example stems bass, other, vocals
+             */
+            source: string;
+            /** @example chord-net */
+            model: string;
         };
         /**
          * Melody
@@ -4583,7 +4702,7 @@ export interface components {
         };
         /**
          * Analysis
-         * @description The latest analysis of a track.
+         * @description What the analyses of a track measured. Job, engine and time are those of the latest one.
          */
         Analysis: {
             /**
@@ -4737,6 +4856,7 @@ export interface components {
             notes?: components["schemas"]["Notes"];
             melody?: components["schemas"]["Melody"];
             vocal_activity?: components["schemas"]["VocalActivity"];
+            lyrics?: components["schemas"]["Lyrics"];
             unavailable?: components["schemas"]["UnavailableFeature"][];
             /**
              * Format: uuid
@@ -5653,7 +5773,7 @@ export interface components {
         };
         /**
          * ExportedAnalysis
-         * @description The latest analysis of a track.
+         * @description What the analyses of a track measured.
          */
         ExportedAnalysis: {
             /**
@@ -8601,8 +8721,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
-        forge_422_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX: {
+        /** @description `VALIDATION_ERROR`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
+        forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8982,8 +9102,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `JOB_NOT_FAILED` */
-        forge_409_JOB_NOT_FAILED: {
+        /** @description `JOB_NOT_FAILED`, `TOO_MANY_RETRIES` */
+        forge_409_JOB_NOT_FAILED_TOO_MANY_RETRIES: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9295,8 +9415,34 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `TRACK_NOT_FOUND`, `ANALYSIS_NOT_FOUND`, `NO_STEMS`, `FILE_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND_NO_STEMS_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `FILE_NOT_FOUND`, `VALIDATION_ERROR` */
         forge_422_FILE_NOT_FOUND_VALIDATION_ERROR: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `INTERNAL`, `BLOB_LOST` */
+        forge_500_INTERNAL_BLOB_LOST: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9937,8 +10083,8 @@ export interface components {
                 "application/json": components["schemas"]["SoundboxError"];
             };
         };
-        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `ACCESS_DENIED` */
-        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_ACCESS_DENIED: {
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `USER_ID_FOREIGN`, `ACCESS_DENIED` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_ACCESS_DENIED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10210,8 +10356,8 @@ export interface components {
                 "application/json": components["schemas"]["SoundboxError"];
             };
         };
-        /** @description `PLAYLIST_NOT_FOUND`, `NOT_IN_PLAYLIST` */
-        soundbox_404_PLAYLIST_NOT_FOUND_NOT_IN_PLAYLIST: {
+        /** @description `PLAYLIST_NOT_FOUND`, `GENERATION_NOT_FOUND`, `NOT_IN_PLAYLIST` */
+        soundbox_404_PLAYLIST_NOT_FOUND_GENERATION_NOT_FOUND_NOT_IN_PLAYLIST: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10589,7 +10735,8 @@ export interface operations {
                      *                 "end_seconds": 200.04,
                      *                 "label": "F#m7"
                      *               }
-                     *             ]
+                     *             ],
+                     *             "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
                      *           },
                      *           "source": "spotify",
                      *           "status": "downloaded",
@@ -10700,7 +10847,8 @@ export interface operations {
                      *               "end_seconds": 200.04,
                      *               "label": "F#m7"
                      *             }
-                     *           ]
+                     *           ],
+                     *           "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
                      *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
@@ -10766,7 +10914,8 @@ export interface operations {
                      *               "end_seconds": 200.04,
                      *               "label": "F#m7"
                      *             }
-                     *           ]
+                     *           ],
+                     *           "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
                      *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
@@ -10871,7 +11020,8 @@ export interface operations {
                      *               "end_seconds": 200.04,
                      *               "label": "F#m7"
                      *             }
-                     *           ]
+                     *           ],
+                     *           "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
                      *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
@@ -10962,7 +11112,8 @@ export interface operations {
                      *               "end_seconds": 200.04,
                      *               "label": "F#m7"
                      *             }
-                     *           ]
+                     *           ],
+                     *           "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
                      *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
@@ -11108,7 +11259,8 @@ export interface operations {
                      *               "end_seconds": 200.04,
                      *               "label": "F#m7"
                      *             }
-                     *           ]
+                     *           ],
+                     *           "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
                      *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
@@ -11564,7 +11716,8 @@ export interface operations {
                      *               "end_seconds": 200.04,
                      *               "label": "F#m7"
                      *             }
-                     *           ]
+                     *           ],
+                     *           "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
                      *         },
                      *         "source": "spotify",
                      *         "status": "downloaded",
@@ -11602,7 +11755,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -12497,6 +12650,28 @@ export interface operations {
                      *             ],
                      *             "source": "stems bass, other, vocals"
                      *           },
+                     *           "lyrics": {
+                     *             "language": "en",
+                     *             "language_confidence": 0.81,
+                     *             "lines": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "text": "Hello world",
+                     *                 "words": [
+                     *                   {
+                     *                     "start_seconds": 200.04,
+                     *                     "end_seconds": 200.04,
+                     *                     "text": "world",
+                     *                     "confidence": 0.81
+                     *                   }
+                     *                 ],
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
                      *           "unavailable": [
                      *             {
                      *               "feature": "chords",
@@ -12712,6 +12887,28 @@ export interface operations {
                      *             }
                      *           ],
                      *           "source": "stems bass, other, vocals"
+                     *         },
+                     *         "lyrics": {
+                     *           "language": "en",
+                     *           "language_confidence": 0.81,
+                     *           "lines": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "text": "Hello world",
+                     *               "words": [
+                     *                 {
+                     *                   "start_seconds": 200.04,
+                     *                   "end_seconds": 200.04,
+                     *                   "text": "world",
+                     *                   "confidence": 0.81
+                     *                 }
+                     *               ],
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
                      *         },
                      *         "unavailable": [
                      *           {
@@ -13698,7 +13895,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
-            409: components["responses"]["forge_409_JOB_NOT_FAILED"];
+            409: components["responses"]["forge_409_JOB_NOT_FAILED_TOO_MANY_RETRIES"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_PENDING"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -13982,6 +14179,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -14168,6 +14366,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -14487,7 +14686,8 @@ export interface operations {
                      *                   "end_seconds": 200.04,
                      *                   "label": "F#m7"
                      *                 }
-                     *               ]
+                     *               ],
+                     *               "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
                      *             },
                      *             "source": "spotify",
                      *             "status": "downloaded",
@@ -14674,7 +14874,8 @@ export interface operations {
                      *               "end_seconds": 200.04,
                      *               "label": "F#m7"
                      *             }
-                     *           ]
+                     *           ],
+                     *           "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
                      *         },
                      *         "cover_path": null,
                      *         "expires_at": "2026-03-04T18:30:00Z",
@@ -14881,6 +15082,28 @@ export interface operations {
                      *               }
                      *             ],
                      *             "source": "stems bass, other, vocals"
+                     *           },
+                     *           "lyrics": {
+                     *             "language": "en",
+                     *             "language_confidence": 0.81,
+                     *             "lines": [
+                     *               {
+                     *                 "start_seconds": 200.04,
+                     *                 "end_seconds": 200.04,
+                     *                 "text": "Hello world",
+                     *                 "words": [
+                     *                   {
+                     *                     "start_seconds": 200.04,
+                     *                     "end_seconds": 200.04,
+                     *                     "text": "world",
+                     *                     "confidence": 0.81
+                     *                   }
+                     *                 ],
+                     *                 "confidence": 0.81
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
                      *           },
                      *           "unavailable": [
                      *             {
@@ -15327,6 +15550,7 @@ export interface operations {
             };
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             404: components["responses"]["forge_404_TRACK_LINK_ENDED_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -15579,6 +15803,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -15760,6 +15985,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -16411,6 +16637,28 @@ export interface operations {
                      *           ],
                      *           "source": "stems bass, other, vocals"
                      *         },
+                     *         "lyrics": {
+                     *           "language": "en",
+                     *           "language_confidence": 0.81,
+                     *           "lines": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "text": "Hello world",
+                     *               "words": [
+                     *                 {
+                     *                   "start_seconds": 200.04,
+                     *                   "end_seconds": 200.04,
+                     *                   "text": "world",
+                     *                   "confidence": 0.81
+                     *                 }
+                     *               ],
+                     *               "confidence": 0.81
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
                      *         "unavailable": [
                      *           {
                      *             "feature": "chords",
@@ -16719,8 +16967,8 @@ export interface operations {
     export_project: {
         parameters: {
             query?: {
-                /** @description `dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper`: a ZIP archive to unpack. */
-                format?: "reaper" | "dawproject";
+                /** @description `dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper` and `rekordbox`: a ZIP archive to unpack. */
+                format?: "reaper" | "dawproject" | "rekordbox";
             };
             header?: never;
             path: {
@@ -16748,10 +16996,84 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND_NO_STEMS_FILE_NOT_FOUND"];
             409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_FILE_NOT_FOUND_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_lyrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    export_lyrics_text: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -16814,7 +17136,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
-            500: components["responses"]["forge_500_INTERNAL_2"];
+            500: components["responses"]["forge_500_INTERNAL_BLOB_LOST"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
         };
@@ -19535,7 +19857,7 @@ export interface operations {
             };
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
-            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_ACCESS_DENIED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_ACCESS_DENIED"];
             404: components["responses"]["soundbox_404_JOB_NOT_FOUND"];
             413: components["responses"]["soundbox_413_TOO_LARGE"];
             415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
@@ -21737,7 +22059,7 @@ export interface operations {
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
-            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND_NOT_IN_PLAYLIST"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND_GENERATION_NOT_FOUND_NOT_IN_PLAYLIST"];
             413: components["responses"]["soundbox_413_TOO_LARGE"];
             415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];

@@ -141,6 +141,7 @@ def corrections_to_wire(track: track_pb2.Track) -> Corrections | None:
             {"start_seconds": chord.start_seconds, "end_seconds": chord.end_seconds, "label": chord.label}
             for chord in corrections.chords
         ],
+        "lyrics": corrections.lyrics if corrections.HasField("lyrics") else None,
     }
 
 

@@ -58,7 +58,7 @@ class ChordCorrection(TypedDict):
 
 
 class Corrections(TypedDict):
-    """What the owner has corrected in the analysis. Exports of chords, clicks and notes follow it."""
+    """What the owner has corrected in the analysis. Exports of chords, clicks, notes and lyrics follow it."""
 
     bar_one_seconds: Annotated[
         float | None,
@@ -69,6 +69,17 @@ class Corrections(TypedDict):
         ),
     ]
     chords: Annotated[list[ChordCorrection], Field(max_length=500, description="A later one wins over an earlier one.")]
+    lyrics: NotRequired[
+        Annotated[
+            str | None,
+            Field(
+                max_length=30_000,
+                description="The lyrics of the owner as LRC, with or without the times of words, or as plain text. They replace "
+                "those of the analysis, and need none. Null: as they are detected.",
+                examples=["[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"],
+            ),
+        ]
+    ]
 
 
 class Track(TypedDict):
@@ -385,6 +396,33 @@ class VocalActivity(TypedDict):
     source: _Source
 
 
+class LyricWord(TypedDict):
+    start_seconds: Seconds
+    end_seconds: Seconds
+    text: Annotated[
+        str, Field(description="With the spaces around it. Joined, the words are the line.", examples=["world"])
+    ]
+    confidence: _Confidence
+
+
+class LyricLine(TypedDict):
+    start_seconds: Seconds
+    end_seconds: Seconds
+    text: Annotated[str, Field(examples=["Hello world"])]
+    words: list[LyricWord]
+    confidence: _Confidence
+
+
+class Lyrics(TypedDict):
+    """The words that are sung, read by a model for speech. Some are wrong."""
+
+    language: Annotated[str, Field(description="ISO 639 code. Empty: nobody sings.", examples=["en"])]
+    language_confidence: _Confidence
+    lines: list[LyricLine]
+    source: _Source
+    model: _Model
+
+
 class UnavailableFeature(TypedDict):
     """A requested feature that this server cannot measure."""
 
@@ -441,4 +479,5 @@ class AnalysisValues(TypedDict, total=False):
     notes: Notes
     melody: Melody
     vocal_activity: VocalActivity
+    lyrics: Lyrics
     unavailable: list[UnavailableFeature]

@@ -32,6 +32,14 @@ const FACTS = {
     ],
     path: (trackId: string, format: string) => `/export/chords/${trackId}.${format}`,
   },
+  lyrics: {
+    text: "Lyrics",
+    formats: [
+      ["lrc", "LRC, lines and words with their times"],
+      ["txt", "TXT, plain text"],
+    ],
+    path: (trackId: string, format: string) => `/export/lyrics/${trackId}.${format}`,
+  },
   notes: {
     text: "Notes",
     formats: [["mid", "MIDI, a track for each stem"]],
@@ -44,9 +52,16 @@ const FACTS = {
       ["dawproject", "DAWproject, for Bitwig, Cubase and others"],
       ["reaper", "Reaper"],
     ],
-    path: (id: string, format: string) => `/export/project/${id}?format=${format}`,
+    path: projectPath,
+  },
+  dj: {
+    text: "Track for DJ software",
+    formats: [["rekordbox", "rekordbox XML: beat grid and cues, with the recording"]],
+    path: projectPath,
   },
 } as const;
+/** Files that are too large to hold in memory. */
+const LARGE: readonly string[] = ["project", "dj"];
 type Fact = keyof typeof FACTS;
 const MIX = "mix";
 const ALL = "all";
@@ -56,12 +71,14 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
   const [format, setFormat] = useState("wav16");
   const { isBusy, problem, run } = useAction();
   const stems = player.ownStems;
-  const { analysis, chords, grid, parts } = player.music;
+  const { analysis, chords, grid, lyrics, parts } = player.music;
   const isThere = {
     chords: chords.value.length > 0,
+    lyrics: lyrics.value.length > 0,
     notes: parts.value.length > 0,
     click: grid.value.beats.length > 1 && analysis.value?.bars !== undefined,
     project: true,
+    dj: grid.value.beats.length > 1,
   };
   const facts = (Object.keys(FACTS) as Fact[]).filter((name) => isThere[name]);
   const fact = facts.find((name) => name === part);
@@ -72,8 +89,10 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
   const name = isStemFile ? "stem file" : `${chosenText.replace(/[ ,].*/, "")}${part === ALL ? " files" : ""}`;
   const text = isBusy ? "Preparing…" : `Download ${name}`;
   const start = () => {
-    if (fact === "project") return Promise.resolve(follow(FACTS.project.path(track.id, chosen), "")); // too large to hold in memory
-    if (fact) return saveFile(FACTS[fact].path(track.id, chosen));
+    if (fact) {
+      const path = FACTS[fact].path(track.id, chosen);
+      return LARGE.includes(fact) ? Promise.resolve(follow(path, "")) : saveFile(path);
+    }
     if (part === MIX) return saveMix(track, player, chosen, extension);
     return part === ALL ? saveAll(track, player, chosen) : saveFile(`/export/stem/${part}?format=${chosen}`);
   };
@@ -108,6 +127,10 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
       {problem && <Notice look="bad">{problem}</Notice>}
     </section>
   );
+}
+
+function projectPath(trackId: string, format: string): string {
+  return `/export/project/${trackId}?format=${format}`;
 }
 
 /** Save the mix with the levels, mutes, speed and pitch of the player. */

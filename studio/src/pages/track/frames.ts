@@ -22,9 +22,14 @@ export function useEachFrame(draw: () => void): void {
 /** Positions are whole frames, which may be a little before the segment to which a click has led. */
 const TOLERANCE_SECONDS = 0.01;
 
+/** Return the position in seconds. */
+export function secondsHere(player: Player): number {
+  return player.position / player.sampleRateHz + TOLERANCE_SECONDS;
+}
+
 /** Return the index of the segment at the position, -1 before the first. */
 export function segmentHere(player: Player, segments: readonly { readonly start_seconds: number }[]): number {
-  return segmentAt(segments, player.position / player.sampleRateHz + TOLERANCE_SECONDS);
+  return segmentAt(segments, secondsHere(player));
 }
 
 /** Return the index of the segment at the position, -1 before the first. The component is rendered again when it changes. */
@@ -32,4 +37,11 @@ export function useSegmentAt(player: Player, segments: readonly { readonly start
   const [index, setIndex] = useState(-1);
   useEachFrame(() => setIndex(segmentHere(player, segments)));
   return index;
+}
+
+/** Scroll the box, and not the page, when the next line plays. */
+export function keepInSight(box: HTMLElement, row: Element): void {
+  const [outer, inner] = [box.getBoundingClientRect(), row.getBoundingClientRect()];
+  if (inner.top >= outer.top && inner.bottom + inner.height <= outer.bottom) return;
+  box.scrollBy({ top: inner.top - outer.top - outer.height / 4, behavior: "smooth" });
 }

@@ -5,8 +5,9 @@ import type { Analysis, Corrections } from "../../api/client.ts";
 import { gridOf } from "../../audio/bars.ts";
 import { type ChordSegment, chordText, correctedChords } from "../../music/chords.ts";
 import { transposedKey } from "../../music/keys.ts";
+import { type LyricLine, linesOf, lrcText } from "../../music/lyrics.ts";
 
-export const NO_CORRECTIONS: Corrections = { bar_one_seconds: null, chords: [] };
+export const NO_CORRECTIONS: Corrections = { bar_one_seconds: null, chords: [], lyrics: null };
 
 export class Music {
   readonly analysis = signal<Analysis | null>(null);
@@ -29,6 +30,11 @@ export class Music {
     return detected.length > 0 ? correctedChords(detected, this.corrections.value.chords) : [];
   });
   readonly sections = computed(() => this.analysis.value?.sections?.segments ?? []);
+  /** The user's own ones, or else those that were detected. */
+  readonly lyrics = computed<readonly LyricLine[]>(() => {
+    const { lyrics } = this.corrections.value;
+    return lyrics == null ? (this.analysis.value?.lyrics?.lines ?? []) : linesOf(lyrics);
+  });
   /** The notes, by stem. */
   readonly parts = computed(() => this.analysis.value?.notes?.parts ?? []);
   readonly heardKey = computed(() => transposedKey(this.key.value, this.semitones.value));
@@ -58,6 +64,11 @@ export class Music {
     const kept = this.corrections.value.chords.filter((one) => one.end_seconds <= start || one.start_seconds >= end);
     const added = label === null ? [] : [{ start_seconds: start, end_seconds: end, label }];
     await this.correct({ chords: [...kept, ...added] });
+  }
+
+  /** Replace the lyrics; null: as they are detected. */
+  async correctLyrics(lines: readonly LyricLine[] | null): Promise<void> {
+    await this.correct({ lyrics: lines && lrcText(lines) });
   }
 
   /** Move the bars by beats. */

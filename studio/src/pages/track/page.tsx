@@ -21,6 +21,7 @@ import { Facts } from "./facts.tsx";
 import { KeepOffline } from "./keep-offline.tsx";
 import { Lanes } from "./lanes.tsx";
 import { Loops } from "./loops.tsx";
+import { Lyrics } from "./lyrics.tsx";
 import { NO_CORRECTIONS } from "./music.ts";
 import { Player, type Recording } from "./player.ts";
 import { Practice } from "./practice.tsx";
@@ -366,6 +367,7 @@ function Mixer({ player }: { player: Player }) {
       <Lanes player={player} onHelp={() => openHelp(true)} />
       <Practice player={player} />
       <ChordSheet player={player} />
+      <Lyrics player={player} />
       {isHelpOpen && <ShortcutList onClose={() => openHelp(false)} />}
     </>
   );

@@ -11,7 +11,7 @@ import { keyText, transposedKey } from "../../music/keys.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Choice, Field, Form, Submit } from "../../ui/forms.tsx";
 import { timeText } from "../../waveform/view.ts";
-import { segmentHere, useEachFrame } from "./frames.ts";
+import { keepInSight, segmentHere, useEachFrame } from "./frames.ts";
 import { sectionColour } from "./harmony.tsx";
 import type { Player } from "./player.ts";
 
@@ -192,11 +192,4 @@ function capoOptions({ music }: Player): (readonly [string, string])[] {
     const name = fret === 0 ? "none" : `fret ${fret}`;
     return [String(fret), fret === easiest ? `${name} (easiest)` : name] as const;
   });
-}
-
-/** Scroll the sheet, and not the page, when the next line plays. */
-function keepInSight(box: HTMLElement, chord: Element): void {
-  const [outer, inner] = [box.getBoundingClientRect(), chord.getBoundingClientRect()];
-  if (inner.top >= outer.top && inner.bottom + inner.height <= outer.bottom) return;
-  box.scrollBy({ top: inner.top - outer.top - outer.height / 4, behavior: "smooth" });
 }
