@@ -252,7 +252,7 @@ def _corrections(value: Corrections | None) -> Corrections | None:
         return value
     if len(value.lyrics) > _LYRICS_LIMIT:
         raise ValueError(f"should have at most {_LYRICS_LIMIT} characters of lyrics")
-    return dataclasses.replace(value, lyrics="\n".join(map(_line, value.lyrics.splitlines())))
+    return dataclasses.replace(value, lyrics="\n".join(map(one_line, value.lyrics.splitlines())))
 
 
 def _require_within(corrections: Corrections | None, seconds: float) -> None:
