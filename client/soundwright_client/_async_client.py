@@ -16,7 +16,7 @@ import httpx
 from pydantic import PrivateAttr
 from websockets.exceptions import WebSocketException
 
-from soundwright_client.errors import ApiError, ConnectionFailed, JobFailed, JobTimeout
+from soundwright_client.errors import ApiError, ConnectionFailed, JobFailed, JobTimeout, SoundwrightError
 from soundwright_client.transfer import (
     CHANNEL_PAUSE_SECONDS,
     PROGRESS_PAUSE_SECONDS,
@@ -180,6 +180,8 @@ class AsyncClient:
         timeout: httpx.Timeout | float = _TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        if not token.isascii():
+            raise SoundwrightError("The API token has characters that no token has. Log in again, or copy it again.")
         headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
         self.server = server.rstrip("/")
         self.has_channels = transport is None
@@ -219,7 +221,8 @@ class AsyncClient:
         fields = {name: text for name, text in (("title", title), ("artist", artist), ("album", album)) if text}
         key = idempotency_key or uuid.uuid4().hex
         with Path(file).open("rb") as opened:
-            content = {"file": (Path(file).name, MediaFile(opened, progress))}
+            name = Path(file).name.encode(errors="replace").decode()  # a name of bytes that are no text
+            content = {"file": (name, MediaFile(opened, progress))}
             sent = await self.request("POST", "/api/tracks", files=content, data=fields, key=key)
         return Track.model_validate(sent.json()["data"])
 
@@ -442,6 +445,7 @@ class AsyncClient:
         Raises:
             ApiError: the server refused it.
             ConnectionFailed: the server does not answer.
+            SoundwrightError: HTTP cannot express it.
         """
         headers = {"Idempotency-Key": key} if key else {}
         safe = repeatable or bool(key) or method != "POST"
@@ -457,6 +461,11 @@ class AsyncClient:
             except httpx.TransportError as error:
                 if pause is None or not safe:
                     raise self._failure(error) from error
+            except (
+                ValueError,
+                httpx.InvalidURL,
+            ) as error:  # half a surrogate pair, or a number that JSON does not have
+                raise SoundwrightError(f"This request cannot be sent: {error}.") from error
             await asyncio.sleep(pause)
         raise AssertionError("unreachable")
 

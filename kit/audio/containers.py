@@ -106,12 +106,6 @@ def _resynchronise(file: BinaryIO, start: int) -> tuple[str, int] | None:
     return None
 
 
-def id3_bytes(path: Path) -> int:
-    """Return the length of the ID3v2 tags at the beginning of a file."""
-    with path.open("rb") as file:
-        return _skip_id3(file)
-
-
 def comment_count(path: Path, container: str, offset: int) -> int:
     """Return the number of comments that a FLAC file declares, which begins at ``offset``; 0 for other containers."""
     with path.open("rb") as file:

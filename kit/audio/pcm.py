@@ -152,7 +152,7 @@ def find_pcm(path: Path, container: str, offset: int) -> Pcm | None:
 def _find_in_riff(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
     form, wide_bytes = None, 0
     order = ">" if file.read(4) == b"RIFX" else "<"
-    for name, start, size in _riff_chunks(file, begin + 12, file_bytes, order):
+    for name, start, size in riff_chunks(file, begin + 12, file_bytes, order):
         if name == b"fmt ":
             form = _wave_form(file.read(min(size, _MAX_FORM_BYTES)), order)
         elif name == b"ds64":
@@ -187,7 +187,7 @@ def _find_in_w64(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
 
 def _find_in_aiff(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
     form, promised_frames, place = None, 0, None
-    for name, start, size in _riff_chunks(file, begin + 12, file_bytes, ">"):
+    for name, start, size in riff_chunks(file, begin + 12, file_bytes, ">"):
         if name == b"COMM":
             body = file.read(min(size, _MAX_FORM_BYTES))
             form = _aiff_form(body)
@@ -232,7 +232,7 @@ def _find_in_caf(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
     return None
 
 
-def _riff_chunks(file: BinaryIO, at: int, file_bytes: int, order: str) -> Iterator[tuple[bytes, int, int]]:
+def riff_chunks(file: BinaryIO, at: int, file_bytes: int, order: str) -> Iterator[tuple[bytes, int, int]]:
     """Yield name, offset and declared size of the bodies of chunks. The file stands at the body."""
     for _ in range(_MAX_CHUNKS):
         file.seek(at)
@@ -249,7 +249,7 @@ def _riff_chunks(file: BinaryIO, at: int, file_bytes: int, order: str) -> Iterat
 def _is_empty(file: BinaryIO, start: int, file_bytes: int, order: str) -> bool:
     """Return whether chunks that end with the file follow a chunk without content, so that it is really empty."""
     end = start
-    for _, body, size in _riff_chunks(file, start, file_bytes, order):
+    for _, body, size in riff_chunks(file, start, file_bytes, order):
         end = body + size
     return file_bytes - end in (0, -1, 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from soundwright.kit.worker.worker import job_workers
 from soundwright.library.v1 import connection_service_pb2_grpc, library_service_pb2_grpc
 from soundwright.services.ingest.direct_uploads import DIRECT_FOLDER, DirectUploads
 from soundwright.services.ingest.downloads import Downloads
-from soundwright.services.ingest.fetch.fetcher import Fetcher
+from soundwright.services.ingest.fetch.fetcher import Fetcher, warm_up
 from soundwright.services.ingest.previews import LinkPreviews
 from soundwright.services.ingest.rpc import IngestRpc
 from soundwright.services.ingest.settings import IngestSettings
@@ -113,7 +114,7 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
     )
     ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(rpc, server.server)
     server.add_reflection(ingest_service_pb2)
-    async with runtime.serving(server, *workers):
+    async with runtime.serving(server, *workers), runtime.warming_up(functools.partial(warm_up, scratch)):
         purging = asyncio.create_task(_purge(blobs, direct, runtime.clock))
         try:
             yield

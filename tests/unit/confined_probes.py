@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,11 @@ def attempts(_report: Report, *, expressions: list[str]) -> list[str]:
         except BaseException as error:
             outcomes.append(type(error).__name__)
     return outcomes
+
+
+def loaded(_report: Report, *, names: list[str]) -> list[str]:
+    """Return which of these modules are loaded."""
+    return [name for name in names if name in sys.modules]
 
 
 def environment(_report: Report) -> dict[str, str]:

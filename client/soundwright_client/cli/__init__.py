@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 
 __all__ = ["main"]
 
@@ -13,4 +15,7 @@ def main() -> None:
 
     # A service manager that stops a command expects the same as Ctrl-C: jobs are cancelled, and an embedded server stops.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names of files can be bytes that are no text
     app()

@@ -34,15 +34,19 @@ _STATE = ".soundwright.json"
 
 
 def audio_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the files, and those audio files that lie in the folders, by name."""
+    """Return the files, and those audio files that lie in the folders, by name, except hidden ones."""
     found: list[Path] = []
     for path in paths:
         found += (
-            sorted(each for each in path.iterdir() if each.suffix.lower() in AUDIO_SUFFIXES)
+            sorted(each for each in path.iterdir() if each.suffix.lower() in AUDIO_SUFFIXES and _is_visible(each))
             if path.is_dir()
             else [path]
         )
     return list(dict.fromkeys(found))
+
+
+def _is_visible(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")  # macOS keeps notes on song.mp3 in ._song.mp3
 
 
 def sizes_and_times(folder: Path) -> dict[Path, tuple[int, int]]:
@@ -261,9 +265,12 @@ async def already(job: AsyncJob) -> AsyncJob:
 def filename_problem(filename: str) -> str:
     """Return what is wrong with the pattern of ``--filename``; empty: nothing."""
     try:
-        fields = {name for _, name, _, _ in string.Formatter().parse(filename) if name is not None}
+        parsed = list(string.Formatter().parse(filename))
     except ValueError:
         return "--filename has a brace without its other half."
+    if any(form or conversion for _, _, form, conversion in parsed):
+        return "--filename takes fields as they are, such as {stem}, without : and !."
+    fields = {name for _, name, _, _ in parsed if name is not None}
     if unknown := fields - {"track", "stem", "model", "ext"}:
         return f"--filename has {{{sorted(unknown)[0]}}}. It can have {{track}}, {{stem}}, {{model}} and {{ext}}."
     if "stem" not in fields:

@@ -69,7 +69,7 @@ def errors_are_sentences() -> Iterator[None]:
         if error.code == "UNAUTHORIZED":
             fail("The server does not know your token. Log in with `soundwright login`, or set SOUNDWRIGHT_TOKEN.")
         fail(error.message)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         fail(str(error))
 
 
@@ -250,9 +250,12 @@ def watch(
             facts = batch.sizes_and_times(folder)
             # A file that is still being written differs from the scan before.
             ready = [file for file, each in facts.items() if seen.get(file) == each and (file, each) not in done]
-            if ready:
-                await separate_files(separation, ready, as_json)
+            try:
+                if ready:
+                    await separate_files(separation, ready, as_json)
                 done |= {(file, facts[file]) for file in ready}
+            except ConnectionFailed as error:
+                err.print(f"{error.message} Trying again.", style="yellow", soft_wrap=True)
             seen = facts
             await asyncio.sleep(_WATCH_SECONDS)
 

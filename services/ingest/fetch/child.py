@@ -48,6 +48,10 @@ def preview(report: Callable[[float], None], **request: Any) -> dict[str, Any]:
     return _answer(lambda: _preview(request))
 
 
+def ready(_report: Callable[[float], None]) -> None:
+    """Do nothing. The process exists, so the fork server has called :func:`prepare`."""
+
+
 def _answer(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return {"result": work()}
@@ -268,12 +272,13 @@ def _text(info: Mapping[str, Any], key: str) -> str:
 
 
 def prepare() -> None:
-    """Do once what each process would do: load all extractors, which a page can embed, and compile their patterns.
+    """Do once what each process would do: load all extractors, which a page can embed, compile their patterns, and load the codecs.
 
     The fork server calls this (:mod:`soundwright.kit.confined.fork_server`), so all processes share the result.
     """
     ytdlp_globals.plugin_dirs.value = []
     yt_dlp.YoutubeDL({"logger": _Silence()}).close()
-    importlib.import_module("yt_dlp.extractor._extractors")
+    for name in ("yt_dlp.extractor._extractors", "soundwright.services.ingest.fetch.media"):
+        importlib.import_module(name)
     for extractor in gen_extractor_classes():
         extractor.suitable("")

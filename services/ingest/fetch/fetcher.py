@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from soundwright.services.ingest.fetch.proxy import FetchProxy
 from soundwright.services.ingest.songs import one_line
 
 _FETCH = "soundwright.services.ingest.fetch.child:fetch"
+_READY = "soundwright.services.ingest.fetch.child:ready"
 _PREVIEW = "soundwright.services.ingest.fetch.child:preview"
 _PREVIEW_BYTES = 16 << 20  # web pages, and the beginning of a recording
 _OVERHEAD_BYTES = 16 << 20  # web pages, and the beginning of the recording, which is read twice
@@ -190,6 +193,15 @@ class Fetcher:
                 # A blocked address counts only if the download failed: a site may offer several addresses.
                 raise proxy.refusal or _failure(kind)
         return dict(result)
+
+
+async def warm_up(scratch: Path) -> None:
+    """Load what all downloads and uploads need. The first of them would wait for it, on a busy machine for half a minute."""
+    with (
+        tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as folder,
+        contextlib.suppress(ProcessDied),
+    ):
+        await run_confined(_READY, {}, Confinement(Path(folder)))
 
 
 def _entry(found: Mapping[str, Any]) -> Entry:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from mutagen.flac import FLAC, Picture
 from mutagen.id3 import ID3
 from mutagen.id3._util import ID3JunkFrameError
 
-from soundwright.kit.audio.containers import DEMUXERS, id3_bytes, sniff
+from soundwright.kit.audio.containers import DEMUXERS, sniff
+from soundwright.kit.audio.pcm import riff_chunks
 from soundwright.services.ingest.fetch.covers import picture_type
 
 _FRONT_COVER = 3
@@ -37,27 +40,40 @@ class Tags:
 def read_tags(path: Path) -> Tags:
     """Return title, artist and album from the tags of a recording. Values that cannot be read are empty.
 
-    Several artists are joined by commas.
+    Several artists are joined by commas. A file can have several tags: what one lacks comes from the next.
     """
-    try:
-        found = _id3_texts(path) if id3_bytes(path) else _ape_texts(path) or _container_texts(path)
-    except Exception:  # untrusted tags can make the readers raise anything, and the audio does not depend on them
-        found = {}
+    found: dict[str, list[str]] = {}
+    for texts_of in (_id3_texts, _ape_texts, _container_texts, _id3v1_texts):
+        # Untrusted tags can make the readers raise anything, and the audio does not depend on them.
+        with contextlib.suppress(Exception):
+            found = {**texts_of(path), **found}
     title, artist, album = (", ".join(dict.fromkeys(found.get(name, ()))) for name in _NAMES)
     return Tags(title=title, artist=artist, album=album)
 
 
 def _id3_texts(path: Path) -> dict[str, list[str]]:
-    """Return the texts of ID3v2 tags at the beginning of the file."""
-    tags = ID3(path, known_frames=_TEXT_FRAMES, load_v1=False)
+    """Return the texts of ID3v2 tags at the beginning of the file, or in a chunk of a WAV or AIFF file."""
+    tags = ID3(_id3_chunk(path) or path, known_frames=_TEXT_FRAMES, load_v1=False)
     frames = {
         name: tags.getall(frame.__name__) for name, frame in zip(_NAMES, (id3.TIT2, id3.TPE1, id3.TALB), strict=True)
     }
-    return {name: [text for frame in found for text in frame.text if text] for name, found in frames.items() if found}
+    texts = {name: [text for frame in found for text in frame.text if text] for name, found in frames.items()}
+    return {name: found for name, found in texts.items() if found}
+
+
+def _id3_chunk(path: Path) -> io.BytesIO | None:
+    with path.open("rb") as file:
+        order = {b"RIFF": "<", b"FORM": ">"}.get(file.read(4))
+        if order:
+            for name, start, size in riff_chunks(file, 12, path.stat().st_size, order):
+                if name.lower() == b"id3 ":
+                    file.seek(start)
+                    return io.BytesIO(file.read(min(size, _MAX_TAG_BYTES)))
+    return None
 
 
 def _container_texts(path: Path) -> dict[str, list[str]]:
-    """Return the texts of Vorbis comments, MP4 atoms, chunks of WAV and AIFF files, and ID3v1 tags. FFmpeg joins several by semicolons."""
+    """Return the texts of Vorbis comments, MP4 atoms, and chunks of WAV and AIFF files. FFmpeg joins several by semicolons."""
     container = sniff(path)
     if container is None:
         return {}
@@ -69,7 +85,7 @@ def _container_texts(path: Path) -> dict[str, list[str]]:
             *file.metadata.items(),
             *(item for stream in file.streams.audio[:1] for item in stream.metadata.items()),
         ]
-    found = {name.lower(): _decoded(text) for name, text in texts if text}
+    found = {name.lower(): _decoded(text) for name, text in texts if 0 < len(text) <= _MAX_FRAME_BYTES}
     return {name: found[name].split(";") if name == "artist" else [found[name]] for name in _NAMES if name in found}
 
 
@@ -81,8 +97,17 @@ def _ape_texts(path: Path) -> dict[str, list[str]]:
         return {}
 
 
+def _id3v1_texts(path: Path) -> dict[str, list[str]]:
+    """Return the texts of an ID3v1 tag, of at most 30 bytes each, at the end of the file."""
+    with path.open("rb") as file:
+        file.seek(-128, io.SEEK_END)
+        tag = file.read()
+    fields = [tag[at : at + 30].partition(b"\0")[0].decode(errors="surrogateescape") for at in (3, 33, 63)]
+    return {name: [_decoded(text)] for name, text in zip(_NAMES, fields, strict=True) if text and tag[:3] == b"TAG"}
+
+
 def _decoded(text: str) -> str:
-    """Return a text of a WAV or AIFF file: UTF-8, or else Windows-1252, because the file does not name the encoding."""
+    """Return a text of a WAV or AIFF file, or of an ID3v1 tag: UTF-8, or else Windows-1252, because the file does not name the encoding."""
     try:
         text.encode()
         return text
@@ -103,6 +128,7 @@ def _bounded(frame: type[id3.TextFrame]) -> type[id3.TextFrame]:
 
 _NAMES = ("title", "artist", "album")
 _MAX_FRAME_BYTES = 4096
+_MAX_TAG_BYTES = 16 << 20
 _TEXT_FRAMES = {
     name: _bounded(frame)
     for frame, names in ((id3.TIT2, ("TIT2", "TT2")), (id3.TPE1, ("TPE1", "TP1")), (id3.TALB, ("TALB", "TAL")))

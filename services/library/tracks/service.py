@@ -214,7 +214,7 @@ def _title(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    name = _line(value)
+    name = one_line(value)
     if len(name) > _NAME_LIMIT:
         raise ValueError(f"should be at most {_NAME_LIMIT} characters")
     return name
@@ -230,7 +230,7 @@ def _tags(value: list[str]) -> list[str]:
     if len(value) > _TAG_LIMIT:
         raise ValueError(f"should have at most {_TAG_LIMIT} items")
     tags: dict[str, str] = {}
-    for tag in map(_line, value):
+    for tag in map(one_line, value):
         if not 1 <= len(tag) <= _TAG_LENGTH_LIMIT:
             raise ValueError(f"each must have from 1 to {_TAG_LENGTH_LIMIT} characters")
         tags.setdefault(tag.casefold(), tag)
@@ -252,7 +252,7 @@ def _corrections(value: Corrections | None) -> Corrections | None:
         return value
     if len(value.lyrics) > _LYRICS_LIMIT:
         raise ValueError(f"should have at most {_LYRICS_LIMIT} characters of lyrics")
-    return dataclasses.replace(value, lyrics="\n".join(map(_line, value.lyrics.splitlines())))
+    return dataclasses.replace(value, lyrics="\n".join(map(one_line, value.lyrics.splitlines())))
 
 
 def _require_within(corrections: Corrections | None, seconds: float) -> None:
@@ -263,7 +263,7 @@ def _require_within(corrections: Corrections | None, seconds: float) -> None:
         raise errors.invalid("corrections", f"need times in the track, which has {seconds:.3f} seconds")
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return the text on one line, without control characters. It is first cut to more than a field may have."""
     breaks = ("Cc", "Cs", "Zl", "Zp")
     return " ".join("".join(" " if unicodedata.category(c) in breaks else c for c in text[:_LINE_LIMIT]).split())

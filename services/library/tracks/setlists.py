@@ -11,6 +11,7 @@ from soundwright.kit import errors
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.tracks.records import Setlist
+from soundwright.services.library.tracks.service import one_line
 
 if TYPE_CHECKING:
     from soundwright.services.library.tracks.records import Track
@@ -104,11 +105,9 @@ class Setlists:
 
 
 def _checked_name(name: str) -> str:
-    stripped = name.strip()
-    if not stripped:
+    line = one_line(name)
+    if not line:
         raise errors.invalid("name", "can't be blank")
-    if len(stripped) > _NAME_LIMIT:
+    if len(line) > _NAME_LIMIT:
         raise errors.invalid("name", f"should be at most {_NAME_LIMIT} characters")
-    if not stripped.isprintable():
-        raise errors.invalid("name", "must be printable")
-    return stripped
+    return line

@@ -17,7 +17,15 @@ import pytest
 import standardwebhooks
 from typer.testing import CliRunner
 
-from soundwright_client import ApiError, Client, ConnectionFailed, SignatureInvalid, transfer, verify_webhook
+from soundwright_client import (
+    ApiError,
+    Client,
+    ConnectionFailed,
+    SignatureInvalid,
+    SoundwrightError,
+    transfer,
+    verify_webhook,
+)
 from soundwright_client.cli import batch, connection
 from soundwright_client.cli.commands import app
 
@@ -131,8 +139,30 @@ def test_files_of_the_same_name_and_patterns_of_filenames() -> None:
     files = [Path("a/song.wav"), Path("b/song.mp3"), Path("c.wav")]
     assert list(batch.track_names(files).values()) == ["song", "song (2)", "c"]
     assert batch.filename_problem("{model}/{track} {stem}.{ext}") == ""
-    for wrong in ("{track}.wav", "{stem", "../{stem}.wav", "/{stem}.wav", "{stem}{0}"):
+    for wrong in ("{track}.wav", "{stem", "../{stem}.wav", "/{stem}.wav", "{stem}{0}", "{stem:x}", "{stem!r}"):
         assert batch.filename_problem(wrong)
+
+
+def test_a_folder_has_its_audio_files_alone(tmp_path: Path) -> None:
+    for name in ("b.wav", "a.FLAC", "._a.flac", "c.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "lost.wav").symlink_to("nowhere")
+    assert batch.audio_files([tmp_path]) == [tmp_path / "a.FLAC", tmp_path / "b.wav"]
+
+
+def test_what_http_cannot_express_is_an_error_with_a_sentence(tmp_path: Path) -> None:
+    script = Scripted(httpx.Response(201, json={"data": {"id": "1", "title": "song"}}))
+    with pytest.raises(SoundwrightError, match="cannot be sent"):
+        list(Client(transport=script).tracks("\udcff"))
+    with pytest.raises(SoundwrightError, match="cannot be sent"):
+        Client(transport=script).generate("rain", duration=float("inf"))
+    with pytest.raises(SoundwrightError, match="API token"):
+        Client(token="clé", transport=script)
+    song = tmp_path / os.fsdecode(b"\xff.wav")  # a name of bytes that are no text
+    song.write_bytes(b"RIFF")
+    assert Client(transport=script).upload(song).title == "song"
 
 
 @pytest.mark.parametrize(

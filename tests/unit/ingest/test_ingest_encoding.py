@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import mutagen
 import numpy as np
 import pytest
 import soundfile
+from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC
-from mutagen.id3 import ID3, TIT2, TPE1, Encoding
+from mutagen.id3 import ID3, TIT2, TPE1, TSSE, Encoding
+from mutagen.wave import WAVE
 
 from soundwright.kit import audio
 from soundwright.kit.errors import AppError
@@ -271,6 +275,33 @@ def test_several_vorbis_comments_and_ape_tags_are_read(tmp_path: Path) -> None:
     assert read_tags(path) == Tags(title="Ape", artist="Anna, Bert")
     path.write_bytes(path.read_bytes() + b"TAG" + b"Short".ljust(125, b"\0"))  # ID3v1
     assert read_tags(path) == Tags(title="Ape", artist="Anna, Bert")
+
+
+def test_what_one_tag_lacks_comes_from_the_next(tmp_path: Path) -> None:
+    encoder = io.BytesIO()
+    tags = ID3()
+    tags.add(TSSE(Encoding.UTF8, ["Lavf"]))
+    tags.save(encoder)
+    path = written(tmp_path / "song", tone(0.5), format="MP3", subtype="MPEG_LAYER_III")
+    old = b"TAG" + b"Title".ljust(30, b"\0") + b"Artist".ljust(30, b"\0") + b"Album".ljust(65, b"\0")  # ID3v1
+    path.write_bytes(encoder.getvalue() + path.read_bytes() + old)
+    assert read_tags(path) == Tags(title="Title", artist="Artist", album="Album")
+    path = written(tmp_path / "lossless", tone(0.5), format="FLAC")
+    file = FLAC(path)
+    file["title"], file["artist"] = "Vorbis", ["Anna", "Bert"]
+    file.save()
+    path.write_bytes(encoder.getvalue() + path.read_bytes())
+    assert read_tags(path) == Tags(title="Vorbis", artist="Anna, Bert")
+
+
+@pytest.mark.parametrize(("kind", "format"), [(WAVE, "WAV"), (AIFF, "AIFF")])
+def test_several_artists_of_wav_and_aiff_files_are_read(tmp_path: Path, kind: Any, format: str) -> None:
+    path = written(tmp_path / "media", tone(0.5), format=format)
+    file = kind(path)
+    file.add_tags()
+    file.tags.add(TPE1(Encoding.UTF16, ["Anna", "Bert"]))
+    file.save()
+    assert read_tags(path) == Tags(artist="Anna, Bert")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])

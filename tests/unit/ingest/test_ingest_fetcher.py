@@ -13,10 +13,11 @@ import psutil
 import pytest
 
 from soundwright.kit import audio
+from soundwright.kit.confined import process
 from soundwright.kit.confined.process import Confinement, run_confined
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.security.egress_policy import EgressPolicy
-from soundwright.services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
+from soundwright.services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless, warm_up
 from tests.simulators.media_site import MediaSite
 from tests.unit.confined_probes import confined_processes
 from tests.unit.ingest.test_ingest_encoding import muxed, tone, written
@@ -78,6 +79,18 @@ async def test_a_page_with_one_recording(site: MediaSite, mp3: bytes, tmp_path: 
     address = site.file("/in%20page.mp3", mp3)
     page = f'<html><head><title>A page</title></head><body><audio src="{address}"></audio></body></html>'
     assert (await fetch(site, site.file("/page", page.encode(), "text/html"), tmp_path)).path.read_bytes() == mp3
+
+
+async def test_a_warm_server_of_processes_has_loaded_all_extractors_and_the_codecs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = process._ForkServer()
+    monkeypatch.setattr(process, "_server", server)
+    await warm_up(tmp_path)
+    names = {"names": ["yt_dlp.extractor._extractors", "av"]}
+    loaded = await run_confined("tests.unit.confined_probes:loaded", names, Confinement(tmp_path))
+    assert loaded == names["names"]
+    server.close()
 
 
 def playlist(site: MediaSite, name: str, *addresses: str) -> str:

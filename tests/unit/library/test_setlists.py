@@ -16,10 +16,10 @@ async def setlists(library: Library) -> Setlists:
 
 
 async def test_a_setlist_keeps_its_order_and_skips_deleted_tracks(library: Library, setlists: Setlists) -> None:
-    made = await setlists.create(ANN, " Friday ")
+    made = await setlists.create(ANN, " Friday\n👨\u200d👩\u200d👧\u00a0! ")
     await setlists.update(ANN, made.id, name=None, track_ids=["t2", "t1", "t2"])
     found, tracks = await setlists.get(ANN, made.id)
-    assert (found.name, [each.title for each in tracks]) == ("Friday", ["t2", "t1", "t2"])
+    assert (found.name, [each.title for each in tracks]) == ("Friday 👨\u200d👩\u200d👧 !", ["t2", "t1", "t2"])
     await library.deletions.delete(ANN, "t2")
     await setlists.update(ANN, made.id, name="Saturday", track_ids=None)
     found, tracks = await setlists.get(ANN, made.id)
@@ -38,7 +38,7 @@ async def test_only_own_tracks_come_in_and_only_the_owner_sees_it(setlists: Setl
 
 
 async def test_names_and_numbers_are_bounded(setlists: Setlists) -> None:
-    for name in (" ", "x" * 101, "two\nlines"):
+    for name in (" ", "x" * 101):
         assert await reason(setlists.create(ANN, name)) == "VALIDATION_ERROR"
     made = [await setlists.create(ANN, str(number)) for number in range(100)]
     assert await reason(setlists.create(ANN, "one more")) == "TOO_MANY_SETLISTS"
