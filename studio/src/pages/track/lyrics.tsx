@@ -28,7 +28,8 @@ export function Lyrics({ player }: { player: Player }) {
   const lines = edit?.kind === "times" ? edit.lines : music.lyrics.value;
   const timed = timedLines(lines);
   const store = async (changed: readonly LyricLine[] | null) => {
-    if (await run(() => music.correctLyrics(changed))) setEdit(null);
+    // Another edit may have begun meanwhile.
+    if (await run(() => music.correctLyrics(changed))) setEdit((now) => (now === edit ? null : now));
   };
   const toggle = (opened: Edit) => setEdit(edit?.kind === opened.kind ? null : opened);
   const correctLine = () => {
@@ -102,7 +103,7 @@ export function Lyrics({ player }: { player: Player }) {
 function WholeText({ text, onInput }: { text: string; onInput: (text: string) => void }) {
   const id = useId();
   return (
-    <div class="form-field">
+    <div class="form-field lyric-text">
       <label for={id}>LRC, or text without times</label>
       <textarea
         id={id}
