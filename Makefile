@@ -165,6 +165,7 @@ check: setup  ## Check formatting, lint, types, import rules, contracts, licence
 	$(BIN)/python -m dev.tools.sync_client --check
 	$(BIN)/python -m dev.tools.models_doc --check
 	$(BIN)/python -m dev.tools.errors_doc --check
+	$(BIN)/python -m dev.tools.nats_rights --check
 	$(BIN)/python -m dev.tools.licences --check
 	$(BIN)/python -m dev.tools.studio_api --check
 	$(NPM) --prefix studio run check
@@ -189,10 +190,11 @@ studio-api: setup  #: Generate the studio's types of the API from the OpenAPI do
 	$(BIN)/python -m dev.tools.studio_api
 
 .PHONY: docs
-docs: setup  ## Generate docs/MODELS.md, docs/ERRORS.md, docs/LICENCES.md, the model names of the gateway and the synchronous client
+docs: setup  ## Generate docs/MODELS.md, docs/ERRORS.md, docs/LICENCES.md, the rights in NATS, the model names of the gateway and the synchronous client
 	$(BIN)/python -m dev.tools.sync_client
 	$(BIN)/python -m dev.tools.models_doc
 	$(BIN)/python -m dev.tools.errors_doc
+	$(BIN)/python -m dev.tools.nats_rights
 	$(BIN)/python -m dev.tools.licences
 
 # `make lock UPGRADE=` keeps the versions, adds what pyproject.toml newly requires, and reads all hashes again. The markers are

@@ -28,8 +28,16 @@ from soundwright.kit.security.signing_keys import DerivedKeys, FileKeys, KeyFile
 _PREFIX = "SOUNDWRIGHT_"
 # The kernel limits the path of a Unix socket to 107 bytes. This is what remains for the folder of the longest name.
 _SOCKET_PATH_LIMIT_BYTES = 107 - len("/generation.ops.sock")
-QUEUES = ("ingest", "separation", "export", "lalalai", "analysis", "generation")
-"""The queues of all components. Each :class:`soundwright.kit.worker.kind.WorkQueue` of a component has one of these names."""
+QUEUES = {
+    "ingest": "ingest",
+    "separation": "separation",
+    "export": "separation",
+    "lalalai": "separation",
+    "analysis": "analysis",
+    "generation": "generation",
+}
+"""The component of each queue. Each :class:`soundwright.kit.worker.kind.WorkQueue` of a component has one of these names. The rights
+in NATS follow from this table: after a change, run ``make docs``."""
 
 
 class SettingsError(Exception):

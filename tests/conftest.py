@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ _CAMPAIGN_SECONDS = 4 * 3600
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let this run and its processes keep their temporary files in a folder of their own."""
+    gc.disable()  # collecting tests makes millions of objects that stay: searching them for garbage takes as long again
     if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
         os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
         os.environ["OMP_NUM_THREADS"] = "1"  # several processes compute at a time, and idle threads would spin
@@ -38,6 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if not hasattr(session.config, "workerinput") and exitstatus != pytest.ExitCode.TESTS_FAILED:
         shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -328,7 +328,7 @@ class AsyncClient:
         return await self.job((await self._start("/api/analysis/analyze", body, idempotency_key))["job_id"])
 
     async def analysis(self, track: Track | str) -> dict[str, Any]:
-        """Return the values of the latest analysis of a track."""
+        """Return what the analyses of a track measured: each feature from the latest analysis that has it."""
         values: dict[str, Any] = await self.data("GET", f"/api/analysis/{segment(_id(track))}")
         return values
 

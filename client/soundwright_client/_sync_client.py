@@ -322,7 +322,7 @@ class Client:
         return self.job((self._start("/api/analysis/analyze", body, idempotency_key))["job_id"])
 
     def analysis(self, track: Track | str) -> dict[str, Any]:
-        """Return the values of the latest analysis of a track."""
+        """Return what the analyses of a track measured: each feature from the latest analysis that has it."""
         values: dict[str, Any] = self.data("GET", f"/api/analysis/{segment(_id(track))}")
         return values
 

@@ -188,7 +188,7 @@ class Tools:
             return (await client.job(job_id)).model_dump(mode="json")
 
     async def analysis_resource(self, track_id: str, context: Context) -> dict[str, Any]:
-        """All values of the latest analysis of a track."""
+        """All values of the analysis of a track."""
         async with self.platform(context) as client:
             return await client.analysis(track_id)
 

@@ -28,15 +28,15 @@ from soundwright.kit.ports import Doc, Docs
 from soundwright.kit.settings import Settings
 from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
 from soundwright.services.library.catalog.categories import CATEGORIES as CATEGORIES_OF_FAMILIES
-from soundwright.services.library.catalog.documents import COLLECTIONS, GENERATIONS, clip_doc
-from soundwright.services.library.catalog.service import Generation, GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.documents import CLIPS, COLLECTIONS, clip_doc
+from soundwright.services.library.catalog.records import Clip, ClipFilter, ClipSort
 from soundwright.services.library.catalog.store import CatalogStore
 
-SORTS = tuple(GenerationSort)
+SORTS = tuple(ClipSort)
 NAIVE_ORDERS = {
-    GenerationSort.RECENT: ("create_time",),
-    GenerationSort.POPULAR: ("vote_total", "create_time"),
-    GenerationSort.RATING: ("vote_balance", "create_time"),
+    ClipSort.RECENT: ("create_time",),
+    ClipSort.POPULAR: ("vote_total", "create_time"),
+    ClipSort.RATING: ("vote_balance", "create_time"),
 }
 PAGE_SIZE = 20
 CATEGORIES = sorted({category for family in CATEGORIES_OF_FAMILIES.values() for category in family})
@@ -64,11 +64,11 @@ async def measure(folder: Path, options: argparse.Namespace) -> None:
     docs = open_docs(Settings(docs_url=options.docs_url or f"sqlite://{library}"))
     store = CatalogStore(docs)
     naive = sqlite3.connect(folder / "naive.db")
-    naive.execute("CREATE TABLE generations (id TEXT PRIMARY KEY, body TEXT)")
-    clips = [clip_doc(clip) for clip in generations(rng, options.documents)]
+    naive.execute("CREATE TABLE clips (id TEXT PRIMARY KEY, body TEXT)")
+    clips = [clip_doc(clip) for clip in random_clips(rng, options.documents)]
     plain = [{key: value for key, value in doc.items() if key != "terms"} for doc in clips]
     with naive:
-        naive.executemany("INSERT INTO generations VALUES (?, ?)", [(doc["id"], json.dumps(doc)) for doc in plain])
+        naive.executemany("INSERT INTO clips VALUES (?, ?)", [(doc["id"], json.dumps(doc)) for doc in plain])
     if options.docs_url:
         await store.prepare()
         await insert_all(docs, clips)
@@ -94,7 +94,7 @@ async def measure(folder: Path, options: argparse.Namespace) -> None:
         row = f"{middle:.1f} | {high:.1f} | {cpu_middle:.1f} | {cpu_high:.1f} | {naive_middle:.0f}"
         row += f" | {naive_middle / middle:.0f}"
         print(f"| {title} | {row} |", flush=True)
-    inserts = [await insert_seconds(docs, clip) for clip in generations(rng, options.repeats)]
+    inserts = [await insert_seconds(docs, clip) for clip in random_clips(rng, options.repeats)]
     print(
         f"\nInserting a clip takes {np.median(inserts) * 1000:.1f} ms (p50), including its terms and a flush to disk."
     )
@@ -111,7 +111,7 @@ async def measure(folder: Path, options: argparse.Namespace) -> None:
 # ----------------------------------------------------------------------------------------------------------- the clips
 
 
-def generations(rng: random.Random, count: int) -> Iterator[Generation]:
+def random_clips(rng: random.Random, count: int) -> Iterator[Clip]:
     vocabulary = words()
     # Zipf's law: the n-th word of a language occurs about 1/n times as often as the first.
     weights = np.cumsum([1 / (rank + 3) for rank in range(len(vocabulary))]).tolist()
@@ -123,7 +123,7 @@ def generations(rng: random.Random, count: int) -> Iterator[Generation]:
             prompt.insert(rng.randrange(len(prompt)), "lo-fi")
         up, down = (int(rng.expovariate(0.5)) for _ in range(2))
         doc_id = f"{rng.getrandbits(128):032x}"
-        yield Generation(
+        yield Clip(
             id=doc_id,
             owner_id=OWNERS[int(rng.paretovariate(0.7)) % len(OWNERS)],
             prompt=" ".join(prompt),
@@ -158,7 +158,7 @@ def words() -> list[str]:
 def fill(library: Path, bodies: list[tuple[str, str]]) -> None:
     """Write the documents as the embedded store does, but without a flush after each one."""
     with sqlite3.connect(library) as connection:
-        connection.executemany("INSERT INTO generations (id, revision, body) VALUES (?, 1, ?)", bodies)
+        connection.executemany("INSERT INTO clips (id, revision, body) VALUES (?, 1, ?)", bodies)
     connection.close()
 
 
@@ -168,13 +168,13 @@ async def insert_all(docs: Docs, clips: list[Doc]) -> None:
 
     async def insert() -> None:
         for doc in left:
-            await docs.insert(GENERATIONS.name, doc)
+            await docs.insert(CLIPS.name, doc)
 
     await asyncio.gather(*(insert() for _ in range(_WRITERS)))
 
 
 def average_bytes(naive: sqlite3.Connection) -> float:
-    return float(naive.execute("SELECT avg(length(body)) FROM generations").fetchone()[0])
+    return float(naive.execute("SELECT avg(length(body)) FROM clips").fetchone()[0])
 
 
 # --------------------------------------------------------------------------------------------------------- the queries
@@ -190,7 +190,7 @@ class Query:
     owner: str = ""
     text: str = ""
     seconds: float = 0.0
-    sort: GenerationSort = GenerationSort.RECENT
+    sort: ClipSort = ClipSort.RECENT
     page: int = 1
     exclude: tuple[str, ...] = ()
 
@@ -248,22 +248,22 @@ def queries(count: int) -> dict[str, Callable[[random.Random], Query]]:
 async def seconds(store: CatalogStore, query: Query) -> tuple[float, float]:
     """Ask a query. Return the seconds of wall-clock time, and of CPU time of this process."""
     started, cpu_started = time.perf_counter(), time.process_time()
-    chosen = GenerationFilter(
+    chosen = ClipFilter(
         query.model, query.text, query.ask == "prefix", query.category, query.owner, min_duration_seconds=query.seconds
     )
     match query.ask:
         case "sample":
-            await store.sample_generations(chosen, 10, query.exclude, None)
+            await store.sample_clips(chosen, 10, query.exclude, None)
         case "tally":
             await store.count_by_category()
         case _:
-            await store.list_generations(chosen, query.sort, PAGE_SIZE * (query.page - 1), PAGE_SIZE)
+            await store.list_clips(chosen, query.sort, PAGE_SIZE * (query.page - 1), PAGE_SIZE)
     return time.perf_counter() - started, time.process_time() - cpu_started
 
 
-async def insert_seconds(docs: Docs, clip: Generation) -> float:
+async def insert_seconds(docs: Docs, clip: Clip) -> float:
     started = time.perf_counter()
-    await docs.insert(GENERATIONS.name, clip_doc(clip))
+    await docs.insert(CLIPS.name, clip_doc(clip))
     return time.perf_counter() - started
 
 
@@ -288,11 +288,11 @@ def naive_seconds(naive: sqlite3.Connection, query: Query) -> float:
     where = " AND ".join(f"({condition})" for condition in conditions)
     by = ", ".join(f"json_extract(body, '$.{field}') DESC" for field in NAIVE_ORDERS[query.sort])
     sql = {
-        "find": f"SELECT body FROM generations WHERE {where} ORDER BY {by}, id DESC"
+        "find": f"SELECT body FROM clips WHERE {where} ORDER BY {by}, id DESC"
         f" LIMIT {PAGE_SIZE} OFFSET {PAGE_SIZE * (query.page - 1)}",
-        "sample": f"SELECT body FROM generations WHERE {where} ORDER BY random() LIMIT 10",
+        "sample": f"SELECT body FROM clips WHERE {where} ORDER BY random() LIMIT 10",
         "tally": "SELECT json_extract(body, '$.model'), category.value, count(*)"
-        " FROM generations, json_each(body, '$.categories') AS category GROUP BY 1, 2",
+        " FROM clips, json_each(body, '$.categories') AS category GROUP BY 1, 2",
     }["find" if query.ask == "prefix" else query.ask]
     rows = naive.execute(sql, values).fetchall()
     if query.ask != "tally":

@@ -25,7 +25,11 @@ from fastapi import FastAPI
 from dev.bench.latency import noise
 from soundwright_client.local import free_ports, running
 
-_SETTINGS = {"SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "100000000", "HF_HUB_OFFLINE": "1"}
+_SETTINGS = {
+    "SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "100000000",
+    "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "100000000",
+    "HF_HUB_OFFLINE": "1",
+}
 _CONNECTIONS = 50
 _UNPACKED = Path(__file__).parents[2] / ".servers" / "wrk" / "usr"
 _REPORT = """

@@ -1,4 +1,4 @@
-"""Reads PCM, floats and G.711 in WAV (RIFF, RIFX, RF64, BW64), W64, AIFF, AIFF-C and AU, as libsndfile does, to the sample.
+"""Reads PCM, floats and G.711 in WAV (RIFF, RIFX, RF64, BW64), W64, AIFF, AIFF-C, AU and CAF, as libsndfile does, to the sample.
 
 Headers of recorders and pipes are often wrong in their sizes, and FFmpeg mistakes the valid bits of WAVE_FORMAT_EXTENSIBLE for
 the bits of the samples. What counts here is the size of a sample in its container and the size of the file.
@@ -41,6 +41,7 @@ _AIFF_KINDS: dict[bytes, tuple[str, Kind, int]] = {
 _AU_KINDS: dict[int, tuple[Kind, int]] = {
     1: ("mulaw", 1), 2: ("s", 1), 3: ("s", 2), 4: ("s", 3), 5: ("s", 4), 6: ("f", 4), 7: ("f", 8), 27: ("alaw", 1)
 }  # fmt: skip
+_CAF_KINDS: dict[bytes, Kind] = {b"lpcm": "s", b"alaw": "alaw", b"ulaw": "mulaw"}
 _SAMPLE_BYTES: dict[Kind, tuple[int, ...]] = {"s": (1, 2, 3, 4), "u": (1,), "f": (4, 8), "alaw": (1,), "mulaw": (1,)}
 
 
@@ -133,13 +134,14 @@ def find_pcm(path: Path, container: str, offset: int) -> Pcm | None:
     """Return the samples of a file, or None if they are neither PCM nor floats, or are not found.
 
     Args:
-        container: "wav", "w64", "aiff" or "au", else the result is None.
+        container: "wav", "w64", "aiff", "au" or "caf", else the result is None.
         offset: where it begins in the file.
 
     Raises:
         OSError: the file cannot be read.
     """
-    find = {"wav": _find_in_riff, "w64": _find_in_w64, "aiff": _find_in_aiff, "au": _find_in_au}.get(container)
+    finders = {"wav": _find_in_riff, "w64": _find_in_w64, "aiff": _find_in_aiff, "au": _find_in_au, "caf": _find_in_caf}
+    find = finders.get(container)
     if find is None:
         return None
     with path.open("rb") as file:
@@ -212,6 +214,24 @@ def _find_in_au(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
     return _found(_form(order, kind, sample_bytes, rate_hz, channel_count), begin + offset, size, file_bytes)
 
 
+def _find_in_caf(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
+    form, at = None, begin + 8
+    for _ in range(_MAX_CHUNKS):
+        file.seek(min(at, file_bytes))
+        head = file.read(12)
+        if len(head) < 12:
+            break
+        name, size = struct.unpack(">4sq", head)
+        if name == b"desc":
+            form = _caf_form(file.read(32))
+        elif name == b"data":
+            return _found(form, at + 16, max(0, size - 4), file_bytes)  # -1: to the end
+        if size < 0:
+            break
+        at += 12 + size
+    return None
+
+
 def _riff_chunks(file: BinaryIO, at: int, file_bytes: int, order: str) -> Iterator[tuple[bytes, int, int]]:
     """Yield name, offset and declared size of the bodies of chunks. The file stands at the body."""
     for _ in range(_MAX_CHUNKS):
@@ -268,6 +288,18 @@ def _aiff_form(body: bytes) -> _Form | None:
     channel_count, _, bits = struct.unpack_from(">HIH", body)
     order, kind, sample_bytes = _AIFF_KINDS.get(body[18:22], (">", None, 0))
     return _form(order, kind, sample_bytes or math.ceil(bits / 8), _extended(body[8:18]), channel_count)
+
+
+def _caf_form(body: bytes) -> _Form | None:
+    if len(body) < 32:
+        return None
+    rate_hz, name, flags, packet_bytes, _, channel_count, bits = struct.unpack(">d4s5I", body)
+    if name not in _CAF_KINDS or not 0 < rate_hz < 1 << 31:
+        return None
+    kind: Kind = "f" if name == b"lpcm" and flags & 1 else _CAF_KINDS[name]
+    # A sample can have fewer bits than its place in a packet, which is one frame.
+    sample_bytes = packet_bytes // channel_count if channel_count and packet_bytes else math.ceil(bits / 8)
+    return _form("<" if flags & 2 else ">", kind, sample_bytes, round(rate_hz), channel_count)
 
 
 def _form(order: str, kind: Kind | None, sample_bytes: int, rate_hz: int, channel_count: int) -> _Form | None:

@@ -17,7 +17,7 @@ from soundwright.kit.engines import ModelSelection
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Blobs
 from soundwright.kit.worker.context import JobContext
-from soundwright.kit.worker.kind import JobKind, WorkQueue, pack
+from soundwright.kit.worker.kind import JobKind, WorkQueue
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.services.analysis.registry import Registry, models_for
 from soundwright.services.analysis.service import Recording, Signal
@@ -77,10 +77,7 @@ class AnalysisWorker:
             engine=selection.engine,
             model=selection.model,
             requested_model=selection.requested_model,
-            details=pack(
-                jobs_pb2.AnalysisResult(features=sorted(spec.features), values_json=json.dumps(values, allow_nan=False))
-            ),
-            measurement=_measurement(values),
+            analysis_json=json.dumps(values, allow_nan=False),
             compute_seconds=time.monotonic() - started,
         )
 
@@ -157,8 +154,3 @@ def _analyse(
     if unavailable:
         values["unavailable"] = unavailable
     return selections[0], values
-
-
-def _measurement(values: dict[str, Any]) -> job_pb2.Measurement:
-    """Return the values that are shown on the track: tempo and key."""
-    return job_pb2.Measurement(bpm=values.get("tempo"), key=values.get("key") or "")

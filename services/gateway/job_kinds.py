@@ -1,28 +1,35 @@
-"""The gateway's descriptors of job kinds: the specification of each kind, and how callers see its jobs.
+"""The gateway's descriptors of job kinds: the specification of each kind, how callers see its jobs, and how they start again.
 
 Dialects, channels and pages read the descriptors, so that no other module enumerates the kinds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
+from soundwright.analysis.v1 import analysis_service_pb2
 from soundwright.analysis.v1 import jobs_pb2 as analysis_pb
+from soundwright.generation.v1 import generation_service_pb2
 from soundwright.generation.v1 import jobs_pb2 as generation_pb
+from soundwright.ingest.v1 import ingest_service_pb2
 from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_pb
+from soundwright.separation.v1 import separation_service_pb2
 from soundwright.services.gateway.file_paths import (
     analysis_path,
     hex_id,
     stem_file_path,
     track_file_path,
 )
+
+if TYPE_CHECKING:
+    from soundwright.services.gateway.clients import Clients
 
 Spec = TypeVar("Spec", bound=Message)
 
@@ -33,6 +40,13 @@ class PublicFile:
 
     path: str | None = None
     size_bytes: int | None = None
+
+
+class Started(NamedTuple):
+    """A job that a request has started, and whether an earlier request with the same idempotency key had done so."""
+
+    job: job_pb2.Job
+    existed: bool
 
 
 def unpacked(packed: AnyMessage, message_class: type[Spec]) -> Spec:
@@ -53,7 +67,9 @@ class JobKind(Generic[Spec]):
         title: returns a title from the specification, for jobs without a track.
         model: returns the requested model from the specification; empty for kinds without models.
         result_file: returns the main result file. The second argument is the track that the job created, or None.
-        details_json: returns the details as the text of a JSON object, or an empty string.
+        again: sends the request that created a job once more, given its specification and the fields that all requests share, its
+            track and an idempotency key. The response has the fields of :class:`Started`. None: jobs of the kind cannot start again
+            like that.
     """
 
     kind: job_pb2.JobKind.ValueType
@@ -62,7 +78,7 @@ class JobKind(Generic[Spec]):
     title: Callable[[Spec], str] = lambda _spec: ""
     model: Callable[[Spec], str] = lambda spec: str(getattr(spec, "model", ""))
     result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = lambda _job, _track: PublicFile()
-    details_json: Callable[[job_pb2.Job], str] = lambda _job: ""
+    again: Callable[[Clients, Spec, dict[str, Any]], Awaitable[Any]] | None = None
 
     @property
     def word(self) -> str:
@@ -98,14 +114,20 @@ def _download_file(_job: job_pb2.Job, track: track_pb2.Track | None) -> PublicFi
     return PublicFile(track_file_path(track), track.size_bytes) if track is not None else PublicFile()
 
 
+async def _download_again(clients: Clients, spec: ingest_pb.DownloadSpec, common: dict[str, Any]) -> Any:
+    request = ingest_service_pb2.CreateDownloadsRequest(quality=spec.quality, **common)
+    return (await clients.ingest.CreateDownloads(request)).downloads[0]
+
+
+async def _generation_again(clients: Clients, spec: generation_pb.GenerationSpec, common: dict[str, Any]) -> Started:
+    request = generation_service_pb2.CreateJobsRequest(parameters=spec, idempotency_key=common["idempotency_key"])
+    answer = await clients.generation.CreateJobs(request)
+    return Started(answer.jobs[0], answer.existed)
+
+
 def _first_stem(job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
     stems = job.result.outputs
     return PublicFile(stem_file_path(stems[0]), stems[0].size_bytes) if stems else PublicFile()
-
-
-def analysis_values(details: AnyMessage) -> str:
-    """Return the measured values of an analysis as the text of a JSON object, or an empty string."""
-    return unpacked(details, analysis_pb.AnalysisResult).values_json
 
 
 def _archive(job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
@@ -126,17 +148,23 @@ JOB_KINDS: Mapping[int, JobKind[Any]] = {
             running_status="downloading",
             title=_download_title,
             result_file=_download_file,
+            again=_download_again,
         ),
         JobKind(
             kind=job_pb2.JOB_KIND_SEPARATION,
             spec=separation_pb.SeparationSpec,
             result_file=_first_stem,
+            again=lambda clients, spec, common: clients.separation.CreateJob(
+                separation_service_pb2.CreateJobRequest(parameters=spec.parameters, **common)
+            ),
         ),
         JobKind(
             kind=job_pb2.JOB_KIND_ANALYSIS,
             spec=analysis_pb.AnalysisSpec,
             result_file=lambda job, _track: PublicFile(analysis_path(job.track_id)),
-            details_json=lambda job: analysis_values(job.result.details),
+            again=lambda clients, spec, common: clients.analysis.CreateJob(
+                analysis_service_pb2.CreateJobRequest(features=spec.features, **common)
+            ),
         ),
         JobKind(
             kind=job_pb2.JOB_KIND_GENERATION,
@@ -145,16 +173,25 @@ JOB_KINDS: Mapping[int, JobKind[Any]] = {
             result_file=lambda job, _track: PublicFile(
                 f"/audio/{hex_id(job.id)}.wav", job.result.clip.audio_size_bytes
             ),
+            again=_generation_again,
         ),
         JobKind(
             kind=job_pb2.JOB_KIND_PIPELINE,
             spec=separation_pb.PipelineSpec,
             result_file=lambda job, _track: PublicFile(f"/download/{job.id}/all"),
+            again=lambda clients, _spec, common: clients.separation.CreatePipelineJob(
+                separation_service_pb2.CreatePipelineJobRequest(**common)
+            ),
         ),
         JobKind(
             kind=job_pb2.JOB_KIND_EXPORT,
             spec=separation_pb.ExportSpec,
             result_file=_archive,
+            again=lambda clients, spec, common: clients.separation.CreateExportJob(
+                separation_service_pb2.CreateExportJobRequest(
+                    format=spec.format, separation_id=spec.separation_id, **common
+                )
+            ),
         ),
         JobKind(
             kind=job_pb2.JOB_KIND_BATCH,

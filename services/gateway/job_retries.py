@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
-from soundwright.generation.v1 import generation_service_pb2 as generation_pb
-from soundwright.ingest.v1 import ingest_service_pb2 as ingest_pb
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.library.v1 import job_pb2
 from soundwright.separation.v1 import separation_service_pb2 as pb
 from soundwright.separation.v1.jobs_pb2 import BatchSpec
 from soundwright.services.gateway.clients import Clients
-from soundwright.services.gateway.job_kinds import job_kind, unpacked
+from soundwright.services.gateway.job_kinds import Started, job_kind, unpacked
 from soundwright.services.gateway.job_views import ENDED
 
 _RETRYABLE = frozenset({job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED})
 _CHAIN_LIMIT = 100
 BATCH_SECONDS = 45.0
 """The deadline of the call that creates a batch. With many tracks, it takes seconds."""
-_Retried = tuple[job_pb2.Job, bool]
 
 
 def retried_count(job: job_pb2.Job) -> int:
@@ -34,7 +28,7 @@ def _retried_tracks(batch: job_pb2.Job) -> list[str]:
     return [each.track_id for each in batch.batch.jobs if each.state in _RETRYABLE]
 
 
-async def retry_job(clients: Clients, job: job_pb2.Job) -> _Retried:
+async def retry_job(clients: Clients, job: job_pb2.Job) -> Started:
     """Start a failed or cancelled job again, as a new job. A batch starts again with its failed and cancelled jobs.
 
     The idempotency key is derived from the job, so a repeated call finds the job that the first call has created. If that
@@ -51,40 +45,23 @@ async def retry_job(clients: Clients, job: job_pb2.Job) -> _Retried:
     for _ in range(_CHAIN_LIMIT):
         job, existed = await _sent_again(clients, job, f"retry:{job.id}")
         if not existed or not retried_count(job):
-            return job, existed
+            return Started(job, existed)
     raise errors.TOO_MANY_RETRIES(limit=_CHAIN_LIMIT)
 
 
-async def _sent_again(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
+async def _sent_again(clients: Clients, job: job_pb2.Job, key: str) -> Started:
     """Send the request that created a job once more, with an idempotency key."""
-    spec: Any = unpacked(job.spec, job_kind(job.kind).spec)
-    common: dict[str, Any] = {"track_id": job.track_id, "idempotency_key": key}
-    answer: Any
-    match job.kind:
-        case job_pb2.JOB_KIND_DOWNLOAD:
-            request = ingest_pb.CreateDownloadsRequest(quality=spec.quality, **common)
-            answer = (await clients.ingest.CreateDownloads(request)).downloads[0]
-        case job_pb2.JOB_KIND_SEPARATION:
-            answer = await clients.separation.CreateJob(pb.CreateJobRequest(parameters=spec.parameters, **common))
-        case job_pb2.JOB_KIND_PIPELINE:
-            answer = await clients.separation.CreatePipelineJob(pb.CreatePipelineJobRequest(**common))
-        case job_pb2.JOB_KIND_EXPORT:
-            chosen = {"format": spec.format, "separation_id": spec.separation_id}
-            answer = await clients.separation.CreateExportJob(pb.CreateExportJobRequest(**chosen, **common))
-        case job_pb2.JOB_KIND_ANALYSIS:
-            answer = await clients.analysis.CreateJob(analysis_pb.CreateJobRequest(features=spec.features, **common))
-        case job_pb2.JOB_KIND_GENERATION:
-            jobs = generation_pb.CreateJobsRequest(parameters=spec, idempotency_key=key)
-            answer = await clients.generation.CreateJobs(jobs)
-            return answer.jobs[0], answer.existed
-        case job_pb2.JOB_KIND_BATCH:
-            return await _batch_again(clients, job, spec, key)
-        case _:
-            raise errors.JOB_NOT_FAILED()
-    return answer.job, answer.existed
+    kind = job_kind(job.kind)
+    spec = unpacked(job.spec, kind.spec)
+    if job.kind == job_pb2.JOB_KIND_BATCH:
+        return await _batch_again(clients, job, spec, key)
+    if kind.again is None:
+        raise errors.JOB_NOT_FAILED()
+    answer = await kind.again(clients, spec, {"track_id": job.track_id, "idempotency_key": key})
+    return Started(answer.job, answer.existed)
 
 
-async def _batch_again(clients: Clients, batch: job_pb2.Job, spec: BatchSpec, key: str) -> _Retried:
+async def _batch_again(clients: Clients, batch: job_pb2.Job, spec: BatchSpec, key: str) -> Started:
     request = pb.CreateBatchRequest(parameters=spec.parameters, track_ids=_retried_tracks(batch), idempotency_key=key)
     try:
         answer = await clients.separation.CreateBatch(request, timeout=BATCH_SECONDS)
@@ -96,4 +73,4 @@ async def _batch_again(clients: Clients, batch: job_pb2.Job, spec: BatchSpec, ke
         request.ClearField("track_ids")
         request.track_ids.extend(left)
         answer = await clients.separation.CreateBatch(request, timeout=BATCH_SECONDS)
-    return answer.batch, answer.existed
+    return Started(answer.batch, answer.existed)

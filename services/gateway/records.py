@@ -63,6 +63,19 @@ async def find_track(clients: Clients, track_id: str) -> track_pb2.Track | None:
     return track
 
 
+async def find_analysis(clients: Clients, track_id: str) -> track_pb2.Analysis | None:
+    """Return what the analyses of a track measured, or None if there are none or the track was deleted meanwhile."""
+    try:
+        analysis: track_pb2.Analysis = (
+            await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track_id))
+        ).analysis
+    except AppError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+        return None
+    return analysis
+
+
 async def created_track(clients: Clients, job: job_pb2.Job) -> track_pb2.Track | None:
     """Return the track that a succeeded job created, or None if it created none or the track was deleted."""
     if job.state != job_pb2.JOB_STATE_SUCCEEDED or not job.creates_track:

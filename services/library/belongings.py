@@ -7,7 +7,8 @@ from collections.abc import Awaitable
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Docs
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.service import Catalog, GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.records import ClipFilter, ClipSort
+from soundwright.services.library.catalog.service import Catalog
 from soundwright.services.library.catalog.votes import Votes
 from soundwright.services.library.documents import walk
 from soundwright.services.library.jobs.ledger import JobLedger
@@ -56,17 +57,17 @@ class Belongings:
             await self._stores.conversations.messages.delete_all({"conversation_id": conversation.id})
             await self._stores.conversations.conversations.delete(conversation.id)
         async for vote in walk(self._docs, "votes", {"listener_id": account_id}):
-            await self._withdraw(owner, vote["generation_id"])
+            await self._withdraw(owner, vote["clip_id"])
         async for track in walk(self._docs, "tracks", {"owner_id": account_id}):
             await self._unless_gone("TRACK_NOT_FOUND", self._tracks.delete(owner, track["id"]))
-        own_clips = GenerationFilter(owner_id=account_id)
-        while clips := (await self._catalog.list_generations(own_clips, GenerationSort.RECENT, 0, _BATCH))[0]:
+        own_clips = ClipFilter(owner_id=account_id)
+        while clips := (await self._catalog.list_clips(own_clips, ClipSort.RECENT, 0, _BATCH))[0]:
             for clip in clips:
                 await self._unless_gone("GENERATION_NOT_FOUND", self._catalog.delete(owner, clip.id))
         return await self._remove_jobs(account_id)
 
-    async def _withdraw(self, owner: Principal, generation_id: str) -> None:
-        await self._unless_gone("GENERATION_NOT_FOUND", self._votes.vote(owner, generation_id, 0))
+    async def _withdraw(self, owner: Principal, clip_id: str) -> None:
+        await self._unless_gone("GENERATION_NOT_FOUND", self._votes.vote(owner, clip_id, 0))
 
     @staticmethod
     async def _unless_gone(reason: str, removal: Awaitable[object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from soundwright.kit.ports import Clock
-from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.catalog.records import Clip
 from soundwright.services.library.jobs.ledger import JobLedger, JobTrack
 from soundwright.services.library.jobs.service import GeneratedClip, Job, JobResult
 from soundwright.services.library.storage.service import Storage
@@ -41,36 +41,36 @@ class JobResults:
     async def store_results(self, job: Job) -> None:
         await self._track_results.store(job)
         if job.result is not None and job.result.clip is not None:
-            await self._catalog.store_generation(_generation(job, job.result, job.result.clip))
+            await self._catalog.store_clip(_clip(job, job.result, job.result.clip))
 
     async def remove_results(self, job: Job) -> None:
         await self._track_results.remove(job)
 
 
-def _generation(job: Job, result: JobResult, clip: GeneratedClip) -> Generation:
+def _clip(job: Job, result: JobResult, made: GeneratedClip) -> Clip:
     """Return the catalog's record of a clip: the worker's description, with owner, priority and time of the job."""
-    return Generation(
+    return Clip(
         id=job.id,
         owner_id=job.owner_id,
-        prompt=clip.prompt,
+        prompt=made.prompt,
         model=result.requested_model,
-        duration_seconds=clip.duration_seconds,
-        is_loop=clip.is_loop,
-        seed=clip.seed,
-        quality_score=clip.quality_score,
-        quality_issues=clip.quality_issues,
-        quality_accepted=clip.quality_accepted,
-        retry_count=clip.retry_count,
+        duration_seconds=made.duration_seconds,
+        is_loop=made.is_loop,
+        seed=made.seed,
+        quality_score=made.quality_score,
+        quality_issues=made.quality_issues,
+        quality_accepted=made.quality_accepted,
+        retry_count=made.retry_count,
         engine=result.engine,
         engine_model=result.model,
         degraded=result.degraded,
-        sample_rate_hz=clip.sample_rate_hz,
-        channel_count=clip.channel_count,
-        audio_blob_key=clip.audio_blob_key,
-        spectrogram_blob_key=clip.spectrogram_blob_key,
-        audio_size_bytes=clip.audio_size_bytes,
-        continued_from_id=clip.continued_from_id,
-        interpretation=clip.interpretation,
+        sample_rate_hz=made.sample_rate_hz,
+        channel_count=made.channel_count,
+        audio_blob_key=made.audio_blob_key,
+        spectrogram_blob_key=made.spectrogram_blob_key,
+        audio_size_bytes=made.audio_size_bytes,
+        continued_from_id=made.continued_from_id,
+        interpretation=made.interpretation,
         priority=job.priority,
         create_time=job.finish_time or job.create_time,
         creator_key=job.creator_key,

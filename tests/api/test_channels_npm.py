@@ -91,7 +91,7 @@ async def test_the_stock_client_follows_a_job(stack: Stack, admin: httpx.Client,
     topic = f"jobs:{start_analysis(admin, 4.0)}"
     async with stock_client() as client:
         options = {"params": {"token": stack.token}} if way == "params" else {"authToken": stack.token}
-        client.do("connect", address(stack.base_url), options | {"heartbeatIntervalMs": 300})
+        client.do("connect", address(stack.base_url), options)
         assert await client.next() == ["open"]
         client.do("join", topic)
         assert await client.next() == ["joined", topic]

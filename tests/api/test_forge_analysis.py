@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import uuid
+import zipfile
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -90,9 +93,23 @@ def test_files_for_musicians(
     head = admin.head(paths[2])
     assert (head.content, head.headers["content-length"]) == (b"", str(len(click.content)))
     assert [other.get(path).status_code for path in paths] == [403] * 3
+    rekordbox = f"/export/project/{track['id']}?format=rekordbox"
+    answer = admin.get(rekordbox)
+    assert answer.headers["content-disposition"] == 'attachment; filename="Measured_rekordbox.zip"'
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.namelist() == ["Measured/rekordbox.xml", "Measured/Measured.wav"]
+    assert archive.read("Measured/Measured.wav") == encoded(song(6.0))
+    cues = ElementTree.fromstring(archive.read("Measured/rekordbox.xml")).iter("POSITION_MARK")
+    sections = job["result"]["sections"]["segments"]
+    assert [(cue.get("Name"), cue.get("Start")) for cue in cues] == [
+        (section["label"], f"{section['start_seconds']:.3f}") for section in sections
+    ]
+    assert other.get(rekordbox).status_code == 403
     fresh = upload(admin, encoded(song(0.2)))
+    for path in (f"/export/chords/{fresh['id']}.cho", f"/export/project/{fresh['id']}?format=rekordbox"):
+        refused = admin.get(path)
+        assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
     refused = admin.get(f"/export/chords/{fresh['id']}.cho")
-    assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
     assert '"features": ["tempo", "key", "chords", "bars", "sections"]' in refused.json()["message"]
 
 
@@ -119,14 +136,20 @@ def test_lyrics_of_the_owner_need_no_analysis(admin: httpx.Client, other: httpx.
     assert other.get(f"{path}.lrc").status_code == 403
 
 
-def test_one_feature_gives_no_others(admin: httpx.Client, track: dict[str, Any]) -> None:
+def test_a_feature_alone_hides_no_others(admin: httpx.Client, track: dict[str, Any], job: dict[str, Any]) -> None:
     created = admin.post("/api/analysis/analyze", data={"track_id": track["id"], "features[]": "energy"}).json()["data"]
     result = finished(admin, f"/api/analysis/job/{created['job_id']}")["result"]
     assert "energy" in result
     assert not {"tempo", "key", "spectral_centroid"} & {name for name, value in result.items() if value is not None}
-    refused = admin.get(f"/export/midi/{track['id']}")
-    assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
-    assert "has no notes. Request them with POST /api/analysis/analyze" in refused.json()["message"]
+    known = admin.get(f"/api/analysis/{track['id']}").json()["data"]
+    assert known["job_id"] == created["job_id"]
+    assert {
+        **job["result"],
+        **result,
+        "features": {**job["result"]["features"], **result["features"]},
+    }.items() <= known.items()
+    assert admin.get(f"/api/analysis/job/{job['id']}").json()["data"]["result"] == job["result"]
+    assert admin.get(f"/export/midi/{track['id']}").status_code == 200
 
 
 def test_what_is_not_there(
@@ -135,6 +158,7 @@ def test_what_is_not_there(
     fresh = upload(admin, encoded(song(0.2)))
     for path in (f"/api/analysis/{fresh['id']}", f"/export/analysis/{fresh['id']}", f"/export/midi/{fresh['id']}"):
         assert (admin.get(path).status_code, admin.get(path).json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
+    assert "has no notes. Request them with POST /api/analysis/analyze" in admin.get(f"/export/midi/{fresh['id']}").text
     assert admin.get(f"/api/analysis/{uuid.uuid4()}").status_code == 404
     assert other.get(f"/api/analysis/job/{job['id']}").status_code == 403
     assert other.get(f"/export/analysis/{track['id']}").status_code == 403

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from stories import UNHURRIED, encoded, finished, made, song, upload
 
+from soundwright.kit.settings import QUEUES
 from tests.deploy.monitoring import METRIC, alerts, dashboards, queries, write_rules
 from tests.servers.otlp import ReceivedSpan, Receiver, otlp
 from tests.servers.prometheus import Prometheus, prometheus, promtool
@@ -241,7 +242,7 @@ def test_a_worker_reports_its_speed_and_its_slots(scraped: Prometheus) -> None:
         )
 
     wait_for(worked, "audio and compute seconds")
-    slots = {"ingest": 2, "separation": 1, "export": 1, "lalalai": 4, "analysis": 1, "generation": 1}
+    slots = dict.fromkeys(QUEUES, 1) | {"ingest": 2, "lalalai": 4}
     wait_for(lambda: values('soundwright_worker_slots{state="idle"}', "queue") == slots, "idle slots")
 
 

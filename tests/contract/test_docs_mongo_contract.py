@@ -123,7 +123,7 @@ async def test_indexes_of_the_library_keep_to_what_every_compatible_engine_offer
     await Stores(docs).prepare()
     try:
         names = await docs.database.list_collection_names()
-        assert {"jobs", "tracks", "accounts", "generations"} <= set(names)
+        assert {"jobs", "tracks", "accounts", "clips"} <= set(names)
         for name in names:
             indexes = await docs.database[name].index_information()
             assert len(indexes) <= 64, name

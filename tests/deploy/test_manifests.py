@@ -13,7 +13,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from soundwright.kit.settings import Settings
+from soundwright.kit.settings import QUEUES, Settings
+from soundwright.kit.worker.commands import queue_consumer
 from soundwright.services.__main__ import COMPONENTS
 from tests.deploy.manifests import K8S, OVERLAYS, containers, known_settings, of_kind, pod_templates, rendered
 
@@ -237,15 +238,40 @@ def test_production_workers_use_gpus_and_scale_to_zero() -> None:
         assert component not in queues.split(",")
 
 
-def test_keda_reads_the_consumers_of_the_workers() -> None:
-    for name, scaled in of_kind("overlays/prod", "ScaledObject").items():
-        queue = name.removeprefix("soundwright-").removesuffix("-worker")
-        (trigger,) = scaled["spec"]["triggers"]
-        assert (trigger["metadata"]["stream"], trigger["metadata"]["consumer"]) == (
-            "SOUNDWRIGHT_CMD",
-            f"{queue}_job_run",
+def served_queues(deployment: Any) -> list[str]:
+    """Return the queues whose jobs the pods of a Deployment run."""
+    component = deployment["metadata"]["labels"]["app.kubernetes.io/component"].removesuffix("-worker")
+    environment = deployment["spec"]["template"]["spec"]["containers"][0].get("env", ())
+    served = {entry["name"]: entry.get("value") for entry in environment}.get("SOUNDWRIGHT_WORKER_QUEUES", "all")
+    return [
+        queue for queue, owner in QUEUES.items() if owner == component and (served == "all" or queue in served.split(","))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_each_queue_has_a_worker(overlay: str) -> None:
+    served = [
+        queue
+        for deployment in of_kind(f"overlays/{overlay}", "Deployment").values()
+        for queue in served_queues(deployment)
+    ]
+    for queue, component in QUEUES.items():
+        assert served.count(queue) == 1, (
+            f"Add {queue} to SOUNDWRIGHT_WORKER_QUEUES of one Deployment in deploy/k8s/base/{component}"
         )
-        assert trigger["metadata"]["account"] == "SOUNDWRIGHT"
+
+
+def test_keda_reads_the_consumers_of_the_workers() -> None:
+    deployments = of_kind("overlays/prod", "Deployment")
+    for name, scaled in of_kind("overlays/prod", "ScaledObject").items():
+        triggers = [trigger["metadata"] for trigger in scaled["spec"]["triggers"]]
+        read = {trigger["consumer"] for trigger in triggers}
+        for queue in served_queues(deployments[scaled["spec"]["scaleTargetRef"]["name"]]):
+            consumer, _ = queue_consumer(queue)
+            assert consumer in read, f"Add a trigger with `consumer: {consumer}` to {name} in scaled-objects.yaml"
+            read.discard(consumer)
+        assert read == set(), f"{name} reads a queue that its pods do not serve"
+        assert {(trigger["stream"], trigger["account"]) for trigger in triggers} == {("SOUNDWRIGHT_CMD", "SOUNDWRIGHT")}
         assert scaled["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleUp"]
 
 

@@ -259,6 +259,7 @@ test("chords are corrected and transposed, the sheet follows the position, and b
     ["Chords", "cho", "Download ChordPro", "F#m7"],
     ["Click track", "wav", "Download WAV", "RIFF"],
     ["Project with stems", "reaper", "Download Reaper", "Test tune.rpp"],
+    ["Track for DJ software", "rekordbox", "Download rekordbox", "rekordbox.xml"],
   ]) {
     await page.getByRole("combobox", { name: "Download" }).selectOption({ label: part });
     await page.getByLabel("Format").selectOption(format);

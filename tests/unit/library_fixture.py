@@ -30,7 +30,8 @@ from soundwright.services.library.catalog.play_store import PlayStore
 from soundwright.services.library.catalog.playlist_store import PlaylistStore
 from soundwright.services.library.catalog.playlists import Playlists
 from soundwright.services.library.catalog.plays import Plays
-from soundwright.services.library.catalog.service import Catalog, Generation, GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.records import Clip, ClipFilter, ClipSort
+from soundwright.services.library.catalog.service import Catalog
 from soundwright.services.library.catalog.tags import Tags
 from soundwright.services.library.catalog.totals import Totals
 from soundwright.services.library.catalog.trends import Trends
@@ -49,7 +50,6 @@ from soundwright.services.library.jobs.service import (
     GeneratedClip,
     Job,
     JobResult,
-    Measurement,
     PackedMessage,
 )
 from soundwright.services.library.jobs.store import JobDocs
@@ -60,8 +60,9 @@ from soundwright.services.library.stores import Stores
 from soundwright.services.library.tracks.deletions import TrackDeletions
 from soundwright.services.library.tracks.downloads import TrackDownloads
 from soundwright.services.library.tracks.links import TrackLinks
+from soundwright.services.library.tracks.records import Track
 from soundwright.services.library.tracks.results import TrackResults
-from soundwright.services.library.tracks.service import Track, Tracks
+from soundwright.services.library.tracks.service import Tracks
 from soundwright.services.library.webhooks.deliveries import Deliveries
 from soundwright.services.library.webhooks.dispatcher import WebhookDispatcher
 from soundwright.services.library.webhooks.service import Webhooks
@@ -78,7 +79,7 @@ START = 20_000 * DAY
 """When the clock begins: 2024-10-04T00:00:00Z."""
 LEASE, LOST = 20.0, 15.0
 RETRY_SECONDS = (5.0, 30.0, 120.0)
-EVERYTHING = GenerationFilter()
+EVERYTHING = ClipFilter()
 PASSWORD = "correct horse battery"
 BROWSER = "the browser of the fixture"
 CLIENT_IP = "192.0.2.1"
@@ -203,18 +204,18 @@ class Library:
 
     # ----------------------------------------------------------------------------------------------------- catalog
 
-    async def clip(self, prompt: str = "calm piano", **fields: Any) -> Generation:
+    async def clip(self, prompt: str = "calm piano", **fields: Any) -> Clip:
         """Store a clip that is one second newer than the previous one."""
         self.clock.advance(1)
         plain: dict[str, Any] = {
             "id": str(uuid.uuid4()), "owner_id": ANN.id, "model": "music", "duration_seconds": 10.0, "create_time": self.clock.now(),
         }  # fmt: skip
-        generation = Generation(prompt=prompt, **{**plain, **fields})
-        await self.clips.store_generation(generation)
-        return await self.catalog.get(generation.id)
+        clip = Clip(prompt=prompt, **{**plain, **fields})
+        await self.clips.store_clip(clip)
+        return await self.catalog.get(clip.id)
 
-    async def listed(self, sort: GenerationSort = GenerationSort.RECENT, **conditions: Any) -> list[str]:
-        found, total = await self.catalog.list_generations(GenerationFilter(**conditions), sort, 0, 100)
+    async def listed(self, sort: ClipSort = ClipSort.RECENT, **conditions: Any) -> list[str]:
+        found, total = await self.catalog.list_clips(ClipFilter(**conditions), sort, 0, 100)
         assert total == len(found)
         return ids(found)
 
@@ -331,7 +332,7 @@ def result(*names: str, values: str = "", **fields: Any) -> JobResult:
         "outputs": [audio_output(name) for name in names], "outputs_are_stems": bool(names),
     }  # fmt: skip
     if values:
-        plain |= {"details": details(values), "measurement": Measurement()}
+        plain |= {"analysis_json": values}
     return JobResult(**plain | fields)
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc, jobs_pb2
+from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc
 from soundwright.kit import errors, lrc
 from soundwright.kit.errors import AppError, Code
 from soundwright.library.v1 import library_service_pb2 as library_pb
@@ -371,9 +371,7 @@ class Tools:
 
     async def _measured(self, track_id: str) -> dict[str, Any]:
         answer = await self._tracks.GetAnalysis(library_pb.GetAnalysisRequest(track_id=track_id))
-        result = jobs_pb2.AnalysisResult()
-        answer.analysis.details.Unpack(result)
-        values: dict[str, Any] = json.loads(result.values_json or "{}")
+        values: dict[str, Any] = await asyncio.to_thread(json.loads, answer.analysis.values_json)
         return values
 
     async def _energy(self, track: track_pb2.Track) -> float | None:

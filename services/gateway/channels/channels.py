@@ -43,7 +43,7 @@ class Channels:
         self._final_push = final_push
         self._connection = Connection(lambda topic: topic.startswith(_PREFIX), topic_limit)
         self._send_buffer = SendBuffer()
-        self._listeners: dict[str, JobListener] = {}  # by topic
+        self._listeners: dict[str, TopicListener] = {}  # by topic
 
     async def receive(self, text: str) -> None:
         """Handle a text message of the client.
@@ -75,7 +75,7 @@ class Channels:
         try:
             shown_id = message.topic.removeprefix(_PREFIX)
             job_id = require_uuid(shown_id, errors.JOB_NOT_FOUND)
-            listener = JobListener(self, message.topic, job_id, JobTopic(shown_id, self._final_push))
+            listener = TopicListener(self, message.topic, job_id, JobTopic(shown_id, self._final_push))
             # Subscribe before reading, so that no event between the two is missed.
             self._feed.subscribe_job(job_id, listener)
             self._listeners[message.topic] = listener
@@ -108,8 +108,8 @@ class Channels:
             (self._send_buffer.put if push.required else self._send_buffer.put_progress)(message)
 
 
-class JobListener:
-    """Passes the changes of a job to the client that has joined its topic. Its methods do not raise."""
+class TopicListener:
+    """A :class:`~soundwright.services.gateway.channels.feed.JobListener`: tells the client that has joined the job's topic."""
 
     def __init__(self, channels: Channels, topic: str, job_id: str, job_topic: JobTopic) -> None:
         self._channels = channels
@@ -118,11 +118,9 @@ class JobListener:
         self.job_topic = job_topic
 
     def on_progress(self, event: events_pb2.JobProgressed) -> None:
-        """Handle a progress event."""
         self._push_changes(lambda: self.job_topic.on_progress(event))
 
     def on_record(self, job: job_pb2.Job, track: track_pb2.Track | None) -> None:
-        """Handle the ledger's record and the track that the job created. No call follows a finished record."""
         self._push_changes(lambda: self.job_topic.on_record(job, track))
 
     def _push_changes(self, update: Callable[[], list[Push]]) -> None:
@@ -134,7 +132,6 @@ class JobListener:
             self._channels._put(self._channels._connection.crash(self._topic))
 
     def on_deleted(self) -> None:
-        """Handle the deletion of the job. No call follows."""
         self._channels._send_buffer.discard_topic(self._topic)
         self._channels._put(self._channels._connection.close(self._topic))
 

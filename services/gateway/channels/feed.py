@@ -5,25 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from google.protobuf.message import DecodeError
 
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.log import get_logger
 from soundwright.kit.ports import Bus
-from soundwright.library.v1 import events_pb2
+from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.gateway.clients import Clients
 from soundwright.services.gateway.job_views import ENDED
 from soundwright.services.gateway.records import created_track
 
-if TYPE_CHECKING:
-    from soundwright.services.gateway.channels.channels import JobListener
-
 _EVENTS = "soundwright.evt.*.v1.job.*"
 _READER_COUNT = 4
 log = get_logger()
+
+
+class JobListener(Protocol):
+    """Follows a job. Its methods do not raise."""
+
+    job_id: str
+
+    def on_progress(self, event: events_pb2.JobProgressed) -> None:
+        """Handle a progress event."""
+
+    def on_record(self, job: job_pb2.Job, track: track_pb2.Track | None) -> None:
+        """Handle the ledger's record and the track that the job created. No call follows a finished record."""
+
+    def on_deleted(self) -> None:
+        """Handle the deletion of the job. No call follows."""
 
 
 class JobFeed:

@@ -23,7 +23,7 @@ class SendBuffer:
     def __init__(self) -> None:
         self._waiting: deque[Message] = deque()
         self._progress: dict[str, Message] = {}  # by topic
-        self._due: dict[str, float] = {}  # by topic: earliest time of its next progress message
+        self._due: dict[str, float] = {}  # by topic, if it is not past: earliest time of its next progress message
         self._not_empty = asyncio.Event()
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -46,7 +46,6 @@ class SendBuffer:
     def discard_topic(self, topic: str) -> None:
         """Drop the waiting progress of a topic."""
         self._progress.pop(topic, None)
-        self._due.pop(topic, None)
 
     async def drain(self) -> None:
         """Wait until the queue is at most half full, if it was full."""
@@ -62,14 +61,14 @@ class SendBuffer:
                 if len(self._waiting) < _WAITING_LIMIT // 2:
                     self._has_room.set()
                 if message.ref is None:  # the snapshot and the final message count as progress
-                    self._due[message.topic] = now + _INTERVAL_SECONDS
+                    self._delay(message.topic, now)
                 return message
             soonest = None
             for topic, message in self._progress.items():
                 due = self._due.get(topic, 0.0)
                 if due <= now:
                     del self._progress[topic]
-                    self._due[topic] = now + _INTERVAL_SECONDS
+                    self._delay(topic, now)
                     return message
                 soonest = due if soonest is None else min(soonest, due)
             self._not_empty.clear()
@@ -78,3 +77,7 @@ class SendBuffer:
                     await self._not_empty.wait()
             except TimeoutError:
                 continue
+
+    def _delay(self, topic: str, now: float) -> None:
+        """Note that a message of the topic is sent now. Topics that may send again are forgotten: clients leave and join many."""
+        self._due = {each: due for each, due in self._due.items() if due > now} | {topic: now + _INTERVAL_SECONDS}

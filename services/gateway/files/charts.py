@@ -67,10 +67,15 @@ def chordpro_text(sheet: Sheet, values: dict[str, Any]) -> str:
 def _directives(sheet: Sheet, beats_per_bar: int) -> Iterator[tuple[str, str]]:
     yield "title", _plain(sheet.title)
     yield "artist", _plain(sheet.artist)
-    tonic, _, mode = sheet.key.partition(" ")
-    yield "key", tonic + ("m" if mode == "minor" else "")
+    yield "key", short_key(sheet.key)
     yield "tempo", f"{sheet.tempo_bpm:.0f}" if sheet.tempo_bpm else ""
     yield "time", {0: "", 6: "6/8"}.get(beats_per_bar, f"{beats_per_bar}/4")
+
+
+def short_key(key: str) -> str:
+    """Return a key such as "A minor" as musicians abbreviate it: "Am"."""
+    tonic, _, mode = key.partition(" ")
+    return tonic + ("m" if mode == "minor" else "")
 
 
 def _plain(text: str) -> str:

@@ -6,13 +6,13 @@ https://github.com/bitwig/dawproject.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from soundwright.kit.midi import TICKS_PER_QUARTER
-from soundwright.services.gateway.files.song_grid import Grid, sections_of, song_grid
+from soundwright.services.gateway.files.song_grid import sections_of, song_grid
 
 _REAPER_SOURCES = {"wav": "WAVE", "flac": "FLAC", "mp3": "MP3"}
 _STEADY = 1  # shape of a tempo that stays until the next one
@@ -32,12 +32,14 @@ class Stem:
 def reaper_project(stems: Sequence[Stem], values: Mapping[str, Any]) -> bytes:
     """Return a project of Reaper. ``values`` are those of an analysis, or empty."""
     grid = song_grid(values)
-    points = list(_points(grid))
-    lines = ["<REAPER_PROJECT 0.1", f"  TEMPO {points[0][1]:.10f} 4 4"]
+    points = list(grid.points())
+    lines = ["<REAPER_PROJECT 0.1", f"  TEMPO {60.0 / points[0][2]:.10f} 4 4"]
     for number, section in enumerate(sections_of(values), 1):
         lines.append(f"  MARKER {number} {section['start_seconds']:.6f} {_quoted(section['label'])} 0")
     lines += ["  <TEMPOENVEX", "    ACT 1", "    VIS 1 0 1", f"    DEFSHAPE {_STEADY} -1 -1"]
-    lines += [f"    PT {seconds:.12f} {bpm:.10f} {_STEADY}{metre}" for seconds, bpm, metre in points]
+    for _, seconds, quarter, metre in points:
+        changed = f" {(1 << metre[1] << 16) + metre[0]}" if metre else ""
+        lines.append(f"    PT {seconds:.12f} {60.0 / quarter:.10f} {_STEADY}{changed}")
     lines.append("  >")
     for stem in stems:
         kind = _REAPER_SOURCES.get(stem.path.rpartition(".")[2], "VIDEO")  # which reads what FFmpeg reads
@@ -58,21 +60,14 @@ def reaper_project(stems: Sequence[Stem], values: Mapping[str, Any]) -> bytes:
     return "\n".join([*lines, ">", ""]).encode()
 
 
-def _points(grid: Grid) -> Iterator[tuple[float, float, str]]:
-    """Yield seconds, tempo in bpm, and the metre if it changes, as Reaper writes it."""
-    metres = {tick: f" {(1 << exponent << 16) + beats}" for tick, beats, exponent in grid.metres}
-    before = (-1, 0.0, 0.0)
-    changes = {tick: (seconds, quarter) for tick, seconds, quarter in grid.tempos()}
-    for tick in sorted({*changes, *metres}):
-        if tick in changes:
-            before = (tick, *changes[tick])
-        start, seconds, quarter = before
-        yield seconds + (tick - start) / TICKS_PER_QUARTER * quarter, 60.0 / quarter, metres.get(tick, "")
-
-
 def _quoted(text: str) -> str:
     """Return a text in quotation marks. Reaper has no escapes."""
-    return f'"{"".join(c for c in text if c.isprintable()).replace(chr(34), chr(39))}"'
+    return f'"{printable(text).replace(chr(34), chr(39))}"'
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that XML does not allow."""
+    return "".join(c for c in text if c.isprintable())
 
 
 def dawproject(version: str, stems: Sequence[Stem], values: Mapping[str, Any]) -> bytes:
@@ -133,7 +128,7 @@ def metadata(title: str, artist: str) -> bytes:
     """Return ``metadata.xml`` of a DAWproject."""
     root = Element("MetaData")
     for name, text in (("Title", title), ("Artist", artist)):
-        SubElement(root, name).text = "".join(c for c in text if c.isprintable())
+        SubElement(root, name).text = printable(text)
     return tostring(root, "UTF-8", xml_declaration=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,17 @@ class Grid:
                 self.ticks[:-1][changes], self.seconds[:-1][changes], quarters[changes], strict=True
             )
         ]
+
+    def points(self) -> Iterator[tuple[int, float, float, tuple[int, int] | None]]:
+        """Yield tick, seconds and the seconds of a quarter, where tempo or metre changes, and the metre if it does."""
+        metres = {tick: (beats, exponent) for tick, beats, exponent in self.metres}
+        changes = {tick: (seconds, quarter) for tick, seconds, quarter in self.tempos()}
+        before = (-1, 0.0, 0.0)
+        for tick in sorted({*changes, *metres}):
+            if tick in changes:
+                before = (tick, *changes[tick])
+            start, seconds, quarter = before
+            yield tick, seconds + (tick - start) / TICKS_PER_QUARTER * quarter, quarter, metres.get(tick)
 
 
 def song_grid(values: Mapping[str, Any]) -> Grid:

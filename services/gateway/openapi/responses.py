@@ -119,7 +119,7 @@ def generated_file_responses(media_type: str, *found: ErrorType) -> Callable[[F]
         304: ResponseDoc("The client's copy is current.", headers=headers),
     }
     parameters = tuple(_condition(*each) for each in _CONDITIONS if each[0] == "If-None-Match")
-    return document(RouteDoc(by_status, found, parameters))
+    return document(RouteDoc(by_status, (*found, errors.PRECONDITION_FAILED), parameters))
 
 
 def _condition(name: str, text: str, example: str) -> dict[str, Any]:

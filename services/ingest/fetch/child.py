@@ -18,7 +18,7 @@ from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import DownloadError, GeoRestrictedError, UnsupportedError, YoutubeDLError
 
 from soundwright.kit.errors import AppError
-from soundwright.kit.free_space import require_free_space
+from soundwright.kit.free_space import DISK_FULL, require_free_space
 from soundwright.services.ingest.fetch.matching import Candidate, Wanted, rank
 from soundwright.services.ingest.fetch.unwrap import unwrap
 
@@ -26,7 +26,7 @@ _SOCKET_SECONDS = 20.0
 _CANDIDATE_LIMIT = 10
 _TRY_LIMIT = 3
 _FILE = "media"
-_DISK_FAILURES = {errno.EFBIG: "too_large", errno.ENOSPC: "storage", errno.EDQUOT: "storage"}
+_DISK_FAILURES = {errno.EFBIG: "too_large"} | dict.fromkeys(DISK_FULL, "storage")  # EFBIG: the limit of this process
 
 
 class _Failure(Exception):

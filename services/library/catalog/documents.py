@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from soundwright.kit.ports import Collection, Doc, Docs, Index, OneOf
-from soundwright.services.library.catalog.service import FAMILIES, Generation
+from soundwright.services.library.catalog.records import FAMILIES, Clip
 from soundwright.services.library.documents import insert_doc_if_absent
 from soundwright.services.library.search_terms import facet, text_terms
 
@@ -21,29 +21,29 @@ BY_RATING = ("vote_balance", "create_time")
 TOP_RATED = ("vote_balance", "upvote_count", "create_time")
 BY_PLAYS = ("play_count", "create_time")
 
-GENERATIONS = Collection(
-    "generations",
+CLIPS = Collection(
+    "clips",
     (
         Index(("terms",), each="terms"),
         *map(Index, (BY_TIME, BY_VOTES, BY_RATING, TOP_RATED, BY_PLAYS)),
         Index(("duration_seconds",)),
     ),
 )
-DELETIONS = Collection("deleted_generations", (Index(("pending",), present="pending"),))
+DELETIONS = Collection("deleted_clips", (Index(("pending",), present="pending"),))
 VOTES = Collection(
     "votes",
     (
-        Index(("generation_id", "vote")),
-        Index(("generation_id", "feedback_time"), present="feedback_time"),
+        Index(("clip_id", "vote")),
+        Index(("clip_id", "feedback_time"), present="feedback_time"),
         Index(("feedback_time",), present="feedback_time"),
         Index(("listener_id", "vote_time")),
-        Index(("generation_id", "network"), present="network"),
+        Index(("clip_id", "network"), present="network"),
     ),
 )
 FAVORITES = Collection(
     "favorites",
     (
-        Index(("generation_id",)),
+        Index(("clip_id",)),
         Index(("listener_id", "add_time")),
         Index(("listener_id", "family", "add_time")),
         Index(("listener_id", "model", "add_time")),
@@ -52,8 +52,8 @@ FAVORITES = Collection(
 SUGGESTIONS = Collection(
     "tag_suggestions",
     (
-        Index(("generation_id", "category", "round")),
-        Index(("generation_id", "suggest_time")),
+        Index(("clip_id", "category", "round")),
+        Index(("clip_id", "suggest_time")),
         Index(("network", "suggest_time"), present="network"),
         Index(("listener_id",)),
     ),
@@ -63,20 +63,20 @@ PLAYLISTS = Collection(
     (
         Index(("owner_id", "create_time")),
         Index(("owner_id", "slot"), unique=True, present="slot"),
-        Index(("generation_ids",), each="generation_ids"),
+        Index(("clip_ids",), each="clip_ids"),
     ),
 )
 PLAYS = Collection(
     "plays",
-    (Index(("generation_id", "hour")), Index(("generation_id", "source")), Index(("listener_id", "play_time"))),
+    (Index(("clip_id", "hour")), Index(("clip_id", "source")), Index(("listener_id", "play_time"))),
 )
-PLAY_HOURS = Collection("play_hours", (Index(("family", "hour", "play_count")), Index(("generation_id", "hour"))))
-LISTENERS = Collection("play_listeners", (Index(("generation_id",)),))
+PLAY_HOURS = Collection("play_hours", (Index(("family", "hour", "play_count")), Index(("clip_id", "hour"))))
+LISTENERS = Collection("play_listeners", (Index(("clip_id",)),))
 COLLECTIONS = (
-    GENERATIONS, DELETIONS, VOTES, FAVORITES, SUGGESTIONS, PLAYLISTS, PLAYS, PLAY_HOURS, LISTENERS,
+    CLIPS, DELETIONS, VOTES, FAVORITES, SUGGESTIONS, PLAYLISTS, PLAYS, PLAY_HOURS, LISTENERS,
 )  # fmt: skip
 
-_generation: TypeAdapter[Generation] = TypeAdapter(Generation)
+_clip: TypeAdapter[Clip] = TypeAdapter(Clip)
 
 
 def model_condition(model: str) -> dict[str, str]:
@@ -86,9 +86,9 @@ def model_condition(model: str) -> dict[str, str]:
     return {"family" if model in FAMILIES else "model": model}
 
 
-def listener_key(generation_id: str, listener_id: str) -> str:
+def listener_key(clip_id: str, listener_id: str) -> str:
     """Return the ID of a listener's document about a clip, such as a vote."""
-    return f"{generation_id}/{listener_id}"
+    return f"{clip_id}/{listener_id}"
 
 
 class ClipDocs:
@@ -97,27 +97,27 @@ class ClipDocs:
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
 
-    async def generation(self, generation_id: str) -> Generation | None:
+    async def clip(self, clip_id: str) -> Clip | None:
         """Return the clip with this id, or None."""
-        doc = await self._docs.get(GENERATIONS.name, generation_id)
-        return _generation.validate_python(doc) if doc else None
+        doc = await self._docs.get(CLIPS.name, clip_id)
+        return _clip.validate_python(doc) if doc else None
 
-    async def generations(self, generation_ids: Sequence[str]) -> dict[str, Generation]:
+    async def clips(self, clip_ids: Sequence[str]) -> dict[str, Clip]:
         """Return the clips that exist among these ids, by id."""
-        ids = list(dict.fromkeys(generation_ids))
-        docs = await self._docs.find(GENERATIONS.name, {"id": OneOf(ids)}, limit=len(ids))
-        return {doc["id"]: _generation.validate_python(doc) for doc in docs}
+        ids = list(dict.fromkeys(clip_ids))
+        docs = await self._docs.find(CLIPS.name, {"id": OneOf(ids)}, limit=len(ids))
+        return {doc["id"]: _clip.validate_python(doc) for doc in docs}
 
-    async def replace_generation(self, generation: Generation) -> bool:
+    async def replace_clip(self, clip: Clip) -> bool:
         """Compare-and-set a clip by its revision. Return whether it was replaced."""
-        return await self._docs.replace(GENERATIONS.name, clip_doc(generation), generation.revision)
+        return await self._docs.replace(CLIPS.name, clip_doc(clip), clip.revision)
 
-    async def _insert_generation(self, generation: Generation) -> bool:
+    async def _insert_clip(self, clip: Clip) -> bool:
         """Store a new clip. Return whether it was new."""
-        return await insert_doc_if_absent(self._docs, GENERATIONS.name, clip_doc(generation))
+        return await insert_doc_if_absent(self._docs, CLIPS.name, clip_doc(clip))
 
-    async def _count_of(self, collection: Collection, generation_id: str, **where: Any) -> int:
-        return await self._docs.count(collection.name, {"generation_id": generation_id, **where})
+    async def _count_of(self, collection: Collection, clip_id: str, **where: Any) -> int:
+        return await self._docs.count(collection.name, {"clip_id": clip_id, **where})
 
     async def _latest(
         self,
@@ -127,7 +127,7 @@ class ClipDocs:
         offset: int,
         limit: int,
         parse: Callable[[Doc], T],
-    ) -> tuple[list[tuple[Generation, T]], bool]:
+    ) -> tuple[list[tuple[Clip, T]], bool]:
         """Return a page of a listener's documents, newest first, with their clips, and whether another page follows."""
         docs = await self._docs.find(
             collection.name,
@@ -139,24 +139,24 @@ class ClipDocs:
         )
         return await self._with_clips(docs[:limit], parse), len(docs) > limit
 
-    async def _with_clips(self, docs: Sequence[Doc], parse: Callable[[Doc], T]) -> list[tuple[Generation, T]]:
+    async def _with_clips(self, docs: Sequence[Doc], parse: Callable[[Doc], T]) -> list[tuple[Clip, T]]:
         """Return documents with the clips they belong to, except documents whose clip is being deleted."""
-        clips = await self.generations([doc["generation_id"] for doc in docs])
-        return [(clips[doc["generation_id"]], parse(doc)) for doc in docs if doc["generation_id"] in clips]
+        clips = await self.clips([doc["clip_id"] for doc in docs])
+        return [(clips[doc["clip_id"]], parse(doc)) for doc in docs if doc["clip_id"] in clips]
 
 
-def clip_doc(generation: Generation) -> Doc:
+def clip_doc(clip: Clip) -> Doc:
     """Return the document of a clip, with the values by which it is sorted and the terms by which it is found."""
-    vote_total = generation.upvote_count + generation.downvote_count
-    terms = text_terms([generation.prompt])
-    terms |= {facet("family", generation.family), facet("model", generation.model), facet("owner", generation.owner_id)}
-    for category in generation.categories:
-        terms |= {facet("category", category), facet("family_category", generation.family, category)}
+    vote_total = clip.upvote_count + clip.downvote_count
+    terms = text_terms([clip.prompt])
+    terms |= {facet("family", clip.family), facet("model", clip.model), facet("owner", clip.owner_id)}
+    for category in clip.categories:
+        terms |= {facet("category", category), facet("family_category", clip.family, category)}
     if vote_total:
         terms.add(facet("voted"))
     return {
-        **dataclasses.asdict(generation),
+        **dataclasses.asdict(clip),
         "vote_total": vote_total,
-        "vote_balance": generation.upvote_count - generation.downvote_count,
+        "vote_balance": clip.upvote_count - clip.downvote_count,
         "terms": sorted(terms),
     }

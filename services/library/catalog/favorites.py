@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.service import Generation, require_batch, require_generation
+from soundwright.services.library.catalog.records import Clip, Favorite
+from soundwright.services.library.catalog.service import require_batch, require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.listener_store import ListenerStore
-
-
-@dataclass(frozen=True)
-class Favorite:
-    """A favorite. ``family`` and ``model`` are those of the clip. ``add_time`` is in seconds since 1970."""
-
-    generation_id: str
-    listener_id: str
-    family: str
-    model: str
-    add_time: float
 
 
 class Favorites:
@@ -33,31 +22,31 @@ class Favorites:
         self._store = store
         self._clock = clock
 
-    async def add(self, principal: Principal, generation_id: str) -> bool:
+    async def add(self, principal: Principal, clip_id: str) -> bool:
         """Add a clip to the caller's favorites. Return False if it was a favorite already.
 
         Raises:
             AppError: ``GENERATION_NOT_FOUND``.
         """
-        generation = await require_generation(self._store, generation_id)
+        clip = await require_clip(self._store, clip_id)
         added = await self._store.add_favorite(
-            Favorite(generation_id, principal.id, generation.family, generation.model, self._clock.now())
+            Favorite(clip_id, principal.id, clip.family, clip.model, self._clock.now())
         )
         try:
             # A parallel deletion of the clip may have searched for favorites before this one was stored.
-            await require_generation(self._store, generation_id)
+            await require_clip(self._store, clip_id)
         except AppError:
-            await self._store.remove_favorite(generation_id, principal.id)
+            await self._store.remove_favorite(clip_id, principal.id)
             raise
         return added
 
-    async def remove(self, principal: Principal, generation_id: str) -> bool:
+    async def remove(self, principal: Principal, clip_id: str) -> bool:
         """Remove a clip from the caller's favorites. Return False if it was no favorite."""
-        return await self._store.remove_favorite(generation_id, principal.id)
+        return await self._store.remove_favorite(clip_id, principal.id)
 
     async def list_favorites(
         self, principal: Principal, model: str, offset: int, limit: int
-    ) -> tuple[list[tuple[Generation, Favorite]], int]:
+    ) -> tuple[list[tuple[Clip, Favorite]], int]:
         """Return a page of the caller's favorites with their clips, newest first, and the total count.
 
         Args:
@@ -65,12 +54,12 @@ class Favorites:
         """
         return await self._store.list_favorites(principal.id, model, offset, limit)
 
-    async def among(self, principal: Principal, generation_ids: Sequence[str]) -> list[str]:
+    async def among(self, principal: Principal, clip_ids: Sequence[str]) -> list[str]:
         """Return the IDs that are favorites of the caller, in the given order.
 
         Raises:
             AppError: ``TOO_MANY_IDS``.
         """
-        require_batch(generation_ids)
-        favorites = await self._store.filter_favorites(principal.id, generation_ids)
-        return [generation_id for generation_id in generation_ids if generation_id in favorites]
+        require_batch(clip_ids)
+        favorites = await self._store.filter_favorites(principal.id, clip_ids)
+        return [clip_id for clip_id in clip_ids if clip_id in favorites]

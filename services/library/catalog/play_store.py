@@ -10,15 +10,14 @@ from pydantic import TypeAdapter
 from soundwright.kit.ports import AllOf, AtLeast, Contains, Doc
 from soundwright.services.library.catalog.documents import (
     BY_PLAYS,
-    GENERATIONS,
+    CLIPS,
     LISTENERS,
     PLAY_HOURS,
     PLAYS,
     ClipDocs,
     model_condition,
 )
-from soundwright.services.library.catalog.plays import Play
-from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.catalog.records import Clip, Play
 from soundwright.services.library.documents import from_doc, insert_doc_if_absent
 from soundwright.services.library.search_terms import facet
 
@@ -35,50 +34,50 @@ class PlayStore(ClipDocs):
     async def remove_play(self, play: Play) -> None:
         """Delete a play of a deleted clip, and the count of its hour."""
         await self._docs.delete(PLAYS.name, play.id)
-        await self._docs.delete(PLAY_HOURS.name, f"{play.generation_id}/{play.hour}")
+        await self._docs.delete(PLAY_HOURS.name, f"{play.clip_id}/{play.hour}")
 
-    async def count_plays_by_source(self, generation_id: str, source: str) -> int:
+    async def count_plays_by_source(self, clip_id: str, source: str) -> int:
         """Return the number of plays of a clip from a source."""
-        return await self._count_of(PLAYS, generation_id, source=source)
+        return await self._count_of(PLAYS, clip_id, source=source)
 
-    async def list_plays(self, listener_id: str, offset: int, limit: int) -> tuple[list[tuple[Generation, Play]], bool]:
+    async def list_plays(self, listener_id: str, offset: int, limit: int) -> tuple[list[tuple[Clip, Play]], bool]:
         """Return a page of a listener's plays with their clips, newest first, and whether more follow."""
         return await self._latest(PLAYS, listener_id, "play_time", offset, limit, _play.validate_python)
 
-    async def list_sources(self, generation_id: str, limit: int) -> list[str]:
+    async def list_sources(self, clip_id: str, limit: int) -> list[str]:
         """Return the distinct sources of the plays of a clip, sorted. Each source costs one query."""
         sources: list[str] = []
         minimum = ""
         while len(sources) < limit:
-            found = await self._find_first(generation_id, "source", minimum)
+            found = await self._find_first(clip_id, "source", minimum)
             if found is None:
                 break
             sources.append(found["source"])
             minimum = found["source"] + "\0"  # the next string in sort order
         return sources
 
-    async def _find_first(self, generation_id: str, field: str, minimum: int | str) -> Doc | None:
+    async def _find_first(self, clip_id: str, field: str, minimum: int | str) -> Doc | None:
         """Return the play of a clip with the lowest value of ``field`` that is at least ``minimum``."""
-        where = {"generation_id": generation_id, field: AtLeast(minimum)}
+        where = {"clip_id": clip_id, field: AtLeast(minimum)}
         found = await self._docs.find(PLAYS.name, where, sort=field, limit=1)
         return found[0] if found else None
 
     # counts per clip and hour
 
-    async def count_play(self, generation: Generation, hour: int) -> None:
+    async def count_play(self, clip: Clip, hour: int) -> None:
         """Add one to the plays of a clip in an hour."""
-        key = f"{generation.id}/{hour}"
-        hour_of_clip = {"id": key, "generation_id": generation.id, "family": generation.family, "hour": hour}
+        key = f"{clip.id}/{hour}"
+        hour_of_clip = {"id": key, "clip_id": clip.id, "family": clip.family, "hour": hour}
         while (doc := await self._docs.get(PLAY_HOURS.name, key)) is not None:
             counted = {**hour_of_clip, "play_count": doc["play_count"] + 1}
             if await self._docs.replace(PLAY_HOURS.name, counted, doc["revision"]):
                 return
         if not await insert_doc_if_absent(self._docs, PLAY_HOURS.name, {**hour_of_clip, "play_count": 1}):
-            await self.count_play(generation, hour)
+            await self.count_play(clip, hour)
 
-    async def list_hourly_counts(self, generation_id: str, limit: int) -> list[tuple[int, int]]:
+    async def list_hourly_counts(self, clip_id: str, limit: int) -> list[tuple[int, int]]:
         """Return the latest hours with plays of a clip and their play counts, latest first."""
-        where = {"generation_id": generation_id}
+        where = {"clip_id": clip_id}
         docs = await self._docs.find(PLAY_HOURS.name, where, sort="hour", descending=True, limit=limit)
         return [(doc["hour"], doc["play_count"]) for doc in docs]
 
@@ -86,27 +85,27 @@ class PlayStore(ClipDocs):
         """Return the play counts of the most played clips of a family in an hour, by clip ID."""
         where = {"family": family, "hour": hour}
         docs = await self._docs.find(PLAY_HOURS.name, where, sort="play_count", descending=True, limit=limit)
-        return {doc["generation_id"]: doc["play_count"] for doc in docs}
+        return {doc["clip_id"]: doc["play_count"] for doc in docs}
 
-    async def most_played(self, model: str, limit: int) -> list[Generation]:
+    async def most_played(self, model: str, limit: int) -> list[Clip]:
         """Return the most played clips of a model or family, without those that were never played."""
         terms = [Contains(facet(name, value)) for name, value in model_condition(model).items()]
         where = {"terms": AllOf(terms)} if terms else {}
-        docs, _ = await self._docs.page(GENERATIONS.name, where, sort=BY_PLAYS, descending=True, limit=limit, offset=0)
-        return [from_doc(Generation, doc) for doc in docs if doc["play_count"]]
+        docs, _ = await self._docs.page(CLIPS.name, where, sort=BY_PLAYS, descending=True, limit=limit, offset=0)
+        return [from_doc(Clip, doc) for doc in docs if doc["play_count"]]
 
     # listeners
 
-    async def add_listener(self, generation_id: str, listener: str) -> bool:
+    async def add_listener(self, clip_id: str, listener: str) -> bool:
         """Record a listener of a clip. Return False if the listener is already recorded."""
-        key = _listener_key(generation_id, listener)
-        return await insert_doc_if_absent(self._docs, LISTENERS.name, {"id": key, "generation_id": generation_id})
+        key = _listener_key(clip_id, listener)
+        return await insert_doc_if_absent(self._docs, LISTENERS.name, {"id": key, "clip_id": clip_id})
 
-    async def remove_listener(self, generation_id: str, listener: str) -> None:
+    async def remove_listener(self, clip_id: str, listener: str) -> None:
         """Delete the record of a listener."""
-        await self._docs.delete(LISTENERS.name, _listener_key(generation_id, listener))
+        await self._docs.delete(LISTENERS.name, _listener_key(clip_id, listener))
 
 
-def _listener_key(generation_id: str, listener: str) -> str:
+def _listener_key(clip_id: str, listener: str) -> str:
     # A hash, because listeners are only counted and their identity is not stored.
-    return f"{generation_id}/{hashlib.sha256(listener.encode()).hexdigest()[:32]}"
+    return f"{clip_id}/{hashlib.sha256(listener.encode()).hexdigest()[:32]}"

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from soundwright.kit.ports import Contains, Doc
 from soundwright.services.library.catalog.documents import PLAYLISTS, ClipDocs
-from soundwright.services.library.catalog.playlists import Playlist
+from soundwright.services.library.catalog.records import Playlist
 from soundwright.services.library.documents import insert_in_slot
 
 _playlist: TypeAdapter[Playlist] = TypeAdapter(Playlist)
@@ -41,13 +41,13 @@ class PlaylistStore(ClipDocs):
         docs = await self._docs.find(PLAYLISTS.name, where, sort="create_time", descending=True, limit=limit)
         return [_playlist.validate_python(doc) for doc in docs]
 
-    async def remove_everywhere(self, generation_id: str, limit: int) -> bool:
+    async def remove_everywhere(self, clip_id: str, limit: int) -> bool:
         """Remove a clip from up to ``limit`` playlists. Return False if more playlists may contain it."""
-        docs = await self._docs.find(PLAYLISTS.name, {"generation_ids": Contains(generation_id)}, limit=limit)
+        docs = await self._docs.find(PLAYLISTS.name, {"clip_ids": Contains(clip_id)}, limit=limit)
         for doc in docs:
             playlist: Playlist | None = _playlist.validate_python(doc)
-            while playlist is not None and playlist.has(generation_id):
-                if await self.replace_playlist(playlist.without(generation_id)):
+            while playlist is not None and playlist.has(clip_id):
+                if await self.replace_playlist(playlist.without(clip_id)):
                     break
                 playlist = await self.get_playlist(playlist.id)
         return len(docs) < limit
@@ -56,7 +56,5 @@ class PlaylistStore(ClipDocs):
 def _doc(playlist: Playlist) -> Doc:
     return {
         **dataclasses.asdict(playlist),
-        "generation_ids": [
-            entry.generation_id for entry in playlist.entries
-        ],  # indexed, to find the playlists of a clip
+        "clip_ids": [entry.clip_id for entry in playlist.entries],  # indexed, to find the playlists of a clip
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
@@ -13,7 +12,8 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.access import owns
-from soundwright.services.library.catalog.service import Generation, require_generation
+from soundwright.services.library.catalog.records import Clip, Entry, Playlist
+from soundwright.services.library.catalog.service import require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.playlist_store import PlaylistStore
@@ -22,60 +22,6 @@ _NAME_LIMIT_CHARS = 100
 _DESCRIPTION_LIMIT_CHARS = 500
 _ENTRY_LIMIT = 500
 _PLAYLIST_LIMIT = 100
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A clip in a playlist. ``add_time`` is in seconds since 1970."""
-
-    generation_id: str
-    duration_seconds: float
-    add_time: float
-
-
-@dataclass(frozen=True)
-class Playlist:
-    """A playlist. Times are seconds since 1970.
-
-    Attributes:
-        creator_key: see :func:`soundwright.services.library.access.owns`.
-        slot: its place among the playlists of its owner, which limits their number.
-    """
-
-    id: str
-    owner_id: str
-    name: str
-    description: str
-    is_public: bool
-    create_time: float
-    update_time: float
-    entries: list[Entry] = field(default_factory=list)
-    creator_key: str | None = None
-    slot: int | None = None
-    revision: int = 0
-
-    def is_visible_to(self, principal: Principal) -> bool:
-        """Whether the caller may read it."""
-        return self.is_public or owns(principal, self.owner_id, self.creator_key)
-
-    @property
-    def generation_count(self) -> int:
-        """The number of entries."""
-        return len(self.entries)
-
-    @property
-    def duration_seconds(self) -> float:
-        """The total duration of all entries."""
-        return sum(entry.duration_seconds for entry in self.entries)
-
-    def has(self, generation_id: str) -> bool:
-        """Return whether the playlist contains a clip."""
-        return any(entry.generation_id == generation_id for entry in self.entries)
-
-    def without(self, generation_id: str) -> Playlist:
-        """Return a copy without a clip."""
-        remaining = [entry for entry in self.entries if entry.generation_id != generation_id]
-        return dataclasses.replace(self, entries=remaining)
 
 
 class Playlists:
@@ -101,16 +47,16 @@ class Playlists:
             raise errors.TOO_MANY_PLAYLISTS(limit=_PLAYLIST_LIMIT)
         return playlist
 
-    async def get(self, principal: Principal, playlist_id: str) -> tuple[Playlist, list[tuple[Generation, Entry]]]:
+    async def get(self, principal: Principal, playlist_id: str) -> tuple[Playlist, list[tuple[Clip, Entry]]]:
         """Return a playlist of the caller, or a public one, with its clips in order.
 
         Raises:
             AppError: ``PLAYLIST_NOT_FOUND``.
         """
         playlist = await self._get_visible(principal, playlist_id)
-        clips = await self._store.generations([entry.generation_id for entry in playlist.entries])
+        clips = await self._store.clips([entry.clip_id for entry in playlist.entries])
         # The deletion of a clip removes it before its entries, so skip entries without a clip.
-        return playlist, [(clips[e.generation_id], e) for e in playlist.entries if e.generation_id in clips]
+        return playlist, [(clips[e.clip_id], e) for e in playlist.entries if e.clip_id in clips]
 
     async def list_playlists(self, principal: Principal) -> list[Playlist]:
         """Return the caller's playlists, newest first."""
@@ -148,7 +94,7 @@ class Playlists:
         if not await self._store.remove_playlist(playlist_id):
             raise errors.PLAYLIST_NOT_FOUND()
 
-    async def add(self, principal: Principal, playlist_id: str, generation_id: str) -> int:
+    async def add(self, principal: Principal, playlist_id: str, clip_id: str) -> int:
         """Append a clip, and return its position, counted from 0.
 
         Raises:
@@ -156,11 +102,11 @@ class Playlists:
                 ``ALREADY_IN_PLAYLIST``, ``PLAYLIST_FULL``.
         """
         await self._get_own(principal, playlist_id)
-        generation = await require_generation(self._store, generation_id)
-        entry = Entry(generation_id, generation.duration_seconds, self._clock.now())
+        clip = await require_clip(self._store, clip_id)
+        entry = Entry(clip_id, clip.duration_seconds, self._clock.now())
 
         def change(playlist: Playlist) -> Playlist:
-            if playlist.has(generation_id):
+            if playlist.has(clip_id):
                 raise errors.ALREADY_IN_PLAYLIST()
             if len(playlist.entries) >= _ENTRY_LIMIT:
                 raise errors.PLAYLIST_FULL(limit=_ENTRY_LIMIT)
@@ -169,13 +115,13 @@ class Playlists:
         changed = await self._change(principal, playlist_id, change)
         try:
             # A parallel deletion of the clip may have searched for playlists before this entry was stored.
-            await require_generation(self._store, generation_id)
+            await require_clip(self._store, clip_id)
         except AppError:
-            await self._change(principal, playlist_id, lambda playlist: playlist.without(generation_id))
+            await self._change(principal, playlist_id, lambda playlist: playlist.without(clip_id))
             raise
         return len(changed.entries) - 1
 
-    async def remove(self, principal: Principal, playlist_id: str, generation_id: str) -> None:
+    async def remove(self, principal: Principal, playlist_id: str, clip_id: str) -> None:
         """Remove a clip from a playlist.
 
         Raises:
@@ -183,28 +129,28 @@ class Playlists:
         """
 
         def change(playlist: Playlist) -> Playlist:
-            if not playlist.has(generation_id):
+            if not playlist.has(clip_id):
                 raise errors.NOT_IN_PLAYLIST()
-            return playlist.without(generation_id)
+            return playlist.without(clip_id)
 
         await self._change(principal, playlist_id, change)
 
-    async def reorder(self, principal: Principal, playlist_id: str, generation_ids: Sequence[str]) -> None:
-        """Reorder a playlist. ``generation_ids`` must name every clip of it once.
+    async def reorder(self, principal: Principal, playlist_id: str, clip_ids: Sequence[str]) -> None:
+        """Reorder a playlist. ``clip_ids`` must name every clip of it once.
 
         Raises:
             AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``ORDER_INVALID``.
         """
         playlist = await self._get_own(principal, playlist_id)
-        ids = {entry.generation_id for entry in playlist.entries}
-        deleted = ids - (await self._store.generations(list(ids))).keys()
+        ids = {entry.clip_id for entry in playlist.entries}
+        deleted = ids - (await self._store.clips(list(ids))).keys()
 
         def change(playlist: Playlist) -> Playlist:
             # Entries that ``get`` skips, because their clip was deleted, are dropped. One that was added meanwhile is not.
-            visible = {e.generation_id: e for e in playlist.entries if e.generation_id not in deleted}
-            if len(generation_ids) != len(visible) or set(generation_ids) != set(visible):
+            visible = {e.clip_id: e for e in playlist.entries if e.clip_id not in deleted}
+            if len(clip_ids) != len(visible) or set(clip_ids) != set(visible):
                 raise errors.ORDER_INVALID()
-            return dataclasses.replace(playlist, entries=[visible[generation_id] for generation_id in generation_ids])
+            return dataclasses.replace(playlist, entries=[visible[clip_id] for clip_id in clip_ids])
 
         await self._change(principal, playlist_id, change)
 

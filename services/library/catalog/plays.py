@@ -17,7 +17,8 @@ from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.service import Generation, change_generation, require_generation
+from soundwright.services.library.catalog.records import Clip, Play
+from soundwright.services.library.catalog.service import change_clip, require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.play_store import PlayStore
@@ -28,18 +29,6 @@ _SOURCE_LIMIT = 32
 _OTHER_SOURCE = "other"
 _SESSION_ID_LIMIT_CHARS = 100
 _STATS_DAYS = 30
-
-
-@dataclass(frozen=True)
-class Play:
-    """A play. ``hour`` counts from 1970, ``play_time`` is in seconds since 1970."""
-
-    id: str
-    generation_id: str
-    listener_id: str
-    source: str
-    hour: int
-    play_time: float
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ class Plays:
         self._store = store
         self._clock = clock
 
-    async def record(self, principal: Principal, generation_id: str, source: str, session_id: str) -> Generation:
+    async def record(self, principal: Principal, clip_id: str, source: str, session_id: str) -> Clip:
         """Record a play, and return the clip with its new counts.
 
         Args:
@@ -74,17 +63,17 @@ class Plays:
             raise errors.SOURCE_TOO_LONG(limit=_SOURCE_LIMIT_CHARS)
         if len(session_id) > _SESSION_ID_LIMIT_CHARS:
             raise errors.SESSION_ID_TOO_LONG(limit=_SESSION_ID_LIMIT_CHARS)
-        generation = await require_generation(self._store, generation_id)
+        clip = await require_clip(self._store, clip_id)
         now = self._clock.now()
-        play = Play(str(uuid.uuid4()), generation_id, principal.id, source, int(now // HOUR_SECONDS), now)
+        play = Play(str(uuid.uuid4()), clip_id, principal.id, source, int(now // HOUR_SECONDS), now)
         await self._store.add_play(play)
         listener = f"session:{session_id}" if session_id else f"principal:{principal.id}"
-        is_new = await self._store.add_listener(generation_id, listener)
-        await self._store.count_play(generation, play.hour)
+        is_new = await self._store.add_listener(clip_id, listener)
+        await self._store.count_play(clip, play.hour)
         try:
-            return await change_generation(
+            return await change_clip(
                 self._store,
-                generation_id,
+                clip_id,
                 lambda clip: dataclasses.replace(
                     clip, play_count=clip.play_count + 1, listener_count=clip.listener_count + is_new
                 ),
@@ -92,10 +81,10 @@ class Plays:
         except AppError:
             # A parallel deletion of the clip may have searched for plays before this one was stored.
             await self._store.remove_play(play)
-            await self._store.remove_listener(generation_id, listener)
+            await self._store.remove_listener(clip_id, listener)
             raise
 
-    async def stats(self, generation_id: str) -> PlayStats:
+    async def stats(self, clip_id: str) -> PlayStats:
         """Return the play counts of a clip by source and by day (UTC).
 
         The statistics contain up to 32 sources; ``other`` counts the rest and plays without a source. They contain the
@@ -104,23 +93,21 @@ class Plays:
         Raises:
             AppError: ``GENERATION_NOT_FOUND``.
         """
-        generation = await require_generation(self._store, generation_id)
+        clip = await require_clip(self._store, clip_id)
         by_source = Counter[str]()
-        for source in await self._store.list_sources(generation_id, _SOURCE_LIMIT):
-            by_source[source or _OTHER_SOURCE] += await self._store.count_plays_by_source(generation_id, source)
-        by_source[_OTHER_SOURCE] += max(0, generation.play_count - by_source.total())
+        for source in await self._store.list_sources(clip_id, _SOURCE_LIMIT):
+            by_source[source or _OTHER_SOURCE] += await self._store.count_plays_by_source(clip_id, source)
+        by_source[_OTHER_SOURCE] += max(0, clip.play_count - by_source.total())
         by_day = Counter[str]()
-        for hour, count in await self._store.list_hourly_counts(generation_id, _STATS_DAYS * 24):
+        for hour, count in await self._store.list_hourly_counts(clip_id, _STATS_DAYS * 24):
             by_day[datetime.datetime.fromtimestamp(hour * HOUR_SECONDS, datetime.UTC).date().isoformat()] += count
         return PlayStats(
-            generation.play_count,
-            generation.listener_count,
+            clip.play_count,
+            clip.listener_count,
             {source: count for source, count in by_source.items() if count},
             {day: by_day[day] for day in sorted(by_day)[-_STATS_DAYS:]},
         )
 
-    async def list_plays(
-        self, principal: Principal, offset: int, limit: int
-    ) -> tuple[list[tuple[Generation, Play]], bool]:
+    async def list_plays(self, principal: Principal, offset: int, limit: int) -> tuple[list[tuple[Clip, Play]], bool]:
         """Return a page of the caller's plays with their clips, newest first, and whether more follow."""
         return await self._store.list_plays(principal.id, offset, limit)

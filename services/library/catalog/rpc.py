@@ -12,7 +12,8 @@ from soundwright.services.library.access import owns
 from soundwright.services.library.catalog.favorites import Favorites
 from soundwright.services.library.catalog.playlists import Playlists
 from soundwright.services.library.catalog.plays import Plays
-from soundwright.services.library.catalog.service import FAMILIES, Catalog, Generation, GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFilter, ClipSort
+from soundwright.services.library.catalog.service import Catalog
 from soundwright.services.library.catalog.tags import THRESHOLD, Tags
 from soundwright.services.library.catalog.totals import Totals
 from soundwright.services.library.catalog.trends import Trends
@@ -55,30 +56,30 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
 
     async def GetGeneration(self, request: pb.GetGenerationRequest, context: Context) -> pb.GetGenerationResponse:
         require_principal()
-        generation = await self._catalog.get(request.generation_id)
-        return pb.GetGenerationResponse(generation=_to_wire(generation))
+        clip = await self._catalog.get(request.generation_id)
+        return pb.GetGenerationResponse(generation=_to_wire(clip))
 
     async def ListGenerations(self, request: pb.ListGenerationsRequest, context: Context) -> pb.ListGenerationsResponse:
         require_principal()
-        chosen = from_wire(request.filter, GenerationFilter)
+        chosen = from_wire(request.filter, ClipFilter)
         offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
-        sort = _SORTS.get(request.sort, GenerationSort.RECENT)
-        generations, total = await self._catalog.list_generations(chosen, sort, offset, limit)
+        sort = _SORTS.get(request.sort, ClipSort.RECENT)
+        clips, total = await self._catalog.list_clips(chosen, sort, offset, limit)
         return pb.ListGenerationsResponse(
-            generations=_all_to_wire(generations), total_count=0 if request.without_total else total
+            generations=_all_to_wire(clips), total_count=0 if request.without_total else total
         )
 
     async def SampleGenerations(
         self, request: pb.SampleGenerationsRequest, context: Context
     ) -> pb.SampleGenerationsResponse:
-        generations = await self._catalog.sample(
+        clips = await self._catalog.sample(
             require_principal(),
-            from_wire(request.filter, GenerationFilter),
+            from_wire(request.filter, ClipFilter),
             request.count,
             request.exclude_ids,
             request.favorites_only,
         )
-        return pb.SampleGenerationsResponse(generations=_all_to_wire(generations))
+        return pb.SampleGenerationsResponse(generations=_all_to_wire(clips))
 
     async def CountGenerations(
         self, request: pb.CountGenerationsRequest, context: Context
@@ -126,7 +127,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
     # ------------------------------------------------------------------------------------------------------- votes
 
     async def Vote(self, request: pb.VoteRequest, context: Context) -> pb.VoteResponse:
-        generation = await self._votes.vote(
+        clip = await self._votes.vote(
             require_principal(),
             request.generation_id,
             request.vote,
@@ -134,9 +135,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
             request.notes,
             request.suggested_model,
         )
-        return pb.VoteResponse(
-            upvote_count=generation.upvote_count, downvote_count=generation.downvote_count, vote=request.vote
-        )
+        return pb.VoteResponse(upvote_count=clip.upvote_count, downvote_count=clip.downvote_count, vote=request.vote)
 
     async def GetVotes(self, request: pb.GetVotesRequest, context: Context) -> pb.GetVotesResponse:
         return pb.GetVotesResponse(votes=await self._votes.own(require_principal(), request.generation_ids))
@@ -156,8 +155,8 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         votes, has_more = await self._votes.list_votes(require_principal(), offset, limit)
         return pb.ListVotesResponse(
             votes=[
-                pb.CastVote(generation=_to_wire(generation), vote=vote.vote, vote_time=time_to_wire(vote.vote_time))
-                for generation, vote in votes
+                pb.CastVote(generation=_to_wire(clip), vote=vote.vote, vote_time=time_to_wire(vote.vote_time))
+                for clip, vote in votes
             ],
             has_more=has_more,
         )
@@ -176,8 +175,8 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         favorites, total = await self._favorites.list_favorites(require_principal(), request.model, offset, limit)
         return pb.ListFavoritesResponse(
             favorites=[
-                pb.Favorite(generation=_to_wire(generation), add_time=time_to_wire(favorite.add_time))
-                for generation, favorite in favorites
+                pb.Favorite(generation=_to_wire(clip), add_time=time_to_wire(favorite.add_time))
+                for clip, favorite in favorites
             ],
             total_count=total,
         )
@@ -228,10 +227,8 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         return pb.GetPlaylistResponse(
             playlist=to_wire(playlist, pb.Playlist),
             entries=[
-                pb.PlaylistEntry(
-                    generation=_to_wire(generation), position=position, add_time=time_to_wire(entry.add_time)
-                )
-                for position, (generation, entry) in enumerate(clips)
+                pb.PlaylistEntry(generation=_to_wire(clip), position=position, add_time=time_to_wire(entry.add_time))
+                for position, (clip, entry) in enumerate(clips)
             ],
             is_owner=owns(principal, playlist.owner_id, playlist.creator_key),
         )
@@ -271,10 +268,8 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
     # ------------------------------------------------------------------------------------------------------- plays
 
     async def RecordPlay(self, request: pb.RecordPlayRequest, context: Context) -> pb.RecordPlayResponse:
-        generation = await self._plays.record(
-            require_principal(), request.generation_id, request.source, request.session_id
-        )
-        return pb.RecordPlayResponse(play_count=generation.play_count, listener_count=generation.listener_count)
+        clip = await self._plays.record(require_principal(), request.generation_id, request.source, request.session_id)
+        return pb.RecordPlayResponse(play_count=clip.play_count, listener_count=clip.listener_count)
 
     async def GetPlayStats(self, request: pb.GetPlayStatsRequest, context: Context) -> pb.GetPlayStatsResponse:
         require_principal()
@@ -292,9 +287,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
             time_from_wire(request, "min_play_time"), request.model, bounded(request.limit, _LIST_LIMIT)
         )
         return pb.ListMostPlayedResponse(
-            played=[
-                pb.PlayedGeneration(generation=_to_wire(generation), play_count=count) for generation, count in played
-            ]
+            played=[pb.PlayedGeneration(generation=_to_wire(clip), play_count=count) for clip, count in played]
         )
 
     async def ListPlays(self, request: pb.ListPlaysRequest, context: Context) -> pb.ListPlaysResponse:
@@ -303,26 +296,26 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         return pb.ListPlaysResponse(
             plays=[
                 pb.Play(
-                    generation=_to_wire(generation),
+                    generation=_to_wire(clip),
                     source=play.source,
                     play_time=time_to_wire(play.play_time),
                 )
-                for generation, play in plays
+                for clip, play in plays
             ],
             has_more=has_more,
         )
 
 
 _SORTS = {
-    pb.GENERATION_SORT_RECENT: GenerationSort.RECENT,
-    pb.GENERATION_SORT_POPULAR: GenerationSort.POPULAR,
-    pb.GENERATION_SORT_RATING: GenerationSort.RATING,
+    pb.GENERATION_SORT_RECENT: ClipSort.RECENT,
+    pb.GENERATION_SORT_POPULAR: ClipSort.POPULAR,
+    pb.GENERATION_SORT_RATING: ClipSort.RATING,
 }
 
 
-def _to_wire(generation: Generation) -> generation_pb2.Generation:
-    return to_wire(generation, generation_pb2.Generation)
+def _to_wire(clip: Clip) -> generation_pb2.Generation:
+    return to_wire(clip, generation_pb2.Generation)
 
 
-def _all_to_wire(generations: Iterable[Generation]) -> list[generation_pb2.Generation]:
-    return [_to_wire(generation) for generation in generations]
+def _all_to_wire(clips: Iterable[Clip]) -> list[generation_pb2.Generation]:
+    return [_to_wire(clip) for clip in clips]

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
@@ -20,154 +18,61 @@ from soundwright.kit.security.identity import Principal
 from soundwright.kit.worker.derived_files import parts_key, score_key, waveform_key
 from soundwright.services.library.access import owns
 from soundwright.services.library.catalog import categories
-from soundwright.services.library.jobs.service import Interpretation
+from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFilter, ClipSort, Deletion
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.documents import ClipDocs
     from soundwright.services.library.catalog.store import CatalogStore
 
-FAMILIES = tuple(categories.CATEGORIES)
 _BATCH_LIMIT = 100
 _SAMPLE_LIMIT = 100
 _EXCLUDE_LIMIT = 500
 _RATINGS = range(1, 6)
 
 
-@dataclass(frozen=True)
-class Generation:
-    """A clip that was generated from a prompt. Its ID is the ID of the job that generated it.
-
-    The library sets the fields after ``create_time``; values from a worker are ignored.
-    """
-
-    id: str
-    owner_id: str
-    prompt: str
-    model: str  # the requested model: music, audio, magnet-music, magnet-audio
-    duration_seconds: float
-    is_loop: bool = False
-    seed: int = 0
-    quality_score: int | None = None  # 0 to 100; None: not measurable
-    quality_issues: list[str] = field(default_factory=list)
-    quality_accepted: bool = True
-    retry_count: int = 0
-    engine: str = ""
-    engine_model: str = ""
-    degraded: bool = False
-    sample_rate_hz: int = 0
-    channel_count: int = 0
-    audio_blob_key: str = ""
-    spectrogram_blob_key: str = ""  # empty: no spectrogram
-    audio_size_bytes: int = 0
-    continued_from_id: str = ""
-    interpretation: Interpretation | None = None
-    priority: str = ""
-    create_time: float = 0.0
-    categories: list[str] = field(default_factory=list)  # best first
-    upvote_count: int = 0
-    downvote_count: int = 0
-    rating: int | None = None  # 1 to 5
-    play_count: int = 0
-    listener_count: int = 0
-    tag_rounds: dict[str, int] = field(
-        default_factory=dict
-    )  # by category: number of times that listeners have added or removed it
-    recounts: dict[str, int] = field(default_factory=dict)  # by name of a count: number of recounts
-    creator_key: str | None = None  # see :func:`soundwright.services.library.access.owns`
-    revision: int = 0
-
-    @property
-    def family(self) -> str:
-        """``music`` or ``audio``."""
-        return categories.family(self.model)
-
-
-class GenerationSort(StrEnum):
-    """Sort orders, highest first. Clips with equal values are sorted newest first."""
-
-    RECENT = "recent"
-    POPULAR = "popular"  # most votes, up and down
-    RATING = "rating"  # most up-votes above down-votes
-
-
-@dataclass(frozen=True)
-class GenerationFilter:
-    """Conditions that a clip must meet, all of them. Empty values are no conditions.
-
-    Attributes:
-        model: a model, or a family: ``music`` includes ``magnet-music``, and ``audio`` includes ``magnet-audio``.
-        search_prefix: the last word of the search also matches the beginning of a word.
-    """
-
-    model: str = ""
-    search: str = ""
-    search_prefix: bool = False
-    category: str = ""
-    owner_id: str = ""
-    min_create_time: float | None = None
-    min_duration_seconds: float = 0.0
-    max_duration_seconds: float = 0.0
-    voted_only: bool = False
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """The record of a deleted clip. While it is pending, files or documents of the clip may still exist."""
-
-    id: str
-    owner_id: str
-    blob_keys: list[str]
-    delete_time: float
-    creator_key: str | None = None
-    pending: bool | None = True  # None keeps it out of the index
-    revision: int = 0
-
-
-async def require_generation(store: ClipDocs, generation_id: str) -> Generation:
+async def require_clip(store: ClipDocs, clip_id: str) -> Clip:
     """Return a clip.
 
     Raises:
         AppError: ``GENERATION_NOT_FOUND``.
     """
-    generation = await store.generation(generation_id)
-    if generation is None:
+    clip = await store.clip(clip_id)
+    if clip is None:
         raise errors.GENERATION_NOT_FOUND()
-    return generation
+    return clip
 
 
-def require_batch(generation_ids: Sequence[str]) -> None:
+def require_batch(clip_ids: Sequence[str]) -> None:
     """Check the number of IDs in a request.
 
     Raises:
         AppError: ``TOO_MANY_IDS``.
     """
-    if len(generation_ids) > _BATCH_LIMIT:
+    if len(clip_ids) > _BATCH_LIMIT:
         raise errors.TOO_MANY_IDS(limit=_BATCH_LIMIT)
 
 
-async def change_generation(
-    store: ClipDocs, generation_id: str, change: Callable[[Generation], Generation]
-) -> Generation:
+async def change_clip(store: ClipDocs, clip_id: str, change: Callable[[Clip], Clip]) -> Clip:
     """Change a clip by compare-and-set. Retry if another writer has changed it.
 
     Raises:
         AppError: ``GENERATION_NOT_FOUND``.
     """
     while True:
-        generation = await require_generation(store, generation_id)
-        changed = change(generation)
-        if changed == generation:
-            return generation
-        if await store.replace_generation(changed):
-            return dataclasses.replace(changed, revision=generation.revision + 1)
+        clip = await require_clip(store, clip_id)
+        changed = change(clip)
+        if changed == clip:
+            return clip
+        if await store.replace_clip(changed):
+            return dataclasses.replace(changed, revision=clip.revision + 1)
 
 
 async def recount(
     store: ClipDocs,
-    generation_id: str,
+    clip_id: str,
     what: Sequence[str],
-    count: Callable[[Generation], Awaitable[Generation]],
-) -> Generation:
+    count: Callable[[Clip], Awaitable[Clip]],
+) -> Clip:
     """Store the counts of a clip's documents on the clip. The counts are at least as recent as this call.
 
     The clip is replaced even if no count changed: otherwise a slower count that began earlier could still replace it.
@@ -181,17 +86,17 @@ async def recount(
     Raises:
         AppError: ``GENERATION_NOT_FOUND``.
     """
-    first = (await require_generation(store, generation_id)).recounts
+    first = (await require_clip(store, clip_id)).recounts
     while True:
-        generation = await require_generation(store, generation_id)
-        recounts = generation.recounts
+        clip = await require_clip(store, clip_id)
+        recounts = clip.recounts
         if all(recounts.get(name, 0) >= first.get(name, 0) + 2 for name in what):
-            return generation
+            return clip
         counted = dataclasses.replace(
-            await count(generation), recounts={**recounts, **{name: recounts.get(name, 0) + 1 for name in what}}
+            await count(clip), recounts={**recounts, **{name: recounts.get(name, 0) + 1 for name in what}}
         )
-        if await store.replace_generation(counted):
-            return dataclasses.replace(counted, revision=generation.revision + 1)
+        if await store.replace_clip(counted):
+            return dataclasses.replace(counted, revision=clip.revision + 1)
 
 
 class Catalog:
@@ -217,23 +122,21 @@ class Catalog:
         self._remove_results = remove_results
         self._record = record
 
-    async def get(self, generation_id: str) -> Generation:
+    async def get(self, clip_id: str) -> Clip:
         """Return a clip.
 
         Raises:
             AppError: ``GENERATION_NOT_FOUND``.
         """
-        return await require_generation(self._store, generation_id)
+        return await require_clip(self._store, clip_id)
 
-    async def list_generations(
-        self, chosen: GenerationFilter, sort: GenerationSort, offset: int, limit: int
-    ) -> tuple[list[Generation], int]:
+    async def list_clips(self, chosen: ClipFilter, sort: ClipSort, offset: int, limit: int) -> tuple[list[Clip], int]:
         """Return a page of the matching clips, and the number of all matching clips."""
-        return await self._store.list_generations(chosen, sort, offset, limit)
+        return await self._store.list_clips(chosen, sort, offset, limit)
 
     async def sample(
-        self, principal: Principal, chosen: GenerationFilter, count: int, exclude_ids: Sequence[str], favorites: bool
-    ) -> list[Generation]:
+        self, principal: Principal, chosen: ClipFilter, count: int, exclude_ids: Sequence[str], favorites: bool
+    ) -> list[Clip]:
         """Return a random sample without repetition. ``favorites`` limits it to the caller's favorites.
 
         Raises:
@@ -242,7 +145,7 @@ class Catalog:
         if len(exclude_ids) > _EXCLUDE_LIMIT:
             raise errors.TOO_MANY_IDS(f"A request can exclude at most {_EXCLUDE_LIMIT} generations.")
         size = min(_SAMPLE_LIMIT, max(1, count))
-        return await self._store.sample_generations(chosen, size, exclude_ids, principal.id if favorites else None)
+        return await self._store.sample_clips(chosen, size, exclude_ids, principal.id if favorites else None)
 
     async def count_by_model(self) -> tuple[int, dict[str, int]]:
         """Return the number of all clips, and the number of clips in each family."""
@@ -272,7 +175,7 @@ class Catalog:
             raise errors.MODEL_NOT_FOUND()
         return dict(categories.CATEGORIES[model])
 
-    async def rate(self, generation_id: str, rating: int | None) -> Generation:
+    async def rate(self, clip_id: str, rating: int | None) -> Clip:
         """Set the rating of a clip; None removes it. A clip has one rating, which all callers share.
 
         Raises:
@@ -280,25 +183,23 @@ class Catalog:
         """
         if rating is not None and rating not in _RATINGS:
             raise errors.RATING_INVALID()
-        return await change_generation(
-            self._store, generation_id, lambda generation: dataclasses.replace(generation, rating=rating)
-        )
+        return await change_clip(self._store, clip_id, lambda clip: dataclasses.replace(clip, rating=rating))
 
-    async def set_spectrogram(self, generation_id: str, blob_key: str) -> Generation:
+    async def set_spectrogram(self, clip_id: str, blob_key: str) -> Clip:
         """Store the blob key of a clip's spectrogram.
 
         Raises:
             AppError: ``GENERATION_NOT_FOUND``.
         """
-        return await change_generation(
+        return await change_clip(
             self._store,
-            generation_id,
-            lambda generation: dataclasses.replace(generation, spectrogram_blob_key=blob_key),
+            clip_id,
+            lambda clip: dataclasses.replace(clip, spectrogram_blob_key=blob_key),
         )
 
     # ---------------------------------------------------------------------------------------------------- deletion
 
-    async def delete(self, principal: Principal, generation_id: str) -> None:
+    async def delete(self, principal: Principal, clip_id: str) -> None:
         """Delete a clip, its files and all documents about it.
 
         The clip disappears with the first step. After a crash, :meth:`resume_deletions` or a repeated call completes
@@ -308,14 +209,14 @@ class Catalog:
             AppError: ``GENERATION_NOT_FOUND``; ``GENERATION_NOT_OWNED`` if the caller is neither the owner nor an
                 administrator.
         """
-        generation = await self._store.generation(generation_id)
-        if generation is not None:
-            audio = generation.audio_blob_key
+        clip = await self._store.clip(clip_id)
+        if clip is not None:
+            audio = clip.audio_blob_key
             beside = (waveform_key(audio), score_key(audio), parts_key(audio)) if audio else ()
-            keys = [key for key in (audio, *beside, generation.spectrogram_blob_key) if key]
-            deletion = Deletion(generation.id, generation.owner_id, keys, self._clock.now(), generation.creator_key)
+            keys = [key for key in (audio, *beside, clip.spectrogram_blob_key) if key]
+            deletion = Deletion(clip.id, clip.owner_id, keys, self._clock.now(), clip.creator_key)
         else:
-            begun = await self._store.deletion(generation_id)
+            begun = await self._store.deletion(clip_id)
             if begun is None or not begun.pending:
                 raise errors.GENERATION_NOT_FOUND()
             deletion = begun
@@ -331,13 +232,13 @@ class Catalog:
         """Continue deletions that are not complete. Return how many went on. One that fails does not stop the others."""
         count = 0
         async for deletion in self._store.pending_deletions():
-            with failures_logged("generation.not_deleted", generation_id=deletion.id):
+            with failures_logged("clip.not_deleted", clip_id=deletion.id):
                 await self._finish(deletion)
                 count += 1
         return count
 
     async def _finish(self, deletion: Deletion) -> None:
-        await self._store.remove_generation(deletion.id)
+        await self._store.remove_clip(deletion.id)
         for key in deletion.blob_keys:
             await self._blobs.delete(key)
         await self._remove_results(deletion.id)

@@ -15,10 +15,10 @@ from soundwright.services.library.catalog.documents import (
     BY_RATING,
     BY_TIME,
     BY_VOTES,
+    CLIPS,
     COLLECTIONS,
     DELETIONS,
     FAVORITES,
-    GENERATIONS,
     LISTENERS,
     PLAY_HOURS,
     PLAYS,
@@ -29,20 +29,14 @@ from soundwright.services.library.catalog.documents import (
     model_condition,
 )
 from soundwright.services.library.catalog.playlist_store import PlaylistStore
-from soundwright.services.library.catalog.service import (
-    FAMILIES,
-    Deletion,
-    Generation,
-    GenerationFilter,
-    GenerationSort,
-)
+from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFilter, ClipSort, Deletion
 from soundwright.services.library.documents import from_doc, insert_doc_if_absent, walk
 from soundwright.services.library.search_terms import any_phrase, facet
 
 _ORDERS = {
-    GenerationSort.RECENT: BY_TIME,
-    GenerationSort.POPULAR: BY_VOTES,
-    GenerationSort.RATING: BY_RATING,
+    ClipSort.RECENT: BY_TIME,
+    ClipSort.POPULAR: BY_VOTES,
+    ClipSort.RATING: BY_RATING,
 }
 # A random sample of favorites considers the newest of a listener, up to this many.
 _FAVORITE_LIMIT = 5000
@@ -63,16 +57,16 @@ class CatalogStore(ClipDocs):
         for collection in COLLECTIONS:
             await self._docs.ensure(collection)
 
-    async def store_generation(self, generation: Generation) -> None:
+    async def store_clip(self, clip: Clip) -> None:
         """Store a new clip, in the categories that its prompt suggests.
 
         Repeated calls are safe: a stored clip keeps its votes, and a deleted clip stays deleted.
         """
-        if await self._docs.get(DELETIONS.name, generation.id):
+        if await self._docs.get(DELETIONS.name, clip.id):
             return
         clip = dataclasses.replace(
-            generation,
-            categories=categorise(generation.prompt, generation.model),
+            clip,
+            categories=categorise(clip.prompt, clip.model),
             upvote_count=0,
             downvote_count=0,
             rating=None,
@@ -82,22 +76,20 @@ class CatalogStore(ClipDocs):
             recounts={},
         )
         # Another process may have stored and deleted the clip since the look-up above.
-        if await self._insert_generation(clip) and await self._docs.get(DELETIONS.name, generation.id):
-            await self.remove_generation(generation.id)
+        if await self._insert_clip(clip) and await self._docs.get(DELETIONS.name, clip.id):
+            await self.remove_clip(clip.id)
 
-    async def list_generations(
-        self, chosen: GenerationFilter, sort: GenerationSort, offset: int, limit: int
-    ) -> tuple[list[Generation], int]:
+    async def list_clips(self, chosen: ClipFilter, sort: ClipSort, offset: int, limit: int) -> tuple[list[Clip], int]:
         """Return a page of the matching clips, and the number of all matching clips."""
-        order = TOP_RATED if chosen.voted_only and sort is GenerationSort.RATING else _ORDERS[sort]
+        order = TOP_RATED if chosen.voted_only and sort is ClipSort.RATING else _ORDERS[sort]
         docs, total = await self._docs.page(
-            GENERATIONS.name, _where(chosen), sort=order, descending=True, limit=limit, offset=offset
+            CLIPS.name, _where(chosen), sort=order, descending=True, limit=limit, offset=offset
         )
-        return [from_doc(Generation, doc) for doc in docs], total
+        return [from_doc(Clip, doc) for doc in docs], total
 
-    async def sample_generations(
-        self, chosen: GenerationFilter, count: int, exclude_ids: Sequence[str], favorites_of: str | None
-    ) -> list[Generation]:
+    async def sample_clips(
+        self, chosen: ClipFilter, count: int, exclude_ids: Sequence[str], favorites_of: str | None
+    ) -> list[Clip]:
         """Return a random sample of the matching clips. ``favorites_of`` limits it to the favorites of a listener."""
         where = _where(chosen)
         if favorites_of is not None:
@@ -105,17 +97,17 @@ class CatalogStore(ClipDocs):
             favorites = await self._docs.find(
                 FAVORITES.name, of_listener, sort="add_time", descending=True, limit=_FAVORITE_LIMIT
             )
-            where["id"] = OneOf([doc["generation_id"] for doc in favorites])
+            where["id"] = OneOf([doc["clip_id"] for doc in favorites])
         excluded = set(exclude_ids)
         # A sample without some of its clips is a sample of the other clips.
-        drawn = await self._docs.sample(GENERATIONS.name, where, count + len(excluded))
+        drawn = await self._docs.sample(CLIPS.name, where, count + len(excluded))
         kept = [doc for doc in drawn if doc["id"] not in excluded][:count]
-        return [from_doc(Generation, doc) for doc in kept]
+        return [from_doc(Clip, doc) for doc in kept]
 
     async def count_by_family(self) -> dict[str, int]:
         """Return the number of clips of each family."""
         terms = {family: facet("family", family) for family in FAMILIES}
-        counts = await self._docs.count_each(GENERATIONS.name, "terms", list(terms.values()))
+        counts = await self._docs.count_each(CLIPS.name, "terms", list(terms.values()))
         return {family: counts[term] for family, term in terms.items()}
 
     async def count_by_category(self) -> dict[tuple[str, str], int]:
@@ -125,14 +117,14 @@ class CatalogStore(ClipDocs):
             for family in FAMILIES
             for category in CATEGORIES[family]
         }
-        counts = await self._docs.count_each(GENERATIONS.name, "terms", list(terms.values()))
+        counts = await self._docs.count_each(CLIPS.name, "terms", list(terms.values()))
         return {key: counts[term] for key, term in terms.items()}
 
     # ---------------------------------------------------------------------------------------------------- deletion
 
-    async def deletion(self, generation_id: str) -> Deletion | None:
+    async def deletion(self, clip_id: str) -> Deletion | None:
         """Return the record of a deletion, or None."""
-        doc = await self._docs.get(DELETIONS.name, generation_id)
+        doc = await self._docs.get(DELETIONS.name, clip_id)
         return _deletion.validate_python(doc) if doc else None
 
     async def pending_deletions(self) -> AsyncIterator[Deletion]:
@@ -151,21 +143,21 @@ class CatalogStore(ClipDocs):
             done = dataclasses.replace(current, pending=None)
             await self._docs.replace(DELETIONS.name, dataclasses.asdict(done), current.revision)
 
-    async def remove_generation(self, generation_id: str) -> None:
+    async def remove_clip(self, clip_id: str) -> None:
         """Delete the document of a clip."""
-        await self._docs.delete(GENERATIONS.name, generation_id)
+        await self._docs.delete(CLIPS.name, clip_id)
 
-    async def remove_belongings(self, generation_id: str) -> bool:
+    async def remove_belongings(self, clip_id: str) -> bool:
         """Delete up to 500 votes, plays and other documents about a clip. Return whether none is left."""
         left = _REMOVAL_BATCH
         for collection in (VOTES, FAVORITES, SUGGESTIONS, LISTENERS, PLAY_HOURS, PLAYS):
-            for doc in await self._docs.find(collection.name, {"generation_id": generation_id}, limit=left):
+            for doc in await self._docs.find(collection.name, {"clip_id": clip_id}, limit=left):
                 await self._docs.delete(collection.name, doc["id"])
                 left -= 1
-        return await self._playlists.remove_everywhere(generation_id, left)
+        return await self._playlists.remove_everywhere(clip_id, left)
 
 
-def _where(chosen: GenerationFilter) -> dict[str, Any]:
+def _where(chosen: ClipFilter) -> dict[str, Any]:
     """Return the document conditions of a filter."""
     facets = model_condition(chosen.model)
     if chosen.category:

@@ -22,7 +22,8 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal, is_anonymous_id
 from soundwright.services.library.catalog.categories import CATEGORIES
-from soundwright.services.library.catalog.service import Generation, require_generation
+from soundwright.services.library.catalog.records import Clip, TagSuggestion
+from soundwright.services.library.catalog.service import require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.listener_store import ListenerStore
@@ -34,26 +35,6 @@ _KEYS = frozenset(category for family in CATEGORIES.values() for category in fam
 _LIST_LIMIT = 1000
 _NETWORK_LIMIT = 30
 _HOUR_SECONDS = 3600.0
-
-
-@dataclass(frozen=True)
-class TagSuggestion:
-    """A suggestion of a listener.
-
-    Attributes:
-        round: the number of earlier decisions on this category of the clip.
-        remove: suggests to remove the category instead of adding it.
-        suggest_time: seconds since 1970.
-        network: the ID of the address of a listener without a registered account; None: the listener has one.
-    """
-
-    generation_id: str
-    category: str
-    round: int
-    remove: bool
-    listener_id: str
-    suggest_time: float
-    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +64,7 @@ class Tags:
         self._store = store
         self._clock = clock
 
-    async def suggest(self, principal: Principal, generation_id: str, category: str, remove: bool) -> TagOutcome:
+    async def suggest(self, principal: Principal, clip_id: str, category: str, remove: bool) -> TagOutcome:
         """Suggest to add a category to a clip, or to remove it.
 
         Raises:
@@ -92,12 +73,12 @@ class Tags:
         """
         if category not in _KEYS:
             raise errors.CATEGORY_UNKNOWN()
-        generation = await require_generation(self._store, generation_id)
-        _require_effect(generation, category, remove)
-        round_number = generation.tag_rounds.get(category, 0)
+        clip = await require_clip(self._store, clip_id)
+        _require_effect(clip, category, remove)
+        round_number = clip.tag_rounds.get(category, 0)
         now, network = self._clock.now(), principal.network or None
         added = await self._store.add_suggestion(
-            TagSuggestion(generation_id, category, round_number, remove, principal.id, now, network)
+            TagSuggestion(clip_id, category, round_number, remove, principal.id, now, network)
         )
         try:
             if network and await self._store.count_suggestions_since(network, now - _HOUR_SECONDS) > _NETWORK_LIMIT:
@@ -105,61 +86,61 @@ class Tags:
                     "Too many suggestions came from your address in the last hour. Try again in an hour, or log in."
                 )
             # Also after a repeated suggestion: the process may have stopped between the third one and the decision.
-            generation = await self._decide(generation_id, category, round_number, remove)
+            clip = await self._decide(clip_id, category, round_number, remove)
         except AppError:
-            await self._store.remove_suggestion(generation_id, category, round_number, principal.id)
+            await self._store.remove_suggestion(clip_id, category, round_number, principal.id)
             raise
-        decided = generation.tag_rounds.get(category, 0) > round_number
+        decided = clip.tag_rounds.get(category, 0) > round_number
         if not (added or decided):
             raise errors.ALREADY_SUGGESTED()
-        count = await self._count(generation, category, round_number)
-        return TagOutcome(decided, count, generation.categories)
+        count = await self._count(clip, category, round_number)
+        return TagOutcome(decided, count, clip.categories)
 
-    async def _decide(self, generation_id: str, category: str, round_number: int, remove: bool) -> Generation:
+    async def _decide(self, clip_id: str, category: str, round_number: int, remove: bool) -> Clip:
         """Apply the decision if enough listeners agree. Return the current clip."""
         while True:
-            generation = await require_generation(self._store, generation_id)
-            if generation.tag_rounds.get(category, 0) != round_number:
-                return generation
-            if await self._count(generation, category, round_number) < THRESHOLD:
-                return generation
-            others = [present for present in generation.categories if present != category]
+            clip = await require_clip(self._store, clip_id)
+            if clip.tag_rounds.get(category, 0) != round_number:
+                return clip
+            if await self._count(clip, category, round_number) < THRESHOLD:
+                return clip
+            others = [present for present in clip.categories if present != category]
             decided = dataclasses.replace(
-                generation,
+                clip,
                 categories=others if remove else [*others, category],
-                tag_rounds={**generation.tag_rounds, category: round_number + 1},
+                tag_rounds={**clip.tag_rounds, category: round_number + 1},
             )
-            if await self._store.replace_generation(decided):
+            if await self._store.replace_clip(decided):
                 return decided
 
-    async def _count(self, generation: Generation, category: str, round_number: int) -> int:
+    async def _count(self, clip: Clip, category: str, round_number: int) -> int:
         """Return how many listeners suggest the change."""
-        by_network = not is_anonymous_id(generation.owner_id)
-        return await self._store.count_suggestions(generation.id, category, round_number, by_network=by_network)
+        by_network = not is_anonymous_id(clip.owner_id)
+        return await self._store.count_suggestions(clip.id, category, round_number, by_network=by_network)
 
-    async def withdraw(self, principal: Principal, generation_id: str, category: str, remove: bool) -> None:
+    async def withdraw(self, principal: Principal, clip_id: str, category: str, remove: bool) -> None:
         """Remove the caller's suggestion in the current round.
 
         Raises:
             AppError: ``GENERATION_NOT_FOUND``, ``SUGGESTION_NOT_FOUND``.
         """
-        generation = await require_generation(self._store, generation_id)
-        round_number = generation.tag_rounds.get(category, 0)
-        is_open = remove is (category in generation.categories)
-        if not is_open or not await self._store.remove_suggestion(generation_id, category, round_number, principal.id):
+        clip = await require_clip(self._store, clip_id)
+        round_number = clip.tag_rounds.get(category, 0)
+        is_open = remove is (category in clip.categories)
+        if not is_open or not await self._store.remove_suggestion(clip_id, category, round_number, principal.id):
             raise errors.SUGGESTION_NOT_FOUND()
 
-    async def suggestions(self, principal: Principal, generation_id: str) -> TagSuggestions:
+    async def suggestions(self, principal: Principal, clip_id: str) -> TagSuggestions:
         """Return the suggestions for a clip: those of the current round and of the last decided round.
 
         Raises:
             AppError: ``GENERATION_NOT_FOUND``.
         """
-        generation = await require_generation(self._store, generation_id)
+        clip = await require_clip(self._store, clip_id)
         recent = [
             suggestion
-            for suggestion in await self._store.list_suggestions(generation_id, _LIST_LIMIT)
-            if suggestion.round >= generation.tag_rounds.get(suggestion.category, 0) - 1
+            for suggestion in await self._store.list_suggestions(clip_id, _LIST_LIMIT)
+            if suggestion.round >= clip.tag_rounds.get(suggestion.category, 0) - 1
         ]
         additions = [suggestion for suggestion in recent if not suggestion.remove]
         removals = [suggestion for suggestion in recent if suggestion.remove]
@@ -168,7 +149,7 @@ class Tags:
             removals=_counts(removals),
             own_additions=[s.category for s in additions if s.listener_id == principal.id],
             own_removals=[s.category for s in removals if s.listener_id == principal.id],
-            categories=generation.categories,
+            categories=clip.categories,
         )
 
 
@@ -176,8 +157,8 @@ def _counts(suggestions: Sequence[TagSuggestion]) -> dict[str, int]:
     return dict(Counter(suggestion.category for suggestion in suggestions).most_common())
 
 
-def _require_effect(generation: Generation, category: str, remove: bool) -> None:
-    present = category in generation.categories
+def _require_effect(clip: Clip, category: str, remove: bool) -> None:
+    present = category in clip.categories
     if present and not remove:
         raise errors.TAG_PRESENT()
     if remove and not present:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit.ports import Clock
+from soundwright.services.library.catalog.records import VoteTotals
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.listener_store import ListenerStore
 
 _LIFETIME_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class VoteTotals:
-    """``feedbacks`` counts the votes with reasons, notes or a suggested model."""
-
-    votes: int
-    favorites: int
-    feedbacks: int
 
 
 class Totals:

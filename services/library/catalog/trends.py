@@ -15,7 +15,7 @@ from soundwright.kit import errors
 from soundwright.kit.ports import Clock
 from soundwright.services.library.catalog.categories import family as family_of
 from soundwright.services.library.catalog.plays import HOUR_SECONDS
-from soundwright.services.library.catalog.service import FAMILIES, Generation
+from soundwright.services.library.catalog.records import FAMILIES, Clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.play_store import PlayStore
@@ -46,7 +46,7 @@ class Trends:
         self._hours: dict[tuple[str, int], PlayCounts] = {}
         self._windows: dict[tuple[str, int, int], _PastHours] = {}
 
-    async def most_played(self, since: float | None, model: str, limit: int) -> list[tuple[Generation, int]]:
+    async def most_played(self, since: float | None, model: str, limit: int) -> list[tuple[Clip, int]]:
         """Return the most played clips with their play counts, most played first.
 
         A window considers the 100 most played clips of music and of audio of each hour.
@@ -59,7 +59,7 @@ class Trends:
             AppError: ``WINDOW_TOO_LONG`` for a window of more than 31 days.
         """
         if since is None:
-            return [(generation, generation.play_count) for generation in await self._store.most_played(model, limit)]
+            return [(clip, clip.play_count) for clip in await self._store.most_played(model, limit)]
         now = int(self._clock.now() // HOUR_SECONDS)
         first = int(since // HOUR_SECONDS)
         if now - first > _WINDOW_HOURS:
@@ -76,11 +76,7 @@ class Trends:
         count = 2 * limit if model in ("", *FAMILIES) else _WINDOW_TOP_COUNT
         candidates = sorted(totals, key=totals.__getitem__, reverse=True)[:count]
         ranked = sorted(
-            (
-                clip
-                for clip in (await self._store.generations(candidates)).values()
-                if model in ("", clip.family, clip.model)
-            ),
+            (clip for clip in (await self._store.clips(candidates)).values() if model in ("", clip.family, clip.model)),
             key=lambda clip: (totals[clip.id], clip.create_time),
             reverse=True,
         )

@@ -5,20 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.service import (
-    FAMILIES,
-    Generation,
-    recount,
-    require_batch,
-    require_generation,
-)
+from soundwright.services.library.catalog.records import FAMILIES, Clip, Vote
+from soundwright.services.library.catalog.service import recount, require_batch, require_clip
 
 if TYPE_CHECKING:
     from soundwright.services.library.catalog.listener_store import ListenerStore
@@ -28,31 +23,6 @@ _REASON_LIMIT = 10
 _REASON_LIMIT_CHARS = 50
 _NOTES_LIMIT_CHARS = 1000
 _SUMMARY_REASON_LIMIT = 100
-
-
-@dataclass(frozen=True)
-class Vote:
-    """The vote of a listener on a clip, with feedback.
-
-    Attributes:
-        vote: 1 for an upvote, -1 for a downvote.
-        vote_time: seconds since 1970.
-        network: the ID of the address of a listener without a registered account; None: the listener has one.
-        notes: a private note for the operator. The API never returns it.
-    """
-
-    generation_id: str
-    listener_id: str
-    vote: int
-    vote_time: float
-    feedback_reasons: list[str] = field(default_factory=list)
-    notes: str = ""
-    suggested_model: str = ""
-    network: str | None = None
-
-    @property
-    def has_feedback(self) -> bool:
-        return bool(self.feedback_reasons or self.notes or self.suggested_model)
 
 
 @dataclass(frozen=True)
@@ -75,12 +45,12 @@ class Votes:
     async def vote(
         self,
         principal: Principal,
-        generation_id: str,
+        clip_id: str,
         vote: int,
         feedback_reasons: Sequence[str] = (),
         notes: str = "",
         suggested_model: str = "",
-    ) -> Generation:
+    ) -> Clip:
         """Store the caller's vote in place of an earlier one, and return the clip with its new counts.
 
         Args:
@@ -98,11 +68,11 @@ class Votes:
             raise errors.NOTES_TOO_LONG(limit=_NOTES_LIMIT_CHARS)
         if suggested_model and suggested_model not in FAMILIES:
             raise errors.SUGGESTED_MODEL_INVALID()
-        await require_generation(self._store, generation_id)
+        await require_clip(self._store, clip_id)
         if vote:
             reasons = [reason.strip()[:_REASON_LIMIT_CHARS].strip() for reason in feedback_reasons]
             new_vote = Vote(
-                generation_id=generation_id,
+                clip_id=clip_id,
                 listener_id=principal.id,
                 vote=vote,
                 vote_time=self._clock.now(),
@@ -114,44 +84,44 @@ class Votes:
             await self._store.put_vote(new_vote)
             await self._limit_network(new_vote)
         else:
-            await self._store.remove_vote(generation_id, principal.id)
+            await self._store.remove_vote(clip_id, principal.id)
         try:
-            return await recount(self._store, generation_id, ["votes"], self._with_counts)
+            return await recount(self._store, clip_id, ["votes"], self._with_counts)
         except AppError:
             # A parallel deletion of the clip may have searched for votes before this one was stored.
-            await self._store.remove_vote(generation_id, principal.id)
+            await self._store.remove_vote(clip_id, principal.id)
             raise
 
     async def _limit_network(self, vote: Vote) -> None:
         """Remove a new vote if there are too many of its network."""
         if vote.network is None:
             return
-        if await self._store.count_votes_of_network(vote.generation_id, vote.network) > _NETWORK_LIMIT:
-            await self._store.remove_vote(vote.generation_id, vote.listener_id)
+        if await self._store.count_votes_of_network(vote.clip_id, vote.network) > _NETWORK_LIMIT:
+            await self._store.remove_vote(vote.clip_id, vote.listener_id)
             raise errors.TOO_MANY_VOTES(limit=_NETWORK_LIMIT)
 
-    async def _with_counts(self, generation: Generation) -> Generation:
-        upvotes, downvotes = await self._store.count_votes(generation.id)
-        return dataclasses.replace(generation, upvote_count=upvotes, downvote_count=downvotes)
+    async def _with_counts(self, clip: Clip) -> Clip:
+        upvotes, downvotes = await self._store.count_votes(clip.id)
+        return dataclasses.replace(clip, upvote_count=upvotes, downvote_count=downvotes)
 
-    async def own(self, principal: Principal, generation_ids: Sequence[str]) -> dict[str, int]:
+    async def own(self, principal: Principal, clip_ids: Sequence[str]) -> dict[str, int]:
         """Return the caller's votes by clip ID, without the clips that the caller did not vote on.
 
         Raises:
             AppError: ``TOO_MANY_IDS``.
         """
-        require_batch(generation_ids)
-        return await self._store.get_votes(principal.id, generation_ids)
+        require_batch(clip_ids)
+        return await self._store.get_votes(principal.id, clip_ids)
 
-    async def feedback(self, generation_id: str) -> Feedback:
+    async def feedback(self, clip_id: str) -> Feedback:
         """Return a summary of the feedback on a clip.
 
         Raises:
             AppError: ``GENERATION_NOT_FOUND``.
         """
-        generation = await require_generation(self._store, generation_id)
+        clip = await require_clip(self._store, clip_id)
         positive, negative, models = Counter[str](), Counter[str](), Counter[str]()
-        async for vote in self._store.iter_votes_with_feedback(generation_id):
+        async for vote in self._store.iter_votes_with_feedback(clip_id):
             (positive if vote.vote > 0 else negative).update(vote.feedback_reasons)
             if vote.suggested_model:
                 models[vote.suggested_model] += 1
@@ -159,11 +129,9 @@ class Votes:
             dict(positive.most_common(_SUMMARY_REASON_LIMIT)),
             dict(negative.most_common(_SUMMARY_REASON_LIMIT)),
             dict(models),
-            generation.upvote_count + generation.downvote_count,
+            clip.upvote_count + clip.downvote_count,
         )
 
-    async def list_votes(
-        self, principal: Principal, offset: int, limit: int
-    ) -> tuple[list[tuple[Generation, Vote]], bool]:
+    async def list_votes(self, principal: Principal, offset: int, limit: int) -> tuple[list[tuple[Clip, Vote]], bool]:
         """Return a page of the caller's votes with their clips, newest first, and whether more follow."""
         return await self._store.list_votes(principal.id, offset, limit)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
@@ -18,6 +17,7 @@ from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import GUEST_ROLE
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.records import AccountDeletion
 from soundwright.services.library.identity.service import Accounts
 from soundwright.services.library.identity.sessions import Sessions
 
@@ -27,15 +27,6 @@ if TYPE_CHECKING:
 _SETTLE_SECONDS = 86400.0
 _SUPER_ADMIN = "super_admin"
 log = get_logger()
-
-
-@dataclass(frozen=True)
-class AccountDeletion:
-    """The record of a deleted account. ``id`` is that of the account."""
-
-    id: str
-    delete_time: float
-    revision: int = 0
 
 
 class AccountDeletions:

@@ -11,7 +11,8 @@ from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.kit.security.identity import ADMIN_ROLES, ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal
 from soundwright.services.library.identity.account import Account
-from soundwright.services.library.identity.audit import AuditEntry, AuditLog
+from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.records import AuditEntry
 from soundwright.services.library.identity.service import STATUSES
 
 if TYPE_CHECKING:

@@ -5,31 +5,15 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import client_address
 from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.records import AuditEntry
 
 if TYPE_CHECKING:
     from soundwright.services.library.identity.store import IdentityStore
-
-
-@dataclass(frozen=True)
-class AuditEntry:
-    """An entry of the audit log. ``create_time`` is in seconds since 1970."""
-
-    id: str
-    actor_id: str
-    actor_email: str
-    action: str
-    resource_type: str
-    resource_id: str
-    changes_json: str
-    ip_address: str
-    create_time: float
-    revision: int = 0
 
 
 class AuditLog:

@@ -6,7 +6,8 @@ from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import account_pb2, connection_service_pb2_grpc
 from soundwright.library.v1 import connection_service_pb2 as pb
-from soundwright.services.library.identity.connections import Connection, Connections
+from soundwright.services.library.identity.connections import Connections
+from soundwright.services.library.identity.records import Connection
 from soundwright.services.library.serializers import to_wire
 
 

@@ -14,6 +14,7 @@ from soundwright.kit.security.sealing import Sealer
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.identity.audit import AuditLog
 from soundwright.services.library.identity.credentials import checked_email, require_active, require_registered
+from soundwright.services.library.identity.records import Connection
 from soundwright.services.library.identity.service import Accounts
 from soundwright.services.library.identity.sessions import Sessions
 
@@ -24,29 +25,6 @@ PROVIDERS = {"spotify": "Spotify", "lalalai": "lalal.ai"}
 _SUBJECT_LIMIT_CHARS = 200
 _LABEL_LIMIT_CHARS = 200
 _SECRET_LIMIT_CHARS = 16_384
-
-
-@dataclass(frozen=True)
-class Connection:
-    """The connection of an account to a provider. Times are seconds since 1970.
-
-    Attributes:
-        subject: the ID of the account at the provider; None for an API key.
-        label: the display name of the account at the provider.
-        secret_sealed: the token or key, encrypted for this connection.
-        epoch: the ``connection_epoch`` of the account when the connection was created.
-    """
-
-    id: str
-    account_id: str
-    provider: str
-    subject: str | None
-    label: str
-    secret_sealed: str
-    epoch: int
-    create_time: float
-    update_time: float
-    revision: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass
 
 from soundwright.kit import errors
 from soundwright.kit.ports import Clock
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.identity.audit import AuditLog
+from soundwright.services.library.identity.records import Consent
 from soundwright.services.library.table import Table
 
 _LIMIT_CHARS = 2000
 _LIMIT_MODELS = 1000
 _NO_ACCOUNT = "00000000-0000-0000-0000-000000000000"
-
-
-@dataclass(frozen=True)
-class Consent:
-    """A model whose weights an administrator has allowed, although their authors state no licence.
-
-    Attributes:
-        id: name of the model.
-        terms: what the authors say about the licence, as the administrator saw it.
-        actor_id, actor_email: the account of the administrator.
-        create_time: seconds since 1970.
-    """
-
-    id: str
-    terms: str
-    actor_id: str
-    actor_email: str
-    create_time: float
-    revision: int = 0
 
 
 class Consents:

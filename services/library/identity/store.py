@@ -11,12 +11,9 @@ from soundwright.kit.ports import Collection, Docs, Index, LessThan
 from soundwright.kit.security.identity import GUEST_ROLE
 from soundwright.services.library.documents import from_doc, walk
 from soundwright.services.library.identity.account import Account
-from soundwright.services.library.identity.account_deletions import AccountDeletion
-from soundwright.services.library.identity.audit import AuditEntry
-from soundwright.services.library.identity.connections import Connection
-from soundwright.services.library.identity.consents import Consent
 from soundwright.services.library.identity.credentials import ApiToken, Link, Session
 from soundwright.services.library.identity.login_throttle import ThrottleRecord
+from soundwright.services.library.identity.records import AccountDeletion, AuditEntry, Connection, Consent
 from soundwright.services.library.table import Table
 
 _ACCOUNTS = Collection(

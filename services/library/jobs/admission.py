@@ -17,11 +17,13 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.jobs.order import STARVATION_SECONDS
 from soundwright.services.library.jobs.service import (
+    Admissions,
     Job,
     JobState,
     NewTrack,
     PackedMessage,
     Priority,
+    Reservation,
     Stage,
     granted_priority,
 )
@@ -71,25 +73,6 @@ class NewJob:
     # Of jobs that are created next, without limits. The limits count them with this one.
     further_job_ids: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """The place of a job that is about to be stored. It counts until the job is stored, or until it expires."""
-
-    job_id: str
-    owner_id: str
-    expire_time: float
-    network: str | None = None
-
-
-@dataclass(frozen=True)
-class Admissions:
-    """The reservations of a kind of jobs. Library processes change it by compare-and-set, one job at a time."""
-
-    id: str  # the kind
-    reservations: list[Reservation] = field(default_factory=list)
-    revision: int = 0
 
 
 async def reserve(store: JobDocs, jobs: Sequence[Job], limits: Limits, now: float) -> bool:

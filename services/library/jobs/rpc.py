@@ -211,4 +211,5 @@ def listed_job_to_wire(job: Job) -> job_pb2.Job:
         message.batch.ClearField("jobs")
     if message.HasField("result"):
         message.result.ClearField("details")
+        message.result.ClearField("analysis_json")
     return message

@@ -98,14 +98,6 @@ class AudioOutput:
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """Tempo and key of a track from an analysis. None and an empty key mean unknown."""
-
-    bpm: float | None = None
-    key: str = ""
-
-
-@dataclass(frozen=True)
 class Interpretation:
     """What a model understood of a request, and what it chose itself.
 
@@ -156,7 +148,7 @@ class JobResult:
         degraded_reason, degraded_details: why another model ran than the requested one: one sentence, and what to do.
         details: message that only the service of the job and the gateway read.
         outputs_are_stems: whether the outputs replace the stems of the track.
-        measurement: tempo and key if the details are an analysis of the track, else None.
+        analysis_json: what an analysis measured, as the text of a JSON object. Empty if the job is no analysis.
         clip: clip for the catalog, or None.
         mix: the recording that the stems are of, with their sample rate and length, or None.
     """
@@ -170,7 +162,7 @@ class JobResult:
     outputs: list[AudioOutput] = field(default_factory=list)
     details: PackedMessage | None = None
     outputs_are_stems: bool = False
-    measurement: Measurement | None = None
+    analysis_json: str = ""
     clip: GeneratedClip | None = None
     mix: AudioOutput | None = None
     degraded_details: str = ""
@@ -308,3 +300,22 @@ def granted_priority(principal: Principal, requested: Priority | None) -> Priori
     if requested is None or _RANK[requested] < _RANK[limit]:
         return limit
     return requested
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The place of a job that is about to be stored. It counts until the job is stored, or until it expires."""
+
+    job_id: str
+    owner_id: str
+    expire_time: float
+    network: str | None = None
+
+
+@dataclass(frozen=True)
+class Admissions:
+    """The reservations of a kind of jobs. Library processes change it by compare-and-set, one job at a time."""
+
+    id: str  # the kind
+    reservations: list[Reservation] = field(default_factory=list)
+    revision: int = 0

@@ -9,9 +9,8 @@ from typing import Any
 
 from soundwright.kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
 from soundwright.services.library.documents import from_doc
-from soundwright.services.library.jobs.admission import Admissions
 from soundwright.services.library.jobs.order import RANKS, Rank, rank_of
-from soundwright.services.library.jobs.service import BATCH, Job, JobState, Priority
+from soundwright.services.library.jobs.service import BATCH, Admissions, Job, JobState, Priority
 from soundwright.services.library.paging import Page, PageRequest, read_page
 from soundwright.services.library.table import Table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soundwright.kit.ports import Docs
 from soundwright.services.library.jobs.service import JobState
-from soundwright.services.library.orphans.service import KeyOwner
+from soundwright.services.library.orphans.records import KeyOwner
 from soundwright.services.library.transfer.files import keys_in
 
 _OUTPUT_LIMIT = 1000
@@ -28,5 +28,5 @@ class BlobDocs:
         if owner.job_id:
             keys.update(keys_in((job or {}).get("result")))
             keys.update(keys_in(await self._docs.find("outputs", {"job_id": owner.job_id}, limit=_OUTPUT_LIMIT)))
-            keys.update(keys_in(await self._docs.get("generations", owner.job_id)))  # a clip has the id of its job
+            keys.update(keys_in(await self._docs.get("clips", owner.job_id)))  # a clip has the id of its job
         return frozenset(keys)

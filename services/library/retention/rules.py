@@ -91,7 +91,7 @@ class ClipRule:
 
     async def expired(self, before: float) -> AsyncIterator[Expired]:
         specs = await self.store.unfinished_specs("generation")
-        async for clip in self.store.before("generations", before):
+        async for clip in self.store.before("clips", before):
             if not await self._is_in_use(clip["id"], specs):
                 yield Expired(clip["id"], clip["audio_size_bytes"], clip["create_time"])
 

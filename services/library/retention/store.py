@@ -47,27 +47,27 @@ class RetentionDocs:
         jobs = walk(self._docs, "jobs", {"kind": kind, "state": _UNFINISHED})
         return [base64.b64decode(doc["spec"]["value"]) async for doc in jobs if doc["spec"]]
 
-    async def is_favorite(self, generation_id: str) -> bool:
+    async def is_favorite(self, clip_id: str) -> bool:
         """Return whether a clip is a favorite of somebody."""
-        return bool(await self._docs.find("favorites", {"generation_id": generation_id}, limit=1))
+        return bool(await self._docs.find("favorites", {"clip_id": clip_id}, limit=1))
 
-    async def is_in_playlist(self, generation_id: str) -> bool:
+    async def is_in_playlist(self, clip_id: str) -> bool:
         """Return whether a clip is in a playlist."""
-        return bool(await self._docs.find("playlists", {"generation_ids": Contains(generation_id)}, limit=1))
+        return bool(await self._docs.find("playlists", {"clip_ids": Contains(clip_id)}, limit=1))
 
     async def has_results(self, job_id: str) -> bool:
         """Return whether a job has stored outputs or a clip, or whether its clip is being deleted."""
-        deletion = await self._docs.get("deleted_generations", job_id)
+        deletion = await self._docs.get("deleted_clips", job_id)
         if deletion is not None:
             return bool(deletion["pending"])
-        return bool(await self._outputs(job_id) or await self._docs.get("generations", job_id))
+        return bool(await self._outputs(job_id) or await self._docs.get("clips", job_id))
 
     async def delete_clip_traces(self, job_id: str) -> None:
         """Delete what is left of the deleted clip of a job. While there is such a record, no clip of this job is stored again."""
         while outputs := await self._outputs(job_id):
             for output in outputs:
                 await self._docs.delete("outputs", output["id"])
-        await self._docs.delete("deleted_generations", job_id)
+        await self._docs.delete("deleted_clips", job_id)
 
     async def _outputs(self, job_id: str) -> list[Doc]:
         return await self._docs.find("outputs", {"job_id": job_id}, limit=_BATCH)

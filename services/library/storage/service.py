@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
+from soundwright.services.library.storage.records import OwnerReservations, Reservation
 
 if TYPE_CHECKING:
     from soundwright.services.library.storage.store import StorageDocs
@@ -26,24 +27,6 @@ NETWORK_SHARE = 4
 
 _NETWORK_PREFIX = "network:"
 _RESERVATION_SECONDS = 3600.0  # then a crashed upload or job no longer holds space
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """Space for files that are being stored, under the ID of their upload, track or job."""
-
-    id: str
-    size_bytes: int
-    expire_time: float
-
-
-@dataclass(frozen=True)
-class OwnerReservations:
-    """All reservations of an owner or of a network. ``id`` is the owner's ID, or ``network:`` and that of the network."""
-
-    id: str
-    reservations: list[Reservation] = field(default_factory=list)
-    revision: int = 0
 
 
 @dataclass(frozen=True)

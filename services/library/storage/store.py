@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from soundwright.kit.ports import AtLeast, Collection, Docs, OneOf
-from soundwright.services.library.storage.service import OwnerReservations
+from soundwright.services.library.storage.records import OwnerReservations
 from soundwright.services.library.table import Table
 
 _RESERVATIONS = Collection("storage_reservations")

@@ -19,7 +19,8 @@ from soundwright.kit.worker.derived_files import cover_key, waveform_key
 from soundwright.kit.worker.outputs import delete_outputs
 from soundwright.services.library.jobs.ledger import JobLedger
 from soundwright.services.library.jobs.service import Job
-from soundwright.services.library.tracks.service import TrackDeletion, require_owner
+from soundwright.services.library.tracks.records import TrackDeletion
+from soundwright.services.library.tracks.service import require_owner
 
 if TYPE_CHECKING:
     from soundwright.services.library.jobs.store import JobDocs

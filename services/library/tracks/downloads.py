@@ -16,7 +16,8 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.services.library.jobs.service import Job, JobError, JobState, NewTrack
 from soundwright.services.library.storage.service import Storage
-from soundwright.services.library.tracks.service import PendingDownload, Track, change_track
+from soundwright.services.library.tracks.records import PendingDownload, Track
+from soundwright.services.library.tracks.service import change_track
 
 if TYPE_CHECKING:
     from soundwright.services.library.jobs.store import JobDocs

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.bearer_secrets import digest, new_secret
-from soundwright.services.library.tracks.service import Track, require_owner
+from soundwright.services.library.tracks.records import Track, TrackLink
+from soundwright.services.library.tracks.service import require_owner
 
 if TYPE_CHECKING:
     from soundwright.services.library.tracks.store import TrackDocs
@@ -19,30 +18,6 @@ if TYPE_CHECKING:
 _COUNT_LIMIT = 20
 _LIFETIME_LIMIT_DAYS = 365
 _DAY_SECONDS = 86400.0
-
-
-@dataclass(frozen=True)
-class TrackLink:
-    """A link to a track. ``id`` is the hash of the secret in its address.
-
-    Attributes:
-        api_token_id: the API token that created it, and with which it ends; empty: a session did.
-        slot: its place among the links of the track, which limits their number.
-    """
-
-    id: str
-    track_id: str
-    owner_id: str
-    create_time: float
-    expire_time: float
-    api_token_id: str = ""
-    slot: int = 0
-    revision: int = 0
-
-    @property
-    def public_id(self) -> str:
-        """The ID in the API. It does not reveal the hash."""
-        return str(uuid.UUID(self.id[:32]))
 
 
 class TrackLinks:
@@ -83,6 +58,9 @@ class TrackLinks:
         secret, now = new_secret(), self._clock.now()
         expire_time = now + lifetime_days * _DAY_SECONDS
         link = TrackLink(digest(secret), track.id, track.owner_id, now, expire_time, principal.api_token_id)
+        for ended in await self._links_of(track):
+            if not await self._is_valid(ended):
+                await self._store.links.delete(ended.id)
         if not await self._store.links.add_in_slot(link, {"track_id": track.id}, _COUNT_LIMIT):
             raise errors.TOO_MANY_TRACK_LINKS(limit=_COUNT_LIMIT)
         await self._record(principal.id, "link_create", "track", track.id)
@@ -91,10 +69,7 @@ class TrackLinks:
     async def list_own(self, principal: Principal, track_id: str) -> list[TrackLink]:
         """Return the links of a track of the caller, newest first."""
         track = await self._own_track(principal, track_id)
-        links = await self._store.links.find(
-            {"track_id": track.id}, sort="create_time", descending=True, limit=_COUNT_LIMIT
-        )
-        return [link for link in links if await self._is_valid(link)]
+        return [link for link in await self._links_of(track) if await self._is_valid(link)]
 
     async def revoke(self, principal: Principal, track_id: str, link_id: str) -> None:
         """Delete a link of a track of the caller.
@@ -119,6 +94,10 @@ class TrackLinks:
         if link is None or not await self._is_valid(link) or not await self._is_active(link.owner_id):
             raise errors.TRACK_LINK_ENDED()
         return link
+
+    async def _links_of(self, track: Track) -> list[TrackLink]:
+        found = {"track_id": track.id}
+        return await self._store.links.find(found, sort="create_time", descending=True, limit=_COUNT_LIMIT)
 
     async def _is_valid(self, link: TrackLink) -> bool:
         is_known = not link.api_token_id or await self._has_token(link.owner_id, link.api_token_id)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from soundwright.services.library.jobs.service import Job, JobResult, Measurement
-from soundwright.services.library.tracks.service import BPM_RANGE, KEYS, Analysis, StemSet, Track, change_track
+from soundwright.services.library.jobs.service import Job, JobResult
+from soundwright.services.library.tracks.analyses import Analysis
+from soundwright.services.library.tracks.records import StemSet, Track
+from soundwright.services.library.tracks.service import BPM_RANGE, KEYS, change_track
 
 if TYPE_CHECKING:
     from soundwright.services.library.tracks.store import TrackDocs
@@ -25,23 +29,15 @@ class TrackResults:
         if result is None:
             return
         await self._store.store_outputs([*result.outputs, *([result.mix] if result.mix is not None else [])])
+        if not (result.outputs_are_stems or result.analysis_json):
+            return
+        track = await self._store.track(job.track_id)
+        if track is None or not job.is_for_track(track.create_time):
+            return
         if result.outputs_are_stems:
-            await self._store_stems(job, result)
-        if result.measurement is not None and result.details is not None:
-            await self._store.store_analysis(
-                Analysis(
-                    track_id=job.track_id,
-                    job_id=job.id,
-                    owner_id=job.owner_id,
-                    engine=result.engine,
-                    details=result.details,
-                    measurement=result.measurement,
-                    create_time=job.finish_time or 0.0,
-                )
-            )
-            analysis = await self._store.analysis(job.track_id)
-            if analysis is not None:
-                await self._change(job, lambda track: _with_measurement(track, analysis.measurement))
+            await self._store_stems(job, result, track)
+        if result.analysis_json:
+            await self._store_analysis(job, result, track)
 
     async def remove(self, job: Job) -> None:
         """Remove what :meth:`store` stored. The record of the job stays."""
@@ -51,10 +47,7 @@ class TrackResults:
             if track is not None:
                 await self._count_stems(job, track)
 
-    async def _store_stems(self, job: Job, result: JobResult) -> None:
-        track = await self._store.track(job.track_id)
-        if track is None or not job.is_for_track(track.create_time):
-            return
+    async def _store_stems(self, job: Job, result: JobResult, track: Track) -> None:
         await self._store.store_stems(
             StemSet(
                 track_id=track.id,
@@ -66,6 +59,23 @@ class TrackResults:
             )
         )
         await self._count_stems(job, track)
+
+    async def _store_analysis(self, job: Job, result: JobResult, track: Track) -> None:
+        await self._store.store_analysis(
+            Analysis(
+                track_id=track.id,
+                job_id=job.id,
+                owner_id=job.owner_id,
+                engine=result.engine,
+                track_create_time=track.create_time,
+                create_time=job.finish_time or 0.0,
+                values_json=result.analysis_json,
+            )
+        )
+        analysis = await self._store.analysis(track)
+        if analysis is not None:
+            values = await asyncio.to_thread(json.loads, analysis.values_json)
+            await self._change(job, lambda track: _with_measurement(track, values))
 
     async def _count_stems(self, job: Job, track: Track) -> None:
         latest = await self._store.stem_set(track)
@@ -79,12 +89,12 @@ class TrackResults:
         )
 
 
-def _with_measurement(track: Track, measurement: Measurement) -> Track:
+def _with_measurement(track: Track, values: Mapping[str, Any]) -> Track:
     """Return the track with measured tempo and key. Fields that the owner has edited do not change."""
     measured: dict[str, Any] = {}
-    if measurement.bpm is not None and BPM_RANGE[0] <= measurement.bpm <= BPM_RANGE[1]:
-        measured["bpm"] = round(measurement.bpm, 2)
-    if measurement.key in KEYS:
-        measured["key"] = measurement.key
+    if BPM_RANGE[0] <= (values.get("tempo") or 0.0) <= BPM_RANGE[1]:
+        measured["bpm"] = round(values["tempo"], 2)
+    if values.get("key") in KEYS:
+        measured["key"] = values["key"]
     new = {field: value for field, value in measured.items() if field not in track.edited_fields}
     return dataclasses.replace(track, analyzed=True, **new)

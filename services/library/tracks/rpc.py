@@ -13,8 +13,9 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
 from soundwright.services.library.tracks.deletions import TrackDeletions
 from soundwright.services.library.tracks.downloads import TrackDownloads
-from soundwright.services.library.tracks.links import TrackLink, TrackLinks
-from soundwright.services.library.tracks.service import EDITABLE, Track, TrackFilter, Tracks, TrackSort, TrackStatus
+from soundwright.services.library.tracks.links import TrackLinks
+from soundwright.services.library.tracks.records import Track, TrackFilter, TrackLink, TrackSort, TrackStatus
+from soundwright.services.library.tracks.service import EDITABLE, Tracks
 
 _PAGE_SIZE_LIMIT = 100
 

@@ -7,8 +7,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from soundwright.kit import errors
@@ -17,9 +15,17 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.access import listed_creator, may_see, owns
-from soundwright.services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
+from soundwright.services.library.jobs.service import AudioOutput
 from soundwright.services.library.paging import Page, PageRequest
 from soundwright.services.library.storage.service import Storage
+from soundwright.services.library.tracks.analyses import Analysis
+from soundwright.services.library.tracks.records import (
+    Corrections,
+    StemSet,
+    Track,
+    TrackFilter,
+    TrackSort,
+)
 
 if TYPE_CHECKING:
     from soundwright.services.library.tracks.store import TrackDocs
@@ -38,182 +44,7 @@ _LINE_LIMIT = 20_000
 _SEARCH_LIMIT = 500
 _CHORD_CORRECTION_LIMIT = 500
 _LYRICS_LIMIT = 30_000
-
-
-@dataclass(frozen=True)
-class PendingDownload:
-    """The download of a track that has no audio.
-
-    Attributes:
-        error: why the download failed or was cancelled; None while it is in progress.
-    """
-
-    job_id: str
-    state: JobState
-    progress_ratio: float = 0.0
-    error: JobError | None = None
-
-
-@dataclass(frozen=True)
-class ChordCorrection:
-    """The chord of a part of a track. Its label is what musicians write."""
-
-    start_seconds: float
-    end_seconds: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Corrections:
-    """What the owner of a track has corrected in its analysis. Later analyses keep it.
-
-    Attributes:
-        bar_one_seconds: bar 1 begins at the nearest beat; None: where it is detected.
-        lyrics: LRC or plain text, instead of the detected lyrics; None: as detected.
-    """
-
-    bar_one_seconds: float | None = None
-    chords: list[ChordCorrection] = field(default_factory=list)
-    lyrics: str | None = None
-
-
-@dataclass(frozen=True)
-class Track:
-    """A recording in a user's library."""
-
-    id: str
-    owner_id: str
-    title: str
-    artist: str
-    album: str
-    source: str
-    filename: str
-    blob_key: str  # empty: the track has no audio yet
-    content_type: str
-    content_sha256: str
-    size_bytes: int
-    container: str
-    codec: str
-    sample_rate_hz: int
-    channel_count: int
-    frame_count: int
-    duration_seconds: float
-    warnings: list[str]
-    level: list[float] = field(
-        default_factory=list
-    )  # see :class:`soundwright.kit.audio.level.Level`; empty: not measured
-    spotify_id: str = ""
-    spotify_url: str = ""
-    cover_url: str = ""
-    cover_blob_key: str = ""  # empty: no cover is stored
-    bpm: float | None = None
-    key: str = ""
-    tags: list[str] = field(default_factory=list)
-    corrections: Corrections | None = None
-    edited_fields: list[str] = field(default_factory=list)  # fields that the owner has set or cleared
-    stem_count: int = 0  # of the latest finished separation
-    analyzed: bool = False
-    download_job_id: str = ""  # the latest download job; empty: the track was uploaded
-    pending_download: PendingDownload | None = None  # read from the job, never stored
-    create_time: float = 0.0
-    update_time: float = 0.0
-    network: str | None = None  # the ID of the address of an owner without a registered account
-    creator_key: str | None = None  # see :func:`soundwright.services.library.access.owns`
-    revision: int = 0
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """The latest analysis of a track.
-
-    Attributes:
-        details: message of the analysis service.
-    """
-
-    track_id: str
-    job_id: str
-    owner_id: str
-    engine: str
-    details: PackedMessage
-    measurement: Measurement
-    create_time: float
-
-
-@dataclass(frozen=True)
-class StemSet:
-    """The latest stems of a track, in the order in which they are listed.
-
-    Attributes:
-        track_create_time: creation time of the track. It identifies the track if a later one has the same ID.
-        create_time: end of the separation job.
-        mix: the recording itself, with the sample rate and length of the stems, or None.
-    """
-
-    track_id: str
-    job_id: str
-    track_create_time: float
-    create_time: float
-    stems: list[AudioOutput]
-    mix: AudioOutput | None = None
-
-
-class TrackStatus(StrEnum):
-    """Filters of tracks by their contents. Several may match one track."""
-
-    PENDING = "pending"  # no audio: the download is in progress, failed or was cancelled
-    DOWNLOADED = "downloaded"  # has audio
-    PROCESSED = "processed"  # has stems
-    ANALYZED = "analyzed"  # has an analysis
-
-
-class TrackSort(StrEnum):
-    CREATE_TIME = "create_time"
-    TITLE = "title"
-    ARTIST = "artist"
-    DURATION = "duration"
-
-    @property
-    def descending(self) -> bool:
-        """The default direction: newest and longest first, names from A to Z."""
-        return self in (TrackSort.CREATE_TIME, TrackSort.DURATION)
-
-
-@dataclass(frozen=True)
-class TrackFilter:
-    """Conditions that a track must meet, all of them. Empty values are no conditions.
-
-    Attributes:
-        search: prefixes of words in title, artist, album and tags, ignoring case and diacritics. A track must have all
-            of them. A text without letters and digits matches nothing.
-        artist, album, tag: the complete name, ignoring case and diacritics.
-        titles_in: a text in which the complete title occurs, likewise.
-    """
-
-    owner_id: str
-    creator_key: str | None = None
-    search: str = ""
-    status: TrackStatus | None = None
-    artist: str = ""
-    album: str = ""
-    tag: str = ""
-    source: str = ""
-    key: str = ""
-    min_bpm: float | None = None
-    max_bpm: float | None = None
-    titles_in: str = ""
-
-
-@dataclass(frozen=True)
-class TrackDeletion:
-    """The record of a deleted track, whose files and documents may still exist."""
-
-    id: str
-    track_id: str
-    owner_id: str
-    blob_key: str
-    track_create_time: float
-    delete_time: float
-    revision: int = 0
+_ROUNDING_SECONDS = 1.0  # the last chord and the last beat can end a little after the track
 
 
 class Tracks:
@@ -305,6 +136,7 @@ class Tracks:
 
         def change(track: Track) -> Track:
             require_owner(principal, track)
+            _require_within(values.get("corrections"), track.duration_seconds)
             edited_fields = list(dict.fromkeys((*track.edited_fields, *values)))
             return dataclasses.replace(track, **values, edited_fields=edited_fields, update_time=self._clock.now())
 
@@ -326,8 +158,7 @@ class Tracks:
         return await self._store.stem_set(await self.get(principal, track_id))
 
     async def analysis(self, principal: Principal, track_id: str) -> Analysis:
-        await self.get(principal, track_id)
-        analysis = await self._store.analysis(track_id)
+        analysis = await self._store.analysis(await self.get(principal, track_id))
         if analysis is None:
             raise errors.ANALYSIS_NOT_FOUND()
         return analysis
@@ -416,12 +247,20 @@ def _corrections(value: Corrections | None) -> Corrections | None:
             raise ValueError("need chords that end after they begin")
         harte(chord.label)
     if value.bar_one_seconds is not None and not 0 <= value.bar_one_seconds < math.inf:
-        raise ValueError("need a time in the track for bar 1")
+        raise ValueError("need a time for bar 1")
     if value.lyrics is None:
         return value
     if len(value.lyrics) > _LYRICS_LIMIT:
         raise ValueError(f"should have at most {_LYRICS_LIMIT} characters of lyrics")
     return dataclasses.replace(value, lyrics="\n".join(map(_line, value.lyrics.splitlines())))
+
+
+def _require_within(corrections: Corrections | None, seconds: float) -> None:
+    if corrections is None:
+        return
+    times = [corrections.bar_one_seconds or 0.0, *(chord.end_seconds for chord in corrections.chords)]
+    if max(times) > seconds + _ROUNDING_SECONDS:
+        raise errors.invalid("corrections", f"need times in the track, which has {seconds:.3f} seconds")
 
 
 def _line(text: str) -> str:

@@ -5,38 +5,20 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from soundwright.kit import errors
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
+from soundwright.services.library.tracks.records import Setlist
 
 if TYPE_CHECKING:
-    from soundwright.services.library.tracks.service import Track
+    from soundwright.services.library.tracks.records import Track
     from soundwright.services.library.tracks.store import TrackDocs
 
 _SETLIST_LIMIT = 100
 _TRACK_LIMIT = 200
 _NAME_LIMIT = 100
-
-
-@dataclass(frozen=True)
-class Setlist:
-    """A setlist. A track can be in it several times, and may have been deleted.
-
-    Attributes:
-        slot: its place among the setlists of its owner, which limits their number.
-    """
-
-    id: str
-    owner_id: str
-    name: str
-    create_time: float
-    update_time: float
-    track_ids: list[str] = field(default_factory=list)
-    slot: int = 0
-    revision: int = 0
 
 
 class Setlists:

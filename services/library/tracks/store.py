@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import math
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from soundwright.kit.errors import AppError
 from soundwright.kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
 from soundwright.kit.tokenizer import signs, words
-from soundwright.services.library.documents import from_doc, insert_if_absent, walk
+from soundwright.services.library.documents import from_doc, insert_doc_if_absent, insert_if_absent, walk
 from soundwright.services.library.jobs.service import AudioOutput, Job
 from soundwright.services.library.paging import Page, PageRequest, read_page
 from soundwright.services.library.search_terms import every_word, text_terms
 from soundwright.services.library.table import Table
-from soundwright.services.library.tracks.links import TrackLink
-from soundwright.services.library.tracks.service import (
-    Analysis,
+from soundwright.services.library.tracks.analyses import Analysis, merged
+from soundwright.services.library.tracks.records import (
+    Setlist,
     StemSet,
     Track,
     TrackDeletion,
     TrackFilter,
+    TrackLink,
     TrackSort,
     TrackStatus,
 )
-from soundwright.services.library.tracks.setlists import Setlist
 
 _TRACKS = Collection(
     "tracks",
@@ -58,6 +58,7 @@ _ORDERS = {
     TrackSort.DURATION: ("duration_seconds",),
 }
 _LAST = "\U0010ffff"  # sorts missing names last
+_Result = TypeVar("_Result", Analysis, StemSet)
 _BATCH = 500
 _TEXT_LIMIT = 1_000
 _TITLE_LIMIT_WORDS = 16
@@ -121,39 +122,36 @@ class TrackDocs:
         return from_doc(AudioOutput, doc) if doc else None
 
     async def store_analysis(self, analysis: Analysis) -> None:
-        """Store an analysis, unless the track has a later one."""
-        await self._store_latest(_ANALYSES, analysis)
+        """Add what an analysis measured to what earlier ones did."""
+        await self._store_result(_ANALYSES, analysis)
 
     async def store_stems(self, stems: StemSet) -> None:
         """Store the stems of a track, unless it has later ones."""
-        await self._store_latest(_STEM_SETS, stems)
+        await self._store_result(_STEM_SETS, stems)
 
     async def stem_set(self, track: Track) -> StemSet | None:
         """Return the latest stems of a track."""
-        doc = await self._docs.get(_STEM_SETS.name, track.id)
-        stem_set = from_doc(StemSet, doc) if doc else None
-        return stem_set if stem_set and stem_set.track_create_time == track.create_time else None
+        return await self._result(_STEM_SETS, StemSet, track)
 
-    async def _store_latest(self, collection: Collection, found: Analysis | StemSet) -> None:
-        doc = {"id": found.track_id, **dataclasses.asdict(found)}
+    async def analysis(self, track: Track) -> Analysis | None:
+        """Return what the analyses of a track measured."""
+        return await self._result(_ANALYSES, Analysis, track)
+
+    async def _result(self, collection: Collection, kind: type[_Result], track: Track) -> _Result | None:
+        doc = await self._docs.get(collection.name, track.id)
+        result = from_doc(kind, doc) if doc else None
+        return result if result and result.track_create_time == track.create_time else None
+
+    async def _store_result(self, collection: Collection, found: Analysis | StemSet) -> None:
         while True:
             current = await self._docs.get(collection.name, found.track_id)
+            kept = found if current is None else await _kept(from_doc(type(found), current), found)
+            doc = {"id": found.track_id, **dataclasses.asdict(kept)}
             if current is None:
-                try:
-                    await self._docs.insert(collection.name, doc)
+                if await insert_doc_if_absent(self._docs, collection.name, doc):
                     return
-                except AppError as error:
-                    if error.reason != "DOC_EXISTS":
-                        raise
-                    continue
-            if current["create_time"] > found.create_time:
+            elif await self._docs.replace(collection.name, doc, current["revision"]):
                 return
-            if await self._docs.replace(collection.name, doc, current["revision"]):
-                return
-
-    async def analysis(self, track_id: str) -> Analysis | None:
-        doc = await self._docs.get(_ANALYSES.name, track_id)
-        return from_doc(Analysis, doc) if doc else None
 
     async def remove_results(self, job: Job) -> None:
         """Remove the outputs, the stems and the analysis of a job."""
@@ -179,6 +177,14 @@ class TrackDocs:
 
     async def end_deletion(self, deletion_id: str) -> None:
         await self._docs.delete(_DELETIONS.name, deletion_id)
+
+
+async def _kept(stored: Analysis | StemSet, found: Analysis | StemSet) -> Analysis | StemSet:
+    """Return what a track keeps of two results: the later stems, or what both analyses measured."""
+    is_same_track = stored.track_create_time == found.track_create_time
+    if is_same_track and isinstance(stored, Analysis) and isinstance(found, Analysis):
+        return await asyncio.to_thread(merged, stored, found)  # the values may be several megabytes
+    return max(found, stored, key=lambda result: (result.track_create_time, result.create_time))
 
 
 def _track_doc(track: Track) -> Doc:

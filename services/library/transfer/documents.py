@@ -18,8 +18,8 @@ Progress = Callable[[str], None]
 
 COLLECTIONS = (
     # A document is read before those that it refers to, so a store that changes meanwhile has them in the backup, too.
-    "votes", "favorites", "tag_suggestions", "plays", "play_hours", "play_listeners", "playlists", "generations",
-    "deleted_generations", "outputs", "stem_sets", "analyses", "track_links", "setlists", "webhook_deliveries", "webhooks", "conversation_messages",
+    "votes", "favorites", "tag_suggestions", "plays", "play_hours", "play_listeners", "playlists", "clips",
+    "deleted_clips", "outputs", "stem_sets", "analyses", "track_links", "setlists", "webhook_deliveries", "webhooks", "conversation_messages",
     "conversations", "jobs", "tracks", "deleted_tracks", "email_queue", "sessions", "tokens", "links", "connections",
     "login_throttle", "audit", "consents", "accounts", "deleted_accounts", "schema",
 )  # fmt: skip

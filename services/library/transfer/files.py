@@ -19,7 +19,7 @@ from soundwright.services.library.documents import walk
 T = TypeVar("T")
 R = TypeVar("R")
 
-FILE_COLLECTIONS = ("tracks", "outputs", "stem_sets", "generations")
+FILE_COLLECTIONS = ("tracks", "outputs", "stem_sets", "clips")
 """The collections whose documents name blobs that exist. Jobs name their results, which may be deleted before the job."""
 
 _KEY_FIELDS = {"blob_key", "audio_blob_key", "spectrogram_blob_key", "cover_blob_key"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
@@ -24,7 +22,8 @@ from soundwright.services.library.webhooks.messages import (
     job_message_id,
     ping_body,
 )
-from soundwright.services.library.webhooks.service import Webhook, Webhooks, require_account, require_enabled
+from soundwright.services.library.webhooks.records import Delivery, DeliveryStatus, Webhook
+from soundwright.services.library.webhooks.service import Webhooks, require_account, require_enabled
 
 if TYPE_CHECKING:
     from soundwright.services.library.jobs.store import JobDocs
@@ -34,45 +33,6 @@ _LOG_LIMIT = 1000  # deliveries per webhook
 _BATCH_SIZE = 200
 _ID_NAMESPACE = uuid.UUID("3b1f7f6e-2f0d-4b8e-9a55-5f2a1c0e7d46")
 log = get_logger()
-
-
-class DeliveryStatus(StrEnum):
-    """The status of a delivery."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A message for one webhook, and the latest attempt to send it. Times are seconds since 1970.
-
-    Attributes:
-        due_time: the time of the next attempt; while ``underway``, the time when the attempt counts as lost; None
-            after the delivery has ended.
-        underway: a dispatcher is sending the message.
-        error: why the latest attempt failed; empty after a success.
-    """
-
-    id: str
-    webhook_id: str
-    owner_id: str
-    message_id: str
-    event: str
-    body: str
-    create_time: float
-    status: DeliveryStatus = DeliveryStatus.PENDING
-    due_time: float | None = None
-    underway: bool = False
-    attempt_count: int = 0
-    first_attempt_time: float | None = None
-    attempt_time: float | None = None
-    response_status: int = 0
-    response_body: str = ""
-    duration_seconds: float = 0.0
-    error: str = ""
-    revision: int = 0
 
 
 class Deliveries:

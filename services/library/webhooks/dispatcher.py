@@ -20,9 +20,10 @@ from soundwright.kit.security.egress_client import UntrustedCertificate, post_we
 from soundwright.kit.security.egress_policy import EgressPolicy
 from soundwright.kit.security.sealing import Sealer
 from soundwright.services.library.table import Table
-from soundwright.services.library.webhooks.deliveries import Deliveries, Delivery, DeliveryStatus
+from soundwright.services.library.webhooks.deliveries import Deliveries
 from soundwright.services.library.webhooks.messages import signature
-from soundwright.services.library.webhooks.service import Webhook, signing_secrets
+from soundwright.services.library.webhooks.records import Delivery, DeliveryStatus, Webhook
+from soundwright.services.library.webhooks.service import signing_secrets
 
 if TYPE_CHECKING:
     from soundwright.services.library.webhooks.store import WebhookDocs

@@ -136,7 +136,7 @@ def _outputs(job: Job, kind: PublicKind) -> list[dict[str, Any]]:
     files = [
         _file(output.name, output.content_type, _path(kind.output_path, job, output)) for output in job.result.outputs
     ]
-    if job.result.details is not None and kind.details_path and job.track_id:
+    if job.result.analysis_json and kind.details_path and job.track_id:
         files.append(_file(kind.details_name, "application/json", _path(kind.details_path, job)))
     return files
 

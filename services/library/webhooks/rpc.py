@@ -7,9 +7,10 @@ from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import webhook_service_pb2 as pb
 from soundwright.library.v1 import webhook_service_pb2_grpc
 from soundwright.services.library.serializers import page_bounds, time_to_wire, to_wire
-from soundwright.services.library.webhooks.deliveries import Deliveries, Delivery
+from soundwright.services.library.webhooks.deliveries import Deliveries
 from soundwright.services.library.webhooks.dispatcher import WebhookDispatcher
-from soundwright.services.library.webhooks.service import Webhook, Webhooks
+from soundwright.services.library.webhooks.records import Delivery, Webhook
+from soundwright.services.library.webhooks.service import Webhooks
 
 _PAGE_SIZE_LIMIT = 100
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,11 +16,11 @@ from soundwright.kit.security.egress_policy import EgressPolicy
 from soundwright.kit.security.identity import Principal
 from soundwright.kit.security.sealing import Sealer
 from soundwright.services.library.webhooks.messages import EVENTS, new_signing_secret
+from soundwright.services.library.webhooks.records import ALL_EVENTS, Webhook
 
 if TYPE_CHECKING:
     from soundwright.services.library.webhooks.store import WebhookDocs
 
-ALL_EVENTS = "*"
 WEBHOOK_LIMIT = 10
 """The number of webhooks that an account can have."""
 
@@ -29,44 +28,6 @@ _ROTATION_OVERLAP_SECONDS = 86400.0
 _URL_LIMIT_CHARS = 2000
 _DESCRIPTION_LIMIT_CHARS = 200
 log = get_logger()
-
-
-@dataclass(frozen=True)
-class Webhook:
-    """A webhook endpoint of an account. Times are seconds since 1970.
-
-    Attributes:
-        events: the subscribed events, or only :data:`ALL_EVENTS`.
-        secret_sealed, previous_secret_sealed: the signing secrets, encrypted for the ID of the webhook.
-        previous_expire_time: until then, messages are also signed with the previous secret.
-        disabled_reason: why the platform disabled the webhook; empty if it did not.
-        fail_time: when the current run of failures began; None after a success.
-        owner_epoch: the epoch of its owner's credentials when it was created.
-        api_token_id: the API token that created it, or last changed it, and with which it ends; empty: a session did.
-        slot: the place of the webhook among those of its owner, which limits their number.
-    """
-
-    id: str
-    owner_id: str
-    url: str
-    events: list[str]
-    description: str
-    secret_sealed: str
-    create_time: float
-    update_time: float
-    previous_secret_sealed: str = ""
-    previous_expire_time: float = 0.0
-    enabled: bool = True
-    disabled_reason: str = ""
-    fail_time: float | None = None
-    owner_epoch: int | None = None
-    api_token_id: str = ""
-    slot: int | None = None
-    revision: int = 0
-
-    def accepts(self, event: str) -> bool:
-        """Return whether the webhook is enabled and subscribes to ``event``."""
-        return self.enabled and (event in self.events or ALL_EVENTS in self.events)
 
 
 class Webhooks:

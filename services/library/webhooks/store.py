@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from soundwright.kit.ports import Collection, Docs, Index
 from soundwright.services.library.table import Table
-from soundwright.services.library.webhooks.deliveries import Delivery
-from soundwright.services.library.webhooks.service import Webhook
+from soundwright.services.library.webhooks.records import Delivery, Webhook
 
 _WEBHOOKS = Collection(
     "webhooks", (Index(("owner_id", "create_time")), Index(("owner_id", "slot"), unique=True, present="slot"))

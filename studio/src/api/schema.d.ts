@@ -407,8 +407,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the latest analysis of a track
-         * @description Get the latest analysis of a track.
+         * Get what the analyses of a track measured
+         * @description Get what the analyses of a track measured: each feature from the latest analysis that has it.
          */
         get: operations["get_analysis"];
         put?: never;
@@ -849,8 +849,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the track that a link shares, with its latest stems and analysis
-         * @description Get the track that a link shares, with its latest stems and analysis. No account is needed.
+         * Get the track that a link shares, with its latest stems and its analysis
+         * @description Get the track that a link shares, with its latest stems and its analysis. No account is needed.
          */
         get: operations["get_shared_track"];
         put?: never;
@@ -1159,8 +1159,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the latest analysis of a track as a JSON file
-         * @description Download the latest analysis of a track as a JSON file.
+         * Download what the analyses of a track measured as a JSON file, as GET /api/analysis/{track_id}
+         * @description Download what the analyses of a track measured as a JSON file, as `GET /api/analysis/{track_id}`.
          */
         get: operations["export_analysis"];
         put?: never;
@@ -1199,8 +1199,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the notes of the latest analysis as a Standard MIDI File of format 1
-         * @description Download the notes of the latest analysis as a Standard MIDI File of format 1.
+         * Download the notes of a track as a Standard MIDI File of format 1
+         * @description Download the notes of a track as a Standard MIDI File of format 1.
          *
          *     It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
          *     program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
@@ -1223,8 +1223,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download the chords of the latest analysis as a LAB file
-         * @description Download the chords of the latest analysis as a LAB file: start and end in seconds, and the chord in Harte's syntax.
+         * Download the chords of a track as a LAB file
+         * @description Download the chords of a track as a LAB file: start and end in seconds, and the chord in Harte's syntax.
          *
          *     Chords are as the owner has corrected them.
          */
@@ -1245,8 +1245,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download a chord sheet (ChordPro) of the latest analysis
-         * @description Download a chord sheet (ChordPro) of the latest analysis: the chords bar by bar, and its sections as comments.
+         * Download a chord sheet (ChordPro) of a track
+         * @description Download a chord sheet (ChordPro) of a track: the chords bar by bar, and its sections as comments.
          *
          *     Bars and chords are as the owner has corrected them.
          */
@@ -1267,8 +1267,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download a click track of the latest analysis
-         * @description Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats.
+         * Download a click track of a track
+         * @description Download a click track of a track: a WAV file as long as the song that clicks on its beats.
          *
          *     Clicks are higher where bars begin, as the owner has corrected them.
          */
@@ -1294,6 +1294,9 @@ export interface paths {
          *
          *     If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
          *     sections as markers. Bars are as the owner has corrected them.
+         *
+         *     `rekordbox` needs no stems, but an analysis with beats: it is the recording, and an XML file for rekordbox and other DJ
+         *     software with its beat grid, and its sections as memory cues.
          */
         get: operations["export_project"];
         put?: never;
@@ -4699,7 +4702,7 @@ export interface components {
         };
         /**
          * Analysis
-         * @description The latest analysis of a track.
+         * @description What the analyses of a track measured. Job, engine and time are those of the latest one.
          */
         Analysis: {
             /**
@@ -5770,7 +5773,7 @@ export interface components {
         };
         /**
          * ExportedAnalysis
-         * @description The latest analysis of a track.
+         * @description What the analyses of a track measured.
          */
         ExportedAnalysis: {
             /**
@@ -8718,8 +8721,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
-        forge_422_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX: {
+        /** @description `VALIDATION_ERROR`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
+        forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9099,8 +9102,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `JOB_NOT_FAILED` */
-        forge_409_JOB_NOT_FAILED: {
+        /** @description `JOB_NOT_FAILED`, `TOO_MANY_RETRIES` */
+        forge_409_JOB_NOT_FAILED_TOO_MANY_RETRIES: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9412,8 +9415,34 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `TRACK_NOT_FOUND`, `ANALYSIS_NOT_FOUND`, `NO_STEMS`, `FILE_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND_NO_STEMS_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `FILE_NOT_FOUND`, `VALIDATION_ERROR` */
         forge_422_FILE_NOT_FOUND_VALIDATION_ERROR: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `INTERNAL`, `BLOB_LOST` */
+        forge_500_INTERNAL_BLOB_LOST: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10054,8 +10083,8 @@ export interface components {
                 "application/json": components["schemas"]["SoundboxError"];
             };
         };
-        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `ACCESS_DENIED` */
-        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_ACCESS_DENIED: {
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `USER_ID_FOREIGN`, `ACCESS_DENIED` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_ACCESS_DENIED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10327,8 +10356,8 @@ export interface components {
                 "application/json": components["schemas"]["SoundboxError"];
             };
         };
-        /** @description `PLAYLIST_NOT_FOUND`, `NOT_IN_PLAYLIST` */
-        soundbox_404_PLAYLIST_NOT_FOUND_NOT_IN_PLAYLIST: {
+        /** @description `PLAYLIST_NOT_FOUND`, `GENERATION_NOT_FOUND`, `NOT_IN_PLAYLIST` */
+        soundbox_404_PLAYLIST_NOT_FOUND_GENERATION_NOT_FOUND_NOT_IN_PLAYLIST: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -11726,7 +11755,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -13866,7 +13895,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
-            409: components["responses"]["forge_409_JOB_NOT_FAILED"];
+            409: components["responses"]["forge_409_JOB_NOT_FAILED_TOO_MANY_RETRIES"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_PENDING"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -14150,6 +14179,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -14336,6 +14366,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -15519,6 +15550,7 @@ export interface operations {
             };
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             404: components["responses"]["forge_404_TRACK_LINK_ENDED_STEM_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -15771,6 +15803,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_SEGMENT_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
@@ -15952,6 +15985,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -16933,8 +16967,8 @@ export interface operations {
     export_project: {
         parameters: {
             query?: {
-                /** @description `dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper`: a ZIP archive to unpack. */
-                format?: "reaper" | "dawproject";
+                /** @description `dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper` and `rekordbox`: a ZIP archive to unpack. */
+                format?: "reaper" | "dawproject" | "rekordbox";
             };
             header?: never;
             path: {
@@ -16962,7 +16996,7 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
-            404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND_NO_STEMS_FILE_NOT_FOUND"];
             409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_FILE_NOT_FOUND_VALIDATION_ERROR"];
@@ -17102,7 +17136,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
-            500: components["responses"]["forge_500_INTERNAL_2"];
+            500: components["responses"]["forge_500_INTERNAL_BLOB_LOST"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
         };
@@ -19823,7 +19857,7 @@ export interface operations {
             };
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
-            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_ACCESS_DENIED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_ACCESS_DENIED"];
             404: components["responses"]["soundbox_404_JOB_NOT_FOUND"];
             413: components["responses"]["soundbox_413_TOO_LARGE"];
             415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
@@ -22025,7 +22059,7 @@ export interface operations {
             400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
-            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND_NOT_IN_PLAYLIST"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND_GENERATION_NOT_FOUND_NOT_IN_PLAYLIST"];
             413: components["responses"]["soundbox_413_TOO_LARGE"];
             415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];

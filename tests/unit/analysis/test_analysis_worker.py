@@ -90,9 +90,7 @@ async def measured(folder: Path, engines: list[Engine], stems: tuple[str, ...] =
         result = await worker.handle(JobContext(job_pb2.Job(track_id="t")), spec)
     finally:
         slots.close()
-    details = jobs_pb2.AnalysisResult()
-    result.details.Unpack(details)
-    return cast(dict[str, Any], json.loads(details.values_json))
+    return cast(dict[str, Any], json.loads(result.analysis_json))
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from soundwright.services.gateway.openapi.responses import documented, file_resp
 from soundwright.services.gateway.web import PAGES, page_routes
 from soundwright.services.gateway.wire.problems import Problem
 from soundwright.services.gateway.wire.schemas import Schemas
+from tests.unit.raised_errors import raised_errors
 
 ERRORS = Path(__file__).parents[3] / "docs" / "ERRORS.md"
 T = TypeVar("T")
@@ -201,3 +202,31 @@ def test_what_is_served_is_published_and_the_other_way_round(site: DocumentedApp
     assert served - published == {"GET /openapi.json"}
     assert published <= served
     assert len(published) > 120
+
+
+def test_each_route_lists_the_errors_that_the_gateway_raises(site: DocumentedApp) -> None:
+    document = site.openapi()
+    missing = []
+    for route in iter_route_contexts(site.routes):
+        for method in (route.methods or set()) - {"HEAD"}:
+            operation = document["paths"].get(route.path_format, {}).get(method.lower())
+            if operation is None:
+                continue
+            listed, described = listed_errors(document, operation)
+            for call in (route.endpoint, *(each.call for each in route.original_route.dependant.dependencies)):  # type: ignore[union-attr]
+                missing += [
+                    f"{method} {route.path_format}: {error.reason} of {calls}"
+                    for error, calls in raised_errors(call)
+                    if error is not errors.CANCELLED  # whose caller is gone
+                    and error.reason not in listed
+                    and error.code.value.http_status not in described
+                ]
+    assert not missing, "\n".join(sorted(missing))
+
+
+def listed_errors(document: dict[str, Any], operation: dict[str, Any]) -> tuple[set[str], set[int]]:
+    """Return the errors that an operation lists, and the statuses whose responses it describes in another way."""
+    names = {int(status): said.get("$ref", "").rpartition("/")[2] for status, said in operation["responses"].items()}
+    shared = [document["components"]["responses"][name] for name in names.values() if name]
+    listed = {reason for response in shared for reason in re.findall(r"`(\w+)`", response["description"])}
+    return listed, {status for status, name in names.items() if not name}

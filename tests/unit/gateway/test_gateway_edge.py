@@ -21,7 +21,6 @@ from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
 from soundwright.analysis.v1 import analysis_service_pb2
-from soundwright.analysis.v1 import jobs_pb2 as analysis_jobs
 from soundwright.generation.v1 import generation_service_pb2
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.log import correlation_id
@@ -115,8 +114,7 @@ class Services:
     async def GetAnalysis(self, request: Any) -> Any:
         answer = library_pb.GetAnalysisResponse()
         answer.analysis.engine, answer.analysis.job_id = "librosa", JOB
-        values = '{"tempo": 128.0, "features": {"mfcc": [[1.5]]}}'
-        answer.analysis.details.CopyFrom(pack(analysis_jobs.AnalysisResult(values_json=values)))
+        answer.analysis.values_json = '{"tempo": 128.0, "features": {"mfcc": [[1.5]]}}'
         return answer
 
     async def GetJob(self, request: Any) -> Any:

@@ -9,7 +9,6 @@ from unittest.mock import AsyncMock, MagicMock, Mock
 import pytest
 from google.protobuf.message import Message
 
-from soundwright.analysis.v1 import jobs_pb2 as analysis_pb
 from soundwright.generation.v1 import jobs_pb2 as generation_pb
 from soundwright.ingest.v1 import ingest_service_pb2
 from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
@@ -19,7 +18,7 @@ from soundwright.separation.v1 import jobs_pb2 as separation_pb
 from soundwright.services.analysis.settings import AnalysisSettings
 from soundwright.services.analysis.worker import AnalysisWorker
 from soundwright.services.gateway.dialects.pipeline.routes import engine_headers
-from soundwright.services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind, unpacked
+from soundwright.services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind
 from soundwright.services.gateway.job_retries import retry_job
 from soundwright.services.gateway.job_views import status
 from soundwright.services.generation.settings import GenerationSettings
@@ -132,14 +131,6 @@ async def test_every_kind_is_requested_again_with_a_key_of_its_own() -> None:
             service.configure_mock(CreatePipelineJob=call, CreateExportJob=call)
         assert await retry_job(clients, job) == (again, False)
         assert call.call_args.args[0].idempotency_key == "retry:first", job_kind(kind).word
-
-
-def test_the_details_of_an_analysis_are_its_values() -> None:
-    details = pack(analysis_pb.AnalysisResult(features=["tempo"], values_json='{"tempo": 120}'))
-    job = succeeded(job_pb2.JOB_KIND_ANALYSIS, details=details)
-    assert job_kind(job.kind).details_json(job) == '{"tempo": 120}'
-    assert job_kind(job_pb2.JOB_KIND_SEPARATION).details_json(job) == ""
-    assert unpacked(details, separation_pb.SeparationSpec) == separation_pb.SeparationSpec()
 
 
 def test_a_running_download_downloads_and_others_process() -> None:

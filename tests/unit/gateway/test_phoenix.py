@@ -9,7 +9,7 @@ import itertools
 import json
 import warnings
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import pytest
 from hypothesis import example, given
@@ -410,6 +410,16 @@ async def test_progress_comes_at_most_four_times_a_second() -> None:
         send_buffer.put_progress(message("a", -1))
         send_buffer.put_progress(message("a", number))
     assert all(later - sooner >= 0.24 for sooner, later in itertools.pairwise(times))
+
+
+async def test_topics_that_were_left_are_forgotten() -> None:
+    send_buffer, loop = SendBuffer(), asyncio.get_running_loop()
+    for number in range(300):
+        send_buffer.put(message(str(number), 0))
+        send_buffer.discard_topic(str(number))
+        with patch.object(loop, "time", return_value=float(number)):
+            await taken(send_buffer, 1)
+    assert len(vars(send_buffer)["_due"]) == 1
 
 
 async def test_a_full_buffer_delays_requests() -> None:

@@ -9,7 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from soundwright.library.v1 import track_pb2
 from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
+from soundwright.services.gateway.files.rekordbox import rekordbox_collection
 from soundwright.services.gateway.files.song_grid import song_grid
 from soundwright.services.gateway.files.song_midi import song_midi
 
@@ -171,3 +173,30 @@ def test_a_dawproject_has_stems_tempos_and_markers() -> None:
     without = ElementTree.fromstring(dawproject("1.2", STEMS, {}))
     assert [float(point.attrib["value"]) for point in without.iter("RealPoint")] == [120.0]
     assert ElementTree.fromstring(metadata("A \x00& B", "")).findtext("Title") == "A & B"
+
+
+def test_a_rekordbox_collection_has_a_beat_grid_and_cues() -> None:
+    track = track_pb2.Track(
+        title="A \x00& B", artist="Ann", key="F# minor", bpm=120.5, size_bytes=7, duration_seconds=7.3
+    )
+    root = ElementTree.fromstring(rekordbox_collection("1.2", track, "A & B.flac", VALUES))
+    assert (root.tag, root.get("Version")) == ("DJ_PLAYLISTS", "1.0.0")
+    [entry] = root.iterfind("COLLECTION/TRACK")
+    shown = ("Name", "Artist", "Kind", "Size", "TotalTime", "AverageBpm", "Tonality", "Location")
+    assert [entry.get(name) for name in shown] == [
+        "A & B", "Ann", "FLAC File", "7", "7", "120.50", "F#m", "file://localhost/A%20%26%20B.flac"
+    ]  # fmt: skip
+    grid = [
+        tuple(tempo.attrib[name] for name in ("Inizio", "Bpm", "Metro", "Battito")) for tempo in entry.iter("TEMPO")
+    ]
+    assert grid == [
+        ("0.000", "100.00", "4/4", "3"),  # a pickup of two beats
+        ("0.600", "120.00", "4/4", "4"),
+        ("1.100", "120.00", "4/4", "1"),
+        ("3.100", "100.00", "5/4", "1"),
+    ]
+    cues = [tuple(mark.attrib.values()) for mark in entry.iter("POSITION_MARK")]
+    assert cues == [("A", "0", "0.000", "-1"), ("B", "0", "3.100", "-1")]
+    eighths = {"beats": [0.25 * beat for beat in range(7)], "bars": {"beats_per_bar": 6, "downbeats": [0.0, 1.5]}}
+    [tempo] = ElementTree.fromstring(rekordbox_collection("1.2", track, "a.wav", eighths)).iter("TEMPO")
+    assert dict(tempo.attrib) == {"Inizio": "0.000", "Bpm": "240.00", "Metro": "6/8", "Battito": "1"}

@@ -298,6 +298,23 @@ def test_24_bits_in_32_by_the_block_align_alone(tmp_path: Path) -> None:
         np.testing.assert_array_equal(decoded(path), (steps / 2.0**31).astype(np.float32).T)
 
 
+@pytest.mark.parametrize("size", [5_001 * 8 + 4, -1])
+def test_24_bits_in_32_of_a_caf_file(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "recording.caf"
+    steps = np.random.default_rng(0).integers(-(2**23), 2**23, (5_001, 2)) << 8
+    description = struct.pack(">d4s5I", RATE_HZ, b"lpcm", 2, 8, 1, 2, 24)
+    chunks = [
+        (b"desc", 32, description),
+        (b"free", 7, bytes(7)),
+        (b"data", size, bytes(4) + steps.astype("<i4").tobytes()),
+    ]
+    path.write_bytes(
+        b"caff\0\1\0\0" + b"".join(struct.pack(">4sq", name, length) + body for name, length, body in chunks)
+    )
+    np.testing.assert_array_equal(decoded(path), (steps / 2.0**31).astype(np.float32).T)
+    assert inspect(path).warnings == ()
+
+
 PLACEHOLDERS = [0, 0xFFFF_FFFF, 0x7FFF_FFFF, 0x7FFF_F000, 0x8000_0000, 0xFFFF_FFDB, 0xFFFF_FF00]
 
 

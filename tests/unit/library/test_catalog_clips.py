@@ -28,15 +28,14 @@ from library_fixture import (
 
 from soundwright.kit.errors import AppError
 from soundwright.services.library.catalog.categories import CATEGORIES, categorise
-from soundwright.services.library.catalog.service import Generation, GenerationFilter, GenerationSort
-from soundwright.services.library.catalog.totals import VoteTotals
+from soundwright.services.library.catalog.records import Clip, ClipFilter, ClipSort, VoteTotals
 from soundwright.services.library.jobs.service import Interpretation
 
 # ------------------------------------------------------------------------------------------------------------- filing
 
 
 async def test_a_stored_clip_has_the_categories_of_its_prompt(library: Library) -> None:
-    made = Generation(
+    made = Clip(
         id=UNKNOWN, owner_id="ann", prompt="calm piano", model="magnet-music", duration_seconds=12.5, is_loop=True,
         seed=-7, quality_score=81, quality_issues=["Too quiet"], quality_accepted=False, retry_count=2, engine="e",
         engine_model="m", degraded=True, sample_rate_hz=32000, channel_count=2, audio_blob_key="a.wav",
@@ -44,7 +43,7 @@ async def test_a_stored_clip_has_the_categories_of_its_prompt(library: Library) 
         interpretation=Interpretation("pop", 120.5, "C major", instruments=["piano"]),
     )  # fmt: skip
     sent = dataclasses.replace(made, upvote_count=9, rating=5, play_count=8, listener_count=7, categories=["nonsense"])
-    await library.clips.store_generation(sent)
+    await library.clips.store_clip(sent)
     filed = await library.catalog.get(made.id)
     assert "piano" in filed.categories
     expected = categorise("calm piano", "magnet-music")
@@ -56,21 +55,21 @@ async def test_storing_a_clip_again_resets_nothing(library: Library) -> None:
     await library.votes.vote(BOB, clip.id, 1)
     await library.catalog.rate(clip.id, 4)
     before = await library.catalog.get(clip.id)
-    await library.clips.store_generation(clip)
+    await library.clips.store_clip(clip)
     assert await library.catalog.get(clip.id) == before
     assert (before.upvote_count, before.rating) == (1, 4)
 
 
 async def test_parallel_inserts_store_one_clip(library: Library) -> None:
-    clip = Generation(UNKNOWN, "ann", "rain", "audio", 1.0)
-    await asyncio.gather(*(library.clips.store_generation(clip) for _ in range(5)))
+    clip = Clip(UNKNOWN, "ann", "rain", "audio", 1.0)
+    await asyncio.gather(*(library.clips.store_clip(clip) for _ in range(5)))
     assert await library.listed() == [UNKNOWN]
 
 
 async def test_a_deleted_clip_is_not_stored_again(library: Library) -> None:
     clip = await library.clip()
     await library.catalog.delete(ANN, clip.id)
-    await library.clips.store_generation(clip)
+    await library.clips.store_clip(clip)
     assert await reason(library.catalog.get(clip.id)) == "GENERATION_NOT_FOUND"
 
 
@@ -81,12 +80,12 @@ async def test_a_clip_deleted_while_it_is_stored_stays_deleted(
     insert = library.docs.insert
 
     async def deleted_first(collection: str, doc: Any) -> None:
-        if collection == "generations":
+        if collection == "clips":
             await library.catalog.delete(ANN, clip.id)
         await insert(collection, doc)
 
     monkeypatch.setattr(library.docs, "insert", deleted_first)
-    await library.clips.store_generation(clip)
+    await library.clips.store_clip(clip)
     assert await library.listed() == []
 
 
@@ -100,8 +99,8 @@ async def test_lists_are_sorted(library: Library) -> None:
         for listener in LISTENERS[: ups + downs]:
             await library.votes.vote(listener, clip_id, 1 if listener in LISTENERS[:ups] else -1)
     assert await library.listed() == [e, d, c, b, a]
-    assert await library.listed(GenerationSort.POPULAR) == [b, d, a, c, e]
-    assert await library.listed(GenerationSort.RATING) == [d, a, e, c, b]
+    assert await library.listed(ClipSort.POPULAR) == [b, d, a, c, e]
+    assert await library.listed(ClipSort.RATING) == [d, a, e, c, b]
 
 
 async def test_top_rated_clips(library: Library) -> None:
@@ -112,9 +111,9 @@ async def test_top_rated_clips(library: Library) -> None:
     await library.votes.vote(ANN, disliked.id, -1)
     newer = await library.clip()
     await library.votes.vote(ANN, newer.id, 1)
-    assert await library.listed(GenerationSort.RATING, voted_only=True) == [many.id, newer.id, few.id, disliked.id]
+    assert await library.listed(ClipSort.RATING, voted_only=True) == [many.id, newer.id, few.id, disliked.id]
     await library.votes.vote(ANN, disliked.id, 0)
-    assert disliked.id not in await library.listed(GenerationSort.RATING, voted_only=True)
+    assert disliked.id not in await library.listed(ClipSort.RATING, voted_only=True)
 
 
 async def test_filters_by_model_include_the_family(library: Library) -> None:
@@ -148,7 +147,7 @@ async def test_filter_by_duration(library: Library, least: float) -> None:
     clips = [await library.clip(duration_seconds=seconds) for seconds in (180.0, 120.0, 60.0, 59.9, 15.0, 14.95, 1.0)]
     long = [clip.id for clip in reversed(clips) if clip.duration_seconds >= least]
     assert await library.listed(min_duration_seconds=least) == long
-    sample = await library.catalog.sample(ANN, GenerationFilter(min_duration_seconds=least), 10, [], False)
+    sample = await library.catalog.sample(ANN, ClipFilter(min_duration_seconds=least), 10, [], False)
     assert sorted(ids(sample)) == sorted(long)
 
 
@@ -167,9 +166,9 @@ async def test_a_sample_has_no_duplicates_and_respects_exclusions(library: Libra
     sound = (await library.clip("rain", model="audio")).id
     everything = ids(await library.catalog.sample(ANN, EVERYTHING, 100, [], False))
     assert sorted(everything) == sorted([*clips, sound])
-    some = ids(await library.catalog.sample(ANN, GenerationFilter(model="music"), 4, clips[:2], False))
+    some = ids(await library.catalog.sample(ANN, ClipFilter(model="music"), 4, clips[:2], False))
     assert sorted(some) == sorted(clips[2:])
-    assert await library.catalog.sample(ANN, GenerationFilter(model="music"), 4, clips, False) == []
+    assert await library.catalog.sample(ANN, ClipFilter(model="music"), 4, clips, False) == []
 
 
 async def test_a_sample_is_uniform(library: Library) -> None:
@@ -186,7 +185,7 @@ async def test_a_sample_of_the_callers_favorites(library: Library) -> None:
         await library.favorites.add(ANN, clip.id)
     await library.favorites.add(BOB, clips[2].id)
     assert {c.id for c in await library.catalog.sample(ANN, EVERYTHING, 10, [], True)} == {*ids(clips[:2]), sound.id}
-    music = await library.catalog.sample(ANN, GenerationFilter(model="music"), 10, [clips[0].id], True)
+    music = await library.catalog.sample(ANN, ClipFilter(model="music"), 10, [clips[0].id], True)
     assert ids(music) == [clips[1].id]
     assert await library.catalog.sample(GUEST, EVERYTHING, 10, [], True) == []
 
@@ -277,14 +276,14 @@ async def test_store_the_path_of_a_spectrogram(library: Library) -> None:
 # ----------------------------------------------------------------------------------------------------------- deletion
 
 
-async def with_files(library: Library) -> Generation:
+async def with_files(library: Library) -> Clip:
     for key in ("clips/a.wav", "clips/a.png", "clips/b.wav"):
         async with library.blobs.write(key) as writer:
             await writer.write(b"x")
     return await library.clip(audio_blob_key="clips/a.wav", spectrogram_blob_key="clips/a.png")
 
 
-async def talked_about(library: Library, clip: Generation) -> str:
+async def talked_about(library: Library, clip: Clip) -> str:
     """Add every kind of data about a clip, and return the ID of a playlist with it."""
     await library.votes.vote(BOB, clip.id, 1, ["catchy"])
     await library.favorites.add(BOB, clip.id)
@@ -295,9 +294,9 @@ async def talked_about(library: Library, clip: Generation) -> str:
     return playlist.id
 
 
-async def left(library: Library, clip: Generation) -> dict[str, int]:
+async def left(library: Library, clip: Clip) -> dict[str, int]:
     names = ("votes", "favorites", "tag_suggestions", "plays", "play_hours", "play_listeners")
-    return {name: count for name in names if (count := await library.docs.count(name, {"generation_id": clip.id}))}
+    return {name: count for name in names if (count := await library.docs.count(name, {"clip_id": clip.id}))}
 
 
 async def test_deleting_a_clip_deletes_its_files_and_data(library: Library) -> None:
@@ -311,7 +310,7 @@ async def test_deleting_a_clip_deletes_its_files_and_data(library: Library) -> N
     assert await left(library, clip) == {}
     assert await library.blobs.keys("") == ["clips/b.wav"]
     playlist, entries = await library.playlists.get(BOB, playlist_id)
-    assert [entry.generation_id for entry in playlist.entries] == [other.id] == [g.id for g, _ in entries]
+    assert [entry.clip_id for entry in playlist.entries] == [other.id] == [g.id for g, _ in entries]
     assert playlist.duration_seconds == other.duration_seconds
     assert await library.totals.read() == VoteTotals(votes=1, favorites=0, feedbacks=0)
     assert await library.listed() == [other.id]
@@ -384,7 +383,7 @@ async def test_a_file_that_cannot_be_deleted_stops_no_other_deletion(library: Li
 async def test_deletion_works_in_batches(library: Library) -> None:
     clip = await library.clip()
     for number in range(700):
-        doc = {"id": f"{clip.id}/{number}", "generation_id": clip.id, "listener_id": str(number), "vote": 1}
+        doc = {"id": f"{clip.id}/{number}", "clip_id": clip.id, "listener_id": str(number), "vote": 1}
         await library.docs.insert("votes", doc)
     await library.catalog.delete(ANN, clip.id)
     assert await left(library, clip) == {"votes": 200}

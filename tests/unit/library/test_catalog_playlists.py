@@ -10,8 +10,7 @@ from dataclasses import replace
 import pytest
 from library_fixture import ADMIN, ANN, BOB, GUEST, UNKNOWN, Library, ids, reason
 
-from soundwright.services.library.catalog.playlists import Playlist
-from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.catalog.records import Clip, Playlist
 
 
 async def private(library: Library) -> Playlist:
@@ -20,7 +19,7 @@ async def private(library: Library) -> Playlist:
 
 async def held(library: Library, playlist: Playlist) -> list[str]:
     seen, clips = await library.playlists.get(ANN, playlist.id)
-    assert [entry.generation_id for entry in seen.entries] == [clip.id for clip, _ in clips]
+    assert [entry.clip_id for entry in seen.entries] == [clip.id for clip, _ in clips]
     return [clip.id for clip, _ in clips]
 
 
@@ -106,15 +105,15 @@ async def test_a_clip_that_is_added_during_a_reorder_stays(library: Library, mon
     for clip_id in (a, b):
         await library.playlists.add(ANN, playlist.id, clip_id)
     store = library.playlists._store
-    read = store.generations
+    read = store.clips
 
-    async def read_and_add(generation_ids: Sequence[str]) -> dict[str, Generation]:
-        found = await read(generation_ids)
-        monkeypatch.setattr(store, "generations", read)
+    async def read_and_add(clip_ids: Sequence[str]) -> dict[str, Clip]:
+        found = await read(clip_ids)
+        monkeypatch.setattr(store, "clips", read)
         await library.playlists.add(ANN, playlist.id, c)
         return found
 
-    monkeypatch.setattr(store, "generations", read_and_add)
+    monkeypatch.setattr(store, "clips", read_and_add)
     assert await reason(library.playlists.reorder(ANN, playlist.id, [b, a])) == "ORDER_INVALID"
     assert await held(library, playlist) == [a, b, c]
 
@@ -123,7 +122,7 @@ async def test_the_number_of_entries_is_limited(library: Library) -> None:
     playlist = await private(library)
     clip = await library.clip()
     doc = await library.docs.get("playlists", playlist.id) or {}
-    entries = [{"generation_id": str(number), "duration_seconds": 1.0, "add_time": 0.0} for number in range(499)]
+    entries = [{"clip_id": str(number), "duration_seconds": 1.0, "add_time": 0.0} for number in range(499)]
     await library.docs.replace("playlists", {**doc, "entries": entries}, doc["revision"])
     assert await library.playlists.add(ANN, playlist.id, clip.id) == 499
     assert await reason(library.playlists.add(ANN, playlist.id, (await library.clip()).id)) == "PLAYLIST_FULL"

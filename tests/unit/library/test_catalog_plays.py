@@ -6,10 +6,10 @@ import asyncio
 
 from library_fixture import ANN, BOB, GUEST, HOUR, LISTENERS, UNKNOWN, Library, dying, reason
 
-from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.catalog.records import Clip
 
 
-async def played(library: Library, clip: Generation, times: int = 1) -> None:
+async def played(library: Library, clip: Clip, times: int = 1) -> None:
     for _ in range(times):
         await library.plays.record(ANN, clip.id, "radio", "")
 

@@ -11,8 +11,8 @@ from soundwright.kit.errors import Code
 from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.library.v1 import generation_pb2
+from soundwright.services.library.catalog.records import Clip, ClipFilter
 from soundwright.services.library.catalog.rpc import CatalogRpc
-from soundwright.services.library.catalog.service import Generation, GenerationFilter
 from soundwright.services.library.jobs.service import Interpretation
 from soundwright.services.library.serializers import from_wire, time_to_wire, to_wire
 
@@ -63,7 +63,7 @@ async def test_errors_have_code_and_reason(library: Library, served: Served) -> 
 
 
 def test_clip_serialization() -> None:
-    full = Generation(
+    full = Clip(
         id=UNKNOWN, owner_id="anon:x", prompt="größe 🎵", model="audio", duration_seconds=12.5, is_loop=True,
         seed=-(2**62), quality_score=0, quality_issues=["Too quiet"], quality_accepted=True, retry_count=2,
         engine="e", engine_model="m", degraded=True, sample_rate_hz=32000, channel_count=2, audio_blob_key="a",
@@ -73,9 +73,9 @@ def test_clip_serialization() -> None:
             "pop", 120.5, "C major", 4.0, ["piano"], ["rain"], ["key"], ["zorb"], ["duration"]
         ),
     )  # fmt: skip
-    assert from_wire(to_wire(full, generation_pb2.Generation), Generation) == full
-    bare = Generation(UNKNOWN, "ann", "x", "music", 1.0, quality_accepted=False)
-    assert from_wire(to_wire(bare, generation_pb2.Generation), Generation) == bare
+    assert from_wire(to_wire(full, generation_pb2.Generation), Clip) == full
+    bare = Clip(UNKNOWN, "ann", "x", "music", 1.0, quality_accepted=False)
+    assert from_wire(to_wire(bare, generation_pb2.Generation), Clip) == bare
     assert not to_wire(bare, generation_pb2.Generation).HasField("quality_score")
     assert not to_wire(bare, generation_pb2.Generation).HasField("rating")
     described = set(generation_pb2.Generation.DESCRIPTOR.fields_by_name)
@@ -88,8 +88,8 @@ def test_every_condition_of_a_list_is_read() -> None:
         "max_duration_seconds": 2.5, "voted_only": True, "search_prefix": True,
     }  # fmt: skip
     message = pb.GenerationFilter(**conditions, min_create_time=time_to_wire(7.25))
-    assert from_wire(message, GenerationFilter) == GenerationFilter(**conditions, min_create_time=7.25)
-    assert from_wire(pb.GenerationFilter(), GenerationFilter) == GenerationFilter()
+    assert from_wire(message, ClipFilter) == ClipFilter(**conditions, min_create_time=7.25)
+    assert from_wire(pb.GenerationFilter(), ClipFilter) == ClipFilter()
 
 
 async def test_page_sizes_and_lists_are_limited(library: Library, served: Served) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from library_fixture import ANN, BOB, Library
 
-from soundwright.services.library.catalog.service import GenerationFilter, GenerationSort
+from soundwright.services.library.catalog.records import ClipFilter, ClipSort
 from soundwright.services.library.search_terms import facet
 
 
@@ -171,7 +171,7 @@ async def test_query_languages_mean_nothing(library: Library) -> None:
     others = ["NEAR(", "OR", "NOT", "AND", "' OR 1=1 --", "title:rai -x", "$text", "words:", "a" * 5000]
     for text in (*signs, *others):
         assert await found(library, text) == [], text
-        assert await library.catalog.sample(ANN, GenerationFilter(search=text), 1, [], False) == []
+        assert await library.catalog.sample(ANN, ClipFilter(search=text), 1, [], False) == []
     for text in ('"rain', "rain*", "^rain", "\x00rain", "-rain", "rain:", "NEAR( rain", "rain OR wet", "❤️ rain"):
         assert await found(library, text) == [0], text
 
@@ -204,7 +204,7 @@ CLIPS = st.lists(
     min_size=4, max_size=12,
 )  # fmt: skip
 FILTERS = st.builds(
-    GenerationFilter,
+    ClipFilter,
     model=st.sampled_from(["", "", "music", "audio", "magnet-music"]),
     search=st.sampled_from(
         ["", "", "rain", "lo-fi", "rain fi", "fi-lo-fi", "r", "none f", "fi-l", "none", "!", "夜の"]
@@ -219,7 +219,7 @@ FILTERS = st.builds(
 )
 
 
-def matches(clip: dict[str, Any], chosen: GenerationFilter) -> bool:
+def matches(clip: dict[str, Any], chosen: ClipFilter) -> bool:
     def split(text: str) -> list[str]:
         return re.findall("[a-z]+|[夜の]", text)
 
@@ -247,13 +247,13 @@ def matches(clip: dict[str, Any], chosen: GenerationFilter) -> bool:
     )
 
 
-def order_of(sort: GenerationSort, voted_only: bool) -> Any:
+def order_of(sort: ClipSort, voted_only: bool) -> Any:
     def key(clip: dict[str, Any]) -> tuple[Any, ...]:
         up, down = clip["upvote_count"], clip["downvote_count"]
         keys = {
-            GenerationSort.RECENT: (),
-            GenerationSort.POPULAR: (up + down,),
-            GenerationSort.RATING: (up - down, up) if voted_only else (up - down,),
+            ClipSort.RECENT: (),
+            ClipSort.POPULAR: (up + down,),
+            ClipSort.RATING: (up - down, up) if voted_only else (up - down,),
         }
         return *keys[sort], clip["create_time"], clip["id"]
 
@@ -261,21 +261,21 @@ def order_of(sort: GenerationSort, voted_only: bool) -> Any:
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(clips=CLIPS, chosen=FILTERS, sort=st.sampled_from(GenerationSort), step=st.integers(1, 4))
+@given(clips=CLIPS, chosen=FILTERS, sort=st.sampled_from(ClipSort), step=st.integers(1, 4))
 async def test_every_query_returns_what_the_model_returns(
-    library: Library, clips: list[dict[str, Any]], chosen: GenerationFilter, sort: GenerationSort, step: int
+    library: Library, clips: list[dict[str, Any]], chosen: ClipFilter, sort: ClipSort, step: int
 ) -> None:
-    for doc in await library.docs.find("generations", {}):  # of the example before
-        await library.docs.delete("generations", doc["id"])
+    for doc in await library.docs.find("clips", {}):  # of the example before
+        await library.docs.delete("clips", doc["id"])
     there = [{"id": f"c{number}", **clip} for number, clip in enumerate(clips)]
     for clip in there:
         stored = await library.clip(**clip)
         fields = {field: clip[field] for field in ("categories", "upvote_count", "downvote_count")}
-        assert await library.clips.replace_generation(dataclasses.replace(stored, **fields))
+        assert await library.clips.replace_clip(dataclasses.replace(stored, **fields))
     kept = [clip for clip in there if matches(clip, chosen)]
     expected = [clip["id"] for clip in sorted(kept, key=order_of(sort, chosen.voted_only), reverse=True)]
     for offset in range(0, len(there) + step, step):
-        page, total = await library.catalog.list_generations(chosen, sort, offset, step)
+        page, total = await library.catalog.list_clips(chosen, sort, offset, step)
         assert ([clip.id for clip in page], total) == (expected[offset : offset + step], len(expected))
     excluded = [there[0]["id"], "nobody"]
     drawn = [clip.id for clip in await library.catalog.sample(ANN, chosen, step, excluded, False)]
@@ -295,8 +295,8 @@ async def test_what_finds_a_clip_changes_with_the_clip(library: Library) -> None
     clip = await library.clip("rain")
     assert await library.listed(voted_only=True) == []
     await library.votes.vote(BOB, clip.id, 1)
-    assert await library.listed(GenerationSort.RATING, voted_only=True) == [clip.id]
-    doc = await library.docs.get("generations", clip.id)
+    assert await library.listed(ClipSort.RATING, voted_only=True) == [clip.id]
+    doc = await library.docs.get("clips", clip.id)
     assert doc is not None
     assert {"rain", facet("voted"), facet("owner", ANN.id)} <= set(doc["terms"])
     await library.catalog.delete(ANN, clip.id)
@@ -325,7 +325,7 @@ async def test_a_sample_of_favorites_meets_every_condition(library: Library) -> 
     for clip in (wanted, *others):
         await library.favorites.add(ANN, clip.id)
     await library.clip("rain", duration_seconds=60.0)  # not a favorite
-    chosen = GenerationFilter(search="rain", min_duration_seconds=30.0)
+    chosen = ClipFilter(search="rain", min_duration_seconds=30.0)
     assert [clip.id for clip in await library.catalog.sample(ANN, chosen, 10, [], True)] == [wanted.id]
     assert await library.catalog.sample(ANN, chosen, 10, [wanted.id], True) == []
     assert await library.catalog.sample(BOB, chosen, 10, [], True) == []
@@ -335,9 +335,7 @@ async def test_a_sample_of_favorites_meets_every_condition(library: Library) -> 
 async def test_excluded_clips_do_not_shorten_a_sample(library: Library, excluded: int) -> None:
     clips = [(await library.clip("rain")).id for _ in range(5)]
     left = set(clips[excluded:])
-    drawn = await library.catalog.sample(ANN, GenerationFilter(search="rain"), 5, clips[:excluded], False)
+    drawn = await library.catalog.sample(ANN, ClipFilter(search="rain"), 5, clips[:excluded], False)
     assert {clip.id for clip in drawn} == left
-    firsts = {
-        (await library.catalog.sample(ANN, GenerationFilter(), 1, clips[:excluded], False))[0].id for _ in range(200)
-    }
+    firsts = {(await library.catalog.sample(ANN, ClipFilter(), 1, clips[:excluded], False))[0].id for _ in range(200)}
     assert firsts == left

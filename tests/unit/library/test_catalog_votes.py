@@ -10,8 +10,8 @@ from library_fixture import ANN, BOB, GUEST, LISTENERS, UNKNOWN, Library, dying,
 from soundwright.kit.errors import AppError
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.catalog.categories import CATEGORIES
-from soundwright.services.library.catalog.service import GenerationSort
-from soundwright.services.library.catalog.tags import TagOutcome, TagSuggestion
+from soundwright.services.library.catalog.records import ClipSort, TagSuggestion
+from soundwright.services.library.catalog.tags import TagOutcome
 
 # -------------------------------------------------------------------------------------------------------------- votes
 
@@ -28,7 +28,7 @@ async def test_parallel_votes_are_all_counted(library: Library) -> None:
     assert (now.upvote_count, now.downvote_count) == (25, 0)
     assert await library.docs.count("votes", {}) == 25
     assert all(answer.upvote_count + answer.downvote_count >= 1 for answer in answers)
-    assert await library.listed(GenerationSort.POPULAR, voted_only=True) == [clip.id]
+    assert await library.listed(ClipSort.POPULAR, voted_only=True) == [clip.id]
 
 
 async def test_invented_names_behind_one_address_are_limited(library: Library) -> None:
@@ -56,7 +56,7 @@ async def test_invented_names_behind_one_address_are_limited(library: Library) -
 async def test_the_next_vote_repairs_counts_after_a_crash(library: Library) -> None:
     clip = await library.clip()
 
-    with dying(library.listeners, "replace_generation"):
+    with dying(library.listeners, "replace_clip"):
         await library.votes.vote(ANN, clip.id, 1)
     assert (await library.catalog.get(clip.id)).upvote_count == 0
     assert (await library.votes.vote(BOB, clip.id, 1)).upvote_count == 2
@@ -100,7 +100,7 @@ async def test_feedback_summary_reads_all_votes_and_is_limited(library: Library)
         await library.docs.insert(
             "votes",
             {
-                "id": str(number), "generation_id": clip.id, "listener_id": str(number), "vote": 1,
+                "id": str(number), "clip_id": clip.id, "listener_id": str(number), "vote": 1,
                 "vote_time": 1.0, "feedback_time": float(number // 3), "feedback_reasons": ["good", f"r{number % 150}"],
             },
         )  # fmt: skip
@@ -251,7 +251,7 @@ async def test_a_repeated_suggestion_completes_an_interrupted_decision(library: 
     for listener in (ANN, BOB):
         await library.tags.suggest(listener, clip.id, "metal", False)
 
-    with dying(library.listeners, "replace_generation"):
+    with dying(library.listeners, "replace_clip"):
         await library.tags.suggest(GUEST, clip.id, "metal", False)
     assert "metal" not in (await library.catalog.get(clip.id)).categories
     assert await library.tags.suggest(GUEST, clip.id, "metal", False) == TagOutcome(

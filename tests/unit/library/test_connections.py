@@ -14,7 +14,8 @@ from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.library.v1 import connection_service_pb2 as pb
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.identity.connection_rpc import ConnectionRpc
-from soundwright.services.library.identity.connections import Connection, SignInResult
+from soundwright.services.library.identity.connections import SignInResult
+from soundwright.services.library.identity.records import Connection
 
 SECRET = '{"refresh_token": "the-deepest-secret"}'
 

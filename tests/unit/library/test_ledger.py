@@ -322,22 +322,11 @@ async def test_success_may_be_repeated_but_not_changed(library: Library) -> None
     assert await library.now(job) == first
 
 
-async def test_the_latest_analysis_stands(library: Library) -> None:
-    await library.tracks.create(ANN, track("t1"))
-    assert await reason(library.tracks.analysis(ANN, "t1")) == "ANALYSIS_NOT_FOUND"
-    for tempo in ("100", "120"):
-        job = await library.running(kind="analysis", track_id="t1")
-        await library.ledger.succeed(job.id, 1, result(values=tempo), [])
-        library.clock.advance(1)
-    assert (await library.tracks.analysis(ANN, "t1")).details == details("120")
-    assert await reason(library.tracks.analysis(BOB, "t1")) == "ACCESS_DENIED"
-
-
 async def test_a_clip_is_filed_with_what_the_ledger_knows(library: Library) -> None:
     job = await library.running(kind="generation")
     library.clock.advance(7)
     ended = await library.ledger.succeed(job.id, 1, result("audio", clip=CLIP, requested_model="music"), [])
-    filed = await library.clips.generation(job.id)
+    filed = await library.clips.clip(job.id)
     assert filed is not None
     assert (filed.id, filed.owner_id, filed.priority) == (job.id, "ann", "standard")
     assert filed.create_time == library.clock.time
@@ -351,13 +340,11 @@ async def test_a_clip_is_filed_with_what_the_ledger_knows(library: Library) -> N
 CLIP = clip("slow cello", quality_score=91)
 
 
-@pytest.mark.parametrize(
-    "crash", ["store_outputs", "store_stems", "store_analysis", "replace_track", "store_generation"]
-)
+@pytest.mark.parametrize("crash", ["store_outputs", "store_stems", "store_analysis", "replace_track", "store_clip"])
 async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(library: Library, crash: str) -> None:
     await library.tracks.create(ANN, track("t1"))
     job = await library.running(track_id="t1")
-    with dying(library.clips if crash == "store_generation" else library.track_docs, crash):
+    with dying(library.clips if crash == "store_clip" else library.track_docs, crash):
         await library.ledger.succeed(job.id, 1, result("vocals", values="{}", clip=CLIP), [])
     crashed = await library.now(job)
     assert (crashed.state, crashed.results_pending) == (JobState.SUCCEEDED, True)
@@ -368,12 +355,12 @@ async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(
     library.clock.advance(LOST + 1)
     await library.sweeper.sweep()
     assert (await library.tracks.stem(ANN, stem_id)).name == "vocals"
-    assert (await library.tracks.analysis(ANN, "t1")).details == details("{}")
+    assert (await library.tracks.analysis(ANN, "t1")).values_json == "{}"
     latest = await library.tracks.stem_set(ANN, "t1")
     assert latest is not None
     assert ids(latest.stems) == [stem_id]
     assert (await library.tracks.get(ANN, "t1")).stem_count == 1
-    filed = await library.clips.generation(job.id)
+    filed = await library.clips.clip(job.id)
     assert filed is not None
     assert filed.create_time == crashed.finish_time
     assert (await library.now(job)).results_pending is None
@@ -382,10 +369,10 @@ async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(
 
 async def test_whoever_reads_that_a_job_succeeded_finds_what_it_gave(library: Library) -> None:
     job = await library.running()
-    with dying(library.clips, "store_generation"):
+    with dying(library.clips, "store_clip"):
         await library.ledger.succeed(job.id, 1, result(clip=CLIP), [])
     assert (await library.ledger.get(ANN, job.id)).results_pending is None
-    assert await library.clips.generation(job.id) is not None
+    assert await library.clips.clip(job.id) is not None
 
 
 async def test_failure_is_final_and_repeatable(library: Library) -> None:

@@ -23,9 +23,8 @@ from soundwright.kit.security.sealing import Sealer
 from soundwright.kit.security.secrets import Secrets
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.jobs.service import Job, JobError
-from soundwright.services.library.webhooks.deliveries import Delivery, DeliveryStatus
 from soundwright.services.library.webhooks.messages import new_signing_secret, signature
-from soundwright.services.library.webhooks.service import Webhook
+from soundwright.services.library.webhooks.records import Delivery, DeliveryStatus, Webhook
 from tests.certificates import Authority
 from tests.simulators.webhook_receiver import Received, WebhookReceiver
 from tests.waiting import until

@@ -17,7 +17,7 @@ from soundwright.library.v1 import (
     library_service_pb2,
     track_pb2,
 )
-from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.catalog.records import Clip
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.jobs.queue import Queue
 from soundwright.services.library.jobs.service import (
@@ -28,16 +28,16 @@ from soundwright.services.library.jobs.service import (
     JobError,
     JobResult,
     JobState,
-    Measurement,
     NewTrack,
     PackedMessage,
     Priority,
     Stage,
 )
 from soundwright.services.library.serializers import from_wire, time_from_wire, to_wire, word_from_wire
-from soundwright.services.library.tracks.service import Analysis, PendingDownload, Track
+from soundwright.services.library.tracks.records import PendingDownload, Track
+from soundwright.services.library.tracks.service import Analysis
 
-CLIP = Generation(
+CLIP = Clip(
     id="j", owner_id="ann", prompt="rain", model="audio", duration_seconds=5.5, seed=2**40, quality_score=0,
     quality_issues=["noise"], quality_accepted=False, create_time=1_700_000_000.25,
 )  # fmt: skip
@@ -49,7 +49,7 @@ OUTPUT = AudioOutput(
 PACKED = PackedMessage("type.googleapis.com/test.Details", "AP8=")  # the bytes 0 and 255
 RESULT = JobResult(
     engine="e", model="m", degraded=True, requested_model="r", degraded_reason="why", compute_seconds=1.5,
-    outputs=[OUTPUT], details=PACKED, outputs_are_stems=True, measurement=Measurement(bpm=120.5, key="A minor"),
+    outputs=[OUTPUT], details=PACKED, outputs_are_stems=True, analysis_json='{"tempo": 120.5}',
     clip=GeneratedClip(
         "rain", 5.5, seed=2**40, quality_score=0, quality_accepted=False, interpretation=Interpretation(sounds=["rain"])
     ), mix=OUTPUT,
@@ -70,7 +70,7 @@ PENDING = dataclasses.replace(
     TRACK, blob_key="", pending_download=PendingDownload("j", JobState.FAILED, 0.5, JobError("R", "m"))
 )
 NEW_TRACK = NewTrack("t", "a", "b", "spotify", "s", "https://spotify", "https://cover", 2.5)
-ANALYSIS = Analysis("t", "j", "ann", "e", PACKED, Measurement(), 3.0)
+ANALYSIS = Analysis("t", "j", "ann", "e", 1.0, 3.0, "{}")
 VALUES: list[tuple[object, type[Message]]] = [
     (TRACK, track_pb2.Track), (PENDING, track_pb2.Track), (NEW_TRACK, track_pb2.NewTrack), (OUTPUT, job_pb2.AudioOutput),
     (RESULT, job_pb2.JobResult), (CLIP, generation_pb2.Generation),
@@ -113,7 +113,7 @@ def test_what_is_absent_stays_absent() -> None:
     message = to_wire(dataclasses.replace(JOB, result=None, error=None, start_time=None), job_pb2.Job)
     assert [message.HasField(name) for name in ("result", "error", "start_time", "finish_time")] == [False] * 3 + [True]
     silent = dataclasses.replace(CLIP, quality_score=None, rating=None)
-    assert from_wire(to_wire(silent, generation_pb2.Generation), Generation) == silent
+    assert from_wire(to_wire(silent, generation_pb2.Generation), Clip) == silent
 
 
 def test_an_unspecified_or_unknown_enum_is_the_default() -> None:

@@ -12,11 +12,12 @@ import pytest
 from library_fixture import HOUR, Library
 
 from soundwright.kit.adapters.system.clock import SystemClock
-from soundwright.services.library.catalog.service import Generation
+from soundwright.services.library.catalog.records import Clip
 from soundwright.services.library.jobs.service import AudioOutput, Job
-from soundwright.services.library.orphans.service import KeyOwner, Orphans, owner_of_key
+from soundwright.services.library.orphans.records import KeyOwner
+from soundwright.services.library.orphans.service import Orphans, owner_of_key
 from soundwright.services.library.orphans.store import BlobDocs
-from soundwright.services.library.tracks.service import Track
+from soundwright.services.library.tracks.records import Track
 
 TRACK, JOB, OTHER = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
 
@@ -92,7 +93,7 @@ async def test_named_files_stay(folder: Folder) -> None:
     await folder.doc("tracks", id=TRACK, blob_key=track)
     await folder.doc("jobs", id=JOB, state="succeeded", result={"outputs": [{"blob_key": stem}]})
     await folder.doc("outputs", id="o", job_id=JOB, blob_key=stored)
-    await folder.doc("generations", id=OTHER, audio_blob_key=clip, spectrogram_blob_key=picture)
+    await folder.doc("clips", id=OTHER, audio_blob_key=clip, spectrogram_blob_key=picture)
     dead = {await folder.file(f"stems/1/{JOB}/bass.flac"), await folder.file(f"tracks/{TRACK}/1/{JOB}/original.mp3")}
     assert await folder.found() == dead
 
@@ -121,8 +122,8 @@ async def test_young_files_stay(folder: Folder) -> None:
 
 
 def test_records_have_the_fields_that_the_search_reads() -> None:
-    names = {kind: {field.name for field in dataclasses.fields(kind)} for kind in (Job, Track, AudioOutput, Generation)}
+    names = {kind: {field.name for field in dataclasses.fields(kind)} for kind in (Job, Track, AudioOutput, Clip)}
     assert {"state", "result", "results_pending"} <= names[Job]
     assert {"blob_key"} <= names[Track]
     assert {"job_id", "blob_key"} <= names[AudioOutput]
-    assert {"audio_blob_key", "spectrogram_blob_key"} <= names[Generation]
+    assert {"audio_blob_key", "spectrogram_blob_key"} <= names[Clip]

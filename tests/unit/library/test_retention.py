@@ -16,7 +16,7 @@ from soundwright.services.library.jobs.service import Job, JobError, PackedMessa
 from soundwright.services.library.retention.app import build_retention
 from soundwright.services.library.retention.service import Retention, Summary, table
 from soundwright.services.library.settings import LibrarySettings
-from soundwright.services.library.webhooks.deliveries import Delivery
+from soundwright.services.library.webhooks.records import Delivery
 
 
 def retention(library: Library, **days: float) -> Retention:
@@ -192,7 +192,7 @@ async def test_records_of_jobs_are_deleted_after_their_end_once_their_files_are(
     assert set(await applied(retention(library, stems=1, clips=1))) == {"stems", "clips"}
     assert (await applied(jobs))["jobs"].count == 2
     assert await kept(library, running.id, with_files.id, clip_id) == [running.id]
-    for collection in ("outputs", "generations", "deleted_generations"):
+    for collection in ("outputs", "clips", "deleted_clips"):
         assert await library.docs.find(collection, {}, limit=10) == [], f"something is left in {collection}"
 
 

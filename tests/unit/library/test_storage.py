@@ -13,7 +13,7 @@ from library_fixture import ANN, BOB, LEASE, Library, clip, new, opened, reason,
 from soundwright.kit.errors import AppError
 from soundwright.kit.security.identity import ANONYMOUS_PREFIX, Principal
 from soundwright.services.library.jobs.service import Job, JobError
-from soundwright.services.library.tracks.service import Track
+from soundwright.services.library.tracks.records import Track
 
 QUOTA = 1000
 

@@ -13,7 +13,7 @@ from soundwright.kit.errors import AppError, Code
 from soundwright.kit.worker.derived_files import cover_key
 from soundwright.services.library.jobs.service import Job, JobError, JobState
 from soundwright.services.library.paging import PageRequest
-from soundwright.services.library.tracks.service import Track, TrackDeletion, TrackFilter, TrackSort
+from soundwright.services.library.tracks.records import Track, TrackDeletion, TrackFilter, TrackSort
 
 FILE = "tracks/t1/original.wav"
 CANCELLED = JobError("CANCELLED", "cancelled")
@@ -52,6 +52,8 @@ async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None
     waiting = await library.job(track_id="t1", kind="pipeline")
     other = await library.tracks.create(ANN, track("t2", blob_key="tracks/t2/original.wav"))
     await library.write(other.blob_key)
+    before = await library.tracks.get(ANN, "t1")
+    assert await library.track_docs.analysis(before) is not None
     latest = await library.tracks.stem_set(ANN, "t1")
     assert latest is not None
 
@@ -60,7 +62,7 @@ async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None
     assert library.files() == {other.blob_key}
     assert await reason(library.tracks.get(ANN, "t1")) == "TRACK_NOT_FOUND"
     assert await reason(library.tracks.stem(ANN, latest.stems[0].id)) == "STEM_NOT_FOUND"
-    assert await library.track_docs.analysis("t1") is None
+    assert await library.track_docs.analysis(before) is None
     states = [(await library.ledger.get(ANN, one.id)).state for one in (job, analysis, waiting)]
     assert states == [JobState.SUCCEEDED, JobState.SUCCEEDED, JobState.CANCELLED]
     chosen = TrackFilter("ann")

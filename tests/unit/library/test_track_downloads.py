@@ -15,7 +15,7 @@ from soundwright.services.library.jobs.service import Job, JobError, JobState, N
 from soundwright.services.library.paging import PageRequest
 from soundwright.services.library.tracks.deletions import TrackDeletions
 from soundwright.services.library.tracks.downloads import TrackDownloads
-from soundwright.services.library.tracks.service import PendingDownload, Track, TrackFilter, TrackSort, TrackStatus
+from soundwright.services.library.tracks.records import PendingDownload, Track, TrackFilter, TrackSort, TrackStatus
 
 NEW = NewTrack("Tune", "The Band", "Album", "spotify", "one", "https://spotify/one", "https://cover/one", 200.5)
 FOUND = dataclasses.replace(

@@ -56,9 +56,13 @@ async def test_a_link_ends_with_the_api_token_that_created_it(
     _, token = await library.tokens.create_for(ann.id, "script")
     secret, _ = await links.create(dataclasses.replace(ann, api_token_id=token.public_id), "t1", 1)
     assert (await links.open(secret)).track_id == "t1"
+    for _ in range(19):
+        await links.create(dataclasses.replace(ann, api_token_id=token.public_id), "t1", 1)
     await library.tokens.revoke(ann.id, token.public_id)
     assert await reason(links.open(secret)) == "TRACK_LINK_ENDED"
     assert await links.list_own(ann, "t1") == []
+    _, new = await links.create(ann, "t1", 1)  # those that have ended leave room
+    assert [each.id for each in await links.list_own(ann, "t1")] == [new.id]
 
 
 async def test_the_audit_log_has_the_links_of_an_account(library: Library, links: TrackLinks, ann: Principal) -> None:

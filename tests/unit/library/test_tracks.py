@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
+import json
 import uuid
 from typing import Any
 
@@ -13,18 +14,18 @@ from library_fixture import ANN, BOB, Library, ids, new, reason, result, track
 
 from soundwright.kit.errors import AppError
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.jobs.service import Job, JobResult, Measurement
+from soundwright.services.library.jobs.service import Job, JobResult
 from soundwright.services.library.paging import Page, PageRequest
-from soundwright.services.library.tracks.service import (
-    KEYS,
+from soundwright.services.library.tracks.analyses import Analysis
+from soundwright.services.library.tracks.records import (
     ChordCorrection,
     Corrections,
     Track,
     TrackFilter,
     TrackSort,
     TrackStatus,
-    parse_key,
 )
+from soundwright.services.library.tracks.service import KEYS, parse_key
 
 
 async def stored(library: Library, track_id: str = "t1", **fields: Any) -> Track:
@@ -96,6 +97,7 @@ async def test_an_owner_says_what_a_track_is(library: Library) -> None:
     ("corrections", Corrections(None, [ChordCorrection(0.0, float("nan"), "Am")])),
     ("corrections", Corrections(None, [ChordCorrection(0.0, 1.0, "Am")] * 501)),
     ("corrections", Corrections(lyrics="x" * 30_001)),
+    ("corrections", Corrections(2.1)), ("corrections", Corrections(None, [ChordCorrection(0.5, 1e300, "Am")])),
 ])  # fmt: skip
 async def test_what_does_not_fit_is_named_and_changes_nothing(library: Library, field: str, value: Any) -> None:
     made = await stored(library)
@@ -161,7 +163,7 @@ async def test_a_track_tells_what_was_made_of_it(library: Library) -> None:
     assert (await library.tracks.get(ANN, "t1")).stem_count == 2
     await ended(library, "separation", of=("vocals", "drums", "bass"))
     await ended(library, "pipeline", of=("main",))  # makes no stems
-    await ended(library, "analysis", values="v", measurement=Measurement(128.004, "A minor"))
+    await ended(library, "analysis", values='{"tempo": 128.004, "key": "A minor"}')
     told = await library.tracks.get(ANN, "t1")
     assert (told.stem_count, told.analyzed, told.bpm, told.key) == (3, True, 128.0, "A minor")
 
@@ -169,17 +171,73 @@ async def test_a_track_tells_what_was_made_of_it(library: Library) -> None:
 async def test_a_measurement_does_not_overrule_the_owner(library: Library) -> None:
     await stored(library)
     await library.tracks.update(ANN, "t1", {"bpm": 64.0, "key": ""})
-    await ended(library, "analysis", values="v", measurement=Measurement(128.0, "A minor"))
+    await ended(library, "analysis", values='{"tempo": 128.0, "key": "A minor"}')
     told = await library.tracks.get(ANN, "t1")
     assert (told.analyzed, told.bpm, told.key) == (True, 64.0, "")
 
 
-@pytest.mark.parametrize("measurement", [Measurement(), Measurement(0.0, ""), Measurement(1e6, "H")])
-async def test_what_was_not_measured_is_not_told(library: Library, measurement: Measurement) -> None:
+@pytest.mark.parametrize(
+    "values", ["{}", '{"tempo": null, "key": null}', '{"tempo": 0.0}', '{"tempo": 1e6, "key": "H"}']
+)
+async def test_what_was_not_measured_is_not_told(library: Library, values: str) -> None:
     await stored(library)
-    await ended(library, "analysis", values="v", measurement=measurement)
+    await ended(library, "analysis", values=values)
     told = await library.tracks.get(ANN, "t1")
     assert (told.analyzed, told.bpm, told.key) == (True, None, "")
+
+
+async def test_each_feature_comes_from_the_latest_analysis_that_has_it(library: Library) -> None:
+    await stored(library)
+    assert await reason(library.tracks.analysis(ANN, "t1")) == "ANALYSIS_NOT_FOUND"
+    missing = {"feature": "melody", "code": "MODEL_UNAVAILABLE", "message": "No."}
+    everything = {
+        "tempo": 100.0, "beats": [1.0], "key": "A minor", "chords": {"segments": [], "source": "mix"},
+        "features": {"mfcc": [[1.0]], "chroma": [[2.0]]}, "unavailable": [missing],
+    }  # fmt: skip
+    await ended(library, "analysis", values=json.dumps(everything))
+    retold = {"tempo": 120.0, "beats": [2.0, 3.0], "key": None, "features": {"mfcc": [[4.0]]}}
+    unheard = {"chords": {"segments": [1], "source": "stems"}, "unavailable": [{"feature": "bars"}]}
+    await ended(library, "analysis", values=json.dumps(retold))
+    last = await ended(library, "analysis", values=json.dumps(unheard))
+    analysis = await library.tracks.analysis(ANN, "t1")
+    assert (analysis.job_id, analysis.create_time) == (last.id, last.finish_time)
+    assert json.loads(analysis.values_json) == {
+        **retold, "chords": unheard["chords"], "features": {"mfcc": [[4.0]], "chroma": [[2.0]]},
+        "unavailable": [missing, {"feature": "bars"}],
+    }  # fmt: skip
+    assert last.result is not None
+    assert json.loads(last.result.analysis_json) == unheard
+    assert (await library.tracks.get(ANN, "t1")).bpm == 120.0
+    await ended(library, "analysis", values='{"melody": {}}')
+    assert json.loads((await library.tracks.analysis(ANN, "t1")).values_json)["unavailable"] == [{"feature": "bars"}]
+    assert await reason(library.tracks.analysis(BOB, "t1")) == "ACCESS_DENIED"
+
+
+async def test_analyses_may_be_stored_in_any_order(library: Library) -> None:
+    """The results of a job are stored late if the library stopped before."""
+    for track_id, order in (("t1", (0, 1, 2)), ("t2", (0, 2, 1)), ("t3", (2, 1, 0)), ("t4", (1, 2, 0, 1))):
+        made = await stored(library, track_id)
+        analyses = [
+            Analysis(track_id, f"j{place}", "ann", "e", made.create_time, 1.0 + place, values)
+            for place, values in enumerate(('{"tempo": 1, "key": 1}', '{"tempo": 2}', '{"chords": 3}'))
+        ]
+        for place in order:
+            await library.track_docs.store_analysis(analyses[place])
+        told = await library.tracks.analysis(ANN, track_id)
+        assert (told.job_id, json.loads(told.values_json)) == (
+            "j2",
+            {"tempo": 2, "key": 1, "chords": 3},
+        )
+
+
+async def test_a_track_shows_no_analysis_of_a_deleted_one_with_its_id(library: Library) -> None:
+    made = await stored(library)
+    for time, values in ((made.create_time - 1, '{"tempo": 1}'), (made.create_time, '{"key": 2}')):
+        await library.track_docs.store_analysis(Analysis("t1", "j", "ann", "e", time, 5.0, values))
+    assert (await library.tracks.analysis(ANN, "t1")).values_json == '{"key": 2}'
+    await library.track_docs.remove_track("t1")
+    await stored(library)
+    assert await reason(library.tracks.analysis(ANN, "t1")) == "ANALYSIS_NOT_FOUND"
 
 
 # --------------------------------------------------------------------------------------------------------------- lists

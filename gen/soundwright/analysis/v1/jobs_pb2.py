@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"soundwright/analysis/v1/jobs.proto\x12\x17soundwright.analysis.v1\" \n\x0c\x41nalysisSpec\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x03(\t\"7\n\x0e\x41nalysisResult\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x03(\t\x12\x13\n\x0bvalues_json\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"soundwright/analysis/v1/jobs.proto\x12\x17soundwright.analysis.v1\" \n\x0c\x41nalysisSpec\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +33,4 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ANALYSISSPEC']._serialized_start=63
   _globals['_ANALYSISSPEC']._serialized_end=95
-  _globals['_ANALYSISRESULT']._serialized_start=97
-  _globals['_ANALYSISRESULT']._serialized_end=152
 # @@protoc_insertion_point(module_scope)

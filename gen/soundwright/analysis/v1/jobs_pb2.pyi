@@ -20,7 +20,7 @@ DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
 class AnalysisSpec(message.Message):
-    """Specification and result of the jobs that analysis runs."""
+    """Specification of the jobs that analysis runs."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -37,29 +37,5 @@ class AnalysisSpec(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["features", b"features"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class AnalysisResult(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    FEATURES_FIELD_NUMBER: builtins.int
-    VALUES_JSON_FIELD_NUMBER: builtins.int
-    values_json: builtins.str
-    """the measured values as the public API shows them; only analysis parses it"""
-    @builtins.property
-    def features(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """those that were requested; values_json names those that are unavailable"""
-
-    def __init__(
-        self,
-        *,
-        features: abc.Iterable[builtins.str] | None = ...,
-        values_json: builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["features", b"features", "values_json", b"values_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

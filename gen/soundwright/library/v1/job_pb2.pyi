@@ -442,7 +442,7 @@ class JobResult(message.Message):
     OUTPUTS_FIELD_NUMBER: builtins.int
     DETAILS_FIELD_NUMBER: builtins.int
     OUTPUTS_ARE_STEMS_FIELD_NUMBER: builtins.int
-    MEASUREMENT_FIELD_NUMBER: builtins.int
+    ANALYSIS_JSON_FIELD_NUMBER: builtins.int
     CLIP_FIELD_NUMBER: builtins.int
     MIX_FIELD_NUMBER: builtins.int
     engine: builtins.str
@@ -457,15 +457,13 @@ class JobResult(message.Message):
     compute_seconds: builtins.float
     outputs_are_stems: builtins.bool
     """the outputs are the stems of the track, in place of earlier ones"""
+    analysis_json: builtins.str
+    """what an analysis measured: a JSON object, as the public API shows it; empty: no analysis"""
     @builtins.property
     def outputs(self) -> containers.RepeatedCompositeFieldContainer[AudioOutput]: ...
     @builtins.property
     def details(self) -> any_pb2.Any:
         """a message of the service that ran the job; the library never unpacks it"""
-
-    @builtins.property
-    def measurement(self) -> Measurement:
-        """the details are an analysis of the track; absent: they are not"""
 
     @builtins.property
     def clip(self) -> GeneratedClip:
@@ -488,41 +486,15 @@ class JobResult(message.Message):
         outputs: abc.Iterable[AudioOutput] | None = ...,
         details: any_pb2.Any | None = ...,
         outputs_are_stems: builtins.bool = ...,
-        measurement: Measurement | None = ...,
+        analysis_json: builtins.str = ...,
         clip: GeneratedClip | None = ...,
         mix: AudioOutput | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "details", b"details", "measurement", b"measurement", "mix", b"mix"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "details", b"details", "mix", b"mix"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "compute_seconds", b"compute_seconds", "degraded", b"degraded", "degraded_details", b"degraded_details", "degraded_reason", b"degraded_reason", "details", b"details", "engine", b"engine", "measurement", b"measurement", "mix", b"mix", "model", b"model", "outputs", b"outputs", "outputs_are_stems", b"outputs_are_stems", "requested_model", b"requested_model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["analysis_json", b"analysis_json", "clip", b"clip", "compute_seconds", b"compute_seconds", "degraded", b"degraded", "degraded_details", b"degraded_details", "degraded_reason", b"degraded_reason", "details", b"details", "engine", b"engine", "mix", b"mix", "model", b"model", "outputs", b"outputs", "outputs_are_stems", b"outputs_are_stems", "requested_model", b"requested_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class Measurement(message.Message):
-    """What an analysis found out about its track."""
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    BPM_FIELD_NUMBER: builtins.int
-    KEY_FIELD_NUMBER: builtins.int
-    bpm: builtins.float
-    """beats per minute; absent: unknown"""
-    key: builtins.str
-    """e.g. "A minor"; empty: unknown"""
-    def __init__(
-        self,
-        *,
-        bpm: builtins.float | None = ...,
-        key: builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "bpm", b"bpm"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_bpm", b"_bpm", "bpm", b"bpm", "key", b"key"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__bpm: _TypeAlias = typing.Literal["bpm"]  # noqa: Y015
-    _WhichOneofArgType__bpm: _TypeAlias = typing.Literal["_bpm", b"_bpm"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__bpm) -> _WhichOneofReturnType__bpm | None: ...
 
 @typing.final
 class GeneratedClip(message.Message):

@@ -4,7 +4,6 @@ isort:skip_file
 """
 
 from collections import abc as abc
-from google.protobuf import any_pb2 as any_pb2
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
@@ -369,7 +368,7 @@ class Setlist(message.Message):
 
 @typing.final
 class Analysis(message.Message):
-    """The latest analysis of a track."""
+    """What the analyses of a track measured. Job, engine and time are those of the latest one."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -377,16 +376,14 @@ class Analysis(message.Message):
     JOB_ID_FIELD_NUMBER: builtins.int
     OWNER_ID_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
-    DETAILS_FIELD_NUMBER: builtins.int
+    VALUES_JSON_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     track_id: builtins.str
     job_id: builtins.str
     owner_id: builtins.str
     engine: builtins.str
-    @builtins.property
-    def details(self) -> any_pb2.Any:
-        """a message of the service that made it; the library never unpacks it"""
-
+    values_json: builtins.str
+    """each value from the latest analysis that has it: a JSON object, as the public API shows it"""
     @builtins.property
     def create_time(self) -> timestamp_pb2.Timestamp: ...
     def __init__(
@@ -396,11 +393,11 @@ class Analysis(message.Message):
         job_id: builtins.str = ...,
         owner_id: builtins.str = ...,
         engine: builtins.str = ...,
-        details: any_pb2.Any | None = ...,
+        values_json: builtins.str = ...,
         create_time: timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "details", b"details"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "details", b"details", "engine", b"engine", "job_id", b"job_id", "owner_id", b"owner_id", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "engine", b"engine", "job_id", b"job_id", "owner_id", b"owner_id", "track_id", b"track_id", "values_json", b"values_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -31,8 +31,8 @@ from soundwright.services.gateway.dialects.forge.tokens import token_to_wire
 from soundwright.services.gateway.dialects.forge.webhooks import webhook_to_wire
 from soundwright.services.gateway.file_paths import extension
 from soundwright.services.gateway.files.archives import Member, archive_response
-from soundwright.services.gateway.job_kinds import analysis_values
 from soundwright.services.gateway.openapi.responses import documented, file_responses
+from soundwright.services.gateway.records import find_analysis
 from soundwright.services.gateway.wire.parameters import body_of, body_schema
 
 _PAGE_SIZE = 100
@@ -131,10 +131,9 @@ async def _files_of(gateway: Gateway, track: track_pb2.Track) -> AsyncIterator[M
         yield member
     async for member in _stored(gateway, f"{folder}/cover", track.cover_blob_key):
         yield member
-    if track.analyzed:
-        answer = await gateway.clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track.id))
-        values = analysis_values(answer.analysis.details) or "{}"
-        yield Member(f"{folder}/analysis.json", content=_lines(values))
+    analysis = await find_analysis(gateway.clients, track.id) if track.analyzed else None
+    if analysis is not None:
+        yield Member(f"{folder}/analysis.json", content=_lines(analysis.values_json))
     if track.stem_count:
         for stem in (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems:
             async for member in _stored(gateway, f"{folder}/{stem.name}", stem.blob_key):

@@ -18,7 +18,6 @@ from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import data, json_text, splice, time_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
-from soundwright.services.gateway.job_kinds import analysis_values, job_kind
 from soundwright.services.gateway.job_views import JobStatus, error_text, progress, status
 from soundwright.services.gateway.openapi.responses import Percent, Time, Uuid, documented
 from soundwright.services.gateway.records import own_job, own_track
@@ -62,7 +61,7 @@ class AnalysisJob(TypedDict):
 
 
 class Analysis(AnalysisValues):
-    """The latest analysis of a track."""
+    """What the analyses of a track measured. Job, engine and time are those of the latest one."""
 
     track_id: Uuid
     job_id: Uuid
@@ -118,14 +117,14 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
             "error": error_text(job),
         }
         # The values may be several megabytes, so the gateway does not parse them.
-        result = job_kind(job.kind).details_json(job) or "null"
+        result = job.result.analysis_json or "null"
         return json_text('{"data":' + splice(head, '{"result":' + result + "}") + "}")
 
     @router.get("/{track_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(Data[Analysis], errors.TRACK_NOT_FOUND, errors.ANALYSIS_NOT_FOUND)
     async def get_analysis(track_id: TrackId) -> Response:
-        """Get the latest analysis of a track."""
+        """Get what the analyses of a track measured: each feature from the latest analysis that has it."""
         track = await own_track(clients, track_id)
         analysis = (await clients.tracks.GetAnalysis(library_pb.GetAnalysisRequest(track_id=track.id))).analysis
         head = {
@@ -134,6 +133,6 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
             "engine": analysis.engine,
             "analyzed_at": time_to_wire(analysis, "create_time"),
         }
-        return json_text('{"data":' + splice(head, analysis_values(analysis.details)) + "}")
+        return json_text('{"data":' + splice(head, analysis.values_json) + "}")
 
     return router

@@ -86,6 +86,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
         errors.AUDIO_TOO_LARGE,
         errors.AUDIO_TOO_COMPLEX,
         errors.TOO_MANY_CONVERSIONS,
+        errors.BLOB_LOST,
         ranges=False,
         headers=("X-Soundwright-Limited",),
     )

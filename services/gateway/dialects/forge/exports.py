@@ -24,7 +24,7 @@ from soundwright.services.gateway.file_paths import extension, stem_file_path
 from soundwright.services.gateway.files.archives import Member, archive_response
 from soundwright.services.gateway.files.files import attachment, blob_response
 from soundwright.services.gateway.files.reencoding import DownloadFormat, converted_headers
-from soundwright.services.gateway.job_kinds import PublicFile, analysis_values, job_kind, unpacked
+from soundwright.services.gateway.job_kinds import PublicFile, job_kind, unpacked
 from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
 from soundwright.services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
 from soundwright.services.gateway.records import find_track, own_job, own_track
@@ -43,7 +43,7 @@ _FILE_PATH = "downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding
 
 
 class ExportedAnalysis(TypedDict):
-    """The latest analysis of a track."""
+    """What the analyses of a track measured."""
 
     track_id: Uuid
     title: Annotated[str, Field(examples=["Blinding Lights"])]
@@ -245,12 +245,12 @@ def export_routes(gateway: Gateway) -> APIRouter:
         headers=("Content-Disposition",),
     )
     async def export_analysis(track_id: TrackId) -> Response:
-        """Download the latest analysis of a track as a JSON file."""
+        """Download what the analyses of a track measured as a JSON file, as `GET /api/analysis/{track_id}`."""
         canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
         track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
         analysis = (await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=canonical))).analysis
         head = {"track_id": track.id, "title": track.title, "artist": track.artist or None}
-        text = splice(head, '{"analysis":' + (analysis_values(analysis.details) or "{}") + "}")
+        text = splice(head, '{"analysis":' + analysis.values_json + "}")
         return json_text(text, {"Content-Disposition": attachment(f"{safe_title(track.title)}_analysis.json")})
 
     @router.get("/files/{path:path}")

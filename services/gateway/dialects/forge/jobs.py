@@ -24,7 +24,7 @@ from soundwright.services.gateway.dialects.forge.serializers import (
 )
 from soundwright.services.gateway.dialects.forge.shapes import Data, Job, JobResult, JobSummary, Page
 from soundwright.services.gateway.interpretation import interpretation_to_wire
-from soundwright.services.gateway.job_kinds import JOB_KINDS, job_kind
+from soundwright.services.gateway.job_kinds import JOB_KINDS
 from soundwright.services.gateway.job_retries import retried_count, retry_job
 from soundwright.services.gateway.openapi.responses import ResponseDoc, documented
 from soundwright.services.gateway.records import own_job
@@ -93,7 +93,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
         job, summary = answer.job, job_to_wire(answer.job, answer.view)
         if not job.HasField("result"):
             return data({**summary, "result": None})
-        result = '{"result":' + splice(_result_head(job), job_kind(job.kind).details_json(job)) + "}"
+        result = '{"result":' + splice(_result_head(job), job.result.analysis_json) + "}"
         return json_text('{"data":' + splice(summary, result) + "}")
 
     @router.delete("/{job_id}")
@@ -112,6 +112,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
         errors.JOB_NOT_FOUND,
         errors.TRACK_NOT_FOUND,
         errors.JOB_NOT_FAILED,
+        errors.TOO_MANY_RETRIES,
         errors.MODEL_UNAVAILABLE,
         errors.TOO_MANY_PENDING,
         errors.QUEUE_FULL,

@@ -10,13 +10,12 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError, Code
 from soundwright.kit.security.identity import principal_scope
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
-from soundwright.services.gateway.clients import Clients, Gateway
+from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import (
     corrections_to_wire,
     json_text,
@@ -29,7 +28,6 @@ from soundwright.services.gateway.dialects.forge.stems import PixelFrames, Segme
 from soundwright.services.gateway.files.covers import cover_response
 from soundwright.services.gateway.files.files import blob_response
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES
-from soundwright.services.gateway.job_kinds import analysis_values
 from soundwright.services.gateway.openapi.responses import (
     Seconds,
     Time,
@@ -37,6 +35,7 @@ from soundwright.services.gateway.openapi.responses import (
     file_responses,
     generated_file_responses,
 )
+from soundwright.services.gateway.records import find_analysis
 from soundwright.services.gateway.wire.parameters import StemId, require_uuid
 
 _Secret = Annotated[
@@ -85,11 +84,11 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
     @access(Access.PUBLIC, RateClass.FILES)
     @documented(Data[SharedTrack], errors.TRACK_LINK_ENDED)
     async def get_shared_track(secret: _Secret) -> Response:
-        """Get the track that a link shares, with its latest stems and analysis. No account is needed."""
+        """Get the track that a link shares, with its latest stems and its analysis. No account is needed."""
         with principal_scope(None):
             link, track = await shared_track(secret)
             stems = await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))
-            analysis = await _analysis_of(clients, track)
+            analysis = await find_analysis(clients, track.id)
         head = {
             "title": track.title,
             "artist": track.artist or None,
@@ -104,8 +103,9 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
             "mix": stem_to_wire(stems.mix) if stems.HasField("mix") else None,
             "stems": [stem_to_wire(stem) for stem in stems.stems],
         }
+        values = analysis.values_json if analysis is not None else "null"
         # The values may be several megabytes, so the gateway does not parse them.
-        return json_text('{"data":' + splice(head, '{"analysis":' + analysis + "}") + "}")
+        return json_text('{"data":' + splice(head, '{"analysis":' + values + "}") + "}")
 
     @router.get("/api/shared/{secret}/audio")
     @access(Access.PUBLIC, RateClass.FILES)
@@ -183,14 +183,3 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
         return await playback.waveform(request, await shared_stem(secret, stem_id), samples_per_pixel)
 
     return router
-
-
-async def _analysis_of(clients: Clients, track: track_pb2.Track) -> str:
-    """Return the latest analysis as JSON, or "null"."""
-    try:
-        answer = await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track.id))
-    except AppError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        return "null"
-    return analysis_values(answer.analysis.details)

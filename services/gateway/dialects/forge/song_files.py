@@ -12,7 +12,6 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from soundwright.kit import errors, lrc
-from soundwright.kit.errors import AppError
 from soundwright.kit.file_names import safe_title
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
@@ -25,9 +24,10 @@ from soundwright.services.gateway.files.archives import Member, archive_response
 from soundwright.services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
 from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
 from soundwright.services.gateway.files.files import attachment
+from soundwright.services.gateway.files.rekordbox import rekordbox_collection
 from soundwright.services.gateway.files.song_midi import song_midi
-from soundwright.services.gateway.job_kinds import analysis_values
 from soundwright.services.gateway.openapi.responses import file_responses
+from soundwright.services.gateway.records import find_analysis
 from soundwright.services.gateway.wire.decoding import is_head
 from soundwright.services.gateway.wire.parameters import TrackId, require_uuid
 
@@ -41,7 +41,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("audio/midi", *_ERRORS, ranges=False)
     async def export_midi(track_id: TrackId) -> Response:
-        """Download the notes of the latest analysis as a Standard MIDI File of format 1.
+        """Download the notes of a track as a Standard MIDI File of format 1.
 
         It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
         program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
@@ -55,7 +55,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("text/plain", *_ERRORS, ranges=False)
     async def export_chords(track_id: TrackId) -> Response:
-        """Download the chords of the latest analysis as a LAB file: start and end in seconds, and the chord in Harte's syntax.
+        """Download the chords of a track as a LAB file: start and end in seconds, and the chord in Harte's syntax.
 
         Chords are as the owner has corrected them.
         """
@@ -66,7 +66,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("text/vnd.chordpro", *_ERRORS, ranges=False)
     async def export_chord_sheet(track_id: TrackId) -> Response:
-        """Download a chord sheet (ChordPro) of the latest analysis: the chords bar by bar, and its sections as comments.
+        """Download a chord sheet (ChordPro) of a track: the chords bar by bar, and its sections as comments.
 
         Bars and chords are as the owner has corrected them.
         """
@@ -78,7 +78,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("audio/wav", *_ERRORS, ranges=False)
     async def export_click(request: Request, track_id: TrackId) -> Response:
-        """Download a click track of the latest analysis: a WAV file as long as the song that clicks on its beats.
+        """Download a click track of a track: a WAV file as long as the song that clicks on its beats.
 
         Clicks are higher where bars begin, as the owner has corrected them.
         """
@@ -98,11 +98,10 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses(
         "application/zip",
-        errors.ACCESS_DENIED,
-        errors.TRACK_NOT_FOUND,
-        errors.AUDIO_NOT_READY,
+        *_ERRORS,
         errors.NO_STEMS,
         errors.STEMS_LOST,
+        errors.FILE_NOT_FOUND,
         errors.VALIDATION_ERROR,
         ranges=False,
     )
@@ -110,10 +109,10 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         request: Request,
         track_id: TrackId,
         format: Annotated[
-            Literal["reaper", "dawproject"],
+            Literal["reaper", "dawproject", "rekordbox"],
             Query(
-                description="`dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper`: a ZIP "
-                "archive to unpack."
+                description="`dawproject` (default): one file, for Bitwig Studio, Cubase, Studio One and others. `reaper` and "
+                "`rekordbox`: a ZIP archive to unpack."
             ),
         ] = "dawproject",
     ) -> Response:
@@ -121,8 +120,13 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
 
         If the track has been analysed, the tempo follows the beats of the recording, and the project has its metres, and its
         sections as markers. Bars are as the owner has corrected them.
+
+        `rekordbox` needs no stems, but an analysis with beats: it is the recording, and an XML file for rekordbox and other DJ
+        software with its beat grid, and its sections as memory cues.
         """
-        track, values = await _analysed(gateway, track_id, (), ())
+        if format == "rekordbox":
+            return await _rekordbox(request, gateway, track_id)
+        track, values = await _corrected(gateway, track_id)
         outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
         if not outputs:
             raise errors.NO_STEMS()
@@ -144,6 +148,21 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
 
     _add_lyrics(router, gateway)
     return router
+
+
+async def _rekordbox(request: Request, gateway: Gateway, track_id: str) -> Response:
+    track, values = await _analysed(gateway, track_id, ("beats",), ("tempo", "key", "bars", "sections"))
+    info = await gateway.blobs.stat(track.blob_key)
+    if info is None:
+        raise errors.FILE_NOT_FOUND()
+    title = safe_title(track.title)
+    filename = f"{title}.{extension(track.blob_key)}"
+    collection = await asyncio.to_thread(rekordbox_collection, _version(), track, filename, values)
+    members = [
+        Member(f"{title}/rekordbox.xml", content=_chunks(collection), size_bytes=len(collection)),
+        Member(f"{title}/{filename}", track.blob_key, info.size_bytes, info.modify_time),
+    ]
+    return archive_response(request, gateway.blobs, members, f"{title}_rekordbox.zip")
 
 
 def _add_lyrics(router: APIRouter, gateway: Gateway) -> None:
@@ -172,7 +191,7 @@ def _add_lyrics(router: APIRouter, gateway: Gateway) -> None:
 async def _analysed(
     gateway: Gateway, track_id: str, needed: Sequence[str], features: Sequence[str]
 ) -> tuple[track_pb2.Track, dict[str, Any]]:
-    """Return a track, and the values of its latest analysis as the owner has corrected them.
+    """Return a track, and the values of its analyses as the owner has corrected them.
 
     Args:
         needed: the values without which there is no file.
@@ -181,32 +200,31 @@ async def _analysed(
     Raises:
         AppError: ``ANALYSIS_NOT_FOUND`` if one is missing.
     """
-    tracks = gateway.clients.tracks
-    canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
-    track = (await tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
-    values: dict[str, Any] = {}
-    try:
-        analysis = (await tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=canonical))).analysis
-        # The values may be several megabytes.
-        values = await asyncio.to_thread(json.loads, analysis_values(analysis.details) or "{}")
-    except AppError as error:
-        if error.reason != errors.ANALYSIS_NOT_FOUND().reason:
-            raise
-    values = corrected(values, track.corrections)
+    track, values = await _corrected(gateway, track_id)
     for name in needed:
         if name not in values:
             raise errors.ANALYSIS_NOT_FOUND(_missing(name, values, features))
     return track, values
 
 
+async def _corrected(gateway: Gateway, track_id: str) -> tuple[track_pb2.Track, dict[str, Any]]:
+    """Return a track, and what its analyses found as the owner has corrected it, or nothing."""
+    canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
+    track = (await gateway.clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
+    analysis = await find_analysis(gateway.clients, canonical)
+    # The values may be several megabytes.
+    values = await asyncio.to_thread(json.loads, analysis.values_json) if analysis is not None else {}
+    return track, corrected(values, track.corrections)
+
+
 def _missing(name: str, values: dict[str, Any], features: Sequence[str]) -> str:
     """Return why there is no file, and what to do."""
     for each in values.get("unavailable", ()):
         if each["feature"] == name:
-            return f"The latest analysis of this track has no {name}: {each['message']}"
+            return f"The analysis of this track has no {name}: {each['message']}"
     own = " Or store your own lyrics in the corrections of the track." if name == "lyrics" else ""
     return (
-        f"The latest analysis of this track has no {name}. Request them with POST /api/analysis/analyze and"
+        f"The analysis of this track has no {name}. Request them with POST /api/analysis/analyze and"
         f' "features": {json.dumps(features)}, and wait until the job is completed.{own}'
     )
 
@@ -224,8 +242,12 @@ def _project(format: str, track: track_pb2.Track, stems: list[Stem], values: dic
     """Return the files of a project beside its stems."""
     if format == "reaper":
         return {f"{safe_title(track.title)}.rpp": reaper_project(stems, values)}
-    project = dawproject(importlib.metadata.version("soundwright"), stems, values)
+    project = dawproject(_version(), stems, values)
     return {"project.xml": project, "metadata.xml": metadata(track.title, track.artist)}
+
+
+def _version() -> str:
+    return importlib.metadata.version("soundwright")
 
 
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:

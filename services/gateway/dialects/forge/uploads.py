@@ -140,6 +140,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
         errors.DIRECT_UPLOADS_UNAVAILABLE,
         errors.UPLOAD_NOT_FOUND,
         errors.UPLOAD_INCOMPLETE,
+        errors.VALIDATION_ERROR,
         errors.QUOTA_EXCEEDED,
         errors.AUDIO_UNREADABLE,
         errors.AUDIO_TOO_LARGE,

@@ -160,7 +160,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
 
     @router.get("/download/{job_id}/{track_name}")
     @access(Access.OPEN, RateClass.FILES)
-    @file_responses("audio/wav", errors.TRACK_NOT_FOUND, redirects=False)
+    @file_responses("audio/wav", errors.JOB_NOT_FOUND, errors.TRACK_NOT_FOUND, errors.FILE_NOT_FOUND, redirects=False)
     async def download_output(
         request: Request,
         job_id: JobId,

@@ -13,7 +13,7 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import named_user_scope
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     IdsBody,
@@ -74,7 +74,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
         user_id: UserId = "", page: PageNumber = 1, per_page: PageSize = 20, model: ModelFilter = ""
     ) -> Response:
         """List favorites. The most recently added come first."""
-        with user_scope(user_id, required=True):
+        with named_user_scope(user_id):
             answer = await catalog.ListFavorites(pb.ListFavoritesRequest(page=page, page_size=per_page, model=model))
         items: list[Favorite] = [
             {**clip_to_wire(favorite.generation), "favorited_at": time_to_wire(favorite, "add_time", " ")}
@@ -88,7 +88,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
     async def check_favorites(request: Request) -> Response:
         """Check favorites. Returns which of the given clips are favorites of the user."""
         values = await read_json(request)
-        with user_scope(user_id_of(request, values), required=True):
+        with named_user_scope(user_id_of(request, values)):
             given = validate_body(IdsBody, values).generation_ids
             ids = valid_ids(given)
             answer = await catalog.CheckFavorites(pb.CheckFavoritesRequest(generation_ids=sorted(set(ids.values()))))
@@ -102,7 +102,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
     async def add_favorite(request: Request, gen_id: ClipId) -> Response:
         """Add a favorite. Has no effect if the clip is already a favorite."""
         values = await read_json(request)
-        with user_scope(user_id_of(request, values), required=True):
+        with named_user_scope(user_id_of(request, values)):
             answer = await catalog.AddFavorite(pb.AddFavoriteRequest(generation_id=clip_id(gen_id)))
         return JSONResponse({"success": True, "favorited": True, "was_new": answer.added})
 
@@ -112,7 +112,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
     async def remove_favorite(request: Request, gen_id: ClipId) -> Response:
         """Remove a favorite. Has no effect if the clip is not a favorite."""
         values = await read_json(request)
-        with user_scope(user_id_of(request, values), required=True):
+        with named_user_scope(user_id_of(request, values)):
             answer = await catalog.RemoveFavorite(pb.RemoveFavoriteRequest(generation_id=clip_id(gen_id)))
         return JSONResponse({"success": True, "favorited": False, "was_removed": answer.removed})
 

@@ -20,29 +20,35 @@ _ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @contextlib.contextmanager
-def user_scope(user_id: str, *, required: bool = False) -> Iterator[Principal]:
+def user_scope(user_id: str) -> Iterator[Principal]:
     """Make gRPC calls inside the block as the user ``user_id``.
 
     With a token or a session, the caller is its account, and ``user_id`` must be the ID of that account or empty. Under open access,
     ``user_id`` identifies an anonymous user, never an account; without it, the caller is identified by address. Everybody can
     send any ``user_id``: the library asks for the secret of the creator where that matters.
 
-    Args:
-        required: whether anonymous callers must send a ``user_id``.
-
     Raises:
-        AppError: 400 ``user_id required``; 403 ``USER_ID_FOREIGN`` if ``user_id`` is not the ID of the account.
+        AppError: 403 ``USER_ID_FOREIGN`` if ``user_id`` is not the ID of the account.
     """
     principal = require_principal()
     if principal.is_anonymous:
-        if required and not user_id:
-            raise errors.USER_ID_NEEDED()
         if user_id:
             principal = dataclasses.replace(principal, id=ANONYMOUS_PREFIX + user_id)
     elif user_id and user_id != principal.id:
         raise errors.USER_ID_FOREIGN()
     with principal_scope(principal):
         yield principal
+
+
+def named_user_scope(user_id: str) -> contextlib.AbstractContextManager[Principal]:
+    """Return a :func:`user_scope` for which anonymous callers must send a ``user_id``.
+
+    Raises:
+        AppError: 400 ``user_id required``.
+    """
+    if not user_id and require_principal().is_anonymous:
+        raise errors.USER_ID_NEEDED()
+    return user_scope(user_id)
 
 
 def public_user_id(owner_id: str) -> str | None:

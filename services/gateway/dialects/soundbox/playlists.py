@@ -253,7 +253,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
 
     @router.delete("/{playlist_id}/tracks/{gen_id}", openapi_extra=json_body(UserBody, required=False))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(Done, *_REFUSALS, errors.NOT_IN_PLAYLIST)
+    @documented(Done, *_REFUSALS, errors.GENERATION_NOT_FOUND, errors.NOT_IN_PLAYLIST)
     async def remove_from_playlist(request: Request, playlist_id: PlaylistId, gen_id: ClipId) -> Response:
         """Remove a clip from a playlist."""
         values = await read_json(request)

@@ -17,7 +17,7 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.soundbox.generate import find_job
-from soundwright.services.gateway.dialects.soundbox.identity import public_user_id, user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import named_user_scope, public_user_id
 from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
@@ -130,11 +130,11 @@ def queue_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("/api/queue/{job_id}/cancel", openapi_extra=json_body(UserBody))
     @access(Access.OPEN, RateClass.NORMAL)
-    @documented(CancelledClip, errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
+    @documented(CancelledClip, errors.USER_ID_FOREIGN, errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def cancel_clip_job(request: Request, job_id: ClipId) -> Response:
         """Cancel a queued job. Only the owner can cancel it; running jobs cannot be cancelled."""
         values = await read_json(request)
-        with user_scope(user_id_of(request, values), required=True) as principal:
+        with named_user_scope(user_id_of(request, values)) as principal:
             await _cancel(gateway, job_id, principal.id)
         return JSONResponse({"success": True, "message": "Job cancelled"})
 

@@ -17,7 +17,7 @@ from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.soundbox.dialect import SuccessRoute
 from soundwright.services.gateway.dialects.soundbox.files import clip_id_of_file
-from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import named_user_scope, user_scope
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     IdsBody,
@@ -169,7 +169,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
     async def vote(request: Request, gen_id: ClipId) -> Response:
         """Vote for a clip. Replaces an earlier vote of the user; 0 withdraws it."""
         values = await read_json(request)
-        with user_scope(user_id_of(request, values), required=True):
+        with named_user_scope(user_id_of(request, values)):
             given = validate_body(VoteBody, values)
             answer = await catalog.Vote(
                 pb.VoteRequest(
@@ -195,7 +195,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
     async def check_votes(request: Request) -> Response:
         """Check votes. Returns the vote of the user for each given clip, 0 for none."""
         values = await read_json(request)
-        with user_scope(user_id_of(request, values), required=True):
+        with named_user_scope(user_id_of(request, values)):
             given = validate_body(IdsBody, values).generation_ids
             ids = valid_ids(given)
             answer = await catalog.GetVotes(pb.GetVotesRequest(generation_ids=sorted(set(ids.values()))))

@@ -1,22 +1,15 @@
-"""Adds exported networks to a folder: ``python -m soundwright.services.separation.engines.demucs.exports``.
-
-The export has a process of its own, because it needs memory that a process does not give back. The process reads its task from
-standard input, and ends when its parent does.
-"""
+"""Exports of networks for OpenVINO, which a process of its own makes, because it needs memory that a process does not give back."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 from soundwright.kit.log import get_logger
 
-_NICENESS = 10
 log = get_logger()
 
 
@@ -36,7 +29,7 @@ def export_model(model: str, model_dir: Path | None, trusted_sha256: frozenset[s
     start_time = time.monotonic()
     # The pipe to its standard input stays open until the process ends. If this process dies, the pipe closes.
     with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-m", __package__],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -52,25 +45,3 @@ def export_model(model: str, model_dir: Path | None, trusted_sha256: frozenset[s
         log.warning("model.export_failed", model=model, reason=lines[-1][:500] if lines else f"status {status}")
     else:
         log.info("model.exported", model=model, seconds=round(time.monotonic() - start_time, 1))
-
-
-def main() -> None:
-    """Export the networks of the model that standard input names."""
-    task = json.loads(sys.stdin.readline())
-    threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
-    os.nice(_NICENESS)
-    from soundwright.services.separation.engines.demucs.compiled import export
-    from soundwright.services.separation.engines.demucs.engine import DemucsEngine
-
-    model_dir = None if task["model_dir"] is None else Path(task["model_dir"])
-    engine = DemucsEngine(model_dir=model_dir, trusted_sha256=frozenset(task["trusted_sha256"]))
-    export(engine.load_bag(task["model"], "cpu").networks, Path(task["folder"]), task["mode"])
-
-
-def _exit_at_end_of_input() -> None:
-    sys.stdin.read()
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -52,9 +52,16 @@ const FACTS = {
       ["dawproject", "DAWproject, for Bitwig, Cubase and others"],
       ["reaper", "Reaper"],
     ],
-    path: (id: string, format: string) => `/export/project/${id}?format=${format}`,
+    path: projectPath,
+  },
+  dj: {
+    text: "Track for DJ software",
+    formats: [["rekordbox", "rekordbox XML: beat grid and cues, with the recording"]],
+    path: projectPath,
   },
 } as const;
+/** Files that are too large to hold in memory. */
+const LARGE: readonly string[] = ["project", "dj"];
 type Fact = keyof typeof FACTS;
 const MIX = "mix";
 const ALL = "all";
@@ -71,6 +78,7 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
     notes: parts.value.length > 0,
     click: grid.value.beats.length > 1 && analysis.value?.bars !== undefined,
     project: true,
+    dj: grid.value.beats.length > 1,
   };
   const facts = (Object.keys(FACTS) as Fact[]).filter((name) => isThere[name]);
   const fact = facts.find((name) => name === part);
@@ -81,8 +89,10 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
   const name = isStemFile ? "stem file" : `${chosenText.replace(/[ ,].*/, "")}${part === ALL ? " files" : ""}`;
   const text = isBusy ? "Preparing…" : `Download ${name}`;
   const start = () => {
-    if (fact === "project") return Promise.resolve(follow(FACTS.project.path(track.id, chosen), "")); // too large to hold in memory
-    if (fact) return saveFile(FACTS[fact].path(track.id, chosen));
+    if (fact) {
+      const path = FACTS[fact].path(track.id, chosen);
+      return LARGE.includes(fact) ? Promise.resolve(follow(path, "")) : saveFile(path);
+    }
     if (part === MIX) return saveMix(track, player, chosen, extension);
     return part === ALL ? saveAll(track, player, chosen) : saveFile(`/export/stem/${part}?format=${chosen}`);
   };
@@ -117,6 +127,10 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
       {problem && <Notice look="bad">{problem}</Notice>}
     </section>
   );
+}
+
+function projectPath(trackId: string, format: string): string {
+  return `/export/project/${trackId}?format=${format}`;
 }
 
 /** Save the mix with the levels, mutes, speed and pitch of the player. */
