@@ -319,7 +319,7 @@ test("lyrics are pasted, timed and corrected, and follow the position", async ({
   );
   await expect(page).toHaveTitle(/^Test tune/);
   await fitsPhone();
-  await button("Lyrics as detected").click();
+  await button("Remove: the lyrics").click();
   await expect(lines).toHaveCount(0);
 });
 
