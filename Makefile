@@ -274,6 +274,11 @@ CONFIGURATION ?= dev/training/cpu.yaml
 train: setup  #: Train the network of the model "small" (CONFIGURATION=dev/training/gpu.yaml, SONGS=folder; results in build/small)
 	$(BIN)/python -m dev.training.train $(CONFIGURATION) "$(SONGS)" build/small
 
+.PHONY: lyrics
+lyrics: local  ## Install what reads lyrics (150 MB), and download its weights (486 MB)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt faster-whisper
+	@$(BIN)/python -m soundwright.services.models whisper
+
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
 	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/node_modules demo-output build client/build *.egg-info client/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

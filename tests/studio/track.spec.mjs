@@ -281,6 +281,51 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await fitsPhone();
 });
 
+test("lyrics are pasted, timed and corrected, and follow the position", async ({ page, button, accessible, fitsPhone }) => {
+  const slider = page.getByRole("slider", { name: "Position" });
+  const lines = page.locator(".lyric");
+  const current = page.locator(".lyric[aria-current]");
+  const text = page.getByLabel("LRC, or text without times");
+  const hostile = `<img src=x onerror="document.title='taken'">`;
+  await button("Add lyrics").click();
+  await text.fill(`[ti:Test]\n[00:01.00]<00:01.00>Hello <00:02.00>word<00:03.00>\n[00:04.00]${hostile}\nNot timed`);
+  await button("Save").click();
+  await expect(lines).toHaveText(["Hello word", hostile, "Not timed"]);
+  await lines.nth(1).click();
+  await expect(slider).toHaveJSProperty("valueAsNumber", 4);
+  await expect(current).toHaveText(hostile);
+  await lines.first().click();
+  await expect(page.locator(".lyric[aria-current] .sung")).toHaveText(["Hello "]);
+  await slider.fill("2.5");
+  await expect(page.locator(".lyric[aria-current] .sung")).toHaveText(["Hello ", "word"]);
+
+  await button("Correct the line at the position").click();
+  await page.getByLabel("Line at 0:01.0").fill("Hello world");
+  await button("Save").click();
+  await expect(lines.first()).toHaveText("Hello world");
+  await expect(lines.first().locator("span")).toHaveCount(2);
+
+  await button("Time the lines: mark where each begins").click();
+  await slider.fill("8");
+  await button("The next line begins here").click();
+  await expect(page.getByText("All lines have times.")).toBeVisible();
+  await accessible();
+  await button("Save the times").click();
+  await expect(button("The next line begins here")).toHaveCount(0);
+  await page.reload();
+  await expect(lines).toHaveText(["Hello world", hostile, "Not timed"]);
+  await page.getByRole("combobox", { name: "Download" }).selectOption({ label: "Lyrics" });
+  const [lrc] = await Promise.all([page.waitForEvent("download"), button("Download LRC").click()]);
+  expect(lrc.suggestedFilename()).toBe("Test tune.lrc");
+  expect(readFileSync(await lrc.path(), "utf8")).toBe(
+    `[ti:Test tune]\n[length:00:12]\n[00:01.00]<00:01.00>Hello<00:02.00> world<00:03.00>\n[00:04.00]${hostile}\n[00:08.01]Not timed\n`,
+  );
+  await expect(page).toHaveTitle(/^Test tune/);
+  await fitsPhone();
+  await button("Remove: the lyrics").click();
+  await expect(lines).toHaveCount(0);
+});
+
 test("practice: another key, mixes by name, and a loop that gets faster", async ({ page, button, accessible }) => {
   const speed = page.getByRole("slider", { name: "Speed" });
   const mix = page.getByLabel("Mix", { exact: true });
