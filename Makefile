@@ -50,7 +50,7 @@ dev:
 
 # The studio, the web application. `local` has built it, unless its sources have changed since then. Without the npm registry,
 # everything else works, and the page of the studio says what is missing.
-$(STUDIO): $(shell find studio -name node_modules -prune -o -type f -print) | local
+$(STUDIO): services/gateway/web/assets/tokens.css $(shell find studio -name node_modules -prune -o -type f -print) | local
 	@if test -e studio/node_modules/.ready; then $(NPM) --prefix studio run build -- --logLevel warn > /dev/null; \
 		else echo "The studio is not built, because npm could not install its packages. The API works. The same command tries again."; fi
 

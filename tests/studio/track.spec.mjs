@@ -198,6 +198,16 @@ test("loops begin at once, snap to beats, have names, and Space plays whatever w
   await ruler.dblclick({ position: { x: 10 * pixels, y: 4 } });
   expect((await at("End")) - (await at("Start"))).toBeCloseTo(2, 1);
 
+  // What is selected is in sight before the pointer is released.
+  await button("End the loop").click();
+  const area = await ruler.boundingBox();
+  await page.mouse.move(area.x + 3 * pixels, area.y + 4);
+  await page.mouse.down();
+  await page.mouse.move(area.x + 5 * pixels, area.y + 4, { steps: 5 });
+  expect((await at("End")) - (await at("Start"))).toBeCloseTo(2, 0);
+  await page.mouse.up();
+  expect((await at("End")) - (await at("Start"))).toBeCloseTo(2, 0);
+
   await button("Mute drums").click();
   await page.keyboard.press("Space");
   await expect(button("Pause")).toBeVisible();
@@ -391,5 +401,5 @@ test("a new separation shows its progress, and plays as soon as it is there", as
   await expect.poll(() => own.inputValue()).not.toBe(before);
   await expect(own.locator("option").first()).toHaveJSProperty("selected", true);
   await expect(button("Pause")).toBeVisible();
-  await expect(page.getByText("The new separation plays.")).toBeVisible();
+  await expect(page.getByText("The mixer has the new separation.")).toBeVisible();
 });

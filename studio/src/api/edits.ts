@@ -7,7 +7,7 @@
 
 import { forgetOffline } from "./offline.ts";
 import { signal } from "@preact/signals";
-import { api, type Corrections, currentCsrfToken, dataOf, type Track } from "./client.ts";
+import { api, type Corrections, currentCsrfToken, dataOf, getFile, type Track } from "./client.ts";
 import { bodyOf } from "./requests.ts";
 
 const UNDO_MILLISECONDS = 20_000;
@@ -84,6 +84,18 @@ export async function editTracks(tracks: readonly Track[], edit: (track: Track) 
   }
 }
 
+/** Make a picture the cover of a track. Without one, remove the cover. */
+export async function changeCover(track: Track, picture: Blob | null): Promise<void> {
+  const before = track.cover_path ? (await getFile(track.cover_path)).blob : null;
+  const change = async (chosen: Blob | null) => {
+    await sendCover(track.id, chosen);
+    for (const listener of listeners) listener();
+  };
+  await change(picture);
+  const text = `The cover of ${namesOf([track])} was ${picture ? "changed" : "removed"}.`;
+  offer({ text, undo: () => change(before) });
+}
+
 export async function undoLatest(): Promise<void> {
   const change = latest.value;
   clearTimeout(timer);
@@ -130,6 +142,14 @@ async function sendDeletion(id: string): Promise<void> {
 
 function send(id: string, body: Edit): Promise<Track> {
   return dataOf(api.PATCH("/api/tracks/{track_id}", { params: { path: { track_id: id } }, body }));
+}
+
+async function sendCover(id: string, picture: Blob | null): Promise<void> {
+  const params = { path: { track_id: id } };
+  const path = "/api/tracks/{track_id}/cover";
+  if (!picture) return bodyOf(api.DELETE(path, { params }));
+  const headers = { "content-type": picture.type || "application/octet-stream" };
+  await dataOf(api.PUT(path, { params, headers, body: "", bodySerializer: () => picture }));
 }
 
 /** Return the edit that undoes `changed`. */

@@ -25,7 +25,7 @@ from soundwright.services.gateway.dialects.forge.serializers import (
 )
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Corrections, Data, Stem
 from soundwright.services.gateway.dialects.forge.stems import PixelFrames, SegmentIndex
-from soundwright.services.gateway.files.covers import cover_response
+from soundwright.services.gateway.files.covers import cover_path, cover_response
 from soundwright.services.gateway.files.files import blob_response
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES
 from soundwright.services.gateway.openapi.responses import (
@@ -97,7 +97,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
             "bpm": track.bpm if track.HasField("bpm") else None,
             "key": track.key or None,
             "corrections": corrections_to_wire(track),
-            "cover_path": f"/api/shared/{secret}/cover" if track.cover_blob_key else None,
+            "cover_path": cover_path(f"/api/shared/{secret}", track),
             "expires_at": time_to_wire(link, "expire_time"),
             "mix": stem_to_wire(stems.mix) if stems.HasField("mix") else None,
             "stems": [stem_to_wire(stem) for stem in stems.stems],

@@ -42,6 +42,7 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
   }, [player]);
   const all = useRef<HTMLDivElement>(null);
   useGestures(all, player);
+  const dragged = useSignal<Range | null>(null);
   return (
     <div class="lanes" ref={all}>
       <div class="corner row">
@@ -55,7 +56,7 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
         <Button label="Keyboard shortcuts" icon="help" look="quiet" onClick={onHelp} />
       </div>
       <Minimap player={player} />
-      <Ruler player={player} />
+      <Ruler player={player} dragged={dragged} />
       <HarmonyLane player={player} />
       <Series player={player} values={player.music.analysis.value?.features} />
       {player.stems.map((stem, index) => (
@@ -64,7 +65,7 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
       <div class="overlay" ref={area}>
         <BarLines player={player} />
         <NotYet player={player} />
-        <LoopMark player={player} />
+        <LoopMark player={player} dragged={dragged} />
         <Playhead player={player} />
       </div>
     </div>
@@ -237,11 +238,17 @@ function MinimapWave({ stem, player }: { stem: PlayedStem; player: Player }) {
   );
 }
 
-function Ruler({ player }: { player: Player }) {
+interface LoopProps {
+  player: Player;
+  /** The loop while it is selected, or while an edge is dragged. The player follows when the pointer is released. */
+  dragged: Signal<Range | null>;
+}
+
+function Ruler({ player, dragged }: LoopProps) {
   const view = player.view.value;
   const width = player.width.value;
   const element = useRef<HTMLDivElement>(null);
-  useLoopSelection(element, player);
+  useLoopSelection(element, player, dragged);
   return (
     <div
       class="ruler"
@@ -277,8 +284,7 @@ function Ruler({ player }: { player: Player }) {
 }
 
 /** The loop. Its edges can be dragged, or moved from beat to beat with the arrow keys. */
-function LoopMark({ player }: { player: Player }) {
-  const dragged = useSignal<Range | null>(null);
+function LoopMark({ player, dragged }: LoopProps) {
   const loop = dragged.value ?? player.loop.value;
   if (!loop) return null;
   const { start, framesPerPixel } = player.view.value;
@@ -291,12 +297,9 @@ function LoopMark({ player }: { player: Player }) {
   );
 }
 
-interface LoopEdgeProps {
+interface LoopEdgeProps extends LoopProps {
   edge: "start" | "end";
   loop: Range;
-  /** The loop while an edge is dragged. The player follows when it is released. */
-  dragged: Signal<Range | null>;
-  player: Player;
 }
 
 function LoopEdge({ edge, loop, dragged, player }: LoopEdgeProps) {

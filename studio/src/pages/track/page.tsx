@@ -145,7 +145,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
     }
     setRecording({ stems, other: null, position: positionIn(stems), isPlaying: player?.isPlaying.value ?? false });
     setLatest(stems);
-    setReplaced(player?.isWhole === false);
+    setReplaced(stems.separations.length > 1);
   }, [isNew, stems]);
   const choose = (own: string, other: string, position: number) => {
     setReplaced(false);
@@ -164,7 +164,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
     <>
       {problem && <Notice look="bad">{problem}</Notice>}
       {analysis && <NextFeatures track={track} analysis={analysis} />}
-      {isReplaced && <Notice>The new separation plays. Earlier ones stay in the list below the mixer.</Notice>}
+      {isReplaced && <Notice>The mixer has the new separation. Earlier ones stay in the list below it.</Notice>}
       {own ? (
         <Desk
           key={`${own} ${other} ${first?.live?.attempt ?? ""}`}
@@ -196,7 +196,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
         </a>
         <EditButtons tracks={[track]} what="the track" onDeleted={() => navigate("/studio")} />
       </section>
-      <AnalysisHints analysis={analysis} hasStems={own !== ""} />
+      <AnalysisHints analysis={analysis} stems={recording.stems.stems} />
       {account && <Sharing trackId={track.id} />}
     </>
   );
@@ -245,17 +245,26 @@ function Unseparated({
 }
 
 /** Says what an analysis lacks, and when another one would be better. */
-function AnalysisHints({ analysis, hasStems }: { analysis: Analysis | null; hasStems: boolean }) {
+function AnalysisHints({ analysis, stems }: { analysis: Analysis | null; stems: Stems["stems"] }) {
+  const isUnread = ({ feature }: { feature: string }) =>
+    feature === "vocal_activity" && stems.some((stem) => stem.stem_type === "vocals");
+  const unavailable = analysis?.unavailable ?? [];
+  const better = [
+    stems.length > 0 && analysis?.notes?.source === "mix" && "the notes of each stem",
+    unavailable.some(isUnread) && "where somebody sings",
+  ].filter(Boolean);
   return (
     <>
-      {hasStems && analysis?.notes?.source === "mix" && (
-        <p class="quiet">The notes were read from the mix. Analyse again to read them from each stem.</p>
+      {better.length > 0 && (
+        <p class="quiet">This analysis is older than the stems. Analyse again to find {better.join(" and ")}.</p>
       )}
-      {analysis?.unavailable?.map(({ feature, message }) => (
-        <p class="quiet" key={feature}>
-          No {feature.replace("_", " ")}: {message}
-        </p>
-      ))}
+      {unavailable
+        .filter((each) => !isUnread(each))
+        .map(({ feature, message }) => (
+          <p class="quiet" key={feature}>
+            No {feature.replace("_", " ")}: {message}
+          </p>
+        ))}
     </>
   );
 }
