@@ -27,14 +27,14 @@ export function featuresOf(analysis: Analysis): { measured: readonly string[]; m
 }
 
 /** Start an analysis of a track, and follow it. By default it reads the lyrics, too, which takes longer than all else. */
-export async function analyse(trackId: string, features: readonly string[] = [...FEATURES, "lyrics"]): Promise<void> {
-  await followJob(await start(trackId, features));
+export function analyse(trackId: string, features: readonly string[] = [...FEATURES, "lyrics"]): Promise<void> {
+  return start(trackId, features, {});
 }
 
-async function start(trackId: string, features: readonly string[], headers: Record<string, string> = {}) {
+async function start(trackId: string, features: readonly string[], headers: Record<string, string>): Promise<void> {
   const body = { track_id: trackId, features };
   const { job_id } = await dataOf(api.POST("/api/analysis/analyze", { body: body as never, headers }));
-  return job_id;
+  await followJob(job_id);
 }
 
 let queue = Promise.resolve();
