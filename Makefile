@@ -50,7 +50,7 @@ dev:
 
 # The studio, the web application. `local` has built it, unless its sources have changed since then. Without the npm registry,
 # everything else works, and the page of the studio says what is missing.
-$(STUDIO): $(shell find studio -name node_modules -prune -o -type f -print) | local
+$(STUDIO): services/gateway/web/assets/tokens.css $(shell find studio -name node_modules -prune -o -type f -print) | local
 	@if test -e studio/node_modules/.ready; then $(NPM) --prefix studio run build -- --logLevel warn > /dev/null; \
 		else echo "The studio is not built, because npm could not install its packages. The API works. The same command tries again."; fi
 
@@ -273,6 +273,11 @@ CONFIGURATION ?= dev/training/cpu.yaml
 .PHONY: train
 train: setup  #: Train the network of the model "small" (CONFIGURATION=dev/training/gpu.yaml, SONGS=folder; results in build/small)
 	$(BIN)/python -m dev.training.train $(CONFIGURATION) "$(SONGS)" build/small
+
+.PHONY: lyrics
+lyrics: local  ## Install what reads lyrics (150 MB), and download its weights (486 MB)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt faster-whisper
+	@$(BIN)/python -m soundwright.services.models whisper
 
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory

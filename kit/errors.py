@@ -288,6 +288,9 @@ UPLOAD_INCOMPLETE = ErrorType(
 
 # Audio files. The pipeline dialect returns 400 instead of 422.
 AUDIO_EMPTY = ErrorType(Code.UNPROCESSABLE, "The file contains no audio. Check it and upload it again.")
+PICTURE_UNREADABLE = ErrorType(
+    Code.UNPROCESSABLE, "This picture cannot be read. Send a JPEG, PNG or WebP picture of at most 50 megapixels."
+)
 AUDIO_UNREADABLE = ErrorType(
     Code.UNPROCESSABLE,
     "{what} The supported formats are {formats}.",

@@ -5,9 +5,10 @@ The package is locked and installed without its dependencies (docs/decisions/005
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,22 @@ def package_path(package: str, path: str) -> Path | None:
         return Path(str(importlib.metadata.distribution(package).locate_file(path)))
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+@contextlib.contextmanager
+def installed_files(model: str) -> Iterator[None]:
+    """Convert errors of reading the files of a model.
+
+    Raises:
+        AppError: ``MODEL_UNAVAILABLE``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise errors.MODEL_UNAVAILABLE(
+            f"The weights of the model {model!r} are missing from this installation. Install Soundwright again.",
+            model=model,
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -69,15 +86,10 @@ class PackagedWeights:
         Raises:
             AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
-        try:
+        with installed_files(self.model):
             if not self.path.is_file() and (folder := self.package_files()) is not None:
                 self._convert(folder)
             return read_verified(self.path, self.file.sha256, self.model)
-        except OSError as error:
-            raise errors.MODEL_UNAVAILABLE(
-                f"The weights of the model {self.model!r} are missing from this installation. Install Soundwright again.",
-                model=self.model,
-            ) from error
 
     def _convert(self, folder: Path) -> None:
         """Write the safetensors file. Several processes may do so at the same time: it appears at once, complete."""

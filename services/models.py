@@ -23,6 +23,7 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.hub import require_hub
 from soundwright.kit.settings import SettingsError, load
 from soundwright.services.analysis.registry import build_registry as build_analysis
+from soundwright.services.analysis.settings import AnalysisSettings
 from soundwright.services.generation.registry import build_registry as build_generation
 from soundwright.services.generation.settings import GenerationSettings
 from soundwright.services.library.identity.app import build_identity
@@ -49,7 +50,7 @@ def build_registries(read_settings: Callable[[type[Any]], Any] = load) -> dict[s
     return {
         "separation": build_separation(separation),
         "generation": build_generation(generation),
-        "analysis": build_analysis(),
+        "analysis": build_analysis(read_settings(AnalysisSettings).analysis_whisper_dir, downloads=True),
     }
 
 
@@ -200,9 +201,11 @@ def _with_consents(work: Callable[[Consents], Awaitable[T]]) -> T:
 
 
 def _refusal(name: str, registry: EngineRegistry[Any]) -> str:
-    """Return why the weights of a model may not be used; empty if they may."""
+    """Return why the weights of a model may not be used, or cannot; empty if they may."""
     try:
         registry.require_allowed(name)
+        if not registry.engine(name).is_installed():
+            registry.engine(name).load(name)  # says what to install
     except AppError as error:
         return error.message
     return ""

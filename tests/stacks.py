@@ -124,6 +124,15 @@ class Stack:
 
         return self._with_blobs(content)
 
+    def write(self, key: str, content: bytes) -> None:
+        """Store a file."""
+
+        async def put(blobs: Blobs) -> None:
+            async with blobs.write(key) as writer:
+                await writer.write(content)
+
+        self._with_blobs(put)
+
     def delete(self, key: str) -> None:
         """Delete a stored file, as an accident would."""
         self._with_blobs(lambda blobs: blobs.delete(key))

@@ -44,7 +44,7 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
     slots = ComputeSlots("analysis", settings.analysis_slot_count)
     limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
-    registry = build_registry()
+    registry = build_registry(settings.analysis_whisper_dir)
     handler = AnalysisWorker(registry, blobs, tracks, slots, limits)
     kind = handler.job_kind(settings)
     workers = job_workers([kind], bus=bus, jobs=jobs, blobs=blobs, settings=settings)

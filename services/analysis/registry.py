@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from soundwright.kit.engines import EngineRegistry
 from soundwright.services.analysis.engines.chords import ChordEngine
@@ -10,19 +11,26 @@ from soundwright.services.analysis.engines.librosa_engine import LibrosaEngine
 from soundwright.services.analysis.engines.melody import SwiftF0Engine
 from soundwright.services.analysis.engines.notes import BasicPitchEngine
 from soundwright.services.analysis.engines.vocal_activity import VocalLevelEngine
+from soundwright.services.analysis.engines.whisper import WhisperEngine
 from soundwright.services.analysis.service import Engine
 
 Registry = EngineRegistry[Engine]
 
 
-def build_registry() -> Registry:
-    """Return all analysis engines."""
+def build_registry(whisper_dir: Path | None = None, *, downloads: bool = False) -> Registry:
+    """Return all analysis engines.
+
+    Args:
+        whisper_dir: folder with a Whisper model; None: the cache of the hub.
+        downloads: whether a missing model may be downloaded.
+    """
     registry = Registry()
     registry.register(LibrosaEngine())
     registry.register(ChordEngine())
     registry.register(BasicPitchEngine())
     registry.register(SwiftF0Engine())
     registry.register(VocalLevelEngine())
+    registry.register(WhisperEngine(whisper_dir, downloads=downloads))
     return registry
 
 
@@ -46,3 +54,12 @@ def available_features(registry: Registry) -> frozenset[str]:
         and registry.engine(declaration.name).is_present(declaration.name)
         for feature in declaration.outputs
     )
+
+
+def remedies(registry: Registry) -> Mapping[str, str]:
+    """Return what to do if the weights of a feature are missing."""
+    return {
+        feature: registry.engine(declaration.name).remedy
+        for declaration in registry.declarations()
+        for feature in declaration.outputs
+    }

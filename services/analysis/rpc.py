@@ -12,7 +12,7 @@ from soundwright.kit.worker.commands import create_job
 from soundwright.kit.worker.kind import JobKind
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 from soundwright.services.analysis import service
-from soundwright.services.analysis.registry import Registry, available_features
+from soundwright.services.analysis.registry import Registry, available_features, remedies
 from soundwright.services.analysis.spectrograms import Spectrograms
 
 
@@ -35,7 +35,7 @@ class AnalysisRpc(analysis_service_pb2_grpc.AnalysisServiceServicer):
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
         available = await asyncio.to_thread(available_features, self._registry)
-        wanted = service.parse_features(request.features, available)
+        wanted = service.parse_features(request.features, available, remedies(self._registry))
         job, existed = await create_job(
             self._bus,
             self._jobs,

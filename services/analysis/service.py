@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,8 +29,9 @@ FEATURES = (
     "notes",
     "melody",
     "vocal_activity",
+    "lyrics",
 )
-ON_REQUEST: frozenset[str] = frozenset()
+ON_REQUEST = frozenset({"lyrics"})
 """Features that ``all`` does not include, because they cost too much: ``all`` needs at most a quarter of real time."""
 
 
@@ -64,9 +65,11 @@ class Engine(EngineBase, Protocol):
 
     Attributes:
         signal: what it prefers to read.
+        remedy: what to do if its weights are missing.
     """
 
     signal: Signal = Signal.MIX
+    remedy: str = "Install Soundwright again"
 
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
@@ -92,12 +95,15 @@ class AnalysisSpec:
     features: tuple[str, ...]
 
 
-def parse_features(names: Sequence[str], available: Collection[str]) -> AnalysisSpec:
+def parse_features(
+    names: Sequence[str], available: Collection[str], remedies: Mapping[str, str] | None = None
+) -> AnalysisSpec:
     """Validate the requested features. No features, or ``all``, means all that are available, without :data:`ON_REQUEST`.
 
     Args:
         names: the requested names.
         available: the features that this server can measure.
+        remedies: what to do if the weights of a feature are missing.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` for an unknown name; ``MODEL_UNAVAILABLE`` if no requested feature is available.
@@ -111,8 +117,11 @@ def parse_features(names: Sequence[str], available: Collection[str]) -> Analysis
         wanted |= set(available) - ON_REQUEST
     if not wanted & set(available):
         missing = ", ".join(feature for feature in FEATURES if feature in wanted)
+        remedy = ". ".join(
+            dict.fromkeys((remedies or {}).get(name, Engine.remedy) for name in FEATURES if name in wanted)
+        )
         raise errors.MODEL_UNAVAILABLE(
-            f"This server cannot measure {missing}, because the weights are missing. Install Soundwright again, or request"
+            f"This server cannot measure {missing}, because the weights are missing. {remedy}, or request"
             f" any of: {', '.join(feature for feature in FEATURES if feature in available)}."
         )
     return AnalysisSpec(tuple(feature for feature in FEATURES if feature in wanted))

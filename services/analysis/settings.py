@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -21,6 +23,12 @@ class AnalysisSettings(Settings):
         10, ge=1, description="Unfinished jobs of one kind that a caller without an account can have."
     )
     analysis_queue_limit: int = Field(2000, ge=1, description="Unfinished jobs of one kind that all callers can have.")
+
+    analysis_whisper_dir: Path | None = Field(
+        None,
+        description="Folder with a Whisper model in the form of CTranslate2, which reads lyrics. If empty, the model whisper "
+        "comes from the cache of the hub.",
+    )
 
     llm_url: str = Field(
         "",

@@ -1,4 +1,4 @@
-"""Reads the tags of a recording that comes from outside, in a confined process. Uploads and downloads share this step."""
+"""Reads the tags and covers of files that come from outside, in confined processes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from soundwright.services.ingest.fetch.tags import Tags
 from soundwright.services.ingest.songs import one_line
 
 _CPU_SECONDS = 2.0
+_PICTURE_CPU_SECONDS = 5.0
 _COVER_LIMIT_BYTES = 1 << 20
 log = get_logger()
 
@@ -34,6 +35,16 @@ async def own_tags(path: Path, folder: Path) -> Tags:
     except (ProcessDied, AppError, KeyError, TypeError) as error:
         log.info("tags.not_read", error=str(error))
         return Tags()
+
+
+async def write_small_cover(picture: Path, folder: Path) -> None:
+    """Write a picture as a cover to the folder (:func:`cover_in`). Write nothing if it cannot be read within the limits."""
+    confinement = Confinement(folder, [picture], cpu_seconds=_PICTURE_CPU_SECONDS, file_bytes=_COVER_LIMIT_BYTES)
+    function = "soundwright.services.ingest.fetch.media:make_cover"
+    try:
+        await run_confined(function, {"path": str(picture.resolve())}, confinement)
+    except (ProcessDied, AppError) as error:
+        log.info("picture.not_read", error=str(error))
 
 
 def cover_in(folder: Path) -> Path | None:

@@ -22,7 +22,7 @@ from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 from soundwright.services.ingest import service
 from soundwright.services.ingest.direct_uploads import DirectUpload, DirectUploads
 from soundwright.services.ingest.downloads import Downloads
-from soundwright.services.ingest.own_tags import cover_in, own_tags
+from soundwright.services.ingest.own_tags import cover_in, own_tags, write_small_cover
 from soundwright.services.ingest.previews import LinkPreviews
 from soundwright.services.ingest.recordings import describe
 from soundwright.services.ingest.serializers import skipped_to_wire, song_to_wire
@@ -72,6 +72,42 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
     async def AbortUpload(self, request: pb.AbortUploadRequest, context: Context) -> pb.AbortUploadResponse:
         await self._blobs.delete(service.staging_key(request.upload_id))
         return pb.AbortUploadResponse()
+
+    async def SetCover(self, request: pb.SetCoverRequest, context: Context) -> pb.SetCoverResponse:
+        wanted = library_service_pb2.GetTrackRequest(track_id=request.track_id, needs_audio=True)
+        before = (await self._tracks.GetTrack(wanted)).track.cover_blob_key
+        key = await self._store_cover(request) if request.upload_id else ""
+        change = library_service_pb2.SetTrackCoverRequest(track_id=request.track_id, blob_key=key)
+        try:
+            track = (await self._tracks.SetTrackCover(change)).track
+        except AppError as error:
+            # The library may have stored the key although its answer was lost.
+            if key and not error.retryable:
+                await self._blobs.delete(key)
+            raise
+        if before not in ("", key):
+            await self._blobs.delete(before)
+        return pb.SetCoverResponse(track=track)
+
+    async def _store_cover(self, request: pb.SetCoverRequest) -> str:
+        """Store an uploaded picture as a cover, and return the key.
+
+        Raises:
+            AppError: ``UPLOAD_NOT_FOUND``; ``PICTURE_UNREADABLE``.
+        """
+        staging = service.staging_key(request.upload_id)
+        if await self._blobs.stat(staging) is None:
+            raise errors.UPLOAD_NOT_FOUND()
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            async with self._blobs.local(staging) as path:
+                await write_small_cover(path, folder)
+            cover = cover_in(folder)
+            if cover is None:
+                raise errors.PICTURE_UNREADABLE()
+            key = service.uploaded_cover_key(request.track_id, request.upload_id)
+            await self._blobs.put_file(key, cover)
+        return key
 
     async def FinishUpload(self, request: pb.FinishUploadRequest, context: Context) -> pb.FinishUploadResponse:
         track, existed = await self._finish(request)

@@ -96,6 +96,11 @@ def upload_key(track_id: str, upload_id: str, container: str) -> str:
     return f"{track_folder(track_id)}/{upload_id}/original.{container}"
 
 
+def uploaded_cover_key(track_id: str, upload_id: str) -> str:
+    """Return the key of a cover that the owner of a track has uploaded. No two uploads share a key."""
+    return f"{track_folder(track_id)}/{upload_id}/cover.jpg"
+
+
 def attempt_key(track_id: str, job_id: str, attempt: int, container: str) -> str:
     """Return the key of the file that one attempt at a download stores. No two attempts or jobs share a key."""
     return f"{track_folder(track_id)}/{attempt}/{job_id}/original.{container}"

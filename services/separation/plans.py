@@ -50,18 +50,22 @@ def parse_request(asked: SeparationParameters, registry: EngineRegistry[Engine])
     Raises:
         AppError: ``VALIDATION_ERROR`` with the fields that are not valid.
     """
+    parameters = SeparationParameters()
+    parameters.CopyFrom(asked)
+    parameters.format = asked.format or FORMATS[0]
+    parameters.ClearField("quality")
     if asked.engine == LALALAI:
         alone = ("models", "weights", "combine", "chain")
         require_none({field: ["cannot be used with lalal.ai"] for field in alone if getattr(asked, field)})
-        return _described(_parse_lalalai(asked, registry))
+        _fill_lalalai(parameters, registry)
+        return _described(parameters)
     if asked.models:
-        parameters = _parse_ensemble(asked, registry)
+        _fill_ensemble(parameters, registry)
     else:
         require_none({field: ["needs models"] for field in ("weights", "combine") if getattr(asked, field)})
-        parameters = _parse_model(asked, registry)
-    parameters.format = asked.format or FORMATS[0]
-    _require_chain(parameters, asked.chain, registry)
-    parameters.chain.extend(asked.chain)
+        _fill_model(parameters, registry)
+    parameters.ClearField("engine")
+    _require_chain(parameters, registry)
     return _described(parameters)
 
 
@@ -72,23 +76,23 @@ def _described(parameters: SeparationParameters) -> SeparationSpec:
     return SeparationSpec(parameters=parameters, model=model)
 
 
-def _parse_lalalai(asked: SeparationParameters, registry: EngineRegistry[Engine]) -> SeparationParameters:
+def _fill_lalalai(parameters: SeparationParameters, registry: EngineRegistry[Engine]) -> None:
     # Clients that always send a model send the default model of this service.
-    splitter = NEWEST_SPLITTER if asked.model in ("", registry.default_model) else asked.model
-    problems = {"format": format_problems(asked.format)}
+    splitter = NEWEST_SPLITTER if parameters.model in ("", registry.default_model) else parameters.model
+    problems = {"format": format_problems(parameters.format)}
     if splitter not in SPLITTERS:
         problems["model"] = [f"is not known to lalal.ai; use one of: {', '.join(SPLITTERS)}"]
-    if asked.stems:
+    if parameters.stems:
         problems["stems"] = ["cannot be chosen for lalal.ai"]
     require_none(problems)
-    return SeparationParameters(model=splitter, engine=LALALAI, format=asked.format or FORMATS[0])
+    parameters.model = splitter
 
 
-def _parse_model(asked: SeparationParameters, registry: EngineRegistry[Engine]) -> SeparationParameters:
-    names, engine = registry.model_names, asked.engine
+def _fill_model(parameters: SeparationParameters, registry: EngineRegistry[Engine]) -> None:
+    names, engine = registry.model_names, parameters.engine
     engines = {registry.engine(name).name for name in names}
-    problems = {"format": format_problems(asked.format)}
-    chosen = asked.model or (engine if engine in names else registry.default_model)
+    problems = {"format": format_problems(parameters.format)}
+    chosen = parameters.model or (engine if engine in names else registry.default_model)
     if chosen not in names:
         problems["model"] = [f"is not known; use one of: {', '.join(names)}"]
     if engine not in LOCAL_ENGINES | engines:
@@ -96,18 +100,18 @@ def _parse_model(asked: SeparationParameters, registry: EngineRegistry[Engine]) 
     elif chosen in names and engine not in LOCAL_ENGINES and engine != registry.engine(chosen).name:
         problems["engine"] = [f"does not run {chosen}, which {registry.engine(chosen).name} runs"]
     if chosen in names:
-        problems["stems"] = stem_problems(asked.stems, chosen, registry.declaration(chosen).outputs)
+        problems["stems"] = stem_problems(parameters.stems, chosen, registry.declaration(chosen).outputs)
     require_none(problems)
-    wanted = [stem for stem in registry.declaration(chosen).outputs if stem in asked.stems]
-    return SeparationParameters(model=chosen, stems=wanted)
+    parameters.model = chosen
+    parameters.stems[:] = [stem for stem in registry.declaration(chosen).outputs if stem in parameters.stems]
 
 
-def _parse_ensemble(asked: SeparationParameters, registry: EngineRegistry[Engine]) -> SeparationParameters:
-    models, known = tuple(asked.models), registry.model_names
-    problems = {"format": format_problems(asked.format)}
-    if asked.model:
+def _fill_ensemble(parameters: SeparationParameters, registry: EngineRegistry[Engine]) -> None:
+    models, known = tuple(parameters.models), registry.model_names
+    problems = {"format": format_problems(parameters.format)}
+    if parameters.model:
         problems["model"] = ["cannot be used beside models"]
-    if asked.engine not in LOCAL_ENGINES:
+    if parameters.engine not in LOCAL_ENGINES:
         problems["engine"] = ["cannot be used beside models"]
     if not 2 <= len(models) <= _MODEL_LIMIT:
         problems["models"] = [f"must name 2 to {_MODEL_LIMIT} models"]
@@ -115,20 +119,19 @@ def _parse_ensemble(asked: SeparationParameters, registry: EngineRegistry[Engine
         problems["models"] = [f"are not all known; use some of: {', '.join(known)}"]
     elif len(set(models)) < len(models):
         problems["models"] = ["must differ"]
-    if asked.combine and asked.combine not in COMBINATIONS:
+    if parameters.combine and parameters.combine not in COMBINATIONS:
         problems["combine"] = [f"is not known; use one of: {', '.join(COMBINATIONS)}"]
-    combine = asked.combine or COMBINATIONS[0]
-    if asked.weights and (problem := _weight_problem(asked.weights, len(models), combine)):
+    parameters.combine = parameters.combine or COMBINATIONS[0]
+    if parameters.weights and (problem := _weight_problem(parameters.weights, len(models), parameters.combine)):
         problems["weights"] = [problem]
     require_none(problems)
 
     outputs = [registry.declaration(model).outputs for model in models]
     common = _common_stems(outputs)
     require_none({"models": [] if common else ["have no stem in common"]})
-    require_none({"stems": stem_problems(asked.stems, "the ensemble", common)})
-    wanted = tuple(stem for stem in common if stem in asked.stems) or common
-    stems = wanted if any(is_partial(wanted, each) for each in outputs) else ()
-    return SeparationParameters(stems=stems, models=models, weights=asked.weights, combine=combine)
+    require_none({"stems": stem_problems(parameters.stems, "the ensemble", common)})
+    wanted = tuple(stem for stem in common if stem in parameters.stems) or common
+    parameters.stems[:] = wanted if any(is_partial(wanted, each) for each in outputs) else ()
 
 
 def _weight_problem(weights: Sequence[float], model_count: int, combine: str) -> str:
@@ -146,13 +149,13 @@ def _common_stems(outputs: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(stem for stem in common if is_equal or stem not in _REST)
 
 
-def _require_chain(first: SeparationParameters, chain: Sequence[ChainStep], registry: EngineRegistry[Engine]) -> None:
-    """Require that the steps of a chain can follow a separation.
+def _require_chain(parameters: SeparationParameters, registry: EngineRegistry[Engine]) -> None:
+    """Require that the steps of the chain can follow the first separation.
 
     Raises:
         AppError: ``VALIDATION_ERROR``.
     """
-    names = first_names(first, registry)
+    names, chain = first_names(parameters, registry), parameters.chain
     problem = f"may have at most {_CHAIN_LIMIT} steps" if len(chain) > _CHAIN_LIMIT else ""
     for step in chain[:_CHAIN_LIMIT]:
         if problem:

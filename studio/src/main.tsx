@@ -1,6 +1,6 @@
 /** The entry of the studio: the shell, and the view of the current path. Views load when they are needed. */
 
-import "./ui/tokens.css";
+import "../../services/gateway/web/assets/tokens.css";
 import "./ui/base.css";
 import "./ui/components.css";
 import type { ComponentChildren, ComponentType } from "preact";
@@ -109,14 +109,6 @@ function Shell() {
           <span class="word">Account</span>
         </a>
       </header>
-      {!isConnected.value && (
-        <div class="page">
-          <Notice>
-            The server is not reachable. The studio goes on when it is back: uploads begin again, and what plays
-            continues.
-          </Notice>
-        </div>
-      )}
       {word.value && (
         <div class="page">
           <Notice action={<Button label="Close" icon="close" look="quiet" onClick={() => (word.value = "")} />}>
@@ -128,7 +120,15 @@ function Shell() {
       <main id="main" tabIndex={-1}>
         <Current />
       </main>
-      <Undo />
+      <div class="messages">
+        {!isConnected.value && (
+          <Notice>
+            The server is not reachable. The studio goes on when it is back: uploads begin again, and what plays
+            continues.
+          </Notice>
+        )}
+        <Undo />
+      </div>
       <PlayerBar />
     </>
   );
@@ -143,14 +143,12 @@ function SharedShell() {
           Soundwright
         </a>
       </header>
-      {!isConnected.value && (
-        <div class="page">
-          <Notice>The server is not reachable. What plays continues.</Notice>
-        </div>
-      )}
       <main id="main" tabIndex={-1}>
         <Current />
       </main>
+      <div class="messages">
+        {!isConnected.value && <Notice>The server is not reachable. What plays continues.</Notice>}
+      </div>
     </>
   );
 }
@@ -160,22 +158,20 @@ function Undo() {
   const change = latest.value;
   if (!change) return null;
   return (
-    <div class="undo">
-      <Notice
-        action={
-          <>
-            {change.undo && (
-              <Button label="Undo" onClick={() => void undoLatest()}>
-                Undo
-              </Button>
-            )}
-            <Button label="Close" icon="close" look="quiet" onClick={() => void finishLatest()} />
-          </>
-        }
-      >
-        {change.text}
-      </Notice>
-    </div>
+    <Notice
+      action={
+        <>
+          {change.undo && (
+            <Button label="Undo" onClick={() => void undoLatest()}>
+              Undo
+            </Button>
+          )}
+          <Button label="Close" icon="close" look="quiet" onClick={() => void finishLatest()} />
+        </>
+      }
+    >
+      {change.text}
+    </Notice>
   );
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from stories import encoded, song
 
-from tests.broken_media import by_ffmpeg
+from tests.broken_media import by_ffmpeg, jpeg
 from tests.simulators.lalalai import KEY as LALALAI_KEY
 
 CALLERS = ("anonymous", "wrong token", "stranger", "administrator", "owner")
@@ -81,12 +81,13 @@ MATRIX = _rows({
         /api/analysis/{track_id}
         /files/{path}
         /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id} /api/webhooks/{webhook_id}/deliveries
+        PUT /api/tracks/{track_id}/cover
         PATCH /api/tracks/{track_id} /api/webhooks/{webhook_id}
         POST /api/lalalai/cancel /api/agents/chat /api/webhooks/{webhook_id}/secret /api/daw/export /api/processing/plan""",
     _own(404, 201): """
         POST /api/processing/separate /api/processing/batch /api/analysis/analyze /api/export/stems /api/tracks/{track_id}/links""",
     _own(404, 204): """
-        DELETE /api/setlists/{setlist_id} /api/tracks/{track_id}/links/{link_id} /api/tracks/{track_id} /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id}""",
+        DELETE /api/setlists/{setlist_id} /api/tracks/{track_id}/links/{link_id} /api/tracks/{track_id}/cover /api/tracks/{track_id} /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id}""",
     _own(404, 409): "POST /api/webhooks/{webhook_id}/test /api/webhooks/deliveries/{delivery_id}/replay",  # it is disabled
     _own(403): """
         GET /api/stems/{stem_id}/segments/{index} /api/stems/{stem_id}/waveform /api/stems/{stem_id}/spectrogram/{tile}
@@ -228,6 +229,7 @@ REFUSALS_BELOW = {
 UPLOADS = ("POST /api/tracks", "POST /tracks", "POST /process")
 REFUSALS = {401: "UNAUTHORIZED", 403: "ACCESS_DENIED", 404: "TRACK_NOT_FOUND", 409: "JOB_FINISHED"}
 SONG = encoded(song(0.5))
+PICTURE = jpeg(16, 16)
 SONG_WITH_COVER = by_ffmpeg(song(0.5), "mp4", "aac", cover=True)
 
 
@@ -258,6 +260,8 @@ def call(
         body = {} if method == "GET" else {"data": {"return_to": "/"}}
     elif route in UPLOADS:
         body = {"files": {"file": ("song.wav", SONG)}}
+    elif route == "PUT /api/tracks/{track_id}/cover":
+        body = {"content": PICTURE}
     elif route == "POST /api/daw/export":
         body = {"data": {"track_id": parameters["track_id"]}, "files": {"stems[]": ("song.wav", SONG)}}
     elif route in BODIES:

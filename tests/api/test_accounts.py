@@ -481,6 +481,9 @@ def test_pages_are_safe_and_accessible(browser: Browser, path: str) -> None:
 def test_the_stylesheet_is_public(stack: Stack) -> None:
     answer = httpx.get(f"{stack.base_url}/assets/style.css")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
+    used, defined = (set(re.findall(pattern, answer.text)) for pattern in (r"var\((--[\w-]+)", r"(--[\w-]+): "))
+    assert len(used) > 20
+    assert used <= defined
     assert httpx.get(f"{stack.base_url}/assets/../routes.py").status_code == 404
 
 

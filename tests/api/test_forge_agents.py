@@ -141,6 +141,21 @@ def test_the_form_of_a_song_comes_from_its_sections_and_chords(admin: httpx.Clie
     assert set(answer["content"].splitlines()[1].split(": ")[-1].split()) <= chords
 
 
+def test_the_words_of_a_song_are_those_of_its_owner(admin: httpx.Client, morning: dict[str, Any]) -> None:
+    path = f"/api/tracks/{morning['id']}"
+    section = morning["measured"]["sections"]["segments"][0]
+    corrections = {"bar_one_seconds": None, "chords": [], "lyrics": "[00:00.10]Good <b>morning</b>\nAll"}
+    assert admin.patch(path, json={"corrections": corrections}).status_code == 200
+    answer = chat(admin, "What are the words?", track_id=morning["id"])
+    assert admin.patch(path, json={"corrections": None}).status_code == 200
+    assert ("lyrics", True) in tools(answer)
+    lines = answer["content"].splitlines()
+    assert f"{section['label']} at 0:00" in "\n".join(lines)
+    assert "- Good <b>morning</b>" in lines
+    missing = chat(admin, "What are the words of the chorus?", track_id=morning["id"])
+    assert "Analyse the track with the feature lyrics" in missing["content"]
+
+
 def test_what_was_not_measured_is_said_to_be_missing(admin: httpx.Client) -> None:
     track = upload(admin, encoded(song(0.2)), title="Unmeasured")
     for task in ("track_analysis", "mastering_advice", "cue_point_analysis"):

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from stories import encoded, finished, song, upload
 
+from tests.broken_media import jpeg
 from tests.stacks import Stack
 from tests.waiting import eventually
 
@@ -300,3 +301,31 @@ def test_a_repeated_request_brings_its_recording_once(stack: Stack, admin: httpx
     assert admin.post("/process", files={"file": ("song.wav", content)}, headers=headers).json()["job_id"] == first
     assert admin.get("/api/tracks").json()["meta"]["total_count"] == count
     assert finished(admin, f"/job/{first}")["status"] == "completed"
+
+
+@pytest.mark.topology("embedded", "cluster")
+def test_an_owner_chooses_replaces_and_removes_the_cover(admin: httpx.Client, stack: Stack) -> None:
+    track = upload(admin, encoded(song(0.5)))
+    path = f"/api/tracks/{track['id']}/cover"
+    assert (track["cover_path"], admin.get(path).status_code) == (None, 404)
+    first = admin.put(path, content=jpeg(1000, 500)).json()["data"]["cover_path"]
+    small = admin.get(first)
+    assert (small.headers["content-type"], small.content[:3]) == ("image/jpeg", b"\xff\xd8\xff")
+    assert len(small.content) < len(jpeg(1000, 500))
+
+    refused = admin.put(path, content=b"<svg/>", headers={"content-type": "image/svg+xml"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "PICTURE_UNREADABLE")
+    assert admin.put(path, content=bytes((10 << 20) + 1)).status_code == 413
+    assert admin.put(path, content=iter([bytes(6 << 20)] * 2)).status_code == 413
+    assert admin.get(f"/api/tracks/{track['id']}").json()["data"]["cover_path"] == first
+
+    second = admin.put(path, content=jpeg(16, 16)).json()["data"]["cover_path"]
+    assert second != first
+    assert admin.get(second).content != small.content
+    covers = [key for key in stack.stored(f"tracks/{track['id']}") if key.endswith("cover.jpg")]
+    assert len(covers) == 1  # the first is gone
+
+    assert admin.delete(path).status_code == admin.delete(path).status_code == 204
+    assert admin.get(f"/api/tracks/{track['id']}").json()["data"]["cover_path"] is None
+    assert not [key for key in stack.stored(f"tracks/{track['id']}") if key.endswith("cover.jpg")]
+    assert stack.stored("uploads/") == []

@@ -16,6 +16,7 @@ from stories import encoded, finished, made, song, upload
 
 from soundwright.kit.security.identity import Principal
 from soundwright.library.v1 import job_pb2, track_pb2
+from tests.broken_media import jpeg
 from tests.lossy_calls import IDEMPOTENT, Calls, a_track, attempt_of, claim_of, job_request
 from tests.simulators.lalalai import KEY, LalalaiSimulator
 from tests.simulators.media_site import MediaSite
@@ -89,6 +90,17 @@ async def update_track(c: Calls, **_: Any) -> None:
     new = track_pb2.Track(title="Two")
     changed = await c.repeated("TrackService.UpdateTrack", track_id=await c.track(), track=new, fields=["title"])
     assert changed.track.title == "Two"
+
+
+async def cover(c: Calls, stack: Stack, **_: Any) -> None:
+    track_id = await c.track()
+    begun = await c.mine("IngestService.CreateUpload", filename="cover")
+    stack.write(begun.blob_key, jpeg(16, 16))
+    wanted = {"track_id": track_id, "upload_id": begun.upload_id}
+    key = (await c.repeated_by("gateway", c.me, "IngestService.SetCover", **wanted)).track.cover_blob_key
+    assert stack.stored(key) == [key]
+    changed = await c.repeated_by("ingest", c.me, "TrackService.SetTrackCover", track_id=track_id, blob_key="")
+    assert changed.track.cover_blob_key == ""
 
 
 async def track_link(c: Calls, **_: Any) -> None:
@@ -367,6 +379,7 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "AdminService.AllowModel": allowed_model,
     "TrackService.CreateTrack": create_track,
     "TrackService.UpdateTrack": update_track,
+    "IngestService.SetCover TrackService.SetTrackCover": cover,
     "TrackService.DeleteTrackLink": track_link,
     "SetlistService.UpdateSetlist SetlistService.DeleteSetlist": setlist,
     "TrackService.DeleteTrack": delete_track,

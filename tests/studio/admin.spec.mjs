@@ -1,15 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { expect, test, User } from "./studio.mjs";
+import { admin, appoint, expect, test, User } from "./studio.mjs";
 
 test.use({ expected: ["403", "503"] });
-
-const admin = { headers: { Authorization: `Bearer ${process.env.STUDIO_TOKEN}` } };
-
-/** Give a user a role. */
-async function appoint(request, { email }, role) {
-  const { data } = await (await request.get("/api/admin/users", { ...admin, params: { search: email } })).json();
-  expect((await request.patch(`/api/admin/users/${data[0].id}`, { ...admin, data: { role } })).ok()).toBe(true);
-}
 
 test("others see a sentence and no link", async ({ page, user }) => {
   await page.goto("/studio/admin");

@@ -42,6 +42,19 @@ test("tracks are edited and deleted, many at once, and both can be undone", asyn
   };
   const { data: other } = await (await user.post("/api/tracks", { multipart: { title: "Known tempo", file: song("Known tempo", 0.5) } })).json();
   await page.goto(`/studio/tracks/${other.id}`);
+  const cover = page.locator("img.cover");
+  const picture = { name: "cover.png", mimeType: "image/png", buffer: await page.screenshot() };
+  await button("Edit the track").click();
+  await page.getByLabel("Picture for the cover").setInputFiles(picture);
+  await expect(cover).toHaveCount(2); // in the dialog and in the head of the page
+  await expect(cover.first()).toHaveJSProperty("naturalWidth", 640);
+  await accessible();
+  await button("Remove the cover").click();
+  await expect(cover).toHaveCount(0);
+  await page.keyboard.press("Escape");
+  await button("Undo").click();
+  await expect(cover).toHaveCount(1);
+
   await button("Edit the track").click();
   await page.getByLabel("Title").fill("Blue Hour");
   await page.getByLabel("Artist").fill("Nobody");
@@ -85,4 +98,44 @@ test("tracks are edited and deleted, many at once, and both can be undone", asyn
     await expect.poll(async () => (await stored(ids[0])).code ?? "kept").toBe(at === 0 ? "kept" : "TRACK_NOT_FOUND");
   }
   await expect.poll(async () => (await stored(ids[1])).code).toBe("TRACK_NOT_FOUND");
+});
+
+test("a list is as it was left", async ({ page, user }) => {
+  for (const title of ["Long ago", "Long road", "Short cut", "Small talk"]) await user.upload(title, 0.5);
+  await page.setViewportSize({ width: 800, height: 300 });
+  await page.goto("/studio");
+  const links = page.getByRole("list", { name: "Tracks" }).getByRole("link");
+  await expect(links).toHaveCount(4);
+  await page.evaluate(() => scrollTo(0, 150));
+  await page.getByRole("link", { name: "Short cut" }).click();
+  await expect(page.getByRole("heading", { name: "Short cut" })).toBeVisible();
+  await page.goBack();
+  await expect(links).toHaveCount(4);
+  await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(100);
+
+  const search = page.getByRole("searchbox", { name: "Search" });
+  await search.fill("long");
+  await expect(links).toHaveCount(2);
+  await page.getByRole("link", { name: "Long road" }).click();
+  await expect(page.getByRole("heading", { name: "Long road" })).toBeVisible();
+  await page.goBack();
+  await expect(search).toHaveValue("long");
+  await expect(links).toHaveText(["Long road", "Long ago"]);
+  await page.reload();
+  await expect(search).toHaveValue("long");
+});
+
+test.describe("without a service worker, which Playwright cannot route", () => {
+  test.use({ serviceWorkers: "block", expected: ["Service Worker registration blocked"] });
+
+  test("a list shows all pages", async ({ page, user, button }) => {
+    for (const title of ["First", "Second", "Third"]) await user.upload(title, 0.5);
+    await page.route("**/api/tracks?*", (route) => route.continue({ url: route.request().url().replace(/page_size=\d+/, "page_size=2") }));
+    await page.goto("/studio");
+    const links = page.getByRole("list", { name: "Tracks" }).getByRole("link");
+    await expect(links).toHaveText(["Third", "Second"]);
+    await button("More tracks").click();
+    await expect(links).toHaveText(["Third", "Second", "First"]);
+    await expect(button("More tracks")).toHaveCount(0);
+  });
 });

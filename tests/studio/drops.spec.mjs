@@ -6,7 +6,7 @@ import { located } from "./chromium.mjs";
 import { expect, test } from "./studio.mjs";
 
 // A browser of its own: in one that other specs have used, Chromium sometimes opens a dropped file in a new tab.
-test.use({ launchOptions: await located() });
+test.use({ launchOptions: await located(), expected: ["429"] });
 
 const VIEWS = ["", "/jobs", "/account", "/generate", "/clips", "/playlists", "/agents", "/components"];
 const PAGES = ["/users/settings", "/users/log-in", "/users/register"];
@@ -47,6 +47,9 @@ test("a folder and a file become tracks, on the start page and on another one", 
 
   await page.goto("/studio/jobs");
   await expect(page.getByRole("heading", { name: "Jobs" })).toBeVisible();
+  // An upload waits while the rate limit is used up.
+  const headers = { "retry-after": "1", "x-ratelimit-remaining": "0" };
+  await page.route("**/api/tracks", (route) => route.fulfill({ status: 429, headers, json: {} }), { times: 1 });
   await drop(page, [recording(info.outputPath("Fourth tune.wav"))]);
   await page.getByRole("link", { name: "Fourth tune" }).first().click();
   await expect(page.getByRole("heading", { name: "Fourth tune" })).toBeVisible();

@@ -1,6 +1,6 @@
 // Phones: every page at two widths, and a track that plays without a server.
 
-import { expect, test } from "./studio.mjs";
+import { appoint, expect, test } from "./studio.mjs";
 
 // Chromium itself notes requests that fail while it is offline, and the first ones of a page that was loaded then.
 test.use({ expected: ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED", "status of 403"], contextOptions: { hasTouch: true } });
@@ -14,8 +14,9 @@ function outside() {
     .map((element) => element.outerHTML.slice(0, 80));
 }
 
-test("no page is cut off on a phone, and a kept track plays without a server", async ({ page, context, user, button, accessible }) => {
+test("no page is cut off on a phone, and a kept track plays without a server", async ({ page, context, request, user, button, accessible }) => {
   test.slow();
+  await appoint(request, user, "admin");
   const title = "A long title of a song that goes on and on, and has one_very_long_word_without_a_single_space_in_it";
   const id = await user.upload(title, 8);
   await user.run("/api/processing/separate", { track_id: id, model: "dsp" });
@@ -27,7 +28,7 @@ test("no page is cut off on a phone, and a kept track plays without a server", a
   const playlist = (await (await user.post("/api/playlists", { data: { name: title.slice(0, 100) } })).json()).id;
 
   const views = `demo tracks/${id} setlists setlists/${setlist} setlists/${setlist}/1 generate clips playlists
-    playlists/${playlist} agents agents/about/${id} jobs account components`;
+    playlists/${playlist} agents agents/about/${id} jobs account components admin admin/jobs admin/models admin/users admin/audit`;
   const studio = ["", ...views.split(/\s+/)].map((view) => `/studio/${view}`);
   for (const path of [...studio, shared, "/users/settings"]) {
     await page.goto(path);

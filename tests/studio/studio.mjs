@@ -31,6 +31,15 @@ export function inkOf(canvas, opacity = 0) {
   return data.filter((value, at) => at % 4 === 3 && value > opacity).length / (data.length / 4);
 }
 
+/** What a request of the administrator has. */
+export const admin = { headers: { Authorization: `Bearer ${process.env.STUDIO_TOKEN}` } };
+
+/** Give a user a role. */
+export async function appoint(request, { email }, role) {
+  const { data } = await (await request.get("/api/admin/users", { ...admin, params: { search: email } })).json();
+  expect((await request.patch(`/api/admin/users/${data[0].id}`, { ...admin, data: { role } })).ok()).toBe(true);
+}
+
 /** Who is logged in on the pages of a context. */
 export class User {
   constructor(context, email = `${randomUUID()}@example.org`) {

@@ -198,6 +198,16 @@ test("loops begin at once, snap to beats, have names, and Space plays whatever w
   await ruler.dblclick({ position: { x: 10 * pixels, y: 4 } });
   expect((await at("End")) - (await at("Start"))).toBeCloseTo(2, 1);
 
+  // What is selected is in sight before the pointer is released.
+  await button("End the loop").click();
+  const area = await ruler.boundingBox();
+  await page.mouse.move(area.x + 3 * pixels, area.y + 4);
+  await page.mouse.down();
+  await page.mouse.move(area.x + 5 * pixels, area.y + 4, { steps: 5 });
+  expect((await at("End")) - (await at("Start"))).toBeCloseTo(2, 0);
+  await page.mouse.up();
+  expect((await at("End")) - (await at("Start"))).toBeCloseTo(2, 0);
+
   await button("Mute drums").click();
   await page.keyboard.press("Space");
   await expect(button("Pause")).toBeVisible();
@@ -227,6 +237,8 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await expect.poll(async () => Math.abs((await bars())[0] - data.beats[0] * pixels)).toBeLessThan(1);
   await cells.nth(2).click();
   await expect(slider).toHaveJSProperty("valueAsNumber", Number(data.beats[8].toFixed(1)));
+  const loaded = [];
+  page.on("request", (request) => /\/(stems|analysis\/.*)$/.test(request.url()) && loaded.push(request.url()));
   await button("Correct the chord at the position").click();
   await page.getByLabel(/^Chord from 0:0[34]\.\d to 0:12\.0$/).fill("F#m7");
   await button("Save").click();
@@ -236,6 +248,7 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await cells.first().click();
   await expect(current).toHaveText(detected.label);
   await expect(page.locator(".current-chord")).toContainText("then F#m7");
+  expect(loaded, "a correction loads neither stems nor analysis again").toEqual([]);
 
   await page.getByRole("slider", { name: "Pitch" }).fill("3");
   await expect(names.last()).toHaveText("Am7");
@@ -276,6 +289,51 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await expect(names).toHaveText([detected.label]);
   expect((await (await page.request.get(`/api/tracks/${track_id}`)).json()).data.corrections).toBe(null);
   await fitsPhone();
+});
+
+test("lyrics are pasted, timed and corrected, and follow the position", async ({ page, button, accessible, fitsPhone }) => {
+  const slider = page.getByRole("slider", { name: "Position" });
+  const lines = page.locator(".lyric");
+  const current = page.locator(".lyric[aria-current]");
+  const text = page.getByLabel("LRC, or text without times");
+  const hostile = `<img src=x onerror="document.title='taken'">`;
+  await button("Add lyrics").click();
+  await text.fill(`[ti:Test]\n[00:01.00]<00:01.00>Hello <00:02.00>word<00:03.00>\n[00:04.00]${hostile}\nNot timed`);
+  await button("Save").click();
+  await expect(lines).toHaveText(["Hello word", hostile, "Not timed"]);
+  await lines.nth(1).click();
+  await expect(slider).toHaveJSProperty("valueAsNumber", 4);
+  await expect(current).toHaveText(hostile);
+  await lines.first().click();
+  await expect(page.locator(".lyric[aria-current] .sung")).toHaveText(["Hello "]);
+  await slider.fill("2.5");
+  await expect(page.locator(".lyric[aria-current] .sung")).toHaveText(["Hello ", "word"]);
+
+  await button("Correct the line at the position").click();
+  await page.getByLabel("Line at 0:01.0").fill("Hello world");
+  await button("Save").click();
+  await expect(lines.first()).toHaveText("Hello world");
+  await expect(lines.first().locator("span")).toHaveCount(2);
+
+  await button("Time the lines: mark where each begins").click();
+  await slider.fill("8");
+  await button("The next line begins here").click();
+  await expect(page.getByText("All lines have times.")).toBeVisible();
+  await accessible();
+  await button("Save the times").click();
+  await expect(button("The next line begins here")).toHaveCount(0);
+  await page.reload();
+  await expect(lines).toHaveText(["Hello world", hostile, "Not timed"]);
+  await page.getByRole("combobox", { name: "Download" }).selectOption({ label: "Lyrics" });
+  const [lrc] = await Promise.all([page.waitForEvent("download"), button("Download LRC").click()]);
+  expect(lrc.suggestedFilename()).toBe("Test tune.lrc");
+  expect(readFileSync(await lrc.path(), "utf8")).toBe(
+    `[ti:Test tune]\n[length:00:12]\n[00:01.00]<00:01.00>Hello<00:02.00> world<00:03.00>\n[00:04.00]${hostile}\n[00:08.01]Not timed\n`,
+  );
+  await expect(page).toHaveTitle(/^Test tune/);
+  await fitsPhone();
+  await button("Remove: the lyrics").click();
+  await expect(lines).toHaveCount(0);
 });
 
 test("practice: another key, mixes by name, and a loop that gets faster", async ({ page, button, accessible }) => {
@@ -343,5 +401,5 @@ test("a new separation shows its progress, and plays as soon as it is there", as
   await expect.poll(() => own.inputValue()).not.toBe(before);
   await expect(own.locator("option").first()).toHaveJSProperty("selected", true);
   await expect(button("Pause")).toBeVisible();
-  await expect(page.getByText("The new separation plays.")).toBeVisible();
+  await expect(page.getByText("The mixer has the new separation.")).toBeVisible();
 });

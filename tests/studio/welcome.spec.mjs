@@ -32,11 +32,22 @@ test("an upload is analysed by itself, has a waveform, and is separated with one
   await expect(row).toContainText(/1(19|20|21) bpm · \w+ (minor|major)/);
 
   await row.getByRole("link", { name: "Test tune" }).click();
-  await expect.poll(() => page.locator('canvas[aria-label="Waveform of Test tune"]').evaluate(inkOf)).toBeGreaterThan(0.01);
+  await expect.poll(() => page.locator('canvas[aria-label="Waveform of mix"]').evaluate(inkOf)).toBeGreaterThan(0.01);
   await expect(button("Analyse again")).toBeVisible();
+  await expect(page.locator(".lane h3")).toHaveText([/^Chords and sections/, /^Chroma/, /^Mix$/], { useInnerText: true });
+  await expect(page.getByRole("region", { name: "Chord sheet" })).toBeVisible();
+  await button("Show notes").click();
+  await expect(page.locator('canvas[aria-label^="Notes of mix"]')).toBeVisible();
+  await page.getByLabel("Play in").selectOption({ index: 0 });
+  await page.locator(".section-bands span").first().dblclick();
+  await button("Play").click();
+  const position = page.getByRole("slider", { name: "Position" });
+  await expect.poll(async () => Number(await position.inputValue())).toBeGreaterThan(0.5);
+  await button("Pause").click();
+  const downloads = page.getByRole("combobox", { name: "Download" }).locator("option");
+  await expect(downloads.filter({ hasText: /stems|mix/ })).toHaveCount(0);
+  await expect(downloads.filter({ hasText: /Chords|DJ/ })).toHaveText(["Chords", "Track for DJ software"]);
   await accessible();
-  await page.locator(".whole-wave").click({ position: { x: 100, y: 20 } });
-  await expect.poll(() => page.locator("audio").evaluate((audio) => audio.currentTime)).toBeGreaterThan(0.1);
 
   await page.goBack();
   await button("Separate Test tune").click();
@@ -57,4 +68,13 @@ test("an upload is analysed by itself, has a waveform, and is separated with one
   await expect(button("Analyse")).toBeEnabled();
   const { data } = await (await user.requests.get("/api/jobs?type=analysis")).json();
   expect(data.map((job) => job.title)).toEqual(["Test tune"]);
+
+  // What nobody has measured is a button away, and hides nothing.
+  await user.run("/api/analysis/analyze", { track_id: page.url().split("/").at(-1), features: ["tempo", "key", "energy"] });
+  await page.reload();
+  await expect(page.getByText("The analysis has tempo, key, and energy. Not measured yet: chroma, chords, bars,")).toBeVisible();
+  await button("Find chords and bars").click();
+  await expect(page.getByRole("region", { name: "Chord sheet" })).toBeVisible();
+  await expect(page.locator(".facts")).toHaveText(/Tempo\n1(19|20|21)\.\d bpm/, { useInnerText: true });
+  await expect(button("Find chords and bars")).toHaveCount(0);
 });

@@ -267,7 +267,7 @@ def analyze(
     files: Files,
     output: Output = None,
     features: Annotated[
-        str, typer.Option(help="tempo, key, energy, spectral, mfcc, chroma, chords, bars, sections or all.")
+        str, typer.Option(help="tempo, key, energy, spectral, mfcc, chroma, chords, bars, sections, lyrics or all.")
     ] = "all",
     server: Server = "",
     as_json: Json = False,

@@ -20,6 +20,8 @@ _FILLERS = (
 _FILLER = frozenset(_FILLERS.split())
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _FORM = re.compile(r"\b(?:chorus|verse|bridge|section|chord)", re.IGNORECASE)
+_WORDS = re.compile(r"\b(?:lyrics?|words)\b", re.IGNORECASE)
+_CHORUS = re.compile(r"\bchorus", re.IGNORECASE)
 Call = Callable[..., Awaitable[ToolCall]]
 
 
@@ -93,6 +95,8 @@ async def _order(track_ids: list[str], call: Call) -> str:
 
 
 async def _about_analysis(track_id: str, turn: Turn, call: Call) -> str:
+    if _WORDS.search(turn.message):
+        return await _about_lyrics(track_id, turn, call)
     if _FORM.search(turn.message):
         return await _about_form(track_id, turn, call)
     made = await call("get_analysis", track_id=track_id)
@@ -163,6 +167,24 @@ async def _about_form(track_id: str, turn: Turn, call: Call) -> str:
         guess = " (probably the chorus)" if section["label"] == value["likely_chorus"] else ""
         lines.append(f"- {section['label']} at {_clock(section['start_seconds'])}{guess}{chords}")
     return _said(made, *lines, *(f"Missing: {what}." for what in value["missing"]))
+
+
+async def _about_lyrics(track_id: str, turn: Turn, call: Call) -> str:
+    made = await call("lyrics", track_id=track_id)
+    if made.failed:
+        return _said(made, made.summary)
+    value = made.value
+    parts, chorus = value["parts"], value["likely_chorus"]
+    if _CHORUS.search(turn.message):
+        parts = [part for part in parts if chorus and part["label"] == chorus][:1]
+        if not parts:
+            return _said(made, f"Which part of {_title(value)} is the chorus is not known.")
+    lines = [f"The words of {_title(value)}:"]
+    for part in parts:
+        guess = " (probably the chorus)" if part["label"] and part["label"] == chorus else ""
+        heading = [f"{part['label']} at {_clock(part['start_seconds'])}{guess}"] if part["label"] else []
+        lines += [*heading, *(f"- {line}" for line in part["lines"])]
+    return _said(made, *lines)
 
 
 async def _about_loudness(track_id: str, turn: Turn, call: Call) -> str:

@@ -47,11 +47,11 @@ def _pattern(keyword: str) -> re.Pattern[str]:
 SPECIALISTS = (
     Specialist(
         "track_analysis_agent",
-        "key, tempo, energy, harmony and genre of recordings",
-        ("analys", "analyz", "key", "bpm", "tempo", "chord", "harmonic", "genre"),
+        "key, tempo, energy, harmony, lyrics and genre of recordings",
+        ("analys", "analyz", "key", "bpm", "tempo", "chord", "harmonic", "genre", "lyric", "words"),
         ("track_analysis", "key_detection", "bpm_detection", "energy_analysis", "harmonic_analysis"),
         "Explain the measurements of a recording. State the confidence of key and tempo if the analysis has it.",
-        ("find_compatible_tracks", "song_form", "start_analysis"),
+        ("find_compatible_tracks", "song_form", "lyrics", "start_analysis"),
     ),
     Specialist(
         "mix_planning_agent",
@@ -77,7 +77,7 @@ SPECIALISTS = (
         ("cue_point_analysis", "loop_region_detection", "drop_detection"),
         "Suggest markers at the beginnings of phrases of 4, 8, 16 or 32 bars, and of sections. Sections have letters; which of "
         "them is the chorus is a guess.",
-        ("cue_points", "song_form", "start_analysis"),
+        ("cue_points", "song_form", "lyrics", "start_analysis"),
     ),
     Specialist(
         "mastering_agent",

@@ -1,7 +1,7 @@
 """The tools of the agents: they read and start things through the platform's services, on behalf of the caller.
 
-Every call carries the caller's principal, so the services return only what the caller may see. Titles, artists and tags
-are untrusted text. The tools pass them on as values.
+Every call carries the caller's principal, so the services return only what the caller may see. Titles, artists, tags and
+lyrics are untrusted text. The tools pass them on as values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc
-from soundwright.kit import errors
+from soundwright.kit import errors, lrc
 from soundwright.kit.errors import AppError, Code
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc, track_pb2
@@ -35,6 +35,7 @@ _TEXT_LENGTH = 200
 _TAG_LIMIT = 10
 _SECTION_LIMIT = 60
 _CHORD_LIMIT = 8
+_LINE_LIMIT = 200
 _SHORT_CHORD_SECONDS = 0.3
 _MEASURED = (
     "tempo", "tempo_confidence", "beat_count", "key", "camelot", "key_confidence", "key_runner_up", "energy",
@@ -105,6 +106,7 @@ class Tools:
             ),
             Tool("loudness_advice", "Compare loudness and peak with common targets.", OneTrack, self._loudness),
             Tool("song_form", "Get the sections, bars and chords of a track.", OneTrack, self._song_form),
+            Tool("lyrics", "Get the words that are sung in a track, by section.", OneTrack, self._lyrics),
             Tool("cue_points", "Find markers at phrases, drops and breakdowns.", OneTrack, self._cue_points),
             Tool(
                 "start_separation",
@@ -289,6 +291,34 @@ class Tools:
             "missing": [] if chords else ["chords. Analyse the feature chords"],
         }
         return Found(value, f"{_called(track)}: {len(sections)} sections")
+
+    async def _lyrics(self, turn: Turn, wanted: OneTrack) -> Found:
+        found = await self._track(wanted.track_id)
+        track = _brief(found)
+        measured = await self._measured(wanted.track_id) if found.analyzed else {}
+        if found.corrections.HasField("lyrics"):
+            lines = lrc.lines_of(found.corrections.lyrics)
+        else:
+            lines = (measured.get("lyrics") or {}).get("lines", [])
+        if not lines:
+            raise _missing(track, "lyrics", "lyrics")
+        sections = (measured.get("sections") or {}).get("segments", [])[:_SECTION_LIMIT]
+        parts: list[dict[str, Any]] = [{"label": None, "start_seconds": 0.0, "lines": []}]
+        parts += [{"label": each["label"], "start_seconds": each["start_seconds"], "lines": []} for each in sections]
+        for line in lines[:_LINE_LIMIT]:
+            start = line["start_seconds"]
+            place = 0 if start is None else sum(part["start_seconds"] <= start for part in parts) - 1
+            parts[place]["lines"].append(line["text"][:_TEXT_LENGTH])
+        value = {
+            "track_id": wanted.track_id,
+            "title": track["title"],
+            "likely_chorus": likely_chorus(
+                [(each["label"], each["end_seconds"] - each["start_seconds"]) for each in sections]
+            ),
+            "parts": [part for part in parts if part["lines"]],
+            "missing": [] if sections else ["sections. Analyse the feature sections"],
+        }
+        return Found(value, f"{_called(track)}: {len(lines)} lines of lyrics")
 
     async def _start_separation(self, turn: Turn, wanted: OneTrack) -> Found:
         track = await self._named_track(turn, wanted.track_id)

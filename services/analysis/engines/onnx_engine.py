@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from soundwright.kit import compiled_model, errors
+from soundwright.kit import compiled_model
 from soundwright.kit.compiled_model import CompiledModel
-from soundwright.kit.packaged_weights import package_path
+from soundwright.kit.packaged_weights import installed_files, package_path
 from soundwright.kit.weights import read_verified
 from soundwright.services.analysis.service import Engine
 
@@ -45,13 +45,12 @@ class OnnxEngine(Engine):
         if self._network is not None:
             return
         (file,) = self.models[0].files
-        path = self._path(model)
-        if path is None or not path.is_file() or not self.is_installed():
-            raise errors.MODEL_UNAVAILABLE(
-                f"The network of the model {model!r} is missing from this installation. Install Soundwright again.",
-                model=model,
-            )
-        self._network = CompiledModel(read_verified(path, file.sha256, model), input_shape=self.input_shape)
+        with installed_files(model):
+            path = self._path(model)
+            if path is None or not self.is_installed():
+                raise FileNotFoundError(file.name)
+            content = read_verified(path, file.sha256, model)
+        self._network = CompiledModel(content, input_shape=self.input_shape)
 
     def unload(self, model: str) -> None:
         self._network = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from soundwright.services.analysis.engines.mono import mono_blocks
 from soundwright.services.analysis.service import Engine, Recording, Signal
 from soundwright.services.analysis.signals import VOCALS, parts_of
 
-_RATE_HZ = 16_000
-_HOP = 160  # 10 ms
+RATE_HZ = 16_000
+HOP = 160  # 10 ms
 _SMOOTHED, _LOUD = 10, 40  # hops of the mean for decisions, and of that for the level of loud singing
 _BEGIN_DB, _GO_ON_DB = -20.0, -26.0  # relative to loud singing
 _FLOOR_DB = -45.0  # relative to full scale; what separation leaves of other instruments is quieter
@@ -55,31 +56,57 @@ class VocalLevelEngine(Engine):
             raise errors.NO_STEMS(
                 "Vocal activity is read from the vocal stem. Separate the track, then analyse it again."
             )
-        power = _powers(recording, report)
-        level_db, loud_db = _mean_db(power, _SMOOTHED), _mean_db(power, _LOUD)
-        loudest = float(np.percentile(loud_db, 95)) if len(loud_db) else _FLOOR_DB
-        begin_db = max(loudest + _BEGIN_DB, _FLOOR_DB)
+        activity = activity_of(recording, report)
         segments = [
             {
-                "start_seconds": round(start * _HOP / _RATE_HZ, 3),
-                "end_seconds": round(end * _HOP / _RATE_HZ, 3),
+                "start_seconds": round(start * HOP / RATE_HZ, 3),
+                "end_seconds": round(end * HOP / RATE_HZ, 3),
                 "confidence": round(
-                    float(np.clip(0.5 + (level_db[start:end].max() - begin_db) / (2 * _SURE_DB), 0.5, 1.0)), 2
+                    float(
+                        np.clip(
+                            0.5 + (activity.level_db[start:end].max() - activity.begin_db) / (2 * _SURE_DB), 0.5, 1.0
+                        )
+                    ),
+                    2,
                 ),
             }
-            for start, end in _segments(level_db, begin_db, begin_db + _GO_ON_DB - _BEGIN_DB)
+            for start, end in activity.spans
         ]
         return {"vocal_activity": {"segments": segments}}
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Where a recording is loud.
+
+    Attributes:
+        level_db: the level at each hop.
+        begin_db: the level that each span has somewhere.
+        spans: first hop and the one after the last.
+    """
+
+    level_db: NDArray[np.float64]
+    begin_db: float
+    spans: list[tuple[int, int]]
+
+
+def activity_of(recording: Recording, report: Callable[[float], None]) -> Activity:
+    """Return where a recording is loud, relative to the loudest parts of it."""
+    power = _powers(recording, report)
+    level_db, loud_db = _mean_db(power, _SMOOTHED), _mean_db(power, _LOUD)
+    loudest = float(np.percentile(loud_db, 95)) if len(loud_db) else _FLOOR_DB
+    begin_db = max(loudest + _BEGIN_DB, _FLOOR_DB)
+    return Activity(level_db, begin_db, _segments(level_db, begin_db, begin_db + _GO_ON_DB - _BEGIN_DB))
 
 
 def _powers(recording: Recording, report: Callable[[float], None]) -> NDArray[np.float64]:
     """Return the mean power of each hop."""
     powers: list[NDArray[np.float64]] = [np.zeros(0)]
     rest = np.zeros(0, np.float32)
-    for block in mono_blocks(recording, _RATE_HZ, report):
+    for block in mono_blocks(recording, RATE_HZ, report):
         samples = np.concatenate([rest, block])
-        whole = len(samples) - len(samples) % _HOP
-        powers.append(np.square(samples[:whole].reshape(-1, _HOP), dtype=np.float64).mean(axis=1))
+        whole = len(samples) - len(samples) % HOP
+        powers.append(np.square(samples[:whole].reshape(-1, HOP), dtype=np.float64).mean(axis=1))
         rest = samples[whole:]
     return np.concatenate(powers)
 

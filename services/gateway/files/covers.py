@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 from fastapi import Request
 from starlette.responses import Response
 
@@ -9,6 +11,12 @@ from soundwright.kit import errors
 from soundwright.kit.ports import Blobs
 from soundwright.library.v1 import track_pb2
 from soundwright.services.gateway.files.files import blob_response
+
+
+def cover_path(path: str, track: track_pb2.Track) -> str | None:
+    """Return the path of a cover below that of its track, with a query that changes with the cover; None: there is no cover."""
+    key = track.cover_blob_key
+    return f"{path}/cover?version={zlib.crc32(key.encode()):08x}" if key else None
 
 
 async def cover_response(request: Request, blobs: Blobs, track: track_pb2.Track) -> Response:

@@ -77,7 +77,8 @@ async def blob_response(
     """Return a stored file, or the part of it that the request selects.
 
     If clients can reach the store, redirect to it. The URL is valid for a short time, so no cache keeps the redirect.
-    HEAD is answered here, because a signature covers the method, and so is ``If-Range``, which not all stores support.
+    HEAD is answered here, because a signature covers the method, and so is ``If-Range``, which not all stores support. So are
+    scripts of the studio, which may connect to no other origin.
 
     Args:
         redirect: whether the clients of the route follow redirects.
@@ -98,7 +99,9 @@ async def blob_response(
     conditions = request.headers
     if (unchanged := not_modified(request, headers)) is not None:
         return unchanged
-    if redirect and blobs.public is not None and not is_head(request.scope) and "if-range" not in conditions:
+    is_script = conditions.get("sec-fetch-site") == "same-origin" and conditions.get("sec-fetch-dest") == "empty"
+    stays = not redirect or is_script or is_head(request.scope) or "if-range" in conditions
+    if blobs.public is not None and not stays:
         location = blobs.public.download_url(key, content_type, headers["Content-Disposition"])
         return Response(status_code=307, headers={"Location": location, "Cache-Control": "no-store"})
     part = requested_part(request, headers, info.size_bytes)

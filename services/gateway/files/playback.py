@@ -18,7 +18,7 @@ from soundwright.kit.ports import BlobInfo, Blobs
 from soundwright.kit.shared_work import SingleFlight
 from soundwright.kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
 from soundwright.kit.worker.live import LiveIndex, live_prefix, open_live
-from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.services.gateway.files.files import Span, attachment, blob_response, not_modified
 from soundwright.services.gateway.files.pending_files import PendingFiles
 from soundwright.services.gateway.files.reencoding import ConvertedResponse
@@ -245,6 +245,11 @@ class Playback:
         data = b"".join([piece async for piece in self._blobs.read(key)])
         data = await self._slots.run(functools.partial(_coarser, data, pixel_frames))
         return Response(data, media_type="application/octet-stream", headers=headers)
+
+    async def recording_waveform(self, request: Request, track: track_pb2.Track, pixel_frames: int) -> Response:
+        """Return the waveform of a recording if it is stored. It is not computed: the gateway does not decode files of users."""
+        recording = job_pb2.AudioOutput(name=track.title, blob_key=track.blob_key)  # it has no length
+        return await self.waveform(request, recording, pixel_frames)
 
     async def spectrogram(self, request: Request, key: str, tile: int, columns_per_pixel: int) -> Response:
         """Return a tile of a stored spectrogram: :data:`TILE_PIXELS` pixels with a byte for each band, the last one shorter.

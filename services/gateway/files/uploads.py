@@ -28,6 +28,19 @@ _FIELD_COUNT_LIMIT = 32
 _FRAMING_BYTES = _FIELD_COUNT_LIMIT * FIELD_LIMIT_BYTES  # maximum size of a body without its file
 _USUAL_FRAMING_BYTES = 1024  # what a body is longer than its file; the file's own size is checked at the end
 _NAME_LIMIT = 255
+_PICTURE_LIMIT_BYTES = 10 << 20
+
+RECORDING_ERRORS = (
+    errors.AUDIO_EMPTY,
+    errors.AUDIO_UNREADABLE,
+    errors.AUDIO_TOO_LONG,
+    errors.AUDIO_TOO_LARGE,
+    errors.AUDIO_TOO_COMPLEX,
+    errors.AUDIO_RATE_UNSUPPORTED,
+    errors.AUDIO_CHANNELS_UNSUPPORTED,
+    errors.AUDIO_NOT_FINITE,
+)
+"""Errors of an uploaded file that is no recording, or one beyond the limits."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +206,31 @@ class Uploads:
             raise
         track: track_pb2.Track = finished.track
         return track
+
+    async def receive_cover(self, request: Request, track_id: str) -> track_pb2.Track:
+        """Read a picture from the body, and make it the cover of a track of the caller.
+
+        Raises:
+            AppError: ``TOO_LARGE``; ``PICTURE_UNREADABLE``.
+        """
+        too_large = errors.FILE_TOO_LARGE(limit_mb=_PICTURE_LIMIT_BYTES / 1024**2)
+        if content_length(request) > _PICTURE_LIMIT_BYTES:
+            raise too_large
+        created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename="cover"))
+        size = 0
+        try:
+            async with self._blobs.write(created.blob_key) as writer:
+                async for chunk in self._chunks(request):
+                    size += len(chunk)
+                    if size > _PICTURE_LIMIT_BYTES:
+                        raise too_large
+                    await writer.write(chunk)
+            wanted = pb.SetCoverRequest(track_id=track_id, upload_id=created.upload_id)
+            track: track_pb2.Track = (await self._ingest.SetCover(wanted)).track
+            return track
+        finally:
+            with contextlib.suppress(AppError):
+                await self._ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
 
     async def receive_form(self, request: Request, folder: str, policy: FormPolicy, reservation: Reservation) -> Form:
         """Read a multipart body with several files that are needed for this request only.

@@ -105,7 +105,7 @@ def _add_registration(router: APIRouter, gateway: Gateway, views: Views) -> None
                 raise
             return registration(request, email, error.meta.get("details"))
         if registered.session_token:
-            return views.logged_in(request, LOG_IN, registered.session_token, True, "registered")
+            return views.logged_in(request, LOG_IN, registered.session_token, True, "guest_registered")
         return views.redirect(request, LOG_IN, "registered")
 
 

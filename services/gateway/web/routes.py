@@ -21,7 +21,7 @@ from soundwright.services.gateway.web.studio_pages import read_build, studio_rou
 from soundwright.services.gateway.web.views import Views
 
 _ASSETS = Path(__file__).parent / "assets"
-_STYLESHEET = (_ASSETS / "style.css").read_bytes()
+_STYLESHEET = b"".join((_ASSETS / name).read_bytes() for name in ("tokens.css", "style.css"))
 _DROPS = (_ASSETS / "drops.js").read_bytes()
 _ICON = (_ASSETS / "icon.svg").read_bytes()
 _TAGS: list[str | Enum] = ["pages studio"]

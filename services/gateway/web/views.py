@@ -37,6 +37,10 @@ class _Flash:
 
 # The cookie contains only the name of the message, so that a forged cookie cannot inject text into a page.
 _FLASHES = {
+    "guest_registered": _Flash(
+        "info",
+        "Thank you for registering. If this address already had an account, nothing has changed, and we sent an email about it.",
+    ),
     "registered": _Flash(
         "info",
         "You can log in now. If this address already had an account, nothing has changed, and we sent an email about it.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import numpy as np
 
 from soundwright.kit.audio.containers import DEMUXERS, sniff
 
@@ -54,9 +55,11 @@ def _decoded(source: Path) -> av.VideoFrame | None:
 def _encoded(picture: av.VideoFrame) -> bytes:
     scale = min(1.0, _SIDE_PIXELS / max(picture.width, picture.height))
     width, height = (max(1, round(scale * side)) for side in (picture.width, picture.height))
-    small = picture.reformat(width, height, "yuvj420p")
+    pixels = picture.reformat(width, height, "rgb24").to_ndarray()
+    upright = np.ascontiguousarray(np.rot90(pixels, picture.rotation // 90))  # cameras store how they were held
+    small = av.VideoFrame.from_ndarray(upright, format="rgb24").reformat(format="yuvj420p")
     encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
+    encoder.width, encoder.height, encoder.pix_fmt = small.width, small.height, "yuvj420p"
     encoder.time_base = small.time_base = 1
     encoder.options = {"qmin": "3", "qmax": "3"}
     small.pts = 0

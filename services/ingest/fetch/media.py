@@ -20,6 +20,11 @@ def tags_of(_report: Callable[[float], None], *, path: str) -> dict[str, Any]:
     return dataclasses.asdict(read_tags(Path(path)))
 
 
+def make_cover(_report: Callable[[float], None], *, path: str) -> None:
+    """Write a picture as a cover to the working folder."""
+    write_cover(Path(path))
+
+
 def prepare(
     report: Callable[[float], None],
     *,

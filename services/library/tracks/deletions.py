@@ -15,7 +15,7 @@ from soundwright.kit.log import get_logger
 from soundwright.kit.periodic import failures_logged
 from soundwright.kit.ports import Blobs, Clock
 from soundwright.kit.security.identity import Principal
-from soundwright.kit.worker.derived_files import cover_key, waveform_key
+from soundwright.kit.worker.derived_files import waveform_key
 from soundwright.kit.worker.outputs import delete_outputs
 from soundwright.services.library.jobs.ledger import JobLedger
 from soundwright.services.library.jobs.service import Job
@@ -56,6 +56,7 @@ class TrackDeletions:
             track_id=track.id,
             owner_id=track.owner_id,
             blob_key=track.blob_key,
+            cover_blob_key=track.cover_blob_key,
             track_create_time=track.create_time,
             delete_time=self._clock.now(),
         )
@@ -85,7 +86,8 @@ class TrackDeletions:
         if deletion.blob_key:
             await self._blobs.delete(deletion.blob_key)
             await self._blobs.delete(waveform_key(deletion.blob_key))
-            await self._blobs.delete(cover_key(deletion.blob_key))
+        if deletion.cover_blob_key:
+            await self._blobs.delete(deletion.cover_blob_key)
         ended = True
         last = ""
         while jobs := await self._jobs.jobs_of_track(deletion.track_id, last, _JOB_BATCH):

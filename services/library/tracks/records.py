@@ -165,6 +165,7 @@ class TrackDeletion:
     blob_key: str
     track_create_time: float
     delete_time: float
+    cover_blob_key: str = ""
     revision: int = 0
 
 

@@ -65,6 +65,10 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
         track = await self._tracks.update(require_principal(), request.track_id, new)
         return pb.UpdateTrackResponse(track=await self._one_to_wire(track))
 
+    async def SetTrackCover(self, request: pb.SetTrackCoverRequest, context: Context) -> pb.SetTrackCoverResponse:
+        track = await self._tracks.set_cover(require_principal(), request.track_id, request.blob_key)
+        return pb.SetTrackCoverResponse(track=await self._one_to_wire(track))
+
     async def RecordDownload(self, request: pb.RecordDownloadRequest, context: Context) -> pb.RecordDownloadResponse:
         track = await self._downloads.record(from_wire(request.track, Track))
         return pb.RecordDownloadResponse(track=await self._one_to_wire(track))

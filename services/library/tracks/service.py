@@ -135,12 +135,32 @@ class Tracks:
         values = _checked(new)
 
         def change(track: Track) -> Track:
-            require_owner(principal, track)
             _require_within(values.get("corrections"), track.duration_seconds)
             edited_fields = list(dict.fromkeys((*track.edited_fields, *values)))
             return dataclasses.replace(track, **values, edited_fields=edited_fields, update_time=self._clock.now())
 
-        changed = await change_track(self._store, track_id, change)
+        return await self._change(principal, track_id, change)
+
+    async def set_cover(self, principal: Principal, track_id: str, blob_key: str) -> Track:
+        """Set the file of the cover; empty: none.
+
+        Raises:
+            AppError: ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
+        """
+
+        def change(track: Track) -> Track:
+            if track.cover_blob_key == blob_key:
+                return track
+            return dataclasses.replace(track, cover_blob_key=blob_key, update_time=self._clock.now())
+
+        return await self._change(principal, track_id, change)
+
+    async def _change(self, principal: Principal, track_id: str, change: Callable[[Track], Track]) -> Track:
+        def change_own(track: Track) -> Track:
+            require_owner(principal, track)
+            return change(track)
+
+        changed = await change_track(self._store, track_id, change_own)
         if changed is None:
             raise errors.TRACK_NOT_FOUND()
         return changed

@@ -1,8 +1,8 @@
 /** Starts analyses: on request, and of new tracks if the user wants that. */
 
 import { signal } from "@preact/signals";
-import { api, dataOf } from "./client.ts";
-import { followJob, onJobFinished } from "./jobs.ts";
+import { type Analysis, api, ApiError, dataOf } from "./client.ts";
+import { followJob, onJobFinished, someJobFinished } from "./jobs.ts";
 
 const KEY = "soundwright.analyse-new-tracks";
 
@@ -17,21 +17,48 @@ export function setAnalysesNewTracks(wanted: boolean): void {
 /** What the studio shows. Features whose models the server lacks are left out of the result. */
 const FEATURES = "tempo key energy chroma chords bars sections notes melody vocal_activity".split(" ");
 
-/** Start an analysis of a track, and follow it. It reads the lyrics, too, which takes longer than all else. */
-export function analyse(trackId: string): Promise<void> {
-  return start(trackId, [...FEATURES, "lyrics"], {});
+/** Return the features that an analysis has, and those that nobody has asked for. */
+export function featuresOf(analysis: Analysis): { measured: readonly string[]; missing: readonly string[] } {
+  const isUnavailable = (name: string) => analysis.unavailable?.some(({ feature }) => feature === name);
+  return {
+    measured: FEATURES.filter((name) => name in analysis),
+    missing: FEATURES.filter((name) => !(name in analysis) && !isUnavailable(name)),
+  };
 }
 
-async function start(trackId: string, features: readonly string[], headers: Record<string, string>): Promise<void> {
+/** Start an analysis of a track, and follow it. By default it reads the lyrics, too, which takes longer than all else. */
+export async function analyse(trackId: string, features: readonly string[] = [...FEATURES, "lyrics"]): Promise<void> {
+  await followJob(await start(trackId, features));
+}
+
+async function start(trackId: string, features: readonly string[], headers: Record<string, string> = {}) {
   const body = { track_id: trackId, features };
   const { job_id } = await dataOf(api.POST("/api/analysis/analyze", { body: body as never, headers }));
-  await followJob(job_id);
+  return job_id;
 }
 
-/** Analyse a new track once, without its lyrics, which are better read from its stems, whatever the number of open pages. If that fails, the page of the track has the button for it. */
+let queue = Promise.resolve();
+
+/**
+ * Analyse a new track once, whatever the number of open pages. If that fails, the page of the track has the button for it.
+ * The lyrics are left out, because they are better read from its stems.
+ *
+ * One request follows another, because those of a folder of songs together would exceed the limits of an account.
+ */
 export function analyseNew(trackId: string): void {
-  if (!analysesNewTracks.value) return;
-  start(trackId, FEATURES, { "idempotency-key": `new-track-${trackId}` }).catch(() => {});
+  if (analysesNewTracks.value) queue = queue.then(() => analyseInTurn(trackId));
+}
+
+async function analyseInTurn(trackId: string): Promise<void> {
+  for (;;) {
+    try {
+      await start(trackId, FEATURES, { "idempotency-key": `new-track-${trackId}` });
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === "TOO_MANY_PENDING")) return;
+      await someJobFinished();
+    }
+  }
 }
 
 /** Analyse downloads when they have ended. */

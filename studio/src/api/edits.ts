@@ -7,7 +7,7 @@
 
 import { forgetOffline } from "./offline.ts";
 import { signal } from "@preact/signals";
-import { api, type Corrections, currentCsrfToken, dataOf, type Track } from "./client.ts";
+import { api, type Corrections, currentCsrfToken, dataOf, getFile, type Track } from "./client.ts";
 import { bodyOf } from "./requests.ts";
 
 const UNDO_MILLISECONDS = 20_000;
@@ -30,12 +30,14 @@ export const latest = signal<Change | null>(null);
 /** Tracks that are deleted, or will be. */
 export const deleted = signal<ReadonlySet<string>>(new Set());
 
-const listeners = new Set<() => void>();
+type Listener = (changed: readonly Track[]) => void;
+
+const listeners = new Set<Listener>();
 const unsent = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Call `listener` when tracks have changed. Return a function that stops this. */
-export function onEdited(listener: () => void): () => void {
+/** Call `listener` with tracks that have changed. Return a function that stops this. */
+export function onEdited(listener: Listener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
@@ -64,22 +66,34 @@ export function deleteTracks(tracks: readonly Track[]): void {
 /** Change tracks, each as `edit` says. Tracks before the one that the server refuses stay changed. */
 export async function editTracks(tracks: readonly Track[], edit: (track: Track) => Edit): Promise<void> {
   const done: [Track, Edit][] = [];
+  const changed: Track[] = [];
   try {
     for (const track of tracks) {
-      const changed = edit(track);
-      await send(track.id, changed);
-      done.push([track, changed]);
+      const wanted = edit(track);
+      changed.push(await send(track.id, wanted));
+      done.push([track, wanted]);
     }
   } finally {
-    for (const listener of listeners) listener();
+    tell(changed);
     if (done.length > 0) {
       const undo = async () => {
-        for (const [track, changed] of done) await send(track.id, before(track, changed));
-        for (const listener of listeners) listener();
+        tell(await Promise.all(done.map(([track, wanted]) => send(track.id, before(track, wanted)))));
       };
       offer({ text: `${namesOf(done.map(([track]) => track))} changed.`, undo });
     }
   }
+}
+
+/** Make a picture the cover of a track. Without one, remove the cover. */
+export async function changeCover(track: Track, picture: Blob | null): Promise<void> {
+  const before = track.cover_path ? (await getFile(track.cover_path)).blob : null;
+  const change = async (chosen: Blob | null) => {
+    await sendCover(track.id, chosen);
+    for (const listener of listeners) listener();
+  };
+  await change(picture);
+  const text = `The cover of ${namesOf([track])} was ${picture ? "changed" : "removed"}.`;
+  offer({ text, undo: () => change(before) });
 }
 
 export async function undoLatest(): Promise<void> {
@@ -98,6 +112,10 @@ export async function finishLatest(): Promise<void> {
   clearTimeout(timer);
   latest.value = null;
   await change?.finish?.();
+}
+
+function tell(changed: readonly Track[]): void {
+  for (const listener of listeners) listener(changed);
 }
 
 function offer(change: Change): void {
@@ -124,6 +142,14 @@ async function sendDeletion(id: string): Promise<void> {
 
 function send(id: string, body: Edit): Promise<Track> {
   return dataOf(api.PATCH("/api/tracks/{track_id}", { params: { path: { track_id: id } }, body }));
+}
+
+async function sendCover(id: string, picture: Blob | null): Promise<void> {
+  const params = { path: { track_id: id } };
+  const path = "/api/tracks/{track_id}/cover";
+  if (!picture) return bodyOf(api.DELETE(path, { params }));
+  const headers = { "content-type": picture.type || "application/octet-stream" };
+  await dataOf(api.PUT(path, { params, headers, body: "", bodySerializer: () => picture }));
 }
 
 /** Return the edit that undoes `changed`. */

@@ -42,6 +42,16 @@ export function finished(jobId: string): Promise<Job> {
   });
 }
 
+/** Wait until any job ends. */
+export function someJobFinished(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = onJobFinished(() => {
+      stop();
+      resolve();
+    });
+  });
+}
+
 /** Follow all jobs of the account, until the page is left. */
 export async function followJobs(): Promise<void> {
   const readNow = () => {

@@ -136,9 +136,17 @@ export interface paths {
          * @description Get the cover of a track: a JPEG of at most 640 pixels a side. A track without a `cover_path` has none.
          */
         get: operations["get_cover"];
-        put?: never;
+        /**
+         * Set the cover of a track
+         * @description Set the cover of a track: a JPEG, PNG or WebP picture of at most 10 MB. It is stored as a JPEG of at most 640 pixels a side.
+         */
+        put: operations["set_cover"];
         post?: never;
-        delete?: never;
+        /**
+         * Remove the cover of a track, if it has one
+         * @description Remove the cover of a track, if it has one.
+         */
+        delete: operations["delete_cover"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1318,7 +1326,7 @@ export interface paths {
          * Download the lyrics as LRC in its enhanced form, with the times of lines and words
          * @description Download the lyrics as LRC in its enhanced form, with the times of lines and words.
          *
-         *     They are those of the owner's corrections, or else of the latest analysis.
+         *     They are those of the owner's corrections, or else of the analysis.
          */
         get: operations["export_lyrics"];
         put?: never;
@@ -1338,7 +1346,7 @@ export interface paths {
         };
         /**
          * Download the lyrics as plain text
-         * @description Download the lyrics as plain text: those of the owner's corrections, or else of the latest analysis.
+         * @description Download the lyrics as plain text: those of the owner's corrections, or else of the analysis.
          */
         get: operations["export_lyrics_text"];
         put?: never;
@@ -3250,8 +3258,8 @@ export interface components {
             /** @example https://i.scdn.co/image/ab67616d0000b273 */
             album_art_url: string | null;
             /**
-             * @description The path of the cover, from the tags of the file or the page of the link.
-             * @example /api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover
+             * @description The path of the cover: the one that you set, or that of the tags or the page of the link. It changes with the cover.
+             * @example /api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de
              */
             cover_path: string | null;
             /** @example 4uLU6hMCjMI75M1A2tKUQC */
@@ -8474,8 +8482,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `VALIDATION_ERROR`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
-        forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX: {
+        /** @description `VALIDATION_ERROR`, `AUDIO_EMPTY`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LONG`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX`, `AUDIO_RATE_UNSUPPORTED`, `AUDIO_CHANNELS_UNSUPPORTED`, `AUDIO_NOT_FINITE` */
+        forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8669,6 +8677,32 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `AUDIO_NOT_READY` */
+        forge_409_AUDIO_NOT_READY: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `PICTURE_UNREADABLE` */
+        forge_422_PICTURE_UNREADABLE: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `DIRECT_UPLOADS_UNAVAILABLE`, `TOO_MANY_UPLOADS` */
         forge_409_DIRECT_UPLOADS_UNAVAILABLE_TOO_MANY_UPLOADS: {
             headers: {
@@ -8721,8 +8755,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `VALIDATION_ERROR`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX` */
-        forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2: {
+        /** @description `VALIDATION_ERROR`, `AUDIO_EMPTY`, `AUDIO_UNREADABLE`, `AUDIO_TOO_LONG`, `AUDIO_TOO_LARGE`, `AUDIO_TOO_COMPLEX`, `AUDIO_RATE_UNSUPPORTED`, `AUDIO_CHANNELS_UNSUPPORTED`, `AUDIO_NOT_FINITE` */
+        forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8840,7 +8874,7 @@ export interface components {
             };
         };
         /** @description `AUDIO_NOT_READY` */
-        forge_409_AUDIO_NOT_READY: {
+        forge_409_AUDIO_NOT_READY_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8920,6 +8954,19 @@ export interface components {
         };
         /** @description `BAD_REQUEST`, `URL_INVALID` */
         forge_400_BAD_REQUEST_URL_INVALID: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `ADDRESS_REFUSED`, `VALIDATION_ERROR` */
+        forge_422_ADDRESS_REFUSED_VALIDATION_ERROR: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9117,19 +9164,6 @@ export interface components {
         };
         /** @description `TRACK_NOT_FOUND`, `JOB_NOT_FOUND` */
         forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `AUDIO_NOT_READY` */
-        forge_409_AUDIO_NOT_READY_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10717,7 +10751,7 @@ export interface operations {
                      *           "artist": "The Weeknd",
                      *           "album": "After Hours",
                      *           "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
-                     *           "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *           "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
                      *           "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *           "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *           "duration": 200,
@@ -10829,7 +10863,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
-                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -10896,7 +10930,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
-                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -10953,7 +10987,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -11002,7 +11036,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
-                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -11094,7 +11128,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
-                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -11241,7 +11275,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
-                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -11416,6 +11450,142 @@ export interface operations {
                 };
                 content?: never;
             };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    set_cover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example null */
+                "image/jpeg": string;
+                /** @example null */
+                "image/png": string;
+                /** @example null */
+                "image/webp": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "title": "Blinding Lights",
+                     *         "artist": "The Weeknd",
+                     *         "album": "After Hours",
+                     *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
+                     *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
+                     *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
+                     *         "duration": 200,
+                     *         "duration_seconds": 200.04,
+                     *         "bpm": 128,
+                     *         "key": "A minor",
+                     *         "tags": [
+                     *           "synthwave"
+                     *         ],
+                     *         "corrections": {
+                     *           "bar_one_seconds": 1.07,
+                     *           "chords": [
+                     *             {
+                     *               "start_seconds": 200.04,
+                     *               "end_seconds": 200.04,
+                     *               "label": "F#m7"
+                     *             }
+                     *           ],
+                     *           "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
+                     *         },
+                     *         "source": "spotify",
+                     *         "status": "downloaded",
+                     *         "download_status": "completed",
+                     *         "download_job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "download_error": null,
+                     *         "download_error_code": null,
+                     *         "stem_count": 0,
+                     *         "filename": "blinding-lights.flac",
+                     *         "file_path": "/files/downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac",
+                     *         "file_size": 8820044,
+                     *         "content_type": "audio/flac",
+                     *         "content_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *         "container": "flac",
+                     *         "codec": "flac",
+                     *         "sample_rate_hz": 44100,
+                     *         "channel_count": 2,
+                     *         "frame_count": 8821764,
+                     *         "warnings": [],
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "updated_at": "2026-03-04T18:30:00Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Track"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_PICTURE_UNREADABLE"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
+    delete_cover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -11698,7 +11868,7 @@ export interface operations {
                      *         "artist": "The Weeknd",
                      *         "album": "After Hours",
                      *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
-                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *         "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
                      *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *         "duration": 200,
@@ -11755,7 +11925,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
@@ -12127,7 +12297,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_2"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             413: components["responses"]["forge_413_TOO_LARGE"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
@@ -13011,7 +13181,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            422: components["responses"]["forge_422_ADDRESS_REFUSED_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_SPOTIFY_ERROR"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_SPOTIFY_ERROR_SPOTIFY_UNAUTHORIZED"];
@@ -14103,7 +14273,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
@@ -14668,7 +14838,7 @@ export interface operations {
                      *             "artist": "The Weeknd",
                      *             "album": "After Hours",
                      *             "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
-                     *             "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover",
+                     *             "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
                      *             "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
                      *             "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
                      *             "duration": 200,
@@ -16158,7 +16328,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_FILE_NOT_FOUND"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
@@ -16676,7 +16846,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -16794,7 +16964,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_FILE_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
@@ -16846,7 +17016,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -16883,7 +17053,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -16920,7 +17090,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -16957,7 +17127,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -16997,7 +17167,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND_NO_STEMS_FILE_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_FILE_NOT_FOUND_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
@@ -17035,7 +17205,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -17072,7 +17242,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -17130,11 +17300,11 @@ export interface operations {
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
             408: components["responses"]["forge_408_REQUEST_TIMEOUT"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
-            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_UNREADABLE_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_AUDIO_EMPTY_AUDIO_UNREADABLE_AUDIO_TOO_LONG_AUDIO_TOO_LARGE_AUDIO_TOO_COMPLEX_AUDIO_RATE_UNSUPPORTED_AUDIO_CHANNELS_UNSUPPORTED_AUDIO_NOT_FINITE"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
             500: components["responses"]["forge_500_INTERNAL_BLOB_LOST"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];

@@ -9,6 +9,36 @@ export function newKey(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
+/** Requests of the rate limit that uploads leave to the rest of the studio. */
+const RESERVED_REQUESTS = 20;
+let pausedUntil = 0;
+
+export function isPaused(): boolean {
+  return performance.now() < pausedUntil;
+}
+
+/** Wait while uploads would use up the rate limit, or until `signal` is aborted. */
+export function untilAllowed(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, pausedUntil - performance.now());
+    signal.addEventListener("abort", end);
+    function end() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    }
+  });
+}
+
+/** Let uploads pause until the rate limit begins again, if a response says that it is nearly used up. */
+function heed(response: XMLHttpRequest): void {
+  const numberOf = (header: string) => Number(response.getResponseHeader(header) ?? Number.NaN);
+  if (!(numberOf("x-ratelimit-remaining") < RESERVED_REQUESTS)) return;
+  const now = Date.parse(response.getResponseHeader("date") ?? "") / 1000;
+  const seconds = numberOf("retry-after") || numberOf("x-ratelimit-reset") - now;
+  if (seconds > 0) pausedUntil = performance.now() + 1000 * Math.min(60, seconds);
+}
+
 /** Upload a file as a new track, once for each key. Throws {@link ApiError} with the message of the server. */
 export async function uploadTrack(
   file: File,
@@ -27,6 +57,7 @@ export async function uploadTrack(
     request.setRequestHeader("idempotency-key", key);
     request.upload.onprogress = (event) => onProgress(event.lengthComputable ? event.loaded / event.total : 0);
     request.onload = () => {
+      heed(request);
       if (request.status === 201 || request.status === 200) resolve(request.response.data as Track);
       else reject(refusal(request.status, request.response));
     };

@@ -1,11 +1,11 @@
 /** Edits and deletes one track or several. */
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { Track } from "../api/client.ts";
-import { deleteTracks, type Edit, editTracks } from "../api/edits.ts";
+import { changeCover, deleteTracks, type Edit, editTracks } from "../api/edits.ts";
 import { useAction } from "../api/requests.ts";
 import { TONICS } from "../music/keys.ts";
-import { Button, Dialog, Notice } from "../ui/components.tsx";
+import { Button, Cover, Dialog, Notice } from "../ui/components.tsx";
 import { Choice, Field, Form, Submit } from "../ui/forms.tsx";
 
 const NAMES = TONICS.flatMap((tonic) => ["major", "minor"].map((mode) => `${tonic} ${mode}`));
@@ -44,6 +44,7 @@ export function EditDialog({ tracks, onClose }: { tracks: readonly Track[]; onCl
   };
   return (
     <Dialog title={only ? "Edit the track" : `Edit ${tracks.length} tracks`} onClose={onClose}>
+      {only?.file_path && <CoverChoice track={only} />}
       <Form label="Edit" onSubmit={() => void save()}>
         {only && <Field label="Title" value={fields.title} onInput={set("title")} required maxLength={500} />}
         <Field
@@ -76,6 +77,46 @@ export function EditDialog({ tracks, onClose }: { tracks: readonly Track[]; onCl
       </Form>
       {problem && <Notice look="bad">{problem}</Notice>}
     </Dialog>
+  );
+}
+
+/** Changes the cover at once, so that its picture can be seen. */
+function CoverChoice({ track }: { track: Track }) {
+  const input = useRef<HTMLInputElement>(null);
+  const { isBusy, problem, run } = useAction();
+  return (
+    <section aria-label="Cover">
+      <div class="row">
+        <Cover path={track.cover_path} isLarge />
+        <Button label="Choose a cover" disabled={isBusy} onClick={() => input.current?.click()}>
+          {isBusy ? "Please wait" : "Choose a cover"}
+        </Button>
+        {track.cover_path && (
+          <Button
+            label="Remove the cover"
+            look="quiet"
+            disabled={isBusy}
+            onClick={() => void run(() => changeCover(track, null))}
+          >
+            Remove
+          </Button>
+        )}
+        <input
+          ref={input}
+          class="hidden"
+          type="file"
+          accept="image/jpeg,image/png,image/webp"
+          tabIndex={-1}
+          aria-label="Picture for the cover"
+          onChange={(event) => {
+            const [picture] = event.currentTarget.files ?? [];
+            if (picture) void run(() => changeCover(track, picture));
+            event.currentTarget.value = "";
+          }}
+        />
+      </div>
+      {problem && <Notice look="bad">{problem}</Notice>}
+    </section>
   );
 }
 

@@ -1,12 +1,14 @@
 /** The start page: all tracks, and uploads. */
 
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { api, dataOf, type Track } from "../api/client.ts";
+import { api, type Track } from "../api/client.ts";
 import { deleted, onEdited } from "../api/edits.ts";
 import { jobsOf, onJobFinished } from "../api/jobs.ts";
 import { kept } from "../api/offline.ts";
-import { useAction, useLoaded } from "../api/requests.ts";
+import { bodyOf, useAction, useLoaded } from "../api/requests.ts";
+import { useKept } from "../router.ts";
 import { Button, Cover, Notice } from "../ui/components.tsx";
+import { Loading } from "../ui/forms.tsx";
 import { timeText } from "../waveform/view.ts";
 import { BatchControls } from "./batch.tsx";
 import { Picture } from "./demo/picture.tsx";
@@ -15,25 +17,30 @@ import { Links } from "./links.tsx";
 import { separate } from "./separation/wish.tsx";
 import { ChooseFiles, onUploaded } from "./uploads.tsx";
 
-const PAGE_SIZE = 50;
+const PAGE_SIZE = 100;
 const SEARCH_MILLISECONDS = 250;
 
 export default function TracksPage() {
-  const [search, setSearch] = useState("");
-  const [sought, setSought] = useState("");
-  const [count, setCount] = useState(PAGE_SIZE);
-  const listing = useCallback(() => {
-    const query = { page_size: Math.min(100, count), q: sought };
-    return dataOf(api.GET("/api/tracks", { params: { query } }));
-  }, [sought, count]);
-  const { value: listed, problem, reload: load } = useLoaded<readonly Track[]>(listing);
-  const tracks = listed?.filter(({ id }) => !deleted.value.has(id));
+  const [search, setSearch] = useKept("search", "");
+  const [sought, setSought] = useState(search);
+  const [pageCount, setPageCount] = useKept("pages", 1);
+  const listing = useCallback(() => loadTracks(sought, pageCount), [sought, pageCount]);
+  const { value: found, problem, reload: load } = useLoaded(listing);
+  const listed = found?.tracks;
+  // New tracks appear without a request, because a folder of songs would use up the rate limit.
+  const [uploaded, setUploaded] = useState<readonly Track[]>([]);
+  const isListed = (track: Track) => listed?.some(({ id }) => id === track.id);
+  const tracks =
+    listed &&
+    [...(sought ? [] : uploaded.filter((track) => !isListed(track))), ...listed].filter(
+      ({ id }) => !deleted.value.has(id),
+    );
   useEffect(() => {
     const timer = setTimeout(() => setSought(search), search ? SEARCH_MILLISECONDS : 0);
     return () => clearTimeout(timer);
   }, [search]);
   useEffect(() => onJobFinished(load), [load]);
-  useEffect(() => onUploaded(load), [load]);
+  useEffect(() => onUploaded((track) => setUploaded((before) => [track, ...before])), []);
   useEffect(() => onEdited(load), [load]);
   const [selected, select] = useState<ReadonlyMap<string, Track>>(new Map());
   const toggle = (track: Track) => {
@@ -41,12 +48,12 @@ export default function TracksPage() {
     if (!changed.delete(track.id)) changed.set(track.id, track);
     select(changed);
   };
-  const latest = [...selected.values()].map((track) => listed?.find(({ id }) => id === track.id) ?? track);
+  const latest = [...selected.values()].map((track) => tracks?.find(({ id }) => id === track.id) ?? track);
   const isEmpty = tracks?.length === 0 && !search && !sought;
   return (
     <div class="page">
-      {isEmpty ? <Welcome /> : <Heading search={search} onSearch={setSearch} />}
-      <Links key="links" onStarted={load} />
+      {!tracks && !problem ? <Loading /> : isEmpty ? <Welcome /> : <Heading search={search} onSearch={setSearch} />}
+      {(tracks || problem) && <Links key="links" onStarted={load} />}
       {problem && <Notice look="bad">{problem}</Notice>}
       {problem && kept.value.length > 0 && (
         <ul class="panel list" aria-label="Tracks kept offline">
@@ -71,13 +78,20 @@ export default function TracksPage() {
         </ul>
       )}
       {tracks?.length === 0 && !isEmpty && <p class="quiet">No track matches the search.</p>}
-      {listed && listed.length >= count && (
-        <Button label="More tracks" onClick={() => setCount(count + PAGE_SIZE)} disabled={count >= 100}>
+      {found?.hasMore && (
+        <Button label="More tracks" onClick={() => setPageCount(pageCount + 1)}>
           More tracks
         </Button>
       )}
     </div>
   );
+}
+
+async function loadTracks(q: string, pageCount: number) {
+  const load = (page: number) =>
+    bodyOf(api.GET("/api/tracks", { params: { query: { page, page_size: PAGE_SIZE, q } } }));
+  const pages = await Promise.all(Array.from({ length: pageCount }, (_, index) => load(index + 1)));
+  return { tracks: pages.flatMap(({ data }) => data), hasMore: pages.some(({ meta }) => meta.total_pages > pageCount) };
 }
 
 function Heading({ search, onSearch }: { search: string; onSearch: (search: string) => void }) {

@@ -5,7 +5,7 @@ import { useRef } from "preact/hooks";
 import type { Track } from "../api/client.ts";
 import { untilConnected } from "../api/connection.ts";
 import { ApiError } from "../api/errors.ts";
-import { newKey, uploadTrack } from "../api/upload.ts";
+import { isPaused, newKey, untilAllowed, uploadTrack } from "../api/upload.ts";
 import { path } from "../router.ts";
 import { Button, Notice, ProgressBar } from "../ui/components.tsx";
 import { spanText } from "../ui/durations.ts";
@@ -26,7 +26,7 @@ interface Upload {
 }
 
 const CONCURRENT = 2;
-const SHOWN = 20;
+const SHOWN = 5;
 /** The uploads of this visit, also while another view is shown. */
 const uploads = signal<readonly Upload[]>([]);
 const queue: Upload[] = [];
@@ -104,12 +104,19 @@ function next(): void {
 /** Upload a file. Begin again while the connection is lost. Return its track; null if the upload was cancelled. */
 async function store(upload: Upload): Promise<Track | null> {
   for (;;) {
+    await untilAllowed(upload.abort.signal);
+    if (upload.abort.signal.aborted) return null;
     try {
       change(upload.id, { startedAt: performance.now() });
       const onProgress = (share: number) => change(upload.id, { share, isWaiting: false });
       return await uploadTrack(upload.file, upload.key, onProgress, upload.abort.signal);
     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 0)) throw error;
+      const status = error instanceof ApiError ? error.status : null;
+      if (status === 429 && isPaused()) {
+        change(upload.id, { share: 0, startedAt: 0 });
+        continue;
+      }
+      if (status !== 0) throw error;
       change(upload.id, { share: 0, isWaiting: true });
       await untilConnected(upload.abort.signal);
       if (upload.abort.signal.aborted) return null;
@@ -238,9 +245,13 @@ async function filesIn(entry: FileSystemEntry): Promise<File[]> {
   for (;;) {
     // A reader returns its entries in parts.
     const entries = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (entries.length === 0) return files.filter(mayBeRecording);
+    if (entries.length === 0) return files.filter(mayBeRecording).sort(byName);
     files.push(...(await Promise.all(entries.map(filesIn))).flat());
   }
+}
+
+function byName(a: File, b: File): number {
+  return a.name.localeCompare(b.name, undefined, { numeric: true });
 }
 
 /** Folders of albums also have covers, booklets and hidden files. */

@@ -178,6 +178,7 @@ def test_cues_stand_at_phrases_and_drops_where_the_level_jumps() -> None:
         ("Are there vocals?", "stem_intelligence_agent"),
         ("Where would you put markers", "cue_point_agent"),
         ("When does the chorus start?", "cue_point_agent"),
+        ("What are the words of the chorus?", "track_analysis_agent"),
         ("Is it too loud", "mastering_agent"),
         ("recommendations?", "library_agent"),
         ("Take the guitar out of my settings", None),

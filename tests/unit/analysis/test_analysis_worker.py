@@ -20,7 +20,7 @@ from soundwright.kit.engines import ModelDeclaration
 from soundwright.kit.errors import AppError
 from soundwright.kit.worker.context import JobContext
 from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
-from soundwright.services.analysis.registry import Registry, available_features
+from soundwright.services.analysis.registry import Registry, available_features, build_registry, remedies
 from soundwright.services.analysis.service import Engine, Recording, Signal, parse_features
 from soundwright.services.analysis.worker import AnalysisWorker
 
@@ -138,4 +138,15 @@ def test_all_means_what_is_available() -> None:
     ]  # fmt: skip
     with pytest.raises(AppError, match="This server cannot measure chords") as refused:
         parse_features(["chords"], available)
+    assert refused.value.reason == "MODEL_UNAVAILABLE"
+
+
+def test_lyrics_are_measured_only_by_their_name() -> None:
+    registry = build_registry(Path("missing"))
+    available = available_features(registry)
+    assert "lyrics" not in available
+    assert "lyrics" not in parse_features(["all"], {*available, "lyrics"}).features
+    assert parse_features(["all", "lyrics"], {*available, "lyrics"}).features[-1] == "lyrics"
+    with pytest.raises(AppError, match=r"This server cannot measure lyrics.*make lyrics") as refused:
+        parse_features(["lyrics"], available, remedies(registry))
     assert refused.value.reason == "MODEL_UNAVAILABLE"

@@ -6,6 +6,7 @@ import io
 import zipfile
 from email.utils import formatdate
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import unquote
 
 import httpx
@@ -93,8 +94,12 @@ def test_titles_become_file_names(title: str, expected: str) -> None:
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> httpx.AsyncClient:
-    blobs = FileBlobs(tmp_path)
+def blobs(tmp_path: Path) -> FileBlobs:
+    return FileBlobs(tmp_path)
+
+
+@pytest.fixture
+async def site(blobs: FileBlobs) -> httpx.AsyncClient:
     async with blobs.write("a/file.wav") as writer:
         await writer.write(CONTENT)
 
@@ -106,6 +111,18 @@ async def site(tmp_path: Path) -> httpx.AsyncClient:
 
     app = Starlette(routes=[Route("/f", get)], exception_handlers={AppError: refuse})
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+
+
+async def test_a_file_comes_from_the_store_except_for_scripts_of_the_studio(
+    site: httpx.AsyncClient, blobs: FileBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blobs, "public", Mock(download_url=lambda *_: "http://store/file"))
+    player = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "audio"}
+    for headers in ({}, player, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "empty"}):
+        answer = await site.get("/f", headers=headers)
+        assert (answer.status_code, answer.headers["location"]) == (307, "http://store/file")
+    answer = await site.get("/f", headers={"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"})
+    assert (answer.status_code, answer.content) == (200, CONTENT)
 
 
 async def test_head_of_an_archive_reads_no_file(tmp_path: Path) -> None:

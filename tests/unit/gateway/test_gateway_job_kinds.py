@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any, cast
-from unittest.mock import AsyncMock, MagicMock, Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from google.protobuf.message import Message
@@ -53,12 +53,10 @@ def succeeded(kind: job_pb2.JobKind, **result: object) -> job_pb2.Job:
 
 def test_every_kind_is_described_on_both_sides() -> None:
     assert list(JOB_KINDS) == KINDS
-    words = [kind.word for kind in JOB_KINDS.values()]
-    assert words == ["download", "separation", "analysis", "generation", "pipeline", "export", "batch"]
-    types = [kind.public_type for kind in JOB_KINDS.values()]
-    assert types == ["download", "processing", "analysis", "generation", "pipeline", "export", "batch"]
+    types = {kind.word: kind.public_type for kind in JOB_KINDS.values()}
+    assert {word: type for word, type in types.items() if word != type} == {"separation": "processing"}
     declared = public_kinds()
-    assert [declared[word].type for word in words] == types
+    assert {word: kind.type for word, kind in declared.items()} == types
     assert all(kind.output_path.startswith("/") for kind in declared.values())
 
 
@@ -117,6 +115,16 @@ def test_a_deleted_track_has_no_file() -> None:
     assert job_kind(job_pb2.JOB_KIND_DOWNLOAD).result_file(succeeded(job_pb2.JOB_KIND_DOWNLOAD), None) == PublicFile()
 
 
+class Anything:
+    """All clients: each of their calls is ``call``."""
+
+    def __init__(self, call: AsyncMock) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return self._call if name.startswith("Create") else self
+
+
 async def test_every_kind_is_requested_again_with_a_key_of_its_own() -> None:
     again = job_pb2.Job(id="again", state=job_pb2.JOB_STATE_QUEUED)
     for kind in KINDS:
@@ -125,11 +133,7 @@ async def test_every_kind_is_requested_again_with_a_key_of_its_own() -> None:
         failed = job_pb2.BatchJob(track_id="t", state=job_pb2.JOB_STATE_FAILED)
         job = job_pb2.Job(id="first", kind=kind, track_id="t", state=job_pb2.JOB_STATE_FAILED)  # type: ignore[arg-type]
         job.batch.jobs.append(failed)
-        clients = MagicMock()
-        for service in (clients.ingest, clients.separation, clients.analysis, clients.generation):
-            service.configure_mock(CreateDownloads=call, CreateJob=call, CreateJobs=call, CreateBatch=call)
-            service.configure_mock(CreatePipelineJob=call, CreateExportJob=call)
-        assert await retry_job(clients, job) == (again, False)
+        assert await retry_job(Anything(call), job) == (again, False)
         assert call.call_args.args[0].idempotency_key == "retry:first", job_kind(kind).word
 
 

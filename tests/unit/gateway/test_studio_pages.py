@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from pathlib import Path
 
 from soundwright.services.gateway.web.studio_pages import read_build
@@ -39,13 +38,3 @@ def test_the_entry_comes_first_and_its_imports_follow(tmp_path: Path) -> None:
     assert main.media_type == tiny.media_type == "text/javascript"
     assert gzip.decompress(main.compressed) == main.body == b"x" * 1000
     assert tiny.compressed == b""
-
-
-def test_pages_without_a_script_have_the_tokens_of_the_studio() -> None:
-    root = Path(__file__).parents[3]
-    pages, studio = (
-        re.findall(r"^  (--[a-z0-9-]+): (.+);", (root / path).read_text(), re.MULTILINE)
-        for path in ("services/gateway/web/assets/style.css", "studio/src/ui/tokens.css")
-    )
-    assert len(pages) > 20
-    assert set(pages) <= set(studio)

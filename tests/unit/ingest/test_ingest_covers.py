@@ -21,21 +21,22 @@ def _working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def picture(path: Path, width: int, height: int, codec: str = "png", pixels: str = "rgb24") -> bytes:
-    """Write a red picture, and return it."""
+    """Write a picture whose left half is red and whose right half is yellow, and return it."""
     encoder = av.CodecContext.create(codec, "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, pixels, 1
-    red = np.full((height, width, 3), (255, 0, 0), np.uint8)
-    frame = av.VideoFrame.from_ndarray(red, format="rgb24").reformat(format=pixels)
+    halves = np.full((height, width, 3), (255, 0, 0), np.uint8)
+    halves[:, width // 2 :, 1] = 255
+    frame = av.VideoFrame.from_ndarray(halves, format="rgb24").reformat(format=pixels)
     frame.pts = 0
     path.write_bytes(b"".join(bytes(packet) for packet in (*encoder.encode(frame), *encoder.encode(None))))
     return path.read_bytes()
 
 
 def cover() -> tuple[int, int, list[int]]:
-    """Return the width, the height and the colour in the middle of the cover."""
+    """Return the width, the height and the colour at the top left of the cover."""
     with av.open(COVER, format="jpeg_pipe") as file:
         frame = next(file.decode(video=0))
-    return frame.width, frame.height, frame.to_ndarray(format="rgb24")[frame.height // 2, frame.width // 2].tolist()
+    return frame.width, frame.height, frame.to_ndarray(format="rgb24")[2, 2].tolist()
 
 
 @pytest.mark.parametrize(("container", "codec"), [("mp3", "mp3"), ("flac", "flac")])
@@ -60,6 +61,17 @@ def test_a_picture_of_a_link_is_read_by_its_content(tmp_path: Path) -> None:
     picture(tmp_path / "thumbnail.html", 64, 32)
     write_cover(tmp_path / "thumbnail.html")
     assert cover()[:2] == (64, 32)
+
+
+def test_a_photo_stands_upright(tmp_path: Path) -> None:
+    photo = picture(tmp_path / "photo.jpg", 64, 32, "mjpeg", "yuvj420p")
+    held_sideways = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    length = (len(held_sideways) + 2).to_bytes(2, "big")
+    (tmp_path / "photo.jpg").write_bytes(photo[:2] + b"\xff\xe1" + length + held_sideways + photo[2:])
+    write_cover(tmp_path / "photo.jpg")
+    width, height, colour = cover()
+    assert (width, height) == (32, 64)
+    assert np.allclose(colour, (255, 0, 0), atol=8)  # the left half is at the top
 
 
 @pytest.mark.parametrize(

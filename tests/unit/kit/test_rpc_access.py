@@ -69,9 +69,9 @@ SERVICES_FOR_ACCOUNTS = _by_rpc({
     "gateway": """
         AccountService CreateApiToken AdminService UpdateAccount CancelUserJob ConnectionService PutConnection
         StorageService Reserve Release SeparationService RenderMix
-        IngestService CreateUpload FinishUpload AbortUpload BeginDirectUpload GetDirectUpload SignUploadParts FinishDirectUpload
+        IngestService CreateUpload FinishUpload SetCover AbortUpload BeginDirectUpload GetDirectUpload SignUploadParts FinishDirectUpload
         AbortDirectUpload BeginSpotifyAuthorization""",
-    "ingest": "TrackService CreateTrack",
+    "ingest": "TrackService CreateTrack SetTrackCover",
     "ingest separation analysis generation": "JobService CreateJob",
     "separation": "JobService CreateBatch",
     "separation generation": "AdminService AllowModel",

@@ -26,7 +26,8 @@ async def facts(registry):
     candidates = [Candidate(each, each.name in usable) for each in registry.models()]
     choice = choose(candidates, ("vocals", "drums", "bass", "other"), "best", 200.0, await has_gpu(""))
     expected = await availability.expected("htdemucs")
-    return {"usable": sorted(usable), "choice": choice.model, "expected": [expected.model, expected.reason]}
+    networks = [each.name for each in registry.models() if each.needs_weights and each.name in usable]
+    return {"networks": networks, "choice": choice.model, "expected": [expected.model, expected.reason]}
 
 registry = build_registry(SeparationSettings(fallback=True))
 found = asyncio.run(facts(registry))
@@ -51,7 +52,7 @@ def test_a_separation_needs_no_pytorch() -> None:
     )
     assert found.pop("error") < 1e-6
     assert found == {
-        "usable": ["dsp", "hpss"],
+        "networks": [],
         "choice": "dsp",
         "expected": ["dsp", "htdemucs cannot run on this server."],
         "selected": ["dsp", "small cannot run on this server."],

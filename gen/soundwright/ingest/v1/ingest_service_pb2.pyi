@@ -167,6 +167,45 @@ class AbortUploadResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class SetCoverRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    UPLOAD_ID_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    upload_id: builtins.str
+    """of CreateUpload; empty: the track gets no cover"""
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        upload_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track_id", b"track_id", "upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SetCoverResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def track(self) -> track_pb2.Track: ...
+    def __init__(
+        self,
+        *,
+        track: track_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class DirectUpload(message.Message):
     """An upload whose parts the client sends to the file store. All parts but the last have part_size_bytes."""
 

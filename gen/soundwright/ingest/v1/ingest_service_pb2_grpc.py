@@ -50,6 +50,11 @@ class IngestServiceStub:
                 request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadRequest.SerializeToString,
                 response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadResponse.FromString,
                 _registered_method=True)
+        self.SetCover = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/SetCover',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SetCoverRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SetCoverResponse.FromString,
+                _registered_method=True)
         self.BeginDirectUpload = channel.unary_unary(
                 '/soundwright.ingest.v1.IngestService/BeginDirectUpload',
                 request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginDirectUploadRequest.SerializeToString,
@@ -133,6 +138,13 @@ class IngestServiceServicer:
 
     def AbortUpload(self, request, context):
         """Deletes the data of an unfinished upload.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetCover(self, request, context):
+        """Makes an upload the cover of a track of the caller, as a small JPEG. Without an upload, removes the cover.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,6 +252,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.AbortUpload,
                     request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadRequest.FromString,
                     response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadResponse.SerializeToString,
+            ),
+            'SetCover': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetCover,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SetCoverRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SetCoverResponse.SerializeToString,
             ),
             'BeginDirectUpload': grpc.unary_unary_rpc_method_handler(
                     servicer.BeginDirectUpload,
@@ -384,6 +401,33 @@ class IngestService:
             '/soundwright.ingest.v1.IngestService/AbortUpload',
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadRequest.SerializeToString,
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetCover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/SetCover',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SetCoverRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SetCoverResponse.FromString,
             options,
             channel_credentials,
             insecure,

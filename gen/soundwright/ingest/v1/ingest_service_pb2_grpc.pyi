@@ -24,6 +24,8 @@ class IngestServiceStub:
     """
     AbortUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.AbortUploadRequest, _ingest_service_pb2.AbortUploadResponse]
     """Deletes the data of an unfinished upload."""
+    SetCover: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.SetCoverRequest, _ingest_service_pb2.SetCoverResponse]
+    """Makes an upload the cover of a track of the caller, as a small JPEG. Without an upload, removes the cover."""
     BeginDirectUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.BeginDirectUploadRequest, _ingest_service_pb2.BeginDirectUploadResponse]
     """Begins an upload whose parts the client sends to the file store itself. It belongs to the caller.
     DIRECT_UPLOADS_UNAVAILABLE: clients cannot reach the store.
@@ -80,6 +82,14 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_ingest_service_pb2.AbortUploadRequest, _abc.Awaitable[_ingest_service_pb2.AbortUploadResponse]],
     ) -> _abc.Awaitable[_ingest_service_pb2.AbortUploadResponse]:
         """Deletes the data of an unfinished upload."""
+
+    @_abc_1.abstractmethod
+    def SetCover(
+        self,
+        request: _ingest_service_pb2.SetCoverRequest,
+        context: _aio.ServicerContext[_ingest_service_pb2.SetCoverRequest, _abc.Awaitable[_ingest_service_pb2.SetCoverResponse]],
+    ) -> _abc.Awaitable[_ingest_service_pb2.SetCoverResponse]:
+        """Makes an upload the cover of a track of the caller, as a small JPEG. Without an upload, removes the cover."""
 
     @_abc_1.abstractmethod
     def BeginDirectUpload(

@@ -1545,6 +1545,45 @@ class UpdateTrackResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class SetTrackCoverRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    BLOB_KEY_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    blob_key: builtins.str
+    """empty: the track has no cover"""
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        blob_key: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["blob_key", b"blob_key", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SetTrackCoverResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def track(self) -> track_pb2.Track: ...
+    def __init__(
+        self,
+        *,
+        track: track_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class RecordDownloadRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 

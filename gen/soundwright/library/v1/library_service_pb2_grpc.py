@@ -1347,6 +1347,11 @@ class TrackServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackResponse.FromString,
                 _registered_method=True)
+        self.SetTrackCover = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/SetTrackCover',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.SetTrackCoverRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.SetTrackCoverResponse.FromString,
+                _registered_method=True)
         self.RecordDownload = channel.unary_unary(
                 '/soundwright.library.v1.TrackService/RecordDownload',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RecordDownloadRequest.SerializeToString,
@@ -1418,6 +1423,13 @@ class TrackServiceServicer:
 
     def UpdateTrack(self, request, context):
         """Changes editable fields of a track. Concurrent changes of different fields are merged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTrackCover(self, request, context):
+        """Sets the file of the cover, which the caller stores and deletes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1505,6 +1517,11 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.UpdateTrack,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackResponse.SerializeToString,
+            ),
+            'SetTrackCover': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTrackCover,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.SetTrackCoverRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.SetTrackCoverResponse.SerializeToString,
             ),
             'RecordDownload': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordDownload,
@@ -1661,6 +1678,33 @@ class TrackService:
             '/soundwright.library.v1.TrackService/UpdateTrack',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTrackCover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/SetTrackCover',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.SetTrackCoverRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.SetTrackCoverResponse.FromString,
             options,
             channel_credentials,
             insecure,

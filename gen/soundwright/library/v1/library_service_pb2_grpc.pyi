@@ -317,6 +317,8 @@ class TrackServiceStub:
     ListTracks: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListTracksRequest, _library_service_pb2.ListTracksResponse]
     UpdateTrack: _aio.UnaryUnaryMultiCallable[_library_service_pb2.UpdateTrackRequest, _library_service_pb2.UpdateTrackResponse]
     """Changes editable fields of a track. Concurrent changes of different fields are merged."""
+    SetTrackCover: _aio.UnaryUnaryMultiCallable[_library_service_pb2.SetTrackCoverRequest, _library_service_pb2.SetTrackCoverResponse]
+    """Sets the file of the cover, which the caller stores and deletes."""
     RecordDownload: _aio.UnaryUnaryMultiCallable[_library_service_pb2.RecordDownloadRequest, _library_service_pb2.RecordDownloadResponse]
     """For the worker of a download: stores names that the owner has not edited and, with a blob key, the audio. NOT_FOUND when
     the track was deleted, CONFLICT when it has audio already.
@@ -365,6 +367,14 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_library_service_pb2.UpdateTrackRequest, _abc.Awaitable[_library_service_pb2.UpdateTrackResponse]],
     ) -> _abc.Awaitable[_library_service_pb2.UpdateTrackResponse]:
         """Changes editable fields of a track. Concurrent changes of different fields are merged."""
+
+    @_abc_1.abstractmethod
+    def SetTrackCover(
+        self,
+        request: _library_service_pb2.SetTrackCoverRequest,
+        context: _aio.ServicerContext[_library_service_pb2.SetTrackCoverRequest, _abc.Awaitable[_library_service_pb2.SetTrackCoverResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.SetTrackCoverResponse]:
+        """Sets the file of the cover, which the caller stores and deletes."""
 
     @_abc_1.abstractmethod
     def RecordDownload(

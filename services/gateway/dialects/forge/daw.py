@@ -19,7 +19,7 @@ from soundwright.services.gateway.dialects.forge.daw_manifest import DAW_MANIFES
 from soundwright.services.gateway.files.files import attachment
 from soundwright.services.gateway.files.reencoding import ConvertedResponse
 from soundwright.services.gateway.files.reservations import Reservation
-from soundwright.services.gateway.files.uploads import FormPolicy, content_length
+from soundwright.services.gateway.files.uploads import RECORDING_ERRORS, FormPolicy, content_length
 from soundwright.services.gateway.openapi.responses import documented, file_responses, multipart_body
 from soundwright.services.gateway.records import own_track
 from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
@@ -82,9 +82,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
         errors.AUDIO_NOT_READY,
         errors.FORM_NEEDED,
         errors.QUOTA_EXCEEDED,
-        errors.AUDIO_UNREADABLE,
-        errors.AUDIO_TOO_LARGE,
-        errors.AUDIO_TOO_COMPLEX,
+        *RECORDING_ERRORS,
         errors.TOO_MANY_CONVERSIONS,
         errors.BLOB_LOST,
         ranges=False,

@@ -27,7 +27,7 @@ from soundwright.services.gateway.files.reencoding import DownloadFormat, conver
 from soundwright.services.gateway.job_kinds import PublicFile, job_kind, unpacked
 from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
 from soundwright.services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
-from soundwright.services.gateway.records import find_track, own_job, own_track
+from soundwright.services.gateway.records import find_track, own_job, own_stem, own_track
 from soundwright.services.gateway.wire.decoding import is_head
 from soundwright.services.gateway.wire.parameters import (
     IdempotencyKey,
@@ -120,8 +120,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
         ] = None,
     ) -> Response:
         """Download a stem, in its stored format or converted. The filename has the song, the stem, the tempo and the key."""
-        answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND)))
-        stem = answer.stem
+        stem = await own_stem(clients, stem_id)
         title = await _title(clients, stem)
         if format is not None:
             if is_head(request.scope):

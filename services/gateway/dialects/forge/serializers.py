@@ -22,6 +22,7 @@ from soundwright.services.gateway.dialects.forge.shapes import (
     TrackStatus,
 )
 from soundwright.services.gateway.file_paths import stem_file_path, track_file_path
+from soundwright.services.gateway.files.covers import cover_path
 from soundwright.services.gateway.files.playback import segment_count, segment_frame_count
 from soundwright.services.gateway.job_kinds import JOB_KINDS, job_kind
 from soundwright.services.gateway.job_views import (
@@ -99,7 +100,7 @@ def track_to_wire(track: track_pb2.Track) -> Track:
         "artist": track.artist or None,
         "album": track.album or None,
         "album_art_url": track.cover_url or None,
-        "cover_path": f"/api/tracks/{track.id}/cover" if track.cover_blob_key else None,
+        "cover_path": cover_path(f"/api/tracks/{track.id}", track),
         "spotify_id": track.spotify_id or None,
         "spotify_url": track.spotify_url or None,
         "duration": round(track.duration_seconds),

@@ -93,8 +93,8 @@ class Track(TypedDict):
     cover_path: Annotated[
         str | None,
         Field(
-            description="The path of the cover, from the tags of the file or the page of the link.",
-            examples=["/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover"],
+            description="The path of the cover: the one that you set, or that of the tags or the page of the link. It changes with the cover.",
+            examples=["/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de"],
         ),
     ]
     spotify_id: Annotated[str | None, Field(examples=["4uLU6hMCjMI75M1A2tKUQC"])]

@@ -25,7 +25,7 @@ from soundwright.services.gateway.dialects.forge.serializers import (
 )
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Corrections, Data, Stem
 from soundwright.services.gateway.dialects.forge.stems import PixelFrames, SegmentIndex
-from soundwright.services.gateway.files.covers import cover_response
+from soundwright.services.gateway.files.covers import cover_path, cover_response
 from soundwright.services.gateway.files.files import blob_response
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES
 from soundwright.services.gateway.openapi.responses import (
@@ -35,8 +35,8 @@ from soundwright.services.gateway.openapi.responses import (
     file_responses,
     generated_file_responses,
 )
-from soundwright.services.gateway.records import find_analysis
-from soundwright.services.gateway.wire.parameters import StemId, require_uuid
+from soundwright.services.gateway.records import find_analysis, own_stem
+from soundwright.services.gateway.wire.parameters import StemId
 
 _Secret = Annotated[
     str,
@@ -74,8 +74,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
     async def shared_stem(secret: str, stem_id: str) -> job_pb2.AudioOutput:
         with principal_scope(None):
             link = (await clients.tracks.OpenTrackLink(pb.OpenTrackLinkRequest(secret=secret))).link
-            wanted = pb.GetStemRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND))
-            stem: job_pb2.AudioOutput = (await clients.tracks.GetStem(wanted)).stem
+            stem = await own_stem(clients, stem_id)
         if stem.track_id != link.track_id:
             raise errors.STEM_NOT_FOUND()
         return stem
@@ -98,7 +97,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
             "bpm": track.bpm if track.HasField("bpm") else None,
             "key": track.key or None,
             "corrections": corrections_to_wire(track),
-            "cover_path": f"/api/shared/{secret}/cover" if track.cover_blob_key else None,
+            "cover_path": cover_path(f"/api/shared/{secret}", track),
             "expires_at": time_to_wire(link, "expire_time"),
             "mix": stem_to_wire(stems.mix) if stems.HasField("mix") else None,
             "stems": [stem_to_wire(stem) for stem in stems.stems],
@@ -147,8 +146,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
         """Get the waveform of the recording that a link shares, as `GET /api/tracks/{track_id}/waveform`."""
         with principal_scope(None):
             _, track = await shared_track(secret)
-        recording = job_pb2.AudioOutput(name=track.title, blob_key=track.blob_key)
-        return await playback.waveform(request, recording, samples_per_pixel)
+        return await playback.recording_waveform(request, track, samples_per_pixel)
 
     @router.get("/api/shared/{secret}/stems/{stem_id}/segments/{index}")
     @access(Access.PUBLIC, RateClass.FILES)

@@ -172,7 +172,7 @@ def _add_lyrics(router: APIRouter, gateway: Gateway) -> None:
     async def export_lyrics(track_id: TrackId) -> Response:
         """Download the lyrics as LRC in its enhanced form, with the times of lines and words.
 
-        They are those of the owner's corrections, or else of the latest analysis.
+        They are those of the owner's corrections, or else of the analysis.
         """
         track, values = await _analysed(gateway, track_id, ("lyrics",), ("all", "lyrics"))
         minutes, seconds = divmod(round(track.duration_seconds), 60)
@@ -183,7 +183,7 @@ def _add_lyrics(router: APIRouter, gateway: Gateway) -> None:
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("text/plain", *_ERRORS, ranges=False)
     async def export_lyrics_text(track_id: TrackId) -> Response:
-        """Download the lyrics as plain text: those of the owner's corrections, or else of the latest analysis."""
+        """Download the lyrics as plain text: those of the owner's corrections, or else of the analysis."""
         track, values = await _analysed(gateway, track_id, ("lyrics",), ("all", "lyrics"))
         return _file(lrc.plain_text(values["lyrics"]["lines"]), "text/plain", f"{safe_title(track.title)}_lyrics.txt")
 

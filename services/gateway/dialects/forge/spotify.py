@@ -94,6 +94,7 @@ def spotify_routes(gateway: Gateway) -> APIRouter:
     @documented(
         Data[FetchedTrack | FetchedList],
         errors.URL_INVALID,
+        errors.ADDRESS_REFUSED,
         errors.VALIDATION_ERROR,
         errors.SPOTIFY_NOT_FOUND,
         *_AWAY,

@@ -26,7 +26,7 @@ from soundwright.services.gateway.openapi.responses import (
     file_responses,
     generated_file_responses,
 )
-from soundwright.services.gateway.records import own_job, own_track
+from soundwright.services.gateway.records import own_job, own_stem, own_track
 from soundwright.services.gateway.wire.parameters import StemId, TrackId, require_uuid
 
 _PIXEL_FRAMES_LIMIT = 1 << 24
@@ -144,9 +144,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         Downloads, and uploads to earlier versions, have none: `FILE_NOT_FOUND`.
         """
         track = await own_track(clients, track_id, needs_audio=True)
-        # Without a length, no waveform is computed: the gateway does not decode files of users.
-        recording = job_pb2.AudioOutput(name=track.title, blob_key=track.blob_key)
-        return await playback.waveform(request, recording, samples_per_pixel)
+        return await playback.recording_waveform(request, track, samples_per_pixel)
 
     @router.get("/api/stems/{stem_id}/segments/{index}")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -166,7 +164,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         one the rest. All segments together have exactly the samples of the stem. They are FLAC, or WAV if the stem has
         32-bit floats.
         """
-        return await playback.segment(request, await _stem(clients, stem_id), index)
+        return await playback.segment(request, await own_stem(clients, stem_id), index)
 
     @router.get("/api/stems/{stem_id}/waveform")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -187,7 +185,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         The format is version 2 of the data format of ``audiowaveform``: a header of 24 bytes, then two signed bytes for each
         pixel. 128 is full scale. All channels together are one channel, whose extremes are those of any channel.
         """
-        return await playback.waveform(request, await _stem(clients, stem_id), samples_per_pixel)
+        return await playback.waveform(request, await own_stem(clients, stem_id), samples_per_pixel)
 
     @router.get("/api/stems/{stem_id}/spectrogram/{tile}")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -215,12 +213,6 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         return await playback.spectrogram(request, key, tile, columns_per_pixel)
 
     return router
-
-
-async def _stem(clients: Clients, stem_id: str) -> job_pb2.AudioOutput:
-    answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND)))
-    stem: job_pb2.AudioOutput = answer.stem
-    return stem
 
 
 async def _separations(clients: Clients, track: track_pb2.Track) -> list[job_pb2.Job]:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field, field_validator
 from starlette.responses import Response
 
+from soundwright.ingest.v1 import ingest_service_pb2 as ingest_pb
 from soundwright.kit import errors
 from soundwright.library.v1 import catalog_service_pb2 as catalog_pb
 from soundwright.library.v1 import library_service_pb2 as pb
@@ -18,7 +19,7 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import data, listing, page_links, track_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Corrections, Data, Page, Track
 from soundwright.services.gateway.files.covers import cover_response
-from soundwright.services.gateway.files.uploads import UploadPolicy
+from soundwright.services.gateway.files.uploads import RECORDING_ERRORS, UploadPolicy
 from soundwright.services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body
 from soundwright.services.gateway.records import denied_is_unknown, own_track
 from soundwright.services.gateway.wire.parameters import (
@@ -61,6 +62,14 @@ _UPLOAD_BODY = multipart_body(
         "album": {"type": "string", "description": "Default: the tag of the file."},
     },
 )
+
+
+_PICTURE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {f"image/{kind}": {"schema": BINARY} for kind in ("jpeg", "png", "webp")},
+    }
+}
 
 
 class TrackChanges(BaseModel):
@@ -126,9 +135,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
     @documented(
         Data[Track],
         errors.FORM_NEEDED,
-        errors.AUDIO_UNREADABLE,
-        errors.AUDIO_TOO_LARGE,
-        errors.AUDIO_TOO_COMPLEX,
+        *RECORDING_ERRORS,
         status=201,
         idempotent=True,
     )
@@ -228,6 +235,32 @@ def track_routes(gateway: Gateway) -> APIRouter:
     async def get_cover(request: Request, track_id: TrackId) -> Response:
         """Get the cover of a track: a JPEG of at most 640 pixels a side. A track without a ``cover_path`` has none."""
         return await cover_response(request, gateway.blobs, await own_track(clients, track_id))
+
+    @router.put("/{track_id}/cover", openapi_extra=_PICTURE_BODY)
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(
+        Data[Track],
+        errors.TRACK_NOT_FOUND,
+        errors.AUDIO_NOT_READY,
+        errors.FILE_TOO_LARGE,
+        errors.PICTURE_UNREADABLE,
+    )
+    async def set_cover(request: Request, track_id: TrackId) -> Response:
+        """Set the cover of a track: a JPEG, PNG or WebP picture of at most 10 MB. It is stored as a JPEG of at most 640 pixels a side."""
+        track = await own_track(clients, track_id, needs_audio=True)
+        with denied_is_unknown():
+            return data(track_to_wire(await gateway.uploads.receive_cover(request, track.id)))
+
+    @router.delete("/{track_id}/cover")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(None, errors.TRACK_NOT_FOUND, errors.AUDIO_NOT_READY, status=204)
+    async def delete_cover(track_id: TrackId) -> Response:
+        """Remove the cover of a track, if it has one."""
+        with denied_is_unknown():
+            await clients.ingest.SetCover(
+                ingest_pb.SetCoverRequest(track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND))
+            )
+        return Response(status_code=204)
 
     @router.patch("/{track_id}", openapi_extra=body_schema(TrackChanges))
     @access(Access.ACCOUNT, RateClass.NORMAL)

@@ -19,7 +19,7 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import data, time_to_wire, track_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Data, Track
 from soundwright.services.gateway.files.reservations import Reservation
-from soundwright.services.gateway.files.uploads import UploadPolicy
+from soundwright.services.gateway.files.uploads import RECORDING_ERRORS, UploadPolicy
 from soundwright.services.gateway.openapi.responses import Bytes, Time, Uuid, documented
 from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
 from soundwright.services.gateway.wire.parameters import UploadId, body_of, body_schema, require_uuid
@@ -142,9 +142,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
         errors.UPLOAD_INCOMPLETE,
         errors.VALIDATION_ERROR,
         errors.QUOTA_EXCEEDED,
-        errors.AUDIO_UNREADABLE,
-        errors.AUDIO_TOO_LARGE,
-        errors.AUDIO_TOO_COMPLEX,
+        *RECORDING_ERRORS,
         status=201,
     )
     async def complete_upload(

@@ -31,7 +31,7 @@ from soundwright.services.gateway.dialects.pipeline.serializers import (
 from soundwright.services.gateway.edge.health import UNHEALTHY, HealthReport
 from soundwright.services.gateway.files.archives import Member, archive_response
 from soundwright.services.gateway.files.files import blob_response
-from soundwright.services.gateway.files.uploads import UploadPolicy
+from soundwright.services.gateway.files.uploads import RECORDING_ERRORS, UploadPolicy
 from soundwright.services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body, route_doc
 from soundwright.services.gateway.wire.parameters import IdempotencyKey, JobId, require_uuid
 
@@ -117,7 +117,8 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
         errors.TOO_MANY_PENDING,
         errors.QUEUE_FULL,
         errors.NO_FILENAME,
-        errors.AUDIO_UNREADABLE,
+        *RECORDING_ERRORS,
+        errors.AUDIO_FORMAT_NOT_ALLOWED,
         errors.FORMAT_UNSUPPORTED,
     )
     async def process(request: Request, idempotency_key: IdempotencyKey) -> Response:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from soundwright.kit import errors
 from soundwright.kit.engines import ModelDeclaration, ModelFile
+from soundwright.kit.packaged_weights import installed_files
 from soundwright.kit.weights import read_verified
 from soundwright.services.separation.engines.networks import Bag, CpuMode, NetworkEngine
 from soundwright.services.separation.engines.scale import measured
@@ -81,13 +81,8 @@ class SmallEngine(NetworkEngine):
             AppError: ``MODEL_UNAVAILABLE`` if the file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         (file,) = SMALL.files
-        try:
+        with installed_files(model):
             content = read_verified(WEIGHTS, file.sha256, model)
-        except OSError as error:
-            raise errors.MODEL_UNAVAILABLE(
-                f"The file {file.name} of the model {model!r} is missing from this installation. Install Soundwright again.",
-                model=model,
-            ) from error
         from soundwright.services.separation.engines.networks import precision
         from soundwright.services.separation.engines.small.network import read_network
 

@@ -9,7 +9,7 @@ const RECORDING = { stems: demoStems, other: null, position: 0 };
 export default function DemoPage() {
   return (
     <div class="page track">
-      <Head track={track} stems={demoStems} analysis={analysis} />
+      <Head track={track} analysis={analysis} />
       <Desk track={track} analysis={analysis} recording={RECORDING} />
       <Notice
         action={

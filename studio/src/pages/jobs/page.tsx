@@ -1,10 +1,11 @@
 /** All jobs, page by page, newest first. Those that run are kept up to date. */
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef } from "preact/hooks";
 import { api, type Job, refusal } from "../../api/client.ts";
 import { activeJobs, onJobFinished } from "../../api/jobs.ts";
 import { askToNotify, JOB_NAMES, permission } from "../../api/notifications.ts";
 import { useLoaded } from "../../api/requests.ts";
+import { useKept } from "../../router.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { JobRow } from "./row.tsx";
 
@@ -18,9 +19,9 @@ interface Listed {
 }
 
 export default function JobsPage() {
-  const [type, setType] = useState("");
-  const [status, setStatus] = useState("");
-  const [page, setPage] = useState(1);
+  const [type, setType] = useKept("type", "");
+  const [status, setStatus] = useKept("status", "");
+  const [page, setPage] = useKept("page", 1);
   const listing = useCallback(() => loadJobs(type, status, page), [type, status, page]);
   const { value: listed, problem, reload } = useLoaded(listing);
   const active = [...activeJobs.value.keys()].sort().join();

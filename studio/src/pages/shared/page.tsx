@@ -1,12 +1,12 @@
 /** A track that somebody shares with a link. It plays without an account, and nothing can be changed. */
 
 import { useCallback, useEffect } from "preact/hooks";
-import { api, dataOf, type Stem, type Stems, type Track } from "../../api/client.ts";
+import { type Analysis, api, dataOf, type Stem, type Stems, type Track } from "../../api/client.ts";
 import { useLoaded } from "../../api/requests.ts";
 import { Notice } from "../../ui/components.tsx";
 import { Loading } from "../../ui/forms.tsx";
 import { Desk, Head, mediaOf } from "../track/page.tsx";
-import type { PlayedStem } from "../track/sources.ts";
+import { type PlayedStem, wholeStems } from "../track/sources.ts";
 import { Whole } from "../track/whole.tsx";
 
 export default function SharedPage({ id: secret }: { id: string }) {
@@ -25,8 +25,8 @@ export default function SharedPage({ id: secret }: { id: string }) {
   const { track, analysis, recording, base } = shared;
   return (
     <div class="page track">
-      <Head track={track} stems={recording.stems} analysis={analysis} />
-      {recording.stems.stems.length > 0 ? (
+      <Head track={track} analysis={analysis} />
+      {recording ? (
         <Desk track={track} analysis={analysis} recording={recording} />
       ) : (
         <Whole
@@ -49,27 +49,31 @@ async function loadShared(secret: string) {
   const found = await dataOf(api.GET("/api/shared/{secret}", { params: { path: { secret } } }));
   const base = `/api/shared/${secret}`;
   const played = (stem: Stem): PlayedStem => ({ ...stem, base: `${base}/stems/${stem.id}` });
-  const stems: Stems = { mix: found.mix && played(found.mix), stems: found.stems.map(played), separations: [] };
   const { title, artist, album, duration_seconds, frame_count, bpm, key, cover_path, corrections } = found;
-  const id = found.stems[0]?.track_id ?? "";
+  // What the page shows of a track. It has no other fields.
+  const track = {
+    id: found.stems[0]?.track_id ?? secret,
+    title,
+    artist,
+    album,
+    duration_seconds,
+    frame_count,
+    bpm,
+    key,
+    cover_path,
+    corrections,
+    filename: null,
+  } as Track;
+  const analysis = found.analysis as Analysis | null;
+  const stems: Stems | null =
+    found.stems.length > 0
+      ? { mix: found.mix && played(found.mix), stems: found.stems.map(played), separations: [] }
+      : analysis && wholeStems(track.id, duration_seconds, frame_count, `${base}/audio`, `${base}/waveform`);
   return {
     base,
-    // What the page shows of a track. It has no other fields.
-    track: {
-      id,
-      title,
-      artist,
-      album,
-      duration_seconds,
-      frame_count,
-      bpm,
-      key,
-      cover_path,
-      corrections,
-      filename: null,
-    } as Track,
-    analysis: found.analysis as Parameters<typeof Head>[0]["analysis"],
-    recording: { stems, other: null, position: 0 },
+    track,
+    analysis,
+    recording: stems && { stems, other: null, position: 0 },
     expiresAt: found.expires_at ?? "",
   };
 }

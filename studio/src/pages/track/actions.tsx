@@ -1,8 +1,8 @@
 /** Starts jobs for a track. */
 
 import { useState } from "preact/hooks";
-import { analyse } from "../../api/analysis.ts";
-import type { Job, Track } from "../../api/client.ts";
+import { analyse, featuresOf } from "../../api/analysis.ts";
+import type { Analysis, Job, Track } from "../../api/client.ts";
 import { cancelJob, jobsOf } from "../../api/jobs.ts";
 import { nameOf } from "../../api/notifications.ts";
 import { useAction } from "../../api/requests.ts";
@@ -50,6 +50,32 @@ export function AnalyseButton({ track, isFirst }: { track: Track; isFirst: boole
       {problem && <Notice look="bad">{problem}</Notice>}
     </>
   );
+}
+
+/** Says what an analysis has, and offers to measure the rest. */
+export function NextFeatures({ track, analysis }: { track: Track; analysis: Analysis }) {
+  const { isBusy, problem, run } = useAction();
+  const { measured, missing } = featuresOf(analysis);
+  const isRunning = jobsOf(track.id).some((job) => job.job_type === "analysis");
+  if (missing.length === 0 || isRunning) return null;
+  const text = missing.includes("chords") ? "Find chords and bars" : `Find ${listText(missing)}`;
+  return (
+    <Notice
+      action={
+        <Button label={text} disabled={isBusy} onClick={() => void run(() => analyse(track.id, missing))}>
+          {text}
+        </Button>
+      }
+    >
+      {measured.length > 0 && `The analysis has ${listText(measured)}. `}
+      Not measured yet: {listText(missing)}.{problem && ` ${problem}`}
+    </Notice>
+  );
+}
+
+function listText(features: readonly string[]): string {
+  const names = features.map((name) => name.replace("_", " "));
+  return new Intl.ListFormat("en", { type: "conjunction" }).format(names);
 }
 
 /** The jobs of a track that are not finished. */

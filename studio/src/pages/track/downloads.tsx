@@ -67,20 +67,32 @@ const MIX = "mix";
 const ALL = "all";
 
 export function Downloads({ track, player }: { track: Track; player: Player }) {
-  const [part, setPart] = useState(MIX);
+  const [wanted, setPart] = useState(MIX);
   const [format, setFormat] = useState("wav16");
   const { isBusy, problem, run } = useAction();
-  const stems = player.ownStems;
-  const { analysis, chords, grid, lyrics, parts } = player.music;
+  const stems = player.isWhole ? [] : player.ownStems;
+  const { analysis, chords, grid, lyrics, parts: notes } = player.music;
   const isThere = {
     chords: chords.value.length > 0,
     lyrics: lyrics.value.length > 0,
-    notes: parts.value.length > 0,
+    notes: notes.value.length > 0,
     click: grid.value.beats.length > 1 && analysis.value?.bars !== undefined,
-    project: true,
+    project: stems.length > 0,
     dj: grid.value.beats.length > 1,
   };
   const facts = (Object.keys(FACTS) as Fact[]).filter((name) => isThere[name]);
+  const parts: readonly (readonly [string, string])[] = [
+    ...(stems.length > 0
+      ? ([
+          [MIX, "The mix as you hear it"],
+          [ALL, "All stems"],
+        ] as const)
+      : []),
+    ...stems.map((stem) => [stem.id, `Only ${stem.stem_type}`] as const),
+    ...facts.map((name) => [name, FACTS[name].text] as const),
+  ];
+  const part = (parts.find(([name]) => name === wanted) ?? parts[0])?.[0];
+  if (part === undefined) return null;
   const fact = facts.find((name) => name === part);
   const offered = fact ? FACTS[fact].formats : part === ALL ? [...FORMATS, ...STEM_FILES] : FORMATS;
   const [chosen, chosenText] = offered.find(([name]) => name === format) ?? offered[0];
@@ -99,17 +111,7 @@ export function Downloads({ track, player }: { track: Track; player: Player }) {
   return (
     <section class="panel downloads" aria-label="Download">
       <div class="form">
-        <Choice
-          label="Download"
-          value={part}
-          options={[
-            [MIX, "The mix as you hear it"],
-            [ALL, "All stems"],
-            ...stems.map((stem) => [stem.id, `Only ${stem.stem_type}`] as const),
-            ...facts.map((name) => [name, FACTS[name].text] as const),
-          ]}
-          onInput={setPart}
-        />
+        <Choice label="Download" value={part} options={parts} onInput={setPart} />
         <Choice label="Format" value={chosen} options={offered} onInput={setFormat} />
         <Button label={text} look="primary" disabled={isBusy} onClick={() => void run(start)}>
           {text}

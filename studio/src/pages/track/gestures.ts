@@ -1,7 +1,9 @@
 /** Mouse, wheel and touch on the waveforms: seek, zoom, scroll, and the selection of a loop. */
 
+import type { Signal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
+import type { Range } from "../../audio/timeline.ts";
 import type { Player } from "./player.ts";
 
 const WHEEL_ZOOM = 0.002;
@@ -70,7 +72,11 @@ export function useGestures(ref: RefObject<HTMLElement | null>, player: Player):
 }
 
 /** Select a loop by dragging on the ruler. A click seeks, and a double click loops a saved loop or a bar. */
-export function useLoopSelection(ref: RefObject<HTMLElement | null>, player: Player): void {
+export function useLoopSelection(
+  ref: RefObject<HTMLElement | null>,
+  player: Player,
+  dragged: Signal<Range | null>,
+): void {
   useEffect(() => {
     const element = ref.current;
     if (!element) return;
@@ -84,23 +90,38 @@ export function useLoopSelection(ref: RefObject<HTMLElement | null>, player: Pla
       element.setPointerCapture(event.pointerId);
       from = frameAt(event);
     };
-    const onUp = (event: PointerEvent) => {
+    const onMove = (event: PointerEvent) => {
       if (from === null) return;
       const to = frameAt(event);
-      if (Math.abs(to - from) / player.view.value.framesPerPixel <= CLICK_PIXELS) player.seek(to);
-      else player.setLoop(player.snapped(Math.min(from, to)), player.snapped(Math.max(from, to)));
+      const isClick = Math.abs(to - from) / player.view.value.framesPerPixel <= CLICK_PIXELS;
+      const [start, end] = [player.snapped(Math.min(from, to)), player.snapped(Math.max(from, to))];
+      dragged.value = isClick ? null : { start: Math.max(0, start), end: Math.min(end, player.frameCount) };
+    };
+    const onUp = (event: PointerEvent) => {
+      if (from === null) return;
+      onMove(event);
+      if (dragged.value) player.setLoop(dragged.value.start, dragged.value.end);
+      else player.seek(frameAt(event));
+      onCancel();
+    };
+    const onCancel = () => {
       from = null;
+      dragged.value = null;
     };
     const onDouble = (event: MouseEvent) => player.loopAround(frameAt(event));
     element.addEventListener("dblclick", onDouble);
     element.addEventListener("pointerdown", onDown);
+    element.addEventListener("pointermove", onMove);
     element.addEventListener("pointerup", onUp);
+    element.addEventListener("pointercancel", onCancel);
     return () => {
       element.removeEventListener("pointerdown", onDown);
+      element.removeEventListener("pointermove", onMove);
       element.removeEventListener("pointerup", onUp);
+      element.removeEventListener("pointercancel", onCancel);
       element.removeEventListener("dblclick", onDouble);
     };
-  }, [ref, player]);
+  }, [ref, player, dragged]);
 }
 
 function waveOf(target: EventTarget | null): HTMLElement | null {

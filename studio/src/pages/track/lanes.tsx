@@ -42,6 +42,7 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
   }, [player]);
   const all = useRef<HTMLDivElement>(null);
   useGestures(all, player);
+  const dragged = useSignal<Range | null>(null);
   return (
     <div class="lanes" ref={all}>
       <div class="corner row">
@@ -55,7 +56,7 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
         <Button label="Keyboard shortcuts" icon="help" look="quiet" onClick={onHelp} />
       </div>
       <Minimap player={player} />
-      <Ruler player={player} />
+      <Ruler player={player} dragged={dragged} />
       <HarmonyLane player={player} />
       <Series player={player} values={player.music.analysis.value?.features} />
       {player.stems.map((stem, index) => (
@@ -64,7 +65,7 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
       <div class="overlay" ref={area}>
         <BarLines player={player} />
         <NotYet player={player} />
-        <LoopMark player={player} />
+        <LoopMark player={player} dragged={dragged} />
         <Playhead player={player} />
       </div>
     </div>
@@ -111,25 +112,35 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
     <section class={`lane ${isSilent.value ? "silent" : ""}`} aria-label={name} data-colour={colourOf(name)}>
       <div class="lane-head">
         <h3>
-          {name.replaceAll("_", " ")} <kbd title="Key that mutes it">{number}</kbd>
+          {name.replaceAll("_", " ")} {!player.isWhole && <kbd title="Key that mutes it">{number}</kbd>}
         </h3>
-        <div class="lane-switches">
-          <Button label={`Mute ${name}`} pressed={lane.mute} onClick={() => player.change(name, { mute: !lane.mute })}>
-            M
-          </Button>
-          <Button label={`Solo ${name}`} pressed={lane.solo} onClick={() => player.change(name, { solo: !lane.solo })}>
-            S
-          </Button>
-          {player.others.size > 0 && (
+        {!player.isWhole && (
+          <div class="lane-switches">
             <Button
-              label={`Hear separation B of ${name}`}
-              pressed={hearsOther}
-              onClick={() => player.switchTo(!hearsOther, [name])}
+              label={`Mute ${name}`}
+              pressed={lane.mute}
+              onClick={() => player.change(name, { mute: !lane.mute })}
             >
-              {hearsOther ? "B" : "A"}
+              M
             </Button>
-          )}
-        </div>
+            <Button
+              label={`Solo ${name}`}
+              pressed={lane.solo}
+              onClick={() => player.change(name, { solo: !lane.solo })}
+            >
+              S
+            </Button>
+            {player.others.size > 0 && (
+              <Button
+                label={`Hear separation B of ${name}`}
+                pressed={hearsOther}
+                onClick={() => player.switchTo(!hearsOther, [name])}
+              >
+                {hearsOther ? "B" : "A"}
+              </Button>
+            )}
+          </div>
+        )}
         <Fader label={`Volume of ${name}`} volume={lane.volume} onInput={(volume) => player.change(name, { volume })} />
         <Pan label={`Pan of ${name}`} pan={lane.pan} onInput={(pan) => player.change(name, { pan })} />
         <LevelMeter label={`Level of ${name}`} level={level} active={player.state.value === "playing"} />
@@ -156,7 +167,9 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
             label={`Waveform of ${name}`}
           />
         )}
-        {picture === "waveform" && name === "vocals" && <VoiceOverlay player={player} height={LANE_HEIGHT} />}
+        {picture === "waveform" && (name === "vocals" || player.isWhole) && (
+          <VoiceOverlay player={player} height={LANE_HEIGHT} />
+        )}
       </div>
     </section>
   );
@@ -225,11 +238,17 @@ function MinimapWave({ stem, player }: { stem: PlayedStem; player: Player }) {
   );
 }
 
-function Ruler({ player }: { player: Player }) {
+interface LoopProps {
+  player: Player;
+  /** The loop while it is selected, or while an edge is dragged. The player follows when the pointer is released. */
+  dragged: Signal<Range | null>;
+}
+
+function Ruler({ player, dragged }: LoopProps) {
   const view = player.view.value;
   const width = player.width.value;
   const element = useRef<HTMLDivElement>(null);
-  useLoopSelection(element, player);
+  useLoopSelection(element, player, dragged);
   return (
     <div
       class="ruler"
@@ -265,8 +284,7 @@ function Ruler({ player }: { player: Player }) {
 }
 
 /** The loop. Its edges can be dragged, or moved from beat to beat with the arrow keys. */
-function LoopMark({ player }: { player: Player }) {
-  const dragged = useSignal<Range | null>(null);
+function LoopMark({ player, dragged }: LoopProps) {
   const loop = dragged.value ?? player.loop.value;
   if (!loop) return null;
   const { start, framesPerPixel } = player.view.value;
@@ -279,12 +297,9 @@ function LoopMark({ player }: { player: Player }) {
   );
 }
 
-interface LoopEdgeProps {
+interface LoopEdgeProps extends LoopProps {
   edge: "start" | "end";
   loop: Range;
-  /** The loop while an edge is dragged. The player follows when it is released. */
-  dragged: Signal<Range | null>;
-  player: Player;
 }
 
 function LoopEdge({ edge, loop, dragged, player }: LoopEdgeProps) {

@@ -27,8 +27,10 @@ export function Lyrics({ player }: { player: Player }) {
   const { isBusy, problem, run } = useAction();
   const lines = edit?.kind === "times" ? edit.lines : music.lyrics.value;
   const timed = timedLines(lines);
+  const reset = music.analysis.value?.lyrics ? "As detected" : "Remove";
   const store = async (changed: readonly LyricLine[] | null) => {
-    if (await run(() => music.correctLyrics(changed))) setEdit(null);
+    // Another edit may have begun meanwhile.
+    if (await run(() => music.correctLyrics(changed))) setEdit((now) => (now === edit ? null : now));
   };
   const toggle = (opened: Edit) => setEdit(edit?.kind === opened.kind ? null : opened);
   const correctLine = () => {
@@ -57,15 +59,15 @@ export function Lyrics({ player }: { player: Player }) {
           </Button>
         )}
         <Button
-          label={lines.length > 0 ? "Edit the lyrics as text" : "Add lyrics"}
+          label={lines.length > 0 ? "Edit as text: the lyrics" : "Add lyrics"}
           pressed={edit?.kind === "text"}
           onClick={() => toggle({ kind: "text", text: lrcText(music.lyrics.value) })}
         >
           {lines.length > 0 ? "Edit as text" : "Add lyrics"}
         </Button>
         {music.corrections.value.lyrics != null && (
-          <Button label="Lyrics as detected" disabled={isBusy} onClick={() => void store(null)}>
-            {music.analysis.value?.lyrics ? "As detected" : "Remove"}
+          <Button label={`${reset}: the lyrics`} disabled={isBusy} onClick={() => void store(null)}>
+            {reset}
           </Button>
         )}
       </div>
@@ -102,7 +104,7 @@ export function Lyrics({ player }: { player: Player }) {
 function WholeText({ text, onInput }: { text: string; onInput: (text: string) => void }) {
   const id = useId();
   return (
-    <div class="form-field">
+    <div class="form-field lyric-text">
       <label for={id}>LRC, or text without times</label>
       <textarea
         id={id}

@@ -3,7 +3,7 @@
 import "./track.css";
 import { effect, untracked } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { account, type Analysis, api, dataOf, type LiveStems, type Stems, type Track } from "../../api/client.ts";
 import { onReconnected } from "../../api/connection.ts";
 import { editTracks, onEdited } from "../../api/edits.ts";
@@ -14,7 +14,7 @@ import { type Media, showMedia } from "../../player/media-keys.ts";
 import { Cover, Notice } from "../../ui/components.tsx";
 import { EditButtons } from "../edit.tsx";
 import { Because } from "../separation/because.tsx";
-import { AnalyseButton, RunningJobs, SeparateControls } from "./actions.tsx";
+import { AnalyseButton, NextFeatures, RunningJobs, SeparateControls } from "./actions.tsx";
 import { Compare } from "./compare.tsx";
 import { Downloads } from "./downloads.tsx";
 import { Facts } from "./facts.tsx";
@@ -28,7 +28,7 @@ import { Practice } from "./practice.tsx";
 import { Sharing } from "./sharing.tsx";
 import { ChordSheet } from "./sheet.tsx";
 import { runShortcut, ShortcutList } from "./shortcuts.tsx";
-import { liveStems, type PlayedStem } from "./sources.ts";
+import { liveStems, type PlayedStem, wholeStems } from "./sources.ts";
 import { Transport } from "./transport.tsx";
 import { timeText } from "../../waveform/view.ts";
 import { Whole } from "./whole.tsx";
@@ -42,7 +42,7 @@ interface Loaded {
 interface TrackPageProps {
   readonly id: string;
   /** Whether the track plays at once. */
-  readonly isPlaying?: boolean;
+  readonly isPlaying?: boolean | undefined;
   /** Called when the track has played to its end. */
   readonly onEnded?: (() => void) | undefined;
 }
@@ -62,7 +62,10 @@ export default function TrackPage({ id, isPlaying = false, onEnded }: TrackPageP
       );
     load();
     const stops = [
-      onEdited(load),
+      onEdited((changed) => {
+        const track = changed.find((each) => each.id === id);
+        if (track) setLoaded((found) => found && { ...found, track });
+      }),
       onReconnected(load),
       onJobFinished((job) => {
         if (job.track_id !== id) return;
@@ -85,7 +88,7 @@ export default function TrackPage({ id, isPlaying = false, onEnded }: TrackPageP
   );
 }
 
-export function Head({ track, analysis }: Loaded) {
+export function Head({ track, analysis }: Pick<Loaded, "track" | "analysis">) {
   return (
     <header class="row apart">
       <div class="row">
@@ -116,15 +119,19 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
     playing.current = player;
   }, []);
   const isNew = latest !== stems && idOf(latest) !== idOf(stems);
+  const positionIn = ({ stems: [first] }: Stems) => {
+    const player = playing.current;
+    return player && first ? Math.round((player.position / player.sampleRateHz) * first.sample_rate_hz) : 0;
+  };
   useLiveRecording(track.id, (live) => {
     const player = playing.current;
-    if (!live) setRecording({ stems: latest, other: null, position: player?.position ?? 0 });
+    if (!live) setRecording({ stems: latest, other: null, position: positionIn(latest) });
     else if (!player?.isPlaying.value || player.feed?.jobId === live.feed.jobId) {
       const stems = liveStems(track.id, live.feed, live.state);
       setRecording({
         stems,
         other: null,
-        position: player?.position ?? 0,
+        position: positionIn(stems),
         isPlaying: player?.isPlaying.value ?? false,
       });
     }
@@ -136,9 +143,9 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
       setLatest(stems); // it plays on: the same addresses have the finished stems
       return;
     }
-    setRecording({ stems, other: null, position: player?.position ?? 0, isPlaying: player?.isPlaying.value ?? false });
+    setRecording({ stems, other: null, position: positionIn(stems), isPlaying: player?.isPlaying.value ?? false });
     setLatest(stems);
-    setReplaced(player !== null);
+    setReplaced(stems.separations.length > 1);
   }, [isNew, stems]);
   const choose = (own: string, other: string, position: number) => {
     setReplaced(false);
@@ -156,7 +163,8 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
   return (
     <>
       {problem && <Notice look="bad">{problem}</Notice>}
-      {isReplaced && <Notice>The new separation plays. Earlier ones stay in the list below the mixer.</Notice>}
+      {analysis && <NextFeatures track={track} analysis={analysis} />}
+      {isReplaced && <Notice>The mixer has the new separation. Earlier ones stay in the list below it.</Notice>}
       {own ? (
         <Desk
           key={`${own} ${other} ${first?.live?.attempt ?? ""}`}
@@ -178,15 +186,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
           )}
         </Desk>
       ) : (
-        <Whole
-          media={mediaOf(track)}
-          audio={track.file_path}
-          waveform={`/api/tracks/${track.id}/waveform`}
-          seconds={track.duration_seconds}
-          frameCount={track.frame_count ?? 0}
-          isPlaying={isPlaying}
-          onEnded={onEnded}
-        />
+        <Unseparated track={track} analysis={analysis} isPlaying={isPlaying} onEnded={onEnded} onPlayer={onPlayer} />
       )}
       <SeparateControls track={track} isFirst={!own} />
       <section class="row" aria-label="Actions">
@@ -196,24 +196,75 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
         </a>
         <EditButtons tracks={[track]} what="the track" onDeleted={() => navigate("/studio")} />
       </section>
-      <AnalysisHints analysis={analysis} hasStems={own !== ""} />
+      <AnalysisHints analysis={analysis} stems={recording.stems.stems} />
       {account && <Sharing trackId={track.id} />}
     </>
   );
 }
 
+/** A track without stems: its recording in the mixer, or a plain player if it is not analysed, or too long for the mixer. */
+function Unseparated({
+  track,
+  analysis,
+  isPlaying = false,
+  onEnded,
+  onPlayer,
+}: Omit<Loaded, "stems"> & Omit<TrackPageProps, "id"> & Pick<DeskProps, "onPlayer">) {
+  const { id, duration_seconds: duration, file_path: audio } = track;
+  const frameCount = track.frame_count ?? 0;
+  const waveform = `/api/tracks/${id}/waveform`;
+  const isAnalysed = analysis !== null;
+  /** Where the mixer begins; null while the plain player plays. */
+  const [seconds, setSeconds] = useState<number | null>(0);
+  const recording = useMemo(() => {
+    const stems = isAnalysed && seconds !== null ? wholeStems(id, duration, frameCount, audio, waveform) : null;
+    const begin = seconds ?? 0;
+    const position = Math.round((begin * frameCount) / duration);
+    return stems && { stems, other: null, position, isPlaying: isPlaying && begin === 0 };
+  }, [id, duration, frameCount, audio, waveform, isAnalysed, seconds, isPlaying]);
+  if (recording) {
+    return (
+      <Desk track={track} analysis={analysis} recording={recording} onPlayer={onPlayer} onEnded={onEnded} isOwn>
+        {(player) => <Downloads track={track} player={player} />}
+      </Desk>
+    );
+  }
+  return (
+    <Whole
+      media={mediaOf(track)}
+      audio={audio}
+      waveform={waveform}
+      seconds={duration}
+      frameCount={frameCount}
+      isPlaying={isPlaying}
+      onEnded={onEnded}
+      onPlay={() => setSeconds(null)}
+      onPause={setSeconds}
+    />
+  );
+}
+
 /** Says what an analysis lacks, and when another one would be better. */
-function AnalysisHints({ analysis, hasStems }: { analysis: Analysis | null; hasStems: boolean }) {
+function AnalysisHints({ analysis, stems }: { analysis: Analysis | null; stems: Stems["stems"] }) {
+  const isUnread = ({ feature }: { feature: string }) =>
+    feature === "vocal_activity" && stems.some((stem) => stem.stem_type === "vocals");
+  const unavailable = analysis?.unavailable ?? [];
+  const better = [
+    stems.length > 0 && analysis?.notes?.source === "mix" && "the notes of each stem",
+    unavailable.some(isUnread) && "where somebody sings",
+  ].filter(Boolean);
   return (
     <>
-      {hasStems && analysis?.notes?.source === "mix" && (
-        <p class="quiet">The notes were read from the mix. Analyse again to read them from each stem.</p>
+      {better.length > 0 && (
+        <p class="quiet">This analysis is older than the stems. Analyse again to find {better.join(" and ")}.</p>
       )}
-      {analysis?.unavailable?.map(({ feature, message }) => (
-        <p class="quiet" key={feature}>
-          No {feature.replace("_", " ")}: {message}
-        </p>
-      ))}
+      {unavailable
+        .filter((each) => !isUnread(each))
+        .map(({ feature, message }) => (
+          <p class="quiet" key={feature}>
+            No {feature.replace("_", " ")}: {message}
+          </p>
+        ))}
     </>
   );
 }
@@ -278,7 +329,7 @@ interface DeskProps {
   analysis: Analysis | null;
   recording: Recording;
   /** Called with the player, and with null when it is closed. */
-  onPlayer?: (player: Player | null) => void;
+  onPlayer?: ((player: Player | null) => void) | undefined;
   onEnded?: (() => void) | undefined;
   /** Whether the account stores corrections of the analysis. */
   isOwn?: boolean;
@@ -290,7 +341,8 @@ export function Desk({ track, analysis, recording, onPlayer, onEnded, isOwn = fa
   const [player] = useState(() => new Player(track.id, recording));
   useEffect(() => {
     onPlayer?.(player);
-    player.engine.prefetch().catch(() => {}); // playback tries again, and shows the error
+    // A whole recording is large, and loads when it plays. If this fails, playback tries again, and shows the error.
+    if (!player.isWhole) player.engine.prefetch().catch(() => {});
     if (recording.isPlaying) player.toggle();
     return () => {
       onPlayer?.(null);

@@ -61,6 +61,8 @@ export class Player {
   readonly music = new Music(this.semitones);
   /** Lets each pass of the loop be faster by `step`, up to the speed `limit`. */
   readonly trainer = signal<{ readonly step: number; readonly limit: number } | null>(null);
+  /** Whether it plays a recording that is not separated. */
+  readonly isWhole: boolean;
   readonly hasSpectrograms: boolean;
   /** What the lanes show. */
   readonly picture = signal<"waveform" | "spectrogram" | "notes">("waveform");
@@ -88,6 +90,7 @@ export class Player {
     this.#ownCount = own.length;
     this.mix = mix;
     this.feed = (first as PlayedStem).live?.feed ?? null;
+    this.isWhole = first.processing_job_id === "";
     this.hasSpectrograms = stems.every((stem: PlayedStem) => !stem.files && !stem.live && !stem.base);
     this.frameCount = first.frame_count;
     this.sampleRateHz = first.sample_rate_hz;

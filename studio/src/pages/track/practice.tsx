@@ -12,7 +12,7 @@ export function Practice({ player }: { player: Player }) {
   return (
     <section class="panel practice" aria-label="Practice">
       <KeyChoice player={player} />
-      <MixChoice player={player} />
+      {!player.isWhole && <MixChoice player={player} />}
       <Trainer player={player} />
     </section>
   );

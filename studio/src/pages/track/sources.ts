@@ -42,7 +42,7 @@ function keyOf(trackId: string): string {
   return `soundwright.mixer.${trackId}`;
 }
 
-/** A stem whose files may be built into the studio, with one segment, or shared by a link, or that is heard while it is made. */
+/** A stem that may have one segment in a file, as those of the demo song, or be shared by a link, or heard while it is made. */
 export interface PlayedStem extends Stem {
   /** The path of its segments and waveform, if it is not the usual one. */
   readonly base?: string;
@@ -70,6 +70,40 @@ export function liveStems(trackId: string, feed: LiveFeed, found: LiveStems): St
     live: { feed, attempt: found.attempt },
   } as const;
   return { mix: null, stems: found.stems.map((stem): PlayedStem => ({ ...shape, ...stem })), separations: [] };
+}
+
+/** The most that a recording that is decoded as a whole may last. */
+const WHOLE_SECONDS = 15 * 60;
+
+/** Return a recording without stems as a separation with one lane; null if it has no audio, or is too long to decode. */
+export function wholeStems(
+  trackId: string,
+  seconds: number,
+  frameCount: number,
+  audio: string | null,
+  waveform: string,
+): Stems | null {
+  if (!audio || !frameCount || !seconds || seconds > WHOLE_SECONDS) return null;
+  const whole: PlayedStem = {
+    id: `recording ${trackId}`,
+    stem_type: "mix",
+    file_path: audio,
+    file_size: 0,
+    content_type: "",
+    source: "local",
+    track_id: trackId,
+    processing_job_id: "",
+    download_url: "",
+    duration_seconds: seconds,
+    sample_rate_hz: Math.round(frameCount / seconds),
+    channel_count: 2,
+    frame_count: frameCount,
+    segment_frame_count: frameCount,
+    segment_count: 1,
+    peak: 1,
+    files: { audio, waveform },
+  };
+  return { mix: null, stems: [whole], separations: [] };
 }
 
 function baseOf(stem: PlayedStem): string {

@@ -59,16 +59,18 @@ export function Transport({ player }: { player: Player }) {
         >
           Bar 1 here
         </Button>
-        <Button
-          label={player.mix ? "Hear the original" : "Separate the track again to hear the original"}
-          pressed={player.hearsOriginal.value}
-          disabled={!player.mix}
-          onClick={() => {
-            player.hearsOriginal.value = !player.hearsOriginal.value;
-          }}
-        >
-          Original
-        </Button>
+        {!player.isWhole && (
+          <Button
+            label={player.mix ? "Hear the original" : "Separate the track again to hear the original"}
+            pressed={player.hearsOriginal.value}
+            disabled={!player.mix}
+            onClick={() => {
+              player.hearsOriginal.value = !player.hearsOriginal.value;
+            }}
+          >
+            Original
+          </Button>
+        )}
       </div>
       <div class="knob">
         <span class="quiet">Speed</span>

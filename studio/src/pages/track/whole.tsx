@@ -20,9 +20,22 @@ interface WholeProps {
   readonly frameCount: number;
   readonly isPlaying?: boolean | undefined;
   readonly onEnded?: (() => void) | undefined;
+  readonly onPlay?: () => void;
+  /** Called with the position in seconds. */
+  readonly onPause?: (seconds: number) => void;
 }
 
-export function Whole({ media, audio: path, waveform, seconds, frameCount, isPlaying, onEnded }: WholeProps) {
+export function Whole({
+  media,
+  audio: path,
+  waveform,
+  seconds,
+  frameCount,
+  isPlaying,
+  onEnded,
+  onPlay,
+  onPause,
+}: WholeProps) {
   const element = useRef<HTMLAudioElement>(null);
   const [share, setShare] = useState(0);
   const peaks = useSignal<Pyramid | null>(null);
@@ -63,7 +76,9 @@ export function Whole({ media, audio: path, waveform, seconds, frameCount, isPla
         onPlay={() => {
           takeFloor(pause);
           showMedia(media);
+          onPlay?.();
         }}
+        onPause={({ currentTarget: { currentTime, ended } }) => ended || onPause?.(currentTime)}
         onTimeUpdate={(event) => setShare(event.currentTarget.currentTime / seconds)}
       />
     </div>
