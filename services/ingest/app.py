@@ -62,7 +62,7 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
         egress_policy=egress_policy,
         blobs=blobs,
         tracks=tracks,
-        reader=ConfinedAudio(limits, settings.download_slot_count, scratch),
+        reader=ConfinedAudio(limits, settings.ingest_slot_count, scratch),
         scratch=scratch,
     ).job_kind(settings)
     workers = job_workers([kind], bus=bus, jobs=jobs, blobs=blobs, settings=settings)

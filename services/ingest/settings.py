@@ -13,7 +13,9 @@ class IngestSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore")
 
-    ingest_slot_count: int = Field(2, ge=1, description="Number of uploads that are probed in parallel.")
+    ingest_slot_count: int = Field(
+        2, ge=1, description="Number of uploads that are probed, and of downloads that are converted, in parallel."
+    )
     abandoned_upload_seconds: float = Field(
         6 * 3600.0, gt=0, description="Age in seconds after which an unfinished upload is deleted."
     )
@@ -31,7 +33,7 @@ class IngestSettings(Settings):
     )
     collection_limit: int = Field(1000, ge=1, le=2000, description="Maximum number of entries of an album or playlist.")
 
-    download_slot_count: int = Field(2, ge=1, description="Number of parallel downloads.")
+    download_slot_count: int = Field(4, ge=1, description="Number of parallel downloads.")
     download_attempt_limit: int = Field(3, ge=1, description="Attempts per download.")
     download_pending_limit: int = Field(2000, ge=0, description="Unfinished downloads per caller. 0 means no limit.")
     download_queue_limit: int = Field(

@@ -136,6 +136,17 @@ def test_a_link_becomes_a_track(admin: httpx.Client, spotify: SpotifySimulator, 
     assert admin.get(f"/api/spotify/track/{spotify_id}").json()["data"]["id"] == created["track_id"]
 
 
+def test_slow_sites_do_not_hold_up_other_downloads(
+    admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite
+) -> None:
+    slow = [start(admin, f"spotify:track:{stalling_song(spotify, site)}") for _ in range(2)]
+    eventually(lambda: {track_of(admin, each)["download_status"] for each in slow} == {"downloading"})
+    completed(admin, start(admin, f"spotify:track:{new_song(spotify, site)}"))
+    assert {track_of(admin, each)["download_status"] for each in slow} == {"downloading"}
+    for each in slow:
+        assert admin.delete(f"/api/jobs/{each['job_id']}").status_code == 204
+
+
 NO_AUDIO = (
     "filename", "file_path", "file_size", "content_type", "content_sha256", "container", "codec", "sample_rate_hz",
     "channel_count", "frame_count", "download_error", "download_error_code",
