@@ -89,7 +89,9 @@ export async function changeCover(track: Track, picture: Blob | null): Promise<v
   const before = track.cover_path ? (await getFile(track.cover_path)).blob : null;
   const change = async (chosen: Blob | null) => {
     await sendCover(track.id, chosen);
-    for (const listener of listeners) listener();
+    const params = { path: { track_id: track.id } };
+    const changed = await dataOf(api.GET("/api/tracks/{track_id}", { params }));
+    for (const listener of listeners) listener([changed]);
   };
   await change(picture);
   const text = `The cover of ${namesOf([track])} was ${picture ? "changed" : "removed"}.`;
