@@ -87,10 +87,7 @@ export async function editTracks(tracks: readonly Track[], edit: (track: Track) 
 /** Make a picture the cover of a track. Without one, remove the cover. */
 export async function changeCover(track: Track, picture: Blob | null): Promise<void> {
   const before = track.cover_path ? (await getFile(track.cover_path)).blob : null;
-  const change = async (chosen: Blob | null) => {
-    await sendCover(track.id, chosen);
-    for (const listener of listeners) listener();
-  };
+  const change = async (chosen: Blob | null) => tell([await sendCover(track, chosen)]);
   await change(picture);
   const text = `The cover of ${namesOf([track])} was ${picture ? "changed" : "removed"}.`;
   offer({ text, undo: () => change(before) });
@@ -144,12 +141,15 @@ function send(id: string, body: Edit): Promise<Track> {
   return dataOf(api.PATCH("/api/tracks/{track_id}", { params: { path: { track_id: id } }, body }));
 }
 
-async function sendCover(id: string, picture: Blob | null): Promise<void> {
-  const params = { path: { track_id: id } };
+async function sendCover(track: Track, picture: Blob | null): Promise<Track> {
+  const params = { path: { track_id: track.id } };
   const path = "/api/tracks/{track_id}/cover";
-  if (!picture) return bodyOf(api.DELETE(path, { params }));
+  if (!picture) {
+    await bodyOf(api.DELETE(path, { params }));
+    return { ...track, cover_path: null };
+  }
   const headers = { "content-type": picture.type || "application/octet-stream" };
-  await dataOf(api.PUT(path, { params, headers, body: "", bodySerializer: () => picture }));
+  return dataOf(api.PUT(path, { params, headers, body: "", bodySerializer: () => picture }));
 }
 
 /** Return the edit that undoes `changed`. */
