@@ -29,7 +29,7 @@ test("a stranger plays a shared track, and the owner revokes the link", async ({
   expect(await duration()).toBeGreaterThan(1.5);
   expect(await coverOf(stranger)).toBe(16);
   const onLockScreen = () => stranger.evaluate(() => [navigator.mediaSession.metadata.title, navigator.mediaSession.metadata.artwork[0].src]);
-  expect(await onLockScreen()).toEqual(["Test tune", expect.stringMatching(/\/api\/shared\/.*\/cover$/)]);
+  expect(await onLockScreen()).toEqual(["Test tune", expect.stringMatching(/\/api\/shared\/.*\/cover\?version=\w+$/)]);
 
   await user.run("/api/processing/separate", { track_id: id, model: "dsp" });
   await stranger.reload();

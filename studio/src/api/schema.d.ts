@@ -11548,6 +11548,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
+            408: components["responses"]["forge_408_REQUEST_TIMEOUT"];
             409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             413: components["responses"]["forge_413_TOO_LARGE"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];

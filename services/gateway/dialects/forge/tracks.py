@@ -244,6 +244,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         errors.AUDIO_NOT_READY,
         errors.FILE_TOO_LARGE,
         errors.PICTURE_UNREADABLE,
+        errors.REQUEST_TIMEOUT,
     )
     async def set_cover(request: Request, track_id: TrackId) -> Response:
         """Set the cover of a track: a JPEG, PNG or WebP picture of at most 10 MB. It is stored as a JPEG of at most 640 pixels a side."""
