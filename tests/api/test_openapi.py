@@ -184,7 +184,7 @@ def test_no_example_is_filled_up_with_words_that_mean_nothing(document: Document
         (route, place)
         for route, operation in document.operations.items()
         for place, _, content in contents(document, operation)
-        if '"text"' in json.dumps(content.get("example"))
+        if '"text"' in json.dumps(content.get("example")).replace('"text":', "")  # the name of a field
     ]
     assert filled == []
 

@@ -134,7 +134,7 @@ class _DocumentBuilder:
             parameter["schema"].pop("title", None)
         for kind, content in operation.get("requestBody", {}).get("content", {}).items():
             content["schema"] = self._schemas.reference(content["schema"])
-            if kind != _MULTIPART:  # a file has no example
+            if kind != _MULTIPART and content["schema"].get("format") != "binary":  # a file has no example
                 content.setdefault("example", self._schemas.example(content["schema"], whole=False))
         common = ("X-Request-Id", *(_RATE_HEADERS if declared.rate_class else ()))
         responses = {status: self._response(status, response, common) for status, response in doc.responses.items()}

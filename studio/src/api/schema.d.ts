@@ -11468,11 +11468,8 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /** @example null */
                 "image/jpeg": string;
-                /** @example null */
                 "image/png": string;
-                /** @example null */
                 "image/webp": string;
             };
         };
