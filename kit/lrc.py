@@ -33,11 +33,7 @@ def lines_of(text: str) -> list[Line]:
             if fact[1].lower() == "offset" and (milliseconds := _OFFSET.fullmatch(fact[2])):
                 earlier_seconds = int(milliseconds[1]) / 1000
             continue
-        starts, end = [], 0
-        while tag := _LINE_TAG.match(row, end):
-            starts.append(_seconds(tag))
-            end = tag.end()
-        rows.append((row[end:], starts))
+        rows.append(_split(row))
     placed: list[tuple[float, Line]] = []
     for content, starts in rows:
         if not starts and content.strip():
@@ -53,6 +49,11 @@ def lines_of(text: str) -> list[Line]:
         elif lines and lines[-1]["start_seconds"] is not None and lines[-1]["end_seconds"] is None:
             lines[-1]["end_seconds"] = start
     return lines
+
+
+def expanded_length(text: str) -> int:
+    """Return the length of the lines of a text together. A row with several times stands for as many lines."""
+    return sum(len(content) * max(1, len(starts)) for content, starts in map(_split, text.splitlines()))
 
 
 def lrc_text(lines: Sequence[Mapping[str, Any]], facts: Mapping[str, str] | None = None) -> str:
@@ -92,6 +93,15 @@ def joined(words: Iterable[Line]) -> str:
     if word:
         word["text"] = word["text"].rstrip()
     return text.rstrip()
+
+
+def _split(row: str) -> tuple[str, list[float]]:
+    """Return a row without the times at its beginning, and these."""
+    starts, end = [], 0
+    while tag := _LINE_TAG.match(row, end):
+        starts.append(_seconds(tag))
+        end = tag.end()
+    return row[end:], starts
 
 
 def _line(content: str, start: float | None, later_seconds: float) -> Line:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from soundwright.kit import errors
 from soundwright.kit.chords import harte
 from soundwright.kit.errors import AppError
+from soundwright.kit.lrc import expanded_length
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.access import listed_creator, may_see, owns
@@ -272,6 +273,8 @@ def _corrections(value: Corrections | None) -> Corrections | None:
         return value
     if len(value.lyrics) > _LYRICS_LIMIT:
         raise ValueError(f"should have at most {_LYRICS_LIMIT} characters of lyrics")
+    if expanded_length(value.lyrics) > _LYRICS_LIMIT:
+        raise ValueError("have lines with too many times: write the lines that repeat one by one")
     return dataclasses.replace(value, lyrics="\n".join(map(one_line, value.lyrics.splitlines())))
 
 

@@ -96,7 +96,7 @@ async def test_an_owner_says_what_a_track_is(library: Library) -> None:
     ("corrections", Corrections(None, [ChordCorrection(2.0, 2.0, "Am")])),
     ("corrections", Corrections(None, [ChordCorrection(0.0, float("nan"), "Am")])),
     ("corrections", Corrections(None, [ChordCorrection(0.0, 1.0, "Am")] * 501)),
-    ("corrections", Corrections(lyrics="x" * 30_001)),
+    ("corrections", Corrections(lyrics="x" * 30_001)), ("corrections", Corrections(lyrics="[0:1]" * 300 + "la" * 60)),
     ("corrections", Corrections(2.1)), ("corrections", Corrections(None, [ChordCorrection(0.5, 1e300, "Am")])),
 ])  # fmt: skip
 async def test_what_does_not_fit_is_named_and_changes_nothing(library: Library, field: str, value: Any) -> None:
