@@ -297,7 +297,7 @@ class Tools:
         track = _brief(found)
         measured = await self._measured(wanted.track_id) if found.analyzed else {}
         if found.corrections.HasField("lyrics"):
-            lines = lrc.lines_of(found.corrections.lyrics)
+            lines = await asyncio.to_thread(lrc.lines_of, found.corrections.lyrics)
         else:
             lines = (measured.get("lyrics") or {}).get("lines", [])
         if not lines:

@@ -212,9 +212,12 @@ async def _corrected(gateway: Gateway, track_id: str) -> tuple[track_pb2.Track, 
     canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
     track = (await gateway.clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
     analysis = await find_analysis(gateway.clients, canonical)
-    # The values may be several megabytes.
-    values = await asyncio.to_thread(json.loads, analysis.values_json) if analysis is not None else {}
-    return track, corrected(values, track.corrections)
+
+    def read() -> dict[str, Any]:
+        """Read the values, which may be several megabytes."""
+        return corrected(json.loads(analysis.values_json) if analysis else {}, track.corrections)
+
+    return track, await asyncio.to_thread(read)
 
 
 def _missing(name: str, values: dict[str, Any], features: Sequence[str]) -> str:
