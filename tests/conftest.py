@@ -23,6 +23,7 @@ hypothesis.settings.load_profile("tests")
 
 
 _CAMPAIGN_SECONDS = 4 * 3600
+_LONGEST = "tests/api/test_studio.py"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,6 +49,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))  # nobody waits for it at the end
     for item in items:
         if item.get_closest_marker("campaign") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(_CAMPAIGN_SECONDS))
@@ -68,14 +70,16 @@ def clean_environment() -> None:
 
 
 class ByTopology(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
-    """Runs all stories of a cluster, which share a stack, in one process, those of the embedded stack in two, and the tests of each
-    other file in one.
+    """Runs all stories of a cluster, which share a stack, in one process, those of the embedded stack in two, those of the studio in
+    one, and the tests of each other file in one.
 
     ``--dist loadgroup`` does not see groups since pytest 9.2: every process started every stack, and the order of the tests was lost.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file == _LONGEST:
+            return file
         topology = re.search(r"\[(embedded|cluster)[\]-]", nodeid)
         if not topology:
             return file

@@ -104,8 +104,8 @@ class JobWorker:
                 for loop in loops:
                     if loop.done():
                         loop.result()  # a loop ends early only by an error
-            if self._running:
-                await asyncio.wait(loops, timeout=self._drain_seconds)
+            # A loop that has no command ends at once. One that claims a job is not among the running ones yet.
+            await asyncio.wait(loops, timeout=self._drain_seconds)
             for context in self._running:
                 context.stop("stopping")
             _, unfinished = await asyncio.wait(loops, timeout=_STOP_SECONDS)

@@ -120,7 +120,7 @@ function Shell() {
       <main id="main" tabIndex={-1}>
         <Current />
       </main>
-      <div class="messages">
+      <div class="toasts">
         {!isConnected.value && (
           <Notice>
             The server is not reachable. The studio goes on when it is back: uploads begin again, and what plays
@@ -146,7 +146,7 @@ function SharedShell() {
       <main id="main" tabIndex={-1}>
         <Current />
       </main>
-      <div class="messages">
+      <div class="toasts">
         {!isConnected.value && <Notice>The server is not reachable. What plays continues.</Notice>}
       </div>
     </>

@@ -97,7 +97,8 @@ MATRIX = _rows({
         /api/download/job/{job_id} /api/export/job/{job_id} /export/stem/{stem_id} /export/stems/{track_id}
         /export/analysis/{track_id} /export/midi/{track_id} /export/project/{track_id} /export/archive/{job_id}
         /export/chords/{track_id}.lab /export/chords/{track_id}.cho""",
-    _own(403, 404): "GET /export/click/{track_id}.wav",  # this song has no beats
+    # This song has no beats and no lyrics.
+    _own(403, 404): "GET /export/click/{track_id}.wav /export/lyrics/{track_id}.lrc /export/lyrics/{track_id}.txt",
     _own(403, 409): "DELETE /api/jobs/{job_id} POST /api/jobs/{job_id}/retry",  # it has succeeded
     (200, 401, 200, 200, 200): "POST /process",
     (404, 401, 404, 404, 200): """
@@ -220,6 +221,7 @@ REFUSALS_BELOW = {
     "/api/setlists": {404: "SETLIST_NOT_FOUND"},
     "/api/sessions": {404: "SESSION_NOT_FOUND"},
     "/export/click": {404: "ANALYSIS_NOT_FOUND"},
+    "/export/lyrics": {404: "ANALYSIS_NOT_FOUND"},
     "/api/users/me": {403: "SESSION_NEEDED"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},
     "/api/uploads": {409: "DIRECT_UPLOADS_UNAVAILABLE"},

@@ -123,6 +123,7 @@ def test_a_track_is_changed_and_stays_so(admin: httpx.Client) -> None:
         "corrections": {
             "bar_one_seconds": 0.1,
             "chords": [{"start_seconds": 0.0, "end_seconds": 0.1, "label": "F#m7/E"}],
+            "lyrics": "[00:00.10]Stille",
         },
     }
     answer = admin.patch(path, json={**new, "id": "x", "status": "analyzed", "owner_id": "me"})

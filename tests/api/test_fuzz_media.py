@@ -86,7 +86,7 @@ def sent(client: httpx.Client, content: bytes) -> httpx.Response:
 
 
 @pytest.mark.usefixtures("nothing_crashes")
-@pytest.mark.parametrize("count", [8, pytest.param(500, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("count", [16, pytest.param(500, marks=pytest.mark.campaign)])
 def test_broken_recordings_are_answered_in_little_time_and_memory(
     stack: Stack, document: Document, tmp_path: Path, count: int
 ) -> None:

@@ -242,7 +242,7 @@ def test_a_worker_reports_its_speed_and_its_slots(scraped: Prometheus) -> None:
         )
 
     wait_for(worked, "audio and compute seconds")
-    slots = dict.fromkeys(QUEUES, 1) | {"ingest": 2, "lalalai": 4}
+    slots = dict.fromkeys(QUEUES, 1) | {"ingest": 4, "lalalai": 4}
     wait_for(lambda: values('soundwright_worker_slots{state="idle"}', "queue") == slots, "idle slots")
 
 

@@ -38,9 +38,10 @@ def requirements(library: str) -> list[str]:
 
 
 def installed(component: str) -> set[str]:
-    """Return the libraries that ``pip install .[component]`` installs, and those that deploy/docker/install.sh adds."""
+    """Return the libraries that ``pip install .[component]`` installs, those that deploy/docker/install.sh adds, and those of `make lyrics`."""
     found: set[str] = set()
-    pending = [("soundwright", component), *([("audiocraft", "")] if component == "generation" else ())]
+    more = {"analysis": [("soundwright", "lyrics")], "generation": [("audiocraft", "")]}
+    pending = [("soundwright", component), *more.get(component, ())]
     while pending:
         name, extra = pending.pop()
         if f"{name}[{extra}]" in found:
