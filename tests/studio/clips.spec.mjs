@@ -179,6 +179,7 @@ test("clips are made, heard, found and ordered", async ({ page, user, button, li
   await page.getByLabel("Search").fill(WORD);
   await said("2 clips");
   await button(`More about ${PROMPT}`).first().click();
+  await expect(page.getByRole("region", { name: "Tags" }).getByRole("listitem").first()).toBeVisible();
   await button("Delete the clip").click();
   await page.getByRole("dialog", { name: "Delete the clip" }).getByRole("button", { name: "Delete the clip" }).click();
   await expect(page.locator("article.clip")).toHaveCount(1);
