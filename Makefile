@@ -36,6 +36,11 @@ run: local $(STUDIO)  ## Run all components until Ctrl-C (ports 4000, 5309 and 8
 models: local  ## List all models and download their weights, or those of one (MODEL=htdemucs; ACCEPT=1 accepts its licence, WITHDRAW=1 ends that)
 	@$(BIN)/python -m soundwright.services.models $(if $(ACCEPT),--accept) $(if $(WITHDRAW),--withdraw) $(MODEL)
 
+.PHONY: lyrics
+lyrics: local  ## Install what reads lyrics (150 MB), and download its weights (486 MB)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt faster-whisper
+	@$(BIN)/python -m soundwright.services.models whisper
+
 ##@ Develop
 
 .PHONY: setup
@@ -273,11 +278,6 @@ CONFIGURATION ?= dev/training/cpu.yaml
 .PHONY: train
 train: setup  #: Train the network of the model "small" (CONFIGURATION=dev/training/gpu.yaml, SONGS=folder; results in build/small)
 	$(BIN)/python -m dev.training.train $(CONFIGURATION) "$(SONGS)" build/small
-
-.PHONY: lyrics
-lyrics: local  ## Install what reads lyrics (150 MB), and download its weights (486 MB)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt faster-whisper
-	@$(BIN)/python -m soundwright.services.models whisper
 
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
