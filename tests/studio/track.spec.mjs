@@ -287,7 +287,8 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await button("Correct the chord at the position").click();
   await button("As detected").click();
   await expect(names).toHaveText([detected.label]);
-  expect((await (await page.request.get(`/api/tracks/${track_id}`)).json()).data.corrections).toBe(null);
+  const stored = async () => (await (await page.request.get(`/api/tracks/${track_id}`)).json()).data.corrections;
+  await expect.poll(stored).toBe(null);
   await fitsPhone();
 });
 

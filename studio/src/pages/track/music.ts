@@ -39,6 +39,8 @@ export class Music {
   readonly parts = computed(() => this.analysis.value?.notes?.parts ?? []);
   readonly heardKey = computed(() => transposedKey(this.key.value, this.semitones.value));
   readonly semitones: Signal<number>;
+  private stored: Promise<unknown> = Promise.resolve();
+  private unstoredCount = 0;
 
   constructor(semitones: Signal<number>) {
     this.semitones = semitones;
@@ -78,15 +80,26 @@ export class Music {
     if (seconds !== undefined) await this.correct({ bar_one_seconds: seconds });
   }
 
-  /** Change corrections, and store them. If that fails, they stay as they were. */
+  /** Change corrections, and store them after those before. If that fails, they stay as they were. */
   async correct(change: Partial<Corrections>): Promise<void> {
     const before = this.corrections.value;
-    this.corrections.value = { ...before, ...change };
+    const wanted = { ...before, ...change };
+    this.corrections.value = wanted;
+    this.unstoredCount++;
+    const storing = this.stored.then(() => this.store?.(wanted));
+    this.stored = storing.catch(() => {});
     try {
-      await this.store?.(this.corrections.value);
+      await storing;
     } catch (error) {
-      this.corrections.value = before;
+      if (this.corrections.value === wanted) this.corrections.value = before;
       throw error;
+    } finally {
+      this.unstoredCount--;
     }
+  }
+
+  /** Take corrections that the server has stored, unless newer ones are on their way. */
+  takeStored(corrections: Corrections): void {
+    if (this.unstoredCount <= 1) this.corrections.value = corrections;
   }
 }

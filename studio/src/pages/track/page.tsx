@@ -370,7 +370,7 @@ export function Desk({ track, analysis, recording, onPlayer, onEnded, isOwn = fa
     player.music.analysis.value = analysis;
     player.music.key.value = track.key ?? analysis?.key ?? "";
     // Corrections of the demo song, and of tracks that somebody shares, stay in this browser.
-    if (isOwn || track.corrections) player.music.corrections.value = track.corrections ?? NO_CORRECTIONS;
+    if (isOwn || track.corrections) player.music.takeStored(track.corrections ?? NO_CORRECTIONS);
     player.music.store = isOwn ? (corrections) => editTracks([track], () => ({ corrections })) : null;
   }, [player, analysis, track, isOwn]);
   return (
