@@ -51,7 +51,7 @@ def failures(
     if secret.exists():
         first, second = receiver.to("/studio")
         assert first.headers["webhook-id"] == second.headers["webhook-id"]
-        assert all(received.verified(secret.read_text()) for received in (first, second))
+        assert all(any(received.signed_by(secret.read_text())) for received in (first, second))  # minutes ago
     return {}
 
 
