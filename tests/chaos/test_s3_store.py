@@ -340,7 +340,11 @@ def assert_whole_once(world: World, job_id: str) -> None:
     job = world.job(job_id)
     assert (job["status"], job["error"]) == ("completed", None)
     keys = [f"stems/{job['attempt']}/{job_id}/{name}.flac" for name in RECORDINGS]
-    assert sorted({key.removesuffix(".dat") for key in stored(world, "stems/") if job_id in key}) == keys
+
+    def left() -> list[str]:
+        return sorted({key.removesuffix(".dat") for key in stored(world, "stems/") if job_id in key})
+
+    eventually(lambda: left() == keys, "only the stems are left, without what could be heard before")
     for stem in job["result"]["stems"]:
         data = world.client.get(f"/export/stem/{stem['id']}", follow_redirects=True).content
         assert soundfile.info(io.BytesIO(data)).frames == FRAME_COUNT
