@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from itertools import groupby
-from pathlib import Path
 
+from dev.tools.generated import ROOT, written_or_checked
 from soundwright.kit.errors import CATALOGUE, ErrorType
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "ERRORS.md"
+DOCUMENT = ROOT / "docs" / "ERRORS.md"
 _HEADING = "## All errors\n"
 _INTRODUCTION = """
 This table is generated from `kit/errors.py` by `python -m dev.tools.errors_doc`. *Retry*: a job that fails with the error is tried
@@ -40,15 +40,5 @@ def _row(reason: str, found: list[ErrorType]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def main() -> None:
-    current = DOCUMENT.read_text()
-    wanted = generate(current)
-    if "--check" in sys.argv:
-        if current != wanted:
-            sys.exit("docs/ERRORS.md is outdated. Run: python -m dev.tools.errors_doc")
-        return
-    DOCUMENT.write_text(wanted)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(written_or_checked(DOCUMENT, generate(DOCUMENT.read_text()), "python -m dev.tools.errors_doc"))

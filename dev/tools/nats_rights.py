@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
+from dev.tools.generated import ROOT, written_or_checked
 from soundwright.kit.settings import QUEUES
 from soundwright.kit.worker.commands import queue_consumer
 
-ACCOUNTS = Path(__file__).resolve().parents[2] / "deploy" / "nats" / "accounts.conf"
+ACCOUNTS = ROOT / "deploy" / "nats" / "accounts.conf"
 _BEGIN = "      # Workers. `make docs` writes this part from the queues in kit/settings.py.\n"
 _END = "      # The user of `python -m soundwright.services.broker init`.\n"
 _USER = """
@@ -46,15 +46,5 @@ def _rights(queue: str) -> str:
     return _QUEUE.format(queue=queue, durable=durable, subject=subject)
 
 
-def main() -> None:
-    current = ACCOUNTS.read_text()
-    wanted = generate(current)
-    if "--check" in sys.argv:
-        if current != wanted:
-            sys.exit("deploy/nats/accounts.conf is outdated. Run: make docs")
-        return
-    ACCOUNTS.write_text(wanted)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(written_or_checked(ACCOUNTS, generate(ACCOUNTS.read_text()), "make docs"))

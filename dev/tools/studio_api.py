@@ -18,13 +18,13 @@ from typing import Any
 
 import grpc.aio
 
+from dev.tools.generated import ROOT, written_or_checked
 from soundwright.services.gateway.clients import Clients, Gateway
 from soundwright.services.gateway.dialects.forge import FORGE, forge_routes
 from soundwright.services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes
 from soundwright.services.gateway.openapi.document import DocumentedApp
 from soundwright.services.gateway.settings import GatewaySettings
 
-ROOT = Path(__file__).resolve().parents[2]
 STUDIO = ROOT / "studio"
 TYPES = STUDIO / "src" / "api" / "schema.d.ts"
 _COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
@@ -57,17 +57,5 @@ def generate() -> str:
         return target.read_text()
 
 
-def main(arguments: list[str]) -> int:
-    """Generate the types, or with ``--check`` compare them with the committed ones. Return the exit status."""
-    fresh = generate()
-    if "--check" not in arguments:
-        TYPES.write_text(fresh)
-        return 0
-    if fresh != TYPES.read_text():
-        print("studio/src/api/schema.d.ts differs from the API. Run `make studio-api`.")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(written_or_checked(TYPES, generate(), "make studio-api"))

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2] / "client" / "soundwright_client"
+from dev.tools.generated import ROOT, written_or_checked
+
+PACKAGE = ROOT / "client" / "soundwright_client"
 SOURCE, TARGET = PACKAGE / "_async_client.py", PACKAGE / "_sync_client.py"
 _HEAD = '"""The synchronous client. ``make docs`` makes this file of ``_async_client.py``. Do not edit it."""'
 _REPLACEMENTS = (
@@ -38,15 +40,5 @@ def generate() -> str:
     return text
 
 
-def main(arguments: list[str]) -> int:
-    fresh = generate()
-    if "--check" not in arguments:
-        TARGET.write_text(fresh)
-    elif fresh != TARGET.read_text():
-        print("client/soundwright_client/_sync_client.py differs from _async_client.py. Run `make docs`.")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(written_or_checked(TARGET, generate(), "make docs"))
