@@ -163,14 +163,9 @@ class _ForkServer:
     def _start(self) -> None:
         self._requests, theirs = socket.socketpair()
         with theirs:
+            program = _PROGRAM.format(list(filter(None, sys.path)))
             self._process = subprocess.Popen(  # noqa: S603
-                (
-                    sys.executable,
-                    "-I",
-                    "-c",
-                    _PROGRAM.format(list(filter(None, sys.path))),
-                    "confined",
-                ),  # the name is for people who list processes
+                (sys.executable, "-I", "-c", program, "confined"),  # the name is for people who list processes
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -11,9 +11,6 @@ import sys
 import threading
 from pathlib import Path
 
-from soundwright.services.separation.engines.demucs.compiled import export
-from soundwright.services.separation.engines.demucs.engine import DemucsEngine
-
 _NICENESS = 10
 
 
@@ -22,6 +19,10 @@ def main() -> None:
     task = json.loads(sys.stdin.readline())
     threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
     os.nice(_NICENESS)
+    # This takes seconds, in which the process already yields to others and ends with its parent.
+    from soundwright.services.separation.engines.demucs.compiled import export
+    from soundwright.services.separation.engines.demucs.engine import DemucsEngine
+
     model_dir = None if task["model_dir"] is None else Path(task["model_dir"])
     engine = DemucsEngine(model_dir=model_dir, trusted_sha256=frozenset(task["trusted_sha256"]))
     export(engine.load_bag(task["model"], "cpu").networks, Path(task["folder"]), task["mode"])
