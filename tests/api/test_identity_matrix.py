@@ -168,76 +168,82 @@ def is_write_on_a_page(route: str) -> bool:
     return route in PAGES and not is_read(route)
 
 
-@pytest.mark.parametrize("route", MATRIX)
 def test_the_suspended_get_nothing(
-    belongings: dict[str, dict[str, str]], suspended: Suspended, document: Document, route: str
+    belongings: dict[str, dict[str, str]], suspended: Suspended, document: Document, subtests: pytest.Subtests
 ) -> None:
-    anonymous = MATRIX[route][0]
-    # Pages know nobody by a token, and whoever sends a form with one has forged it.
-    unknown = route in PUBLIC_ROUTES or route in PAGES
-    answer = call(suspended.by_token, route, belongings)
-    assert answer.status_code == (403 if is_write_on_a_page(route) or not unknown else anonymous)
-    assert unknown or route in SOCKETS or SUSPENDED in answer.text
-    assert document.broken_promises(route, answer) == []
-    known = route not in PUBLIC_ROUTES
-    if known or is_read(route):
-        answer = call(suspended.by_session, route, belongings)
-        assert answer.status_code == (403 if known else anonymous)
-        assert not known or route in SOCKETS or SUSPENDED in answer.text
-        assert document.broken_promises(route, answer) == []
+    for route in MATRIX:
+        with subtests.test(route):
+            anonymous = MATRIX[route][0]
+            # Pages know nobody by a token, and whoever sends a form with one has forged it.
+            unknown = route in PUBLIC_ROUTES or route in PAGES
+            answer = call(suspended.by_token, route, belongings)
+            assert answer.status_code == (403 if is_write_on_a_page(route) or not unknown else anonymous)
+            assert unknown or route in SOCKETS or SUSPENDED in answer.text
+            assert document.broken_promises(route, answer) == []
+            known = route not in PUBLIC_ROUTES
+            if known or is_read(route):
+                answer = call(suspended.by_session, route, belongings)
+                assert answer.status_code == (403 if known else anonymous)
+                assert not known or route in SOCKETS or SUSPENDED in answer.text
+                assert document.broken_promises(route, answer) == []
 
 
-@pytest.mark.parametrize("route", MATRIX)
 def test_browsers_get_what_is_theirs_with_the_token_of_our_pages(
     belongings: dict[str, dict[str, str]],
     stranger_browser: Browser,
     owner_browser: Browser,
     stranger_token: str,
     document: Document,
-    route: str,
+    subtests: pytest.Subtests,
 ) -> None:
-    row = dict(zip(CALLERS, MATRIX[route], strict=True))
-    as_stranger, as_owner = LOGGED_IN.get(route, (row["stranger"], row["owner"]))
-    public = route in PUBLIC_ROUTES
-    if not is_read(route) and not public:
-        forged = call(stranger_browser, route, belongings)
-        assert forged.status_code == 403
-        assert "The CSRF token is missing, invalid or expired" in forged.text
-        assert document.broken_promises(route, forged) == []
-    proof = stranger_browser.token() if route in PAGES else stranger_token
-    answer = call(stranger_browser, route, belongings, "" if public else proof)
-    assert answer.status_code == as_stranger
-    assert document.broken_promises(route, answer) == []
-    if route in PAGES:
-        answer = call(owner_browser, route, belongings, owner_browser.token())
-        assert answer.status_code == as_owner
-        assert document.broken_promises(route, answer) == []
+    for route in MATRIX:
+        with subtests.test(route):
+            row = dict(zip(CALLERS, MATRIX[route], strict=True))
+            as_stranger, as_owner = LOGGED_IN.get(route, (row["stranger"], row["owner"]))
+            public = route in PUBLIC_ROUTES
+            if not is_read(route) and not public:
+                forged = call(stranger_browser, route, belongings)
+                assert forged.status_code == 403
+                assert "The CSRF token is missing, invalid or expired" in forged.text
+                assert document.broken_promises(route, forged) == []
+            proof = stranger_browser.token() if route in PAGES else stranger_token
+            answer = call(stranger_browser, route, belongings, "" if public else proof)
+            assert answer.status_code == as_stranger
+            assert document.broken_promises(route, answer) == []
+            if route in PAGES:
+                answer = call(owner_browser, route, belongings, owner_browser.token())
+                assert answer.status_code == as_owner
+                assert document.broken_promises(route, answer) == []
 
 
-@pytest.mark.parametrize("route", MATRIX)
 def test_everybody_gets_what_is_theirs(
-    callers: dict[str, httpx.Client], belongings: dict[str, dict[str, str]], document: Document, route: str
+    callers: dict[str, httpx.Client],
+    belongings: dict[str, dict[str, str]],
+    document: Document,
+    subtests: pytest.Subtests,
 ) -> None:
-    answers = {
-        name: call(caller, route, belongings, csrf_token(caller) if is_write_on_a_page(route) else "")
-        for name, caller in callers.items()
-    }
-    expected = dict(zip(CALLERS, MATRIX[route], strict=True))
-    unexpected = {
-        name: (answer.status_code, answer.content[:300])
-        for name, answer in answers.items()
-        if answer.status_code != expected[name]
-    }
-    assert unexpected == {}
-    for answer in answers.values():
-        assert document.broken_promises(route, answer) == []
-        if answer.status_code == 401:
-            assert answer.headers["www-authenticate"] == 'Bearer realm="soundwright"'
-        if answer.status_code >= 400 and route in SOUNDBOX:
-            assert answer.json()["error"]
-        elif answer.status_code >= 400 and route.split(" ")[1].startswith(("/api", "/export", "/files")):
-            below = next((codes for start, codes in REFUSALS_BELOW.items() if start in route), {})
-            assert answer.json()["code"] == (REFUSALS | below)[answer.status_code]
+    for route in MATRIX:
+        with subtests.test(route):
+            answers = {
+                name: call(caller, route, belongings, csrf_token(caller) if is_write_on_a_page(route) else "")
+                for name, caller in callers.items()
+            }
+            expected = dict(zip(CALLERS, MATRIX[route], strict=True))
+            unexpected = {
+                name: (answer.status_code, answer.content[:300])
+                for name, answer in answers.items()
+                if answer.status_code != expected[name]
+            }
+            assert unexpected == {}
+            for answer in answers.values():
+                assert document.broken_promises(route, answer) == []
+                if answer.status_code == 401:
+                    assert answer.headers["www-authenticate"] == 'Bearer realm="soundwright"'
+                if answer.status_code >= 400 and route in SOUNDBOX:
+                    assert answer.json()["error"]
+                elif answer.status_code >= 400 and route.split(" ")[1].startswith(("/api", "/export", "/files")):
+                    below = next((codes for start, codes in REFUSALS_BELOW.items() if start in route), {})
+                    assert answer.json()["code"] == (REFUSALS | below)[answer.status_code]
 
 
 def test_a_list_holds_only_the_callers_own(
@@ -284,6 +290,8 @@ def test_without_open_access_nobody_comes_in_without_a_name(
     with GatewayProcess(stack, open_access="false", **unhurried) as closed:
         with client(closed.base_url) as anonymous, client(closed.base_url, "x" * 43) as impostor:
             for route, statuses in MATRIX.items():
+                if statuses[:2] == (401, 401):
+                    continue  # open access makes no difference
                 expected = statuses[0] if route in PUBLIC_ROUTES else 403 if route in SOCKETS else 401
                 for caller in (anonymous, impostor):
                     proof = ""

@@ -30,7 +30,7 @@ _ASK_AGAIN = {429, 503, 504, 507}
 _ENDED = {"completed", "failed"}
 _CALL_SECONDS = 300.0
 _JOB_SECONDS = 900.0
-_PAUSE_SECONDS = 0.25
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
