@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import httpx
 
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS = 0.2
 
 
 @contextlib.contextmanager

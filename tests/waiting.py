@@ -20,7 +20,7 @@ def _pauses() -> Iterator[float]:
     pause_seconds = _FIRST_PAUSE_SECONDS
     while True:
         yield pause_seconds
-        pause_seconds = min(1.25 * pause_seconds, _LAST_PAUSE_SECONDS)
+        pause_seconds = min(1.5 * pause_seconds, _LAST_PAUSE_SECONDS)
 
 
 def eventually(condition: Callable[[], T], what: str = "the condition", seconds: float = DEADLINE_SECONDS) -> T:

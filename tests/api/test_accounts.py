@@ -398,7 +398,6 @@ def test_administrators_cancel_the_jobs_of_others(stack: Stack, ann: Browser, ad
     assert (unknown.status_code, unknown.json()["code"]) == (404, "JOB_NOT_FOUND")
 
 
-@pytest.mark.topology("embedded", "cluster")
 def test_administrators_see_the_platform(admin: httpx.Client) -> None:
     upload(admin, encoded(song(0.5)))
     components = admin.get("/api/admin/components").json()["data"]["components"]

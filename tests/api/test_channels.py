@@ -26,7 +26,7 @@ PASSWORD = "correct horse battery"
 def analysis(client: httpx.Client, seconds: float = 1.0) -> tuple[str, str]:
     """Ids of a new track and of a job that analyses it."""
     track_id = upload(client, encoded(song(seconds)))["id"]
-    answer = client.post("/api/analysis/analyze", json={"track_id": track_id})
+    answer = client.post("/api/analysis/analyze", json={"track_id": track_id, "features": ["tempo"]})
     assert answer.status_code == 201, answer.text
     return track_id, answer.json()["data"]["job_id"]
 
@@ -58,7 +58,6 @@ def done(admin: httpx.Client) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------------------ following
 
 
-@pytest.mark.topology("embedded", "cluster")
 async def test_a_job_is_followed_from_the_snapshot_to_its_end(stack: Stack, admin: httpx.Client) -> None:
     track_id, job_id = analysis(admin, 20.0)
     async with opened(stack, stack.token) as socket:

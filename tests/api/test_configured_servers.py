@@ -16,9 +16,7 @@ def test_a_stack_uses_the_servers_that_its_settings_name(tmp_path: Path) -> None
         with embedded(tmp_path / "data", {**settings, "HF_HUB_OFFLINE": "1"}) as stack, stack.client() as client:
             programs = {process.name() for process in stack.processes()}
             track = upload(client, content)
-            job_id = client.post("/api/analysis/analyze", json={"track_id": track["id"], "features": ["tempo"]}).json()[
-                "data"
-            ]["job_id"]
-            assert finished(client, f"/api/jobs/{job_id}")["status"] == "completed"
+            job = client.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"]
+            assert finished(client, f"/api/jobs/{job['job_id']}")["status"] == "completed"
         assert not {path.name for path in (tmp_path / "data").iterdir()} & {"library.db", "blobs", "broker"}
         assert "nats-server" not in programs

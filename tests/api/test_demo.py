@@ -26,7 +26,7 @@ def test_the_demo_prints_stems_and_next_steps_in_eighty_columns(stack: Stack, tm
         "COLUMNS": "80",
     }
     for _ in range(2):  # the second time, the track exists
-        (tmp_path / "my song.wav").write_bytes(encoded(song(3.0)))
+        (tmp_path / "my song.wav").write_bytes(encoded(song(1.0)))
         finished = subprocess.run(
             [sys.executable, "-m", "demo", "my song.wav"], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
@@ -39,7 +39,7 @@ def test_the_demo_prints_stems_and_next_steps_in_eighty_columns(stack: Stack, tm
         "Separate your song",
     ]
     folder = tmp_path / "demo-output" / "my song"
-    assert {soundfile.info(path).frames for path in folder.glob("*.flac")} == {3 * 44_100}
+    assert {soundfile.info(path).frames for path in folder.glob("*.flac")} == {44_100}
     assert json.loads((folder / "analysis.json").read_text())
     missing = subprocess.run([sys.executable, "-m", "demo", "no.wav"], cwd=ROOT, capture_output=True, text=True)
     assert (missing.returncode, "File not found: no.wav" in missing.stdout) == (2, True)

@@ -94,7 +94,6 @@ def tags_of(content: bytes) -> Any:
     return mutagen.File(io.BytesIO(content))
 
 
-@pytest.mark.topology("embedded", "cluster")
 def test_a_link_becomes_a_track(admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite) -> None:
     spotify_id = new_song(spotify, site)
     created = start(admin, f"https://open.spotify.com/intl-de/track/{spotify_id}?si=1")

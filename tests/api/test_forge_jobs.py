@@ -27,7 +27,6 @@ def separate(client: httpx.Client, track: dict[str, Any], **headers: str) -> str
     return job_id
 
 
-@pytest.mark.topology("embedded", "cluster")
 def test_the_ledger_is_filtered_and_paged(admin: httpx.Client) -> None:
     mine = upload(admin, encoded(song(0.5)))
     ids = [separate(admin, mine) for _ in range(3)]

@@ -98,7 +98,6 @@ def test_a_song_is_taken_apart_by_lalalai(ann: httpx.Client, lalalai: LalalaiSim
     assert after["quota_minutes"] == pytest.approx(after["remaining_minutes"] + 0.05, abs=0.011)
 
 
-@pytest.mark.topology("embedded", "cluster")
 def test_cancelling_reaches_lalalai_and_spares_others(
     ann: httpx.Client, other: httpx.Client, lalalai: LalalaiSimulator
 ) -> None:

@@ -60,7 +60,7 @@ def usage_watched(stack: Stack) -> Iterator[Usage]:
         return total
 
     def watch() -> None:
-        while not over.wait(0.02):
+        while not over.wait(0.1):
             usage.bytes_at_most = max(usage.bytes_at_most, measure())
 
     usage.bytes_before = measure()

@@ -74,14 +74,7 @@ def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(hub_s
             created = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": MODEL}).json()
             return finished(admin, f"/api/processing/job/{created['data']['job_id']}")
 
-        planned, job = plan(), separated()
         assert facts(admin, MODEL)["needs_consent"] is True
-        assert (planned["requested_model"], planned["degraded_reason"]) == (MODEL, SHORT)
-        assert planned["model"] == job["model"] == job["runs"][0]["model"] != MODEL
-        assert (job["degraded"], job["degraded_reason"]) == (True, SHORT)
-        assert "nobody has allowed them" in job["degraded_details"]
-        listed = admin.get(f"/api/jobs/{job['id']}").json()["data"]
-        assert (listed["model"], listed["requested_model"]) == (job["model"], MODEL)
         refused = admin.post(f"/api/admin/models/separation/{MODEL}/fetch")
         assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
 
@@ -107,8 +100,12 @@ def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(hub_s
         assert told("--withdraw").startswith(f"{MODEL}: withdrawn")
         eventually(lambda: facts(admin, MODEL)["needs_consent"])
         planned, job = plan(), separated()  # although the model is in memory
-        assert planned["model"] == job["model"] != MODEL
-        assert planned["degraded_reason"] == job["degraded_reason"] == SHORT
+        assert (planned["requested_model"], planned["degraded_reason"]) == (MODEL, SHORT)
+        assert planned["model"] == job["model"] == job["runs"][0]["model"] != MODEL
+        assert (job["degraded"], job["degraded_reason"]) == (True, SHORT)
+        assert "nobody has allowed them" in job["degraded_details"]
+        listed = admin.get(f"/api/jobs/{job['id']}").json()["data"]
+        assert (listed["model"], listed["requested_model"]) == (job["model"], MODEL)
         [entry] = admin.get("/api/admin/audit", params={"action": "model_withdraw"}).json()["data"]
         assert entry["resource_id"] == MODEL
 

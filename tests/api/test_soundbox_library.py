@@ -302,7 +302,6 @@ def test_a_playlist_keeps_its_owners_order(box: httpx.Client, clips: dict[str, s
 # --------------------------------------------------------------------------------------------------------------- plays
 
 
-@pytest.mark.topology("embedded", "cluster")
 def test_plays_are_counted(box: httpx.Client, maker: str) -> None:
     clip = made(box, "zyxomma played often", user_id=listener())
     once = made(box, "zyxomma played once", user_id=listener())

@@ -73,7 +73,7 @@ def starting(data_dir: Path) -> Iterator[Start]:
         process.wait(DEADLINE_SECONDS)
 
 
-def test_an_interrupted_start_stops_every_process_and_can_be_repeated(tmp_path: Path) -> None:
+def test_after_interrupted_starts_a_job_can_be_created_as_soon_as_the_stack_is_healthy(tmp_path: Path) -> None:
     moments: tuple[Callable[[Start], object], ...] = (
         lambda start: "broker" in start.components(),
         lambda start: len(start.components()) == 7,
@@ -87,8 +87,14 @@ def test_an_interrupted_start_stops_every_process_and_can_be_repeated(tmp_path: 
             assert start.process.wait(DEADLINE_SECONDS) == 0
             gone(below)
             assert not start.has_logged("Traceback")
-    with starting(tmp_path) as start:
-        eventually(lambda: start.health() == 200, "GET /health says 200")
+    with running(tmp_path, SETTINGS) as stack, closing(Work(stack)) as work, stack.client() as client:
+        # Without repeated calls: nothing is refused, although no engine process runs yet.
+        track = client.post("/api/tracks", files={"file": ("song.wav", encoded(song(1.0)))})
+        assert track.status_code == 201, track.text
+        body = {"track_id": track.json()["data"]["id"], "model": "dsp"}
+        answer = client.post("/api/processing/separate", json=body)
+        assert answer.status_code in (200, 201), answer.text
+        work.assert_completed_once(answer.json()["data"]["job_id"], attempt=1, frame_count=RATE_HZ)
 
 
 def test_components_that_are_killed_during_the_start_come_back(tmp_path: Path) -> None:
@@ -100,14 +106,3 @@ def test_components_that_are_killed_during_the_start_come_back(tmp_path: Path) -
         for name, dead in killed.items():
             eventually(functools.partial(start.component, name, other_than=dead), f"{name} starts again")
         eventually(lambda: start.health() == 200, "GET /health says 200")
-
-
-def test_a_job_can_be_created_as_soon_as_the_stack_is_healthy(tmp_path: Path) -> None:
-    with running(tmp_path, SETTINGS) as stack, closing(Work(stack)) as work, stack.client() as client:
-        # Without repeated calls: nothing is refused, although no engine process runs yet.
-        track = client.post("/api/tracks", files={"file": ("song.wav", encoded(song(1.0)))})
-        assert track.status_code == 201, track.text
-        body = {"track_id": track.json()["data"]["id"], "model": "dsp"}
-        answer = client.post("/api/processing/separate", json=body)
-        assert answer.status_code in (200, 201), answer.text
-        work.assert_completed_once(answer.json()["data"]["job_id"], attempt=1, frame_count=RATE_HZ)
