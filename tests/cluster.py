@@ -11,8 +11,6 @@ import contextlib
 import itertools
 import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
+from tests import forks
 from tests.balancer import balanced
 from tests.servers import free_ports
 from tests.servers.mongodb import database_url, mongodb
@@ -48,19 +48,15 @@ class Replica:
             "SOUNDWRIGHT_DATA_DIR": str(data_dir),
             "SOUNDWRIGHT_OPS_BIND": self._ops_address,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: psutil.Process | None = None
 
     def start(self) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDWRIGHT_")}
-        with (self.data_dir / "stack.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "soundwright.services", self.component],
-                env=inherited | self._environment, stdout=log, stderr=log,
-            )  # fmt: skip
+        self.process = forks.start(self.component, inherited | self._environment, self.data_dir / "stack.log")
 
     @property
     def running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+        return self.process is not None and self.process.is_running()
 
     def ready(self) -> bool:
         """Return whether ``/readyz`` says that the process can work."""
@@ -78,7 +74,7 @@ class Replica:
         assert self.process is not None
         try:
             self.process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        except psutil.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 

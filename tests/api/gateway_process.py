@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from types import TracebackType
 
 import httpx
+import psutil
 
+from tests import forks
 from tests.servers import free_ports
 from tests.stacks import Stack
 from tests.waiting import eventually
@@ -30,17 +30,11 @@ class GatewayProcess:
             "SOUNDWRIGHT_OPEN_ACCESS": "true",
             **{f"SOUNDWRIGHT_{name.upper()}": value for name, value in settings.items()},
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: psutil.Process | None = None
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{ops_port}", timeout=2)
 
     def start(self) -> None:
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "soundwright.services", "gateway"],
-                env=self._environment,
-                stdout=output,
-                stderr=output,
-            )
+        self._process = forks.start("gateway", self._environment, self._log)
         eventually(self._ready, "the gateway is ready")
 
     def stop(self) -> None:
@@ -64,7 +58,7 @@ class GatewayProcess:
 
     def _ready(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, self._log.read_text()[-2000:]
+        assert self._process.is_running(), self._log.read_text()[-2000:]
         try:
             return self._client.get("/readyz").status_code == 200
         except httpx.HTTPError:

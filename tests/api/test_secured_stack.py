@@ -13,6 +13,7 @@ from pathlib import Path
 
 import grpc
 import httpx
+import psutil
 import pytest
 from browser import Browser, registered, token_of
 from stories import asked, encoded, ended, finished, song, upload
@@ -21,6 +22,7 @@ from soundwright.kit.security.certificates import Certificates
 from soundwright.kit.security.signing_keys import add_key_files, forget_previous_keys
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import library_service_pb2_grpc as pb_grpc
+from tests import forks
 from tests.certificates import Authority
 from tests.servers import free_ports
 from tests.simulators.lalalai import LalalaiSimulator
@@ -55,7 +57,7 @@ class SecuredStack:
             "HF_HUB_OFFLINE": "1",
         }
 
-    def start(self, component: str) -> subprocess.Popen[bytes]:
+    def start(self, component: str) -> psutil.Process:
         environment = dict(self._environment)
         if address := self.token_addresses.get(component):
             environment["SOUNDWRIGHT_GRPC_TOKEN_BIND"] = address
@@ -67,9 +69,7 @@ class SecuredStack:
                 "SOUNDWRIGHT_SIGNING_KEY_FILE": str(self.keys / f"{component}.pem"),
                 "SOUNDWRIGHT_VERIFICATION_KEYS_FILE": str(self.keys / "keys.json"),
             }
-        with (self.data_dir / f"{component}.log").open("wb") as output:
-            command = [sys.executable, "-m", "soundwright.services", component]
-            return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        return forks.start(component, environment, self.data_dir / f"{component}.log")
 
     def command(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "soundwright.services.library", *arguments]
@@ -96,7 +96,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory, lalalai: LalalaiSimulator)
         for process in processes:
             try:
                 process.wait(60)
-            except subprocess.TimeoutExpired:
+            except psutil.TimeoutExpired:
                 process.kill()
                 process.wait()
 
