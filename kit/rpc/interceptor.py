@@ -119,7 +119,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             raise errors.TOO_LARGE("The message is larger than 1 MiB. Shorten it.")
         request = _read(handler, content)
         if _list_size(request, _TOKEN_MESSAGE_VALUES) > _TOKEN_MESSAGE_VALUES:
-            raise errors.MESSAGE_INVALID(f"The lists of a message can have {_TOKEN_MESSAGE_VALUES} values. Shorten them.")
+            raise errors.MESSAGE_INVALID(
+                f"The lists of a message can have {_TOKEN_MESSAGE_VALUES} values. Shorten them."
+            )
         self._budgets.take(require_principal().id, method, request)
         return request
 

@@ -23,7 +23,7 @@ from soundwright.services.gateway.file_paths import extension
 from soundwright.services.gateway.files.archives import Member, archive_response
 from soundwright.services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
 from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
-from soundwright.services.gateway.files.files import attachment
+from soundwright.services.gateway.files.files import attachment, headers_alone
 from soundwright.services.gateway.files.rekordbox import rekordbox_collection
 from soundwright.services.gateway.files.song_midi import song_midi
 from soundwright.services.gateway.openapi.responses import file_responses
@@ -40,7 +40,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @router.get("/midi/{track_id}")
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("audio/midi", *_ERRORS, ranges=False)
-    async def export_midi(track_id: TrackId) -> Response:
+    async def export_midi(request: Request, track_id: TrackId) -> Response:
         """Download the notes of a track as a Standard MIDI File of format 1.
 
         It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
@@ -48,8 +48,10 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         markers, and chords as texts. Bars and chords are as the owner has corrected them.
         """
         track, values = await _analysed(gateway, track_id, ("notes",), ("all",))
-        written = await asyncio.to_thread(song_midi, track.title, values)
-        return _file(written, "audio/midi", f"{safe_title(track.title)}.mid")
+        filename = f"{safe_title(track.title)}.mid"
+        if is_head(request.scope):
+            return headers_alone({"Content-Disposition": attachment(filename)}, "audio/midi")
+        return _file(await asyncio.to_thread(song_midi, track.title, values), "audio/midi", filename)
 
     @router.get("/chords/{track_id}.lab")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -131,6 +133,9 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         if not outputs:
             raise errors.NO_STEMS()
         title = safe_title(track.title)
+        filename = f"{title}.dawproject" if format == "dawproject" else f"{title}_reaper.zip"
+        if is_head(request.scope):
+            return archive_response(request, gateway.blobs, (), filename)
         folder = "audio/" if format == "dawproject" else ""
         stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
         root = "" if format == "dawproject" else f"{title}/"
@@ -143,7 +148,6 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
             if info is None:
                 raise errors.STEMS_LOST()
             members.append(Member(root + stem.path, output.blob_key, info.size_bytes, info.modify_time))
-        filename = f"{title}.dawproject" if format == "dawproject" else f"{title}_reaper.zip"
         return archive_response(request, gateway.blobs, members, filename)
 
     _add_lyrics(router, gateway)
@@ -156,6 +160,8 @@ async def _rekordbox(request: Request, gateway: Gateway, track_id: str) -> Respo
     if info is None:
         raise errors.FILE_NOT_FOUND()
     title = safe_title(track.title)
+    if is_head(request.scope):
+        return archive_response(request, gateway.blobs, (), f"{title}_rekordbox.zip")
     filename = f"{title}.{extension(track.blob_key)}"
     collection = await asyncio.to_thread(rekordbox_collection, _version(), track, filename, values)
     members = [

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from soundwright.generation.v1 import generation_service_pb2 as generation_pb
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError, Code
-from soundwright.kit.worker.derived_files import score_key
+from soundwright.kit.worker.derived_files import parts_key, score_key
 from soundwright.library.v1 import job_pb2
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
@@ -22,9 +22,10 @@ from soundwright.services.gateway.dialects.soundbox.library import find_clip
 from soundwright.services.gateway.dialects.soundbox.params import AudioName, ClipId, ImageName, PixelFrames
 from soundwright.services.gateway.dialects.soundbox.serializers import clip_id, slug
 from soundwright.services.gateway.file_paths import hex_id
-from soundwright.services.gateway.files.files import blob_response
+from soundwright.services.gateway.files.files import blob_response, headers_alone
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from soundwright.services.gateway.openapi.responses import documented, file_responses
+from soundwright.services.gateway.wire.decoding import is_head
 
 _CONTENT_TYPES = {".wav": "audio/wav", ".mid": "audio/midi", ".zip": "application/zip"}
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
@@ -86,6 +87,10 @@ def file_routes(gateway: Gateway) -> APIRouter:
         key = clip.audio_blob_key
         if suffix == ".mid":
             key = score_key(key)
+        elif suffix == ".zip" and is_head(request.scope):
+            key = parts_key(key)
+            if await blobs.stat(key) is None:
+                return headers_alone({}, _CONTENT_TYPES[suffix])
         elif suffix == ".zip":
             wanted = generation_pb.RenderPartsRequest(generation_id=clip.id)
             key = (await clients.generation.RenderParts(wanted, timeout=SPECTROGRAM_SECONDS)).blob_key
@@ -134,10 +139,13 @@ def file_routes(gateway: Gateway) -> APIRouter:
     @router.get("/generate-spectrogram/{audio_filename}")
     @access(Access.OPEN, RateClass.FILES)
     @documented(SpectrogramName, errors.FILENAME_INVALID, errors.AUDIO_FILE_NOT_FOUND, errors.SPECTROGRAM_FAILED)
-    async def generate_spectrogram(audio_filename: AudioName) -> Response:
+    async def generate_spectrogram(request: Request, audio_filename: AudioName) -> Response:
         """Create the spectrogram of a clip. Has no effect if the spectrogram exists."""
         try:
             identifier = clip_id_of_file(audio_filename, ".wav")
+            if is_head(request.scope):
+                await find_clip(clients, identifier)
+                return headers_alone({}, "application/json")
             await clients.generation.RenderSpectrogram(
                 generation_pb.RenderSpectrogramRequest(generation_id=identifier), timeout=SPECTROGRAM_SECONDS
             )
