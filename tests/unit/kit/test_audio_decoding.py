@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import re
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -119,6 +120,21 @@ def test_lossy_formats_keep_their_length_and_alignment(
         soundfile.write(path, written, rate_hz, subtype=subtype, format=file_format)
     assert_alike(decoded(path), written)  # encoder delay and padding are gone
     assert (probe(path).sample_rate_hz, inspect(path).warnings) == (rate_hz, ())
+
+
+@pytest.mark.parametrize("frame_count", [100, 5001, 16_000])
+def test_alac_in_caf_keeps_its_last_samples(tmp_path: Path, frame_count: int) -> None:
+    path, written = tmp_path / "recording", tone(frame_count, 2)
+    soundfile.write(path, written, RATE_HZ, subtype="ALAC_16", format="CAF")
+    np.testing.assert_allclose(decoded(path), written.T, atol=2**-15)
+
+
+@pytest.mark.parametrize(("subtype", "name"), [("IMA_ADPCM", "ADPCM IMA WAV (adpcm_ima_wav)"), ("GSM610", "(gsm_ms)")])
+def test_the_refusal_of_a_codec_names_it(tmp_path: Path, subtype: str, name: str) -> None:
+    path = tmp_path / "recording"
+    soundfile.write(path, tone(8000, 1, 8000), 8000, subtype=subtype, format="WAV")
+    with pytest.raises(AppError, match=rf"{re.escape(name)}, which is not supported\. Convert it to FLAC"):
+        probe(path)
 
 
 def test_raw_aac_has_no_word_of_its_delay_and_keeps_it(tmp_path: Path) -> None:
