@@ -106,7 +106,9 @@ async def test_each_caller_over_http_has_the_rights_of_its_token(stack: Stack, a
                     found = await call(agent, "search_library", words="viol")
                     assert [each["title"] for each in found] == titles
                     assert "no access to files" in await refused(agent, "upload_track", path="/etc/passwd")
-            assert "mcp-session-id" not in httpx.post(address, json=INITIALIZE, headers={"Accept": ACCEPT}).headers
+            async with httpx2.AsyncClient() as http:
+                begun = await http.post(address, json=INITIALIZE, headers={"Accept": ACCEPT})
+                assert (begun.status_code, begun.headers.get("mcp-session-id")) == (200, None)
             async with Client(address) as nobody:
                 assert "token" in await refused(nobody, "analyze_track", track_id=foreign["id"])
         finally:

@@ -48,10 +48,11 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         markers, and chords as texts. Bars and chords are as the owner has corrected them.
         """
         track, values = await _analysed(gateway, track_id, ("notes",), ("all",))
-        filename = f"{safe_title(track.title)}.mid"
+        headers = {"Content-Disposition": attachment(f"{safe_title(track.title)}.mid")}
         if is_head(request.scope):
-            return headers_alone({"Content-Disposition": attachment(filename)}, "audio/midi")
-        return _file(await asyncio.to_thread(song_midi, track.title, values), "audio/midi", filename)
+            return headers_alone(headers, "audio/midi")
+        written = await asyncio.to_thread(song_midi, track.title, values)
+        return Response(written, media_type="audio/midi", headers=headers)
 
     @router.get("/chords/{track_id}.lab")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -132,26 +133,38 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
         if not outputs:
             raise errors.NO_STEMS()
-        title = safe_title(track.title)
-        filename = f"{title}.dawproject" if format == "dawproject" else f"{title}_reaper.zip"
-        if is_head(request.scope):
-            return archive_response(request, gateway.blobs, (), filename)
-        folder = "audio/" if format == "dawproject" else ""
-        stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
-        root = "" if format == "dawproject" else f"{title}/"
-        members = [
-            Member(root + name, content=_chunks(content), size_bytes=len(content))
-            for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items()
-        ]
-        for output, stem in zip(outputs, stems, strict=True):
-            info = await gateway.blobs.stat(output.blob_key)
-            if info is None:
-                raise errors.STEMS_LOST()
-            members.append(Member(root + stem.path, output.blob_key, info.size_bytes, info.modify_time))
-        return archive_response(request, gateway.blobs, members, filename)
+        members = [] if is_head(request.scope) else await _members(gateway, format, track, outputs, values)
+        ending = ".dawproject" if format == "dawproject" else "_reaper.zip"
+        return archive_response(request, gateway.blobs, members, f"{safe_title(track.title)}{ending}")
 
     _add_lyrics(router, gateway)
     return router
+
+
+async def _members(
+    gateway: Gateway,
+    format: str,
+    track: track_pb2.Track,
+    outputs: Sequence[job_pb2.AudioOutput],
+    values: dict[str, Any],
+) -> list[Member]:
+    """Return the files of a project.
+
+    Raises:
+        AppError: ``STEMS_LOST``.
+    """
+    root, folder = ("", "audio/") if format == "dawproject" else (f"{safe_title(track.title)}/", "")
+    stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
+    members = [
+        Member(root + name, content=_chunks(content), size_bytes=len(content))
+        for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items()
+    ]
+    for output, stem in zip(outputs, stems, strict=True):
+        info = await gateway.blobs.stat(output.blob_key)
+        if info is None:
+            raise errors.STEMS_LOST()
+        members.append(Member(root + stem.path, output.blob_key, info.size_bytes, info.modify_time))
+    return members
 
 
 async def _rekordbox(request: Request, gateway: Gateway, track_id: str) -> Response:
