@@ -194,8 +194,7 @@ class Decoding:
             frames = self._pcm.blocks(self._path)
         else:
             presented = self._presented() if self._timeline.is_forward else self._unpadded()
-            unpadded = self._unpadded() if self.info.container == "ogg" or self._is_alac_in_caf else None
-            frames = presented if self.info.container == "m4a" else unpadded or self._converted()
+            frames = {"m4a": presented, "ogg": self._unpadded()}.get(self.info.container) or self._converted()
         rate_hz = self.info.sample_rate_hz
         for chunk in frames:
             peak = float(np.abs(chunk).max(initial=0.0))
@@ -301,7 +300,8 @@ class Decoding:
                     if packet.pts is not None and packet.duration:
                         self._start = packet.pts if self._start is None else self._start
                         self._end = packet.pts + packet.duration
-                    if self._stream.codec_context.name == "vorbis" or self._is_alac_in_caf:
+                    codec = self._stream.codec_context.name
+                    if codec == "vorbis" or (codec == "alac" and self._file.format.name == "caf"):
                         _keep_end(packet)
                     yield packet
         except av.error.FFmpegError as error:
@@ -309,10 +309,6 @@ class Decoding:
                 raise _changes_midway() from error
             self._damaged = True
         yield None
-
-    @property
-    def _is_alac_in_caf(self) -> bool:
-        return self._file.format.name == "caf" and self._stream.codec_context.name == "alac"
 
     def _ogg_changes(self, error: av.error.FFmpegError) -> bool:
         """Return whether ``error`` is FFmpeg's error for a chained Ogg stream with another rate or channel count."""
