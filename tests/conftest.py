@@ -32,9 +32,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
         os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
         os.environ["OMP_NUM_THREADS"] = "1"  # several processes compute at a time, and idle threads would spin
-        os.environ["NUMBA_OPT"] = (
-            "0"  # on a fresh machine, compiling librosa takes longer than running what it compiles
-        )
 
 
 @pytest.hookimpl(trylast=True)

@@ -13,6 +13,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from soundwright.kit.audio.mel import mel_filters
 from soundwright.services.analysis.engines.decibels import limit_db, power_to_db
 
 Floats = NDArray[np.float32]
@@ -131,10 +132,7 @@ class MelMeter:
     """
 
     def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
-        import librosa.filters
-
-        mel = librosa.filters.mel(sr=sample_rate_hz, n_fft=fft_length, n_mels=_MEL_BAND_COUNT)
-        self._filters: Floats = np.ascontiguousarray(mel.T, dtype=np.float32)
+        self._filters = mel_filters(sample_rate_hz, fft_length, _MEL_BAND_COUNT, high_hz=sample_rate_hz / 2).T
         self._levels: list[Floats] = []
         self._loudest_db = -np.inf
 
@@ -211,7 +209,6 @@ def _chroma_filters(sample_rate_hz: int, fft_length: int) -> Floats:
 
     Each bin counts for the pitch classes near it (a Gaussian as wide as the bin, at least a semitone), and less the farther it is
     from five octaves above 27.5 Hz (a Gaussian of two octaves). After Ellis, "Chroma feature analysis and synthesis" (2007).
-    librosa has the same function. Its module compiles others for ten seconds when a machine imports it for the first time.
     """
     octaves = np.log2(np.arange(1, fft_length) * sample_rate_hz / fft_length / 27.5)
     octaves = np.concatenate(([octaves[0] - 1.5], octaves))

@@ -1,7 +1,7 @@
 """The constant-Q spectrum that the chord networks read, computed octave by octave.
 
 The magnitudes equal those of ``librosa.hybrid_cqt`` with 36 bins per octave, with which the networks were trained. Lower octaves
-are computed at lower sample rates. librosa's own module compiles functions for ten seconds when a machine imports it first.
+are computed at lower sample rates.
 """
 
 from __future__ import annotations
