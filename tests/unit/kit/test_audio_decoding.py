@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import re
@@ -400,10 +401,17 @@ def test_a_file_that_is_shorter_than_it_says_is_truncated_and_an_empty_one_empty
 SWEEP_FRAMES = 3 * RATE_HZ
 
 
+@functools.cache
 def sweep() -> NDArray[np.float32]:
     """float32 [frames, channels] that is like itself nowhere else."""
     seconds = np.arange(SWEEP_FRAMES) / RATE_HZ
     return np.repeat((0.3 * np.sin(2 * np.pi * (200 + 300 * seconds) * seconds))[:, None], 2, 1).astype(np.float32)
+
+
+@functools.cache
+def without_edits(codec: str) -> bytes:
+    """The sweep as an MPEG-4 file."""
+    return by_ffmpeg(sweep(), "ipod", codec, {"use_editlist": "0"}, rate_hz=RATE_HZ)
 
 
 def parts(*parts: tuple[int, int] | int) -> NDArray[np.float32]:
@@ -445,11 +453,12 @@ def test_the_edit_list_is_the_start_and_the_length(
 ) -> None:
     """Edits on the clocks that editors use, relative to the encoder's delay."""
     path, delay = tmp_path / "recording.m4a", DELAY if codec == "aac" else 0
-    plain = by_ffmpeg(sweep(), "ipod", codec, {"use_editlist": "0"}, rate_hz=RATE_HZ)
     moved = [(duration, start if start < 0 else start + delay) for duration, start in edits]
     for version in (0, 1):
         path.write_bytes(
-            with_boxes(plain, edits=edit_list(moved, version), tags=tags if delay else b"", movie_clock=clock)
+            with_boxes(
+                without_edits(codec), edits=edit_list(moved, version), tags=tags if delay else b"", movie_clock=clock
+            )
         )
         written = parts(*expected)
         assert_alike(decoded(path), written)
