@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import importlib
 import json
 import os
 import signal
@@ -16,23 +15,22 @@ from pathlib import Path
 
 import psutil
 
+from soundwright.services import __main__ as services
+from soundwright.services import supervisor
+
 
 def start(component: str, environment: Mapping[str, str], log: Path) -> psutil.Process:
     """Start a component, as ``python -m soundwright.services`` does."""
     forking = _forking()
-    assert forking.stdin is not None
-    assert forking.stdout is not None
+    assert forking.stdin and forking.stdout  # noqa: PT018
     print(json.dumps([component, dict(environment), str(log)]), file=forking.stdin, flush=True)
     return psutil.Process(int(forking.stdout.readline()))
 
 
 @functools.cache
 def _forking() -> subprocess.Popen[str]:
-    """Return a process that runs :func:`_fork` until this one ends."""
-    command = [sys.executable, "-m", "tests.forks"]
-    forking = subprocess.Popen(
-        command, cwd=Path(__file__).parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    command, root, pipe = [sys.executable, "-m", "tests.forks"], Path(__file__).parents[1], subprocess.PIPE
+    forking = subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, text=True)
     atexit.register(forking.communicate)
     return forking
 
@@ -43,10 +41,7 @@ def _reap(_number: int, _frame: object) -> None:
             pass
 
 
-def _fork() -> None:
-    services, supervisor = (
-        importlib.import_module(f"soundwright.services.{name}") for name in ("__main__", "supervisor")
-    )
+if __name__ == "__main__":
     services._import_shared_modules()
     signal.signal(signal.SIGCHLD, _reap)
     for line in iter(sys.stdin.readline, ""):
@@ -54,17 +49,11 @@ def _fork() -> None:
         if process_id := os.fork():
             os.write(1, f"{process_id}\n".encode())
             continue
-        supervisor._name_and_bind(component)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        supervisor._name_and_bind(component)
         os.environ.clear()
         os.environ.update(environment)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        for descriptor, path, flags in ((0, os.devnull, os.O_RDONLY), (1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)):
+            os.dup2(os.open(path, flags, 0o600), descriptor)
+        os.dup2(1, 2)
         sys.exit(services.main([component]))
-
-
-if __name__ == "__main__":
-    _fork()

@@ -104,7 +104,8 @@ def belongings_of(callers: Callers, base_url: str, song: bytes, webhook_url: str
     """Return values of path parameters that name something of the account's; it has no other objects."""
     with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {callers.token}"}, timeout=60) as client:
         track = client.post("/api/tracks", files={"file": ("song.wav", song)}).json()["data"]
-        job = client.post("/api/analysis/analyze", json={"track_id": track["id"]}).json()["data"]["job_id"]
+        wish = {"track_id": track["id"], "features": ["tempo"]}
+        job = client.post("/api/analysis/analyze", json=wish).json()["data"]["job_id"]
         playlist = client.post("/api/playlists", json={"name": "Rainy days"}).json()["id"]
         clip = client.post("/generate", json={"prompt": "slow cello", "duration": 1}).json()["job_id"]
         chat = client.post("/api/agents/chat", json={"message": "Hello"}).json()["data"]["conversation_id"]

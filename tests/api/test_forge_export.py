@@ -74,7 +74,6 @@ def test_an_archive_holds_every_stem_in_the_format(admin: httpx.Client, export: 
     assert np.max(np.abs(total - song(3.0))) < 2e-3
 
 
-@pytest.mark.topology("embedded", "cluster")
 def test_an_archive_is_downloaded_in_parts(admin: httpx.Client, export: dict[str, Any]) -> None:
     path = export["download_url"]
     whole = admin.get(path)
