@@ -121,6 +121,10 @@ test("bars begin where the user says, and lanes show spectrograms under chroma a
   await button("Zoom in").click();
   await drawn("Spectrogram of vocals");
   await accessible();
+  await canvas("Spectrogram of vocals").hover();
+  const scrolled = await page.evaluate(() => scrollY);
+  for (const pixels of [5000, 300]) await page.mouse.wheel(0, pixels); // zooms out, then scrolls the page
+  await expect.poll(() => page.evaluate(() => scrollY)).toBe(scrolled + 300);
   expect(await page.locator(".lane canvas").evaluateAll((all) => all.map((one) => one.ariaLabel))).toEqual([
     "Chords over time",
     `Chroma and energy over time. Rows from the bottom: ${names.join(", ")}`,

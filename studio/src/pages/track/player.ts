@@ -315,8 +315,12 @@ export class Player {
     this.view.value = bounded(view, this.frameCount, this.width.value);
   }
 
+  get showsAll(): boolean {
+    return this.view.value.framesPerPixel >= whole(this.frameCount, this.width.value).framesPerPixel - 1e-9;
+  }
+
   resize(width: number): void {
-    const showsAll = this.view.value.framesPerPixel >= whole(this.frameCount, this.width.value).framesPerPixel - 1e-9;
+    const { showsAll } = this;
     this.width.value = width;
     if (showsAll) this.showAll();
     else this.show(this.view.value);
