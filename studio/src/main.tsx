@@ -167,8 +167,7 @@ function Waiting() {
         </Button>
       }
     >
-      You have as many unfinished jobs as are allowed. The next {count === 1 ? "one starts" : `${count} start`} when
-      others end. Keep this page open.
+      {count === 1 ? "1 job waits" : `${count} jobs wait`} for others of yours to end. Keep this page open.
     </Notice>
   );
 }

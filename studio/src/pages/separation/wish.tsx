@@ -145,7 +145,7 @@ function Chosen({ plans }: { plans: Plans }) {
         The {isOne ? "model" : "models"} {modelsOf(plans)} will run.
         {gain != null && ` On real songs, its stems are ${gain.toFixed(1)} dB better than the mix.`}
         {isOne && gain == null && " Its quality was not measured."}
-        {!isMeasured && " The time is a guess until it has run on this server."}
+        {!isMeasured && " The time is a guess, because it has not run since the server started."}
       </span>
       {first?.degraded_reason ? (
         <Because reason={first.degraded_reason} details={first.degraded_details} />
