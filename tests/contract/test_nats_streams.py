@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import nats
 import pytest
@@ -116,6 +117,19 @@ async def test_finished_commands_that_a_crash_brought_back_do_not_count(server: 
     shutil.copytree(before, messages)
     await server.start()
     async with connected(server) as bus:
+        assert await bus.backlog(SUBJECT) == 1
+
+
+async def test_a_consumer_that_is_being_created_hides_no_messages(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(server, manages_streams=True) as bus:
+        await bus.publish(SUBJECT, b"", message_id="waiting")
+        await bus.consumer(*queue_consumer("separation"), ack_wait_seconds=20)
+        (info,) = await bus._js.consumers_info("SOUNDWRIGHT_CMD")
+        assert info.num_pending == 1
+        early = AsyncMock(return_value=[info.evolve(num_pending=0)])  # for some milliseconds, in 1 of 300 creations
+        monkeypatch.setattr(bus._js, "consumers_info", early)
         assert await bus.backlog(SUBJECT) == 1
 
 

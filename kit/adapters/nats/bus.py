@@ -233,10 +233,12 @@ class NatsBus:
         if not stored:
             return 0
         # After a crash, the broker may keep messages that their consumer has finished. Nobody gets them again.
+        # While a consumer is being created, it reports no pending messages. It has delivered none either.
         with _translated():
             consumers = await self._js.consumers_info(COMMAND_STREAM)
         for consumer in consumers:
-            if consumer.config.filter_subject == subject:
+            delivered = consumer.delivered is not None and consumer.delivered.consumer_seq > 0
+            if consumer.config.filter_subject == subject and delivered:
                 return min(stored, (consumer.num_pending or 0) + (consumer.num_ack_pending or 0))
         return stored
 

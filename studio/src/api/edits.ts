@@ -30,6 +30,9 @@ export const latest = signal<Change | null>(null);
 /** Tracks that are deleted, or will be. */
 export const deleted = signal<ReadonlySet<string>>(new Set());
 
+/** Browsers let 64 KiB of all requests together outlive a page. A character has up to 3 bytes. */
+const KEEPALIVE_LENGTH = 10_000;
+
 type Listener = (changed: readonly Track[]) => void;
 
 const listeners = new Set<Listener>();
@@ -140,7 +143,8 @@ async function sendDeletion(id: string): Promise<void> {
 }
 
 function send(id: string, body: Edit): Promise<Track> {
-  return dataOf(api.PATCH("/api/tracks/{track_id}", { params: { path: { track_id: id } }, body }));
+  const keepalive = JSON.stringify(body).length < KEEPALIVE_LENGTH; // the edit is stored although the page is left
+  return dataOf(api.PATCH("/api/tracks/{track_id}", { params: { path: { track_id: id } }, body, keepalive }));
 }
 
 async function sendCover(track: Track, picture: Blob | null): Promise<Track> {
