@@ -75,6 +75,8 @@ test("a request that will never have a place is refused after one more", async (
 test("other refusals return at once", async () => {
   const { sent, request } = requestWith(BUSY);
   assert.deepEqual([(await new Places().send(request)).status, sent.count], [429, 1]);
+  const ofProxy = await new Places().send(async () => new Response("Too many requests", { status: 429 }));
+  assert.equal(await ofProxy.text(), "Too many requests");
 });
 
 test("who cancels the waiting gets the refusal", async () => {

@@ -47,7 +47,11 @@ export class Places {
 /** Refusals of the soundbox dialect have no code. */
 async function isFull(response: Response): Promise<boolean> {
   if (response.status !== 429) return false;
-  const { code, max_pending } = (await response.clone().json()) as { code?: string; max_pending?: number };
+  const body: unknown = await response
+    .clone()
+    .json()
+    .catch(() => null); // a proxy may answer without JSON
+  const { code, max_pending } = (body ?? {}) as { code?: string; max_pending?: number };
   return code === "TOO_MANY_PENDING" || max_pending !== undefined;
 }
 
