@@ -9,7 +9,7 @@ import { onReconnected } from "../../api/connection.ts";
 import { editTracks, onEdited } from "../../api/edits.ts";
 import { jobsOf, onJobFinished } from "../../api/jobs.ts";
 import { LiveFeed } from "../../api/live.ts";
-import { navigate } from "../../router.ts";
+import { isReloaded, navigate } from "../../router.ts";
 import { type Media, showMedia } from "../../player/media-keys.ts";
 import { Cover, Notice } from "../../ui/components.tsx";
 import { EditButtons } from "../edit.tsx";
@@ -108,7 +108,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
   const [recording, setRecording] = useState<Recording>({
     stems,
     other: null,
-    position: isPlaying ? 0 : null,
+    position: isPlaying && !isReloaded() ? 0 : null,
     isPlaying: isPlaying ?? false,
   });
   const [latest, setLatest] = useState(stems);
@@ -219,7 +219,7 @@ function Unseparated({
   const recording = useMemo(() => {
     const stems = isAnalysed && seconds !== null ? wholeStems(id, duration, frameCount, audio, waveform) : null;
     const begin = seconds ?? 0;
-    const position = begin || isPlaying ? Math.round((begin * frameCount) / duration) : null;
+    const position = begin || (isPlaying && !isReloaded()) ? Math.round((begin * frameCount) / duration) : null;
     return stems && { stems, other: null, position, isPlaying: isPlaying && begin === 0 };
   }, [id, duration, frameCount, audio, waveform, isAnalysed, seconds, isPlaying]);
   if (recording) {

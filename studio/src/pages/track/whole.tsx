@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { type Media, showMedia } from "../../player/media-keys.ts";
+import { isReloaded } from "../../router.ts";
 import { Notice } from "../../ui/components.tsx";
 import { loadPeaks, Waveform } from "../../waveform/canvas.tsx";
 import type { Pyramid } from "../../waveform/peaks.ts";
@@ -40,7 +41,7 @@ export function Whole({
   onPause,
 }: WholeProps) {
   const element = useRef<HTMLAudioElement>(null);
-  const [begin] = useState(() => (isPlaying ? 0 : (savedOf(trackId).seconds ?? 0)));
+  const [begin] = useState(() => (isPlaying && !isReloaded() ? 0 : (savedOf(trackId).seconds ?? 0)));
   const [share, setShare] = useState(begin / seconds);
   const peaks = useSignal<Pyramid | null>(null);
   const [pause] = useState(() => () => element.current?.pause());
