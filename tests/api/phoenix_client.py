@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from tests.stacks import Stack
 
 DEADLINE_SECONDS = 60.0
+_HEARTBEAT_SECONDS = 1.0
 
 
 def socket_url(base_url: str, **parameters: str) -> str:
@@ -50,12 +51,22 @@ class Phoenix:
     async def follow(self, topic: str) -> list[tuple[str, dict[str, Any]]]:
         """Everything that is told of a topic until its job has ended."""
         told: list[tuple[str, dict[str, Any]]] = []
-        while not told or told[-1][0] == "job:progress":
-            _, ref, name, event, payload = await self.next()
-            assert ref is None
-            if name == topic:
-                told.append((event, payload))
+        beating = asyncio.create_task(self._beat())
+        try:
+            while not told or told[-1][0] == "job:progress":
+                _, ref, name, event, payload = await self.next()
+                assert ref is None or name == "phoenix"
+                if name == topic:
+                    told.append((event, payload))
+        finally:
+            beating.cancel()
         return told
+
+    async def _beat(self) -> None:
+        """Keep the server from closing the socket while a job takes long."""
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            await self.send("phoenix", "heartbeat")
 
     async def closed(self) -> int:
         """The close code, once the server has closed; what it said before is passed over."""
