@@ -71,7 +71,7 @@ def clean_environment() -> None:
 
 class ByTopology(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
     """Runs all stories of a cluster, which share a stack, in one process, those of the embedded stack in two, those of the studio in
-    one, and the tests of each other file in one.
+    one, those of AudioCraft in one, and the tests of each other file in one.
 
     ``--dist loadgroup`` does not see groups since pytest 9.2: every process started every stack, and the order of the tests was lost.
     """
@@ -80,6 +80,8 @@ class ByTopology(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has
         file = nodeid.partition("::")[0]
         if file == _LONGEST:
             return file
+        if re.search("/test_(audiocraft|generation_networks)", file):
+            return "audiocraft"  # importing its libraries takes 7 s of CPU time
         topology = re.search(r"\[(embedded|cluster)[\]-]", nodeid)
         if not topology:
             return file

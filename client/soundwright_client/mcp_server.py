@@ -48,7 +48,8 @@ class Tools:
     @contextlib.asynccontextmanager
     async def platform(self, context: Context) -> AsyncIterator[AsyncClient]:
         """Yield a client with the caller's rights and quotas. Errors become sentences for the agent."""
-        sent = (context.headers or {}).get("authorization", "").removeprefix("Bearer ").strip()
+        scheme, _, sent = (context.headers or {}).get("authorization", "").partition(" ")
+        sent = sent.strip() if scheme.lower() == "bearer" else ""
         try:
             async with AsyncClient(self.server, sent if self.token is None else self.token) as client:
                 yield client

@@ -787,9 +787,9 @@ def _write(song: _Song, part: Part, tones: list[_Tone], clock: Callable[[float],
     late = float(song.rng.normal(0, spread / 2))
     end = clock(song.sections[-1].first_bar * song.beats_per_bar + song.sections[-1].bars * song.beats_per_bar)
     for tone in sorted(tones, key=lambda tone: (tone.beat, tone.pitch)):
-        start = clock(tone.beat) + late + float(np.clip(song.rng.normal(0, spread), -2.5 * spread, 2.5 * spread))
+        start = clock(tone.beat) + late + min(max(song.rng.normal(0, spread), -2.5 * spread), 2.5 * spread)
         length = clock(tone.beat + tone.beats) - clock(tone.beat)
-        velocity = int(np.clip(tone.velocity + song.rng.normal(0, 4), 1, 127))
+        velocity = int(min(max(tone.velocity + song.rng.normal(0, 4), 1), 127))
         if 0 <= start < min(seconds, end):
             notes.append(
                 Note(round(start, 5), round(max(0.03, length), 5), tone.pitch, velocity, tone.slide, tone.syllable)

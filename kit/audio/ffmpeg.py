@@ -239,7 +239,12 @@ class Decoding:
             raise _unreadable("The file has no audio track.")
         context = stream.codec_context
         if context is None or context.name not in _CODECS:
-            raise _unreadable("The audio codec is not supported.")
+            codec = "an unknown codec" if context is None else f"the codec {context.codec.long_name} ({context.name})"
+            raise errors.AUDIO_UNREADABLE(
+                f"The audio in this file has {codec}, which is not supported. Convert it to FLAC, or to WAV with PCM."
+            )
+        if not context.sample_rate:
+            raise _unreadable("The file is damaged, or its content does not match its format.")
         self._check(context.sample_rate, context.channels)
         for other in self._file.streams:
             if other.index != stream.index:
@@ -295,7 +300,8 @@ class Decoding:
                     if packet.pts is not None and packet.duration:
                         self._start = packet.pts if self._start is None else self._start
                         self._end = packet.pts + packet.duration
-                    if self._stream.codec_context.name == "vorbis":
+                    codec = self._stream.codec_context.name
+                    if codec == "vorbis" or (codec == "alac" and self._file.format.name == "caf"):
                         _keep_end(packet)
                     yield packet
         except av.error.FFmpegError as error:
@@ -433,10 +439,10 @@ def _indexed_seconds(stream: Any) -> float:
 
 
 def _keep_end(packet: Any) -> None:
-    """Remove from ``packet`` the number of samples to cut at its end, which FFmpeg miscounts for Vorbis in a single
-    page.
+    """Remove from ``packet`` the number of samples to cut at its end, which FFmpeg miscounts for Vorbis in a single page, and
+    for ALAC in CAF.
 
-    FFmpeg counts the first packet, although it contains no samples.
+    FFmpeg counts the first packet of Vorbis, although it contains no samples. The last packet of ALAC has its own length.
     """
     skip = packet.get_sidedata("skip_samples")  # two 32-bit counts, for start and end, and two reasons
     if skip:

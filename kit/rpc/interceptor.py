@@ -51,6 +51,8 @@ _OPEN_STREAM_LIMIT = 500
 _OPEN_STREAMS_PER_CONNECTION = 10
 _OPEN_STREAM_SECONDS = 3600
 _STREAM_CHECK_SECONDS = 5.0
+_TOKEN_MESSAGE_BYTES = 1 << 20
+_TOKEN_MESSAGE_VALUES = 2000  # many small values cost much more time than their bytes
 log = get_logger()
 
 
@@ -87,7 +89,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             # The edge reads messages itself: gRPC would do it before the caller is known, and report its own exception.
             async def unary(content: bytes, context: Context) -> Message:
                 async with self._call(method, metadata, context):
-                    return await respond(self._counted(method, metadata, _read(handler, content)), context)
+                    return await respond(self._request(method, metadata, handler, content), context)
 
             return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serializer)
         if handler.request_streaming and not method.startswith(_OPEN_SERVICES):
@@ -96,23 +98,31 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         async def stream(requests: Any, context: Context) -> None:
             async with self._call(method, metadata, context):
-                request = (
-                    requests if handler.request_streaming else self._counted(method, metadata, _read(handler, requests))
-                )
+                request = requests if handler.request_streaming else self._request(method, metadata, handler, requests)
                 await self._until_ended(method, metadata, context, _send(serve, request, context))
 
         if handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(stream, handler.request_deserializer, serializer)
         return grpc.unary_stream_rpc_method_handler(stream, response_serializer=serializer)
 
-    def _counted(self, method: str, metadata: _Metadata, request: Message) -> Message:
-        """Count a call with an API token, and return its request.
+    def _request(
+        self, method: str, metadata: _Metadata, handler: grpc.RpcMethodHandler[Any, Any], content: bytes
+    ) -> Message:
+        """Return the request of a call. A call with an API token has the limits of a request over HTTP.
 
         Raises:
-            AppError: ``RATE_LIMITED``.
+            AppError: ``MESSAGE_INVALID``; ``TOO_LARGE``; ``RATE_LIMITED``.
         """
-        if PRINCIPAL_METADATA not in metadata and not method.startswith(_OPEN_SERVICES):
-            self._budgets.take(require_principal().id, method, request)
+        if PRINCIPAL_METADATA in metadata or method.startswith(_OPEN_SERVICES):
+            return _read(handler, content)
+        if len(content) > _TOKEN_MESSAGE_BYTES:
+            raise errors.TOO_LARGE("The message is larger than 1 MiB. Shorten it.")
+        request = _read(handler, content)
+        if _list_size(request, _TOKEN_MESSAGE_VALUES) > _TOKEN_MESSAGE_VALUES:
+            raise errors.MESSAGE_INVALID(
+                f"The lists of a message can have {_TOKEN_MESSAGE_VALUES} values. Shorten them."
+            )
+        self._budgets.take(require_principal().id, method, request)
         return request
 
     async def _identified(self, method: str, metadata: _Metadata, context: Context, address: str) -> Principal:
@@ -238,6 +248,19 @@ def _read(handler: grpc.RpcMethodHandler[Any, Any], content: bytes) -> Message:
         raise errors.MESSAGE_INVALID(
             "The request is not a message of this method. Create a client from the contracts in proto/."
         ) from None
+
+
+def _list_size(message: Message, limit: int) -> int:
+    """Return the number of values in all lists of a message. Stop at the first list that exceeds the limit."""
+    size = 0
+    for field, value in message.ListFields():
+        if field.is_repeated:
+            size += len(value)
+        if size > limit or field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        for each in value if field.is_repeated else (value,):
+            size += _list_size(each, limit)
+    return size
 
 
 async def _send(serve: _Serve, request: Any, context: Context) -> None:

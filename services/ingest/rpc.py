@@ -26,7 +26,7 @@ from soundwright.services.ingest.own_tags import cover_in, own_tags, write_small
 from soundwright.services.ingest.previews import LinkPreviews
 from soundwright.services.ingest.recordings import describe
 from soundwright.services.ingest.serializers import skipped_to_wire, song_to_wire
-from soundwright.services.ingest.songs import Song
+from soundwright.services.ingest.songs import Song, one_line
 from soundwright.services.ingest.spotify_accounts import SpotifyAccounts
 
 _SEARCH_PAGE_LIMIT = 50
@@ -204,9 +204,9 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             await self._blobs.put_file(cover_key(target), cover)
         track = track_pb2.Track(
             id=track_id,
-            title=request.title.strip()[:500] or tags.title or service.title_of(filename),
-            artist=request.artist.strip()[:500] or tags.artist,
-            album=request.album.strip()[:500] or tags.album,
+            title=one_line(request.title) or tags.title or service.title_of(filename),
+            artist=one_line(request.artist) or tags.artist,
+            album=one_line(request.album) or tags.album,
             source="manual",
             filename=filename,
             blob_key=target,

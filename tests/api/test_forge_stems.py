@@ -123,6 +123,7 @@ def test_a_segment_is_cached_until_it_changes(admin: httpx.Client, stems: dict[s
     assert (whole.status_code, whole.headers["accept-ranges"], whole.content) == (200, "none", first.content)
     head = admin.head(path + "0")
     assert (head.status_code, head.headers["etag"], head.content) == (200, etag, b"")
+    assert "content-length" not in head.headers, "the segment was not made"
 
 
 def test_a_segment_behind_the_end_is_not_found(admin: httpx.Client, stems: dict[str, dict[str, Any]]) -> None:
@@ -197,6 +198,7 @@ def test_a_waveform_that_is_missing_is_computed_once_it_is_asked_for(
     before = admin.get(path).content
     [key] = [key for key in stack.stored("stems/") if track["job_id"] in key and key.endswith("drums.flac.dat")]
     stack.delete(key)  # as if an earlier version had made the stem
+    assert (admin.head(path).status_code, key in stack.stored("stems/")) == (200, False)
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: admin.get(path), range(8)))
     assert [answer.status_code for answer in answers] == [200] * 8
@@ -263,9 +265,11 @@ def test_an_earlier_separation_stays_for_comparison(admin: httpx.Client) -> None
 
 
 def test_a_spectrogram_has_tiles_of_any_resolution(
-    admin: httpx.Client, track: dict[str, Any], stems: dict[str, dict[str, Any]]
+    stack: Stack, admin: httpx.Client, track: dict[str, Any], stems: dict[str, dict[str, Any]]
 ) -> None:
     path = f"/api/stems/{stems['mix']['id']}/spectrogram"
+    assert admin.head(f"{path}/0").status_code == 200
+    assert [key for key in stack.stored("stems/") if track["job_id"] in key and key.endswith(".mel")] == []
     answer = admin.get(f"{path}/0")
     assert answer.status_code == 200, answer.text
     columns = np.frombuffer(answer.content, np.uint8).reshape(-1, 64)
@@ -276,7 +280,7 @@ def test_a_spectrogram_has_tiles_of_any_resolution(
         np.frombuffer(coarse.content, np.uint8), columns[:128].max(axis=0).tolist() + columns[128:].max(axis=0).tolist()
     )
     again = admin.get(f"{path}/0", headers={"If-None-Match": answer.headers["etag"]})
-    assert again.status_code == 304
+    assert (again.status_code, admin.head(f"{path}/0").headers["etag"]) == (304, answer.headers["etag"])
     beyond = admin.get(f"{path}/1")
     assert (beyond.status_code, beyond.json()["code"]) == (404, "SEGMENT_NOT_FOUND")
     assert admin.get(f"{path}/0", params={"columns_per_pixel": 3}).status_code == 422

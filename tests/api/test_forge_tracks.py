@@ -22,7 +22,7 @@ def stored_files(stack: Stack) -> set[str]:
 @pytest.mark.topology("embedded", "cluster")
 def test_a_song_comes_in_is_listed_and_comes_back_unchanged(admin: httpx.Client) -> None:
     content = encoded(song())
-    track = upload(admin, content, "My Song.wav", artist="The Band", album="First")
+    track = upload(admin, content, "My Song.wav", artist="The\r\nBand", album="\x1bFirst\u202e")
     assert (track["title"], track["artist"], track["album"]) == ("My Song", "The Band", "First")
     assert (track["duration_seconds"], track["duration"]) == (3.0, 3)
     assert (track["sample_rate_hz"], track["channel_count"], track["frame_count"]) == (44100, 2, 132300)

@@ -27,6 +27,8 @@ from soundwright.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc
 from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
+from soundwright.separation.v1 import separation_service_pb2 as separation_pb
+from soundwright.separation.v1 import separation_service_pb2_grpc as separation_grpc
 from tests.servers import executable
 from tests.stacks import Stack
 
@@ -85,13 +87,17 @@ async def test_a_token_has_the_rights_of_its_account(stack: Stack, admin: httpx.
     account = (await call(stack, "library", admins, *listing, stack.token)).accounts[0].account
     assert (account.email, account.role) == ("grpc@example.org", "user")
     # The analysis component asks the library on the account's behalf, and refuses what HTTP refuses.
-    create = analysis_service_pb2_grpc.AnalysisServiceStub, "CreateJob", analysis_pb.CreateJobRequest(track_id="none")
-    assert await refused(stack, "analysis", *create, token) == "TRACK_NOT_FOUND"
-    # Separation has not seen the token, so no cache delays the suspension there.
+    analysis, separation = analysis_service_pb2_grpc.AnalysisServiceStub, separation_grpc.SeparationServiceStub
+    for track_id in ("none", ""):
+        request = analysis_pb.CreateJobRequest(track_id=track_id)
+        assert await refused(stack, "analysis", analysis, "CreateJob", request, token) == "TRACK_NOT_FOUND"
+        wanted = separation_pb.CreateJobRequest(track_id=track_id, parameters={"model": "dsp"})
+        assert await refused(stack, "separation", separation, "CreateJob", wanted, token) == "TRACK_NOT_FOUND"
+    # Generation has not seen the token, so no cache delays the suspension there.
     path = f"/api/admin/users/{account.id}"
     assert (await asyncio.to_thread(admin.patch, path, json={"status": "suspended"})).status_code == 200
     fresh = model_service_pb2_grpc.ModelServiceStub, "ListModels", model_service_pb2.ListModelsRequest()
-    assert await refused(stack, "separation", *fresh, token) == "ACCOUNT_SUSPENDED"
+    assert await refused(stack, "generation", *fresh, token) == "ACCOUNT_SUSPENDED"
 
 
 @pytest.mark.parametrize("count", [0, 41])

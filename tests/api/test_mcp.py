@@ -22,6 +22,13 @@ from soundwright_client.local import free_ports
 from tests.stacks import Stack
 from tests.waiting import eventually
 
+ACCEPT = "application/json, text/event-stream"
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "agent", "version": "1"}},
+}
 SCRIPT = Path(sys.executable).with_name("soundwright")
 
 
@@ -91,7 +98,7 @@ async def test_each_caller_over_http_has_the_rights_of_its_token(stack: Stack, a
             eventually(lambda: answers(address), "the MCP server")
             tokens = {stack.token: ["private viol"], stack.create_account("agent@example.org"): []}
             for token, titles in tokens.items():
-                headers = {"Authorization": f"Bearer {token}"}
+                headers = {"Authorization": f"bearer {token}"}
                 async with (
                     httpx2.AsyncClient(headers=headers) as http,
                     Client(streamable_http_client(address, http_client=http)) as agent,
@@ -99,6 +106,9 @@ async def test_each_caller_over_http_has_the_rights_of_its_token(stack: Stack, a
                     found = await call(agent, "search_library", words="viol")
                     assert [each["title"] for each in found] == titles
                     assert "no access to files" in await refused(agent, "upload_track", path="/etc/passwd")
+            async with httpx2.AsyncClient() as http:
+                begun = await http.post(address, json=INITIALIZE, headers={"Accept": ACCEPT})
+                assert (begun.status_code, begun.headers.get("mcp-session-id")) == (200, None)
             async with Client(address) as nobody:
                 assert "token" in await refused(nobody, "analyze_track", track_id=foreign["id"])
         finally:
@@ -107,5 +117,5 @@ async def test_each_caller_over_http_has_the_rights_of_its_token(stack: Stack, a
 
 def answers(address: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(address).status_code > 0
+        return httpx.options(address).status_code > 0
     return False

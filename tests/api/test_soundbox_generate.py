@@ -100,6 +100,8 @@ def test_the_notes_of_the_composer_are_a_midi_file(stack: Stack, box: httpx.Clie
 
 
 def test_the_parts_of_the_composer_add_up_to_the_clip(box: httpx.Client, job: dict[str, Any]) -> None:
+    head = box.head(f"/download/{job['id']}.zip")
+    assert (head.status_code, head.headers.get("content-length")) == (200, None), "the parts were not made"
     answer = box.get(f"/download/{job['id']}.zip")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:

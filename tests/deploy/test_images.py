@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import http.server
 import importlib.metadata
 import os
@@ -23,8 +24,10 @@ from soundwright.services.__main__ import COMPONENTS
 from tests.deploy.compose import DEPLOY
 
 ROOT = DEPLOY.parent
+distributions = functools.cache(importlib.metadata.packages_distributions)
 
 
+@functools.cache
 def requirements(library: str) -> list[str]:
     """Return what a library requires. audiocraft is installed without what it requires."""
     if library == "soundwright":
@@ -67,7 +70,7 @@ def imported(component: str) -> dict[str, str]:
     pending = [*folder.rglob("*.py"), ROOT / "services" / "__main__.py"]
     seen = set(pending)
     for path in pending:
-        for name in _imports(ast.parse(path.read_text()), everywhere=path.is_relative_to(folder)):
+        for name in _imports_of(path, path.is_relative_to(folder)):
             place = ROOT.joinpath(*name.split(".")[1:])
             if name.partition(".")[0] != "soundwright":
                 found.setdefault(name.partition(".")[0], str(path))
@@ -76,6 +79,11 @@ def imported(component: str) -> dict[str, str]:
                     seen.add(file)
                     pending.append(file)
     return found
+
+
+@functools.cache
+def _imports_of(path: Path, everywhere: bool) -> tuple[str, ...]:
+    return tuple(_imports(ast.parse(path.read_text()), everywhere=everywhere))
 
 
 def _imports(node: ast.AST, *, everywhere: bool) -> Iterator[str]:
@@ -91,7 +99,7 @@ def _imports(node: ast.AST, *, everywhere: bool) -> Iterator[str]:
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_component_imports_only_libraries_of_its_group(component: str) -> None:
-    libraries, here = importlib.metadata.packages_distributions(), installed(component)
+    libraries, here = distributions(), installed(component)
     absent = {
         name: path
         for name, path in imported(component).items()

@@ -1,17 +1,19 @@
-"""A model hub over HTTP, and programs that load models from it."""
+"""A model hub over HTTP, and code that a checkpoint may contain."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
+from huggingface_hub import close_session, constants
 
 
 class Hub(http.server.ThreadingHTTPServer):
@@ -70,12 +72,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def run_python(program: str, *arguments: str, **variables: str) -> list[str]:
-    """Run a program in a process of its own, as libraries read variables only once. Return its lines."""
-    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), **variables}
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
+@contextlib.contextmanager
+def hub_settings(cache: Path, url: str, *, is_offline: bool = False) -> Iterator[None]:
+    """Use a cache and a hub. The hub's library reads these from the environment, but only when it is imported."""
+    settings = {
+        "HF_HOME": str(cache), "HF_HUB_CACHE": str(cache / "hub"), "HF_HUB_OFFLINE": is_offline, "ENDPOINT": url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "*")
+        for name, value in settings.items():
+            patch.setattr(constants, name, value)
+        yield
+    close_session()
 
 
 class Trap:

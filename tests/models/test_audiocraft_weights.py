@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,12 @@ import torch
 
 from soundwright.kit.engines import EngineRegistry
 from soundwright.kit.errors import AppError
+from soundwright.services import models
 from soundwright.services.generation.engines.audiocraft.engine import AudiocraftEngine
 from soundwright.services.generation.service import Take
 from tests.clocks import HandClock
 from tests.models import tiny_audiocraft
-from tests.models.hub import Hub, Trap, run_python
+from tests.models.hub import Hub, Trap, hub_settings
 from tests.models.tiny_audiocraft import REPOSITORIES, WINDOW_SECONDS
 
 TAKE = Take("calm piano", 0.5, seed=1)
@@ -125,29 +128,32 @@ sys.modules["audiocraft"] = None
 ask()
 print("torch" in sys.modules)
 """
-    assert run_python(program, str(tmp_path)) == [
+    lines = subprocess.check_output([sys.executable, "-c", program, str(tmp_path)], text=True).splitlines()
+    assert lines == [
         "MODEL_UNAVAILABLE NOT_PROVISIONED True False",
         "MODEL_UNAVAILABLE NOT_PROVISIONED False True",
         "False",
     ]
 
 
-def test_the_files_of_a_model_and_of_its_text_encoder_are_downloaded(tiny_models: Path, tmp_path: Path) -> None:
+def test_the_files_of_a_model_and_of_its_text_encoder_are_downloaded(
+    tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def answer(path: str) -> bytes | int:
         repository, _, filename = path.partition("/resolve/main/")
         name = repository.rpartition("/")[2]
         file = tiny_models / name / filename
         return file.read_bytes() if name in ("musicgen-small", "t5-small") and file.is_file() else 404
 
-    program = "import sys\nfrom services import models\nprint(models.main(sys.argv[1:]))"
-    with Hub(answer) as hub:
-        lines = run_python(program, "music", "audio", HF_HOME=str(tmp_path / "cache"), HF_ENDPOINT=hub.url)
+    with Hub(answer) as hub, hub_settings(tmp_path, hub.url):
+        assert models.main(["music", "audio"]) == 1
+    lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[:3]] == [
         ["model", "licence", "size", "weights", "source"],
         ["music", "CC-BY-NC-4.0", "unknown", "missing", "facebook/musicgen-small"],
         ["audio", "CC-BY-NC-4.0", "unknown", "missing", "facebook/audiogen-medium"],
     ]
-    assert lines[3:] == ["music: ready", "1"]
+    assert lines[3:] == ["music: ready"]
     assert [line.removeprefix("GET ") for line in hub.requests if line.startswith("GET") and "/api/" not in line] == [
         *(f"/facebook/musicgen-small/resolve/main/{name}state_dict.bin" for name in ("", "compression_")),
         *(f"/t5-small/resolve/main/{name}" for name in ("config.json", "tokenizer.json", "model.safetensors")),

@@ -2,66 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from demucs.htdemucs import HTDemucs
 
+from soundwright.kit.engines import EngineRegistry, FallbackPolicy, ModelDeclaration, ModelFile
 from soundwright.kit.errors import AppError, Code
-from soundwright.services.separation.engines.demucs import DemucsEngine
-from tests.models.hub import Hub, run_python
-from tests.models.test_demucs_engine import network, refusal, save_safetensors
-
-WEIGHTS = "955717e8.safetensors"
-
-
-# The published digests are those of the published files. The program declares others for the small ones.
-PROGRAM = """
-import dataclasses, json, os, sys
-from soundwright.kit.engines import EngineRegistry, FallbackPolicy, ModelFile
-from soundwright.kit.errors import AppError
+from soundwright.kit.hub import fetched_bytes, model_file
 from soundwright.services.separation.engines.demucs import DemucsEngine
 from soundwright.services.separation.engines.dsp import DspEngine
+from tests.models.hub import Hub, hub_settings
+from tests.models.test_demucs_engine import network, refusal, save_safetensors
+from tests.waiting import eventually
 
-files = tuple(ModelFile(**{**file, "mirrors": tuple(file["mirrors"])}) for file in json.loads(os.environ["FILES"]))
-def small(model):
-    return dataclasses.replace(model, weights_licence="MIT", fallback="dsp", files=files if model.name == "htdemucs" else ())
-
-registry = EngineRegistry(fallback=FallbackPolicy.WHEN_UNAVAILABLE if os.environ.get("FALLBACK") else FallbackPolicy.NEVER)
-registry.register(DemucsEngine(models=[small(each) for each in DemucsEngine.models], device="cpu"))
-registry.register(DspEngine())
-for name in sys.argv[1:]:
-    try:
-        print(name, registry.select(name).model)
-    except AppError as error:
-        print(name, error.reason, error.message)
-"""
-
-
-# Downloads a file, and lets the hub send its second half when the first one has arrived.
-FETCH = """
-import json, os, sys, threading, time
-from pathlib import Path
-from soundwright.kit.engines import ModelFile
-from soundwright.kit.hub import fetched_bytes, model_file
-
-[repository, hold] = sys.argv[1:]
-[file] = [ModelFile(**{**file, "mirrors": tuple(file["mirrors"])}) for file in json.loads(os.environ["FILES"])]
-print(fetched_bytes(repository, [file]))
-thread = threading.Thread(target=model_file, args=(repository, file))
-thread.start()
-while not (arrived := fetched_bytes(repository, [file])):
-    time.sleep(0.02)
-print(arrived)
-Path(hold).unlink()
-thread.join()
-print(fetched_bytes(repository, [file]))
-"""
+WEIGHTS = "955717e8.safetensors"
 
 
 class World:
@@ -85,20 +46,32 @@ class World:
             return 404
         return file.read_bytes()[:-1] + b"!" if "/wrong/" in path else file.read_bytes()
 
-    def file(self, name: str, *mirrors: str) -> dict[str, Any]:
-        return {
-            "name": name,
-            "sha256": hashlib.sha256((self.served / name).read_bytes()).hexdigest(),
-            "mirrors": [f"{self.hub.url}/{mirror}/{name}" for mirror in mirrors],
-        }
+    def file(self, name: str, *mirrors: str) -> ModelFile:
+        digest = hashlib.sha256((self.served / name).read_bytes()).hexdigest()
+        return ModelFile(
+            name=name, sha256=digest, mirrors=tuple(f"{self.hub.url}/{mirror}/{name}" for mirror in mirrors)
+        )
 
-    def run(self, *names: str, **variables: str) -> list[str]:
-        """Load models. Return what the process says about each."""
-        return [line for line in self.python(PROGRAM, *names, **variables) if line.split(" ")[0] in names]
+    def run(self, *names: str, fallback: bool = False, is_offline: bool = False) -> list[str]:
+        """Load models as a process does that has just started. Return the model that serves each, or the refusal."""
 
-    def python(self, program: str, *arguments: str, **variables: str) -> list[str]:
-        addresses = {"HF_HOME": str(self.cache), "HF_ENDPOINT": self.hub.url}
-        return run_python(program, *arguments, **addresses, FILES=json.dumps(self.files), **variables)
+        # The published digests are those of the published files.
+        def small(model: ModelDeclaration) -> ModelDeclaration:
+            files = tuple(self.files) if model.name == "htdemucs" else ()
+            return dataclasses.replace(model, weights_licence="MIT", fallback="dsp", files=files)
+
+        policy = FallbackPolicy.WHEN_UNAVAILABLE if fallback else FallbackPolicy.NEVER
+        registry: EngineRegistry[Any] = EngineRegistry(fallback=policy)
+        registry.register(DemucsEngine(models=[small(each) for each in DemucsEngine.models], device="cpu"))
+        registry.register(DspEngine())
+        answers = []
+        with hub_settings(self.cache, self.hub.url, is_offline=is_offline):
+            for name in names:
+                try:
+                    answers.append(registry.select(name).model)
+                except AppError as error:
+                    answers.append(str(error))
+        return answers
 
     def cached(self, name: str) -> Path:
         return next(self.cache.glob(f"hub/models--adefossez--HTDemucs/snapshots/*/{name}")).resolve()
@@ -121,7 +94,7 @@ def flip_a_byte(path: Path) -> None:
 def test_weights_come_from_the_hub_once_and_then_from_its_cache(world: World) -> None:
     # What the hub does not have is asked for once, and not again while the failure is remembered.
     first = world.run("htdemucs", "htdemucs_6s", "htdemucs_6s", "mdx_extra")
-    assert [line.split()[1] for line in first] == ["htdemucs", *["MODEL_UNAVAILABLE"] * 3]
+    assert [answer.split()[0] for answer in first] == ["htdemucs", *["MODEL_UNAVAILABLE:"] * 3]
     assert [line for line in world.requests if "6s" in line or "mdx" in line] == [
         "HEAD /adefossez/HTDemucs-6s/resolve/main/htdemucs_6s.yaml",
         "HEAD /adefossez/Demucs-mdx_extra/resolve/main/mdx_extra.yaml",
@@ -129,38 +102,38 @@ def test_weights_come_from_the_hub_once_and_then_from_its_cache(world: World) ->
     downloads = [line.rsplit("/", 1)[-1] for line in world.requests if line.startswith("GET /adefossez")]
     assert downloads == ["htdemucs.yaml", WEIGHTS]
     world.requests.clear()
-    second = world.run("htdemucs", "mdx_extra", HF_HUB_OFFLINE="1")
-    assert [line.split()[1] for line in second] == ["htdemucs", "MODEL_UNAVAILABLE"]
+    second = world.run("htdemucs", "mdx_extra", is_offline=True)
+    assert [answer.split()[0] for answer in second] == ["htdemucs", "MODEL_UNAVAILABLE:"]
     assert not any("adefossez" in line for line in world.requests)
 
 
 def test_a_flipped_byte_in_the_cache_is_an_error_and_never_a_fallback(world: World) -> None:
-    assert world.run("htdemucs") == ["htdemucs htdemucs"]
+    assert world.run("htdemucs") == ["htdemucs"]
     # With a declared digest, and with the one that the cache recorded at the download.
     flip_a_byte(world.cached(WEIGHTS))
-    (declared,) = world.run("htdemucs", FALLBACK="yes")
-    assert declared.startswith(f"htdemucs WEIGHTS_CHANGED The file {WEIGHTS} of the model 'htdemucs' is damaged")
+    (declared,) = world.run("htdemucs", fallback=True)
+    assert declared.startswith(f"WEIGHTS_CHANGED: The file {WEIGHTS} of the model 'htdemucs' is damaged")
     assert "Delete the file and run `make models MODEL=htdemucs`" in declared
     assert str(world.cache) not in declared
     world.files = []
-    (recorded,) = world.run("htdemucs", FALLBACK="yes")
-    assert recorded.split()[1] == "WEIGHTS_CHANGED"
+    (recorded,) = world.run("htdemucs", fallback=True)
+    assert recorded.startswith("WEIGHTS_CHANGED:")
 
 
 def test_a_file_of_the_hub_that_is_not_the_published_one_is_refused(world: World) -> None:
     save_safetensors(network(HTDemucs, 9), world.served / WEIGHTS)
-    (line,) = world.run("htdemucs")
-    assert line.split()[1] == "WEIGHTS_CHANGED"
+    (answer,) = world.run("htdemucs")
+    assert answer.startswith("WEIGHTS_CHANGED:")
 
 
 def test_mirrors_are_tried_in_order_and_only_the_declared_file_is_kept(world: World) -> None:
     world.files = [world.file(name, "wrong", "good") for name in ("htdemucs.yaml", WEIGHTS)]
     world.hub_is_down = True
-    assert world.run("htdemucs") == ["htdemucs htdemucs"]
+    assert world.run("htdemucs") == ["htdemucs"]
     asked = [line.split()[1] for line in world.requests if WEIGHTS in line and line.startswith("GET")]
     assert asked == [f"/wrong/{WEIGHTS}", f"/good/{WEIGHTS}"]
     world.requests.clear()
-    assert world.run("htdemucs") == ["htdemucs htdemucs"]
+    assert world.run("htdemucs") == ["htdemucs"]
     assert not [line for line in world.requests if line.startswith("GET /good")]
     copy = next(world.cache.glob(f"mirrored/*/{WEIGHTS}"))
     assert [path.name for path in copy.parent.iterdir()] == [WEIGHTS]
@@ -171,10 +144,17 @@ def test_the_bytes_of_a_download_that_is_underway_are_known(world: World, reposi
     size = 24 << 20  # the hub's library writes 10 MiB at a time
     (world.served / "large.safetensors").write_bytes(os.urandom(size))
     (world.served / "hold").touch()
-    world.files = [world.file("large.safetensors", "good")]
-    before, underway, after = map(int, world.python(FETCH, repository, str(world.served / "hold")))
-    assert (before, after) == (0, size)
-    assert 1 << 20 <= underway <= size / 2
+    file = world.file("large.safetensors", "good")
+    with hub_settings(world.cache, world.hub.url), ThreadPoolExecutor(1) as pool:
+        assert fetched_bytes(repository, [file]) == 0
+        download = pool.submit(model_file, repository, file)
+        try:
+            underway = eventually(lambda: fetched_bytes(repository, [file]))
+        finally:
+            (world.served / "hold").unlink()
+        assert 1 << 20 <= underway <= size / 2
+        download.result()
+        assert fetched_bytes(repository, [file]) == size
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:

@@ -69,13 +69,13 @@ def test_the_configurations_are_valid_and_one_is_that_of_the_engine() -> None:
 
 
 def test_a_network_learns_to_separate_tones(songs: Path, tmp_path: Path) -> None:
-    training = Training(configuration(step_count=40, validation_step_count=20), tmp_path, "cpu")
+    training = Training(configuration(step_count=24, validation_step_count=12), tmp_path, "cpu")
     segments = validation_segments(find_songs(songs / "validation"), RATE_HZ // 2)
     before = training.validate(segments)["mean"]
     run(training, batches(songs, 0), segments, tmp_path / "curve.csv", math.inf)
     assert training.learning_rate() == pytest.approx(0.0)
     rows = list(csv.DictReader((tmp_path / "curve.csv").read_text().splitlines()))
-    assert [row["step"] for row in rows] == ["20", "40"]
+    assert [row["step"] for row in rows] == ["12", "24"]
     assert training.best_score > max(before + 2, 2)
     network = read_network((tmp_path / "network.safetensors").read_bytes(), 4)
     kept = zip(training._average.parameters(), network.parameters(), strict=True)

@@ -1,4 +1,4 @@
-import { expect, song, test } from "./studio.mjs";
+import { admin, expect, song, test } from "./studio.mjs";
 
 test("selected tracks are separated as a batch", async ({ page, user, button, accessible }) => {
   const titles = ["First tune", "Second tune"];
@@ -98,6 +98,29 @@ test("tracks are edited and deleted, many at once, and both can be undone", asyn
     await expect.poll(async () => (await stored(ids[0])).code ?? "kept").toBe(at === 0 ? "kept" : "TRACK_NOT_FOUND");
   }
   await expect.poll(async () => (await stored(ids[1])).code).toBe("TRACK_NOT_FOUND");
+});
+
+test.describe("an upload", () => {
+  test.use({ expected: ["status of 404", "status of 413"] });
+
+  test("gets the space of tracks that were just deleted", async ({ page, request, user, button }) => {
+    const ids = [await user.upload("Old tune", 0.5), await user.upload("Lost tune", 0.5)];
+    const { data: users } = await (await request.get("/api/admin/users", { ...admin, params: { search: user.email } })).json();
+    const data = { storage_quota_bytes: users[0].storage_used_bytes };
+    expect((await request.patch(`/api/admin/users/${users[0].id}`, { ...admin, data })).ok()).toBe(true);
+    const row = (title) => page.getByRole("list", { name: "Tracks" }).getByRole("listitem").filter({ hasText: title });
+    await page.goto("/studio");
+    for (const title of ["Old tune", "Lost tune"]) await page.getByRole("checkbox", { name: `Select ${title}` }).check();
+    await button("Delete the selected tracks").click();
+    expect((await user.requests.get(`/api/tracks/${ids[0]}`)).status()).toBe(200);
+    await user.send("delete", `/api/tracks/${ids[1]}`); // on another device
+    for (const title of ["New tune", "Newest tune"]) {
+      await page.getByLabel("Files to upload").setInputFiles(song(title, 0.5));
+      await expect(row(title)).toBeVisible();
+    }
+    await expect(row("tune")).toHaveCount(2);
+    for (const id of ids) expect((await user.requests.get(`/api/tracks/${id}`)).status()).toBe(404);
+  });
 });
 
 test("a list is as it was left", async ({ page, user }) => {

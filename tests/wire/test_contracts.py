@@ -37,33 +37,31 @@ def test_there_is_something_to_check() -> None:
     assert {path.parts[1] for path in FILES} >= {"library", "ingest", "separation", "analysis", "generation"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_the_package_is_the_folder(path: Path) -> None:
-    assert DESCRIPTORS[path].package == ".".join(path.parent.parts)
-    assert re.fullmatch(r"soundwright\.[a-z]+\.v[1-9]", DESCRIPTORS[path].package)
+def test_the_package_is_the_folder() -> None:
+    for path in FILES:
+        assert DESCRIPTORS[path].package == ".".join(path.parent.parts)
+        assert re.fullmatch(r"soundwright\.[a-z]+\.v[1-9]", DESCRIPTORS[path].package)
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_services_end_in_service_and_live_in_service_files(path: Path) -> None:
-    services = DESCRIPTORS[path].services_by_name
-    assert all(re.fullmatch(r"[A-Z][A-Za-z]+Service", name) for name in services)
-    assert bool(services) == path.name.endswith("_service.proto")
+def test_services_end_in_service_and_live_in_service_files() -> None:
+    for path in FILES:
+        services = DESCRIPTORS[path].services_by_name
+        assert all(re.fullmatch(r"[A-Z][A-Za-z]+Service", name) for name in services), path
+        assert bool(services) == path.name.endswith("_service.proto"), path
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
-def test_requests_and_responses_are_named_after_their_rpc(method: MethodDescriptor) -> None:
-    package = method.containing_service.file.package
-    assert method.input_type.full_name == f"{package}.{method.name}Request"
-    assert method.output_type.full_name == f"{package}.{method.name}Response"
+def test_requests_and_responses_are_named_after_their_rpc() -> None:
+    for method in METHODS:
+        name = f"{method.containing_service.file.package}.{method.name}"
+        assert (method.input_type.full_name, method.output_type.full_name) == (f"{name}Request", f"{name}Response")
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
-def test_the_removals_are_declared(method: MethodDescriptor) -> None:
-    options = method.GetOptions()
-    named = re.match("(Delete|Remove|Withdraw|Abort|EndSession)", method.name) and not method.output_type.fields
-    assert bool(named) == options.Extensions[access_pb2.removes]
-    if named:
-        assert options.idempotency_level == MethodOptions.IDEMPOTENT
+def test_the_removals_are_declared() -> None:
+    for method in METHODS:
+        options = method.GetOptions()
+        named = re.match("(Delete|Remove|Withdraw|Abort|EndSession)", method.name) and not method.output_type.fields
+        assert bool(named) == options.Extensions[access_pb2.removes], method.full_name
+        assert not named or options.idempotency_level == MethodOptions.IDEMPOTENT, method.full_name
 
 
 def test_no_request_or_response_serves_two_rpcs() -> None:
@@ -87,9 +85,8 @@ def test_enums_begin_with_unspecified_and_carry_their_name() -> None:
             assert (enum.values[0].name, enum.values[0].number) == (f"{prefix}UNSPECIFIED", 0)
 
 
-@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.full_name)
-def test_fields_keep_to_the_rules(message: Any) -> None:
-    for field in message.fields:
+def test_fields_keep_to_the_rules() -> None:
+    for field in (field for message in MESSAGES for field in message.fields):
         assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", field.name), field.full_name
         assert field.type not in UNSIGNED, f"{field.full_name}: other languages have no unsigned integers"
         is_time = field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp"

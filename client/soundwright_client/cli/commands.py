@@ -547,6 +547,8 @@ def mcp(
         fail("The package mcp is missing. Install it: pip install 'soundwright-client[mcp]'", 2)
     with connected(server) as found:
         if http:
-            build_server(Tools(found.server, None, folder)).run("streamable-http", host=host, port=port)
+            # Sessions would let callers without a token fill the memory, and what is asked in one needs none.
+            tools = Tools(found.server, None, folder)
+            build_server(tools).run("streamable-http", host=host, port=port, stateless_http=True)
         else:
             build_server(Tools(found.server, found.token, folder or Path())).run()

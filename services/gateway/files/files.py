@@ -114,6 +114,11 @@ async def blob_response(
     return StreamingResponse(_read_span(blobs, key, span), status_code=status, headers=headers)
 
 
+def headers_alone(headers: Mapping[str, str], media_type: str | None = None) -> Response:
+    """Return the answer to HEAD for content that is made for each request. It is not made, so its length is unknown."""
+    return StreamingResponse(iter(()), headers=headers, media_type=media_type)
+
+
 def requested_part(request: Request, headers: dict[str, str], size_bytes: int) -> tuple[int, Span] | Response:
     """Return the status of the response and the part of a file that the request selects, or the response 416.
 

@@ -19,7 +19,7 @@ from soundwright.kit.shared_work import SingleFlight
 from soundwright.kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
 from soundwright.kit.worker.live import LiveIndex, live_prefix, open_live
 from soundwright.library.v1 import job_pb2, track_pb2
-from soundwright.services.gateway.files.files import Span, attachment, blob_response, not_modified
+from soundwright.services.gateway.files.files import Span, attachment, blob_response, headers_alone, not_modified
 from soundwright.services.gateway.files.pending_files import PendingFiles
 from soundwright.services.gateway.files.reencoding import ConvertedResponse
 from soundwright.services.gateway.files.waits import LOOK_SECONDS
@@ -39,6 +39,7 @@ SPECTROGRAM_SECONDS = 60.0
 WAV_HEADER_BYTES = 92
 """Length of the header of a WAV file with floats, see :func:`soundwright.kit.audio.wav_header`."""
 
+_BYTES = "application/octet-stream"
 _SEGMENT_SECONDS = 5
 _SLOT_COUNT = 4
 _SAMPLE_BYTES = 4
@@ -126,7 +127,7 @@ class Playback:
         if (unchanged := not_modified(request, headers)) is not None:
             return unchanged
         if is_head(request.scope):
-            return Response(headers=headers)
+            return headers_alone(headers)
         length = segment_frame_count(output)
         frame_count = min(length, output.frame_count - index * length)
         opened = functools.partial(self._blobs.open, output.blob_key)
@@ -145,7 +146,7 @@ class Playback:
         """
         headers = {"Cache-Control": "no-store", "Accept-Ranges": "none"}
         if is_head(request.scope):
-            return Response(headers=headers)
+            return headers_alone(headers)
         opened = functools.partial(open_live, self._blobs, live_prefix(job, job.attempt), live.recordings[name])
         start = index * segment_frame_count(live)
         return await self._encoded(request, opened, start, frame_count, live.channel_count, headers)
@@ -218,6 +219,8 @@ class Playback:
         info = await self._blobs.stat(key)
         if info is None:
             await self._stored(output)
+            if is_head(request.scope):
+                return headers_alone({}, _BYTES)
             await self._waveforms.run(output.blob_key, functools.partial(self._compute, output.blob_key))
             info = await self._blobs.stat(key)
             if info is None:
@@ -229,7 +232,7 @@ class Playback:
                 request,
                 self._blobs,
                 key,
-                content_type="application/octet-stream",
+                content_type=_BYTES,
                 filename=filename,
                 inline=True,
                 redirect=False,
@@ -242,9 +245,11 @@ class Playback:
         }
         if (unchanged := not_modified(request, headers)) is not None:
             return unchanged
+        if is_head(request.scope):
+            return headers_alone(headers, _BYTES)
         data = b"".join([piece async for piece in self._blobs.read(key)])
         data = await self._slots.run(functools.partial(_coarser, data, pixel_frames))
-        return Response(data, media_type="application/octet-stream", headers=headers)
+        return Response(data, media_type=_BYTES, headers=headers)
 
     async def recording_waveform(self, request: Request, track: track_pb2.Track, pixel_frames: int) -> Response:
         """Return the waveform of a recording if it is stored. It is not computed: the gateway does not decode files of users."""
@@ -261,6 +266,8 @@ class Playback:
         """
         info = await self._blobs.stat(key)
         if info is None:
+            if is_head(request.scope):
+                return headers_alone({}, _BYTES)
             raise errors.FILE_NOT_FOUND()
         size_bytes = TILE_PIXELS * columns_per_pixel * SPECTROGRAM_BANDS
         count = -(-info.size_bytes // size_bytes)
@@ -273,10 +280,12 @@ class Playback:
         }
         if (unchanged := not_modified(request, headers)) is not None:
             return unchanged
+        if is_head(request.scope):
+            return headers_alone(headers, _BYTES)
         length = min(size_bytes, info.size_bytes - tile * size_bytes)
         data = b"".join([piece async for piece in self._blobs.read(key, tile * size_bytes, length)])
         data = await self._slots.run(functools.partial(_loudest, data, columns_per_pixel))
-        return Response(data, media_type="application/octet-stream", headers=headers)
+        return Response(data, media_type=_BYTES, headers=headers)
 
     async def _stored(self, output: job_pb2.AudioOutput) -> BlobInfo:
         info = await self._blobs.stat(output.blob_key) if output.frame_count else None

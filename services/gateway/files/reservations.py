@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.library.v1 import storage_service_pb2 as pb
@@ -17,8 +19,11 @@ class Reservation:
         self._storage = storage
         self._id = reservation_id
 
-    async def hold(self, size_bytes: int) -> int | None:
+    async def hold(self, size_bytes: int, expire_time: Timestamp | None = None) -> int | None:
         """Reserve space for all files together, in place of what was held before.
+
+        Args:
+            expire_time: when the files are deleted if nothing follows; None: in one hour at most.
 
         Returns:
             How many bytes the files can have; None: no quota.
@@ -26,7 +31,8 @@ class Reservation:
         Raises:
             AppError: ``QUOTA_EXCEEDED``.
         """
-        usage = (await self._storage.Reserve(pb.ReserveRequest(reservation_id=self._id, size_bytes=size_bytes))).usage
+        request = pb.ReserveRequest(reservation_id=self._id, size_bytes=size_bytes, expire_time=expire_time)
+        usage = (await self._storage.Reserve(request)).usage
         return usage.available_bytes + size_bytes if usage.HasField("available_bytes") else None
 
     async def release(self) -> None:

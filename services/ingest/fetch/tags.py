@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import av
+import mutagen
 from mutagen import id3
 from mutagen.apev2 import APENoHeaderError, APEv2
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import ID3
 from mutagen.id3._util import ID3JunkFrameError
+from mutagen.oggflac import OggFLAC
+from mutagen.oggopus import OggOpus
+from mutagen.oggvorbis import OggVorbis
 
 from soundwright.kit.audio.containers import DEMUXERS, sniff
 from soundwright.kit.audio.pcm import riff_chunks
@@ -40,10 +44,10 @@ class Tags:
 def read_tags(path: Path) -> Tags:
     """Return title, artist and album from the tags of a recording. Values that cannot be read are empty.
 
-    Several artists are joined by commas. A file can have several tags: what one lacks comes from the next.
+    Several values, for example of artists, are joined by commas. A file can have several tags: what one lacks comes from the next.
     """
     found: dict[str, list[str]] = {}
-    for texts_of in (_id3_texts, _ape_texts, _container_texts, _id3v1_texts):
+    for texts_of in (_id3_texts, _ape_texts, _vorbis_texts, _container_texts, _id3v1_texts):
         # Untrusted tags can make the readers raise anything, and the audio does not depend on them.
         with contextlib.suppress(Exception):
             found = {**texts_of(path), **found}
@@ -72,8 +76,15 @@ def _id3_chunk(path: Path) -> io.BytesIO | None:
     return None
 
 
+def _vorbis_texts(path: Path) -> dict[str, list[str]]:
+    """Return the texts of Vorbis comments, which can have several values for a name. FFmpeg joins those with semicolons."""
+    file = mutagen.File(path, options=[FLAC, OggVorbis, OggOpus, OggFLAC])
+    found = {name: [text for text in file.tags[name][:_MAX_VALUES] if text] for name in _NAMES if name in file.tags}
+    return {name: texts for name, texts in found.items() if 0 < sum(map(len, texts)) <= _MAX_FRAME_BYTES}
+
+
 def _container_texts(path: Path) -> dict[str, list[str]]:
-    """Return the texts of Vorbis comments, MP4 atoms, and chunks of WAV and AIFF files. FFmpeg joins several by semicolons."""
+    """Return the texts of MP4 atoms, and of chunks of WAV and AIFF files. FFmpeg joins several by semicolons."""
     container = sniff(path)
     if container is None:
         return {}
@@ -128,6 +139,7 @@ def _bounded(frame: type[id3.TextFrame]) -> type[id3.TextFrame]:
 
 _NAMES = ("title", "artist", "album")
 _MAX_FRAME_BYTES = 4096
+_MAX_VALUES = 50
 _MAX_TAG_BYTES = 16 << 20
 _TEXT_FRAMES = {
     name: _bounded(frame)

@@ -102,11 +102,11 @@ class IdentityStore:
         return account is not None and account.status == "active"
 
     async def token_epoch(self, account_id: str) -> int | None:
-        """Return the epoch of an account's API tokens; 0 if there is no account, None if it is not active."""
+        """Return the epoch of an account's API tokens; 0 if there is no account, None if it is not active or was deleted."""
         account = await self.get_account(account_id)
-        if account is not None and account.status != "active":
-            return None
-        return account.token_epoch if account else 0
+        if account is None:
+            return None if await self.deletions.get(account_id) else 0
+        return account.token_epoch if account.status == "active" else None
 
     async def has_token(self, account_id: str, public_id: str) -> bool:
         """Return whether an account has a valid API token with this ID."""

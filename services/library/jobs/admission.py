@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _AFFINITY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _OUTPUT_FOLDER = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")
+_KEY_LIMIT = 300  # 255 of a client, and what services append
 _HOUR_SECONDS = 3600.0
 _RESERVATION_SECONDS = 30.0  # longer than the deadline of the call that creates the job
 
@@ -190,8 +191,11 @@ def queued(principal: Principal, new: NewJob, now: float) -> Job:
     """Return the new job of a request.
 
     Raises:
-        AppError: ``AFFINITY_INVALID``, ``OUTPUT_FOLDER_INVALID``, ``WORK_INVALID`` or ``STARVATION_INVALID``.
+        AppError: ``IDEMPOTENCY_KEY_INVALID``, ``AFFINITY_INVALID``, ``OUTPUT_FOLDER_INVALID``, ``WORK_INVALID`` or
+            ``STARVATION_INVALID``.
     """
+    if len(new.idempotency_key) > _KEY_LIMIT:
+        raise errors.IDEMPOTENCY_KEY_INVALID()
     if new.affinity and not _AFFINITY.fullmatch(new.affinity):
         raise errors.AFFINITY_INVALID()
     if new.output_folder and not _OUTPUT_FOLDER.fullmatch(new.output_folder):

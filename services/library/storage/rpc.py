@@ -20,7 +20,8 @@ class StorageRpc(storage_service_pb2_grpc.StorageServiceServicer):
     async def Reserve(self, request: pb.ReserveRequest, context: Context) -> pb.ReserveResponse:
         caller = require_principal()
         size_bytes = max(0, request.size_bytes)
-        await self._storage.reserve(caller.id, request.reservation_id, size_bytes, caller.network or None)
+        expire_time = request.expire_time.ToNanoseconds() / 1e9 if request.HasField("expire_time") else None
+        await self._storage.reserve(caller.id, request.reservation_id, size_bytes, caller.network or None, expire_time)
         return pb.ReserveResponse(usage=_usage(await self._storage.usage(caller.id)))
 
     async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:

@@ -79,28 +79,38 @@ class Storage:
                 if used >= share * limit:
                     raise _quota_exceeded(used, share * limit, 1)
 
-    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int, network: str | None = None) -> None:
+    async def reserve(
+        self,
+        owner_id: str,
+        reservation_id: str,
+        size_bytes: int,
+        network: str | None = None,
+        expire_time: float | None = None,
+    ) -> None:
         """Reserve space, in place of an earlier reservation with this ID.
+
+        Args:
+            expire_time: None: in one hour.
 
         Raises:
             AppError: ``QUOTA_EXCEEDED``.
         """
         if limit := await self._limit_of(owner_id):
+            new = Reservation(reservation_id, size_bytes, expire_time or self._clock.now() + _RESERVATION_SECONDS)
             try:
                 for key, share in _shares(owner_id, network):
-                    await self._reserve(key, share * limit, reservation_id, size_bytes)
+                    await self._reserve(key, share * limit, new)
             except AppError:
                 await self.release(owner_id, reservation_id, network)
                 raise
 
-    async def _reserve(self, key: str, limit: int, reservation_id: str, size_bytes: int) -> None:
+    async def _reserve(self, key: str, limit: int, new: Reservation) -> None:
         while True:
             # The document is read before the sizes: what is no longer reserved in it is stored.
-            others = _without(await self._current(key), reservation_id)
+            others = _without(await self._current(key), new.id)
             used = await self._used_bytes(others)
-            if used + size_bytes > limit:
-                raise _quota_exceeded(used, limit, size_bytes)
-            new = Reservation(reservation_id, size_bytes, self._clock.now() + _RESERVATION_SECONDS)
+            if used + new.size_bytes > limit:
+                raise _quota_exceeded(used, limit, new.size_bytes)
             if await self._store.reservations.put(
                 dataclasses.replace(others, reservations=[*others.reservations, new])
             ):

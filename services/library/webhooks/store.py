@@ -31,7 +31,7 @@ class WebhookDocs:
     when it is next read. While its owner is suspended, it is hidden.
 
     Args:
-        epoch_of: returns the epoch of an account's API tokens, which rises when they are revoked; None: it is suspended.
+        epoch_of: returns the epoch of an account's API tokens, which rises when they are revoked; None: it is suspended, or deleted.
         has_token: returns whether an account has a valid API token with this ID.
     """
 

@@ -2,12 +2,13 @@
  * Edits and deletions of tracks, the latest of which can be undone.
  *
  * Deleted tracks are hidden at once. The server deletes them when the time to undo is over, the notice is closed, another change
- * follows, or the page is left. If a request fails, its track stays, and is shown again.
+ * follows, the page is left, or an upload needs their space. If a request fails, its track stays, and is shown again.
  */
 
 import { forgetOffline } from "./offline.ts";
 import { signal } from "@preact/signals";
 import { api, type Corrections, currentCsrfToken, dataOf, getFile, type Track } from "./client.ts";
+import { ApiError } from "./errors.ts";
 import { bodyOf } from "./requests.ts";
 
 const UNDO_MILLISECONDS = 20_000;
@@ -116,6 +117,13 @@ export async function finishLatest(): Promise<void> {
   await change?.finish?.();
 }
 
+/** Let deletions become final that can still be undone. Return whether there were any. */
+export async function finishDeletions(): Promise<boolean> {
+  if (unsent.size === 0) return false;
+  await finishLatest();
+  return true;
+}
+
 function tell(changed: readonly Track[]): void {
   for (const listener of listeners) listener(changed);
 }
@@ -133,13 +141,18 @@ function restore(ids: readonly string[]): void {
 
 async function sendDeletion(id: string): Promise<void> {
   try {
-    await bodyOf(api.DELETE("/api/tracks/{track_id}", { params: { path: { track_id: id } } }));
+    await bodyOf(api.DELETE("/api/tracks/{track_id}", { params: { path: { track_id: id } } })).catch(unlessGone);
     unsent.delete(id);
     await forgetOffline(id);
   } catch (error) {
     restore([id]);
     latest.value ??= { text: `A track was not deleted. ${(error as Error).message}`, undo: null };
   }
+}
+
+/** Throw an error, unless it says that the track was deleted elsewhere. */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof ApiError && error.code === "TRACK_NOT_FOUND")) throw error;
 }
 
 function send(id: string, body: Edit): Promise<Track> {

@@ -1,7 +1,8 @@
 /** Uploads of files, with progress. `fetch` does not report the progress of a request, so they use `XMLHttpRequest`. */
 
 import type { Track } from "./client.ts";
-import { type ApiError, refusal } from "./errors.ts";
+import { finishDeletions } from "./edits.ts";
+import { ApiError, refusal } from "./errors.ts";
 import { currentCsrfToken, entered } from "./session.ts";
 
 /** Return a new idempotency key. `crypto.randomUUID` needs HTTPS. */
@@ -40,13 +41,19 @@ function heed(response: XMLHttpRequest): void {
 }
 
 /** Upload a file as a new track, once for each key. Throws {@link ApiError} with the message of the server. */
-export async function uploadTrack(
-  file: File,
-  key: string,
-  onProgress: (share: number) => void,
-  signal: AbortSignal,
-): Promise<Track> {
+export async function uploadTrack(...upload: Upload): Promise<Track> {
   await entered();
+  try {
+    return await sent(...upload);
+  } catch (error) {
+    if (!(error instanceof ApiError && error.code === "QUOTA_EXCEEDED" && (await finishDeletions()))) throw error;
+    return await sent(...upload);
+  }
+}
+
+type Upload = [file: File, key: string, onProgress: (share: number) => void, signal: AbortSignal];
+
+function sent(...[file, key, onProgress, signal]: Upload): Promise<Track> {
   return new Promise((resolve, reject: (reason: ApiError | DOMException) => void) => {
     const form = new FormData();
     form.append("file", file);

@@ -22,6 +22,7 @@ from structlog.testing import capture_logs
 
 from soundwright.analysis.v1 import analysis_service_pb2
 from soundwright.generation.v1 import generation_service_pb2
+from soundwright.ingest.v1 import ingest_service_pb2
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.log import correlation_id
 from soundwright.kit.security.identity import Principal, api_token_id, current_principal, require_principal
@@ -281,6 +282,23 @@ async def test_a_mix_is_refused_before_its_files_are_stored(site: Site, monkeypa
     files = {"stems[]": ("a.wav", b"RIFF" * 1000)}
     answer = await site.client().post("/api/daw/export", headers=USER, data={"track_id": FOREIGN_TRACK}, files=files)
     assert (answer.status_code, answer.json()["code"], written) == (404, "TRACK_NOT_FOUND", [])
+
+
+async def test_the_space_of_an_upload_in_parts_is_reserved_until_the_upload_expires(site: Site) -> None:
+    begun, reserved = ingest_service_pb2.BeginDirectUploadResponse(), list[Any]()
+    begun.upload.id, begun.upload.size_bytes = TRACK, 7
+    begun.upload.expire_time.FromSeconds(21_600)
+
+    async def begin(_request: Any) -> Any:
+        return begun
+
+    async def reserve(request: Any) -> Any:
+        reserved.append((request.reservation_id, request.size_bytes, request.expire_time.seconds))
+        return storage_service_pb2.ReserveResponse()
+
+    site.services.BeginDirectUpload, site.services.Reserve = begin, reserve  # type: ignore[attr-defined]
+    answer = await site.client().post("/api/uploads", headers=USER, json={"filename": "a.wav", "size_bytes": 7})
+    assert (answer.status_code, reserved) == (201, [(TRACK, 7, 21_600)])
 
 
 async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None:

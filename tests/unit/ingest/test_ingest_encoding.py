@@ -16,6 +16,8 @@ from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, TIT2, TPE1, TSSE, Encoding
+from mutagen.oggopus import OggOpus
+from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 from soundwright.kit import audio
@@ -268,6 +270,12 @@ def test_several_vorbis_comments_and_ape_tags_are_read(tmp_path: Path) -> None:
     file["artist"] = ["Anna", "Bert"]
     file.save()
     assert read_tags(path) == Tags(artist="Anna, Bert")
+    for subtype, kind in (("VORBIS", OggVorbis), ("OPUS", OggOpus)):
+        path = written(tmp_path / subtype, tone(0.5, 2, 48_000), 48_000, format="OGG", subtype=subtype)
+        file = kind(path)
+        file["title"], file["artist"], file["album"] = ["Night", "Nuit"], ["AC;DC"], ["Steins;Gate"]
+        file.save()
+        assert read_tags(path) == Tags(title="Night, Nuit", artist="AC;DC", album="Steins;Gate")
     path = written(tmp_path / "song", tone(0.5), format="MP3", subtype="MPEG_LAYER_III")
     tags = APEv2()
     tags["Title"], tags["Artist"] = "Ape", ["Anna", "Bert"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
+import re
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -119,6 +121,21 @@ def test_lossy_formats_keep_their_length_and_alignment(
         soundfile.write(path, written, rate_hz, subtype=subtype, format=file_format)
     assert_alike(decoded(path), written)  # encoder delay and padding are gone
     assert (probe(path).sample_rate_hz, inspect(path).warnings) == (rate_hz, ())
+
+
+@pytest.mark.parametrize("frame_count", [100, 5001, 16_000])
+def test_alac_in_caf_keeps_its_last_samples(tmp_path: Path, frame_count: int) -> None:
+    path, written = tmp_path / "recording", tone(frame_count, 2)
+    soundfile.write(path, written, RATE_HZ, subtype="ALAC_16", format="CAF")
+    np.testing.assert_allclose(decoded(path), written.T, atol=2**-15)
+
+
+@pytest.mark.parametrize(("subtype", "name"), [("IMA_ADPCM", "ADPCM IMA WAV (adpcm_ima_wav)"), ("GSM610", "(gsm_ms)")])
+def test_the_refusal_of_a_codec_names_it(tmp_path: Path, subtype: str, name: str) -> None:
+    path = tmp_path / "recording"
+    soundfile.write(path, tone(8000, 1, 8000), 8000, subtype=subtype, format="WAV")
+    with pytest.raises(AppError, match=rf"{re.escape(name)}, which is not supported\. Convert it to FLAC"):
+        probe(path)
 
 
 def test_raw_aac_has_no_word_of_its_delay_and_keeps_it(tmp_path: Path) -> None:
@@ -384,10 +401,17 @@ def test_a_file_that_is_shorter_than_it_says_is_truncated_and_an_empty_one_empty
 SWEEP_FRAMES = 3 * RATE_HZ
 
 
+@functools.cache
 def sweep() -> NDArray[np.float32]:
     """float32 [frames, channels] that is like itself nowhere else."""
     seconds = np.arange(SWEEP_FRAMES) / RATE_HZ
     return np.repeat((0.3 * np.sin(2 * np.pi * (200 + 300 * seconds) * seconds))[:, None], 2, 1).astype(np.float32)
+
+
+@functools.cache
+def without_edits(codec: str) -> bytes:
+    """The sweep as an MPEG-4 file."""
+    return by_ffmpeg(sweep(), "ipod", codec, {"use_editlist": "0"}, rate_hz=RATE_HZ)
 
 
 def parts(*parts: tuple[int, int] | int) -> NDArray[np.float32]:
@@ -429,11 +453,12 @@ def test_the_edit_list_is_the_start_and_the_length(
 ) -> None:
     """Edits on the clocks that editors use, relative to the encoder's delay."""
     path, delay = tmp_path / "recording.m4a", DELAY if codec == "aac" else 0
-    plain = by_ffmpeg(sweep(), "ipod", codec, {"use_editlist": "0"}, rate_hz=RATE_HZ)
     moved = [(duration, start if start < 0 else start + delay) for duration, start in edits]
     for version in (0, 1):
         path.write_bytes(
-            with_boxes(plain, edits=edit_list(moved, version), tags=tags if delay else b"", movie_clock=clock)
+            with_boxes(
+                without_edits(codec), edits=edit_list(moved, version), tags=tags if delay else b"", movie_clock=clock
+            )
         )
         written = parts(*expected)
         assert_alike(decoded(path), written)

@@ -5,56 +5,62 @@ from __future__ import annotations
 import ast
 import re
 import string
-from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from soundwright.kit.errors import CATALOGUE, Code
+
+Nodes = list[tuple[str, ast.AST]]
 
 ROOT = Path(__file__).parents[3]
 # They pass on an error that another process raised.
 CARRIERS = {"kit/rpc/errors.py", "kit/confined/process.py", "kit/app_error.py"}
 
 
-def sources() -> Iterator[tuple[str, ast.AST]]:
-    for folder in ("kit", "services"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+@pytest.fixture(scope="module")
+def nodes() -> Nodes:
+    """What the components call, name and compare, with the paths of their files."""
+    return [
+        (str(path.relative_to(ROOT)), node)
+        for folder in ("kit", "services") for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call | ast.Attribute | ast.Compare)
+    ]  # fmt: skip
 
 
 def fields(sentence: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
 
 
-def test_components_raise_errors_of_the_catalogue_with_all_their_values() -> None:
+def test_components_raise_errors_of_the_catalogue_with_all_their_values(nodes: Nodes) -> None:
     wrong = []
-    for path, tree in sources():
-        for node in ast.walk(tree):
-            match node:
-                case ast.Call(func=ast.Name(id="AppError")) if path not in CARRIERS:
-                    wrong.append(f"{path}:{node.lineno}: AppError instead of an error of the catalogue")
-                case ast.Call(
-                    func=ast.Attribute(value=ast.Name(id="errors"), attr=name), args=args, keywords=keywords
-                ) if name.isupper():
-                    given = {keyword.arg for keyword in keywords}
-                    if not args and None not in given and not fields(CATALOGUE[name].sentence) <= given:
-                        wrong.append(f"{path}:{node.lineno}: {name} lacks values of its sentence")
+    for path, node in nodes:
+        match node:
+            case ast.Call(func=ast.Name(id="AppError")) if path not in CARRIERS:
+                wrong.append(f"{path}:{node.lineno}: AppError instead of an error of the catalogue")
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="errors"), attr=name), args=args, keywords=keywords) if (
+                name.isupper()
+            ):
+                given = {keyword.arg for keyword in keywords}
+                if not args and None not in given and not fields(CATALOGUE[name].sentence) <= given:
+                    wrong.append(f"{path}:{node.lineno}: {name} lacks values of its sentence")
     assert wrong == []
 
 
-def test_the_catalogue_has_no_error_that_nothing_raises() -> None:
+def test_the_catalogue_has_no_error_that_nothing_raises(nodes: Nodes) -> None:
     names = {
         node.attr
-        for path, tree in sources() for node in ast.walk(tree)
+        for _, node in nodes
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "errors"
     }  # fmt: skip
     assert set(CATALOGUE) - names == set()
 
 
-def test_reasons_that_components_compare_are_in_the_catalogue() -> None:
+def test_reasons_that_components_compare_are_in_the_catalogue(nodes: Nodes) -> None:
     known = {error.reason for error in CATALOGUE.values()}
     compared = {
         (path, constant.value)
-        for path, tree in sources() for node in ast.walk(tree)
+        for path, node in nodes
         if isinstance(node, ast.Compare) and isinstance(node.left, ast.Attribute) and node.left.attr == "reason"
         for constant in ast.walk(node) if isinstance(constant, ast.Constant) and re.fullmatch("[A-Z_]{4,}", str(constant.value))
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -39,6 +40,7 @@ def wait_for_file(registry: Registry, report: Report, *, file: Path = Path()) ->
     """Occupy an engine process until ``file`` exists."""
     while not file.exists():
         report(0.5)
+        time.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from soundwright.kit.errors import AppError, Code
 from soundwright.kit.rpc import interceptor
 from soundwright.kit.rpc.errors import error_from_rpc
 from soundwright.kit.security.identity import Principal, require_principal
-from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import job_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.separation.v1 import separation_service_pb2
 from tests.signers import signer_of
@@ -261,12 +261,29 @@ async def test_calls_have_the_budgets_of_http(served: Served, monkeypatch: pytes
             budgets.take("ann", heavy, pb.WatchJobRequest())
 
 
-async def test_an_oversized_request_is_refused(served: Served) -> None:
-    request = pb.WatchJobRequest(job_id="x" * (17 * 1024**2))
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        [each async for each in served.stub.WatchJob(request, metadata=BY_TOKEN)]
-    assert failure.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+LISTS = (
+    pb.UpdateTrackRequest(track=track_pb2.Track(corrections={"chords": [track_pb2.ChordCorrection()] * 2001})),
+    pb.ListJobsRequest(states=[0] * 1001, kinds=[0] * 1000),
+)
+
+
+async def test_requests_with_a_token_are_small_and_have_short_lists(served: Served) -> None:
+    path = "/soundwright.library.v1.JobService/WatchJob"
+    watch = served.channel.unary_stream(path, request_serializer=lambda content: content)
+    for size, code, reason in (
+        (17 * 1024**2, grpc.StatusCode.RESOURCE_EXHAUSTED, ""),
+        (1024**2, grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_LARGE"),
+    ):
+        content = pb.WatchJobRequest(job_id="x" * size).SerializeToString()
+        assert await refusal(watch(content, metadata=BY_TOKEN)) == (code, reason)
     assert served.jobs.callers == []
+    edge, caller = served.server._edge, {"authorization": "Bearer ann-token"}
+    for request in LISTS:
+        handler = grpc.unary_unary_rpc_method_handler(served.jobs.GetJob, type(request).FromString)
+        with pytest.raises(AppError, match="lists of a message can have 2000 values"):
+            edge._request(path, caller, handler, request.SerializeToString())
+        component = {"soundwright-principal": ""}
+        assert edge._request(path, component, handler, request.SerializeToString()) == request
 
 
 async def test_health_names_each_service_and_follows_the_server(served: Served) -> None:

@@ -85,6 +85,7 @@ async def test_a_job_has_the_priority_of_its_owner(library: Library) -> None:
     ("field", "values", "expected"),
     [
         ("affinity", ["Music", "a.b", "*", ">", "a b", "-a", "a_b", "é", "x" * 65, "a\n"], "AFFINITY_INVALID"),
+        ("idempotency_key", ["k" * 301], "IDEMPOTENCY_KEY_INVALID"),
         ("work_seconds", [-1.0, float("nan"), float("inf")], "WORK_INVALID"),
         ("starvation_seconds", [-1.0, float("nan"), float("inf")], "STARVATION_INVALID"),
     ],

@@ -22,6 +22,7 @@ from soundwright.kit.security.identity import Principal
 from soundwright.kit.security.sealing import Sealer
 from soundwright.kit.security.secrets import Secrets
 from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.records import AccountDeletion
 from soundwright.services.library.jobs.service import Job, JobError
 from soundwright.services.library.webhooks.messages import new_signing_secret, signature
 from soundwright.services.library.webhooks.records import Delivery, DeliveryStatus, Webhook
@@ -228,6 +229,15 @@ async def test_a_webhook_ends_with_the_api_token_that_created_it(library: Librar
     assert await library.identity.delete_expired() >= 1
     assert ids(await library.webhooks.list_own(Principal(account.id, "user"))) == [kept.id]
     assert [await library.stores.webhooks.get(each.id) for each in ended] == [None, None]
+
+
+async def test_webhooks_of_deleted_accounts_end_at_once(library: Library, receiver: WebhookReceiver) -> None:
+    account = await library.account()
+    owner, store = Principal(account.id, "user"), library.identity.store
+    webhook, _ = await library.webhooks.create(owner, receiver.url, (), "")
+    await store.deletions.add(AccountDeletion(account.id, library.clock.now()))
+    await store.delete_account(account)
+    assert await library.stores.webhooks.get(webhook.id) is None
 
 
 async def test_webhooks_of_suspended_accounts_are_not_delivered(library: Library, receiver: WebhookReceiver) -> None:

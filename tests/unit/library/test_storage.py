@@ -83,6 +83,10 @@ async def test_a_reservation_can_shrink_grow_end_and_expire(library: Library) ->
     assert await used(library) == 100
     library.clock.advance(3601)
     assert await used(library) == 0  # its process died
+    await library.storage.reserve(ANN.id, "parts", 900, expire_time=library.clock.now() + 6 * 3600)
+    library.clock.advance(6 * 3600 - 1)
+    assert await reason(library.storage.reserve(ANN.id, "u3", 101)) == "QUOTA_EXCEEDED"
+    library.clock.advance(1)
     await library.storage.reserve(ANN.id, "u3", 1000)
 
 

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,soundwright/library/v1/storage_service.proto\x12\x16soundwright.library.v1\x1a\"soundwright/access/v1/access.proto\"w\n\x05Usage\x12\x12\n\nused_bytes\x18\x01 \x01(\x03\x12\x18\n\x0blimit_bytes\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x1c\n\x0f\x61vailable_bytes\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x0e\n\x0c_limit_bytesB\x12\n\x10_available_bytes\"\x11\n\x0fGetUsageRequest\"@\n\x10GetUsageResponse\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Usage\"<\n\x0eReserveRequest\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"?\n\x0fReserveResponse\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Usage\"(\n\x0eReleaseRequest\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\"\x11\n\x0fReleaseResponse2\xd0\x02\n\x0eStorageService\x12\x66\n\x08GetUsage\x12\'.soundwright.library.v1.GetUsageRequest\x1a(.soundwright.library.v1.GetUsageResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12j\n\x07Reserve\x12&.soundwright.library.v1.ReserveRequest\x1a\'.soundwright.library.v1.ReserveResponse\"\x0e\x90\x02\x02\xda\xf3\x18\x07gateway\x12j\n\x07Release\x12&.soundwright.library.v1.ReleaseRequest\x1a\'.soundwright.library.v1.ReleaseResponse\"\x0e\x90\x02\x02\xda\xf3\x18\x07gatewayb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,soundwright/library/v1/storage_service.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"soundwright/access/v1/access.proto\"w\n\x05Usage\x12\x12\n\nused_bytes\x18\x01 \x01(\x03\x12\x18\n\x0blimit_bytes\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x1c\n\x0f\x61vailable_bytes\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x0e\n\x0c_limit_bytesB\x12\n\x10_available_bytes\"\x11\n\x0fGetUsageRequest\"@\n\x10GetUsageResponse\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Usage\"m\n\x0eReserveRequest\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x0fReserveResponse\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Usage\"(\n\x0eReleaseRequest\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\"\x11\n\x0fReleaseResponse2\xd0\x02\n\x0eStorageService\x12\x66\n\x08GetUsage\x12\'.soundwright.library.v1.GetUsageRequest\x1a(.soundwright.library.v1.GetUsageResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12j\n\x07Reserve\x12&.soundwright.library.v1.ReserveRequest\x1a\'.soundwright.library.v1.ReserveResponse\"\x0e\x90\x02\x02\xda\xf3\x18\x07gateway\x12j\n\x07Release\x12&.soundwright.library.v1.ReleaseRequest\x1a\'.soundwright.library.v1.ReleaseResponse\"\x0e\x90\x02\x02\xda\xf3\x18\x07gatewayb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,20 +39,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STORAGESERVICE'].methods_by_name['Reserve']._serialized_options = b'\220\002\002\332\363\030\007gateway'
   _globals['_STORAGESERVICE'].methods_by_name['Release']._loaded_options = None
   _globals['_STORAGESERVICE'].methods_by_name['Release']._serialized_options = b'\220\002\002\332\363\030\007gateway'
-  _globals['_USAGE']._serialized_start=108
-  _globals['_USAGE']._serialized_end=227
-  _globals['_GETUSAGEREQUEST']._serialized_start=229
-  _globals['_GETUSAGEREQUEST']._serialized_end=246
-  _globals['_GETUSAGERESPONSE']._serialized_start=248
-  _globals['_GETUSAGERESPONSE']._serialized_end=312
-  _globals['_RESERVEREQUEST']._serialized_start=314
-  _globals['_RESERVEREQUEST']._serialized_end=374
-  _globals['_RESERVERESPONSE']._serialized_start=376
-  _globals['_RESERVERESPONSE']._serialized_end=439
-  _globals['_RELEASEREQUEST']._serialized_start=441
-  _globals['_RELEASEREQUEST']._serialized_end=481
-  _globals['_RELEASERESPONSE']._serialized_start=483
-  _globals['_RELEASERESPONSE']._serialized_end=500
-  _globals['_STORAGESERVICE']._serialized_start=503
-  _globals['_STORAGESERVICE']._serialized_end=839
+  _globals['_USAGE']._serialized_start=141
+  _globals['_USAGE']._serialized_end=260
+  _globals['_GETUSAGEREQUEST']._serialized_start=262
+  _globals['_GETUSAGEREQUEST']._serialized_end=279
+  _globals['_GETUSAGERESPONSE']._serialized_start=281
+  _globals['_GETUSAGERESPONSE']._serialized_end=345
+  _globals['_RESERVEREQUEST']._serialized_start=347
+  _globals['_RESERVEREQUEST']._serialized_end=456
+  _globals['_RESERVERESPONSE']._serialized_start=458
+  _globals['_RESERVERESPONSE']._serialized_end=521
+  _globals['_RELEASEREQUEST']._serialized_start=523
+  _globals['_RELEASEREQUEST']._serialized_end=563
+  _globals['_RELEASERESPONSE']._serialized_start=565
+  _globals['_RELEASERESPONSE']._serialized_end=582
+  _globals['_STORAGESERVICE']._serialized_start=585
+  _globals['_STORAGESERVICE']._serialized_end=921
 # @@protoc_insertion_point(module_scope)

@@ -63,7 +63,7 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Reserve(self, request, context):
-        """Reserves space for a file that is about to be stored, for one hour. The same ID replaces the reservation.
+        """Reserves space for a file that is about to be stored. The same ID replaces the reservation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -18,7 +18,7 @@ class StorageServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetUsage: _aio.UnaryUnaryMultiCallable[_storage_service_pb2.GetUsageRequest, _storage_service_pb2.GetUsageResponse]
     Reserve: _aio.UnaryUnaryMultiCallable[_storage_service_pb2.ReserveRequest, _storage_service_pb2.ReserveResponse]
-    """Reserves space for a file that is about to be stored, for one hour. The same ID replaces the reservation."""
+    """Reserves space for a file that is about to be stored. The same ID replaces the reservation."""
     Release: _aio.UnaryUnaryMultiCallable[_storage_service_pb2.ReleaseRequest, _storage_service_pb2.ReleaseResponse]
     """Ends a reservation, because its file is not stored. Unknown IDs are ignored."""
 
@@ -38,7 +38,7 @@ class StorageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _storage_service_pb2.ReserveRequest,
         context: _aio.ServicerContext[_storage_service_pb2.ReserveRequest, _abc.Awaitable[_storage_service_pb2.ReserveResponse]],
     ) -> _abc.Awaitable[_storage_service_pb2.ReserveResponse]:
-        """Reserves space for a file that is about to be stored, for one hour. The same ID replaces the reservation."""
+        """Reserves space for a file that is about to be stored. The same ID replaces the reservation."""
 
     @_abc_1.abstractmethod
     def Release(

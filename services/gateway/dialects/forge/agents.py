@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from enum import Enum
@@ -180,7 +181,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
         Answers are based on your tracks. ``data.tools`` lists the tool calls and their results.
         """
         named = [*([parameters.track_id] if parameters.track_id else []), *parameters.track_ids]
-        tracks = [await own_track(clients, track_id) for track_id in dict.fromkeys(named)]
+        tracks = await asyncio.gather(*(own_track(clients, track_id) for track_id in dict.fromkeys(named)))
         conversation_id = parameters.conversation_id
         answer = await clients.agents.Chat(
             pb.ChatRequest(

@@ -22,7 +22,7 @@ from soundwright.services.gateway.dialects.forge.serializers import data, json_t
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
 from soundwright.services.gateway.file_paths import extension, stem_file_path
 from soundwright.services.gateway.files.archives import Member, archive_response
-from soundwright.services.gateway.files.files import attachment, blob_response
+from soundwright.services.gateway.files.files import attachment, blob_response, headers_alone
 from soundwright.services.gateway.files.reencoding import DownloadFormat, converted_headers
 from soundwright.services.gateway.job_kinds import PublicFile, job_kind, unpacked
 from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
@@ -124,7 +124,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
         title = await _title(clients, stem)
         if format is not None:
             if is_head(request.scope):
-                return Response(headers=converted_headers(title, encoding_extension(format)))
+                return headers_alone(converted_headers(title, encoding_extension(format)))
             return await gateway.reencoder.response(request, stem, format, title)
         return await blob_response(
             request,

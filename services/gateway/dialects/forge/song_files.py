@@ -23,7 +23,7 @@ from soundwright.services.gateway.file_paths import extension
 from soundwright.services.gateway.files.archives import Member, archive_response
 from soundwright.services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
 from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
-from soundwright.services.gateway.files.files import attachment
+from soundwright.services.gateway.files.files import attachment, headers_alone
 from soundwright.services.gateway.files.rekordbox import rekordbox_collection
 from soundwright.services.gateway.files.song_midi import song_midi
 from soundwright.services.gateway.openapi.responses import file_responses
@@ -40,7 +40,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
     @router.get("/midi/{track_id}")
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses("audio/midi", *_ERRORS, ranges=False)
-    async def export_midi(track_id: TrackId) -> Response:
+    async def export_midi(request: Request, track_id: TrackId) -> Response:
         """Download the notes of a track as a Standard MIDI File of format 1.
 
         It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
@@ -48,8 +48,11 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         markers, and chords as texts. Bars and chords are as the owner has corrected them.
         """
         track, values = await _analysed(gateway, track_id, ("notes",), ("all",))
+        headers = {"Content-Disposition": attachment(f"{safe_title(track.title)}.mid")}
+        if is_head(request.scope):
+            return headers_alone(headers, "audio/midi")
         written = await asyncio.to_thread(song_midi, track.title, values)
-        return _file(written, "audio/midi", f"{safe_title(track.title)}.mid")
+        return Response(written, media_type="audio/midi", headers=headers)
 
     @router.get("/chords/{track_id}.lab")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -130,24 +133,38 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
         if not outputs:
             raise errors.NO_STEMS()
-        title = safe_title(track.title)
-        folder = "audio/" if format == "dawproject" else ""
-        stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
-        root = "" if format == "dawproject" else f"{title}/"
-        members = [
-            Member(root + name, content=_chunks(content), size_bytes=len(content))
-            for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items()
-        ]
-        for output, stem in zip(outputs, stems, strict=True):
-            info = await gateway.blobs.stat(output.blob_key)
-            if info is None:
-                raise errors.STEMS_LOST()
-            members.append(Member(root + stem.path, output.blob_key, info.size_bytes, info.modify_time))
-        filename = f"{title}.dawproject" if format == "dawproject" else f"{title}_reaper.zip"
-        return archive_response(request, gateway.blobs, members, filename)
+        members = [] if is_head(request.scope) else await _members(gateway, format, track, outputs, values)
+        ending = ".dawproject" if format == "dawproject" else "_reaper.zip"
+        return archive_response(request, gateway.blobs, members, f"{safe_title(track.title)}{ending}")
 
     _add_lyrics(router, gateway)
     return router
+
+
+async def _members(
+    gateway: Gateway,
+    format: str,
+    track: track_pb2.Track,
+    outputs: Sequence[job_pb2.AudioOutput],
+    values: dict[str, Any],
+) -> list[Member]:
+    """Return the files of a project.
+
+    Raises:
+        AppError: ``STEMS_LOST``.
+    """
+    root, folder = ("", "audio/") if format == "dawproject" else (f"{safe_title(track.title)}/", "")
+    stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
+    members = [
+        Member(root + name, content=_chunks(content), size_bytes=len(content))
+        for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items()
+    ]
+    for output, stem in zip(outputs, stems, strict=True):
+        info = await gateway.blobs.stat(output.blob_key)
+        if info is None:
+            raise errors.STEMS_LOST()
+        members.append(Member(root + stem.path, output.blob_key, info.size_bytes, info.modify_time))
+    return members
 
 
 async def _rekordbox(request: Request, gateway: Gateway, track_id: str) -> Response:
@@ -156,6 +173,8 @@ async def _rekordbox(request: Request, gateway: Gateway, track_id: str) -> Respo
     if info is None:
         raise errors.FILE_NOT_FOUND()
     title = safe_title(track.title)
+    if is_head(request.scope):
+        return archive_response(request, gateway.blobs, (), f"{title}_rekordbox.zip")
     filename = f"{title}.{extension(track.blob_key)}"
     collection = await asyncio.to_thread(rekordbox_collection, _version(), track, filename, values)
     members = [

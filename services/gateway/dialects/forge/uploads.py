@@ -96,7 +96,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
         request = pb.BeginDirectUploadRequest(filename=parameters.filename, size_bytes=parameters.size_bytes)
         upload = (await ingest.BeginDirectUpload(request)).upload
         try:
-            await Reservation(storage, upload.id).hold(upload.size_bytes)
+            await Reservation(storage, upload.id).hold(upload.size_bytes, upload.expire_time)
         except AppError:
             await ingest.AbortDirectUpload(pb.AbortDirectUploadRequest(upload_id=upload.id))
             raise

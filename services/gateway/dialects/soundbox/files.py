@@ -13,8 +13,8 @@ from typing_extensions import TypedDict
 from soundwright.generation.v1 import generation_service_pb2 as generation_pb
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError, Code
-from soundwright.kit.worker.derived_files import score_key
-from soundwright.library.v1 import job_pb2
+from soundwright.kit.worker.derived_files import parts_key, score_key
+from soundwright.library.v1 import generation_pb2, job_pb2
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
@@ -22,9 +22,10 @@ from soundwright.services.gateway.dialects.soundbox.library import find_clip
 from soundwright.services.gateway.dialects.soundbox.params import AudioName, ClipId, ImageName, PixelFrames
 from soundwright.services.gateway.dialects.soundbox.serializers import clip_id, slug
 from soundwright.services.gateway.file_paths import hex_id
-from soundwright.services.gateway.files.files import blob_response
+from soundwright.services.gateway.files.files import blob_response, headers_alone
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from soundwright.services.gateway.openapi.responses import documented, file_responses
+from soundwright.services.gateway.wire.decoding import is_head
 
 _CONTENT_TYPES = {".wav": "audio/wav", ".mid": "audio/midi", ".zip": "application/zip"}
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
@@ -39,6 +40,28 @@ def clip_id_of_file(filename: str, suffix: str) -> str:
     if not _NAME.fullmatch(filename) or ".." in filename or not filename.endswith(suffix):
         raise errors.FILENAME_INVALID()
     return clip_id(filename.removesuffix(suffix))
+
+
+async def _file_key(request: Request, gateway: Gateway, clip: generation_pb2.Generation, suffix: str) -> str:
+    """Return the key of a file of a clip. Its parts are made, unless HEAD asks for them."""
+    if suffix == ".wav":
+        return clip.audio_blob_key
+    if suffix == ".mid":
+        return score_key(clip.audio_blob_key)
+    if is_head(request.scope):
+        return parts_key(clip.audio_blob_key)
+    wanted = generation_pb.RenderPartsRequest(generation_id=clip.id)
+    key: str = (await gateway.clients.generation.RenderParts(wanted, timeout=SPECTROGRAM_SECONDS)).blob_key
+    return key
+
+
+async def _render_spectrogram(request: Request, gateway: Gateway, clip_id: str) -> None:
+    """Make the spectrogram of a clip, unless HEAD asks for it."""
+    if is_head(request.scope):
+        await find_clip(gateway.clients, clip_id)
+        return
+    wanted = generation_pb.RenderSpectrogramRequest(generation_id=clip_id)
+    await gateway.clients.generation.RenderSpectrogram(wanted, timeout=SPECTROGRAM_SECONDS)
 
 
 class SpectrogramName(TypedDict):
@@ -83,12 +106,9 @@ def file_routes(gateway: Gateway) -> APIRouter:
         """
         suffix = filename[-4:] if filename[-4:] in _CONTENT_TYPES else ".wav"
         clip = await find_clip(clients, clip_id_of_file(filename, suffix))
-        key = clip.audio_blob_key
-        if suffix == ".mid":
-            key = score_key(key)
-        elif suffix == ".zip":
-            wanted = generation_pb.RenderPartsRequest(generation_id=clip.id)
-            key = (await clients.generation.RenderParts(wanted, timeout=SPECTROGRAM_SECONDS)).blob_key
+        key = await _file_key(request, gateway, clip, suffix)
+        if is_head(request.scope) and suffix == ".zip" and await blobs.stat(key) is None:
+            return headers_alone({}, _CONTENT_TYPES[suffix])
         name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}{suffix}"
         return await blob_response(request, blobs, key, content_type=_CONTENT_TYPES[suffix], filename=name)
 
@@ -134,13 +154,11 @@ def file_routes(gateway: Gateway) -> APIRouter:
     @router.get("/generate-spectrogram/{audio_filename}")
     @access(Access.OPEN, RateClass.FILES)
     @documented(SpectrogramName, errors.FILENAME_INVALID, errors.AUDIO_FILE_NOT_FOUND, errors.SPECTROGRAM_FAILED)
-    async def generate_spectrogram(audio_filename: AudioName) -> Response:
+    async def generate_spectrogram(request: Request, audio_filename: AudioName) -> Response:
         """Create the spectrogram of a clip. Has no effect if the spectrogram exists."""
         try:
             identifier = clip_id_of_file(audio_filename, ".wav")
-            await clients.generation.RenderSpectrogram(
-                generation_pb.RenderSpectrogramRequest(generation_id=identifier), timeout=SPECTROGRAM_SECONDS
-            )
+            await _render_spectrogram(request, gateway, identifier)
         except AppError as error:
             if error.code is Code.NOT_FOUND:
                 raise errors.AUDIO_FILE_NOT_FOUND() from None
