@@ -12,6 +12,7 @@ import { finishLatest, latest, startEdits, undoLatest } from "./api/edits.ts";
 import { connectionLost, isConnected, onReconnected } from "./api/connection.ts";
 import { activeJobs, followJobs } from "./api/jobs.ts";
 import { forgetAllOffline } from "./api/offline.ts";
+import { places } from "./api/places.ts";
 import { startNotifications } from "./api/notifications.ts";
 import { account, accountId, flash, isAdministrator, isOffline } from "./api/session.ts";
 import { onUploaded, startDrops, Uploads } from "./pages/uploads.tsx";
@@ -127,6 +128,7 @@ function Shell() {
             continues.
           </Notice>
         )}
+        <Waiting />
         <Undo />
       </div>
       <PlayerBar />
@@ -150,6 +152,23 @@ function SharedShell() {
         {!isConnected.value && <Notice>The server is not reachable. What plays continues.</Notice>}
       </div>
     </>
+  );
+}
+
+/** Says that requests for jobs wait for a place. */
+function Waiting() {
+  const count = places.waitingCount.value;
+  if (count === 0) return null;
+  return (
+    <Notice
+      action={
+        <Button label="Stop waiting" onClick={() => places.cancel()}>
+          Stop waiting
+        </Button>
+      }
+    >
+      {count === 1 ? "1 job waits" : `${count} jobs wait`} for others of yours to end. Keep this page open.
+    </Notice>
   );
 }
 

@@ -8,6 +8,12 @@ const BASE = "/studio";
 /** The path below `/studio`, for example `/tracks/0f8fad5b-…`. The start page is `/`, also as `/tracks`. */
 export const path = signal(current());
 
+const first = path.value;
+let hasMoved = false;
+path.subscribe((now) => {
+  hasMoved ||= now !== first;
+});
+
 /** How long a page that grows keeps the place that it was left at. */
 const RESTORE_MILLISECONDS = 2000;
 
@@ -81,4 +87,10 @@ function current(): string {
 
 function isWithin(pathname: string): boolean {
   return pathname === BASE || pathname.startsWith(`${BASE}/`);
+}
+
+/** Return whether the browser has loaded the page again, and shows no other view since. */
+export function isReloaded(): boolean {
+  const [load] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  return load?.type === "reload" && !hasMoved;
 }

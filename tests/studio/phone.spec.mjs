@@ -50,6 +50,7 @@ test("no page is cut off on a phone, and a kept track plays without a server", a
   const keep = page.getByRole("switch", { name: /^Keep offline/ });
   await keep.check();
   await expect(page.locator(".keep-offline")).toHaveText(/Keep offline \d+(\.\d+)? [kM]B$/);
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight)); // where the transport covers nothing
   await accessible();
   await page.evaluate(() => navigator.serviceWorker.ready);
   await context.setOffline(true);

@@ -102,6 +102,7 @@ test("bars begin where the user says, and lanes show spectrograms under chroma a
     await expect(bar).toHaveText("1");
     await expect.poll(left, { timeout: 5000 }).toBe(before);
   }).toPass();
+  await expect(page.getByRole("slider", { name: "Position" })).toHaveValue("5");
   const seconds = Number(await page.getByRole("slider", { name: "Position" }).getAttribute("max"));
   expect(Math.abs(before * seconds - 5), "the distance of the first bar from 5 seconds").toBeLessThan(0.4);
   await expect(page.locator(".ruler .key")).toHaveText(/^\S+ (major|minor)/);
@@ -122,6 +123,10 @@ test("bars begin where the user says, and lanes show spectrograms under chroma a
   await button("Zoom in").click();
   await drawn("Spectrogram of vocals");
   await accessible();
+  await canvas("Spectrogram of vocals").hover();
+  const scrolled = await page.evaluate(() => scrollY);
+  for (const pixels of [5000, 300]) await page.mouse.wheel(0, pixels); // zooms out, then scrolls the page
+  await expect.poll(() => page.evaluate(() => scrollY)).toBe(scrolled + 300);
   expect(await page.locator(".lane canvas").evaluateAll((all) => all.map((one) => one.ariaLabel))).toEqual([
     "Chords over time",
     `Chroma and energy over time. Rows from the bottom: ${names.join(", ")}`,
@@ -169,7 +174,7 @@ test("loops begin at once, snap to beats, have names, and Space plays whatever w
   const start = await at("Start");
   expect(start).toBeGreaterThan(0.9);
   await expect.poll(position).toBeGreaterThan(start + 1.5);
-  await page.keyboard.press("]");
+  await ruler.dispatchEvent("keydown", { key: "]", code: "Digit6", altKey: true }); // of a German Mac
   const end = await at("End");
   expect(end - start).toBeGreaterThan(1);
   await expect.poll(position, { intervals: [50] }).toBeLessThan(end - 1);
@@ -216,6 +221,8 @@ test("loops begin at once, snap to beats, have names, and Space plays whatever w
   await expect(button("Mute drums")).toHaveAttribute("aria-pressed", "true");
   await page.keyboard.press("Space");
   await expect(button("Play")).toBeVisible();
+  await ruler.dispatchEvent("keydown", { key: '"', code: "Digit2", shiftKey: true }); // of a German keyboard
+  await expect(button("Solo bass")).toHaveAttribute("aria-pressed", "true");
   await button("Forget the loop Chorus").click();
   await expect(button("Loop Chorus")).toHaveCount(0);
   const [section] = data.sections.segments;

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { type Analysis, api, ApiError, dataOf } from "./client.ts";
-import { followJob, onJobFinished, someJobFinished } from "./jobs.ts";
+import { followJob, onJobFinished } from "./jobs.ts";
 
 const KEY = "soundwright.analyse-new-tracks";
 
@@ -37,7 +37,7 @@ async function start(trackId: string, features: readonly string[], headers: Reco
   await followJob(job_id);
 }
 
-let queue = Promise.resolve();
+const queued: string[] = [];
 
 /**
  * Analyse a new track once, whatever the number of open pages. If that fails, the page of the track has the button for it.
@@ -46,18 +46,15 @@ let queue = Promise.resolve();
  * One request follows another, because those of a folder of songs together would exceed the limits of an account.
  */
 export function analyseNew(trackId: string): void {
-  if (analysesNewTracks.value) queue = queue.then(() => analyseInTurn(trackId));
+  if (analysesNewTracks.value && queued.push(trackId) === 1) void analyseQueued();
 }
 
-async function analyseInTurn(trackId: string): Promise<void> {
-  for (;;) {
-    try {
-      await start(trackId, FEATURES, { "idempotency-key": `new-track-${trackId}` });
-      return;
-    } catch (error) {
-      if (!(error instanceof ApiError && error.code === "TOO_MANY_PENDING")) return;
-      await someJobFinished();
-    }
+async function analyseQueued(): Promise<void> {
+  for (; queued[0]; queued.shift()) {
+    await start(queued[0], FEATURES, { "idempotency-key": `new-track-${queued[0]}` }).catch((error: unknown) => {
+      // The user has stopped waiting for a place.
+      if (error instanceof ApiError && error.code === "TOO_MANY_PENDING") queued.length = 1;
+    });
   }
 }
 

@@ -3,6 +3,7 @@
 import createClient from "openapi-fetch";
 import { connectionLost } from "./connection.ts";
 import { ApiError, refusal } from "./errors.ts";
+import { places } from "./places.ts";
 import { currentCsrfToken, entered, renewCsrfToken } from "./session.ts";
 import type { components, paths } from "./schema.d.ts";
 
@@ -38,7 +39,10 @@ export type Suggestion = components["schemas"]["Suggestion"];
 const LOG_IN = "/users/log-in";
 const RETRY_LIMIT = 3;
 
-export const api = createClient<paths>({ baseUrl: location.origin, fetch: send });
+export const api = createClient<paths>({
+  baseUrl: location.origin,
+  fetch: (request) => places.send(() => send(request)),
+});
 
 /** Return the data of a response. Throw {@link ApiError} for a refusal. */
 export async function dataOf<T>(

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { api, dataOf, type Job } from "./client.ts";
 import { onReconnected } from "./connection.ts";
+import { places } from "./places.ts";
 
 const ACTIVE_MILLISECONDS = 1000;
 const IDLE_MILLISECONDS = 20_000;
@@ -42,25 +43,24 @@ export function finished(jobId: string): Promise<Job> {
   });
 }
 
-/** Wait until any job ends. */
-export function someJobFinished(): Promise<void> {
+/** Wait until any job ends. Return false if none is unfinished. */
+function someJobFinished(): Promise<boolean> {
   return new Promise((resolve) => {
-    const stop = onJobFinished(() => {
+    const end = (isFinished: boolean) => {
       stop();
-      resolve();
-    });
+      resolve(isFinished);
+    };
+    const stop = onJobFinished(() => end(true));
+    void pollAll().then(() => activeJobs.value.size === 0 && end(false));
   });
 }
 
 /** Follow all jobs of the account, until the page is left. */
 export async function followJobs(): Promise<void> {
-  const readNow = () => {
-    listedAt = Number.NEGATIVE_INFINITY;
-    void poll();
-  };
-  onReconnected(readNow);
+  places.untilJobEnds = someJobFinished;
+  onReconnected(() => void pollAll());
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) readNow();
+    if (!document.hidden) void pollAll();
   });
   await poll();
 }
@@ -86,6 +86,11 @@ export function jobsOf(trackId: string): Job[] {
 
 export function isActive(job: Job): boolean {
   return job.status === "queued" || job.status === "processing" || job.status === "downloading";
+}
+
+function pollAll(): Promise<void> {
+  listedAt = Number.NEGATIVE_INFINITY;
+  return poll();
 }
 
 async function poll(): Promise<void> {

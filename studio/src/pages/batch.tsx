@@ -57,6 +57,7 @@ export function BatchControls({ selected, onClear }: BatchControlsProps) {
         <Button label="Clear the selection" disabled={isBusy} onClick={onClear}>
           Clear
         </Button>
+        {ids.length > TRACK_LIMIT && <span class="quiet">Select at most {TRACK_LIMIT} tracks to separate them.</span>}
         {problem && <Notice look="bad">{problem}</Notice>}
       </div>
     </div>

@@ -60,7 +60,7 @@ function Row({ model, onChange }: { model: PlatformModel; onChange: () => unknow
         </td>
         <td>{canFetch && <EnableModel component={model.component} model={model} onChange={onChange} />}</td>
       </tr>
-      {model.problem && (
+      {model.problem && (!canFetch || model.weights === "failed") && (
         <tr>
           <td colSpan={7} class="wrap">
             {model.problem}

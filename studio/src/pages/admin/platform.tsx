@@ -83,8 +83,8 @@ function Storage() {
       )}
       {storage && (
         <p class="quiet">
-          Files that no record names are deleted every six hours. <code>python -m services.library orphans</code> lists
-          them.
+          Files that no record names are deleted every six hours.{" "}
+          <code>python -m soundwright.services.library orphans</code> lists them.
         </p>
       )}
     </Section>

@@ -1,12 +1,11 @@
 /** What belongs to an answer: links to the tracks that it uses, and buttons that start the work which it suggests. */
 
 import { useState } from "preact/hooks";
-import { type AgentMessage, api, dataOf, type Suggestion } from "../../api/client.ts";
-import { followJob } from "../../api/jobs.ts";
+import { analyse } from "../../api/analysis.ts";
+import type { AgentMessage, Suggestion } from "../../api/client.ts";
 import { useAction } from "../../api/requests.ts";
 import { Button, Notice } from "../../ui/components.tsx";
-
-const FEATURES = ["tempo", "key", "energy", "mfcc"];
+import { separate } from "../separation/wish.tsx";
 
 export function Answer({ message }: { message: AgentMessage }) {
   return (
@@ -41,9 +40,8 @@ function Work({ suggestion }: { suggestion: Suggestion }) {
   const label = `${start.verb} ${suggestion.title ? `“${suggestion.title}”` : "the track"}`;
   const run = () =>
     void action.run(async () => {
-      const jobId = await start.request(suggestion.track_id);
+      await start.run(suggestion.track_id);
       setStarted(true);
-      await followJob(jobId);
     });
   if (isStarted) {
     return (
@@ -62,17 +60,7 @@ function Work({ suggestion }: { suggestion: Suggestion }) {
   );
 }
 
-const START: Record<string, { verb: string; request: (trackId: string) => Promise<string> }> = {
-  analysis: {
-    verb: "Analyse",
-    request: async (track_id) =>
-      (await dataOf(api.POST("/api/analysis/analyze", { body: { track_id, features: FEATURES } }))).job_id,
-  },
-  separation: {
-    verb: "Separate",
-    request: async (track_id) => {
-      const body = { track_id, model: "", engine: "", format: "" };
-      return (await dataOf(api.POST("/api/processing/separate", { body }))).job_id;
-    },
-  },
+const START: Record<string, { verb: string; run: (trackId: string) => Promise<void> }> = {
+  analysis: { verb: "Analyse", run: analyse },
+  separation: { verb: "Separate", run: separate },
 };

@@ -42,7 +42,7 @@ export default function ClipsPage({ id }: { id: string }) {
       {filter.userId && <Notice action={<a href="/studio/clips">All clips</a>}>You see the clips of one user.</Notice>}
       {list.failedPage.value === 1 && <Failure list={list} />}
       <Grid list={list} />
-      <End list={list} />
+      <End list={list} isFiltered={[...STRINGS, ...NUMBERS].some((name) => filter[name] !== START[name])} />
     </div>
   );
 }
@@ -100,7 +100,7 @@ function GridPage({ page, onPlay }: { page: LoadedPage; onPlay: (clip: Clip) => 
 }
 
 /** The end of the list. It loads the next page when it comes near, or with its button. */
-function End({ list }: { list: ClipPages }) {
+function End({ list, isFiltered }: { list: ClipPages; isFiltered: boolean }) {
   const element = useRef<HTMLDivElement>(null);
   const pageCount = list.pages.value.length;
   useEffect(() => {
@@ -116,7 +116,7 @@ function End({ list }: { list: ClipPages }) {
     return () => observer.disconnect();
   }, [list, pageCount]);
   if (list.failedPage.value > 1) return <Failure list={list} />;
-  if (list.total.value === 0) return <Empty />;
+  if (list.total.value === 0) return <Empty isFiltered={isFiltered} />;
   return (
     <div class="row" ref={element}>
       {list.isLoading.value && <span class="quiet">Loading…</span>}
@@ -142,10 +142,11 @@ function Failure({ list }: { list: ClipPages }) {
   );
 }
 
-function Empty() {
+function Empty({ isFiltered }: { isFiltered: boolean }) {
   return (
     <p class="quiet">
-      No clips match. Change the filters, or <a href="/studio/generate">generate a clip</a>.
+      {isFiltered ? "No clips match. Change the filters, or " : "No clips yet. To make the first, "}
+      <a href="/studio/generate">generate a clip</a>.
     </p>
   );
 }

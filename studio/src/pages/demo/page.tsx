@@ -4,7 +4,7 @@ import { Notice } from "../../ui/components.tsx";
 import { Desk, Head } from "../track/page.tsx";
 import { analysis, demoStems, track } from "./recording.ts";
 
-const RECORDING = { stems: demoStems, other: null, position: 0 };
+const RECORDING = { stems: demoStems, other: null, position: null };
 
 export default function DemoPage() {
   return (

@@ -11,16 +11,11 @@ import { spanText } from "../../ui/durations.ts";
 import { sizeText } from "../../ui/texts.ts";
 import { Because } from "./because.tsx";
 import { EnableModel, type ModelFacts } from "./enable-model.tsx";
+import { choicesOf, type Quality } from "./qualities.ts";
 import { stemsOf } from "./stems.ts";
 
-const QUALITIES = [
-  ["fast", "Fast"],
-  ["balanced", "Balanced"],
-  ["best", "Best"],
-] as const;
-
 export interface Wish {
-  readonly quality: (typeof QUALITIES)[number][0];
+  readonly quality: Quality;
   /** `auto`, or a model, for which the quality does not count. */
   readonly model: string;
   /** Empty: all. */
@@ -77,25 +72,35 @@ export function WishControls({ trackIds, wish, onChange }: Props) {
     return { fast, balanced, best, named };
   }, [ids, model, stem]);
   const { value: all, problem, reload } = useLoaded(load);
+  const isLoading = ids !== "" && !all && !problem;
+  const choices = choicesOf(all);
+  const hasChoice = choices.length > 1;
   const chosen = all && (model === "auto" ? all[wish.quality] : all.named);
   const reloadAll = () => Promise.all([reload(), reloadModels()]);
   return (
     <div class="wish">
-      <fieldset class="qualities">
-        <legend class="hidden">Quality</legend>
-        {QUALITIES.map(([quality, text]) => (
-          <label key={quality} class="quality">
-            <input
-              type="radio"
-              name={group}
-              checked={model === "auto" && wish.quality === quality}
-              onChange={() => onChange({ ...wish, quality, model: "auto" })}
-            />
-            <strong>{text}</strong>
-            <span class="quiet">{all ? planText(all[quality]) : " "}</span>
-          </label>
-        ))}
-      </fieldset>
+      {isLoading || !hasChoice ? (
+        <p class="quality">
+          <strong>{isLoading ? "\u00a0" : `${choices[0]?.name} are the same on this server`}</strong>
+          <span class="quiet">{all ? planText(all.best) : "\u00a0"}</span>
+        </p>
+      ) : (
+        <fieldset class="qualities">
+          <legend class="hidden">Quality</legend>
+          {choices.map(({ name, qualities, quality }) => (
+            <label key={name} class="quality">
+              <input
+                type="radio"
+                name={group}
+                checked={model === "auto" && qualities.includes(wish.quality)}
+                onChange={() => onChange({ ...wish, quality, model: "auto" })}
+              />
+              <strong>{name}</strong>
+              <span class="quiet">{all ? planText(all[quality]) : "\u00a0"}</span>
+            </label>
+          ))}
+        </fieldset>
+      )}
       {chosen && <Chosen plans={chosen} />}
       {(problem || modelsProblem) && (
         <Notice
@@ -140,7 +145,7 @@ function Chosen({ plans }: { plans: Plans }) {
         The {isOne ? "model" : "models"} {modelsOf(plans)} will run.
         {gain != null && ` On real songs, its stems are ${gain.toFixed(1)} dB better than the mix.`}
         {isOne && gain == null && " Its quality was not measured."}
-        {!isMeasured && " The time is a guess until it has run on this server."}
+        {!isMeasured && " The time is a guess, because it has not run since the server started."}
       </span>
       {first?.degraded_reason ? (
         <Because reason={first.degraded_reason} details={first.degraded_details} />

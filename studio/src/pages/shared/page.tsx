@@ -30,6 +30,7 @@ export default function SharedPage({ id: secret }: { id: string }) {
         <Desk track={track} analysis={analysis} recording={recording} />
       ) : (
         <Whole
+          trackId={track.id}
           media={mediaOf(track)}
           audio={`${base}/audio`}
           waveform={`${base}/waveform`}
@@ -73,7 +74,7 @@ async function loadShared(secret: string) {
     base,
     track,
     analysis,
-    recording: stems && { stems, other: null, position: 0 },
+    recording: stems && { stems, other: null, position: null },
     expiresAt: found.expires_at ?? "",
   };
 }

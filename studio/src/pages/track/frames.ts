@@ -2,7 +2,6 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { segmentAt } from "../../music/chords.ts";
-import type { Player } from "./player.ts";
 
 /** Call `draw` in every frame. */
 export function useEachFrame(draw: () => void): void {
@@ -19,23 +18,29 @@ export function useEachFrame(draw: () => void): void {
   }, []);
 }
 
+/** What has a position, in frames. */
+interface Clock {
+  readonly position: number;
+  readonly sampleRateHz: number;
+}
+
 /** Positions are whole frames, which may be a little before the segment to which a click has led. */
 const TOLERANCE_SECONDS = 0.01;
 
 /** Return the position in seconds. */
-export function secondsHere(player: Player): number {
-  return player.position / player.sampleRateHz + TOLERANCE_SECONDS;
+export function secondsHere(clock: Clock): number {
+  return clock.position / clock.sampleRateHz + TOLERANCE_SECONDS;
 }
 
 /** Return the index of the segment at the position, -1 before the first. */
-export function segmentHere(player: Player, segments: readonly { readonly start_seconds: number }[]): number {
-  return segmentAt(segments, secondsHere(player));
+export function segmentHere(clock: Clock, segments: readonly { readonly start_seconds: number }[]): number {
+  return segmentAt(segments, secondsHere(clock));
 }
 
 /** Return the index of the segment at the position, -1 before the first. The component is rendered again when it changes. */
-export function useSegmentAt(player: Player, segments: readonly { readonly start_seconds: number }[]): number {
+export function useSegmentAt(clock: Clock, segments: readonly { readonly start_seconds: number }[]): number {
   const [index, setIndex] = useState(-1);
-  useEachFrame(() => setIndex(segmentHere(player, segments)));
+  useEachFrame(() => setIndex(segmentHere(clock, segments)));
   return index;
 }
 

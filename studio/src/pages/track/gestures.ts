@@ -10,7 +10,7 @@ const WHEEL_ZOOM = 0.002;
 const PINCH_WHEEL_ZOOM = 0.01;
 const CLICK_PIXELS = 4;
 
-/** Zoom with the wheel or two fingers, scroll sideways, and seek with a click. */
+/** Zoom with the wheel or two fingers, scroll sideways, and seek with a click. The wheel scrolls the page where it cannot zoom out. */
 export function useGestures(ref: RefObject<HTMLElement | null>, player: Player): void {
   useEffect(() => {
     const element = ref.current;
@@ -21,9 +21,10 @@ export function useGestures(ref: RefObject<HTMLElement | null>, player: Player):
 
     const onWheel = (event: WheelEvent) => {
       const wave = waveOf(event.target);
-      if (!wave) return;
+      const isSideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+      if (!wave || (player.showsAll && !isSideways && !event.ctrlKey && event.deltaY > 0)) return;
       event.preventDefault();
-      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+      if (isSideways) {
         player.scroll(event.deltaX || event.deltaY);
       } else {
         const step = event.ctrlKey ? PINCH_WHEEL_ZOOM : WHEEL_ZOOM;

@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
 import { useAction } from "../../api/requests.ts";
 import { segmentAt } from "../../music/chords.ts";
-import { linesOf, lrcText, type LyricLine, type TimedLine, timedLines, withText } from "../../music/lyrics.ts";
+import { linesOf, lrcText, type LyricLine, type TimedLine, timedLines, withText } from "../../music/lrc.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Field, Form, Submit } from "../../ui/forms.tsx";
 import { timeText } from "../../waveform/view.ts";

@@ -5,7 +5,7 @@ import type { Analysis, Corrections } from "../../api/client.ts";
 import { gridOf } from "../../audio/bars.ts";
 import { type ChordSegment, chordText, correctedChords } from "../../music/chords.ts";
 import { transposedKey } from "../../music/keys.ts";
-import { type LyricLine, linesOf, lrcText } from "../../music/lyrics.ts";
+import { type LyricLine, linesOf, lrcText } from "../../music/lrc.ts";
 
 export const NO_CORRECTIONS: Corrections = { bar_one_seconds: null, chords: [], lyrics: null };
 

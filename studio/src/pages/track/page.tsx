@@ -9,7 +9,7 @@ import { onReconnected } from "../../api/connection.ts";
 import { editTracks, onEdited } from "../../api/edits.ts";
 import { jobsOf, onJobFinished } from "../../api/jobs.ts";
 import { LiveFeed } from "../../api/live.ts";
-import { navigate } from "../../router.ts";
+import { isReloaded, navigate } from "../../router.ts";
 import { type Media, showMedia } from "../../player/media-keys.ts";
 import { Cover, Notice } from "../../ui/components.tsx";
 import { EditButtons } from "../edit.tsx";
@@ -108,7 +108,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
   const [recording, setRecording] = useState<Recording>({
     stems,
     other: null,
-    position: 0,
+    position: isPlaying && !isReloaded() ? 0 : null,
     isPlaying: isPlaying ?? false,
   });
   const [latest, setLatest] = useState(stems);
@@ -121,7 +121,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
   const isNew = latest !== stems && idOf(latest) !== idOf(stems);
   const positionIn = ({ stems: [first] }: Stems) => {
     const player = playing.current;
-    return player && first ? Math.round((player.position / player.sampleRateHz) * first.sample_rate_hz) : 0;
+    return player && first ? Math.round((player.position / player.sampleRateHz) * first.sample_rate_hz) : null;
   };
   useLiveRecording(track.id, (live) => {
     const player = playing.current;
@@ -219,7 +219,7 @@ function Unseparated({
   const recording = useMemo(() => {
     const stems = isAnalysed && seconds !== null ? wholeStems(id, duration, frameCount, audio, waveform) : null;
     const begin = seconds ?? 0;
-    const position = Math.round((begin * frameCount) / duration);
+    const position = begin || (isPlaying && !isReloaded()) ? Math.round((begin * frameCount) / duration) : null;
     return stems && { stems, other: null, position, isPlaying: isPlaying && begin === 0 };
   }, [id, duration, frameCount, audio, waveform, isAnalysed, seconds, isPlaying]);
   if (recording) {
@@ -231,6 +231,7 @@ function Unseparated({
   }
   return (
     <Whole
+      trackId={id}
       media={mediaOf(track)}
       audio={audio}
       waveform={waveform}

@@ -24,8 +24,8 @@ export interface Recording {
   readonly stems: Stems;
   /** Another separation of the same track, to compare. */
   readonly other: Stems | null;
-  /** Where it begins, in frames. */
-  readonly position: number;
+  /** Where it begins, in frames; null: where it stood last. */
+  readonly position: number | null;
   /** Whether it plays at once. */
   readonly isPlaying?: boolean;
 }
@@ -132,8 +132,8 @@ export class Player {
           this.speed.value = Math.min(limit, Math.round(100 * (this.speed.value + step)) / 100);
       },
     });
-    this.engine.seek(position);
     const saved = savedOf(trackId);
+    this.engine.seek(position ?? (saved.seconds ?? 0) * this.sampleRateHz);
     this.lanes = signal(Object.fromEntries(stems.map(({ stem_type: name }) => [name, saved.lanes?.[name] ?? NEUTRAL])));
     this.master.value = saved.master ?? 1;
     this.speed.value = saved.speed ?? 1;
@@ -159,8 +159,12 @@ export class Player {
       effect(() => void this.engine.hearOriginal(this.hearsOriginal.value).catch(this.#fail)),
       effect(() => this.#write()),
     ];
+    const write = () => this.#write();
+    addEventListener("visibilitychange", write); // also before the page is left
     this.#dispose = () => {
       for (const dispose of effects) dispose();
+      removeEventListener("visibilitychange", write);
+      write();
     };
   }
 
@@ -311,8 +315,12 @@ export class Player {
     this.view.value = bounded(view, this.frameCount, this.width.value);
   }
 
+  get showsAll(): boolean {
+    return this.view.value.framesPerPixel >= whole(this.frameCount, this.width.value).framesPerPixel - 1e-9;
+  }
+
   resize(width: number): void {
-    const showsAll = this.view.value.framesPerPixel >= whole(this.frameCount, this.width.value).framesPerPixel - 1e-9;
+    const { showsAll } = this;
     this.width.value = width;
     if (showsAll) this.showAll();
     else this.show(this.view.value);
@@ -351,7 +359,9 @@ export class Player {
   };
 
   #write(): void {
-    const saved: Saved = {
+    const here = this.position;
+    const changed: Saved = {
+      seconds: here < this.frameCount ? here / this.sampleRateHz : 0,
       lanes: this.lanes.value,
       master: this.master.value,
       speed: this.speed.value,
@@ -363,6 +373,6 @@ export class Player {
       corrections: this.music.corrections.value,
       capo: this.music.capo.value,
     };
-    save(this.#trackId, saved);
+    save(this.#trackId, changed);
   }
 }

@@ -4,7 +4,7 @@ import { Dialog } from "../../ui/components.tsx";
 import type { Player } from "./player.ts";
 
 interface Shortcut {
-  /** Values of `KeyboardEvent.key`. */
+  /** Names of {@link keyOf}. */
   readonly keys: readonly string[];
   readonly shown: string;
   readonly text: string;
@@ -31,11 +31,11 @@ export const SHORTCUTS: readonly Shortcut[] = [
     },
   },
   {
-    keys: ["!", "@", "#", "$", "%", "^"],
+    keys: ["Shift 1", "Shift 2", "Shift 3", "Shift 4", "Shift 5", "Shift 6"],
     shown: "Shift 1–6",
     text: "Solo a stem",
     run: (player, key) => {
-      const stem = player.stems["!@#$%^".indexOf(key)];
+      const stem = player.stems[Number(key.at(-1)) - 1];
       if (stem) player.change(stem.stem_type, { solo: !player.lane(stem.stem_type).solo });
     },
   },
@@ -108,10 +108,23 @@ addEventListener("keydown", (event) => (usedPointer &&= event.key !== "Tab"), tr
 
 /** Run the shortcut of a key. Return whether there is one. Controls keep the keys that they use themselves. */
 export function runShortcut(player: Player, event: KeyboardEvent): boolean {
-  if (event.ctrlKey || event.metaKey || event.altKey || usesKey(event.target, event.key)) return false;
-  const shortcut = SHORTCUTS.find(({ keys }) => keys.includes(event.key));
-  shortcut?.run(player, event.key);
+  const isBracket = event.key === "[" || event.key === "]"; // which need Alt on some keyboards of Macs
+  if (event.ctrlKey || event.metaKey || (event.altKey && !isBracket) || usesKey(event.target, event.key)) return false;
+  const key = keyOf(event);
+  const shortcut = shortcutOf(key);
+  shortcut?.run(player, key);
   return shortcut !== undefined;
+}
+
+function shortcutOf(key: string): Shortcut | undefined {
+  return SHORTCUTS.find(({ keys }) => keys.includes(key));
+}
+
+/** Return what a key writes, or the place of a digit, because keyboards differ in what Shift and a digit write. */
+function keyOf({ key, code, shiftKey }: KeyboardEvent): string {
+  const place = /^Digit(\d)$/.exec(code)?.[1];
+  if (!place || (shortcutOf(key) && !/\d/.test(key))) return key;
+  return shiftKey ? `Shift ${place}` : place;
 }
 
 function usesKey(target: EventTarget | null, key: string): boolean {

@@ -13,6 +13,8 @@ export interface NamedLoop extends Range {
 
 /** The settings that survive a reload. */
 export interface Saved {
+  /** Where playback stood. */
+  readonly seconds: number;
   readonly lanes: Record<string, Lane>;
   readonly master: number;
   readonly speed: number;
@@ -34,8 +36,8 @@ export function savedOf(trackId: string): Partial<Saved> {
   }
 }
 
-export function save(trackId: string, saved: Saved): void {
-  localStorage.setItem(keyOf(trackId), JSON.stringify(saved));
+export function save(trackId: string, changed: Partial<Saved>): void {
+  localStorage.setItem(keyOf(trackId), JSON.stringify({ ...savedOf(trackId), ...changed }));
 }
 
 function keyOf(trackId: string): string {

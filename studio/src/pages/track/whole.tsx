@@ -4,14 +4,17 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { type Media, showMedia } from "../../player/media-keys.ts";
+import { isReloaded } from "../../router.ts";
 import { Notice } from "../../ui/components.tsx";
 import { loadPeaks, Waveform } from "../../waveform/canvas.tsx";
 import type { Pyramid } from "../../waveform/peaks.ts";
 import { whole } from "../../waveform/view.ts";
+import { save, savedOf } from "./sources.ts";
 
 const WIDTH = 1200;
 
 interface WholeProps {
+  readonly trackId: string;
   readonly media: Media;
   /** The paths of the recording and of its waveform. */
   readonly audio: string | null;
@@ -26,6 +29,7 @@ interface WholeProps {
 }
 
 export function Whole({
+  trackId,
   media,
   audio: path,
   waveform,
@@ -37,10 +41,22 @@ export function Whole({
   onPause,
 }: WholeProps) {
   const element = useRef<HTMLAudioElement>(null);
-  const [share, setShare] = useState(0);
+  const [begin] = useState(() => (isPlaying && !isReloaded() ? 0 : (savedOf(trackId).seconds ?? 0)));
+  const [share, setShare] = useState(begin / seconds);
   const peaks = useSignal<Pyramid | null>(null);
   const [pause] = useState(() => () => element.current?.pause());
   useEffect(() => () => leaveFloor(pause), [pause]);
+  useEffect(() => {
+    const audio = element.current;
+    if (!audio) return;
+    audio.currentTime = begin;
+    const write = () => save(trackId, { seconds: audio.ended ? 0 : audio.currentTime });
+    addEventListener("visibilitychange", write); // also before the page is left
+    return () => {
+      removeEventListener("visibilitychange", write);
+      write();
+    };
+  }, [trackId, begin]);
   useEffect(() => {
     // Recordings of earlier versions have no waveform.
     if (frameCount) loadPeaks(waveform, frameCount, peaks).catch(() => {});
@@ -68,7 +84,7 @@ export function Whole({
       <audio
         ref={element}
         controls
-        preload="none"
+        preload="metadata"
         autoPlay={isPlaying}
         onEnded={onEnded}
         src={path}

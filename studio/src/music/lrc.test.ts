@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LyricLine, linesOf, lrcText, withText } from "./lyrics.ts";
+import { type LyricLine, linesOf, lrcText, withText } from "./lrc.ts";
 
 type Word = readonly [start: number, end: number | null, text: string];
 const line = (start: number | null, end: number | null, text: string, ...words: Word[]): LyricLine => ({
