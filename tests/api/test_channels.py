@@ -58,6 +58,7 @@ def done(admin: httpx.Client) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------------------ following
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_a_job_is_followed_from_the_snapshot_to_its_end(stack: Stack, admin: httpx.Client) -> None:
     track_id, job_id = analysis(admin, 20.0)
     async with opened(stack, stack.token) as socket:

@@ -86,6 +86,7 @@ async def test_a_batch_of_three_is_separated(stack: Stack, admin: httpx.Client, 
     assert (refused.status_code, refused.json()["code"]) == (409, "JOB_FINISHED")
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_batch_with_a_cancelled_job_is_completed_and_starts_that_one_again(
     admin: httpx.Client, receiver: WebhookReceiver, tracks: list[str]
 ) -> None:

@@ -178,6 +178,7 @@ def stored(stack: Stack, job_id: str) -> list[str]:
     return [key for key in stack.stored("exports/") if job_id in key]
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_the_deletion_of_a_track_removes_its_exports(stack: Stack, admin: httpx.Client) -> None:
     track = separated(admin, 5.0)
     done = exported(admin, track, "wav16")

@@ -211,6 +211,7 @@ def test_a_waveform_that_is_missing_is_computed_once_it_is_asked_for(
     assert coarse.status_code == 200
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_nothing_is_left_of_a_deleted_track(stack: Stack, admin: httpx.Client) -> None:
     track = upload(admin, encoded(song(1.0)))
     job_id = separated(admin, track, "flac")

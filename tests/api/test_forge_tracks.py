@@ -205,6 +205,7 @@ def test_a_deleted_track_is_gone_with_all_that_belongs_to_it(stack: Stack, admin
     assert {one["id"]: one["status"] for one in history} == {job["id"]: "completed", analysis["job_id"]: "completed"}
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_deletion_ends_the_work_on_the_track(stack: Stack, admin: httpx.Client) -> None:
     before = stored_files(stack)
     track = upload(admin, encoded(song(20.0)))
