@@ -7,6 +7,7 @@ import gc
 import os
 import re
 import shutil
+import signal
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()  # collecting tests makes millions of objects that stay: searching them for garbage takes as long again
     if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
         os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores Ctrl-C
         os.environ["OMP_NUM_THREADS"] = "1"  # several processes compute at a time, and idle threads would spin
         os.environ["NUMBA_OPT"] = (
             "0"  # on a fresh machine, compiling librosa takes longer than running what it compiles

@@ -78,7 +78,7 @@ def test_a_batch_is_separated_once(run: Run, tmp_path: Path) -> None:
 def test_ctrl_c_cancels_at_the_server_and_the_same_command_does_the_rest(
     admin: httpx.Client, run: Run, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    for name, seconds in (("quick", 1.0), ("slow one", 20.0), ("slow two", 20.0)):
+    for name, seconds in (("quick", 1.0), ("slow one", 40.0), ("slow two", 40.0)):
         (tmp_path / f"{name}.wav").write_bytes(encoded(song(seconds, seed=60)))
     run("separate", "quick.wav", "-m", "dsp")
     batch = ("separate", "quick.wav", "slow one.wav", "slow two.wav", "-m", "dsp", "--json")
@@ -99,7 +99,7 @@ def test_ctrl_c_cancels_at_the_server_and_the_same_command_does_the_rest(
     done = {line["file"]: line["skipped"] for line in lines(run(*batch))}
     assert (done["quick.wav"], sorted(done)) == (True, ["quick.wav", "slow one.wav", "slow two.wav"])
     assert [job["status"] for job in jobs_of(admin, "quick")] == ["completed"]
-    assert {soundfile.info(path).duration for path in tmp_path.glob("separated/slow*/*.flac")} == {20.0}
+    assert {soundfile.info(path).duration for path in tmp_path.glob("separated/slow*/*.flac")} == {40.0}
 
 
 def test_new_files_of_a_folder_are_separated(environment: dict[str, str], tmp_path: Path) -> None:
