@@ -95,12 +95,18 @@ async def test_a_broker_that_starts_late_is_used_as_soon_as_it_runs(
         await heard.wait()
 
 
-async def test_the_broker_of_the_stack_may_start_after_the_components(own_nats: NatsServer, tmp_path: Path) -> None:
+async def test_the_broker_of_the_stack_may_start_after_the_components_and_move(
+    own_nats: NatsServer, tmp_path: Path, log: list[Any]
+) -> None:
     settings = Settings(data_dir=tmp_path / "data")
     settings.prepare_folders()
     async with asyncio.timeout(DEADLINE_SECONDS):
         bus = await infra.open_bus(settings, "test", manages_streams=True, wait_seconds=0.1)
     try:
+        (settings.run_dir / "nats.url").write_text(
+            f"nats://127.0.0.1:{free_ports(1)[0]}"
+        )  # another program took this port
+        await until(lambda: problems(log, "does not answer"))
         assert await connected(bus) is False
         await own_nats.start()
         (settings.run_dir / "nats.url").write_text(own_nats.url)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -21,7 +21,7 @@ from nats.js.api import Header, StreamState
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 
 from soundwright.kit import errors
-from soundwright.kit.adapters.nats.client import BrokerAccess, PersistentClient, explain
+from soundwright.kit.adapters.nats.client import BrokerAccess, Locate, PersistentClient, explain
 from soundwright.kit.adapters.nats.consumer import NatsConsumer
 from soundwright.kit.adapters.nats.streams import COMMAND_STREAM, prepare_streams
 from soundwright.kit.errors import AppError
@@ -71,7 +71,7 @@ class NatsBus:
     @classmethod
     async def connect(
         cls,
-        url: str | Callable[[], Awaitable[str]],
+        url: str | Locate,
         *,
         name: str,
         timeout_seconds: float = 30.0,
@@ -80,7 +80,7 @@ class NatsBus:
         manages_streams: bool = True,
         request_seconds: float = _REQUEST_SECONDS,
     ) -> NatsBus:
-        """Connect to one of the servers in ``url``, which are separated by commas; a function returns it as soon as it is known.
+        """Connect to one of the servers in ``url``, which are separated by commas.
 
         If the broker cannot be used within ``timeout_seconds``, the bus is returned nevertheless. It connects as soon as
         the broker can be used.
@@ -89,7 +89,7 @@ class NatsBus:
 
         async def open_client() -> None:
             await bus._client.open(
-                url if isinstance(url, str) else await url(),
+                url,
                 name=name,
                 access=access or BrokerAccess(),
                 on_error=bus._on_error,

@@ -10,11 +10,11 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nats.aio.client import Client
@@ -29,6 +29,8 @@ logging.getLogger("asyncio").addFilter(lambda record: "eof_received" not in reco
 _NO_TLS = (
     "The message broker offers no TLS, but SOUNDWRIGHT_NATS_URL requires it (tls://). Configure TLS in the broker."
 )
+Locate = Callable[[], Awaitable[str]]
+"""Returns the URL of the server as soon as it is known. Called for each connection, because the server can move."""
 _CREDENTIALS_BLOCK = re.compile(rb"-+BEGIN ([A-Z ]+)-+\s*(\S+)\s*-+END")
 
 
@@ -55,11 +57,18 @@ class PersistentClient(Client):
     credentials in plain text to a broker that offers no TLS, even if the URL requires TLS.
     """
 
-    async def open(self, url: str, *, name: str, access: BrokerAccess, on_error: Any, on_reconnect: Any) -> None:
+    _locate: Locate | None = None
+
+    async def open(
+        self, url: str | Locate, *, name: str, access: BrokerAccess, on_error: Any, on_reconnect: Any
+    ) -> None:
         """Connect to one of the servers of ``url``. Report each failed attempt to ``on_error``, and try again.
 
         Replies to requests arrive on subjects below ``_INBOX.<name>``, so that permissions can tell components apart.
         """
+        if not isinstance(url, str):
+            self._locate = url
+            url = await url()
         servers = [urlsplit(server.strip()) for server in url.split(",")]
         self._tls_required = any(server.scheme == "tls" for server in servers)
 
@@ -68,7 +77,7 @@ class PersistentClient(Client):
 
         # Discovered servers have no user in their URL, so it must not stay in that of the others.
         await self.connect(
-            [f"{server.scheme}://{server.netloc.rpartition('@')[2]}" for server in servers],
+            [_without_user(server) for server in servers],
             name=name,
             inbox_prefix=f"_INBOX.{name}",
             error_cb=on_error,
@@ -81,6 +90,11 @@ class PersistentClient(Client):
             tls=access.tls,
             **_credentials(servers[0].username, servers[0].password, access),
         )
+
+    async def _connect_to_server(self, server: Any) -> None:
+        if self._locate is not None:  # another program can take its port between two starts
+            server.uri = self._parse_server_uri(_without_user(urlsplit(await self._locate())))
+        await super()._connect_to_server(server)
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         if self._tls_required and not info.get("tls_required") and initial_connection:
@@ -111,6 +125,10 @@ class PersistentClient(Client):
         for answer in list((self._resp_map or {}).values()):
             if not answer.done():
                 answer.set_exception(ConnectionReconnectingError())
+
+
+def _without_user(server: SplitResult) -> str:
+    return f"{server.scheme}://{server.netloc.rpartition('@')[2]}"
 
 
 def _credentials(user: str | None, password: str | None, access: BrokerAccess) -> dict[str, Any]:
