@@ -4,7 +4,7 @@ import createClient from "openapi-fetch";
 import { connectionLost } from "./connection.ts";
 import { ApiError, refusal } from "./errors.ts";
 import { places } from "./places.ts";
-import { currentCsrfToken, entered, renewCsrfToken } from "./session.ts";
+import { currentCsrfToken, entered, isOffline, renewCsrfToken } from "./session.ts";
 import type { components, paths } from "./schema.d.ts";
 
 export { ApiError, refusal };
@@ -83,9 +83,11 @@ async function send(request: Request): Promise<Response> {
   await entered();
   const isSafe = request.method === "GET" || request.method === "HEAD";
   let isRenewed = false;
+  if (!isSafe && isOffline) await renewCsrfToken("").catch(() => {}); // a page that the server did not make has no token
   for (let attempt = 1; ; attempt++) {
     const sent = request.clone();
-    if (!isSafe) sent.headers.set("x-csrf-token", currentCsrfToken());
+    const token = currentCsrfToken();
+    if (!isSafe) sent.headers.set("x-csrf-token", token);
     const response = await fetch(sent).catch((error: unknown) => {
       if (request.signal.aborted) throw error;
       connectionLost();
@@ -98,7 +100,7 @@ async function send(request: Request): Promise<Response> {
       await pause(Number(response.headers.get("retry-after") ?? 1));
     } else if (response.status === 403 && !isSafe && !isRenewed) {
       isRenewed = true;
-      if (!(await renewCsrfToken())) return response;
+      if (!(await renewCsrfToken(token))) return response;
     } else {
       return response;
     }

@@ -5,6 +5,7 @@ import { ApiError, refusal } from "./errors.ts";
 let csrfToken = metaOf(document, "csrf-token");
 let isOutside = metaOf(document, "guests") === "allowed";
 let entering: Promise<void> | null = null;
+let renewing: Promise<void> | null = null;
 
 /** The email address of the account. Empty: the visitor is a guest, or becomes one. */
 export const account = metaOf(document, "account");
@@ -35,15 +36,22 @@ export async function entered(): Promise<void> {
   await entering;
 }
 
-/** Load the CSRF token of the current session. Return whether it is another one by now. */
-export async function renewCsrfToken(): Promise<boolean> {
+/** Load the CSRF token of the current session, unless it is another one than `refused` by now. Return whether it is. */
+export async function renewCsrfToken(refused: string): Promise<boolean> {
+  if (csrfToken === refused) {
+    renewing ??= renew().finally(() => {
+      renewing = null;
+    });
+    await renewing;
+  }
+  return csrfToken !== refused;
+}
+
+async function renew(): Promise<void> {
   const page = new DOMParser().parseFromString(await (await fetch("/studio")).text(), "text/html");
-  const token = metaOf(page, "csrf-token");
-  const isNew = token !== "" && token !== csrfToken;
-  if (isNew) csrfToken = token;
+  csrfToken = metaOf(page, "csrf-token") || csrfToken;
   accountId = metaOf(page, "account-id");
   isOutside = metaOf(page, "guests") === "allowed";
-  return isNew;
 }
 
 async function enter(): Promise<void> {
@@ -60,7 +68,7 @@ async function enter(): Promise<void> {
   }
   const error = refusal(response.status, body);
   // Another tab has created the account in the meantime.
-  if (error.code === "CSRF_INVALID") await renewCsrfToken();
+  if (error.code === "CSRF_INVALID") await renewCsrfToken(csrfToken);
   if (isOutside) throw error;
 }
 
