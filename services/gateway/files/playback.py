@@ -243,13 +243,7 @@ class Playback:
             "Accept-Ranges": "none",
             "Content-Disposition": attachment(filename, inline=True),
         }
-        if (unchanged := not_modified(request, headers)) is not None:
-            return unchanged
-        if is_head(request.scope):
-            return headers_alone(headers, _BYTES)
-        data = b"".join([piece async for piece in self._blobs.read(key)])
-        data = await self._slots.run(functools.partial(_coarser, data, pixel_frames))
-        return Response(data, media_type=_BYTES, headers=headers)
+        return await self._reduced(request, headers, functools.partial(_coarser, pixel_frames=pixel_frames), key)
 
     async def recording_waveform(self, request: Request, track: track_pb2.Track, pixel_frames: int) -> Response:
         """Return the waveform of a recording if it is stored. It is not computed: the gateway does not decode files of users."""
@@ -278,14 +272,23 @@ class Playback:
             "Cache-Control": _CACHE,
             "Accept-Ranges": "none",
         }
+        length = min(size_bytes, info.size_bytes - tile * size_bytes)
+        reduce = functools.partial(_loudest, columns_per_pixel=columns_per_pixel)
+        return await self._reduced(request, headers, reduce, key, tile * size_bytes, length)
+
+    async def _reduced(
+        self, request: Request, headers: dict[str, str], reduce: Callable[[bytes], bytes], key: str, *span: int
+    ) -> Response:
+        """Return what ``reduce`` makes of a stored file, or of ``span``, a part of it: the offset and the length in bytes.
+
+        Nothing is read for HEAD, and for a client that has the content.
+        """
         if (unchanged := not_modified(request, headers)) is not None:
             return unchanged
         if is_head(request.scope):
             return headers_alone(headers, _BYTES)
-        length = min(size_bytes, info.size_bytes - tile * size_bytes)
-        data = b"".join([piece async for piece in self._blobs.read(key, tile * size_bytes, length)])
-        data = await self._slots.run(functools.partial(_loudest, data, columns_per_pixel))
-        return Response(data, media_type=_BYTES, headers=headers)
+        data = b"".join([piece async for piece in self._blobs.read(key, *span)])
+        return Response(await self._slots.run(functools.partial(reduce, data)), media_type=_BYTES, headers=headers)
 
     async def _stored(self, output: job_pb2.AudioOutput) -> BlobInfo:
         info = await self._blobs.stat(output.blob_key) if output.frame_count else None
