@@ -2,7 +2,7 @@
 
 import createClient from "openapi-fetch";
 import { connectionLost } from "./connection.ts";
-import { ApiError, refusal } from "./errors.ts";
+import { ApiError, isAway, refusal } from "./errors.ts";
 import { places } from "./places.ts";
 import { currentCsrfToken, entered, isOffline, renewCsrfToken } from "./session.ts";
 import type { components, paths } from "./schema.d.ts";
@@ -93,6 +93,20 @@ async function send(request: Request): Promise<Response> {
       connectionLost();
       throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
     });
+    if (
+      response.status >= 502 &&
+      isAway(
+        refusal(
+          response.status,
+          await response
+            .clone()
+            .json()
+            .catch(() => null),
+        ),
+      )
+    ) {
+      connectionLost();
+    }
     if (response.status === 401) {
       location.assign(`${LOG_IN}?return_to=${encodeURIComponent(location.pathname)}`);
     }
