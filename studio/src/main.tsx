@@ -18,7 +18,7 @@ import { account, flash, isAdministrator, isOffline } from "./api/session.ts";
 import { isSilent } from "./audio/floor.ts";
 import { onUploaded, startDrops, Uploads } from "./pages/uploads.tsx";
 import { PlayerBar } from "./player/bar.tsx";
-import { path, startRouter } from "./router.ts";
+import { hasMoved, path, startRouter } from "./router.ts";
 import { Button, Notice } from "./ui/components.tsx";
 
 interface Route {
@@ -228,6 +228,11 @@ function Current() {
     load();
     return onReconnected(load);
   }, [route]);
+  // What had the focus went with the view before: a keyboard goes on in the new one.
+  useEffect(() => {
+    if (!hasMoved || document.activeElement !== document.body) return;
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }, [shown]);
   if (!route) return <Problem text="This page does not exist." />;
   if (failed) return <Problem text="The page could not be loaded. It appears when the server is reachable again." />;
   return shown?.route === route ? <shown.View id={id} key={id} /> : null;
