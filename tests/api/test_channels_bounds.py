@@ -81,17 +81,6 @@ async def test_sockets_are_counted_by_caller_and_all_together(
     assert await refused(url) == 101
 
 
-async def test_topics_of_a_socket_are_counted(gateway: GatewayProcess, stack: Stack, admin: httpx.Client) -> None:
-    jobs = [start_analysis(admin) for _ in range(3)]
-    async with opened(gateway.base_url, stack.token) as socket:
-        phoenix = Phoenix(socket)
-        for job_id in jobs[:2]:
-            await phoenix.join(f"jobs:{job_id}")
-            await phoenix.follow(f"jobs:{job_id}")
-        answer = await phoenix.join(f"jobs:{jobs[2]}")
-        assert answer["response"] == {"reason": "too many topics"}
-
-
 async def test_a_client_that_says_nothing_is_closed(gateway: GatewayProcess, stack: Stack) -> None:
     # Its library answers pings; the protocol asks for more than that.
     async with opened(gateway.base_url, stack.token) as socket:

@@ -101,17 +101,6 @@ def test_an_account_stores_no_more_than_its_quota(
     assert usage(ann) == {"used_bytes": 0, "limit_bytes": None, "available_bytes": None}
 
 
-def test_a_role_can_have_a_quota_of_its_own(ann: httpx.Client, admin: httpx.Client) -> None:
-    set_quota(admin, -1)
-    change(admin, role="enterprise")
-    assert usage(ann)["limit_bytes"] == 10_000_000_000
-    set_quota(admin, 5)
-    assert usage(ann)["limit_bytes"] == 5  # that of the account comes first
-    set_quota(admin, -1)
-    change(admin, role="user")
-    assert usage(ann)["limit_bytes"] is None
-
-
 def test_a_mix_counts_while_it_exists(stack: Stack, ann: httpx.Client, admin: httpx.Client) -> None:
     set_quota(admin, 100 * len(SONG))
     track = upload(ann, SONG)
