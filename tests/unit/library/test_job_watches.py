@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from library_fixture import ANN, BOB, LEASE, WORKER, Library, details, new, reason, result
+from library_fixture import ANN, BOB, LEASE, WORKER, Library, reason, result
 
 from soundwright.kit.security.identity import Principal
 from soundwright.library.v1 import events_pb2
 from soundwright.services.library.jobs import watches
-from soundwright.services.library.jobs.batches import NewBatch
 from soundwright.services.library.jobs.service import Job
 from soundwright.services.library.jobs.watches import JobWatches
 from tests.waiting import DEADLINE_SECONDS
@@ -66,20 +65,6 @@ async def test_events_show_each_step_of_a_job(library: Library) -> None:
     assert not jobs._watches
 
 
-async def test_the_end_of_a_job_wakes_the_watch_of_its_batch(library: Library) -> None:
-    jobs = JobWatches(library.ledger, library.queue, NEVER)
-    record, (job, other), _ = await library.ledger.create_batch(ANN, NewBatch([new(), new()], details(""), "c1"))
-    watcher = Watcher(jobs, record)
-    assert await watcher.next() == ("queued", 0.0, 0)
-    for each, state in ((job, ("running", 0.5, 0)), (other, ("succeeded", 1.0, 0))):
-        await library.ledger.claim(each.id, "w1", LEASE)
-        await library.ledger.succeed(each.id, 1, result("drums"), [])
-        event = events_pb2.JobFinished(job_id=each.id, batch_id=record.id)
-        jobs.on_event(f"{EVENT}succeeded", event.SerializeToString())
-        assert await watcher.next() == state
-    assert await watcher.next() == ("end", 0.0, 0)
-
-
 async def test_a_slow_watcher_gets_the_latest_state_only(library: Library) -> None:
     jobs = JobWatches(library.ledger, library.queue, NEVER)
     job = await library.running()
@@ -112,14 +97,6 @@ async def test_reads_show_what_no_event_announces(library: Library) -> None:
     while (state := await watcher.next())[0] == "queued":
         progressed(jobs, job, 0.9)  # of the earlier attempt
     assert state == ("cancelled", 0.0, 0)
-    assert await watcher.next() == ("end", 0.0, 0)
-
-
-async def test_an_ended_job_is_shown_once(library: Library) -> None:
-    job = await library.running()
-    await library.ledger.succeed(job.id, 1, result("drums"), [])
-    watcher = Watcher(JobWatches(library.ledger, library.queue), job)
-    assert await watcher.next() == ("succeeded", 1.0, 0)
     assert await watcher.next() == ("end", 0.0, 0)
 
 

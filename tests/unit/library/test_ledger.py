@@ -223,21 +223,6 @@ async def test_a_live_lease_keeps_others_off_until_it_ends(library: Library) -> 
     assert (mine, taken.attempt, taken.worker_id) == (True, 2, "w2")
 
 
-async def test_a_new_attempt_begins_afresh(library: Library) -> None:
-    job = await library.running(stages=[Stage("split", "dsp"), Stage("mix", "dsp")])
-    begun = [Stage("split", "dsp", JobState.SUCCEEDED, 1.0, 2.0), Stage("mix", "dsp", JobState.RUNNING, 2.0)]
-    await library.ledger.heartbeat(job.id, 1, LEASE, 0.7, "mixing", begun)
-    library.clock.advance(LEASE + 1)
-    again, mine, _ = await library.ledger.claim(job.id, "w2", LEASE)
-    assert mine
-    assert (again.progress_ratio, again.progress_message) == (0.0, "")
-    assert again.stages == [Stage("split", "dsp"), Stage("mix", "dsp")]
-
-
-async def test_claim_of_an_unknown_job(library: Library) -> None:
-    assert await reason(library.ledger.claim("nothing", "w", LEASE)) == "JOB_NOT_FOUND"
-
-
 async def test_a_job_whose_worker_died_too_often_fails(library: Library) -> None:
     job = await library.job(attempt_limit=2)
     for _ in range(2):
@@ -248,14 +233,6 @@ async def test_a_job_whose_worker_died_too_often_fails(library: Library) -> None
     assert ended.error is not None
     assert ended.error.reason == "WORKER_LOST"
     assert (ended.lease_until, ended.due_time, ended.finish_time) == (None, None, library.clock.time)
-
-
-async def test_a_dead_workers_job_with_a_wish_to_cancel_is_cancelled(library: Library) -> None:
-    job = await library.running()
-    await library.ledger.cancel(ANN, job.id)
-    library.clock.advance(LEASE + 1)
-    ended, mine, _ = await library.ledger.claim(job.id, "w2", LEASE)
-    assert (mine, ended.state) == (False, JobState.CANCELLED)
 
 
 # ----------------------------------------------------------------------------------------------------------- heartbeat
@@ -368,14 +345,6 @@ async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(
     assert library.published == []
 
 
-async def test_whoever_reads_that_a_job_succeeded_finds_what_it_gave(library: Library) -> None:
-    job = await library.running()
-    with dying(library.clips, "store_clip"):
-        await library.ledger.succeed(job.id, 1, result(clip=CLIP), [])
-    assert (await library.ledger.get(ANN, job.id)).results_pending is None
-    assert await library.clips.clip(job.id) is not None
-
-
 async def test_failure_is_final_and_repeatable(library: Library) -> None:
     job = await library.running(stages=[Stage("split", "dsp")])
     stages = [Stage("split", "dsp", JobState.FAILED, 1.0, 2.0, "no")]
@@ -386,14 +355,6 @@ async def test_failure_is_final_and_repeatable(library: Library) -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------- cancel
-
-
-async def test_cancel_ends_a_queued_job_at_once(library: Library) -> None:
-    job = await library.job()
-    ended = await library.ledger.cancel(ANN, job.id)
-    assert (ended.state, ended.error, ended.due_time) == (JobState.CANCELLED, JobError("CANCELLED", "cancelled"), None)
-    assert await library.ledger.cancel(ANN, job.id) == ended
-    assert (await library.ledger.claim(job.id, "w", LEASE))[1:] == (False, 0.0)
 
 
 async def test_cancel_asks_a_running_job_to_stop(library: Library) -> None:
@@ -452,15 +413,6 @@ async def test_release_fails_the_job_when_its_budget_is_spent(library: Library) 
     assert await library.ledger.release(job.id, 2, 0.0, JobError("BUSY", "again"), False) == await library.now(job)
 
 
-async def test_a_refunded_attempt_does_not_count(library: Library) -> None:
-    job = await library.job(attempt_limit=1)
-    for attempt in range(1, 6):
-        assert (await library.ledger.claim(job.id, "w", LEASE))[1]
-        assert (await library.ledger.release(job.id, attempt, 0.0, None, True)).state is JobState.QUEUED
-    assert (await library.ledger.claim(job.id, "w", LEASE))[1]
-    assert (await library.ledger.release(job.id, 6, 0.0, JobError("X", "x"), False)).state is JobState.FAILED
-
-
 # -------------------------------------------------------------------------------------------------------------- sweeper
 
 
@@ -496,16 +448,6 @@ async def test_what_is_lost_behind_a_long_queue_is_found_in_its_turn(
     assert [job.id for job in library.published] == [lost.id]
 
 
-async def test_what_was_lost_comes_back_in_the_order_in_which_it_came(library: Library) -> None:
-    made = []
-    for number in range(6):
-        library.clock.advance(1)
-        made.append(await library.job(priority=("standard", "free")[number % 2]))
-    library.clock.advance(LOST + 1)
-    await library.sweeper.sweep()
-    assert [job.id for job in library.published] == [job.id for job in made]
-
-
 @pytest.mark.parametrize("broker_count", [3, 5])
 async def test_as_many_commands_are_published_as_are_missing(library: Library, broker_count: int) -> None:
     made = [await library.job() for _ in range(5)]
@@ -514,19 +456,6 @@ async def test_as_many_commands_are_published_as_are_missing(library: Library, b
     await library.sweeper.sweep()
     assert len(library.published) == 5 - broker_count
     assert {job.id for job in library.published} < {job.id for job in made}
-
-
-async def test_a_lost_command_is_noticed_while_other_jobs_run(library: Library) -> None:
-    for _ in range(3):
-        await library.running()
-    library.backlogs[""] = 3  # theirs: a command stays until its job ends
-    lost = await library.job()
-    for _ in range(2):
-        library.clock.advance(LOST * 0.6)
-        for job in (await library.ledger.list_jobs(ANN, [], ["running"], "", PageRequest(10))).entries:
-            await library.ledger.heartbeat(job.id, 1, LEASE, 0.1, "", [])
-    await library.sweeper.sweep()
-    assert [job.id for job in library.published] == [lost.id]
 
 
 async def test_a_dead_workers_job_is_queued_again_and_may_start_at_once(library: Library) -> None:
@@ -539,17 +468,6 @@ async def test_a_dead_workers_job_is_queued_again_and_may_start_at_once(library:
     assert [(again.id, again.state, again.attempt) for again in library.published] == [(job.id, JobState.QUEUED, 1)]
     again, mine, _ = await library.ledger.claim(job.id, "w2", LEASE)
     assert (mine, again.attempt) == (True, 2)
-
-
-async def test_a_job_that_waits_out_its_delay_is_not_lost(library: Library) -> None:
-    job = await library.running()
-    await library.ledger.release(job.id, 1, 60.0, JobError("BUSY", "later"), False)
-    library.clock.advance(60 + LOST - 1)
-    await library.sweeper.sweep()
-    assert library.published == []
-    library.clock.advance(2)
-    await library.sweeper.sweep()
-    assert len(library.published) == 1
 
 
 async def test_two_sweepers_publish_a_job_once(library: Library) -> None:
@@ -572,15 +490,6 @@ async def test_a_job_that_cannot_be_repaired_stops_no_other_repair(library: Libr
     with interrupted(library.ledger, "republish", PermissionError("broken"), lambda job: job.id == other.id):
         await library.sweeper.sweep()
     assert not (await library.now(broken)).results_pending
-
-
-async def test_ended_jobs_are_never_swept(library: Library) -> None:
-    await library.ledger.cancel(ANN, (await library.job()).id)
-    await library.ledger.succeed((await library.running()).id, 1, result("a"), [])
-    await library.ledger.fail((await library.running()).id, 1, JobError("X", "x"), False, [])
-    library.clock.advance(1e6)
-    await library.sweeper.sweep()
-    assert library.published == []
 
 
 async def test_every_kind_and_state_is_counted(library: Library) -> None:

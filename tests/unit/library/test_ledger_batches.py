@@ -23,7 +23,6 @@ from library_fixture import (
 )
 
 from soundwright.kit.errors import AppError, Code
-from soundwright.kit.security.identity import Principal
 from soundwright.services.library.jobs.admission import Limits
 from soundwright.services.library.jobs.batches import NewBatch
 from soundwright.services.library.jobs.service import Job, JobError, JobState
@@ -31,7 +30,6 @@ from soundwright.services.library.paging import PageRequest
 
 TRACKS = ("t1", "t2", "t3")
 BROKEN = JobError("BROKEN", "It is broken.")
-ADMIN = Principal("boss", "admin")
 
 
 @pytest.fixture
@@ -137,22 +135,6 @@ async def test_a_cancelled_batch_cancels_what_has_not_ended(library: Library) ->
     assert await library.ledger.cancel(ANN, record.id) == ended, "asking again changes nothing"
 
 
-async def test_a_batch_whose_jobs_were_done_before_the_cancellation_is_completed(library: Library) -> None:
-    record, jobs = await batch(library, "t1")
-    running = await library.start(jobs[0])
-    await library.ledger.cancel(ANN, record.id)
-    await succeed(library, running)
-    assert counts(await seen(library, record)) == ("succeeded", 1.0, 1, 1, 0, 0)
-    assert await reason(library.ledger.cancel(ANN, record.id)) == "JOB_FINISHED"
-
-
-async def test_an_administrator_cancels_the_batch_of_another_account(library: Library) -> None:
-    record, jobs = await batch(library)
-    await library.ledger.cancel(ADMIN, record.id, of_anyone=True)
-    assert counts(await library.now(record)) == ("cancelled", 1.0, 3, 0, 0, 3)
-    assert {(await library.now(job)).state for job in jobs} == {"cancelled"}
-
-
 async def test_a_batch_with_a_key_exists_once(library: Library) -> None:
     made = await asyncio.gather(*(library.ledger.create_batch(ANN, wish(key="k")) for _ in range(4)))
     assert len({record.id for record, _, _ in made}) == 1
@@ -204,17 +186,6 @@ async def test_limits_count_the_jobs_of_a_batch(library: Library) -> None:
     await library.ledger.create_batch(BOB, wish("b1", "b2", limits=limits))
 
 
-async def test_an_hour_has_room_for_a_batch_when_enough_jobs_are_an_hour_old(library: Library) -> None:
-    limits = Limits(hourly=3)
-    for _ in range(3):
-        await batch(library, "t1", limits=limits)
-        library.clock.advance(600)
-    error = await refusal(library.ledger.create_batch(ANN, wish("t1", "t2", limits=limits)), "HOURLY_LIMIT")
-    assert error.meta["retry_after"] == 2400
-    library.clock.advance(2401)
-    await batch(library, "t1", "t2", limits=limits)
-
-
 @pytest.mark.parametrize("missing", [("t1", "t2", "t3"), ("t2", "t3"), ("t3",)])
 async def test_a_crash_between_the_batch_and_its_jobs(library: Library, missing: tuple[str, ...]) -> None:
     with dying(library.jobs, "insert_job", lambda job: job.track_id in missing):
@@ -232,15 +203,6 @@ async def test_a_crash_between_the_batch_and_its_jobs(library: Library, missing:
     await library.sweeper.sweep()
     assert {job.id for job in library.published} >= {job.id for job in jobs}, "their commands are published"
     assert all(job.batch is None for job in library.published)
-
-
-async def test_the_request_itself_completes_an_interrupted_batch(library: Library) -> None:
-    with dying(library.jobs, "insert_job", lambda job: job.track_id == "t2"):
-        await library.ledger.create_batch(ANN, wish(key="k"))
-    record, jobs, existed = await library.ledger.create_batch(ANN, wish(key="k"))
-    assert (existed, len(jobs)) == (True, 3)
-    assert await stored(library) == 4
-    assert (await library.now(record)).batch is not None
 
 
 @pytest.mark.parametrize("repair", ["sweeper", "reader"])
@@ -298,15 +260,6 @@ async def test_the_jobs_that_end_last_at_the_same_time_end_their_batch_once(libr
     assert counts(ended) == ("succeeded", 1.0, 3, 3, 0, 0)
 
 
-async def test_the_deletion_of_a_track_ends_its_job(library: Library) -> None:
-    record, jobs = await batch(library, "t1", "t2")
-    await library.track_docs.remove_track("t1")
-    job, claimed, _ = await library.ledger.claim(jobs[0].id, "w", LEASE)
-    assert (job.id, claimed, job.state) == (jobs[0].id, False, JobState.CANCELLED)
-    await succeed(library, await library.start(jobs[1]))
-    assert counts(await seen(library, record)) == ("succeeded", 1.0, 2, 1, 0, 1)
-
-
 async def test_no_worker_and_no_repair_of_commands_sees_a_batch(library: Library) -> None:
     record, jobs = await batch(library, "t1")
     library.clock.advance(LOST + 1)
@@ -318,9 +271,3 @@ async def test_no_worker_and_no_repair_of_commands_sees_a_batch(library: Library
     assert [job.id for job in (await library.queue.get(ANN, "separation")).queued] == [jobs[0].id]
     shown = (await library.queue.get(BOB, "separation")).queued[0]
     assert shown.batch_id == ""
-
-
-async def test_others_do_not_see_a_batch(library: Library) -> None:
-    record, _ = await batch(library)
-    assert await reason(library.ledger.get(BOB, record.id)) == "ACCESS_DENIED"
-    assert (await library.ledger.list_jobs(BOB, [], [], "", PageRequest(10))).total_count == 0
