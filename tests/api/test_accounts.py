@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 from browser import PASSWORD, Browser, registered, token_of
-from stories import encoded, finished, made, song, upload
+from stories import ANALYSE, encoded, made, separated, song, started, upload
 
 from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.stacks import Stack
@@ -294,10 +294,8 @@ def test_who_is_suspended_is_refused_in_every_dialect_at_once(stack: Stack, ann:
 
 def test_administrators_see_everybodys_jobs(stack: Stack, ann: Browser, admin: httpx.Client) -> None:
     token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
-    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as script:
-        track = upload(script, encoded(song(0.5)))
-        started = script.post("/api/analysis/analyze", json={"track_id": track["id"], "features": ["tempo"]})
-        job_id = started.json()["data"]["job_id"]
+    with stack.client(token) as script:
+        job_id = started(script, ANALYSE, upload(script, encoded(song(0.5)))["id"], features=["tempo"])
     overview = admin.get("/api/admin/jobs").json()
     (job,) = [job for job in overview["data"]["jobs"] if job["id"] == job_id]
     (user,) = admin.get("/api/admin/users", params={"search": ann.email}).json()["data"]
@@ -416,12 +414,9 @@ def test_an_account_takes_its_data_and_leaves_nothing(
     headers = {"X-CSRF-Token": ann.token()}
     key = "a1b2c3d4e5f6a7b8"
     recording = encoded(song(0.5))
-    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {secret}"}, timeout=60) as program:
+    with stack.client(secret) as program:
         track = upload(program, recording, title="Blue Hour")
-        started = program.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()[
-            "data"
-        ]
-        finished(program, f"/api/jobs/{started['job_id']}")
+        separation = separated(program, track["id"])["id"]
         webhook = program.post("/api/webhooks", json={"url": receiver.url}).json()["data"]
         assert program.put("/api/lalalai/key", json={"api_key": key}).status_code == 200
         program.post("/api/agents/chat", json={"message": "Which key?", "track_id": track["id"]})
@@ -466,7 +461,7 @@ def test_an_account_takes_its_data_and_leaves_nothing(
 
     kept = ("audit", "deleted_accounts", "play_listeners")
     eventually(lambda: not stack.mentions(account_id, kept), "nothing is left of the account")
-    assert not [key for key in stack.stored() if track["id"] in key or started["job_id"] in key or uuid_of(own) in key]
+    assert not [key for key in stack.stored() if track["id"] in key or separation in key or uuid_of(own) in key]
     assert other.get(f"/api/library/{clip}").json()["upvotes"] == 0
     assert other.get(f"/api/tracks/{theirs['id']}").status_code == 200
     # The email address is free.

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import websockets
 from phoenix_client import Phoenix, opened, refused, socket_url
-from stories import encoded, finished, listener, made, song, upload
+from stories import ANALYSE, encoded, finished, listener, made, song, started, upload
 
 from tests.stacks import Stack
 
@@ -24,9 +24,7 @@ PASSWORD = "correct horse battery"
 def analysis(client: httpx.Client, seconds: float = 1.0) -> tuple[str, str]:
     """Ids of a new track and of a job that analyses it."""
     track_id = upload(client, encoded(song(seconds)))["id"]
-    answer = client.post("/api/analysis/analyze", json={"track_id": track_id, "features": ["tempo"]})
-    assert answer.status_code == 201, answer.text
-    return track_id, answer.json()["data"]["job_id"]
+    return track_id, started(client, ANALYSE, track_id, features=["tempo"])
 
 
 def token_of(client: httpx.Client) -> str:
@@ -229,7 +227,7 @@ async def test_whoever_is_suspended_is_thrown_out_and_others_stay(stack: Stack, 
 async def test_a_revoked_token_ends_its_sockets(stack: Stack) -> None:
     token, _ = account(stack)
     async with opened(stack, token) as socket:
-        with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}) as client:
+        with stack.client(token) as client:
             tokens: list[dict[str, Any]] = client.get("/api/tokens").json()["data"]
             assert client.delete(f"/api/tokens/{tokens[0]['id']}").status_code == 204
         assert await Phoenix(socket).closed() == 1008

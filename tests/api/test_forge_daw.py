@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from browser import Browser, registered
-from stories import RATE_HZ, decoded, encoded, finished, song, upload
+from stories import RATE_HZ, decoded, encoded, separated, song, upload
 
 from tests.stacks import Stack
 from tests.waiting import eventually
@@ -27,10 +27,7 @@ SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "daw-manifest.schema.json"
 def track(admin: httpx.Client) -> dict[str, Any]:
     """A separated track, with its stems."""
     track = upload(admin, encoded(song(2.0)), "tune.wav", title="Ein Lied")
-    job = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"]
-    job = finished(admin, f"/api/processing/job/{job['job_id']}")
-    assert job["status"] == "completed"
-    return track | {"stems": job["stems"]}
+    return track | {"stems": separated(admin, track["id"])["stems"]}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Exports: the stems of a track in another format, as a stored archive."""
 
-
 from __future__ import annotations
 
 import io
@@ -11,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from stories import decoded, encoded, finished, song, upload
+from stories import decoded, encoded, finished, separated, song, upload
 
 from tests.stacks import Stack
 from tests.waiting import eventually
@@ -19,12 +18,10 @@ from tests.waiting import eventually
 STEMS = {"vocals", "drums", "bass", "other"}
 
 
-def separated(client: httpx.Client, seconds: float, title: str = "Song") -> dict[str, Any]:
+def with_stems(client: httpx.Client, seconds: float, title: str = "Song") -> dict[str, Any]:
     """A track with stems."""
     track = upload(client, encoded(song(seconds)), title=title)
-    body = {"track_id": track["id"], "model": "dsp", "format": "flac"}
-    job_id = client.post("/api/processing/separate", json=body).json()["data"]["job_id"]
-    assert finished(client, f"/api/processing/job/{job_id}")["status"] == "completed"
+    separated(client, track["id"], format="flac")
     return track
 
 
@@ -44,7 +41,7 @@ def exported(client: httpx.Client, track: dict[str, Any], encoding: str) -> dict
 
 @pytest.fixture(scope="module")
 def track(admin: httpx.Client) -> dict[str, Any]:
-    return separated(admin, 3.0, title="Ünder: a/Song")
+    return with_stems(admin, 3.0, title="Ünder: a/Song")
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +136,7 @@ def stored(stack: Stack, job_id: str) -> list[str]:
 
 @pytest.mark.topology("embedded", "cluster")
 def test_the_deletion_of_a_track_removes_its_exports(stack: Stack, admin: httpx.Client) -> None:
-    track = separated(admin, 5.0)
+    track = with_stems(admin, 5.0)
     done = exported(admin, track, "wav16")
     assert [key.rsplit("/", 1)[1] for key in stored(stack, done["id"])] == ["stems.zip"]
     under_way = started(admin, track, "wav32f").json()["data"]["job_id"]
