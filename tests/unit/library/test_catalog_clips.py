@@ -91,6 +91,19 @@ async def test_lists_are_sorted(library: Library) -> None:
     assert await library.listed(ClipSort.RATING) == [d, a, e, c, b]
 
 
+async def test_top_rated_clips(library: Library) -> None:
+    few, many, disliked, _ = [await library.clip() for _ in range(4)]
+    await library.votes.vote(LISTENERS[0], few.id, 1)
+    for number, listener in enumerate(LISTENERS[:5]):
+        await library.votes.vote(listener, many.id, 1 if number < 3 else -1)
+    await library.votes.vote(ANN, disliked.id, -1)
+    newer = await library.clip()
+    await library.votes.vote(ANN, newer.id, 1)
+    assert await library.listed(ClipSort.RATING, voted_only=True) == [many.id, newer.id, few.id, disliked.id]
+    await library.votes.vote(ANN, disliked.id, 0)
+    assert disliked.id not in await library.listed(ClipSort.RATING, voted_only=True)
+
+
 async def test_filters_are_combined(library: Library) -> None:
     clip = await library.clip("lo-fi rain piano", owner_id="bob", duration_seconds=60.0)
     conditions: list[dict[str, Any]] = [
@@ -169,6 +182,16 @@ async def test_category_counts_include_empty_categories(library: Library) -> Non
     both = await library.catalog.count_categories("")
     assert set(both) == {*music, *audio}
     assert (both["piano"], both["rain"]) == (2, 1)
+
+
+async def test_category_counts_per_model_and_in_total(library: Library) -> None:
+    shared = next(iter(CATEGORIES["music"].keys() & CATEGORIES["audio"].keys()))
+    for model in ("music", "music", "audio"):
+        clip = await library.clip("x", model=model)
+        if shared not in clip.categories:
+            for listener in LISTENERS[:3]:
+                await library.tags.suggest(listener, clip.id, shared, False)
+    assert [(await library.catalog.count_categories(model))[shared] for model in ("music", "audio", "")] == [2, 1, 3]
 
 
 async def test_categories_of_models(library: Library) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from library_fixture import ANN, BOB, HOUR, LISTENERS, UNKNOWN, Library, dying, reason
+from library_fixture import ANN, BOB, GUEST, HOUR, LISTENERS, UNKNOWN, Library, dying, reason
 
 from soundwright.services.library.catalog.records import Clip
 
@@ -17,6 +17,18 @@ async def played(library: Library, clip: Clip, times: int = 1) -> None:
 async def most_played(library: Library, hours: float | None, model: str = "", limit: int = 10) -> list[tuple[str, int]]:
     since = None if hours is None else library.clock.now() - hours * HOUR
     return [(clip.id, count) for clip, count in await library.trends.most_played(since, model, limit)]
+
+
+async def test_plays_and_listeners_are_counted(library: Library) -> None:
+    clip = await library.clip()
+    counts = []
+    for principal, session in ((ANN, ""), (ANN, ""), (BOB, ""), (GUEST, "s1"), (GUEST, "s2"), (GUEST, "s1"), (ANN, "")):
+        now = await library.plays.record(principal, clip.id, "radio", session)
+        counts.append((now.play_count, now.listener_count))
+    assert counts == [(1, 1), (2, 1), (3, 2), (4, 3), (5, 4), (6, 4), (7, 4)]
+    now = await library.catalog.get(clip.id)
+    assert (now.play_count, now.listener_count) == (7, 4)
+    assert (await library.plays.record(BOB, clip.id, "", "bob")).listener_count == 5  # a session is not a principal
 
 
 async def test_counts_include_past_hours(library: Library) -> None:

@@ -120,6 +120,22 @@ async def test_get_own_votes(library: Library) -> None:
     assert await reason(library.votes.own(ANN, [UNKNOWN] * 101)) == "TOO_MANY_IDS"
 
 
+async def test_list_own_votes_newest_first(library: Library) -> None:
+    clips = [await library.clip() for _ in range(3)]
+    for clip in clips:
+        library.clock.time += 1
+        await library.votes.vote(ANN, clip.id, -1)
+    library.clock.time += 1
+    await library.votes.vote(ANN, clips[0].id, 1)
+    votes, more = await library.votes.list_votes(ANN, 0, 2)
+    assert [(g.id, v.vote) for g, v in votes] == [(clips[0].id, 1), (clips[2].id, -1)]
+    assert votes[0][1].vote_time == library.clock.time
+    assert more is True
+    votes, more = await library.votes.list_votes(ANN, 2, 2)
+    assert [g.id for g, _ in votes] == [clips[1].id]
+    assert more is False
+
+
 # ---------------------------------------------------------------------------------------------------------- favorites
 
 
@@ -163,6 +179,14 @@ async def agreed(library: Library, clip_id: str, category: str, remove: bool = F
     for listener in LISTENERS[first : first + 3]:
         outcome = await library.tags.suggest(listener, clip_id, category, remove)
     return outcome
+
+
+async def test_suggestions_can_exceed_five_categories(library: Library) -> None:
+    clip = await library.clip("calm piano")
+    more = ["rain", "metal", "punk", "gun", "scifi", "jazz"]
+    for category in more:
+        assert (await agreed(library, clip.id, category)).consensus_reached
+    assert (await library.catalog.get(clip.id)).categories == [*clip.categories, *more]
 
 
 async def test_suggestions_are_validated(library: Library) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from library_fixture import ANN, BOB, LEASE, WORKER, Library, reason, result
+from library_fixture import ANN, BOB, LEASE, WORKER, Library, details, new, reason, result
 
 from soundwright.kit.security.identity import Principal
 from soundwright.library.v1 import events_pb2
 from soundwright.services.library.jobs import watches
+from soundwright.services.library.jobs.batches import NewBatch
 from soundwright.services.library.jobs.service import Job
 from soundwright.services.library.jobs.watches import JobWatches
 from tests.waiting import DEADLINE_SECONDS
@@ -63,6 +64,20 @@ async def test_events_show_each_step_of_a_job(library: Library) -> None:
     assert await watcher.next() == await other.next() == ("succeeded", 1.0, 0)
     assert await watcher.next() == await other.next() == ("end", 0.0, 0)
     assert not jobs._watches
+
+
+async def test_the_end_of_a_job_wakes_the_watch_of_its_batch(library: Library) -> None:
+    jobs = JobWatches(library.ledger, library.queue, NEVER)
+    record, (job, other), _ = await library.ledger.create_batch(ANN, NewBatch([new(), new()], details(""), "c1"))
+    watcher = Watcher(jobs, record)
+    assert await watcher.next() == ("queued", 0.0, 0)
+    for each, state in ((job, ("running", 0.5, 0)), (other, ("succeeded", 1.0, 0))):
+        await library.ledger.claim(each.id, "w1", LEASE)
+        await library.ledger.succeed(each.id, 1, result("drums"), [])
+        event = events_pb2.JobFinished(job_id=each.id, batch_id=record.id)
+        jobs.on_event(f"{EVENT}succeeded", event.SerializeToString())
+        assert await watcher.next() == state
+    assert await watcher.next() == ("end", 0.0, 0)
 
 
 async def test_a_slow_watcher_gets_the_latest_state_only(library: Library) -> None:

@@ -223,6 +223,17 @@ async def test_a_live_lease_keeps_others_off_until_it_ends(library: Library) -> 
     assert (mine, taken.attempt, taken.worker_id) == (True, 2, "w2")
 
 
+async def test_a_new_attempt_begins_afresh(library: Library) -> None:
+    job = await library.running(stages=[Stage("split", "dsp"), Stage("mix", "dsp")])
+    begun = [Stage("split", "dsp", JobState.SUCCEEDED, 1.0, 2.0), Stage("mix", "dsp", JobState.RUNNING, 2.0)]
+    await library.ledger.heartbeat(job.id, 1, LEASE, 0.7, "mixing", begun)
+    library.clock.advance(LEASE + 1)
+    again, mine, _ = await library.ledger.claim(job.id, "w2", LEASE)
+    assert mine
+    assert (again.progress_ratio, again.progress_message) == (0.0, "")
+    assert again.stages == [Stage("split", "dsp"), Stage("mix", "dsp")]
+
+
 async def test_a_job_whose_worker_died_too_often_fails(library: Library) -> None:
     job = await library.job(attempt_limit=2)
     for _ in range(2):
@@ -233,6 +244,14 @@ async def test_a_job_whose_worker_died_too_often_fails(library: Library) -> None
     assert ended.error is not None
     assert ended.error.reason == "WORKER_LOST"
     assert (ended.lease_until, ended.due_time, ended.finish_time) == (None, None, library.clock.time)
+
+
+async def test_a_dead_workers_job_with_a_wish_to_cancel_is_cancelled(library: Library) -> None:
+    job = await library.running()
+    await library.ledger.cancel(ANN, job.id)
+    library.clock.advance(LEASE + 1)
+    ended, mine, _ = await library.ledger.claim(job.id, "w2", LEASE)
+    assert (mine, ended.state) == (False, JobState.CANCELLED)
 
 
 # ----------------------------------------------------------------------------------------------------------- heartbeat
@@ -456,6 +475,19 @@ async def test_as_many_commands_are_published_as_are_missing(library: Library, b
     await library.sweeper.sweep()
     assert len(library.published) == 5 - broker_count
     assert {job.id for job in library.published} < {job.id for job in made}
+
+
+async def test_a_lost_command_is_noticed_while_other_jobs_run(library: Library) -> None:
+    for _ in range(3):
+        await library.running()
+    library.backlogs[""] = 3  # theirs: a command stays until its job ends
+    lost = await library.job()
+    for _ in range(2):
+        library.clock.advance(LOST * 0.6)
+        for job in (await library.ledger.list_jobs(ANN, [], ["running"], "", PageRequest(10))).entries:
+            await library.ledger.heartbeat(job.id, 1, LEASE, 0.1, "", [])
+    await library.sweeper.sweep()
+    assert [job.id for job in library.published] == [lost.id]
 
 
 async def test_a_dead_workers_job_is_queued_again_and_may_start_at_once(library: Library) -> None:

@@ -23,6 +23,7 @@ from library_fixture import (
 )
 
 from soundwright.kit.errors import AppError, Code
+from soundwright.kit.security.identity import Principal
 from soundwright.services.library.jobs.admission import Limits
 from soundwright.services.library.jobs.batches import NewBatch
 from soundwright.services.library.jobs.service import Job, JobError, JobState
@@ -30,6 +31,7 @@ from soundwright.services.library.paging import PageRequest
 
 TRACKS = ("t1", "t2", "t3")
 BROKEN = JobError("BROKEN", "It is broken.")
+ADMIN = Principal("boss", "admin")
 
 
 @pytest.fixture
@@ -133,6 +135,22 @@ async def test_a_cancelled_batch_cancels_what_has_not_ended(library: Library) ->
     assert counts(ended) == ("cancelled", 1.0, 3, 1, 0, 2)
     assert ended.error == JobError("CANCELLED", "cancelled")
     assert await library.ledger.cancel(ANN, record.id) == ended, "asking again changes nothing"
+
+
+async def test_a_batch_whose_jobs_were_done_before_the_cancellation_is_completed(library: Library) -> None:
+    record, jobs = await batch(library, "t1")
+    running = await library.start(jobs[0])
+    await library.ledger.cancel(ANN, record.id)
+    await succeed(library, running)
+    assert counts(await seen(library, record)) == ("succeeded", 1.0, 1, 1, 0, 0)
+    assert await reason(library.ledger.cancel(ANN, record.id)) == "JOB_FINISHED"
+
+
+async def test_an_administrator_cancels_the_batch_of_another_account(library: Library) -> None:
+    record, jobs = await batch(library)
+    await library.ledger.cancel(ADMIN, record.id, of_anyone=True)
+    assert counts(await library.now(record)) == ("cancelled", 1.0, 3, 0, 0, 3)
+    assert {(await library.now(job)).state for job in jobs} == {"cancelled"}
 
 
 async def test_a_batch_with_a_key_exists_once(library: Library) -> None:
@@ -258,6 +276,15 @@ async def test_the_jobs_that_end_last_at_the_same_time_end_their_batch_once(libr
     await asyncio.gather(*(succeed(library, job) for job in running))
     ended = await library.now(record)
     assert counts(ended) == ("succeeded", 1.0, 3, 3, 0, 0)
+
+
+async def test_the_deletion_of_a_track_ends_its_job(library: Library) -> None:
+    record, jobs = await batch(library, "t1", "t2")
+    await library.track_docs.remove_track("t1")
+    job, claimed, _ = await library.ledger.claim(jobs[0].id, "w", LEASE)
+    assert (job.id, claimed, job.state) == (jobs[0].id, False, JobState.CANCELLED)
+    await succeed(library, await library.start(jobs[1]))
+    assert counts(await seen(library, record)) == ("succeeded", 1.0, 2, 1, 0, 1)
 
 
 async def test_no_worker_and_no_repair_of_commands_sees_a_batch(library: Library) -> None:

@@ -103,6 +103,22 @@ async def test_places_are_live(library: Library, seed: int) -> None:
     assert order
 
 
+async def test_a_republished_command_is_a_new_permit(library: Library) -> None:
+    """The command of the second job has started the first one. Published again, it starts the second job."""
+    first = await asked(library)
+    library.clock.advance(1.0)
+    second = await asked(library)
+    started, claimed, _ = await library.ledger.claim(second.id, "w", LONG_LEASE)
+    assert (started.id, claimed) == (first.id, True)
+    await library.ledger.succeed(first.id, 1, result(), [])
+    ended, claimed, retry_after_seconds = await library.ledger.claim(second.id, "w", LONG_LEASE)
+    assert (ended.id, claimed, retry_after_seconds) == (first.id, False, 0.0), "the command is used up"
+
+    again = await library.ledger.republish(await library.now(second))
+    started, claimed, _ = await library.ledger.claim(second.id, "w", LONG_LEASE, again.publication)
+    assert (started.id, claimed) == (second.id, True)
+
+
 async def test_starving_jobs_start_first(library: Library) -> None:
     patient = await asked(library, priority="free", starvation_seconds=10.0)
     late = await asked(library, ANN, starvation_seconds=12.0)
@@ -192,6 +208,15 @@ async def test_jobs_of_tracks_are_as_long_as_the_tracks(library: Library) -> Non
     assert await library.ledger.track_title(ANN, job) == "Tune"
     assert await library.ledger.track_title(BOB, job) == ""
     assert await library.ledger.track_title(ANN, await library.job()) == ""
+
+
+async def test_several_workers_share_the_work(library: Library) -> None:
+    await finish(library, await asked(library), 10.0)
+    for _ in range(2):
+        await start(library, await asked(library))
+    waiting = [await asked(library) for _ in range(2)]
+    waits = sorted([(await place(library, job)) for job in waiting])
+    assert waits == [(1, 10.0), (2, 15.0)]
 
 
 async def test_only_what_lately_succeeded_is_a_measure(library: Library) -> None:

@@ -124,6 +124,13 @@ async def test_a_failed_download_is_shown_and_may_be_repeated(library: Library, 
     assert (claimed.id, mine) == (again.id, True)
 
 
+async def test_a_failure_that_will_be_repeated_is_not_shown(library: Library) -> None:
+    job = await asked(library)
+    await started(library, job)
+    await library.ledger.release(job.id, 1, 5.0, JobError("BUSY", "Later."), False)
+    assert await pending(library) == PendingDownload(job.id, JobState.QUEUED)
+
+
 @pytest.mark.parametrize("kind", ["separation", "analysis", "pipeline"])
 async def test_nothing_else_runs_on_a_track_without_audio(library: Library, kind: str) -> None:
     await asked(library)
