@@ -40,7 +40,8 @@ class _Request:
         peer: the address of the client.
         creator_secret: shows who created something without an account.
         new_creator: whether the caller has no such secret yet. The response has a new one, if something was created.
-        credential: the token or the session that a look-up must check; empty if there is none.
+        token: the header with the API token; empty if there is none, and for routes that read no tokens.
+        session_secret: the session that the route reads; empty if there is none, or a token, which has priority.
         allowance: what is left of the caller's limit; None: the route has no limit.
     """
 
@@ -51,13 +52,19 @@ class _Request:
     peer: str
     creator_secret: str
     new_creator: bool
-    credential: str
+    token: str
+    session_secret: str
     caller: Caller = field(default_factory=Caller)
     allowance: Allowance | None = None
 
     @property
     def access(self) -> Access:
         return self.found.access.access
+
+    @property
+    def credential(self) -> str:
+        """The token or the session that a look-up must check; empty if there is none."""
+        return self.token or self.session_secret
 
     @property
     def changes_nothing(self) -> bool:
@@ -134,7 +141,8 @@ class AccessControl:
             peer=peer_address(scope, self._trusted_proxy),
             creator_secret=creator_secret or (new_secret() if new_creator else ""),
             new_creator=new_creator,
-            credential=token or (self._browsers.session_secret(scope) if declared.sessions else ""),
+            token=token,
+            session_secret="" if token or not declared.sessions else self._browsers.session_secret(scope),
         )
 
     async def _check_path(self, request: _Request) -> Problem | None:
@@ -155,10 +163,14 @@ class AccessControl:
     async def _identify(self, request: _Request) -> Problem | None:
         """Find the caller. Refuse missing and invalid credentials."""
         scope = request.scope
-        secret = self._browsers.session_secret(scope) if request.access.sessions else ""
         try:
             request.caller = await self._authenticator.identify(
-                request.headers, request.peer, request.access, secret, request.creator_secret, request.changes_nothing
+                request.headers,
+                request.peer,
+                request.access,
+                request.session_secret,
+                request.creator_secret,
+                request.changes_nothing,
             )
         except AppError as error:
             self._known.discard(request.credential)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,6 +37,7 @@ _EXPOSED = (
     "Content-Disposition, Content-Range, Link, Retry-After, X-Request-Id, "
     "X-Soundwright-Creator, X-Soundwright-Degraded, X-Soundwright-Engine, X-Soundwright-Model"
 )
+_duration = functools.cache(HTTP_DURATION.labels)
 log = get_logger()
 
 
@@ -181,7 +183,7 @@ class _Exchange:
         self._span.set("http.response.status_code", status)
         if status >= 500:
             self._span.fail(str(status))
-        HTTP_DURATION.labels(self.dialect.name, label, route, str(status)).observe(seconds)
+        _duration(self.dialect.name, label, route, status).observe(seconds)
         # Health probes are frequent, so they are logged at debug level only.
         (log.debug if route == _PROBE else log.info)(
             "request.completed",
