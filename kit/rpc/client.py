@@ -33,7 +33,6 @@ _UNANSWERED = (*_BROKEN, grpc.StatusCode.DEADLINE_EXCEEDED)
 _ATTEMPT_LIMIT = 10  # a call that kills each server that it reaches must end before its deadline
 
 _duration = functools.cache(RPC_CLIENT_DURATION.labels)
-
 _Send: TypeAlias = Callable[..., Awaitable[Message]]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +11,7 @@ from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -47,8 +49,7 @@ class FoundRoute:
     def of(route: RouteContext) -> FoundRoute:
         """Read what every request needs of a route once."""
         methods = frozenset(route.methods or ())
-        app = _mounted(route) if isinstance(route.original_route, Mount) else _with_parameters(route)
-        return FoundRoute(_declared(route), route, route.path or "", methods, app)
+        return FoundRoute(_declared(route), route, route.path or "", methods, _app_of(route))
 
     def select(self, scope: Scope) -> None:
         """Make :class:`Dispatch` run this route, and the request log name it."""
@@ -143,6 +144,24 @@ class Dispatch:
         if scope["soundwright.access"] != found.access:
             raise RuntimeError(f"the access of another route was checked for {found.path}")
         await found.app(scope, receive, send)
+
+
+def _app_of(route: RouteContext) -> ASGIApp:
+    if isinstance(route.original_route, Mount):
+        return _mounted(route)
+    if inspect.iscoroutinefunction(route.endpoint) and not inspect.signature(route.endpoint).parameters:
+        return _without_parameters(route.endpoint)
+    return _with_parameters(route)
+
+
+def _without_parameters(endpoint: Callable[[], Awaitable[Response]]) -> ASGIApp:
+    """FastAPI would look for parameters in each request."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await endpoint()
+        await response(scope, receive, send)
+
+    return run
 
 
 def _mounted(route: RouteContext) -> ASGIApp:
