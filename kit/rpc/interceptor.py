@@ -53,6 +53,7 @@ _OPEN_STREAM_SECONDS = 3600
 _STREAM_CHECK_SECONDS = 5.0
 _TOKEN_MESSAGE_BYTES = 1 << 20
 _TOKEN_MESSAGE_VALUES = 2000  # many small values cost much more time than their bytes
+_duration = functools.cache(RPC_SERVER_DURATION.labels)
 log = get_logger()
 
 
@@ -179,7 +180,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             finally:
                 span.set("rpc.system", "grpc")
                 span.set("rpc.grpc.status_code", grpc.StatusCode[outcome].value[0])
-                RPC_SERVER_DURATION.labels(method, outcome).observe(time.perf_counter() - started)
+                _duration(method, outcome).observe(time.perf_counter() - started)
 
     async def _until_ended(
         self, method: str, metadata: _Metadata, context: Context, sending: Coroutine[Any, Any, None]
