@@ -122,15 +122,15 @@ class NetworkEngine(Engine):
                 yield np.concatenate([block[pair] / std for std, pair in zip(scales, pairs, strict=True)])
 
         def restored(block: Samples) -> Samples:
-            """Return the channels of the mix from normalised pairs."""
+            """Return the channels of the mix from normalised pairs, in their place."""
             rows = np.split(block, len(pairs))
-            outputs = [row * std for row, std in zip(rows, scales, strict=True)]
-            return np.concatenate(
-                [
-                    output.mean(axis=0, keepdims=True) if pair[0] == pair[-1] else output
-                    for output, pair in zip(outputs, pairs, strict=True)
-                ]
-            )
+            for row, std in zip(rows, scales, strict=True):
+                row *= std
+            outputs = [
+                row.mean(axis=0, keepdims=True) if pair[0] == pair[-1] else row
+                for row, pair in zip(rows, pairs, strict=True)
+            ]
+            return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
         blocks = self._run(bag, normalised(), frame_count, len(pairs) * bag.channel_count)
         stems = ({stem: restored(samples) for stem, samples in block.items()} for block in blocks)
