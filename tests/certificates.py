@@ -40,3 +40,11 @@ class Authority:
         Path(paths.cert_file).write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         issued.private_key_pem.write_to_path(paths.key_file)
         return paths
+
+
+def replace(files: Certificates, successors: Certificates) -> None:
+    """Replace files of certificates by those of their successors, each in one step."""
+    for name in ("ca_file", "cert_file", "key_file"):
+        draft = Path(f"{getattr(files, name)}.draft")
+        draft.write_bytes(Path(getattr(successors, name)).read_bytes())
+        draft.replace(getattr(files, name))

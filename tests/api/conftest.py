@@ -152,8 +152,7 @@ def admin(stack: Stack, document: Document) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def other(stack: Stack, document: Document) -> Iterator[httpx.Client]:
     """Somebody else's client, which takes the document at its word, too."""
-    token = stack.create_account("other@example.org")
-    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
+    with stack.client(stack.create_account("other@example.org")) as client:
         client.event_hooks = {"response": [document.hold]}
         yield client
 

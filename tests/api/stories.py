@@ -13,6 +13,7 @@ import soundfile
 from tests.waiting import eventually
 
 RATE_HZ = 44100
+SEPARATE, ANALYSE = "/api/processing/separate", "/api/analysis/analyze"
 UNHURRIED = {
     # Stories call more often than people do; the limiter has tests of its own.
     "SOUNDWRIGHT_SEPARATION_ANONYMOUS_LIMIT": "1000",
@@ -61,6 +62,29 @@ def upload(client: httpx.Client, content: bytes, name: str = "song.wav", **field
 def finished(client: httpx.Client, path: str) -> dict[str, Any]:
     """The job at ``path`` once it is completed or failed. Its progress never falls meanwhile."""
     return _end(client, path, "progress")
+
+
+def started(client: httpx.Client, path: str, track_id: str, **wanted: Any) -> str:
+    """The id of a new job of the forge dialect for a track."""
+    answer = client.post(path, json={"track_id": track_id, **wanted})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["data"]["job_id"])
+
+
+def separated(client: httpx.Client, track_id: str, **wanted: Any) -> dict[str, Any]:
+    """A separation of a track, by the quickest model unless told otherwise, once it is completed."""
+    return _completed(client, "processing", started(client, SEPARATE, track_id, **{"model": "dsp", **wanted}))
+
+
+def analysed(client: httpx.Client, track_id: str, *features: str) -> dict[str, Any]:
+    """An analysis of a track, of all features if none are named, once it is completed."""
+    return _completed(client, "analysis", started(client, ANALYSE, track_id, features=list(features) or ["all"]))
+
+
+def _completed(client: httpx.Client, kind: str, job_id: str) -> dict[str, Any]:
+    job = finished(client, f"/api/{kind}/job/{job_id}")
+    assert job["status"] == "completed", job
+    return job
 
 
 def _end(client: httpx.Client, path: str, field: str) -> dict[str, Any]:

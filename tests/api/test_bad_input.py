@@ -132,28 +132,6 @@ def test_a_truncated_file_is_taken_as_far_as_it_goes(admin: httpx.Client) -> Non
 
 # names ------------------------------------------------------------------------------------------------------------
 
-# How names become harmless: tests/unit/ingest/test_ingest_service.py.
-NAMES = {
-    b"../../../etc/passwd.wav": "passwd.wav",
-    b"so\0ng\x07.wav": "song.wav",
-}
-
-
-@pytest.mark.parametrize("name", NAMES, ids=lambda name: repr(name[:30]))
-def test_a_hostile_name_becomes_a_harmless_one(stack: Stack, admin: httpx.Client, name: bytes) -> None:
-    answer = admin.post("/api/tracks", content=part(GOOD, b'name="file"; filename="%b"' % name), headers=FORM)
-    assert answer.status_code == 201, answer.text
-    track = answer.json()["data"]
-    assert track["filename"] == NAMES[name]
-    download = admin.get(track["file_path"])
-    assert download.content == GOOD
-    disposition = download.headers["content-disposition"]
-    assert disposition.isprintable()
-    assert ".." not in disposition
-    [key] = stack.recordings(f"tracks/{track['id']}/")
-    assert key.endswith("/original.wav")
-
-
 # forms ------------------------------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import json
 import re
 import uuid
 from typing import Any
@@ -16,7 +14,7 @@ import httpx
 import pytest
 import websockets
 from phoenix_client import Phoenix, opened, refused, socket_url
-from stories import encoded, finished, listener, made, song, upload
+from stories import ANALYSE, encoded, finished, listener, made, song, started, upload
 
 from tests.stacks import Stack
 
@@ -26,9 +24,7 @@ PASSWORD = "correct horse battery"
 def analysis(client: httpx.Client, seconds: float = 1.0) -> tuple[str, str]:
     """Ids of a new track and of a job that analyses it."""
     track_id = upload(client, encoded(song(seconds)))["id"]
-    answer = client.post("/api/analysis/analyze", json={"track_id": track_id, "features": ["tempo"]})
-    assert answer.status_code == 201, answer.text
-    return track_id, answer.json()["data"]["job_id"]
+    return track_id, started(client, ANALYSE, track_id, features=["tempo"])
 
 
 def token_of(client: httpx.Client) -> str:
@@ -101,17 +97,6 @@ async def test_several_listen_and_one_hears_of_several(stack: Stack, admin: http
                     assert topic == f"jobs:{payload['job_id']}"
                     assert topic not in ends
                     ends.add(topic)
-
-
-async def test_version_1_speaks_in_objects(stack: Stack, done: tuple[str, str]) -> None:
-    topic = f"jobs:{done[1]}"
-    async with websockets.connect(socket_url(stack.base_url, token=stack.token)) as socket:
-        await socket.send(json.dumps({"topic": topic, "event": "phx_join", "payload": {}, "ref": "1"}))
-        reply, snapshot, end = [json.loads(await socket.recv()) for _ in range(3)]
-        reply_payload = {"status": "ok", "response": {}}
-        assert reply == {"topic": topic, "event": "phx_reply", "payload": reply_payload, "ref": "1"}
-        assert (snapshot["event"], snapshot["ref"], set(snapshot)) == ("job:progress", None, set(reply))
-        assert end["event"] == "job:completed"
 
 
 # ------------------------------------------------------------------------------------------------------- who may open
@@ -242,7 +227,7 @@ async def test_whoever_is_suspended_is_thrown_out_and_others_stay(stack: Stack, 
 async def test_a_revoked_token_ends_its_sockets(stack: Stack) -> None:
     token, _ = account(stack)
     async with opened(stack, token) as socket:
-        with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}) as client:
+        with stack.client(token) as client:
             tokens: list[dict[str, Any]] = client.get("/api/tokens").json()["data"]
             assert client.delete(f"/api/tokens/{tokens[0]['id']}").status_code == 204
         assert await Phoenix(socket).closed() == 1008
@@ -269,17 +254,3 @@ async def test_frames_that_are_no_messages_close_the_socket(stack: Stack) -> Non
             assert await Phoenix(socket).closed() == code
     async with opened(stack, stack.token) as socket:
         assert await Phoenix(socket).quiet()
-
-
-async def test_a_flood_is_answered_in_order_and_disturbs_nobody(stack: Stack) -> None:
-    async with opened(stack, stack.token) as flooding, opened(stack, stack.token) as bystander:
-        phoenix = Phoenix(flooding)
-
-        async def flood() -> None:
-            for _ in range(300):
-                await phoenix.send("phoenix", "heartbeat")
-
-        sending = asyncio.create_task(flood())
-        assert await Phoenix(bystander).quiet()
-        assert [(await phoenix.next())[1] for _ in range(300)] == [str(number) for number in range(1, 301)]
-        await sending

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from gateway_process import GatewayProcess
 from phoenix_client import Phoenix, opened, refused, socket_url
-from stories import encoded, song, upload
+from stories import ANALYSE, encoded, song, started, upload
 
 from tests.stacks import Stack
 from tests.waiting import eventually
@@ -46,16 +46,10 @@ def narrow_connection(base_url: str) -> socket.socket:
     return connection
 
 
-def start_analysis(client: httpx.Client) -> str:
-    track_id = upload(client, encoded(song(2.0)))["id"]
-    job_id: str = client.post("/api/analysis/analyze", json={"track_id": track_id}).json()["data"]["job_id"]
-    return job_id
-
-
 async def test_the_end_arrives_although_every_event_is_lost(
     gateway: GatewayProcess, stack: Stack, admin: httpx.Client
 ) -> None:
-    job_id = start_analysis(admin)
+    job_id = started(admin, ANALYSE, upload(admin, encoded(song(2.0)))["id"])
     async with opened(gateway.base_url, stack.token) as socket:
         phoenix = Phoenix(socket)
         assert (await phoenix.join(f"jobs:{job_id}"))["status"] == "ok"
@@ -79,17 +73,6 @@ async def test_sockets_are_counted_by_caller_and_all_together(
         assert await refused(socket_url(gateway.base_url, vsn="2.0.0")) == 503
     eventually(lambda: gateway.metric("soundwright_sockets_open") == 0)
     assert await refused(url) == 101
-
-
-async def test_topics_of_a_socket_are_counted(gateway: GatewayProcess, stack: Stack, admin: httpx.Client) -> None:
-    jobs = [start_analysis(admin) for _ in range(3)]
-    async with opened(gateway.base_url, stack.token) as socket:
-        phoenix = Phoenix(socket)
-        for job_id in jobs[:2]:
-            await phoenix.join(f"jobs:{job_id}")
-            await phoenix.follow(f"jobs:{job_id}")
-        answer = await phoenix.join(f"jobs:{jobs[2]}")
-        assert answer["response"] == {"reason": "too many topics"}
 
 
 async def test_a_client_that_says_nothing_is_closed(gateway: GatewayProcess, stack: Stack) -> None:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from gateway_process import GatewayProcess
 from phoenix_client import DEADLINE_SECONDS
-from stories import encoded, finished, song, upload
+from stories import ANALYSE, analysed, encoded, song, started, upload
 
 from tests.stacks import Stack
 
@@ -76,19 +76,13 @@ async def stock_client() -> AsyncIterator[StockClient]:
         await process.wait()
 
 
-def start_analysis(client: httpx.Client, seconds: float = 1.0) -> str:
-    track_id = upload(client, encoded(song(seconds)))["id"]
-    job_id: str = client.post("/api/analysis/analyze", json={"track_id": track_id}).json()["data"]["job_id"]
-    return job_id
-
-
 def address(base_url: str) -> str:
     return base_url.replace("http", "ws", 1) + "/socket"  # to which the client adds the rest
 
 
 @pytest.mark.parametrize("way", ["params", "authToken"])
 async def test_the_stock_client_follows_a_job(stack: Stack, admin: httpx.Client, way: str) -> None:
-    topic = f"jobs:{start_analysis(admin, 4.0)}"
+    topic = f"jobs:{started(admin, ANALYSE, upload(admin, encoded(song(4.0)))['id'])}"
     async with stock_client() as client:
         options = {"params": {"token": stack.token}} if way == "params" else {"authToken": stack.token}
         client.do("connect", address(stack.base_url), options)
@@ -108,8 +102,7 @@ async def test_the_stock_client_follows_a_job(stack: Stack, admin: httpx.Client,
 
 
 async def test_the_stock_client_comes_back_after_a_restart(stack: Stack, admin: httpx.Client) -> None:
-    job_id = start_analysis(admin)
-    finished(admin, f"/api/jobs/{job_id}")
+    job_id = analysed(admin, upload(admin, encoded(song(1.0)))["id"])["id"]
     topic = f"jobs:{job_id}"
     with GatewayProcess(stack) as gateway:
         async with stock_client() as client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stories import encoded, finished, song, upload
+from stories import encoded, separated, song, upload
 
 from tests.cluster import servers
 from tests.stacks import embedded
@@ -16,7 +16,6 @@ def test_a_stack_uses_the_servers_that_its_settings_name(tmp_path: Path) -> None
         with embedded(tmp_path / "data", {**settings, "HF_HUB_OFFLINE": "1"}) as stack, stack.client() as client:
             programs = {process.name() for process in stack.processes()}
             track = upload(client, content)
-            job = client.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"]
-            assert finished(client, f"/api/jobs/{job['job_id']}")["status"] == "completed"
+            separated(client, track["id"])
         assert not {path.name for path in (tmp_path / "data").iterdir()} & {"library.db", "blobs", "broker"}
         assert "nats-server" not in programs

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from browser import Browser, become_guest
-from stories import UNHURRIED, encoded, finished, song, upload
+from stories import UNHURRIED, analysed, encoded, finished, song, upload
 
 from tests.simulators.language_model import KEY, LanguageModelSimulator, picks, says
 from tests.stacks import Stack, embedded
@@ -35,12 +35,10 @@ def jobs_of(client: httpx.Client, track: dict[str, Any], kind: str) -> list[str]
     return [job["id"] for job in listed]
 
 
-def analysed(client: httpx.Client, title: str, seed: int, seconds: float = 6.0) -> dict[str, Any]:
+def measured(client: httpx.Client, title: str, seed: int, seconds: float = 6.0) -> dict[str, Any]:
     """A song of which everything was measured; its values."""
     track = upload(client, encoded(song(seconds, seed=seed)), title=title, artist="Band")
-    job = client.post("/api/analysis/analyze", json={"track_id": track["id"]}).json()["data"]["job_id"]
-    result: dict[str, Any] = finished(client, f"/api/analysis/job/{job}")["result"]
-    return {**track, "measured": result}
+    return {**track, "measured": analysed(client, track["id"])["result"]}
 
 
 def known(client: httpx.Client, title: str, bpm: float, key: str) -> dict[str, Any]:
@@ -52,7 +50,7 @@ def known(client: httpx.Client, title: str, bpm: float, key: str) -> dict[str, A
 
 @pytest.fixture(scope="module")
 def morning(admin: httpx.Client) -> dict[str, Any]:
-    return analysed(admin, "Morning Coffee", seed=1, seconds=50.0)
+    return measured(admin, "Morning Coffee", seed=1, seconds=50.0)
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +74,13 @@ def ann(house: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def bob(house: Stack) -> Iterator[httpx.Client]:
-    token = house.create_account("bob@example.org")
-    with httpx.Client(base_url=house.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
+    with house.client(house.create_account("bob@example.org")) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def evening(ann: httpx.Client) -> dict[str, Any]:
-    return analysed(ann, "Evening Tea", seed=2)
+    return measured(ann, "Evening Tea", seed=2)
 
 
 # by rules

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from browser import Browser, registered
-from stories import RATE_HZ, decoded, encoded, finished, song, upload
+from stories import RATE_HZ, decoded, encoded, separated, song, upload
 
 from tests.stacks import Stack
 from tests.waiting import eventually
@@ -27,10 +27,7 @@ SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "daw-manifest.schema.json"
 def track(admin: httpx.Client) -> dict[str, Any]:
     """A separated track, with its stems."""
     track = upload(admin, encoded(song(2.0)), "tune.wav", title="Ein Lied")
-    job = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"]
-    job = finished(admin, f"/api/processing/job/{job['job_id']}")
-    assert job["status"] == "completed"
-    return track | {"stems": job["stems"]}
+    return track | {"stems": separated(admin, track["id"])["stems"]}
 
 
 @pytest.fixture(scope="module")
@@ -93,17 +90,6 @@ def test_all_stored_stems_as_they_are_give_the_song(admin: httpx.Client, track: 
     assert np.abs(mixed - original).max() <= LSB * 1.001
 
 
-def test_a_stored_stem_is_chosen_by_name(admin: httpx.Client, track: dict[str, Any]) -> None:
-    (stem,) = [stem for stem in track["stems"] if stem["stem_type"] == "vocals"]
-    vocals = decoded(admin.get(f"/export/stem/{stem['id']}", params={"format": "wav32f"}).content)
-    manifest = {"version": 1, "format": "wav32f", "stems": [{"name": "vocals", "volume": 0.5}]}
-    np.testing.assert_allclose(mix(admin, track["id"], manifest), vocals * 0.5, atol=1e-7)
-    # One that is muted is what is missing.
-    rest = mix(admin, track["id"], {"format": "wav32f", "volumes": {"vocals": 0}})
-    whole = mix(admin, track["id"], {"format": "wav32f"})
-    np.testing.assert_allclose(whole - rest, vocals, atol=1e-6)
-
-
 @pytest.mark.parametrize("field", ["stems[]", "stems"])
 def test_uploaded_stems_are_summed(admin: httpx.Client, bare: dict[str, Any], field: str) -> None:
     a, b = noise(1), noise(2, 2000)
@@ -131,24 +117,8 @@ def test_what_is_too_loud_is_limited_unless_it_is_in_floats(
     assert peak == pytest.approx(1.5 if format == "wav32f" else 10 ** (-0.1 / 20), abs=LSB)
 
 
-REFUSALS = [
-    ({"version": 2}, 1, "version"),
-    ({"stems": [{"index": 0, "edits": [{"type": "reverse"}]}]}, 1, "stems[0].edits[0].type"),
-    ({}, 0, "stems"),
-    ([], 1, "manifest"),
-]
-
-
-@pytest.mark.parametrize(("manifest", "count", "path"), REFUSALS)
-def test_a_manifest_that_does_not_fit_names_the_field(
-    admin: httpx.Client, bare: dict[str, Any], manifest: Any, count: int, path: str
-) -> None:
-    answer = exported(admin, bare["id"], manifest, stem_files(*[noise(i, 500) for i in range(count)]))
-    body = answer.json()
-    assert (answer.status_code, body["code"], list(body["details"])) == (422, "VALIDATION_ERROR", [path])
-
-
 def test_bodies_that_do_not_fit_are_refused(admin: httpx.Client, bare: dict[str, Any], stack: Stack) -> None:
+    """What manifests may say: tests/unit/separation/test_mixing_manifest.py."""
     stem = stem_files(noise(1, 100))
 
     def refusal(answer: httpx.Response) -> tuple[int, list[str]]:
@@ -162,6 +132,7 @@ def test_bodies_that_do_not_fit_are_refused(admin: httpx.Client, bare: dict[str,
     assert refusal(exported(admin, bare["id"], files=[("cover", ("a.png", b"x"))])) == (422, ["cover"])
     assert refusal(exported(admin, bare["id"], files=stem_files(*[noise(1, 10)] * 33))) == (422, ["stems[]"])
     assert admin.post("/api/daw/export", json={"track_id": bare["id"]}).status_code == 415
+    assert refusal(exported(admin, bare["id"], {"version": 2}, stem)) == (422, ["version"])
     form = {"track_id": bare["id"], "manifest": "{"}
     assert refusal(admin.post("/api/daw/export", data=form, files=stem)) == (422, ["manifest"])
     form["manifest"] = " " * (1 << 20) + "{}"

@@ -1,12 +1,8 @@
 """Exports: the stems of a track in another format, as a stored archive."""
 
-# Calls over HTTP are short, and nothing else is to be done meanwhile.
-# ruff: noqa: ASYNC212
-
 from __future__ import annotations
 
 import io
-import uuid
 import zipfile
 from typing import Any
 
@@ -14,8 +10,7 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from phoenix_client import Phoenix, opened
-from stories import decoded, encoded, finished, song, upload
+from stories import decoded, encoded, finished, separated, song, upload
 
 from tests.stacks import Stack
 from tests.waiting import eventually
@@ -23,12 +18,10 @@ from tests.waiting import eventually
 STEMS = {"vocals", "drums", "bass", "other"}
 
 
-def separated(client: httpx.Client, seconds: float, title: str = "Song") -> dict[str, Any]:
+def with_stems(client: httpx.Client, seconds: float, title: str = "Song") -> dict[str, Any]:
     """A track with stems."""
     track = upload(client, encoded(song(seconds)), title=title)
-    body = {"track_id": track["id"], "model": "dsp", "format": "flac"}
-    job_id = client.post("/api/processing/separate", json=body).json()["data"]["job_id"]
-    assert finished(client, f"/api/processing/job/{job_id}")["status"] == "completed"
+    separated(client, track["id"], format="flac")
     return track
 
 
@@ -48,7 +41,7 @@ def exported(client: httpx.Client, track: dict[str, Any], encoding: str) -> dict
 
 @pytest.fixture(scope="module")
 def track(admin: httpx.Client) -> dict[str, Any]:
-    return separated(admin, 3.0, title="Ünder: a/Song")
+    return with_stems(admin, 3.0, title="Ünder: a/Song")
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +65,6 @@ def test_an_archive_holds_every_stem_in_the_format(admin: httpx.Client, export: 
         assert soundfile.info(io.BytesIO(content)).subtype == "PCM_16"
         total += decoded(content)
     assert np.max(np.abs(total - song(3.0))) < 2e-3
-
-
-def test_an_archive_is_downloaded_in_parts(admin: httpx.Client, export: dict[str, Any]) -> None:
-    path = export["download_url"]
-    whole = admin.get(path)
-    part = admin.get(path, headers={"Range": "bytes=100-299"})
-    assert (part.status_code, part.content) == (206, whole.content[100:300])
-    assert part.headers["content-range"] == f"bytes 100-299/{len(whole.content)}"
-    rest = admin.get(path, headers={"Range": "bytes=300-", "If-Range": whole.headers["etag"]})
-    assert whole.content[:300] + rest.content == whole.content
-    assert admin.get(path, headers={"Range": f"bytes={len(whole.content)}-"}).status_code == 416
-    assert admin.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
 
 
 def test_a_stem_file_is_downloaded_under_its_name(admin: httpx.Client, track: dict[str, Any]) -> None:
@@ -120,14 +101,6 @@ def test_a_project_holds_the_stems_and_names_their_files(
     assert other.get(path).status_code == 403
 
 
-def test_a_repeated_request_gives_the_same_job(admin: httpx.Client, track: dict[str, Any]) -> None:
-    key = uuid.uuid4().hex
-    answers = [started(admin, track, "wav24", key) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [201, 200]
-    (job_id,) = {answer.json()["data"]["job_id"] for answer in answers}
-    finished(admin, f"/api/export/job/{job_id}")
-
-
 def test_an_export_is_a_job_like_any_other(admin: httpx.Client, track: dict[str, Any], export: dict[str, Any]) -> None:
     listed = admin.get("/api/jobs", params={"track_id": track["id"], "type": "export"}).json()["data"]
     assert export["id"] in [job["id"] for job in listed]
@@ -139,23 +112,6 @@ def test_an_export_is_a_job_like_any_other(admin: httpx.Client, track: dict[str,
     # The stems of the track stay those of its separation.
     assert admin.get(f"/api/tracks/{track['id']}").json()["data"]["stem_count"] == 4
     assert admin.get(f"/api/processing/job/{export['id']}").status_code == 404
-
-
-@pytest.mark.topology("embedded", "cluster")
-async def test_channels_tell_of_an_export(stack: Stack, admin: httpx.Client, track: dict[str, Any]) -> None:
-    job_id = started(admin, track, "wav32f").json()["data"]["job_id"]
-    async with opened(stack, stack.token) as socket:
-        phoenix = Phoenix(socket)
-        await phoenix.join(f"jobs:{job_id}")
-        event, payload = (await phoenix.follow(f"jobs:{job_id}"))[-1]
-    size = admin.get(f"/api/export/job/{job_id}").json()["data"]["file_size"]
-    assert event == "job:completed"
-    assert payload == {
-        "job_id": job_id,
-        "job_type": "export",
-        "track_id": track["id"],
-        "result": {"output_path": f"/export/archive/{job_id}", "file_size": size},
-    }
 
 
 def test_a_track_without_stems_is_refused(admin: httpx.Client) -> None:
@@ -180,7 +136,7 @@ def stored(stack: Stack, job_id: str) -> list[str]:
 
 @pytest.mark.topology("embedded", "cluster")
 def test_the_deletion_of_a_track_removes_its_exports(stack: Stack, admin: httpx.Client) -> None:
-    track = separated(admin, 5.0)
+    track = with_stems(admin, 5.0)
     done = exported(admin, track, "wav16")
     assert [key.rsplit("/", 1)[1] for key in stored(stack, done["id"])] == ["stems.zip"]
     under_way = started(admin, track, "wav32f").json()["data"]["job_id"]

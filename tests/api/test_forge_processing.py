@@ -156,13 +156,6 @@ def test_a_plan_runs_as_requested_and_its_key_stands_for_all_of_it(admin: httpx.
     np.testing.assert_allclose(sum(stems.values()), decoded(encoded(SAMPLES)), atol=1e-4)
 
 
-def test_auto_chooses_a_model_with_the_stem_that_a_chain_separates(admin: httpx.Client, track: dict[str, Any]) -> None:
-    body = {"track_id": track["id"], "model": "auto", "chain": [{"stem": "guitar", "model": "dsp"}]}
-    refused = admin.post("/api/processing/separate", json=body)
-    assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
-    assert refused.json()["error"].startswith("The weights of the model 'htdemucs_6s' are not available")
-
-
 @pytest.fixture(scope="module")
 def vocals(admin: httpx.Client) -> dict[str, Any]:
     """A finished separation of another track into vocals and the rest, as a form requests it."""
@@ -171,15 +164,6 @@ def vocals(admin: httpx.Client) -> dict[str, Any]:
     created = admin.post("/api/processing/separate", data=body)
     assert created.status_code == 201, created.text
     return finished(admin, f"/api/processing/job/{created.json()['data']['job_id']}")
-
-
-def test_requested_stems_come_with_the_rest_of_the_recording(admin: httpx.Client, vocals: dict[str, Any]) -> None:
-    assert (vocals["status"], vocals["model"], vocals["requested_stems"]) == ("completed", "dsp", ["vocals"])
-    stems = {stem["stem_type"]: decoded(admin.get(stem["download_url"]).content) for stem in vocals["stems"]}
-    assert list(stems) == ["vocals", "accompaniment"]
-    recording = decoded(encoded(SAMPLES))
-    np.testing.assert_allclose(stems["vocals"] + stems["accompaniment"], recording, atol=1e-6)
-    assert 0.001 < np.abs(stems["vocals"]).max() < np.abs(recording).max()
 
 
 def test_whatever_reads_stems_takes_any_names(admin: httpx.Client, vocals: dict[str, Any]) -> None:
@@ -205,11 +189,3 @@ def test_whatever_reads_stems_takes_any_names(admin: httpx.Client, vocals: dict[
     assert finished(admin, f"/api/jobs/{job['job_id']}")["status"] == "completed"
     archive = zipfile.ZipFile(io.BytesIO(admin.get(f"/export/archive/{job['job_id']}").content))
     assert sorted(archive.namelist()) == ["Duo - accompaniment.flac", "Duo - vocals.flac"]
-
-
-def test_no_fallback_runs_for_stems_that_it_does_not_have(admin: httpx.Client, track: dict[str, Any]) -> None:
-    body = {"track_id": track["id"], "model": "htdemucs_6s", "stems": ["guitar"]}
-    refused = admin.post("/api/processing/separate", json=body)
-    assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
-    auto = admin.post("/api/processing/separate", json={**body, "model": "auto"})
-    assert (auto.status_code, auto.json()["code"]) == (503, "MODEL_UNAVAILABLE")

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from stories import RATE_HZ, decoded, encoded, finished, song, upload
+from stories import RATE_HZ, decoded, encoded, finished, separated, song, upload
 
 from tests.stacks import Stack
 
@@ -21,14 +21,6 @@ SECONDS = 11.3
 SONG = encoded(song(SECONDS))
 FRAMES = round(SECONDS * RATE_HZ)
 PIXELS = math.ceil(FRAMES / 256)
-
-
-def separated(client: httpx.Client, track: dict[str, Any], encoding: str) -> str:
-    """Separate a track; the job's ID."""
-    body = {"track_id": track["id"], "model": "dsp", "format": encoding}
-    job_id: str = client.post("/api/processing/separate", json=body).json()["data"]["job_id"]
-    assert finished(client, f"/api/processing/job/{job_id}")["status"] == "completed"
-    return job_id
 
 
 def listed(client: httpx.Client, track: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +60,7 @@ def pixels(data: bytes) -> list[tuple[int, int]]:
 def track(admin: httpx.Client) -> dict[str, Any]:
     track = upload(admin, SONG)
     assert listed(admin, track) == {"mix": None, "stems": [], "separations": []}
-    track["job_id"] = separated(admin, track, "flac")
+    track["job_id"] = separated(admin, track["id"], format="flac")["id"]
     return track
 
 
@@ -214,7 +206,7 @@ def test_a_waveform_that_is_missing_is_computed_once_it_is_asked_for(
 @pytest.mark.topology("embedded", "cluster")
 def test_nothing_is_left_of_a_deleted_track(stack: Stack, admin: httpx.Client) -> None:
     track = upload(admin, encoded(song(1.0)))
-    job_id = separated(admin, track, "flac")
+    job_id = separated(admin, track["id"], format="flac")["id"]
     found = listed(admin, track)
     [stem, *_], mix = found["stems"], found["mix"]
     names = {key.rpartition("/")[2] for key in stack.stored("stems/") if job_id in key and "/live/" not in key}
@@ -241,7 +233,7 @@ def test_nothing_is_left_of_a_deleted_track(stack: Stack, admin: httpx.Client) -
 
 def test_an_earlier_separation_stays_for_comparison(admin: httpx.Client) -> None:
     mine, other = (upload(admin, encoded(song(1.0))) for _ in range(2))
-    ids = [separated(admin, mine, encoding) for encoding in ("wav32f", "flac")]
+    ids = [separated(admin, mine["id"], format=encoding)["id"] for encoding in ("wav32f", "flac")]
     latest = listed(admin, mine)
     assert [one["id"] for one in latest["separations"]] == ids[::-1]
     assert latest["separations"][0]["model"] == "dsp"
@@ -252,7 +244,7 @@ def test_an_earlier_separation_stays_for_comparison(admin: httpx.Client) -> None
     assert {stem["processing_job_id"] for stem in latest["stems"]} == {ids[1]}
     exact, rounded = (played(admin, data["stems"][0]) for data in (earlier, latest))
     assert 0 < np.abs(exact - rounded).max() < 2**-22, "floats against 24 bits"
-    for unknown in (str(uuid.uuid4()), "x", separated(admin, other, "flac")):
+    for unknown in (str(uuid.uuid4()), "x", separated(admin, other["id"])["id"]):
         answer = admin.get(path, params={"separation_id": unknown})
         assert (answer.status_code, answer.json()["code"]) == (404, "JOB_NOT_FOUND")
 

@@ -1,13 +1,9 @@
-"""Who may call which RPC of a running stack, and what an account gets that names what another one has."""
+"""What an account gets over gRPC that names what another one has. Which credentials each RPC accepts: tests/unit/kit/test_rpc_access.py."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -16,51 +12,19 @@ import pytest
 from browser import PASSWORD, Browser, registered, token_of
 from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor
-from grpc_calls import METHODS, address, component_of, outcome, path_of, short
+from grpc_calls import METHODS, address, component_of, outcome, short
 from grpc_matrix import RPC_MATRIX
 from stories import encoded, finished, made, song, upload
 
-from soundwright.kit import infra
-from soundwright.kit.adapters.system.clock import SystemClock
-from soundwright.kit.rpc.access import accepts_api_token, accepts_component
-from soundwright.kit.security.identity import Principal, Signer
-from tests.clocks import HandClock
-from tests.signers import plain_signer
 from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import SpotifySimulator
 from tests.stacks import Stack
 
-COMPONENTS = ("gateway", "library", "ingest", "separation", "analysis", "generation")
 Metadata = tuple[tuple[str, str], ...]
 
 
 def bearer(token: str) -> Metadata:
     return (("authorization", f"Bearer {token}"),)
-
-
-def principal(signer: Signer, of: Principal, audience: str) -> Metadata:
-    return (("soundwright-principal", signer.sign(of, audience)),)
-
-
-def signer_of(stack: Stack, component: str, clock: HandClock | None = None) -> Signer:
-    """Return the signer of a component of the running stack."""
-    return Signer(component, stack.settings.signing_keys(component), clock or SystemClock())
-
-
-def _verified(component: str) -> Principal:
-    """Return the principal of a component as the called one sees it."""
-    return replace(plain_signer(component).service, component=component)
-
-
-async def _expire(stack: Stack, token: str) -> None:
-    """Make a token expire now. The API sets only times of tomorrow and later."""
-    docs = infra.open_docs(stack.settings)
-    try:
-        doc = await docs.get("tokens", hashlib.sha256(token.encode()).hexdigest())
-        assert doc is not None
-        assert await docs.replace("tokens", {**doc, "expire_time": time.time()}, doc["revision"])
-    finally:
-        await docs.close()
 
 
 @pytest.fixture(scope="module")
@@ -71,55 +35,10 @@ def owner_browser(stack: Stack) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def tokens(stack: Stack, admin: httpx.Client, owner_browser: Browser) -> dict[str, str]:
-    """Return tokens by what is special about them or their account."""
-    with Browser(stack.base_url) as stranger, Browser(stack.base_url) as suspended:
-        for browser in (stranger, suspended):
-            registered(browser)
-        made = {"stranger": token_of(stranger), "owner": token_of(owner_browser), "administrator": stack.token}
-        made |= {"suspended": token_of(suspended), "revoked": token_of(stranger), "expired": token_of(stranger)}
-        asyncio.run(_expire(stack, made["expired"]))
-        for token in stranger.get("/api/tokens").json()["data"]:
-            if token["prefix"] == made["revoked"][:6]:
-                assert stranger.submit("POST", "/users/settings", {"action": "revoke_key", "id": token["id"]})
-        (user,) = admin.get("/api/admin/users", params={"search": suspended.email}).json()["data"]
-        assert admin.patch(f"/api/admin/users/{user['id']}", json={"status": "suspended"}).status_code == 200
-    return made
-
-
-@pytest.mark.parametrize("component", sorted({component_of(method) for method in METHODS}))
-async def test_every_rpc_refuses_wrong_credentials(stack: Stack, tokens: dict[str, str], component: str) -> None:
-    gateway, stranger = signer_of(stack, "gateway"), plain_signer("gateway", None, "1" * 32)
-    ann = Principal("ann", "super_admin")
-    elsewhere = "library" if component != "library" else "ingest"
-    wrong: dict[str, tuple[Metadata, str]] = {
-        "nobody": ((), "UNAUTHORIZED"),
-        "an unknown token": (bearer("x" * 43), "UNAUTHORIZED"),
-        "a revoked token": (bearer(tokens["revoked"]), "UNAUTHORIZED"),
-        "an expired token": (bearer(tokens["expired"]), "UNAUTHORIZED"),
-        "a suspended account": (bearer(tokens["suspended"]), "ACCOUNT_SUSPENDED"),
-        "a forged principal": (principal(stranger, ann, component), "PRINCIPAL_INVALID"),
-        "an expired principal": (
-            principal(signer_of(stack, "gateway", HandClock(time.time() - 200)), ann, component),
-            "PRINCIPAL_INVALID",
-        ),
-        "a principal for another component": (principal(gateway, ann, elsewhere), "PRINCIPAL_INVALID"),
-    }
-    for name in COMPONENTS:
-        signer = signer_of(stack, name)
-        wrong[name] = (principal(signer, signer.service, component), "CALLER_NOT_ACCEPTED")
-    problems = []
-    async with grpc.aio.insecure_channel(address(stack, component)) as channel:
-        for method in [each for each in METHODS if component_of(each) == component]:
-            for name, (metadata, expected) in wrong.items():
-                if name in COMPONENTS and accepts_component(path_of(method), _verified(name)):
-                    continue
-                found = await outcome(channel, method, b"", metadata)
-                problems += [f"{short(method)} by {name}: {found}"] if found != expected else []
-            if not accepts_api_token(path_of(method)):
-                found = await outcome(channel, method, b"", bearer(tokens["owner"]))
-                problems += [f"{short(method)} by an account: {found}"] if found != "API_TOKEN_NOT_ACCEPTED" else []
-    assert not problems, "\n".join(problems)
+def tokens(stack: Stack, owner_browser: Browser) -> dict[str, str]:
+    with Browser(stack.base_url) as stranger:
+        registered(stranger)
+        return {"stranger": token_of(stranger), "owner": token_of(owner_browser), "administrator": stack.token}
 
 
 @pytest.fixture(scope="module")

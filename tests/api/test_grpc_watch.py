@@ -78,7 +78,7 @@ async def test_watchers_see_the_life_of_a_job(stack: Stack, admin: httpx.Client,
 async def test_a_suspension_ends_a_watch(stack: Stack, admin: httpx.Client, lalalai: LalalaiSimulator) -> None:
     lalalai.held = True
     token = await asyncio.to_thread(stack.create_account, "watch-suspended@example.org")
-    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+    with stack.client(token) as client:
         track = await asyncio.to_thread(upload, client, encoded(song(0.5)))
         job_id = await asyncio.to_thread(separate, client, track["id"], engine="lalalai")
     async with watching(stack, job_id, token) as states:

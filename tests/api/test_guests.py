@@ -50,26 +50,6 @@ def test_only_a_script_with_the_token_of_a_page_creates_a_guest(visitor: Browser
         assert "set-cookie" not in kept.headers
 
 
-def test_a_guest_keeps_tracks_by_registering(visitor: Browser) -> None:
-    account_id = become_guest(visitor)
-    before = visitor.cookies[SESSION]
-    track = upload(visitor, encoded(song(0.5)))
-    assert "Your tracks and jobs stay in your library." in visitor.get("/users/register").text
-    weak = visitor.register("short")
-    assert (weak.status_code, "should be at least 12" in weak.text) == (200, True)
-    answer = visitor.register()
-    assert (answer.status_code, answer.headers["location"]) == (302, "/users/log-in")
-    assert visitor.cookies[SESSION] != before
-    old = httpx.get(f"{visitor.base_url}/api/tracks", headers={"Cookie": f"{SESSION}={before}"})
-    assert old.status_code == 401
-    assert visitor.get("/users/log-in").headers["location"] == "/"
-    assert f'<meta name="account" content="{visitor.email}">' in visitor.get("/studio").text
-    assert visitor.post(GUEST, headers={"X-CSRF-Token": visitor.token()}).json()["data"]["id"] == account_id
-    with Browser(str(visitor.base_url), visitor.email) as elsewhere:
-        assert elsewhere.log_in().status_code == 302
-        assert [found["id"] for found in elsewhere.get("/api/tracks").json()["data"]] == [track["id"]]
-
-
 def test_a_taken_address_is_not_revealed_and_costs_nothing(visitor: Browser) -> None:
     become_guest(visitor)
     with Browser(str(visitor.base_url)) as ann, Browser(str(visitor.base_url)) as other:

@@ -9,31 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+import schemathesis
 from published import Document, problems
 from stories import encoded, song, upload
 
 from tests.stacks import Stack
 
 LISTENERS = ("all", "soundbox", "pipeline")
-# Fields of each kind of object (OpenAPI 3.1), the first ones required.
-FIELDS: dict[str, tuple[set[str], set[str]]] = {
-    "document": ({"openapi", "info", "paths"}, {"servers", "components", "tags", "x-tagGroups"}),
-    "info": ({"title", "version", "license"}, {"summary", "description"}),
-    "operation": (
-        {"responses", "operationId", "summary", "description", "tags", "security"},
-        {"parameters", "requestBody", "x-rate-limit"},
-    ),
-    "parameter": ({"name", "in", "schema", "description"}, {"required", "example", "examples"}),
-    "body": ({"content", "required"}, {"description"}),
-    "content": ({"schema"}, {"example", "examples", "encoding"}),
-    "response": ({"description"}, {"headers", "content", "links"}),
-    "header": ({"description", "schema"}, {"example", "required"}),
-    "components": (set(), {"schemas", "responses", "headers", "securitySchemes"}),
-}
-SCHEMAS: dict[str, tuple[set[str], ...]] = {
-    "http": ({"type", "scheme", "description"},),
-    "apiKey": ({"type", "in", "name", "description"},),
-}
 # They have one answer, and no refusals but those of everything.
 TEXTS = ("text/plain", "text/html", "text/css", "text/javascript")
 
@@ -42,11 +24,6 @@ TEXTS = ("text/plain", "text/html", "text/css", "text/javascript")
 def documents(stack: Stack, document: Document) -> dict[str, Document]:
     listeners = (document, Document(stack.soundbox_url), Document(stack.pipeline_url))
     return dict(zip(LISTENERS, listeners, strict=True))
-
-
-def require_fields(kind: str, node: dict[str, Any], where: str) -> None:
-    required, optional = FIELDS[kind]
-    assert required <= node.keys() <= required | optional, (where, node.keys())
 
 
 def references(node: Any) -> Iterator[str]:
@@ -76,39 +53,16 @@ def contents(document: Document, operation: dict[str, Any]) -> Iterator[tuple[st
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_it_has_the_structure_of_its_standard(documents: dict[str, Document], listener: str) -> None:
     document = documents[listener]
-    tree = document.tree
-    assert tree["openapi"] == "3.1.0"
-    require_fields("document", tree, "document")
-    require_fields("info", tree["info"], "info")
-    require_fields("components", tree["components"], "components")
-    for name, header in tree["components"]["headers"].items():
-        require_fields("header", header, name)
-    for name, scheme in tree["components"]["securitySchemes"].items():
-        assert scheme.keys() in SCHEMAS[scheme["type"]], name
-    for names in tree["components"].values():
-        assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in names)
+    schemathesis.openapi.from_dict(document.tree).validate()
+    known = document.tree["components"]["securitySchemes"]
     for route, operation in document.operations.items():
-        require_fields("operation", operation, route)
-        path = route.split(" ")[1]
         parameters = operation.get("parameters", [])
-        for parameter in parameters:
-            require_fields("parameter", parameter, route)
-            assert parameter["in"] in ("path", "query", "header")
         named = [(parameter["in"], parameter["name"]) for parameter in parameters]
         assert len(named) == len(set(named)), route
-        assert {name for place, name in named if place == "path"} == set(re.findall(r"{([^}:]+)", path)), route
-        assert all(parameter["required"] for parameter in parameters if parameter["in"] == "path"), route
-        if "requestBody" in operation:
-            require_fields("body", operation["requestBody"], route)
-        for status, said in operation["responses"].items():
-            assert re.fullmatch(r"[1-5]\d\d", status), route
-            require_fields("response", document.resolved(said), f"{route} {status}")
-        for _, _, content in contents(document, operation):
-            require_fields("content", content, route)
-    known = tree["components"]["securitySchemes"]
-    for operation in document.operations.values():
-        assert all(name in known for way in operation["security"] for name in way)
-    for reference in set(references(tree)):
+        in_path = set(re.findall(r"{([^}:]+)", route))
+        assert {name for place, name in named if place == "path"} == in_path, route
+        assert all(name in known for way in operation["security"] for name in way), route
+    for reference in set(references(document.tree)):
         document.resolved({"$ref": reference})
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from stories import encoded, finished, made, song, upload
+from stories import encoded, made, separated, song, upload
 
 from soundwright.kit.security.identity import Principal
 from soundwright.library.v1 import job_pb2, track_pb2
@@ -434,8 +434,7 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
 @pytest.fixture(scope="module")
 def client(stack: Stack) -> Any:
     """The client of an account that nobody else uses."""
-    token = stack.create_account(f"repeats.{uuid.uuid4().hex[:8]}@example.org")
-    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as opened:
+    with stack.client(stack.create_account(f"repeats.{uuid.uuid4().hex[:8]}@example.org")) as opened:
         yield opened
 
 
@@ -460,11 +459,9 @@ def clip(client: httpx.Client) -> str:
 @pytest.fixture(scope="module")
 def track_id(client: httpx.Client) -> str:
     """A track with stems."""
-    track = upload(client, encoded(song(1.0)))
-    wanted = {"track_id": track["id"], "model": "dsp"}
-    job_id = client.post("/api/processing/separate", json=wanted).json()["data"]["job_id"]
-    assert finished(client, f"/api/processing/job/{job_id}")["status"] == "completed"
-    return str(track["id"])
+    track_id = str(upload(client, encoded(song(1.0)))["id"])
+    separated(client, track_id)
+    return track_id
 
 
 def test_every_idempotent_rpc_has_a_row() -> None:

@@ -18,12 +18,11 @@ import pytest
 from browser import Browser, registered, token_of
 from stories import asked, encoded, ended, finished, song, upload
 
-from soundwright.kit.security.certificates import Certificates
 from soundwright.kit.security.signing_keys import add_key_files, forget_previous_keys
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import library_service_pb2_grpc as pb_grpc
 from tests import forks
-from tests.certificates import Authority
+from tests.certificates import Authority, replace
 from tests.servers import free_ports
 from tests.simulators.lalalai import LalalaiSimulator
 from tests.waiting import eventually
@@ -199,10 +198,3 @@ def test_a_rotation_of_everything_logs_nobody_out(secured: SecuredStack, ann: Br
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
-
-
-def replace(files: Certificates, successors: Certificates) -> None:
-    for name in ("ca_file", "cert_file", "key_file"):
-        draft = Path(f"{getattr(files, name)}.draft")
-        draft.write_bytes(Path(getattr(successors, name)).read_bytes())
-        draft.replace(getattr(files, name))

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from published import Document
-from stories import encoded, finished, song, upload
+from stories import encoded, finished, separated, song, upload
 
 from tests.stacks import Stack
 from tests.waiting import eventually
@@ -19,8 +19,7 @@ SONG = encoded(song(2.0))
 @pytest.fixture(scope="module")
 def ann(stack: Stack, document: Document) -> Iterator[httpx.Client]:
     """An account that nobody else uses."""
-    token = stack.create_account("quota@example.org")
-    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+    with stack.client(stack.create_account("quota@example.org")) as client:
         client.event_hooks = {"response": [document.hold]}
         yield client
 
@@ -89,9 +88,7 @@ def test_an_account_stores_no_more_than_its_quota(
         assert ann.delete(f"/api/tracks/{track['id']}").status_code == 204
     assert usage(ann)["used_bytes"] == len(SONG)
     set_quota(admin, 100 * len(SONG))
-    job_id = ann.post("/api/processing/separate", json=again).json()["data"]["job_id"]
-    assert finished(ann, f"/api/jobs/{job_id}")["status"] == "completed"
-    stems = stems_of(stack, job_id)
+    stems = stems_of(stack, separated(ann, first["id"])["id"])
     audio = [key for key in stems if not key.endswith(".dat")]  # waveforms do not count
     assert len(audio) == 5  # with the mix
     assert usage(ann)["used_bytes"] == len(SONG) + sum(len(stack.read(key)) for key in audio)
@@ -101,22 +98,10 @@ def test_an_account_stores_no_more_than_its_quota(
     assert usage(ann) == {"used_bytes": 0, "limit_bytes": None, "available_bytes": None}
 
 
-def test_a_role_can_have_a_quota_of_its_own(ann: httpx.Client, admin: httpx.Client) -> None:
-    set_quota(admin, -1)
-    change(admin, role="enterprise")
-    assert usage(ann)["limit_bytes"] == 10_000_000_000
-    set_quota(admin, 5)
-    assert usage(ann)["limit_bytes"] == 5  # that of the account comes first
-    set_quota(admin, -1)
-    change(admin, role="user")
-    assert usage(ann)["limit_bytes"] is None
-
-
 def test_a_mix_counts_while_it_exists(stack: Stack, ann: httpx.Client, admin: httpx.Client) -> None:
     set_quota(admin, 100 * len(SONG))
     track = upload(ann, SONG)
-    asked = ann.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"})
-    assert finished(ann, f"/api/jobs/{asked.json()['data']['job_id']}")["status"] == "completed"
+    separated(ann, track["id"])
     used = usage(ann)["used_bytes"]
     stored_stems, own_stem = [("none", (None, b""))], [("stems[]", ("own.wav", SONG))]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from stories import encoded, finished, song, upload
+from stories import ANALYSE, encoded, separated, song, started, upload
 
 from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.stacks import Stack
@@ -22,8 +22,7 @@ SONG = encoded(song(0.5))
 @pytest.fixture(scope="module")
 def owner(stack: Stack) -> Iterator[httpx.Client]:
     """An account whose jobs are those of these tests."""
-    token = stack.create_account("hooks@example.org")
-    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
+    with stack.client(stack.create_account("hooks@example.org")) as client:
         yield client
 
 
@@ -98,16 +97,11 @@ def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
 ) -> None:
     webhook = registered(owner, receiver.url + path)
     track = upload(owner, SONG)["id"]
-    analysis = owner.post("/api/analysis/analyze", json={"track_id": track, "features": ["tempo"]}).json()["data"][
-        "job_id"
-    ]
+    analysis = started(owner, ANALYSE, track, features=["tempo"])
     clip = owner.post("/generate", json={"prompt": "slow cello", "duration": 1}).json()["job_id"]
     pipeline = owner.post("/process", files={"file": ("song.wav", SONG)}).json()["job_id"]
-    separation = owner.post("/api/processing/separate", json={"track_id": track, "model": "dsp"}).json()["data"][
-        "job_id"
-    ]
-    finished(owner, f"/api/jobs/{separation}")
-    export = owner.post("/api/export/stems", json={"track_id": track}).json()["data"]["job_id"]
+    separation = separated(owner, track)["id"]
+    export = started(owner, "/api/export/stems", track)
     expected = {str(uuid.UUID(job_id)) for job_id in (analysis, clip, pipeline, separation, export)}
     eventually(lambda: {r.message["data"]["id"] for r in receiver.to(path)} == expected)
     told = {received.message["data"]["job_type"]: received.message["data"] for received in receiver.to(path)}
@@ -150,15 +144,4 @@ def test_what_is_due_is_sent_after_the_library_died(
     library.send_signal(signal.SIGKILL)
     eventually(lambda: len(receiver.to(path)) == 2)
     assert len({received.headers["webhook-id"] for received in receiver.to(path)}) == 1
-    removed(owner, webhook)
-
-
-def test_the_log_holds_no_secret(stack: Stack, owner: httpx.Client, receiver: WebhookReceiver) -> None:
-    webhook = registered(owner, f"{receiver.url}/hook?token=tellnobody")
-    owner.post(f"/api/webhooks/{webhook['id']}/test")
-    eventually(lambda: log(owner, webhook)[0]["status"] == "delivered")
-    written = stack.log()
-    assert log(owner, webhook)[0]["id"] in written
-    assert webhook["secret"].removeprefix("whsec_") not in written
-    assert "tellnobody" not in written
     removed(owner, webhook)

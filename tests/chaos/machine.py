@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 import psutil
-from processes import gone
+from processes import below, kill_all
 
 from tests.servers import free_ports
 from tests.servers.fault_proxy import FaultProxy
@@ -118,22 +118,15 @@ class Machine:
 
     def power_cut(self) -> None:
         """``kill -9`` everything at once, and start again."""
-        processes = [process for supervisor in self._supervisors for process in _tree(supervisor.pid)]
-        for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGSTOP)  # nobody may tidy up after somebody else
-        for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill_all(*(supervisor.pid for supervisor in self._supervisors))
         for supervisor in self._supervisors:
             supervisor.wait()
-        gone(processes)
         self._supervisors.clear()
         self.start()
 
     def processes(self) -> list[psutil.Process]:
         """Return all processes that run now, except the supervisors."""
-        return [process for supervisor in self._supervisors for process in _tree(supervisor.pid)[1:]]
+        return [process for supervisor in self._supervisors for process in below(supervisor.pid)[1:]]
 
     def component(self, name: str) -> psutil.Process | None:
         """Return the process of a component, or None while there is none."""
@@ -151,11 +144,3 @@ class Machine:
                 return False
 
         eventually(healthy, "GET /health says 200", 180)
-
-
-def _tree(process_id: int) -> list[psutil.Process]:
-    try:
-        process = psutil.Process(process_id)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []

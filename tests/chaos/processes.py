@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 
 import psutil
@@ -37,15 +38,23 @@ def restarted(stack: Stack, dead: psutil.Process, name: str) -> psutil.Process:
     return eventually(successor, f"the supervisor starts {name} again")
 
 
-def kill_all(stack: Stack) -> None:
-    """``kill -9`` the supervisor and everything below it, as a power cut would."""
-    supervisor = psutil.Process(stack.process_id)
-    processes = [supervisor, *supervisor.children(recursive=True)]
-    for process in processes:
-        process.send_signal(signal.SIGSTOP)  # nobody may tidy up after somebody else
-    for process in processes:
-        process.kill()
+def kill_all(*supervisors: int) -> None:
+    """``kill -9`` supervisors and everything below them, as a power cut would."""
+    processes = [each for pid in supervisors for each in below(pid)]
+    for stop in (signal.SIGSTOP, signal.SIGKILL):  # nobody may tidy up after somebody else
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(stop)
     gone(processes)
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """Return a process and everything below it, or nothing if it has ended."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def gone(processes: list[psutil.Process]) -> None:

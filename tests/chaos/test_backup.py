@@ -95,7 +95,7 @@ def test_a_library_survives_its_destruction_and_moves_into_a_cluster(
             engine.send_signal(signal.SIGSTOP)  # a backup may take longer than the job
         library(data_dir, "backup", str(backup))
         assert work.status(unfinished) == "processing"
-        kill_all(stack)
+        kill_all(stack.process_id)
     before = stored(data_dir)
     shutil.rmtree(data_dir)
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -16,15 +13,14 @@ from typing import Any
 
 import grpc
 import httpx
-import psutil
 import pytest
 from processes import components, kill, restarted
-from work import FRAME_COUNT, SETTINGS, Work
+from work import FRAME_COUNT, Work
 
 from soundwright.kit.settings import Settings
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright_client.local import Stack, free_ports
+from soundwright_client.local import Stack
 from tests.waiting import eventually
 
 
@@ -40,16 +36,6 @@ def test_a_killed_worker_is_replaced_and_its_job_done_once(stack: Stack, work: W
     restarted(stack, dead, "separation")
     work.until_healthy()
     work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
-
-
-def test_a_killed_library_loses_no_job(stack: Stack, work: Work, song: Path) -> None:
-    job_id = work.separate(work.upload(song))
-    work.until_in_mid_job(job_id)
-    dead = kill(stack, "library")
-    restarted(stack, dead, "library")
-    later_id = work.separate(work.upload(song))
-    work.assert_completed_once(job_id, frame_count=FRAME_COUNT)
-    work.assert_completed_once(later_id, frame_count=FRAME_COUNT)
 
 
 def test_watches_go_on_after_the_library_restarts(stack: Stack, work: Work, song: Path) -> None:
@@ -82,34 +68,6 @@ def test_watches_go_on_after_the_library_restarts(stack: Stack, work: Work, song
     assert states == sorted(states)
     assert states[-1] == job_pb2.JOB_STATE_SUCCEEDED
     work.assert_completed_once(job_id, frame_count=FRAME_COUNT)
-
-
-def test_a_killed_broker_loses_no_job(stack: Stack, work: Work, song: Path) -> None:
-    track_id = work.upload(song)
-    job_id = work.separate(track_id)
-    work.until_in_mid_job(job_id)
-    dead = kill(stack, "broker")
-    later_id = work.separate(track_id)  # the command cannot go out at the moment
-    restarted(stack, dead, "broker")
-    work.assert_completed_once(job_id, frame_count=FRAME_COUNT)
-    work.assert_completed_once(later_id, frame_count=FRAME_COUNT)
-
-
-@pytest.mark.campaign
-def test_a_broker_that_lost_its_memory_loses_no_job(stack: Stack, work: Work, song: Path) -> None:
-    track_id = work.upload(song)
-    running_id, queued_id = work.separate(track_id), work.separate(track_id)
-    work.until_in_mid_job(running_id)
-    supervisor = psutil.Process(stack.process_id)
-    supervisor.suspend()  # so that it starts the next broker after the files are gone
-    dead = kill(stack, "broker")
-    eventually(lambda: dead.status() == psutil.STATUS_ZOMBIE, "the broker has ended")
-    shutil.rmtree(stack.data_dir / "broker" / "jetstream")
-    supervisor.resume()
-    restarted(stack, dead, "broker")
-    later_id = work.separate(track_id)
-    for job_id in (running_id, queued_id, later_id):
-        work.assert_completed_once(job_id, frame_count=FRAME_COUNT)
 
 
 def test_a_killed_gateway_leaves_no_half_upload(stack: Stack, work: Work, song: Path) -> None:
@@ -147,57 +105,6 @@ def half_uploaded(stack: Stack, song: Path) -> Iterator[socket.socket]:
         )
         connection.sendall(head + content[: len(content) // 2])
         yield connection
-
-
-@pytest.mark.campaign
-def test_a_worker_that_was_away_too_long_is_fenced_off(stack: Stack, work: Work, song: Path, tmp_path: Path) -> None:
-    job_id = work.separate(work.upload(song))
-    work.until_in_mid_job(job_id)
-    stale = components(stack)["separation"]
-    stale.send_signal(signal.SIGSTOP)
-    try:
-        # One that was killed may be back before anybody looked.
-        eventually(lambda: work.unwell_for_want_of("separation"), "GET /health names the component that is away")
-        with second_worker(stack, tmp_path):
-            eventually(lambda: work.look(job_id)["attempt"] == 2, "the second worker takes the job over")
-            work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
-            stale.send_signal(signal.SIGCONT)  # it comes back, in the belief that the job is its own
-            eventually(lambda: not work.scratch(), "the stale worker gives up")
-            work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
-    finally:
-        stale.send_signal(signal.SIGCONT)
-    assert components(stack)["separation"].pid == stale.pid, "being fenced off is no reason to die"
-    next_id = work.separate(work.upload(song))
-    work.assert_completed_once(next_id, attempt=1, frame_count=FRAME_COUNT)
-
-
-@contextmanager
-def second_worker(stack: Stack, folder: Path) -> Iterator[None]:
-    """Another separation process as if on another machine: it shares store, broker and library, and nothing else."""
-    settings = Settings(data_dir=stack.data_dir)
-    grpc_port, ops_port = free_ports(2)
-    environment = {
-        **os.environ,
-        **SETTINGS,
-        "SOUNDWRIGHT_DATA_DIR": str(folder / "second"),
-        "SOUNDWRIGHT_BLOBS_URL": settings.blobs_location(),
-        "SOUNDWRIGHT_NATS_URL": (settings.run_dir / "nats.url").read_text(),
-        "SOUNDWRIGHT_LIBRARY_ADDR": settings.grpc_address("library"),
-        "SOUNDWRIGHT_SECRET": (stack.data_dir / "secret").read_text(),
-        "SOUNDWRIGHT_GRPC_BIND": f"127.0.0.1:{grpc_port}",
-        "SOUNDWRIGHT_OPS_BIND": f"127.0.0.1:{ops_port}",
-        "SOUNDWRIGHT_FALLBACK": "true",
-    }
-    with (stack.data_dir / "stack.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "soundwright.services", "separation"], env=environment, stdout=log, stderr=log
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        assert process.wait(60) == 0
-    assert not psutil.pid_exists(process.pid)
 
 
 # ---------------------------------------------------------------------------------------------- dependencies that are away

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 import soundfile
-from processes import components, eventually, kill, restarted
+from processes import eventually, kill, restarted
 from work import FRAME_COUNT, RECORDINGS, SETTINGS
 
 from soundwright.kit.adapters.s3.blobs import Access, S3Blobs
@@ -147,18 +147,6 @@ def test_a_download_is_redirected_to_the_store(world: World, track: dict[str, An
     assert (followed.status_code, followed.content) == (206, content[-50:])
 
 
-def test_the_gateway_answers_head_and_conditions(world: World, track: dict[str, Any], content: bytes) -> None:
-    head = world.client.head(track["file_path"])
-    assert (head.status_code, int(head.headers["content-length"])) == (200, len(content))
-    etag = head.headers["etag"]
-    assert world.client.get(track["file_path"], headers={"If-None-Match": etag}).status_code == 304
-    conditions = {"Range": "bytes=0-9", "If-Range": etag}
-    part = world.client.get(track["file_path"], headers=conditions)
-    assert (part.status_code, part.content) == (206, content[:10])
-    whole = world.client.get(track["file_path"], headers={**conditions, "If-Range": '"another"'})
-    assert (whole.status_code, len(whole.content)) == (200, len(content))
-
-
 def test_the_pipeline_sends_the_bytes_itself(world: World, content: bytes) -> None:
     short = io.BytesIO()
     data, rate = soundfile.read(io.BytesIO(content), frames=22_050, dtype="int16")
@@ -230,40 +218,12 @@ def test_a_refused_upload_in_parts_leaves_nothing(world: World) -> None:
     assert world.client.get(f"/api/tracks/{upload['id']}").status_code == 404
 
 
-def test_an_upload_cannot_exceed_the_limit_or_what_it_announced(world: World) -> None:
-    too_large = world.client.post("/api/uploads", json={"filename": "a.wav", "size_bytes": LIMIT_BYTES + 1})
-    assert (too_large.status_code, too_large.json()["code"]) == (413, "TOO_LARGE")
-    upload = begin(world, 1000)
-    asked = {"part_numbers": [1]}
-    (part,) = world.client.post(f"/api/uploads/{upload['id']}/parts", json=asked).json()["data"]
-    with httpx.Client() as anonymous:
-        assert anonymous.put(part["url"], content=bytes(1001)).status_code == 403
-        for other in (part["url"].replace("partNumber=1", "partNumber=2"), part["url"].replace(upload["id"], "x")):
-            assert anonymous.put(other, content=bytes(1000)).status_code == 403
-    none = world.client.post(f"/api/uploads/{upload['id']}/parts", json={"part_numbers": [2]})
-    assert (none.status_code, none.json()["code"]) == (422, "VALIDATION_ERROR")
-    assert world.client.delete(f"/api/uploads/{upload['id']}").status_code == 204
-    assert stored(world, "uploads/") == []
-
-
 def account(world: World, email: str) -> httpx.Client:
     """Return a client of a new account."""
     environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(world.stack.data_dir)}
     command = [sys.executable, "-m", "soundwright.services.library", "create-account", email]
     token = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
     return httpx.Client(base_url=world.stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
-
-
-def test_an_upload_belongs_to_its_account(world: World) -> None:
-    upload = begin(world, 1000)
-    with account(world, "other@example.org") as other:
-        path = f"/api/uploads/{upload['id']}"
-        answers = [
-            other.get(path), other.post(f"{path}/parts", json={"part_numbers": [1]}), other.post(f"{path}/complete"),
-            other.delete(path),
-        ]  # fmt: skip
-    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "UPLOAD_NOT_FOUND")] * 4
-    assert world.client.delete(f"/api/uploads/{upload['id']}").status_code == 204
 
 
 def test_an_upload_in_parts_counts_in_the_quota_from_its_begin(world: World, content: bytes) -> None:
@@ -316,23 +276,6 @@ async def test_the_end_of_an_upload_in_parts_succeeds_when_its_answer_was_lost(w
 
 
 # ------------------------------------------------------------------------------------------------ faults
-
-
-def test_a_store_that_is_away_is_reported_and_returns_without_a_restart(
-    world: World, track: dict[str, Any], content: bytes
-) -> None:
-    before = {name: process.pid for name, process in components(world.stack).items()}
-    world.proxy.cut()
-    answer = world.client.get(track["file_path"])
-    assert (answer.status_code, answer.json()["code"]) == (503, "BLOBS_UNAVAILABLE")
-    refused = world.client.post("/api/tracks", files={"file": ("song.wav", content[:100_000])})
-    assert (refused.status_code, refused.json()["code"]) == (503, "BLOBS_UNAVAILABLE")
-    eventually(lambda: "blobs" in world.readiness("separation")["failing"], "the check fails")
-    assert world.client.get("/api/tracks").status_code == 200  # what needs no file works
-    world.proxy.restore()
-    eventually(lambda: world.readiness("separation")["ready"], "the check succeeds")
-    assert world.client.get(track["file_path"], follow_redirects=True).content == content
-    assert {name: process.pid for name, process in components(world.stack).items()} == before
 
 
 def assert_whole_once(world: World, job_id: str) -> None:

@@ -34,7 +34,7 @@ def test_every_accepted_job_survives_an_interrupt_and_a_power_cut(tmp_path: Path
         assert (job["attempt"], job["max_attempts"]) in ((1, 3), (2, 4))
         work.assert_completed_once(running_id, frame_count=FRAME_COUNT)
         work.until_in_mid_job(queued_id)
-        kill_all(stack)
+        kill_all(stack.process_id)
     with running(tmp_path, SETTINGS) as stack, closing(Work(stack, work)) as work:
         work.assert_completed_once(queued_id, attempt=2, frame_count=FRAME_COUNT)
         work.assert_promises()

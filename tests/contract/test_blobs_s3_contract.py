@@ -101,13 +101,16 @@ class TestS3Blobs(BlobsContract):
             assert (await client.put(put_url, content=first)).status_code >= 400
         assert await get(blobs, "u") == first + last
 
-    async def test_a_part_of_another_size_is_refused(self, blobs: S3Blobs) -> None:
+    async def test_another_part_or_one_of_another_size_is_refused(self, blobs: S3Blobs) -> None:
         public = blobs.public
         assert public is not None
         upload = await public.begin_upload("u")
         async with httpx.AsyncClient() as client:
             for data in (bytes(9), bytes(11)):
                 assert (await client.put(public.part_url("u", upload, 1, 10), content=data)).status_code == 403
+            url = public.part_url("u", upload, 1, 10)
+            for other in (url.replace("partNumber=1", "partNumber=2"), url.replace("/u?", "/x?")):
+                assert (await client.put(other, content=bytes(10))).status_code == 403
             assert await public.uploaded_parts("u", upload) == []
             assert (await client.put(public.part_url("u", upload, 1, 10), content=bytes(10))).status_code == 200
         await public.abort_upload("u", upload)

@@ -71,11 +71,17 @@ async def test_an_upload_is_assembled_once_all_parts_are_there(blobs: S3Blobs, u
     assert await get(blobs, staging_key(upload.id), PART) == b"12345"
 
 
-async def test_an_account_has_a_limited_number_of_uploads(uploads: DirectUploads) -> None:
+async def test_an_account_has_a_limited_number_of_uploads_of_its_own(uploads: DirectUploads) -> None:
     begun = [await uploads.begin("me", "a.wav", 10) for _ in range(20)]
     with pytest.raises(AppError, match="TOO_MANY_UPLOADS"):
         await uploads.begin("me", "a.wav", 10)
-    await uploads.begin("another", "a.wav", 10)
+    with pytest.raises(AppError, match="TOO_LARGE"):
+        await uploads.begin("another", "a.wav", (100 << 20) + 1)
+    await uploads.begin("another", "a.wav", 100 << 20)
+    with pytest.raises(AppError, match="UPLOAD_NOT_FOUND"):
+        await uploads.get("another", begun[0].id)
+    with pytest.raises(AppError, match="VALIDATION_ERROR"):
+        uploads.url(begun[0], 2)
     await uploads.abort(begun[0])
     await uploads.begin("me", "a.wav", 10)
 

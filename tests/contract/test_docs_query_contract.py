@@ -225,6 +225,7 @@ async def test_after_any_changes_every_query_returns_what_the_model_returns(
 
 
 async def test_conditions(docs: Docs) -> None:
+    """Values, names and fields that the model above does not have."""
     await docs.insert("clips", clip(0, genres=["pop", "jazz", "pop"], tags=["pop"], model="audio", votes=3, loud=True))
     await docs.insert("clips", clip(1, tags=['po"p', 1], model=None, votes=None, label="c", loud=False))
     await docs.insert("clips", clip(2, genres=["pop"], model="music", votes=0, label="a", ratio=0.1))
@@ -232,18 +233,14 @@ async def test_conditions(docs: Docs) -> None:
     await docs.insert("clips", clip(4, genres=[], moods=["sad"], title="ナイト 🌙"))
     expectations: list[tuple[dict[str, Any], list[int]]] = [
         ({"genres": Contains("pop")}, [0, 2]),
-        ({"genres": Contains("jazz")}, [0]),
         ({"genres": Contains("po")}, []),
         ({"genres": Contains("%")}, []),
         ({"genres": Contains('po"p')}, [3]),
         ({"genres": Contains("")}, []),
-        ({"genres": Contains("pop"), "model": "music"}, [2]),
         ({"tags": Contains("pop")}, [0]),
         ({"tags": Contains("p")}, []),
         ({"tags": Contains('po"p')}, [1]),
         ({"moods": Contains("sad")}, [4]),
-        ({"moods": Contains("sad"), "model": None}, [4]),
-        ({"moods": Contains("sad"), "model": "music"}, []),
         ({"nothing": Contains("pop")}, []),
         ({"genres": StartsWith("pop")}, [0, 2, 3]),
         ({"genres": StartsWith("po")}, [0, 2, 3]),
@@ -254,34 +251,16 @@ async def test_conditions(docs: Docs) -> None:
         ({"genres": StartsWith("")}, [0, 2, 3]),
         ({"tags": StartsWith("po")}, [0, 1]),
         ({"nothing": StartsWith("pop")}, []),
-        ({"moods": StartsWith("s"), "model": None}, [4]),
-        ({"genres": AnyOf([Contains("jazz"), StartsWith("popu")])}, [0, 3]),
-        ({"genres": AnyOf([Contains("jazz"), Contains('po"p')])}, [0, 3]),
-        ({"genres": AnyOf([AllOf([Contains("pop"), StartsWith("ja")]), Contains('po"p')])}, [0, 3]),
-        ({"genres": AllOf([Contains("pop"), AnyOf([StartsWith("x"), Contains("jazz")])])}, [0]),
         (
             {"tags": AnyOf([Contains("pop"), StartsWith('po"')]), "genres": AnyOf([Contains("pop"), StartsWith("x")])},
             [0],
         ),
-        ({"genres": AnyOf([])}, []),
-        ({"votes": AnyOf([None, AtLeast(1)])}, [0, 1, 4]),
-        ({"model": "music"}, [2, 3]),
         ({"model": "Music"}, []),
-        ({"model": None}, [1, 4]),
-        ({"model": OneOf(["music", "audio"])}, [0, 2, 3]),
-        ({"model": OneOf([])}, []),
-        ({"model": OneOf(["music", None])}, [1, 2, 3, 4]),
         ({"model": OneOf([None])}, [1, 4]),
-        ({"model": OneOf(["audio"]), "made": AtLeast(1)}, []),
-        ({"made": AtLeast(3)}, [3, 4]),
         ({"made": AtLeast(2.5)}, [3, 4]),
-        ({"votes": AtLeast(0)}, [0, 2]),
         ({"model": AtLeast("b")}, [2, 3]),
         ({"model": LessThan("b")}, [0]),
         ({"label": AtLeast("b")}, [1]),
-        ({"made": AllOf([AtLeast(1), LessThan(3)])}, [1, 2]),
-        ({"genres": AllOf([Contains("pop"), Contains("jazz")])}, [0]),
-        ({"genres": AllOf([Contains("pop"), Contains("none")])}, []),
         ({"tags": AllOf([Contains("pop")]), "model": AllOf(["audio", AtLeast("a")])}, [0]),
         ({"made": AllOf([])}, [0, 1, 2, 3, 4]),
         ({}, [0, 1, 2, 3, 4]),

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 
 from dev.bench.separation_quality import mix_of, scores_of
+from dev.training.configuration import read_configuration
 from soundwright.kit.errors import AppError
 from soundwright.services.generation.engines.procedural.render import render_stems
 from soundwright.services.generation.engines.procedural.songs import song as procedural_song
 from soundwright.services.separation.engines.small import SmallEngine, engine
 from soundwright.services.separation.engines.small.engine import SMALL, WEIGHTS
+from soundwright.services.separation.engines.small.network import SmallNetwork
 from soundwright.services.separation.service import STEMS
 from tests.models.recordings import ArrayMix, error_db, joined
 
 RATE_HZ = 44_100
+TRAINING = Path(__file__).parents[2] / "dev/training"
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -35,6 +38,13 @@ def test_the_repository_contains_the_declared_weights() -> None:
     assert len(content) < 36_000_000
     assert SMALL.is_licensed
     assert SmallEngine().is_present("small")
+
+
+def test_the_configurations_of_the_training_fit_the_engine() -> None:
+    small, large = (read_configuration(TRAINING / name) for name in ("cpu.yaml", "gpu.yaml"))
+    assert small.network.channel_count == engine.CHANNEL_COUNT
+    # 16-bit weights must stay below 36 MB, also those of the larger network.
+    assert 1e6 < sum(p.numel() for p in SmallNetwork(large.network.channel_count).parameters()) < 9e6
 
 
 def test_drums_and_bass_of_a_song_are_separated(small: SmallEngine) -> None:

@@ -18,6 +18,7 @@ from query_plans import answering_index
 from soundwright.kit.adapters.sqlite.docs import SqliteDocs
 from soundwright.kit.ports import Collection, Doc, Index
 from tests.simulators.media_site import MediaSite
+from tests.simulators.spotify import SpotifySimulator
 
 if TYPE_CHECKING:
     from library_fixture import Library
@@ -35,6 +36,13 @@ def site() -> Iterator[MediaSite]:
     """A site with recordings. Tests with another site define their own fixture."""
     with MediaSite() as started:
         yield started
+
+
+@pytest.fixture
+def spotify() -> Iterator[SpotifySimulator]:
+    with SpotifySimulator() as simulator:
+        simulator.add_user("ann-there", "Ann", "ann@example.org")
+        yield simulator
 
 
 @pytest.fixture(scope="module")

@@ -1,41 +1,12 @@
-"""Programs of `dev/` do what the manual says."""
+"""The licences and the lock of the packages."""
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
-import pytest
-
-from dev.bench import gpu
 from dev.tools import licences
 from dev.tools.licences import Package
-
-
-def test_the_table_has_a_row_for_each_model_and_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    output = tmp_path / "made" / "table.md"
-    command = f"dev.bench.gpu --device cpu --models small --batches 1 2 --seconds 1 --jobs 0 --clips --output {output}"
-    monkeypatch.setattr(sys, "argv", command.split(" "))
-    monkeypatch.setattr(gpu, "in_new_process", lambda function, *arguments: function(*arguments))
-    gpu.main()
-    head, _, *table = output.read_text().splitlines()
-    assert "PyTorch" in head
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
-    assert [row[:3] for row in rows] == [["small", "exact", "1"], ["small", "exact", "2"]]
-    for row in rows:
-        assert float(row[3]) > 0
-        assert float(row[4]) > 0
-        assert float(row[5]) > 100
-    assert {len(row) for row in rows} == {gpu.HEAD.splitlines()[0].count("|") - 1}
-
-
-def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(gpu, "in_new_process", lambda function, *arguments: "")
-    monkeypatch.setattr(sys, "argv", ["dev.bench.gpu"])
-    gpu.main()
-    assert capsys.readouterr().out == "PyTorch finds no GPU. Nothing was measured.\n"
-
 
 ROOT = Path(__file__).resolve().parents[3]
 

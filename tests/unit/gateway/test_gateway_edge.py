@@ -347,12 +347,6 @@ async def test_wrong_methods_in_each_dialect(site: Site) -> None:
     assert (await site.client("soundbox").get("/nowhere")).json() == {"error": "Not found"}
 
 
-async def test_validation_names_the_fields(site: Site) -> None:
-    client = site.client()
-    model = await client.post("/api/processing/separate", headers=USER, json={"track_id": TRACK, "model": "bogus"})
-    assert (model.status_code, model.json()["details"]) == (422, {"model": ["is not known"]})
-
-
 async def test_a_crash_is_an_apology_without_a_trace(site: Site) -> None:
     body = {"track_id": TRACK, "model": "crash"}
     with capture_logs() as logs:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
 from gateway_fixture import gateway_over
 from jobs_platform import served
 from library_fixture import PASSWORD, Library
@@ -31,13 +30,6 @@ from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
 ERRAND = "soundwright_spotify"
 SETTINGS = "/users/settings"
 STATE = "This Spotify login was not started in this browser"
-
-
-@pytest.fixture
-def spotify() -> Iterator[SpotifySimulator]:
-    with SpotifySimulator() as simulator:
-        simulator.add_user("ann-there", "Ann", "ann@example.org")
-        yield simulator
 
 
 class Site:

@@ -305,15 +305,6 @@ async def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     assert left_behind(tmp_path) == []
 
 
-async def test_what_ingest_refuses_is_removed_and_told(tmp_path: Path) -> None:
-    blobs = FileBlobs(tmp_path)
-    ingest = Ingest(blobs)
-    ingest.refusal = AppError(Code.UNPROCESSABLE, "AUDIO_UNREADABLE", "no audio")
-    with pytest.raises(AppError, match="AUDIO_UNREADABLE"):
-        await uploads(ingest, blobs).receive_track(request_of([form(("file", "a.wav", b"text"))]), POLICY)
-    assert left_behind(tmp_path) == []
-
-
 async def test_an_upload_over_quota_is_refused_before_it_is_stored(tmp_path: Path) -> None:
     blobs = FileBlobs(tmp_path)
     ingest, quota = Ingest(blobs), Quota(room_bytes=400_000)

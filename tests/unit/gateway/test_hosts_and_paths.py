@@ -214,14 +214,6 @@ async def test_a_route_runs_only_under_its_own_access() -> None:
             await Dispatch(table).handle(scope(other), receive, send)
 
 
-async def test_a_path_says_which_methods_it_has(tmp_path: Path) -> None:
-    async with open_site(tmp_path) as port:
-        status, head, _ = await call(port, "PUT", "/api/queue")
-        assert (status, "allow: GET" in head) == (405, True), head
-        status, head, _ = await call(port, "GET", "/nowhere")
-        assert (status, "allow:" in head.lower()) == (404, False)
-
-
 # ----------------------------------------------------------------------------------------------------------------- cookies
 
 

@@ -116,16 +116,6 @@ def dialect() -> Dialect:
     return Dialect("own", re.compile("/"), render, RouteAccess(Access.ACCOUNT, NORMAL))
 
 
-def test_a_route_without_a_declaration_is_named() -> None:
-    router = APIRouter(prefix="/fruit")
-
-    @router.put("/{name}")
-    async def replace_fruit(name: str) -> None: ...
-
-    with pytest.raises(RuntimeError, match=re.escape("PUT /fruit/{name} (replace_fruit) declares no access")):
-        table([dialect()], router)
-
-
 def test_a_mount_declares_its_access_too() -> None:
     async def files(scope: Any, receive: Any, send: Any) -> None: ...
 

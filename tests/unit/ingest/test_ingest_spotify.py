@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ from soundwright.kit.errors import AppError, Code
 from soundwright.services.ingest.songs import Song
 from soundwright.services.ingest.spotify import SpotifyCatalog
 from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
-
-
-@pytest.fixture
-def spotify() -> Iterator[SpotifySimulator]:
-    with SpotifySimulator() as simulator:
-        yield simulator
 
 
 def catalog(spotify: SpotifySimulator, **changes: Any) -> SpotifyCatalog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -26,13 +26,6 @@ from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
 
 CALLBACK = "http://127.0.0.1:4000/auth/spotify/callback"
 INGEST = Principal("service:ingest", "service")
-
-
-@pytest.fixture
-def spotify() -> Iterator[SpotifySimulator]:
-    with SpotifySimulator() as simulator:
-        simulator.add_user("ann-there", "Ann", "ann@example.org")
-        yield simulator
 
 
 def accounts_at(spotify: SpotifySimulator, **changes: Any) -> SpotifyAccounts:

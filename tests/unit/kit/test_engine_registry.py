@@ -102,17 +102,6 @@ def test_unknown_models_are_refused_with_the_known_ones() -> None:
         assert caught.value.code is Code.NOT_FOUND
 
 
-def test_a_model_is_loaded_once_and_its_engine_is_handed_out() -> None:
-    world = World()
-    for _ in range(2):
-        with world.registry.use("large") as engine:
-            assert engine is world.network
-    assert world.network.loads == ["large"]
-    with world.registry.use("simple") as engine:
-        assert engine.name == "rules"
-    assert world.registry.loaded_models() == ("large",)
-
-
 def test_a_failure_is_raised_again_for_thirty_seconds_without_another_attempt() -> None:
     world = World()
     world.network.reason = "MODEL_UNAVAILABLE"

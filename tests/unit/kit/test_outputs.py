@@ -72,12 +72,6 @@ async def fail_midway(blobs: FileBlobs, folder: Path, attempt: int) -> None:
         raise ZeroDivisionError
 
 
-async def test_a_failed_attempt_leaves_nothing(blobs: FileBlobs, tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
-        await fail_midway(blobs, tmp_path, 1)
-    assert await blobs.keys("") == []
-
-
 async def test_a_failed_attempt_spares_the_outputs_of_others(blobs: FileBlobs, tmp_path: Path) -> None:
     others = [f"stems/20/{JOB_ID}/vocals", f"stems/2/{JOB_ID}0/vocals", f"exports/2/{JOB_ID}/vocals"]
     others += [f"stems/{JOB_ID}/20/vocals"]

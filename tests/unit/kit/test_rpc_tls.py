@@ -22,7 +22,7 @@ from soundwright.kit.security.identity import Principal, Signer, current_princip
 from soundwright.kit.settings import Settings, SettingsError
 from soundwright.library.v1 import webhook_service_pb2 as pb
 from soundwright.library.v1 import webhook_service_pb2_grpc as pb_grpc
-from tests.certificates import Authority
+from tests.certificates import Authority, replace
 from tests.servers import free_ports
 from tests.signers import plain_signer
 
@@ -194,13 +194,6 @@ async def test_unusable_files_leave_the_certificates_as_they_were(site: Site) ->
     channel = site.connect(gateway)
     Path(gateway.key_file).write_text("half written")
     assert await outcome(channel) == "OK"
-
-
-def replace(files: Certificates, successors: Certificates) -> None:
-    for name in ("ca_file", "cert_file", "key_file"):
-        draft = Path(f"{getattr(files, name)}.draft")
-        draft.write_bytes(Path(getattr(successors, name)).read_bytes())
-        draft.replace(getattr(files, name))
 
 
 # ------------------------------------------------------------------------------------------------ what must be encrypted

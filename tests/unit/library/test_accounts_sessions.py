@@ -52,16 +52,6 @@ async def test_a_used_session_is_renewed_after_7_days(library: Library) -> None:
     assert await reason(library.change_password(second, "", NEW)) == "PASSWORD_NEEDED"
 
 
-async def test_logging_out_ends_one_session(library: Library) -> None:
-    await library.account()
-    first, second = await library.log_in(), await library.log_in()
-    assert first != second
-    await library.sessions.close(first)
-    await library.sessions.close(first)
-    assert await reason(library.sessions.authenticate(first)) == "UNAUTHORIZED"
-    assert await library.sessions.authenticate(second)
-
-
 async def test_sessions_are_listed_with_their_last_use(library: Library) -> None:
     account, sessions = await library.account(), library.sessions
     first = await library.log_in()

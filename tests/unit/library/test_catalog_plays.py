@@ -150,14 +150,3 @@ async def test_trends_count_plays_since_a_time(library: Library) -> None:
 async def test_trends_cover_at_most_31_days(library: Library) -> None:
     assert await reason(library.trends.most_played(library.clock.now() - 32 * 24 * HOUR, "", 1)) == "WINDOW_TOO_LONG"
     assert await reason(library.trends.most_played(0.0, "", 1)) == "WINDOW_TOO_LONG"
-
-
-async def test_trends_omit_deleted_clips(library: Library) -> None:
-    gone, stays = await library.clip(), await library.clip()
-    await played(library, gone, 3)
-    await played(library, stays)
-    library.clock.time += 5 * HOUR
-    assert await most_played(library, 10) == [(gone.id, 3), (stays.id, 1)]
-    await library.catalog.delete(ANN, gone.id)
-    assert await most_played(library, 10) == [(stays.id, 1)]
-    assert await most_played(library, None) == [(stays.id, 1)]

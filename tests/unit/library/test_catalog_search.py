@@ -7,13 +7,11 @@ import dataclasses
 import re
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from library_fixture import ANN, BOB, Library
 
 from soundwright.services.library.catalog.records import ClipFilter, ClipSort
-from soundwright.services.library.search_terms import facet
 
 
 async def fill(library: Library, *prompts: str) -> None:
@@ -291,19 +289,6 @@ async def test_every_query_returns_what_the_model_returns(
 # ------------------------------------------------------------------------------------------------------ one write
 
 
-async def test_what_finds_a_clip_changes_with_the_clip(library: Library) -> None:
-    clip = await library.clip("rain")
-    assert await library.listed(voted_only=True) == []
-    await library.votes.vote(BOB, clip.id, 1)
-    assert await library.listed(ClipSort.RATING, voted_only=True) == [clip.id]
-    doc = await library.docs.get("clips", clip.id)
-    assert doc is not None
-    assert {"rain", facet("voted"), facet("owner", ANN.id)} <= set(doc["terms"])
-    await library.catalog.delete(ANN, clip.id)
-    assert await library.listed(search="rain") == []
-    assert await library.catalog.count_by_model() == (0, {"music": 0, "audio": 0})
-
-
 async def test_a_write_and_a_deletion_at_once_leave_nothing_to_find(library: Library) -> None:
     clips = [await library.clip("rain") for _ in range(5)]
     await asyncio.gather(
@@ -317,25 +302,3 @@ async def test_a_write_and_a_deletion_at_once_leave_nothing_to_find(library: Lib
 
 
 # -------------------------------------------------------------------------------------------------------- samples
-
-
-async def test_a_sample_of_favorites_meets_every_condition(library: Library) -> None:
-    wanted = await library.clip("lo-fi rain", duration_seconds=60.0)
-    others = [await library.clip("piano", duration_seconds=60.0), await library.clip("rain", duration_seconds=5.0)]
-    for clip in (wanted, *others):
-        await library.favorites.add(ANN, clip.id)
-    await library.clip("rain", duration_seconds=60.0)  # not a favorite
-    chosen = ClipFilter(search="rain", min_duration_seconds=30.0)
-    assert [clip.id for clip in await library.catalog.sample(ANN, chosen, 10, [], True)] == [wanted.id]
-    assert await library.catalog.sample(ANN, chosen, 10, [wanted.id], True) == []
-    assert await library.catalog.sample(BOB, chosen, 10, [], True) == []
-
-
-@pytest.mark.parametrize("excluded", [0, 1, 4])
-async def test_excluded_clips_do_not_shorten_a_sample(library: Library, excluded: int) -> None:
-    clips = [(await library.clip("rain")).id for _ in range(5)]
-    left = set(clips[excluded:])
-    drawn = await library.catalog.sample(ANN, ClipFilter(search="rain"), 5, clips[:excluded], False)
-    assert {clip.id for clip in drawn} == left
-    firsts = {(await library.catalog.sample(ANN, ClipFilter(), 1, clips[:excluded], False))[0].id for _ in range(200)}
-    assert firsts == left

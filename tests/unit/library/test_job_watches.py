@@ -115,14 +115,6 @@ async def test_reads_show_what_no_event_announces(library: Library) -> None:
     assert await watcher.next() == ("end", 0.0, 0)
 
 
-async def test_an_ended_job_is_shown_once(library: Library) -> None:
-    job = await library.running()
-    await library.ledger.succeed(job.id, 1, result("drums"), [])
-    watcher = Watcher(JobWatches(library.ledger, library.queue), job)
-    assert await watcher.next() == ("succeeded", 1.0, 0)
-    assert await watcher.next() == ("end", 0.0, 0)
-
-
 async def test_only_those_who_may_read_the_job_watch_it(library: Library) -> None:
     jobs = JobWatches(library.ledger, library.queue)
     job = await library.job()

@@ -234,10 +234,6 @@ async def test_a_new_attempt_begins_afresh(library: Library) -> None:
     assert again.stages == [Stage("split", "dsp"), Stage("mix", "dsp")]
 
 
-async def test_claim_of_an_unknown_job(library: Library) -> None:
-    assert await reason(library.ledger.claim("nothing", "w", LEASE)) == "JOB_NOT_FOUND"
-
-
 async def test_a_job_whose_worker_died_too_often_fails(library: Library) -> None:
     job = await library.job(attempt_limit=2)
     for _ in range(2):
@@ -368,14 +364,6 @@ async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(
     assert library.published == []
 
 
-async def test_whoever_reads_that_a_job_succeeded_finds_what_it_gave(library: Library) -> None:
-    job = await library.running()
-    with dying(library.clips, "store_clip"):
-        await library.ledger.succeed(job.id, 1, result(clip=CLIP), [])
-    assert (await library.ledger.get(ANN, job.id)).results_pending is None
-    assert await library.clips.clip(job.id) is not None
-
-
 async def test_failure_is_final_and_repeatable(library: Library) -> None:
     job = await library.running(stages=[Stage("split", "dsp")])
     stages = [Stage("split", "dsp", JobState.FAILED, 1.0, 2.0, "no")]
@@ -386,14 +374,6 @@ async def test_failure_is_final_and_repeatable(library: Library) -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------- cancel
-
-
-async def test_cancel_ends_a_queued_job_at_once(library: Library) -> None:
-    job = await library.job()
-    ended = await library.ledger.cancel(ANN, job.id)
-    assert (ended.state, ended.error, ended.due_time) == (JobState.CANCELLED, JobError("CANCELLED", "cancelled"), None)
-    assert await library.ledger.cancel(ANN, job.id) == ended
-    assert (await library.ledger.claim(job.id, "w", LEASE))[1:] == (False, 0.0)
 
 
 async def test_cancel_asks_a_running_job_to_stop(library: Library) -> None:
@@ -452,15 +432,6 @@ async def test_release_fails_the_job_when_its_budget_is_spent(library: Library) 
     assert await library.ledger.release(job.id, 2, 0.0, JobError("BUSY", "again"), False) == await library.now(job)
 
 
-async def test_a_refunded_attempt_does_not_count(library: Library) -> None:
-    job = await library.job(attempt_limit=1)
-    for attempt in range(1, 6):
-        assert (await library.ledger.claim(job.id, "w", LEASE))[1]
-        assert (await library.ledger.release(job.id, attempt, 0.0, None, True)).state is JobState.QUEUED
-    assert (await library.ledger.claim(job.id, "w", LEASE))[1]
-    assert (await library.ledger.release(job.id, 6, 0.0, JobError("X", "x"), False)).state is JobState.FAILED
-
-
 # -------------------------------------------------------------------------------------------------------------- sweeper
 
 
@@ -494,16 +465,6 @@ async def test_what_is_lost_behind_a_long_queue_is_found_in_its_turn(
         assert library.published == []
         await library.sweeper.sweep()
     assert [job.id for job in library.published] == [lost.id]
-
-
-async def test_what_was_lost_comes_back_in_the_order_in_which_it_came(library: Library) -> None:
-    made = []
-    for number in range(6):
-        library.clock.advance(1)
-        made.append(await library.job(priority=("standard", "free")[number % 2]))
-    library.clock.advance(LOST + 1)
-    await library.sweeper.sweep()
-    assert [job.id for job in library.published] == [job.id for job in made]
 
 
 @pytest.mark.parametrize("broker_count", [3, 5])
@@ -541,17 +502,6 @@ async def test_a_dead_workers_job_is_queued_again_and_may_start_at_once(library:
     assert (mine, again.attempt) == (True, 2)
 
 
-async def test_a_job_that_waits_out_its_delay_is_not_lost(library: Library) -> None:
-    job = await library.running()
-    await library.ledger.release(job.id, 1, 60.0, JobError("BUSY", "later"), False)
-    library.clock.advance(60 + LOST - 1)
-    await library.sweeper.sweep()
-    assert library.published == []
-    library.clock.advance(2)
-    await library.sweeper.sweep()
-    assert len(library.published) == 1
-
-
 async def test_two_sweepers_publish_a_job_once(library: Library) -> None:
     await library.job()
     library.clock.advance(LOST + 1)
@@ -572,15 +522,6 @@ async def test_a_job_that_cannot_be_repaired_stops_no_other_repair(library: Libr
     with interrupted(library.ledger, "republish", PermissionError("broken"), lambda job: job.id == other.id):
         await library.sweeper.sweep()
     assert not (await library.now(broken)).results_pending
-
-
-async def test_ended_jobs_are_never_swept(library: Library) -> None:
-    await library.ledger.cancel(ANN, (await library.job()).id)
-    await library.ledger.succeed((await library.running()).id, 1, result("a"), [])
-    await library.ledger.fail((await library.running()).id, 1, JobError("X", "x"), False, [])
-    library.clock.advance(1e6)
-    await library.sweeper.sweep()
-    assert library.published == []
 
 
 async def test_every_kind_and_state_is_counted(library: Library) -> None:

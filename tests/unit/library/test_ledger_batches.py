@@ -204,17 +204,6 @@ async def test_limits_count_the_jobs_of_a_batch(library: Library) -> None:
     await library.ledger.create_batch(BOB, wish("b1", "b2", limits=limits))
 
 
-async def test_an_hour_has_room_for_a_batch_when_enough_jobs_are_an_hour_old(library: Library) -> None:
-    limits = Limits(hourly=3)
-    for _ in range(3):
-        await batch(library, "t1", limits=limits)
-        library.clock.advance(600)
-    error = await refusal(library.ledger.create_batch(ANN, wish("t1", "t2", limits=limits)), "HOURLY_LIMIT")
-    assert error.meta["retry_after"] == 2400
-    library.clock.advance(2401)
-    await batch(library, "t1", "t2", limits=limits)
-
-
 @pytest.mark.parametrize("missing", [("t1", "t2", "t3"), ("t2", "t3"), ("t3",)])
 async def test_a_crash_between_the_batch_and_its_jobs(library: Library, missing: tuple[str, ...]) -> None:
     with dying(library.jobs, "insert_job", lambda job: job.track_id in missing):
@@ -232,15 +221,6 @@ async def test_a_crash_between_the_batch_and_its_jobs(library: Library, missing:
     await library.sweeper.sweep()
     assert {job.id for job in library.published} >= {job.id for job in jobs}, "their commands are published"
     assert all(job.batch is None for job in library.published)
-
-
-async def test_the_request_itself_completes_an_interrupted_batch(library: Library) -> None:
-    with dying(library.jobs, "insert_job", lambda job: job.track_id == "t2"):
-        await library.ledger.create_batch(ANN, wish(key="k"))
-    record, jobs, existed = await library.ledger.create_batch(ANN, wish(key="k"))
-    assert (existed, len(jobs)) == (True, 3)
-    assert await stored(library) == 4
-    assert (await library.now(record)).batch is not None
 
 
 @pytest.mark.parametrize("repair", ["sweeper", "reader"])
@@ -318,9 +298,3 @@ async def test_no_worker_and_no_repair_of_commands_sees_a_batch(library: Library
     assert [job.id for job in (await library.queue.get(ANN, "separation")).queued] == [jobs[0].id]
     shown = (await library.queue.get(BOB, "separation")).queued[0]
     assert shown.batch_id == ""
-
-
-async def test_others_do_not_see_a_batch(library: Library) -> None:
-    record, _ = await batch(library)
-    assert await reason(library.ledger.get(BOB, record.id)) == "ACCESS_DENIED"
-    assert (await library.ledger.list_jobs(BOB, [], [], "", PageRequest(10))).total_count == 0

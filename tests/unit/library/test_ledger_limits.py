@@ -78,16 +78,6 @@ async def test_an_hour_has_room_again_when_the_oldest_is_an_hour_old(library: Li
     await library.job(limits=limits)
 
 
-async def test_the_queue_of_all_is_limited(library: Library) -> None:
-    limits = Limits(queue=2)
-    first = await library.job(limits=limits)
-    await library.job(BOB, limits=limits)
-    assert await refused(library.job(limits=limits)) == ("QUEUE_FULL", 503, {"queue_size": 2})
-    await library.job(limits=limits, kind="analysis", queue="analysis")
-    await finish(library, first)
-    await library.job(limits=limits)
-
-
 @pytest.mark.parametrize(
     ("limits", "reason"), [(Limits(pending=2), "TOO_MANY_PENDING"), (Limits(hourly=2), "HOURLY_LIMIT")]
 )

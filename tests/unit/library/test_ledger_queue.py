@@ -9,7 +9,6 @@ import pytest
 from library_fixture import ANN, BOB, WORKER, Library, details, result, track
 
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.jobs.order import STARVATION_SECONDS
 from soundwright.services.library.jobs.queue import Queue
 from soundwright.services.library.jobs.service import Job, JobError, JobState
 
@@ -137,34 +136,6 @@ async def test_starving_jobs_start_first(library: Library) -> None:
     assert [(await start(library, job)).id for job in reversed(order)] == ids(order)
 
 
-async def test_jobs_of_callers_without_a_tier_starve_after_the_default(library: Library) -> None:
-    patient = await asked(library, priority="free")
-    library.clock.advance(STARVATION_SECONDS)
-    urgent = await asked(library, ROOT)
-    assert ids((await look(library)).queued) == ids([urgent, patient])
-    library.clock.advance(0.1)
-    assert ids((await look(library)).queued) == ids([patient, urgent])
-
-
-async def test_others_start_while_a_job_waits_for_its_retry(library: Library) -> None:
-    first = await asked(library)
-    await start(library, first)
-    library.clock.advance(1.0)
-    second = await asked(library)
-    await library.ledger.release(first.id, 1, 5.0, JobError("BUSY", "later"), False)
-    assert ids((await look(library)).queued) == ids([first, second]), "it keeps its place"
-    assert (await start(library, second)).id == second.id
-    library.clock.advance(5.0)
-    assert (await start(library, first)).id == first.id
-
-
-async def test_nothing_is_waited_for_in_an_empty_queue(library: Library) -> None:
-    assert await look(library) == Queue([], [], 0, 0.0)
-    job = await asked(library)
-    assert await place(library, job) == (1, 0.0)
-    assert (await look(library)).estimated_wait_seconds > 0
-
-
 @pytest.mark.parametrize("query", ["queued_jobs", "running_jobs"])
 async def test_a_job_that_starts_while_the_queue_is_read_is_waited_for(
     library: Library, monkeypatch: pytest.MonkeyPatch, query: str
@@ -246,15 +217,6 @@ async def test_several_workers_share_the_work(library: Library) -> None:
     waiting = [await asked(library) for _ in range(2)]
     waits = sorted([(await place(library, job)) for job in waiting])
     assert waits == [(1, 10.0), (2, 15.0)]
-
-
-async def test_without_a_measure_of_work_each_job_counts_the_same(library: Library) -> None:
-    fields: dict[str, Any] = {"kind": "separation", "affinity": "", "work_seconds": 0.0}
-    for seconds in (6.0, 8.0):
-        await finish(library, await asked(library, **fields), seconds)
-    await start(library, await asked(library, **fields))
-    job = await asked(library, **fields)
-    assert await place(library, job) == (1, 7.0)
 
 
 async def test_only_what_lately_succeeded_is_a_measure(library: Library) -> None:

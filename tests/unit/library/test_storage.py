@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from library_fixture import ANN, BOB, LEASE, Library, clip, new, opened, reason, result, track
+from library_fixture import ANN, BOB, LEASE, Library, new, opened, reason, result, track
 
 from soundwright.kit.errors import AppError
 from soundwright.kit.security.identity import ANONYMOUS_PREFIX, Principal
@@ -48,14 +48,6 @@ async def test_tracks_and_outputs_of_jobs_count_until_they_are_deleted(library: 
     await library.deletions.delete(ANN, "t1")
     assert await used(library) == 50
     assert (await library.storage.usage(ANN.id)).available_bytes == QUOTA - 50
-
-
-async def test_a_clip_counts_until_it_is_deleted(library: Library) -> None:
-    job = await library.running(kind="generation", output_folder="generations")
-    await library.ledger.succeed(job.id, 1, result(clip=clip()), [], stored_bytes=500)
-    assert await used(library) == 500
-    await library.catalog.delete(ANN, job.id)
-    assert await used(library) == 0
 
 
 async def test_what_exceeds_the_quota_is_refused_and_exactly_the_quota_is_not(library: Library) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from library_fixture import ANN, BOB, LEASE, Library, interrupted, reason, result, track
+from library_fixture import ANN, LEASE, Library, interrupted, reason, result, track
 
 from soundwright.kit.errors import AppError, Code
 from soundwright.services.library.jobs.service import Job, JobError, JobState
@@ -71,14 +71,6 @@ async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None
     assert await reason(library.deletions.delete(ANN, "t1")) == "TRACK_NOT_FOUND"
 
 
-async def test_only_the_owner_deletes(library: Library) -> None:
-    await stored(library)
-    assert await reason(library.deletions.delete(BOB, "t1")) == "ACCESS_DENIED"
-    assert await reason(library.deletions.delete(ANN, "t2")) == "TRACK_NOT_FOUND"
-    assert library.files() == {FILE}
-    assert await pending(library) == 0
-
-
 async def test_many_can_delete_at_once(library: Library) -> None:
     await stored(library)
     await separated(library)
@@ -121,27 +113,6 @@ async def test_a_worker_that_comes_too_late_leaves_nothing(library: Library) -> 
     ended = await library.ledger.succeed(job.id, 1, result("vocals"), [])
     assert (ended.state, ended.result, ended.error) == (JobState.CANCELLED, None, CANCELLED)
     assert await library.deletions.resume() == 1
-    assert (library.files(), await pending(library)) == (set(), 0)
-
-
-async def test_a_job_that_fails_for_want_of_its_track_was_cancelled(library: Library) -> None:
-    await stored(library)
-    job = await running(library)
-    await library.deletions.delete(ANN, "t1")
-    failed = await library.ledger.fail(job.id, 1, JobError("BLOB_NOT_FOUND", "no file"), False, [])
-    assert (failed.state, failed.error) == (JobState.CANCELLED, CANCELLED)
-
-
-async def test_a_dead_workers_job_is_cancelled_too(library: Library) -> None:
-    await stored(library)
-    job = await running(library)
-    await library.write(f"stems/1/{job.id}/vocals.flac")
-    await library.deletions.delete(ANN, "t1")
-    library.clock.advance(LEASE + 100)
-    await library.sweeper.sweep()  # queued again, and nobody takes it up
-    assert (await library.now(job)).state is JobState.QUEUED
-    await library.deletions.resume()
-    assert (await library.now(job)).state is JobState.CANCELLED
     assert (library.files(), await pending(library)) == (set(), 0)
 
 

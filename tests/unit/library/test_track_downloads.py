@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import pytest
 from library_fixture import ANN, BOB, LEASE, Library, dying, reason, result, track
 
-from soundwright.kit.adapters.filesystem.blobs import FileBlobs
 from soundwright.kit.errors import AppError, Code
 from soundwright.services.library.jobs.service import Job, JobError, JobState, NewTrack
 from soundwright.services.library.paging import PageRequest
-from soundwright.services.library.tracks.deletions import TrackDeletions
 from soundwright.services.library.tracks.downloads import TrackDownloads
 from soundwright.services.library.tracks.records import PendingDownload, Track, TrackFilter, TrackSort, TrackStatus
 
@@ -166,46 +163,11 @@ async def test_a_crash_between_the_job_and_its_track_is_repaired(library: Librar
     assert await pending(library) == PendingDownload(job.id, job.state)
 
 
-async def test_a_crash_after_the_audio_was_recorded_costs_nothing(library: Library) -> None:
-    job = await asked(library)
-    await started(library, job)
-    await library.downloads.record(FOUND)
-    library.clock.advance(LEASE + 1)
-    claimed, mine, _ = await library.ledger.claim(job.id, "w2", LEASE)
-    assert (claimed.attempt, mine) == (2, True)
-    assert (await library.ledger.succeed(job.id, 2, result(), [])).state is JobState.SUCCEEDED
-    assert await pending(library) is None
-
-
 async def test_a_track_whose_job_is_missing_shows_a_failure(library: Library) -> None:
     await library.track_docs.insert_track(track("t1", owner_id="ann", blob_key="", download_job_id="gone"))
     seen = await pending(library)
     assert seen is not None
     assert (seen.state, seen.error and seen.error.reason) == (JobState.FAILED, "DOWNLOAD_LOST")
-
-
-async def test_deleting_the_track_cancels_the_download(library: Library, tmp_path: Path) -> None:
-    deletions = TrackDeletions(
-        library.track_docs, library.jobs, library.ledger, FileBlobs(tmp_path / "blobs"), library.clock
-    )
-    job = await started(library, await asked(library))
-    await deletions.delete(ANN, "t1")
-    assert await library.ledger.heartbeat(job.id, 1, LEASE, 0.5, "", []) is True, "the worker is asked to stop"
-    assert await reason(library.downloads.record(FOUND)) == "TRACK_NOT_FOUND"
-    assert (await library.ledger.fail(job.id, 1, JobError("X", "x"), False, [])).state is JobState.CANCELLED
-    await deletions.resume()
-    assert [each async for each in library.track_docs.pending_deletions()] == []
-    again = await asked(library)  # the same recording again is a new track
-    assert await pending(library) == PendingDownload(again.id, JobState.QUEUED)
-    assert (await started(library, again)).track_create_time == library.clock.time
-
-
-async def test_a_queued_download_of_a_deleted_track_never_starts(library: Library, tmp_path: Path) -> None:
-    job = await asked(library)
-    await library.track_docs.remove_track("t1")  # the deletion dies here, before it cancels the job
-    ended, mine, retry = await library.ledger.claim(job.id, "w", LEASE)
-    assert (ended.state, mine, retry) == (JobState.CANCELLED, False, 0.0)
-    assert await reason(stored(library)) == "TRACK_NOT_FOUND"
 
 
 async def test_a_download_cannot_take_another_owners_track(library: Library) -> None:

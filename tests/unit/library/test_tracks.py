@@ -318,14 +318,6 @@ async def test_a_track_is_found_by_all_that_there_is_of_it(library: Library) -> 
     assert await listed(library, status=TrackStatus.DOWNLOADED) == ["t4", "t3", "t2", "t1"]
 
 
-async def test_a_change_is_found_and_what_was_before_is_not(library: Library) -> None:
-    await stored(library, title="Before", tags=["old"])
-    await library.tracks.update(ANN, "t1", {"title": "After", "tags": ["fresh"]})
-    for word, found in (("before", []), ("old", []), ("after", ["t1"]), ("fresh", ["t1"])):
-        assert await listed(library, search=word) == found
-    assert [await listed(library, tag=tag) for tag in ("old", "fresh")] == [[], ["t1"]]
-
-
 async def test_pages(library: Library) -> None:
     await fill(library)
     pages = [

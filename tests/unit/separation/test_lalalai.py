@@ -220,11 +220,6 @@ async def test_invalid_stem_files(fixture: LalalaiFixture, content: bytes, expec
     assert await fixture.blobs.keys("stems/") == []
 
 
-async def test_a_missing_stem_file(fixture: LalalaiFixture) -> None:
-    fixture.simulator.file_statuses.append(404)
-    assert await reason(fixture.run(), Code.UNPROCESSABLE) == "LALALAI_ERROR"
-
-
 # ------------------------------------------------------------------------------------------------------ again, and stop
 
 
