@@ -4,11 +4,11 @@ import createClient from "openapi-fetch";
 import { connectionLost } from "./connection.ts";
 import { ApiError, refusal } from "./errors.ts";
 import { places } from "./places.ts";
-import { currentCsrfToken, entered, isOffline, renewCsrfToken } from "./session.ts";
+import { entered, sendWithToken } from "./session.ts";
 import type { components, paths } from "./schema.d.ts";
 
 export { ApiError, refusal };
-export { account, accountId, currentCsrfToken } from "./session.ts";
+export { account, accountId } from "./session.ts";
 export type Track = components["schemas"]["Track"];
 export type Job = components["schemas"]["JobSummary"];
 export type Analysis = components["schemas"]["Analysis"];
@@ -82,29 +82,27 @@ export async function getFile(path: string): Promise<{ blob: Blob; name: string 
 async function send(request: Request): Promise<Response> {
   await entered();
   const isSafe = request.method === "GET" || request.method === "HEAD";
-  let isRenewed = false;
-  if (!isSafe && isOffline) await renewCsrfToken("").catch(() => {}); // a page that the server did not make has no token
   for (let attempt = 1; ; attempt++) {
-    const sent = request.clone();
-    const token = currentCsrfToken();
-    if (!isSafe) sent.headers.set("x-csrf-token", token);
-    const response = await fetch(sent).catch((error: unknown) => {
-      if (request.signal.aborted) throw error;
-      connectionLost();
-      throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
-    });
+    const response = await (isSafe ? fetchCopy(request) : sendWithToken((token) => fetchCopy(request, token)));
     if (response.status === 401) {
       location.assign(`${LOG_IN}?return_to=${encodeURIComponent(location.pathname)}`);
     }
     if (response.status === 429 && response.headers.get("x-ratelimit-remaining") === "0" && attempt < RETRY_LIMIT) {
       await pause(Number(response.headers.get("retry-after") ?? 1));
-    } else if (response.status === 403 && !isSafe && !isRenewed) {
-      isRenewed = true;
-      if (!(await renewCsrfToken(token))) return response;
     } else {
       return response;
     }
   }
+}
+
+function fetchCopy(request: Request, csrfToken = ""): Promise<Response> {
+  const copy = request.clone();
+  if (csrfToken) copy.headers.set("x-csrf-token", csrfToken);
+  return fetch(copy).catch((error: unknown) => {
+    if (request.signal.aborted) throw error;
+    connectionLost();
+    throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
+  });
 }
 
 function pause(seconds: number): Promise<void> {

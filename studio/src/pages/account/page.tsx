@@ -1,7 +1,8 @@
 /** The account: storage, API keys, connections, webhooks, the browsers that are logged in, and its end. */
 
-import { account, currentCsrfToken } from "../../api/client.ts";
+import { account } from "../../api/client.ts";
 import { forgetAllOffline } from "../../api/offline.ts";
+import { currentCsrfToken, renewCsrfToken } from "../../api/session.ts";
 import { Notice } from "../../ui/components.tsx";
 import { Connections } from "./connections.tsx";
 import { NewTracks } from "./new-tracks.tsx";
@@ -21,7 +22,7 @@ function Registered() {
       <div class="row apart">
         <h1>Account</h1>
         <form method="post" action="/users/log-out" onSubmit={logOut}>
-          <input type="hidden" name="_csrf_token" value={currentCsrfToken()} />
+          <input type="hidden" name="_csrf_token" />
           <button class="button">Log out</button>
         </form>
       </div>
@@ -44,6 +45,8 @@ async function logOut(event: SubmitEvent & { currentTarget: HTMLFormElement }): 
   event.preventDefault();
   const form = event.currentTarget;
   await forgetAllOffline().catch(() => {});
+  await renewCsrfToken(currentCsrfToken()); // another tab may have logged in since
+  form["_csrf_token"].value = currentCsrfToken();
   form.submit();
 }
 
