@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import io
+import json
 import logging
 import math
+import secrets
 import sys
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TextIO, cast
 
 import structlog
 
-_KEY = "correlation_id"
+from soundwright.kit.scoped import Scoped
+
+_correlation_id: contextvars.ContextVar[str] = contextvars.ContextVar("correlation_id", default="")
 _REPEAT_SECONDS = 60.0
 # Local variables are omitted, because they may contain secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
@@ -37,7 +41,7 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
         fmt: ``json`` for JSON lines, or ``console`` for a terminal.
     """
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(_as_json)
         if fmt == "json"
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=_printable_traceback
@@ -50,7 +54,7 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
     threshold = getattr(logging, level.upper())
     output = _Output(sys.stderr)
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_correlation_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _component(component),
@@ -94,6 +98,12 @@ def configuration() -> Callable[[], None]:
     return _configuration
 
 
+def _add_correlation_id(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if value := _correlation_id.get():
+        event.setdefault("correlation_id", value)
+    return event
+
+
 def _component(name: str) -> structlog.typing.Processor:
     def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event["component"] = name
@@ -130,6 +140,15 @@ def _printable_lines(text: str) -> str:
     return "\n".join(f"  {_printable(line)}".rstrip() for line in text.split("\n"))
 
 
+@functools.cache
+def _encoder(default: Callable[[object], object]) -> json.JSONEncoder:
+    return json.JSONEncoder(default=default)
+
+
+def _as_json(event: structlog.typing.EventDict, default: Callable[[object], object]) -> str:
+    return _encoder(default).encode(event)  # json.dumps would make an encoder for each line
+
+
 def _identity(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     return event
 
@@ -159,20 +178,14 @@ class FailureLog:
 
 def new_correlation_id() -> str:
     """Return a random correlation ID."""
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def correlation_id() -> str:
     """Return the correlation ID of the current request, or an empty string outside of a request."""
-    return str(structlog.contextvars.get_contextvars().get(_KEY, ""))
+    return _correlation_id.get()
 
 
-@contextlib.contextmanager
-def correlation_scope(value: str) -> Iterator[str]:
+def correlation_scope(value: str) -> Scoped[str]:
     """Use a correlation ID for logs and calls inside the block. An empty ``value`` creates a new ID."""
-    new_value = value or new_correlation_id()
-    tokens = structlog.contextvars.bind_contextvars(**{_KEY: new_value})
-    try:
-        yield new_value
-    finally:
-        structlog.contextvars.reset_contextvars(**tokens)
+    return Scoped(_correlation_id, value or new_correlation_id())

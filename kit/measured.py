@@ -16,6 +16,7 @@ from soundwright.kit.metrics import STORE_DURATION
 T = TypeVar("T")
 _Timed = Callable[[], AbstractContextManager[None]]
 _END = object()
+_duration = functools.cache(STORE_DURATION.labels)
 
 
 def measured(store: T, port: type, name: str) -> T:
@@ -107,4 +108,4 @@ def _timed(store: str, operation: str) -> Iterator[None]:
         outcome = "failed" if isinstance(error, Exception) else "cancelled"
         raise
     finally:
-        STORE_DURATION.labels(store, operation, outcome).observe(time.perf_counter() - started)
+        _duration(store, operation, outcome).observe(time.perf_counter() - started)

@@ -14,6 +14,7 @@ import functools
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Span:
 
 
 _NO_SPAN = Span()
+_NO_BLOCK = contextlib.nullcontext(_NO_SPAN)
 _provider: TracerProvider | None = None
 
 
@@ -97,10 +99,9 @@ def stop() -> Callable[[], None]:
     return close
 
 
-@contextlib.contextmanager
 def span(
     name: str, kind: SpanKind, *, parent: str | None = None, link: str = "", begin: bool = False
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """Make the block a span.
 
     Args:
@@ -109,9 +110,13 @@ def span(
         link: the trace context of another span that led to this one; empty: none.
         begin: begin a trace if there is none to continue. Otherwise, the block is no span then.
     """
-    if _provider is None:
-        yield _NO_SPAN
-        return
+    return _NO_BLOCK if _provider is None else _recorded_span(_provider, name, kind, parent, link, begin)
+
+
+@contextlib.contextmanager
+def _recorded_span(
+    provider: TracerProvider, name: str, kind: SpanKind, parent: str | None, link: str, begin: bool
+) -> Iterator[Span]:
     from opentelemetry import trace
 
     around = None if parent is None else _context(parent)
@@ -119,7 +124,7 @@ def span(
         yield _NO_SPAN
         return
     linked = trace.get_current_span(_context(link)).get_span_context()
-    with _provider.get_tracer("soundwright").start_as_current_span(
+    with provider.get_tracer("soundwright").start_as_current_span(
         name,
         around,
         trace.SpanKind[kind.upper()],

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import uvicorn
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
+from starlette.routing import Route
 
 from soundwright_client._async_client import AsyncClient, AsyncJob
 from soundwright_client.cli.batch import run_job
@@ -205,6 +207,18 @@ def build_server(tools: Tools) -> MCPServer:
     built.resource("soundwright://jobs/{job_id}", mime_type="application/json")(tools.job_resource)
     built.resource("soundwright://tracks/{track_id}/analysis", mime_type="application/json")(tools.analysis_resource)
     return built
+
+
+def serve_http(tools: Tools, host: str, port: int) -> None:
+    """Serve streamable HTTP until the process is stopped.
+
+    There are no sessions: callers without a token could fill the memory with them, and what is asked in one needs none.
+    """
+    app = build_server(tools).streamable_http_app(stateless_http=True, host=host)
+    for route in app.routes:
+        if isinstance(route, Route):
+            route.methods = {"POST"}  # GET would open a stream on which nothing is ever sent
+    uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
 async def _finish(context: Context, start: Any) -> AsyncJob:

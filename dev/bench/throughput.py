@@ -1,4 +1,4 @@
-"""The gateway beside a bare FastAPI application: most requests per second, and latency at half of that rate. It needs wrk.
+"""The gateway beside a bare FastAPI application: most requests per second, CPU time, and latency at half of that rate. It needs wrk.
 
 python -m dev.bench.throughput [--seconds 8] [--rounds 5]
 """
@@ -19,10 +19,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import uvicorn
 from fastapi import FastAPI
 
 from dev.bench.latency import noise
+from dev.bench.transfer import gateway_of
 from soundwright_client.local import free_ports, running
 
 _SETTINGS = {
@@ -35,8 +37,8 @@ _UNPACKED = Path(__file__).parents[2] / ".servers" / "wrk" / "usr"
 _REPORT = """
 done = function(summary, latency, requests)
   local errors = summary.errors
-  io.write(string.format('\\n{"rate": %f, "p50_ms": %f, "p99_ms": %f, "failed": %d}\\n',
-    summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+  io.write(string.format('\\n{"count": %d, "rate": %f, "p50_ms": %f, "p99_ms": %f, "failed": %d}\\n',
+    summary.requests, summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
     errors.status + errors.connect + errors.read + errors.write + errors.timeout))
 end
 """
@@ -63,29 +65,37 @@ def main() -> int:
             report.write_text(_REPORT)
             track = client.post("/api/tracks", files={"file": ("tiny.wav", noise(0.25))}).json()["data"]["id"]
             token = {"Authorization": f"Bearer {stack.token}"}
-            routes: dict[str, tuple[str, Mapping[str, str]]] = {
-                "bare FastAPI, `async def`": (f"http://127.0.0.1:{port}/async/{track}", {}),
-                "bare FastAPI, `def`": (f"http://127.0.0.1:{port}/sync/{track}", {}),
-                "gateway, `GET /health`": (f"{stack.base_url}/health", {}),
-                "gateway, `GET /api/tracks/{id}` with a token": (f"{stack.base_url}/api/tracks/{track}", token),
+            reference, gateway = psutil.Process(application.pid), gateway_of(stack)
+            routes: dict[str, tuple[psutil.Process, str, Mapping[str, str]]] = {
+                "bare FastAPI, `async def`": (reference, f"http://127.0.0.1:{port}/async/{track}", {}),
+                "bare FastAPI, `def`": (reference, f"http://127.0.0.1:{port}/sync/{track}", {}),
+                "gateway, `GET /health`": (gateway, f"{stack.base_url}/health", {}),
+                "gateway, `GET /api/tracks/{id}` with a token": (
+                    gateway,
+                    f"{stack.base_url}/api/tracks/{track}",
+                    token,
+                ),
             }
             found = [
                 {name: maximum(*route, options.seconds, report) for name, route in routes.items()}
                 for _ in range(options.rounds)
             ]
             print(
-                "| | requests/s, median | lowest to highest | ratio | p50, ms | p99, ms |\n|---|---:|---:|---:|---:|---:|"
+                "| | requests/s, median | lowest to highest | ratio | CPU, ms per 1,000 requests | ratio | p50, ms | p99, ms |"
+                "\n|---|---:|---:|---:|---:|---:|---:|---:|"
             )
-            base = 0.0
+            base = base_cpu = 0.0
             for name in routes:
                 rates = sorted(result[name]["rate"] for result in found)
                 p50, p99 = (statistics.median(result[name][key] for result in found) for key in ("p50_ms", "p99_ms"))
                 rate = statistics.median(rates)
-                base = base or rate
+                cpu = statistics.median(result[name]["cpu_ms"] for result in found)
+                base, base_cpu = base or rate, base_cpu or cpu
                 print(
-                    f"| {name} | {rate:.0f} | {rates[0]:.0f} to {rates[-1]:.0f} | {rate / base:.2f} | {p50:.1f} | {p99:.1f} |"
+                    f"| {name} | {rate:.0f} | {rates[0]:.0f} to {rates[-1]:.0f} | {rate / base:.2f} "
+                    f"| {cpu:.0f} | {base_cpu / cpu:.2f} | {p50:.1f} | {p99:.1f} |"
                 )
-            times = asyncio.run(paced(*routes[name], rate / 2, options.seconds * options.rounds))
+            times = asyncio.run(paced(*routes[name][1:], rate / 2, options.seconds * options.rounds))
             p50, p99 = (1000 * statistics.quantiles(times, n=100)[number] for number in (49, 98))
             print(
                 f"\nAt half of the maximum rate, {rate / 2:.0f} requests per second: p50 {p50:.1f} ms, p99 {p99:.1f} ms."
@@ -112,17 +122,22 @@ def bare() -> FastAPI:
     return app
 
 
-def maximum(url: str, headers: Mapping[str, str], seconds: float, report: Path) -> dict[str, float]:
-    """Request ``url`` over 50 connections as often as the server answers."""
+def maximum(
+    server: psutil.Process, url: str, headers: Mapping[str, str], seconds: float, report: Path
+) -> dict[str, float]:
+    """Request ``url`` over 50 connections as often as the server answers. Measure the CPU time of the server's process."""
     program, environment = shutil.which("wrk"), {}
     if program is None:
         program = str(_UNPACKED / "bin" / "wrk")
         environment = {"LD_LIBRARY_PATH": ":".join(map(str, _UNPACKED.glob("lib/*/")))}
     options = [option for name, value in headers.items() for option in ("-H", f"{name}: {value}")]
     command = [program, "-t1", "--timeout", "30s", f"-c{_CONNECTIONS}", f"-d{seconds:.0f}s", "-s", str(report)]
+    before = server.cpu_times()
     done = subprocess.run([*command, *options, url], env={**os.environ, **environment}, check=True, capture_output=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     assert not found["failed"], found
+    after = server.cpu_times()
+    found["cpu_ms"] = 1e6 * (after.user + after.system - before.user - before.system) / found["count"]
     return found
 
 

@@ -32,6 +32,7 @@ _BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _UNANSWERED = (*_BROKEN, grpc.StatusCode.DEADLINE_EXCEEDED)
 _ATTEMPT_LIMIT = 10  # a call that kills each server that it reaches must end before its deadline
 
+_duration = functools.cache(RPC_CLIENT_DURATION.labels)
 _Send: TypeAlias = Callable[..., Awaitable[Message]]
 
 
@@ -102,7 +103,7 @@ class _CallingChannel(DelegatingChannel):
             finally:
                 span.set("rpc.system", "grpc")
                 span.set("rpc.grpc.status_code", grpc.StatusCode[outcome].value[0])
-                RPC_CLIENT_DURATION.labels(method, outcome).observe(time.perf_counter() - started)
+                _duration(method, outcome).observe(time.perf_counter() - started)
 
     async def _repeated(
         self, method: str, send: _Send, request: Message, metadata: tuple[tuple[str, str], ...], deadline: float

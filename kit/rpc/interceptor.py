@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, NoReturn, TypeAlias, cast
 from urllib.parse import unquote
+from weakref import WeakValueDictionary
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -52,7 +53,9 @@ _OPEN_STREAMS_PER_CONNECTION = 10
 _OPEN_STREAM_SECONDS = 3600
 _STREAM_CHECK_SECONDS = 5.0
 _TOKEN_MESSAGE_BYTES = 1 << 20
+_TOKEN_MESSAGES_AT_ONCE = 4  # of an account, because gRPC holds up to 16 MiB of each
 _TOKEN_MESSAGE_VALUES = 2000  # many small values cost much more time than their bytes
+_duration = functools.cache(RPC_SERVER_DURATION.labels)
 log = get_logger()
 
 
@@ -68,6 +71,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._admit = admit
         self._budgets = Budgets(limits)
         self._streams = Counter[str]()
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def intercept_service(
         self,
@@ -86,37 +90,46 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             # The stubs say that handlers are synchronous.
             respond = cast(Callable[[Message, Context], Awaitable[Message]], handler.unary_unary)
 
-            # The edge reads messages itself: gRPC would do it before the caller is known, and report its own exception.
-            async def unary(content: bytes, context: Context) -> Message:
+            async def unary(contents: AsyncIterator[bytes], context: Context) -> Message:
                 async with self._call(method, metadata, context):
-                    return await respond(self._request(method, metadata, handler, content), context)
+                    return await respond(await self._request(method, metadata, handler, contents), context)
 
-            return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serializer)
+            return grpc.stream_unary_rpc_method_handler(unary, response_serializer=serializer)
         if handler.request_streaming and not method.startswith(_OPEN_SERVICES):
             raise NotImplementedError(f"{method}: no RPC of the platform streams requests")
         serve = cast(_Serve, handler.stream_stream if handler.request_streaming else handler.unary_stream)
 
         async def stream(requests: Any, context: Context) -> None:
             async with self._call(method, metadata, context):
-                request = requests if handler.request_streaming else self._request(method, metadata, handler, requests)
+                request = requests
+                if not handler.request_streaming:
+                    request = await self._request(method, metadata, handler, requests)
                 await self._until_ended(method, metadata, context, _send(serve, request, context))
 
-        if handler.request_streaming:
-            return grpc.stream_stream_rpc_method_handler(stream, handler.request_deserializer, serializer)
-        return grpc.unary_stream_rpc_method_handler(stream, response_serializer=serializer)
+        deserializer = handler.request_deserializer if handler.request_streaming else None
+        return grpc.stream_stream_rpc_method_handler(stream, deserializer, serializer)
 
-    def _request(
-        self, method: str, metadata: _Metadata, handler: grpc.RpcMethodHandler[Any, Any], content: bytes
+    async def _request(
+        self,
+        method: str,
+        metadata: _Metadata,
+        handler: grpc.RpcMethodHandler[Any, Any],
+        contents: AsyncIterator[bytes],
     ) -> Message:
-        """Return the request of a call. A call with an API token has the limits of a request over HTTP.
+        """Read the request of a call. A call with an API token has the limits of a request over HTTP.
+
+        Handlers get messages as a stream, so that they are read here: gRPC would do it before the caller is known, hold the
+        messages of strangers in memory, and report its own exception.
 
         Raises:
             AppError: ``MESSAGE_INVALID``; ``TOO_LARGE``; ``RATE_LIMITED``.
         """
         if PRINCIPAL_METADATA in metadata or method.startswith(_OPEN_SERVICES):
-            return _read(handler, content)
-        if len(content) > _TOKEN_MESSAGE_BYTES:
-            raise errors.TOO_LARGE("The message is larger than 1 MiB. Shorten it.")
+            return _read(handler, await _received(contents))
+        async with self._turns.setdefault(require_principal().id, asyncio.Semaphore(_TOKEN_MESSAGES_AT_ONCE)):
+            content = await _received(contents)
+            if len(content) > _TOKEN_MESSAGE_BYTES:
+                raise errors.TOO_LARGE("The message is larger than 1 MiB. Shorten it.")
         request = _read(handler, content)
         if _list_size(request, _TOKEN_MESSAGE_VALUES) > _TOKEN_MESSAGE_VALUES:
             raise errors.MESSAGE_INVALID(
@@ -179,7 +192,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             finally:
                 span.set("rpc.system", "grpc")
                 span.set("rpc.grpc.status_code", grpc.StatusCode[outcome].value[0])
-                RPC_SERVER_DURATION.labels(method, outcome).observe(time.perf_counter() - started)
+                _duration(method, outcome).observe(time.perf_counter() - started)
 
     async def _until_ended(
         self, method: str, metadata: _Metadata, context: Context, sending: Coroutine[Any, Any, None]
@@ -238,6 +251,13 @@ def _client_address(metadata: _Metadata, context: Context) -> str:
         return str(metadata.get(ADDRESS_METADATA, ""))
     family, _, rest = unquote(context.peer()).partition(":")
     return usual_address(rest.rpartition(":")[0].strip("[]")) if family in ("ipv4", "ipv6") else ""
+
+
+async def _received(contents: AsyncIterator[bytes]) -> bytes:
+    content = await anext(contents, None)
+    if content is None:
+        raise errors.MESSAGE_INVALID("The call ended before its request arrived. Send one message.")
+    return content
 
 
 def _read(handler: grpc.RpcMethodHandler[Any, Any], content: bytes) -> Message:

@@ -11,13 +11,13 @@ the secret of an anonymous creator; ``tok``, the ID of the API token; ``for``, t
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
+import functools
 import hashlib
 import ipaddress
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +27,7 @@ from joserfc.jwk import GuestProtocol, OKPKey
 
 from soundwright.kit import errors
 from soundwright.kit.ports import Clock
+from soundwright.kit.scoped import Scoped
 from soundwright.kit.security.signing_keys import SigningKeys, component_of
 
 ROLE_RANKS: Mapping[str, int] = {
@@ -286,6 +287,7 @@ def api_token_id(token: str) -> str:
     return str(uuid.UUID(bytes=hashlib.sha256(token.encode()).digest()[:16]))
 
 
+@functools.lru_cache(maxsize=4096)
 def usual_address(host: str) -> str:
     """Return an IP address as limits count it: an IPv6 address as its /64 network, which one customer usually has."""
     try:
@@ -332,14 +334,9 @@ def require_administrator() -> Principal:
     return principal
 
 
-@contextlib.contextmanager
-def principal_scope(principal: Principal | None) -> Iterator[None]:
+def principal_scope(principal: Principal | None) -> Scoped[Principal | None]:
     """Use ``principal`` for calls inside the block."""
-    token = _current.set(principal)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return Scoped(_current, principal)
 
 
 def client_address() -> str:
@@ -347,11 +344,6 @@ def client_address() -> str:
     return _address.get()
 
 
-@contextlib.contextmanager
-def address_scope(address: str) -> Iterator[None]:
+def address_scope(address: str) -> Scoped[str]:
     """Tell the components that are called inside the block the IP address of the client."""
-    token = _address.set(address)
-    try:
-        yield
-    finally:
-        _address.reset(token)
+    return Scoped(_address, address)

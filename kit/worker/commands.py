@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from soundwright.kit import tracing
+from soundwright.kit import errors, tracing
 from soundwright.kit.errors import AppError
 from soundwright.kit.log import correlation_id, get_logger
 from soundwright.kit.ports import Bus
@@ -75,6 +75,9 @@ async def create_job(
 
     Returns:
         The job, and whether an earlier request with the same idempotency key created it.
+
+    Raises:
+        AppError: ``TRACK_NOT_FOUND`` if the job needs a track and the request names none; errors of the library.
     """
     _fill_from_kind(kind, spec, request)
     answer = await jobs.CreateJob(request)
@@ -124,6 +127,8 @@ async def _publish_first_run(bus: Bus, job: job_pb2.Job) -> None:
 
 
 def _fill_from_kind(kind: JobKind[Spec], spec: Spec, request: library_service_pb2.CreateJobRequest) -> None:
+    if kind.has_track and not request.track_id:
+        raise errors.TRACK_NOT_FOUND()
     request.kind = kind.kind
     request.spec.CopyFrom(pack(spec))
     # Chosen here, so that the client of the library can repeat the call.

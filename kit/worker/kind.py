@@ -76,6 +76,7 @@ class JobKind(Generic[Spec]):
             string.
         work_seconds: returns the amount of work in seconds of audio, or 0 if it is unknown.
         stages: names and processor types of the stages, in order.
+        has_track: whether each job is for a track.
         creates_track: the library stores the track with the job, without audio, and the job completes it.
         public_spec: whether the queue shows the specification to all callers.
         on_finish: cleans up after finished jobs.
@@ -91,6 +92,7 @@ class JobKind(Generic[Spec]):
     affinity: Callable[[Spec], str] = _no_affinity
     work_seconds: Callable[[Spec], float] = _unknown_work
     stages: Sequence[tuple[str, str]] = ()
+    has_track: bool = True
     creates_track: bool = False
     public_spec: bool = False
     on_finish: FinishCallback | None = None

@@ -6,7 +6,6 @@ import asyncio
 
 from soundwright.analysis.v1 import analysis_service_pb2 as pb
 from soundwright.analysis.v1 import analysis_service_pb2_grpc, jobs_pb2
-from soundwright.kit import errors
 from soundwright.kit.ports import Bus
 from soundwright.kit.rpc import Context
 from soundwright.kit.worker.commands import create_job
@@ -35,8 +34,6 @@ class AnalysisRpc(analysis_service_pb2_grpc.AnalysisServiceServicer):
         self._registry = registry
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        if not request.track_id:
-            raise errors.TRACK_NOT_FOUND()
         available = await asyncio.to_thread(available_features, self._registry)
         wanted = service.parse_features(request.features, available, remedies(self._registry))
         job, existed = await create_job(

@@ -8,15 +8,11 @@ import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from soundwright.kit import infra, rpc
 from soundwright.kit.compute import ComputeSlots
-from soundwright.kit.errors import AppError
 from soundwright.kit.http_limits import ConnectionGuard, HttpLimits
 from soundwright.kit.http_server import serve_http
 from soundwright.kit.ports import Bus
@@ -55,7 +51,6 @@ from soundwright.services.gateway.openapi.document import DocumentedApp
 from soundwright.services.gateway.openapi.reference import serve_reference
 from soundwright.services.gateway.settings import GatewaySettings
 from soundwright.services.gateway.web import PAGES, page_routes
-from soundwright.services.gateway.wire.problems import problem_of
 
 _NO_SOCKETS: dict[str, Any] = {"ws": "none"}
 _SOCKETS: dict[str, Any] = {
@@ -196,18 +191,13 @@ def build(
         docs_url=None,  # FastAPI's page loads Swagger UI from the internet; serve_reference does not
         redoc_url=None,
         redirect_slashes=False,
-        exception_handlers=dict.fromkeys((AppError, HTTPException, RequestValidationError, Exception), _error_response),
     )
     for router in routers:
         site.routes.extend(router.routes)
     serve_reference(site)
     routes = RouteTable(site.routes, dialects)
-    site.routes.insert(0, Dispatch(routes))
     hosts = HostPolicy(settings)
-    control = AccessControl(site, routes, authenticator, limiter, Browsers(settings), hosts, settings.trusted_proxy)
+    control = AccessControl(
+        Dispatch(routes), routes, authenticator, limiter, Browsers(settings), hosts, settings.trusted_proxy
+    )
     return RequestLog(control, dialects, hosts)
-
-
-async def _error_response(request: Request, error: Exception) -> Response:
-    dialect: Dialect = request.scope["dialect"]
-    return dialect.render(problem_of(error))

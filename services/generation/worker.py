@@ -99,6 +99,7 @@ class GenerationWorker:
             output_folder="generations",
             affinity=lambda spec: spec.model,
             work_seconds=lambda spec: spec.duration_seconds,
+            has_track=False,
             public_spec=True,
         )
 

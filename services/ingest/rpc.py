@@ -7,6 +7,7 @@ import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
@@ -57,6 +58,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         self._has_spotify = has_spotify
         self._max_upload_bytes = max_upload_bytes
         self._scratch = scratch
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.CreateUploadResponse:
         upload_id = service.new_upload_id()
@@ -135,14 +137,15 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
     async def FinishDirectUpload(
         self, request: pb.FinishDirectUploadRequest, context: Context
     ) -> pb.FinishDirectUploadResponse:
-        try:
-            track = await self._finish_direct(request)
-        except AppError as error:
-            # The answer of an earlier call may have been lost, or another call may be faster.
-            stored = await self._track(request.upload_id) if error.code is Code.NOT_FOUND else None
-            if stored is None:
-                raise
-            track = stored
+        async with self._lock(request.upload_id):
+            try:
+                track = await self._finish_direct(request)
+            except AppError as error:
+                # The answer of an earlier call may have been lost, or another call was faster.
+                stored = await self._track(request.upload_id) if error.code is Code.NOT_FOUND else None
+                if stored is None:
+                    raise
+                track = stored
         return pb.FinishDirectUploadResponse(track=track)
 
     async def _finish_direct(self, request: pb.FinishDirectUploadRequest) -> track_pb2.Track:
@@ -167,8 +170,13 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
     async def AbortDirectUpload(
         self, request: pb.AbortDirectUploadRequest, context: Context
     ) -> pb.AbortDirectUploadResponse:
-        await self._direct.abort(await self._direct.get(require_principal().id, request.upload_id))
+        async with self._lock(request.upload_id):
+            await self._direct.abort(await self._direct.get(require_principal().id, request.upload_id))
         return pb.AbortDirectUploadResponse()
+
+    def _lock(self, upload_id: str) -> asyncio.Lock:
+        """Return the lock of an upload, which only one call at a time completes or aborts."""
+        return self._locks.setdefault((require_principal().id, upload_id), asyncio.Lock())
 
     async def _finish(self, request: pb.FinishUploadRequest) -> tuple[track_pb2.Track, bool]:
         """Examine a stored upload and make it a track. A file that is refused is deleted.

@@ -177,7 +177,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
             TrackLinks(
                 tracks,
                 runtime.clock,
-                identity.store.is_active,
+                identity.store.token_epoch,
                 identity.store.has_token,
                 identity.audit.record_by,
             ),

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from soundwright.kit import errors
 from soundwright.kit.engines import MeasuredSpeeds, ModelAvailability, ModelDeclaration
 from soundwright.kit.ports import Bus
 from soundwright.kit.rpc import Context
@@ -92,8 +91,6 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         track: track_pb2.Track | None = None,
     ) -> tuple[JobKind[jobs_pb2.SeparationSpec], jobs_pb2.SeparationSpec, library_service_pb2.CreateJobRequest]:
         """Check the parameters of a separation. Return its kind, its specification, and the request for the ledger."""
-        if not track_id:
-            raise errors.TRACK_NOT_FOUND()
         spec = await self._parsed(track_id, asked, track)
         kind, models = self._kinds.separation, all_models(spec.parameters)
         if spec.parameters.engine == service.LALALAI:

@@ -216,9 +216,15 @@ def test_nothing_is_left_of_a_deleted_track(stack: Stack, admin: httpx.Client) -
     [key] = [key for key in stack.stored("stems/") if job_id in key and key.endswith(f"{stem['stem_type']}.flac")]
     stack.delete(key)
     stack.delete(f"{key}.dat")
-    for what in ("segments/0", "waveform"):
-        answer = admin.get(f"/api/stems/{stem['id']}/{what}")
-        assert (answer.status_code, answer.json()["code"]) == (404, "FILE_NOT_FOUND")
+    paths = [f"/api/stems/{stem['id']}/{what}" for what in ("segments/0", "waveform", "spectrogram/0")]
+    exports = [
+        f"/export/stem/{stem['id']}?format=wav24",
+        *(f"/export/{what}/{track['id']}" for what in ("stems", "project")),
+    ]
+    for path in (*paths, *exports):
+        answer = admin.get(path)
+        assert (path, answer.json()["code"]) == (path, "FILE_NOT_FOUND")
+        assert (path, admin.head(path).status_code) == (path, answer.status_code)
     assert admin.delete(f"/api/tracks/{track['id']}").status_code == 204
     assert [key for key in stack.stored() if job_id in key or track["id"] in key] == []
     for what in ("segments/0", "waveform"):
@@ -260,7 +266,7 @@ def test_a_spectrogram_has_tiles_of_any_resolution(
     stack: Stack, admin: httpx.Client, track: dict[str, Any], stems: dict[str, dict[str, Any]]
 ) -> None:
     path = f"/api/stems/{stems['mix']['id']}/spectrogram"
-    assert admin.head(f"{path}/0").status_code == 200
+    assert [admin.head(f"{path}/{tile}").status_code for tile in (0, 1)] == [200, 404]
     assert [key for key in stack.stored("stems/") if track["job_id"] in key and key.endswith(".mel")] == []
     answer = admin.get(f"{path}/0")
     assert answer.status_code == 200, answer.text

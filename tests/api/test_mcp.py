@@ -109,6 +109,7 @@ async def test_each_caller_over_http_has_the_rights_of_its_token(stack: Stack, a
             async with httpx2.AsyncClient() as http:
                 begun = await http.post(address, json=INITIALIZE, headers={"Accept": ACCEPT})
                 assert (begun.status_code, begun.headers.get("mcp-session-id")) == (200, None)
+                assert (await http.get(address, headers={"Accept": ACCEPT})).status_code == 405
             async with Client(address) as nobody:
                 assert "token" in await refused(nobody, "analyze_track", track_id=foreign["id"])
         finally:

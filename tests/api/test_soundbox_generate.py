@@ -149,6 +149,8 @@ def test_clips_are_made_as_requested(box: httpx.Client) -> None:
     assert [(clip["model"], clip["seed"], clip["duration"], clip["is_loop"]) for clip in clips] == [
         ("magnet-audio", seed, 1.5, 1) for seed in (7, 8)
     ]
+    parts = f"/download/{jobs[0]['id']}.zip"  # only the composer's clips have parts
+    assert box.head(parts).status_code == box.get(parts).status_code == 404
     longer = made(box, "steady machine hum", duration=1, continue_from=jobs[0]["id"], user_id=listener())
     assert box.get(f"/api/library/{longer}").json()["continued_from"] == jobs[0]["id"]
     (before, rate_hz), (whole, _) = samples_of(box, jobs[0]["id"]), samples_of(box, longer)

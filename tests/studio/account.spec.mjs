@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { expect, PASSWORD, test, User } from "./studio.mjs";
+import { expect, PASSWORD, song, test, User } from "./studio.mjs";
 
 test.beforeEach(({ page, user }) => page.goto("/studio/account"));
 
@@ -93,6 +93,21 @@ test.describe("another browser", () => {
     await fitsPhone();
     await page.emulateMedia({ colorScheme: "dark" });
     await accessible();
+  });
+});
+
+test.describe("a page from before a login", () => {
+  test.use({ expected: ["status of 403"] });
+
+  test("uploads and logs out", async ({ page, user, button, link }) => {
+    await page.goto("/studio");
+    await user.logIn();
+    await page.getByLabel("Files to upload").setInputFiles(song("Test tune", 0.5));
+    await expect(page.getByRole("list", { name: "Tracks" }).getByRole("link", { name: "Test tune", exact: true })).toBeVisible();
+    await user.logIn();
+    await link(user.email).click();
+    await button("Log out").click();
+    await expect(page.getByText("You have been logged out.")).toBeVisible();
   });
 });
 

@@ -119,7 +119,8 @@ class Platform:
         """The descriptor of this service's jobs."""
         return JobKind(
             kind=job_pb2.JOB_KIND_SEPARATION, spec=jobs_pb2.SeparationSpec, queue=WorkQueue(self.service, slot_count),
-            handler=handler, **{"attempt_limit": 3, "limits": JobLimits(1000, 10, 5000), "output_folder": "stems", **fields},
+            handler=handler, **{"attempt_limit": 3, "limits": JobLimits(1000, 10, 5000), "output_folder": "stems", "has_track": False,
+               **fields},
         )  # fmt: skip
 
     async def job(self, job_id: str) -> Job:

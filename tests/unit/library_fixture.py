@@ -137,7 +137,7 @@ class Library:
         self.accounts, self.sessions, self.tokens = identity.accounts, identity.sessions, identity.tokens
         accounts = self.stores.identity
         self.links = TrackLinks(
-            self.track_docs, clock, accounts.is_active, accounts.has_token, identity.audit.record_by
+            self.track_docs, clock, accounts.token_epoch, accounts.has_token, identity.audit.record_by
         )
         self.guests, self.connections, self.emails = identity.guests, identity.connections, identity.emails
         self.administration, self.email_links = identity.administration, identity.email_links

@@ -542,13 +542,11 @@ def mcp(
 ) -> None:
     """Serve the tools of the platform to an AI agent (MCP), over standard input and output or HTTP."""
     try:
-        from soundwright_client.mcp_server import Tools, build_server
+        from soundwright_client.mcp_server import Tools, build_server, serve_http
     except ModuleNotFoundError:
         fail("The package mcp is missing. Install it: pip install 'soundwright-client[mcp]'", 2)
     with connected(server) as found:
         if http:
-            # Sessions would let callers without a token fill the memory, and what is asked in one needs none.
-            tools = Tools(found.server, None, folder)
-            build_server(tools).run("streamable-http", host=host, port=port, stateless_http=True)
+            serve_http(Tools(found.server, None, folder), host, port)
         else:
             build_server(Tools(found.server, found.token, folder or Path())).run()

@@ -36,6 +36,11 @@ class Access(enum.Enum):
         """Whether an API token authenticates."""
         return self in (Access.ACCOUNT, Access.OPEN)
 
+    @property
+    def anonymous(self) -> bool:
+        """Whether callers without credentials have an identity if open access is enabled."""
+        return self in (Access.OPEN, Access.BROWSER)
+
 
 @dataclass(frozen=True)
 class RouteAccess:

@@ -86,11 +86,11 @@ class Authenticator:
         if access is Access.PUBLIC:
             return Caller()
         authorization = headers.get("authorization", "")
-        visit = pb.AuthenticateSessionRequest(ip_address=peer, user_agent=_user_agent(headers))
         if access is Access.BROWSER:
-            return await self._by_page_session(session_secret, visit) or self._anonymous(peer, creator_secret)
+            by_session = await self._by_page_session(session_secret, headers, peer)
+            return by_session or self._anonymous(peer, creator_secret)
         if not authorization and access.sessions and session_secret:
-            return await self._by_session(session_secret, visit)
+            return await self._by_session(session_secret, headers, peer)
         if not authorization and access is Access.OPEN and self._open_access:
             return self._anonymous(peer, creator_secret)
         token = bearer_token(authorization)
@@ -114,19 +114,19 @@ class Authenticator:
         key = hmac.digest(self._secrets.current, b"soundwright address", "sha256")
         return f"{ADDRESS_PREFIX}{hmac.digest(key, peer.encode(), 'sha256').hex()[:_DIGEST_CHARS]}"
 
-    async def _by_page_session(self, secret: str, visit: pb.AuthenticateSessionRequest) -> Caller | None:
+    async def _by_page_session(self, secret: str, headers: Headers, peer: str) -> Caller | None:
         """Return the caller of a page; None without a valid session, since the visitor can log in again."""
         if not secret:
             return None
         try:
-            return await self._by_session(secret, visit)
+            return await self._by_session(secret, headers, peer)
         except AppError as error:
             if error.reason != "UNAUTHORIZED":
                 raise
             return None
 
-    async def _by_session(self, secret: str, visit: pb.AuthenticateSessionRequest) -> Caller:
-        visit.session_token = secret
+    async def _by_session(self, secret: str, headers: Headers, peer: str) -> Caller:
+        visit = pb.AuthenticateSessionRequest(session_token=secret, ip_address=peer, user_agent=_user_agent(headers))
         with principal_scope(None):
             answer = await self._accounts.AuthenticateSession(visit)
         if answer.account.role == GUEST_ROLE and not self._open_access:
@@ -139,14 +139,14 @@ class Authenticator:
             renewed_secret=answer.renewed_session_token,
             session_id=answer.session_id,
         )
-        network = self._network(visit.ip_address) if answer.account.role == GUEST_ROLE else ""
+        network = self._network(peer) if answer.account.role == GUEST_ROLE else ""
         return Caller(Principal(answer.account.id, answer.account.role, network), session)
 
 
 def _user_agent(headers: Headers) -> str:
     """Return what the browser says of itself, as printable text."""
     text = headers.get("user-agent", "")[:_USER_AGENT_LIMIT_CHARS]
-    return "".join(each if each.isprintable() else " " for each in text)
+    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 def peer_address(scope: Scope, trusted_proxy: bool) -> str:

@@ -6,6 +6,7 @@ read the responses: its own host name can be made to point at the server (DNS re
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from urllib.parse import urlsplit
@@ -81,6 +82,7 @@ def _is_loopback_name(name: str) -> bool:
     return _is_address(name) and ipaddress.ip_address(name.strip("[]")).is_loopback
 
 
+@functools.lru_cache(maxsize=256)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name.strip("[]"))

@@ -41,7 +41,7 @@ class RateClass(enum.StrEnum):
     PAGES = "pages"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Allowance:
     """The state of a caller's window after one request."""
 
@@ -53,13 +53,13 @@ class Allowance:
     """0 if the request is allowed."""
 
     @property
-    def headers(self) -> dict[str, str]:
-        headers = {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
-            "X-RateLimit-Reset": str(self.reset_time),
-        }
-        return headers | ({"Retry-After": str(self.retry_after_seconds)} if self.retry_after_seconds else {})
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers that each response to a limited request has."""
+        return [
+            (b"x-ratelimit-limit", b"%d" % self.limit),
+            (b"x-ratelimit-remaining", b"%d" % self.remaining),
+            (b"x-ratelimit-reset", b"%d" % self.reset_time),
+        ]
 
 
 class RateLimiter:

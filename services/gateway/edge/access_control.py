@@ -40,7 +40,8 @@ class _Request:
         peer: the address of the client.
         creator_secret: shows who created something without an account.
         new_creator: whether the caller has no such secret yet. The response has a new one, if something was created.
-        credential: the token or the session that a look-up must check; empty if there is none.
+        token: the header with the API token; empty if there is none, and for routes that read no tokens.
+        session_secret: the session that the route reads; empty if there is none, or a token, which has priority.
         allowance: what is left of the caller's limit; None: the route has no limit.
     """
 
@@ -51,13 +52,19 @@ class _Request:
     peer: str
     creator_secret: str
     new_creator: bool
-    credential: str
+    token: str
+    session_secret: str
     caller: Caller = field(default_factory=Caller)
     allowance: Allowance | None = None
 
     @property
     def access(self) -> Access:
         return self.found.access.access
+
+    @property
+    def credential(self) -> str:
+        """The token or the session that a look-up must check; empty if there is none."""
+        return self.token or self.session_secret
 
     @property
     def changes_nothing(self) -> bool:
@@ -122,7 +129,7 @@ class AccessControl:
     def _read(self, scope: Scope, receive: Receive) -> _Request:
         headers, found = Headers(scope=scope), self._routes.find(scope["method"], scope["path"])
         declared = found.access.access
-        creator_secret = self._browsers.creator_secret(scope)
+        creator_secret = self._browsers.creator_secret(scope) if declared.anonymous else ""
         # An anonymous caller that creates something gets a secret, which proves later that it is the creator.
         new_creator = not creator_secret and declared is Access.OPEN and scope["method"] not in SAFE_METHODS
         token = headers.get("authorization", "") if declared.tokens else ""
@@ -134,7 +141,8 @@ class AccessControl:
             peer=peer_address(scope, self._trusted_proxy),
             creator_secret=creator_secret or (new_secret() if new_creator else ""),
             new_creator=new_creator,
-            credential=token or (self._browsers.session_secret(scope) if declared.sessions else ""),
+            token=token,
+            session_secret="" if token or not declared.sessions else self._browsers.session_secret(scope),
         )
 
     async def _check_path(self, request: _Request) -> Problem | None:
@@ -146,19 +154,23 @@ class AccessControl:
         Credentials that were valid lately do not suffer from the guesses of others behind their address.
         """
         rate_class = request.found.access.rate_class
-        if rate_class is None or not request.credential or request.credential in self._known:
+        if rate_class is None or not request.credential:
             return None
-        if not self._limiter.is_exhausted(request.refused_key, rate_class):
+        if not self._limiter.is_exhausted(request.refused_key, rate_class) or request.credential in self._known:
             return None
         return problem_of(errors.RATE_LIMITED(retry_after=1))  # counting it finds the time to wait
 
     async def _identify(self, request: _Request) -> Problem | None:
         """Find the caller. Refuse missing and invalid credentials."""
         scope = request.scope
-        secret = self._browsers.session_secret(scope) if request.access.sessions else ""
         try:
             request.caller = await self._authenticator.identify(
-                request.headers, request.peer, request.access, secret, request.creator_secret, request.changes_nothing
+                request.headers,
+                request.peer,
+                request.access,
+                request.session_secret,
+                request.creator_secret,
+                request.changes_nothing,
             )
         except AppError as error:
             self._known.discard(request.credential)
@@ -220,7 +232,7 @@ class AccessControl:
         """Apply the method that a form names. The checks applied to that of the request, so it must have the same access."""
         scope, declared = request.scope, request.found.access
         scope["soundwright.access"] = declared
-        if request.access not in (Access.BROWSER, Access.ACCOUNT):
+        if scope["method"] != "POST" or request.access not in (Access.BROWSER, Access.ACCOUNT):
             return
         multipart = request.found.route is None
         method, request.receive = await form_method(scope, request.receive, multipart=multipart)
@@ -230,13 +242,21 @@ class AccessControl:
             chosen.select(scope)
 
     def _with_headers(self, request: _Request, send: Send) -> Send:
+        """Return a ``send`` that adds the headers of the limit, of a renewed session and of a new creator."""
+        session = request.caller.session
+        is_renewed, is_creator = session is not None and session.renewed_secret, request.new_creator
+        if request.allowance is None and not is_renewed and not is_creator:
+            return send
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if request.allowance is not None:
-                    headers.update(request.allowance.headers)
-                self._set_renewed_session(request.scope, request.caller.session, headers)
-                if request.new_creator and request.is_anonymous and message["status"] < 400:
+                if request.allowance is not None:  # it changes if the request counts as several
+                    headers.raw.extend(request.allowance.headers)
+                    if request.allowance.retry_after_seconds:
+                        headers["retry-after"] = str(request.allowance.retry_after_seconds)
+                self._set_renewed_session(request.scope, session, headers)
+                if is_creator and request.is_anonymous and message["status"] < 400:
                     headers[CREATOR_HEADER] = request.creator_secret
                     cookie = self._browsers.set_cookie(
                         request.scope, CREATOR_COOKIE, request.creator_secret, CREATOR_SECONDS
@@ -248,11 +268,13 @@ class AccessControl:
 
     def _set_renewed_session(self, scope: Scope, session: BrowserSession | None, headers: MutableHeaders) -> None:
         """Store a renewed session secret in its cookie, unless the response sets that cookie itself."""
+        if session is None or not session.renewed_secret:
+            return
         name = self._browsers.cookie_name(scope, SESSION_COOKIE)
-        is_set = any(value.startswith(f"{name}=") for value in headers.getlist("set-cookie"))
-        if session is not None and session.renewed_secret and not is_set:
-            cookie = self._browsers.session_cookie(scope, session.renewed_secret, session.remembered)
-            headers.append("set-cookie", cookie)
+        if not any(value.startswith(f"{name}=") for value in headers.getlist("set-cookie")):
+            headers.append(
+                "set-cookie", self._browsers.session_cookie(scope, session.renewed_secret, session.remembered)
+            )
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

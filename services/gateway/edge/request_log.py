@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,22 +20,24 @@ from soundwright.kit.log import correlation_scope, get_logger
 from soundwright.kit.metrics import HTTP_DURATION
 from soundwright.services.gateway.callers.dialect import Dialect, dialect_for
 from soundwright.services.gateway.callers.host_policy import HostPolicy
+from soundwright.services.gateway.edge.route_table import FoundRoute
 from soundwright.services.gateway.wire.decoding import plain_cookies
 from soundwright.services.gateway.wire.problems import problem_of
 
 _PROBE = "/health"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "strict-origin-when-cross-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-}
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+]
 _EXPOSED = (
     "Content-Disposition, Content-Range, Link, Retry-After, X-Request-Id, "
     "X-Soundwright-Creator, X-Soundwright-Degraded, X-Soundwright-Engine, X-Soundwright-Model"
 )
+_duration = functools.cache(HTTP_DURATION.labels)
 log = get_logger()
 
 
@@ -64,9 +67,7 @@ class RequestLog:
     async def _handle(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
         async def send_and_record(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add_headers(
-                    MutableHeaders(scope=message), exchange.request_id, exchange.dialect, exchange.headers
-                )
+                message["headers"] = self._all_headers(exchange, message.get("headers", ()))
             exchange.record(message)
             await send(message)
 
@@ -108,15 +109,18 @@ class RequestLog:
         else:
             await self._app(exchange.scope, receive, send)
 
-    def _add_headers(self, response: MutableHeaders, request_id: str, dialect: Dialect, request: Headers) -> None:
-        """Add the headers that every response has, and CORS headers if the dialect allows other origins."""
-        response["x-request-id"] = request_id
-        for name, value in _HEADERS.items():
-            response.setdefault(name, value)
-        if response.get("content-type", "").startswith("application/json"):
-            response.setdefault("cache-control", "no-store")
-        if "origin" not in request:
-            return
+    def _all_headers(self, exchange: _Exchange, given: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the headers of a response with those that every response has, and CORS headers if the dialect allows other origins."""
+        by_name = dict(given)
+        headers = [*given, (b"x-request-id", exchange.request_id.encode())]
+        headers += [header for header in _HEADERS if header[0] not in by_name]
+        if by_name.get(b"content-type", b"").startswith(b"application/json") and b"cache-control" not in by_name:
+            headers.append((b"cache-control", b"no-store"))
+        if "origin" in exchange.headers:
+            self._add_cors(MutableHeaders(raw=headers), exchange.dialect, exchange.headers)
+        return headers
+
+    def _add_cors(self, response: MutableHeaders, dialect: Dialect, request: Headers) -> None:
         if not dialect.cors:
             response.add_vary_header("Origin")
         if self._shares(dialect, request):
@@ -137,10 +141,11 @@ class _Exchange:
         self._started = time.perf_counter()
         self._span = span
         self.headers, self.request_id, self.method = headers, request_id, scope["method"]
-        scope["headers"] = [
-            (name, plain_cookies(value.decode("latin-1")).encode("latin-1") if name == b"cookie" else value)
-            for name, value in scope["headers"]
-        ]
+        if "cookie" in headers:
+            scope["headers"] = [
+                (name, plain_cookies(value.decode("latin-1")).encode("latin-1") if name == b"cookie" else value)
+                for name, value in scope["headers"]
+            ]
         if len(scope["path"]) > 1:
             # Accept a trailing slash instead of redirecting: a redirected client sends its upload twice.
             scope["path"] = scope["path"].removesuffix("/")
@@ -169,7 +174,8 @@ class _Exchange:
     def report(self) -> None:
         """Log, measure and trace the request, which has ended."""
         seconds, status = time.perf_counter() - self._started, self.status or 499
-        route = getattr(self.scope.get("route"), "path", "unmatched")
+        found: FoundRoute | None = self.scope.get("soundwright.route")
+        route = (found and found.path) or "unmatched"
         label = self.method if self.method in _METHODS else "other"
         self._span.rename(f"{label} {route}")
         self._span.set("http.request.method", label)
@@ -177,7 +183,7 @@ class _Exchange:
         self._span.set("http.response.status_code", status)
         if status >= 500:
             self._span.fail(str(status))
-        HTTP_DURATION.labels(self.dialect.name, label, route, str(status)).observe(seconds)
+        _duration(self.dialect.name, label, route, status).observe(seconds)
         # Health probes are frequent, so they are logged at debug level only.
         (log.debug if route == _PROBE else log.info)(
             "request.completed",

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from soundwright.kit.ports import Blobs
-from soundwright.services.gateway.files.files import attachment, headers_alone
+from soundwright.services.gateway.files.files import attachment
 from soundwright.services.gateway.wire.decoding import is_head
 
 _ZIP64_BYTES = 2**31  # below the 4 GiB limit of ZIP without the ZIP64 extension
@@ -60,10 +60,9 @@ def archive_response(
     request: Request, blobs: Blobs, members: Sequence[Member] | AsyncIterator[Member], filename: str
 ) -> Response:
     """Return a ZIP archive of files. For HEAD, no file is read."""
+    content = iter(()) if is_head(request.scope) else stream_zip(blobs, members)
     headers = {"Content-Disposition": attachment(filename)}
-    if is_head(request.scope):
-        return headers_alone(headers, "application/zip")
-    return StreamingResponse(stream_zip(blobs, members), media_type="application/zip", headers=headers)
+    return StreamingResponse(content, media_type="application/zip", headers=headers)
 
 
 async def _each(members: Sequence[Member]) -> AsyncIterator[Member]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
@@ -114,9 +114,20 @@ async def blob_response(
     return StreamingResponse(_read_span(blobs, key, span), status_code=status, headers=headers)
 
 
-def headers_alone(headers: Mapping[str, str], media_type: str | None = None) -> Response:
-    """Return the answer to HEAD for content that is made for each request. It is not made, so its length is unknown."""
-    return StreamingResponse(iter(()), headers=headers, media_type=media_type)
+async def made_response(
+    request: Request,
+    headers: Mapping[str, str],
+    media_type: str | None,
+    make: Callable[[], Awaitable[Response | bytes]],
+) -> Response:
+    """Return content that ``make`` makes for this request: its bytes, or a response that has the headers too.
+
+    HEAD makes nothing, so its answer has no length. Its status is that of GET if all refusals come before this call.
+    """
+    if is_head(request.scope):
+        return StreamingResponse(iter(()), headers=headers, media_type=media_type)
+    made = await make()
+    return made if isinstance(made, Response) else Response(made, headers=headers, media_type=media_type)
 
 
 def requested_part(request: Request, headers: dict[str, str], size_bytes: int) -> tuple[int, Span] | Response:

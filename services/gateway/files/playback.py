@@ -16,15 +16,19 @@ from soundwright.kit.compute import ComputeSlots
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.ports import BlobInfo, Blobs
 from soundwright.kit.shared_work import SingleFlight
-from soundwright.kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
+from soundwright.kit.worker.derived_files import (
+    SPECTROGRAM_BANDS,
+    SPECTROGRAM_HOP_FRAMES,
+    spectrogram_key,
+    waveform_key,
+)
 from soundwright.kit.worker.live import LiveIndex, live_prefix, open_live
 from soundwright.library.v1 import job_pb2, track_pb2
-from soundwright.services.gateway.files.files import Span, attachment, blob_response, headers_alone, not_modified
+from soundwright.services.gateway.files.files import Span, attachment, blob_response, made_response, not_modified
 from soundwright.services.gateway.files.pending_files import PendingFiles
 from soundwright.services.gateway.files.reencoding import ConvertedResponse
 from soundwright.services.gateway.files.waits import LOOK_SECONDS
 from soundwright.services.gateway.settings import ConversionLimits
-from soundwright.services.gateway.wire.decoding import is_head
 from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
 
 PIXEL_FRAMES = 256
@@ -126,8 +130,6 @@ class Playback:
         headers = {"ETag": f'"{info.etag}-{index}"', "Cache-Control": _CACHE, "Accept-Ranges": "none"}
         if (unchanged := not_modified(request, headers)) is not None:
             return unchanged
-        if is_head(request.scope):
-            return headers_alone(headers)
         length = segment_frame_count(output)
         frame_count = min(length, output.frame_count - index * length)
         opened = functools.partial(self._blobs.open, output.blob_key)
@@ -145,8 +147,6 @@ class Playback:
             AppError: ``FILE_NOT_FOUND`` if the job has just ended; ``TOO_MANY_CONVERSIONS``.
         """
         headers = {"Cache-Control": "no-store", "Accept-Ranges": "none"}
-        if is_head(request.scope):
-            return headers_alone(headers)
         opened = functools.partial(open_live, self._blobs, live_prefix(job, job.attempt), live.recordings[name])
         start = index * segment_frame_count(live)
         return await self._encoded(request, opened, start, frame_count, live.channel_count, headers)
@@ -195,16 +195,19 @@ class Playback:
         channel_count: int,
         headers: Mapping[str, str],
     ) -> Response:
-        size_bytes = frame_count * channel_count * _SAMPLE_BYTES
-        with self._segments.holding(request.scope["principal_id"], size_bytes) as pending:
-            work = functools.partial(_encode, opened, start, frame_count)
-            content_type, data = await cancel_on_disconnect(request, self._slots.run(work))
+        async def encoded() -> Response:
+            size_bytes = frame_count * channel_count * _SAMPLE_BYTES
+            with self._segments.holding(request.scope["principal_id"], size_bytes) as pending:
+                work = functools.partial(_encode, opened, start, frame_count)
+                content_type, data = await cancel_on_disconnect(request, self._slots.run(work))
 
-            async def clean_up() -> None:
-                self._segments.release(pending)
+                async def clean_up() -> None:
+                    self._segments.release(pending)
 
-            headers = {**headers, "Content-Type": content_type, "Content-Length": str(len(data))}
-            return ConvertedResponse(_pieces(data), headers, clean_up)
+                described = {**headers, "Content-Type": content_type, "Content-Length": str(len(data))}
+                return ConvertedResponse(_pieces(data), described, clean_up)
+
+        return await made_response(request, headers, None, encoded)
 
     async def waveform(self, request: Request, output: job_pb2.AudioOutput, pixel_frames: int) -> Response:
         """Return a waveform in the format of :mod:`soundwright.kit.audio.waveform`. Compute and store it if it is not stored yet.
@@ -219,12 +222,12 @@ class Playback:
         info = await self._blobs.stat(key)
         if info is None:
             await self._stored(output)
-            if is_head(request.scope):
-                return headers_alone({}, _BYTES)
-            await self._waveforms.run(output.blob_key, functools.partial(self._compute, output.blob_key))
-            info = await self._blobs.stat(key)
-            if info is None:
-                raise errors.FILE_NOT_FOUND()
+
+            async def computed() -> Response:
+                await self._waveforms.run(output.blob_key, functools.partial(self._compute, output.blob_key))
+                return await self.waveform(request, output, pixel_frames)
+
+            return await made_response(request, {}, _BYTES, computed)
         filename = f"{output.name}.dat"
         if pixel_frames == PIXEL_FRAMES:
             # Scripts of pages cannot follow a redirect to another origin unless the file store allows it.
@@ -250,23 +253,38 @@ class Playback:
         recording = job_pb2.AudioOutput(name=track.title, blob_key=track.blob_key)  # it has no length
         return await self.waveform(request, recording, pixel_frames)
 
-    async def spectrogram(self, request: Request, key: str, tile: int, columns_per_pixel: int) -> Response:
-        """Return a tile of a stored spectrogram: :data:`TILE_PIXELS` pixels with a byte for each band, the last one shorter.
+    async def spectrogram(
+        self,
+        request: Request,
+        output: job_pb2.AudioOutput,
+        tile: int,
+        columns_per_pixel: int,
+        render: Callable[[], Awaitable[object]],
+    ) -> Response:
+        """Return a tile of a spectrogram: :data:`TILE_PIXELS` pixels with a byte for each band, the last one shorter.
 
         Each pixel has the largest values of its columns.
 
+        Args:
+            render: stores the spectrogram of the recording if it is not stored yet.
+
         Raises:
-            AppError: ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND``.
+            AppError: ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored; errors of ``render``.
         """
-        info = await self._blobs.stat(key)
-        if info is None:
-            if is_head(request.scope):
-                return headers_alone({}, _BYTES)
-            raise errors.FILE_NOT_FOUND()
-        size_bytes = TILE_PIXELS * columns_per_pixel * SPECTROGRAM_BANDS
-        count = -(-info.size_bytes // size_bytes)
+        await self._stored(output)
+        count = -(-(1 + output.frame_count // SPECTROGRAM_HOP_FRAMES) // (TILE_PIXELS * columns_per_pixel))
         if tile >= count:
             raise errors.SEGMENT_NOT_FOUND(f"The spectrogram has the tiles 0 to {count - 1}.")
+        key = spectrogram_key(output.blob_key)
+        info = await self._blobs.stat(key)
+        if info is None:
+
+            async def rendered() -> Response:
+                await render()
+                return await self.spectrogram(request, output, tile, columns_per_pixel, render)
+
+            return await made_response(request, {}, _BYTES, rendered)
+        size_bytes = TILE_PIXELS * columns_per_pixel * SPECTROGRAM_BANDS
         headers = {
             "ETag": f'"{info.etag}-{columns_per_pixel}-{tile}"',
             "Cache-Control": _CACHE,
@@ -285,10 +303,12 @@ class Playback:
         """
         if (unchanged := not_modified(request, headers)) is not None:
             return unchanged
-        if is_head(request.scope):
-            return headers_alone(headers, _BYTES)
-        data = b"".join([piece async for piece in self._blobs.read(key, *span)])
-        return Response(await self._slots.run(functools.partial(reduce, data)), media_type=_BYTES, headers=headers)
+
+        async def reduced() -> bytes:
+            data = b"".join([piece async for piece in self._blobs.read(key, *span)])
+            return await self._slots.run(functools.partial(reduce, data))
+
+        return await made_response(request, headers, _BYTES, reduced)
 
     async def _stored(self, output: job_pb2.AudioOutput) -> BlobInfo:
         info = await self._blobs.stat(output.blob_key) if output.frame_count else None

@@ -22,7 +22,7 @@ from soundwright.kit.file_names import content_type, encoding_extension
 from soundwright.kit.opened import open_in_thread
 from soundwright.kit.ports import Blobs
 from soundwright.library.v1 import job_pb2
-from soundwright.services.gateway.files.files import attachment
+from soundwright.services.gateway.files.files import attachment, made_response
 from soundwright.services.gateway.files.pending_files import PendingFiles
 from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
 
@@ -58,8 +58,18 @@ class Reencoder:
         The conversion stops if the client disconnects.
 
         Raises:
-            AppError: ``TOO_MANY_CONVERSIONS``.
+            AppError: ``FILE_NOT_FOUND``; ``TOO_MANY_CONVERSIONS``.
         """
+        if await self.blobs.stat(output.blob_key) is None:
+            raise errors.FILE_NOT_FOUND()
+        headers = _headers(title, encoding_extension(encoding))
+        return await made_response(
+            request, headers, None, functools.partial(self._converted, request, output, encoding, title)
+        )
+
+    async def _converted(
+        self, request: Request, output: job_pb2.AudioOutput, encoding: DownloadFormat, title: str
+    ) -> Response:
         size_bytes = output.frame_count * output.channel_count * _SAMPLE_BYTES[encoding]
         with self.pending_files.holding(request.scope["principal_id"], size_bytes) as conversion:
             folder = Path(tempfile.mkdtemp(dir=self.scratch))
@@ -71,7 +81,7 @@ class Reencoder:
             try:
                 target = await cancel_on_disconnect(request, self._reencode(output.blob_key, folder, encoding))
                 headers = {
-                    **converted_headers(title, target.suffix.removeprefix(".")),
+                    **_headers(title, target.suffix.removeprefix(".")),
                     "Content-Length": str(target.stat().st_size),
                     "Accept-Ranges": "none",
                 }
@@ -106,7 +116,7 @@ class Reencoder:
         return path
 
 
-def converted_headers(title: str, extension: str) -> dict[str, str]:
+def _headers(title: str, extension: str) -> dict[str, str]:
     """Return the headers of a converted file."""
     return {
         "Content-Type": content_type(extension),

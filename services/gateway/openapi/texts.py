@@ -25,8 +25,8 @@ and `Retry-After`.
 Sound Box and Audio Pipeline with a token, and pages of this server and of loopback without one. Control characters in a path get status
 400 and `PATH_INVALID`.
 
-**HEAD** works wherever GET does. It makes no files: for those that GET makes, the length is left out. `X-Request-Id` identifies a
-request in the logs; clients may send their own.
+**HEAD** works wherever GET does, with the same status. It makes no files: for those that GET makes, the length is left out.
+`X-Request-Id` identifies a request in the logs; clients may send their own.
 """
 TAGS = {
     "forge tracks": "Upload, search and edit tracks.",

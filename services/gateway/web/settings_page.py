@@ -36,7 +36,7 @@ _FORM = form_body(
         "user[current_password]": ("The current password.", "correct horse battery"),
         "user[password]": ("The new password, 12 to 72 characters.", "correct horse battery staple"),
         "user[password_confirmation]": ("The new password again.", "correct horse battery staple"),
-        "revoke_keys": ("`true`: also revoke all API keys and connections.", "true"),
+        "revoke_keys": ("`true`: also revoke all API keys, connections, webhooks and links to tracks.", "true"),
         "name": ("The name of the new API key.", "laptop"),
         "id": ("The ID of the API key to revoke.", "0f8fad5b-d9cb-469f-a165-70867728950e"),
         "key": ("The API key of lalal.ai.", "a1b2c3d4e5f6a7b8"),

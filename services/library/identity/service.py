@@ -225,7 +225,7 @@ class Accounts:
         """Change the password, revoke all sessions, and return the secret of a new session.
 
         Args:
-            revoke_tokens: also revoke all API tokens and connections.
+            revoke_tokens: also revoke all API tokens and connections, and end all webhooks and links to tracks.
             confirmation: the new password again; None: the caller does not ask for it.
 
         Raises:

@@ -96,11 +96,6 @@ class IdentityStore:
         """Return an account, or None."""
         return await self.accounts.get(account_id)
 
-    async def is_active(self, account_id: str) -> bool:
-        """Return whether there is an account with this ID that is neither suspended nor banned."""
-        account = await self.get_account(account_id)
-        return account is not None and account.status == "active"
-
     async def token_epoch(self, account_id: str) -> int | None:
         """Return the epoch of an account's API tokens; 0 if there is no account, None if it is not active or was deleted."""
         account = await self.get_account(account_id)

@@ -24,7 +24,7 @@ class TrackLinks:
     """Creates, lists, opens and revokes links.
 
     Args:
-        is_active: returns whether the account with an ID is active. Links of suspended accounts do not open.
+        epoch_of: returns the epoch of an account's API tokens, which rises when they are revoked; None: it is suspended.
         has_token: returns whether an account has a valid API token with this ID.
         record: stores an entry of the audit log: account, action, type and ID of the resource.
     """
@@ -33,13 +33,13 @@ class TrackLinks:
         self,
         store: TrackDocs,
         clock: Clock,
-        is_active: Callable[[str], Awaitable[bool]],
+        epoch_of: Callable[[str], Awaitable[int | None]],
         has_token: Callable[[str, str], Awaitable[bool]],
         record: Callable[[str, str, str, str], Awaitable[None]],
     ) -> None:
         self._store = store
         self._clock = clock
-        self._is_active = is_active
+        self._epoch_of = epoch_of
         self._has_token = has_token
         self._record = record
 
@@ -57,7 +57,8 @@ class TrackLinks:
             raise errors.invalid("expires_in_days", f"must be 1 to {_LIFETIME_LIMIT_DAYS}")
         secret, now = new_secret(), self._clock.now()
         expire_time = now + lifetime_days * _DAY_SECONDS
-        link = TrackLink(digest(secret), track.id, track.owner_id, now, expire_time, principal.api_token_id)
+        epoch = await self._epoch_of(track.owner_id)
+        link = TrackLink(digest(secret), track.id, track.owner_id, now, expire_time, epoch, principal.api_token_id)
         for ended in await self._links_of(track):
             if not await self._is_valid(ended):
                 await self._store.links.delete(ended.id)
@@ -87,11 +88,11 @@ class TrackLinks:
         """Return the link with a secret.
 
         Raises:
-            AppError: ``TRACK_LINK_ENDED``: it does not exist, has expired or was revoked, its owner is suspended, or the API
-                token that created it was revoked.
+            AppError: ``TRACK_LINK_ENDED``: it does not exist, has expired or was revoked, its owner is suspended or has revoked
+                all API tokens, or the API token that created it was revoked.
         """
         link = await self._store.links.get(digest(secret))
-        if link is None or not await self._is_valid(link) or not await self._is_active(link.owner_id):
+        if link is None or not await self._is_valid(link):
             raise errors.TRACK_LINK_ENDED()
         return link
 
@@ -100,8 +101,9 @@ class TrackLinks:
         return await self._store.links.find(found, sort="create_time", descending=True, limit=_COUNT_LIMIT)
 
     async def _is_valid(self, link: TrackLink) -> bool:
-        is_known = not link.api_token_id or await self._has_token(link.owner_id, link.api_token_id)
-        return is_known and link.expire_time > self._clock.now()
+        if link.owner_epoch != await self._epoch_of(link.owner_id) or link.expire_time <= self._clock.now():
+            return False
+        return not link.api_token_id or await self._has_token(link.owner_id, link.api_token_id)
 
     async def _own_track(self, principal: Principal, track_id: str) -> Track:
         track = await self._store.track(track_id)

@@ -174,6 +174,7 @@ class TrackLink:
     """A link to a track. ``id`` is the hash of the secret in its address.
 
     Attributes:
+        owner_epoch: the epoch of its owner's API tokens when it was created. It ends when all of them are revoked.
         api_token_id: the API token that created it, and with which it ends; empty: a session did.
         slot: its place among the links of the track, which limits their number.
     """
@@ -183,6 +184,7 @@ class TrackLink:
     owner_id: str
     create_time: float
     expire_time: float
+    owner_epoch: int | None = 0
     api_token_id: str = ""
     slot: int = 0
     revision: int = 0

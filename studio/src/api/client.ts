@@ -4,11 +4,11 @@ import createClient from "openapi-fetch";
 import { connectionLost } from "./connection.ts";
 import { ApiError, isAway, refusal } from "./errors.ts";
 import { places } from "./places.ts";
-import { currentCsrfToken, entered, isOffline, renewCsrfToken } from "./session.ts";
+import { entered, sendWithToken } from "./session.ts";
 import type { components, paths } from "./schema.d.ts";
 
 export { ApiError, refusal };
-export { account, accountId, currentCsrfToken } from "./session.ts";
+export { account, accountId } from "./session.ts";
 export type Track = components["schemas"]["Track"];
 export type Job = components["schemas"]["JobSummary"];
 export type Analysis = components["schemas"]["Analysis"];
@@ -57,21 +57,21 @@ export async function dataOf<T>(
 export async function getBytes(path: string, signal?: AbortSignal): Promise<ArrayBuffer> {
   const request = new Request(path, { signal: signal ?? null });
   const response = await (path.startsWith("/api/") ? send(request) : fetch(request));
-  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  if (!response.ok) throw await refusalOf(response);
   return response.arrayBuffer();
 }
 
 /** Return a response as it is. Throw {@link ApiError} for a refusal. */
 export async function getResponse(path: string, signal: AbortSignal): Promise<Response> {
   const response = await send(new Request(path, { signal }));
-  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  if (!response.ok) throw await refusalOf(response);
   return response;
 }
 
 /** Return a file and the name that the server gives it. */
 export async function getFile(path: string): Promise<{ blob: Blob; name: string }> {
   const response = await send(new Request(path));
-  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  if (!response.ok) throw await refusalOf(response);
   const disposition = response.headers.get("content-disposition") ?? "";
   const { full, ascii } =
     /filename="(?<ascii>[^"]*)"(?:; filename\*=UTF-8''(?<full>.*))?/.exec(disposition)?.groups ?? {};
@@ -82,43 +82,32 @@ export async function getFile(path: string): Promise<{ blob: Blob; name: string 
 async function send(request: Request): Promise<Response> {
   await entered();
   const isSafe = request.method === "GET" || request.method === "HEAD";
-  let isRenewed = false;
-  if (!isSafe && isOffline) await renewCsrfToken("").catch(() => {}); // a page that the server did not make has no token
   for (let attempt = 1; ; attempt++) {
-    const sent = request.clone();
-    const token = currentCsrfToken();
-    if (!isSafe) sent.headers.set("x-csrf-token", token);
-    const response = await fetch(sent).catch((error: unknown) => {
-      if (request.signal.aborted) throw error;
-      connectionLost();
-      throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
-    });
-    if (
-      response.status >= 502 &&
-      isAway(
-        refusal(
-          response.status,
-          await response
-            .clone()
-            .json()
-            .catch(() => null),
-        ),
-      )
-    ) {
-      connectionLost();
-    }
+    const response = await (isSafe ? fetchCopy(request) : sendWithToken((token) => fetchCopy(request, token)));
+    if (response.status >= 502 && isAway(await refusalOf(response.clone()))) connectionLost();
     if (response.status === 401) {
       location.assign(`${LOG_IN}?return_to=${encodeURIComponent(location.pathname)}`);
     }
     if (response.status === 429 && response.headers.get("x-ratelimit-remaining") === "0" && attempt < RETRY_LIMIT) {
       await pause(Number(response.headers.get("retry-after") ?? 1));
-    } else if (response.status === 403 && !isSafe && !isRenewed) {
-      isRenewed = true;
-      if (!(await renewCsrfToken(token))) return response;
     } else {
       return response;
     }
   }
+}
+
+function fetchCopy(request: Request, csrfToken = ""): Promise<Response> {
+  const copy = request.clone();
+  if (csrfToken) copy.headers.set("x-csrf-token", csrfToken);
+  return fetch(copy).catch((error: unknown) => {
+    if (request.signal.aborted) throw error;
+    connectionLost();
+    throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
+  });
+}
+
+async function refusalOf(response: Response): Promise<ApiError> {
+  return refusal(response.status, await response.json().catch(() => null));
 }
 
 function pause(seconds: number): Promise<void> {

@@ -7,9 +7,10 @@
 
 import { forgetOffline } from "./offline.ts";
 import { signal } from "@preact/signals";
-import { api, type Corrections, currentCsrfToken, dataOf, getFile, type Track } from "./client.ts";
+import { api, type Corrections, dataOf, getFile, type Track } from "./client.ts";
 import { ApiError } from "./errors.ts";
 import { bodyOf } from "./requests.ts";
+import { currentCsrfToken } from "./session.ts";
 
 const UNDO_MILLISECONDS = 20_000;
 

@@ -36,12 +36,25 @@ export async function entered(): Promise<void> {
   await entering;
 }
 
+/** Send a request that needs the CSRF token. Renew an expired token and send the request once more. */
+export async function sendWithToken<R extends { readonly status: number }>(
+  send: (token: string) => Promise<R>,
+): Promise<R> {
+  if (isOffline) await renewCsrfToken(""); // a page that the server did not make has no token
+  await entered();
+  const token = csrfToken;
+  const response = await send(token);
+  return response.status === 403 && (await renewCsrfToken(token)) ? send(csrfToken) : response;
+}
+
 /** Load the CSRF token of the current session, unless it is another one than `refused` by now. Return whether it is. */
 export async function renewCsrfToken(refused: string): Promise<boolean> {
   if (csrfToken === refused) {
-    renewing ??= renew().finally(() => {
-      renewing = null;
-    });
+    renewing ??= renew()
+      .catch(() => {}) // without a connection, the token remains
+      .finally(() => {
+        renewing = null;
+      });
     await renewing;
   }
   return csrfToken !== refused;

@@ -3,7 +3,7 @@
 import type { Track } from "./client.ts";
 import { finishDeletions } from "./edits.ts";
 import { ApiError, refusal } from "./errors.ts";
-import { currentCsrfToken, entered } from "./session.ts";
+import { sendWithToken } from "./session.ts";
 
 /** Return a new idempotency key. `crypto.randomUUID` needs HTTPS. */
 export function newKey(): string {
@@ -42,7 +42,6 @@ function heed(response: XMLHttpRequest): void {
 
 /** Upload a file as a new track, once for each key. Throws {@link ApiError} with the message of the server. */
 export async function uploadTrack(...upload: Upload): Promise<Track> {
-  await entered();
   try {
     return await sent(...upload);
   } catch (error) {
@@ -53,20 +52,25 @@ export async function uploadTrack(...upload: Upload): Promise<Track> {
 
 type Upload = [file: File, key: string, onProgress: (share: number) => void, signal: AbortSignal];
 
-function sent(...[file, key, onProgress, signal]: Upload): Promise<Track> {
+async function sent(...upload: Upload): Promise<Track> {
+  const { status, response } = await sendWithToken((token) => post(token, ...upload));
+  if (status === 201 || status === 200) return response.data as Track;
+  throw refusal(status, response);
+}
+
+function post(csrfToken: string, ...[file, key, onProgress, signal]: Upload): Promise<XMLHttpRequest> {
   return new Promise((resolve, reject: (reason: ApiError | DOMException) => void) => {
     const form = new FormData();
     form.append("file", file);
     const request = new XMLHttpRequest();
     request.responseType = "json";
     request.open("POST", "/api/tracks");
-    request.setRequestHeader("x-csrf-token", currentCsrfToken());
+    request.setRequestHeader("x-csrf-token", csrfToken);
     request.setRequestHeader("idempotency-key", key);
     request.upload.onprogress = (event) => onProgress(event.lengthComputable ? event.loaded / event.total : 0);
     request.onload = () => {
       heed(request);
-      if (request.status === 201 || request.status === 200) resolve(request.response.data as Track);
-      else reject(refusal(request.status, request.response));
+      resolve(request);
     };
     request.onerror = () =>
       reject(refusal(0, { code: "UNREACHABLE", message: "The connection was lost. Upload the file again." }));

@@ -56,16 +56,14 @@ async def test_counts_down_then_refuses_until_the_window_ends() -> None:
     clock.time += 17.5
     refused = await limiter.take("a", RateClass.NORMAL)
     assert refused.retry_after_seconds == 43
-    assert refused.headers == {
-        "X-RateLimit-Limit": "3",
-        "X-RateLimit-Remaining": "0",
-        "X-RateLimit-Reset": str(end),
-        "Retry-After": "43",
-    }
+    assert refused.headers == [
+        (b"x-ratelimit-limit", b"3"),
+        (b"x-ratelimit-remaining", b"0"),
+        (b"x-ratelimit-reset", b"%d" % end),
+    ]
     clock.time = float(end)
     allowed = await limiter.take("a", RateClass.NORMAL)
     assert (allowed.retry_after_seconds, allowed.remaining, allowed.reset_time) == (0, 2, end + 60)
-    assert "Retry-After" not in allowed.headers
 
 
 async def test_callers_and_classes_have_limits_of_their_own() -> None:

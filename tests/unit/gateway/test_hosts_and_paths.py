@@ -192,7 +192,8 @@ async def test_a_route_runs_only_under_its_own_access() -> None:
         return Response(status_code=problem.status)
 
     own = RouteAccess(Access.OPEN, RateClass.HEAVY)
-    table = RouteTable([Route("/heavy", heavy)], [Dialect("own", re.compile("/"), render, own)])
+    dialect = Dialect("own", re.compile("/"), render, own)
+    table = RouteTable([Route("/heavy", heavy)], [dialect])
     found = table.find("GET", "/heavy")
     sent: list[Message] = []
 
@@ -203,15 +204,18 @@ async def test_a_route_runs_only_under_its_own_access() -> None:
         sent.append(message)
 
     def scope(applied: RouteAccess) -> Scope:
-        made = {"type": "http", "method": "GET", "path": "/heavy", "headers": [], "soundwright.access": applied}
+        made = {"type": "http", "method": "GET", "path": "/heavy", "headers": [], "dialect": dialect}
+        made["soundwright.access"] = applied
         found.select(made)
         return made
 
-    await Dispatch(table).handle(scope(own), receive, send)
+    await Dispatch(table)(scope(own), receive, send)
     assert sent[0]["status"] == 200
     for other in (RouteAccess(Access.OPEN, RateClass.POLLING), RouteAccess(Access.PUBLIC, RateClass.HEAVY)):
+        sent.clear()
         with pytest.raises(RuntimeError, match="/heavy"):
-            await Dispatch(table).handle(scope(other), receive, send)
+            await Dispatch(table)(scope(other), receive, send)
+        assert sent[0]["status"] == 500
 
 
 # ----------------------------------------------------------------------------------------------------------------- cookies

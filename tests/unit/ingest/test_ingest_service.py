@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import unicodedata
 import uuid
@@ -20,6 +21,8 @@ from soundwright.kit.confined.audio import ConfinedAudio
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.kit.settings import SettingsError, load
+from soundwright.library.v1 import library_service_pb2
+from soundwright.services.ingest.direct_uploads import DirectUpload
 from soundwright.services.ingest.rpc import IngestRpc
 from soundwright.services.ingest.service import (
     clean_filename,
@@ -149,7 +152,7 @@ def test_containers_are_checked_only_where_some_are_named() -> None:
 
 
 class Library:
-    """Has no tracks. Stores new ones, or raises an error instead."""
+    """Stores tracks, or raises an error instead."""
 
     def __init__(self, error: AppError | None = None) -> None:
         self._error = error
@@ -162,7 +165,53 @@ class Library:
         return request
 
     async def GetTrack(self, request: Any) -> Any:
+        for track in self.tracks:
+            if track.id == request.track_id:
+                return library_service_pb2.GetTrackResponse(track=track)
         raise AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track.")
+
+
+class Arrived:
+    """An upload in parts, all of which have arrived. The store puts them together."""
+
+    def __init__(self, blobs: FileBlobs, file: Path) -> None:
+        self._blobs, self._file = blobs, file
+        self.upload: DirectUpload | None = DirectUpload(str(uuid.uuid4()), "ann", "song.wav", 1, 1, "", 0.0)
+
+    async def get(self, owner_id: str, upload_id: str) -> DirectUpload:
+        if self.upload is None:
+            raise AppError(Code.NOT_FOUND, "UPLOAD_NOT_FOUND", "There is no such upload.")
+        return self.upload
+
+    async def assemble(self, upload: DirectUpload) -> None:
+        if self._file.exists():
+            await self._blobs.put_file(staging_key(upload.id), self._file)
+            self._file.unlink(missing_ok=True)
+
+    async def forget(self, upload: DirectUpload) -> None:
+        self.upload = None
+
+    async def abort(self, upload: DirectUpload) -> None:
+        await self._blobs.delete(staging_key(upload.id))
+        self.upload = None
+
+
+async def test_calls_that_complete_an_upload_at_once_return_its_track(tmp_path: Path) -> None:
+    blobs, reader = FileBlobs(tmp_path / "blobs"), ConfinedAudio(audio.AudioLimits(), 1, tmp_path)
+    nothing, library = cast(Any, None), Library()
+    arrived = Arrived(blobs, written(tmp_path / "song", tone(0.5)))
+    ingest = IngestRpc(
+        blobs, cast(Any, library), cast(Any, arrived), reader, nothing, nothing, nothing, False, 1 << 20, tmp_path
+    )
+    assert arrived.upload is not None
+    wanted = pb.FinishDirectUploadRequest(upload_id=arrived.upload.id)
+    with principal_scope(Principal("ann", "user")):
+        answers = await asyncio.gather(*(ingest.FinishDirectUpload(wanted, nothing) for _ in range(4)))
+        with pytest.raises(AppError, match="UPLOAD_NOT_FOUND"):
+            await ingest.AbortDirectUpload(pb.AbortDirectUploadRequest(upload_id=wanted.upload_id), nothing)
+    assert [answer.track.id for answer in answers] == [wanted.upload_id] * 4
+    assert len(library.tracks) == 1
+    await blobs.close()
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ async def test_a_descriptor_decides_on_what_a_job_is_and_who_runs_it(platform: P
     pipeline: JobKind[jobs_pb2.PipelineSpec] = JobKind(
         kind=job_pb2.JOB_KIND_PIPELINE, spec=jobs_pb2.PipelineSpec, queue=separation.queue, handler=record, attempt_limit=2,
         limits=separation.limits,
-        output_folder="pipeline", affinity=lambda spec: spec.model, work_seconds=lambda spec: 12.5, creates_track=True,
+        output_folder="pipeline", affinity=lambda spec: spec.model, work_seconds=lambda spec: 12.5, has_track=False,
+        creates_track=True,
     )  # fmt: skip
     async with platform.worker_of(separation, pipeline):
         stems = await platform.create_of(separation, jobs_pb2.SeparationSpec(model="m", model_reason="r"), track_id="")
@@ -173,7 +174,7 @@ async def test_a_job_of_an_unknown_kind_waits_for_a_worker_that_knows_it(platfor
     old = platform.kind(take)
     new: JobKind[jobs_pb2.PipelineSpec] = JobKind(
         kind=job_pb2.JOB_KIND_PIPELINE, spec=jobs_pb2.PipelineSpec, queue=old.queue, handler=take, attempt_limit=1000,
-        limits=old.limits,
+        limits=old.limits, has_track=False,
     )  # fmt: skip
     async with platform.worker_of(old):
         job = await platform.create_of(new, jobs_pb2.PipelineSpec())
@@ -477,3 +478,10 @@ async def test_slots_bound_how_many_run_at_once(platform: Platform) -> None:
         for job in made:
             await platform.reaches(job.id, JobState.SUCCEEDED)
     assert most == 2
+
+
+async def test_a_job_for_a_track_names_it(platform: Platform) -> None:
+    kind = platform.kind(take, has_track=True)
+    with pytest.raises(AppError) as error:
+        await platform.create_of(kind, jobs_pb2.SeparationSpec())
+    assert error.value.reason == "TRACK_NOT_FOUND"

@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -22,7 +23,7 @@ from soundwright.kit import rpc
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.rpc import interceptor
 from soundwright.kit.rpc.errors import error_from_rpc
-from soundwright.kit.security.identity import Principal, require_principal
+from soundwright.kit.security.identity import Principal, principal_scope, require_principal
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.separation.v1 import separation_service_pb2
@@ -280,10 +281,54 @@ async def test_requests_with_a_token_are_small_and_have_short_lists(served: Serv
     edge, caller = served.server._edge, {"authorization": "Bearer ann-token"}
     for request in LISTS:
         handler = grpc.unary_unary_rpc_method_handler(served.jobs.GetJob, type(request).FromString)
-        with pytest.raises(AppError, match="lists of a message can have 2000 values"):
-            edge._request(path, caller, handler, request.SerializeToString())
+        with pytest.raises(AppError, match="lists of a message can have 2000 values"), principal_scope(ANN):
+            await edge._request(path, caller, handler, sent(request))
         component = {"soundwright-principal": ""}
-        assert edge._request(path, component, handler, request.SerializeToString()) == request
+        assert await edge._request(path, component, handler, sent(request)) == request
+
+
+async def sent(request: Message) -> AsyncIterator[bytes]:
+    yield request.SerializeToString()
+
+
+async def test_strangers_are_refused_before_their_messages_are_read(served: Served) -> None:
+    async def message() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    for method in ("GetJob", "WatchJob"):
+        call = served.channel.stream_stream(f"/soundwright.library.v1.JobService/{method}")
+        assert await refusal(call(message(), timeout=30)) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHORIZED")
+
+
+async def refused(sends: asyncio.Event) -> AsyncIterator[bytes]:
+    await sends.wait()
+    yield pb.WatchJobRequest(job_id="refused").SerializeToString()
+
+
+async def test_few_messages_of_an_account_are_read_at_once(served: Served) -> None:
+    watch = served.channel.stream_stream("/soundwright.library.v1.JobService/WatchJob")
+    sends, turns = asyncio.Event(), served.server._edge._turns
+    slow = [asyncio.create_task(refusal(watch(refused(sends), metadata=BY_TOKEN))) for _ in range(4)]
+    await until(lambda: "ann" in turns and turns["ann"].locked())
+    sent_at_once = asyncio.Event()
+    sent_at_once.set()
+    watched = watch(refused(sent_at_once), metadata=BY_TOKEN, timeout=0.5)
+    assert (await refusal(watched))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+    sends.set()
+    assert await asyncio.gather(*slow) == [(grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND")] * 4
+    assert dict(turns) == {}
+
+
+async def test_a_call_without_a_message_is_refused(served: Served) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        for content in ():
+            yield content
+
+    call = served.channel.stream_stream("/soundwright.library.v1.JobService/WatchJob")
+    refused = await refusal(call(nothing(), metadata=BY_TOKEN, timeout=30))
+    assert refused == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_INVALID")
+    assert served.jobs.callers == []
 
 
 async def test_health_names_each_service_and_follows_the_server(served: Served) -> None:

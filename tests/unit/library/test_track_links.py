@@ -65,6 +65,17 @@ async def test_a_link_ends_with_the_api_token_that_created_it(
     assert [each.id for each in await links.list_own(ann, "t1")] == [new.id]
 
 
+async def test_a_link_ends_with_all_api_tokens_but_not_with_the_password(
+    library: Library, links: TrackLinks, ann: Principal
+) -> None:
+    secret, _ = await links.create(ann, "t1", 1)
+    session = await library.change_password(await library.log_in(), "", "a better password")
+    assert (await links.open(secret)).track_id == "t1"
+    await library.change_password(session, "", "an even better password", True)
+    assert await reason(links.open(secret)) == "TRACK_LINK_ENDED"
+    assert await links.list_own(ann, "t1") == []
+
+
 async def test_the_audit_log_has_the_links_of_an_account(library: Library, links: TrackLinks, ann: Principal) -> None:
     _, link = await links.create(ann, "t1", 1)
     await links.revoke(ann, "t1", link.public_id)

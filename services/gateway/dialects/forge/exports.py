@@ -10,7 +10,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from soundwright.kit import errors
-from soundwright.kit.file_names import encoding_extension, file_title, safe_title
+from soundwright.kit.file_names import file_title, safe_title
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.separation.v1 import jobs_pb2
@@ -22,13 +22,12 @@ from soundwright.services.gateway.dialects.forge.serializers import data, json_t
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
 from soundwright.services.gateway.file_paths import extension, stem_file_path
 from soundwright.services.gateway.files.archives import Member, archive_response
-from soundwright.services.gateway.files.files import attachment, blob_response, headers_alone
-from soundwright.services.gateway.files.reencoding import DownloadFormat, converted_headers
+from soundwright.services.gateway.files.files import attachment, blob_response
+from soundwright.services.gateway.files.reencoding import DownloadFormat
 from soundwright.services.gateway.job_kinds import PublicFile, job_kind, unpacked
 from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
 from soundwright.services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
 from soundwright.services.gateway.records import find_track, own_job, own_stem, own_track
-from soundwright.services.gateway.wire.decoding import is_head
 from soundwright.services.gateway.wire.parameters import (
     IdempotencyKey,
     JobId,
@@ -123,8 +122,6 @@ def export_routes(gateway: Gateway) -> APIRouter:
         stem = await own_stem(clients, stem_id)
         title = await _title(clients, stem)
         if format is not None:
-            if is_head(request.scope):
-                return headers_alone(converted_headers(title, encoding_extension(format)))
             return await gateway.reencoder.response(request, stem, format, title)
         return await blob_response(
             request,

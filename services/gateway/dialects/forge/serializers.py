@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,7 +89,7 @@ def time_to_wire(message: Any, name: str) -> str | None:
     if not message.HasField(name):
         return None
     stamp: Timestamp = getattr(message, name)
-    return f"{stamp.ToDatetime():%Y-%m-%dT%H:%M:%SZ}"
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(stamp.seconds))
 
 
 def track_to_wire(track: track_pb2.Track) -> Track:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.metadata
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from soundwright.kit import errors, lrc
 from soundwright.kit.file_names import safe_title
+from soundwright.kit.ports import BlobInfo
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
@@ -23,7 +25,7 @@ from soundwright.services.gateway.file_paths import extension
 from soundwright.services.gateway.files.archives import Member, archive_response
 from soundwright.services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
 from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
-from soundwright.services.gateway.files.files import attachment, headers_alone
+from soundwright.services.gateway.files.files import attachment, made_response
 from soundwright.services.gateway.files.rekordbox import rekordbox_collection
 from soundwright.services.gateway.files.song_midi import song_midi
 from soundwright.services.gateway.openapi.responses import file_responses
@@ -49,10 +51,8 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         """
         track, values = await _analysed(gateway, track_id, ("notes",), ("all",))
         headers = {"Content-Disposition": attachment(f"{safe_title(track.title)}.mid")}
-        if is_head(request.scope):
-            return headers_alone(headers, "audio/midi")
-        written = await asyncio.to_thread(song_midi, track.title, values)
-        return Response(written, media_type="audio/midi", headers=headers)
+        make = functools.partial(asyncio.to_thread, song_midi, track.title, values)
+        return await made_response(request, headers, "audio/midi", make)
 
     @router.get("/chords/{track_id}.lab")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -92,10 +92,9 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
             "Content-Disposition": attachment(f"{safe_title(track.title)}_click.wav"),
             "Content-Length": str(click_size_bytes(track.duration_seconds)),
         }
-        if is_head(request.scope):
-            return Response(media_type="audio/wav", headers=headers)
         clicks = click_track(track.duration_seconds, values["beats"], values["bars"]["downbeats"])
-        return StreamingResponse(clicks, media_type="audio/wav", headers=headers)
+        content = iter(()) if is_head(request.scope) else clicks
+        return StreamingResponse(content, media_type="audio/wav", headers=headers)
 
     @router.get("/project/{track_id}")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -133,7 +132,10 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
         outputs = (await gateway.clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))).stems
         if not outputs:
             raise errors.NO_STEMS()
-        members = [] if is_head(request.scope) else await _members(gateway, format, track, outputs, values)
+        infos = [info for output in outputs if (info := await gateway.blobs.stat(output.blob_key)) is not None]
+        if len(infos) < len(outputs):
+            raise errors.STEMS_LOST()
+        members = _members(format, track, outputs, infos, values)
         ending = ".dawproject" if format == "dawproject" else "_reaper.zip"
         return archive_response(request, gateway.blobs, members, f"{safe_title(track.title)}{ending}")
 
@@ -142,29 +144,19 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
 
 
 async def _members(
-    gateway: Gateway,
     format: str,
     track: track_pb2.Track,
     outputs: Sequence[job_pb2.AudioOutput],
+    infos: Sequence[BlobInfo],
     values: dict[str, Any],
-) -> list[Member]:
-    """Return the files of a project.
-
-    Raises:
-        AppError: ``STEMS_LOST``.
-    """
+) -> AsyncIterator[Member]:
+    """Yield the files of a project."""
     root, folder = ("", "audio/") if format == "dawproject" else (f"{safe_title(track.title)}/", "")
     stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
-    members = [
-        Member(root + name, content=_chunks(content), size_bytes=len(content))
-        for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items()
-    ]
-    for output, stem in zip(outputs, stems, strict=True):
-        info = await gateway.blobs.stat(output.blob_key)
-        if info is None:
-            raise errors.STEMS_LOST()
-        members.append(Member(root + stem.path, output.blob_key, info.size_bytes, info.modify_time))
-    return members
+    for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items():
+        yield Member(root + name, content=_chunks(content), size_bytes=len(content))
+    for output, stem, info in zip(outputs, stems, infos, strict=True):
+        yield Member(root + stem.path, output.blob_key, info.size_bytes, info.modify_time)
 
 
 async def _rekordbox(request: Request, gateway: Gateway, track_id: str) -> Response:
@@ -173,15 +165,14 @@ async def _rekordbox(request: Request, gateway: Gateway, track_id: str) -> Respo
     if info is None:
         raise errors.FILE_NOT_FOUND()
     title = safe_title(track.title)
-    if is_head(request.scope):
-        return archive_response(request, gateway.blobs, (), f"{title}_rekordbox.zip")
     filename = f"{title}.{extension(track.blob_key)}"
-    collection = await asyncio.to_thread(rekordbox_collection, _version(), track, filename, values)
-    members = [
-        Member(f"{title}/rekordbox.xml", content=_chunks(collection), size_bytes=len(collection)),
-        Member(f"{title}/{filename}", track.blob_key, info.size_bytes, info.modify_time),
-    ]
-    return archive_response(request, gateway.blobs, members, f"{title}_rekordbox.zip")
+
+    async def members() -> AsyncIterator[Member]:
+        collection = await asyncio.to_thread(rekordbox_collection, _version(), track, filename, values)
+        yield Member(f"{title}/rekordbox.xml", content=_chunks(collection), size_bytes=len(collection))
+        yield Member(f"{title}/{filename}", track.blob_key, info.size_bytes, info.modify_time)
+
+    return archive_response(request, gateway.blobs, members(), f"{title}_rekordbox.zip")
 
 
 def _add_lyrics(router: APIRouter, gateway: Gateway) -> None:

@@ -11,7 +11,6 @@ from typing_extensions import TypedDict
 
 from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
 from soundwright.kit import errors
-from soundwright.kit.worker.derived_files import spectrogram_key
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
@@ -28,8 +27,7 @@ from soundwright.services.gateway.openapi.responses import (
     generated_file_responses,
 )
 from soundwright.services.gateway.records import own_job, own_stem, own_track
-from soundwright.services.gateway.wire.decoding import is_head
-from soundwright.services.gateway.wire.parameters import StemId, TrackId, require_uuid
+from soundwright.services.gateway.wire.parameters import StemId, TrackId
 
 _PIXEL_FRAMES_LIMIT = 1 << 24
 _SEPARATION_LIMIT = 20
@@ -210,12 +208,13 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         `2048 * i` (hop length 2048, FFT size 4096, Hann window, mean of all channels). With `columns_per_pixel`, each pixel
         has the largest values of so many columns. The first request for a stem computes its spectrogram.
         """
-        if is_head(request.scope):
-            key = spectrogram_key((await own_stem(clients, stem_id)).blob_key)
-            return await playback.spectrogram(request, key, tile, columns_per_pixel)
-        wanted = analysis_pb.RenderSpectrogramRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND))
-        key = (await clients.analysis.RenderSpectrogram(wanted, timeout=SPECTROGRAM_SECONDS)).blob_key
-        return await playback.spectrogram(request, key, tile, columns_per_pixel)
+        stem = await own_stem(clients, stem_id)
+
+        async def render() -> None:
+            wanted = analysis_pb.RenderSpectrogramRequest(stem_id=stem.id)
+            await clients.analysis.RenderSpectrogram(wanted, timeout=SPECTROGRAM_SECONDS)
+
+        return await playback.spectrogram(request, stem, tile, columns_per_pixel, render)
 
     return router
 

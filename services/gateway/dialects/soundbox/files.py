@@ -22,7 +22,7 @@ from soundwright.services.gateway.dialects.soundbox.library import find_clip
 from soundwright.services.gateway.dialects.soundbox.params import AudioName, ClipId, ImageName, PixelFrames
 from soundwright.services.gateway.dialects.soundbox.serializers import clip_id, slug
 from soundwright.services.gateway.file_paths import hex_id
-from soundwright.services.gateway.files.files import blob_response, headers_alone
+from soundwright.services.gateway.files.files import attachment, blob_response, made_response
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from soundwright.services.gateway.openapi.responses import documented, file_responses
 from soundwright.services.gateway.wire.decoding import is_head
@@ -42,26 +42,37 @@ def clip_id_of_file(filename: str, suffix: str) -> str:
     return clip_id(filename.removesuffix(suffix))
 
 
-async def _file_key(request: Request, gateway: Gateway, clip: generation_pb2.Generation, suffix: str) -> str:
-    """Return the key of a file of a clip. Its parts are made, unless HEAD asks for them."""
-    if suffix == ".wav":
-        return clip.audio_blob_key
-    if suffix == ".mid":
-        return score_key(clip.audio_blob_key)
-    if is_head(request.scope):
-        return parts_key(clip.audio_blob_key)
-    wanted = generation_pb.RenderPartsRequest(generation_id=clip.id)
-    key: str = (await gateway.clients.generation.RenderParts(wanted, timeout=SPECTROGRAM_SECONDS)).blob_key
-    return key
+async def _download(request: Request, gateway: Gateway, clip: generation_pb2.Generation, suffix: str) -> Response:
+    """Return a file of a clip. Its parts are made when they are first requested."""
+    blobs, audio, content_type = gateway.blobs, clip.audio_blob_key, _CONTENT_TYPES[suffix]
+    key = {".mid": score_key(audio), ".zip": parts_key(audio)}.get(suffix, audio)
+    name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}{suffix}"
+
+    async def stored() -> Response:
+        return await blob_response(request, blobs, key, content_type=content_type, filename=name)
+
+    async def rendered() -> Response:
+        wanted = generation_pb.RenderPartsRequest(generation_id=clip.id)
+        await gateway.clients.generation.RenderParts(wanted, timeout=SPECTROGRAM_SECONDS)
+        return await stored()
+
+    if suffix != ".zip" or await blobs.stat(key) is not None:
+        return await stored()
+    if await blobs.stat(audio) is None:
+        raise errors.FILE_NOT_FOUND()
+    if await blobs.stat(score_key(audio)) is None:
+        raise errors.CLIP_PARTS_UNKNOWN()
+    return await made_response(request, {"Content-Disposition": attachment(name)}, content_type, rendered)
 
 
 async def _render_spectrogram(request: Request, gateway: Gateway, clip_id: str) -> None:
-    """Make the spectrogram of a clip, unless HEAD asks for it."""
-    if is_head(request.scope):
-        await find_clip(gateway.clients, clip_id)
-        return
-    wanted = generation_pb.RenderSpectrogramRequest(generation_id=clip_id)
-    await gateway.clients.generation.RenderSpectrogram(wanted, timeout=SPECTROGRAM_SECONDS)
+    """Make the spectrogram of a clip if it is missing. For HEAD, only check that it can be made."""
+    clip = await find_clip(gateway.clients, clip_id)
+    if not any([await gateway.blobs.stat(key) for key in (clip.spectrogram_blob_key, clip.audio_blob_key) if key]):
+        raise errors.FILE_NOT_FOUND()
+    if not is_head(request.scope):
+        wanted = generation_pb.RenderSpectrogramRequest(generation_id=clip_id)
+        await gateway.clients.generation.RenderSpectrogram(wanted, timeout=SPECTROGRAM_SECONDS)
 
 
 class SpectrogramName(TypedDict):
@@ -106,11 +117,7 @@ def file_routes(gateway: Gateway) -> APIRouter:
         """
         suffix = filename[-4:] if filename[-4:] in _CONTENT_TYPES else ".wav"
         clip = await find_clip(clients, clip_id_of_file(filename, suffix))
-        key = await _file_key(request, gateway, clip, suffix)
-        if is_head(request.scope) and suffix == ".zip" and await blobs.stat(key) is None:
-            return headers_alone({}, _CONTENT_TYPES[suffix])
-        name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}{suffix}"
-        return await blob_response(request, blobs, key, content_type=_CONTENT_TYPES[suffix], filename=name)
+        return await _download(request, gateway, clip, suffix)
 
     @router.get("/api/library/{gen_id}/waveform")
     @access(Access.OPEN, RateClass.FILES)

@@ -1,8 +1,8 @@
 /** The account: storage, API keys, connections, webhooks, the browsers that are logged in, and its end. */
 
 import { forgetBelongings } from "../../api/belongings.ts";
-import { account, currentCsrfToken } from "../../api/client.ts";
-import { isOffline } from "../../api/session.ts";
+import { account } from "../../api/client.ts";
+import { currentCsrfToken, isOffline, renewCsrfToken } from "../../api/session.ts";
 import { Notice } from "../../ui/components.tsx";
 import { Connections } from "./connections.tsx";
 import { NewTracks } from "./new-tracks.tsx";
@@ -23,7 +23,7 @@ function Registered() {
       <div class="row apart">
         <h1>Account</h1>
         <form method="post" action="/users/log-out" onSubmit={logOut}>
-          <input type="hidden" name="_csrf_token" value={currentCsrfToken()} />
+          <input type="hidden" name="_csrf_token" />
           <button class="button">Log out</button>
         </form>
       </div>
@@ -46,6 +46,8 @@ async function logOut(event: SubmitEvent & { currentTarget: HTMLFormElement }): 
   event.preventDefault();
   const form = event.currentTarget;
   await forgetBelongings().catch(() => {});
+  await renewCsrfToken(currentCsrfToken()); // another tab may have logged in since
+  form["_csrf_token"].value = currentCsrfToken();
   form.submit();
 }
 
