@@ -4,20 +4,21 @@ import "../../services/gateway/web/assets/tokens.css";
 import "./ui/base.css";
 import "./ui/components.css";
 import type { ComponentChildren, ComponentType } from "preact";
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { analyseDownloads, analyseNew } from "./api/analysis.ts";
+import { startBelongings } from "./api/belongings.ts";
 import { finishLatest, latest, startEdits, undoLatest } from "./api/edits.ts";
 import { connectionLost, isConnected, onReconnected } from "./api/connection.ts";
 import { activeJobs, followJobs } from "./api/jobs.ts";
-import { forgetAllOffline } from "./api/offline.ts";
 import { places } from "./api/places.ts";
 import { startNotifications } from "./api/notifications.ts";
-import { account, accountId, flash, isAdministrator, isOffline } from "./api/session.ts";
+import { account, flash, isAdministrator, isOffline } from "./api/session.ts";
+import { isSilent } from "./audio/floor.ts";
 import { onUploaded, startDrops, Uploads } from "./pages/uploads.tsx";
 import { PlayerBar } from "./player/bar.tsx";
-import { path, startRouter } from "./router.ts";
+import { hasMoved, path, startRouter } from "./router.ts";
 import { Button, Notice } from "./ui/components.tsx";
 
 interface Route {
@@ -106,10 +107,11 @@ function Shell() {
           {isAdministrator && <NavLink to="/admin">Administration</NavLink>}
         </nav>
         <a class="account quiet" href="/studio/account">
-          <span class="email">{account || "Guest"}</span>
+          <span class="email">{account || (isOffline ? "Offline" : "Guest")}</span>
           <span class="word">Account</span>
         </a>
       </header>
+      <Away>The studio goes on when it is back: uploads begin again, and what plays continues.</Away>
       {word.value && (
         <div class="page">
           <Notice action={<Button label="Close" icon="close" look="quiet" onClick={() => (word.value = "")} />}>
@@ -122,12 +124,6 @@ function Shell() {
         <Current />
       </main>
       <div class="toasts">
-        {!isConnected.value && (
-          <Notice>
-            The server is not reachable. The studio goes on when it is back: uploads begin again, and what plays
-            continues.
-          </Notice>
-        )}
         <Waiting />
         <Undo />
       </div>
@@ -145,13 +141,21 @@ function SharedShell() {
           Soundwright
         </a>
       </header>
+      <Away>What plays continues.</Away>
       <main id="main" tabIndex={-1}>
         <Current />
       </main>
-      <div class="toasts">
-        {!isConnected.value && <Notice>The server is not reachable. What plays continues.</Notice>}
-      </div>
     </>
+  );
+}
+
+/** Says that the server does not answer, and what happens then. */
+function Away({ children }: { children: string }) {
+  if (isConnected.value) return null;
+  return (
+    <div class="away">
+      <Notice>The server is not reachable. {children}</Notice>
+    </div>
   );
 }
 
@@ -224,6 +228,11 @@ function Current() {
     load();
     return onReconnected(load);
   }, [route]);
+  // What had the focus went with the view before: a keyboard goes on in the new one.
+  useEffect(() => {
+    if (!hasMoved || document.activeElement !== document.body) return;
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }, [shown]);
   if (!route) return <Problem text="This page does not exist." />;
   if (failed) return <Problem text="The page could not be loaded. It appears when the server is reachable again." />;
   return shown?.route === route ? <shown.View id={id} key={id} /> : null;
@@ -243,9 +252,10 @@ function Problem({ text }: { text: string }) {
 if ("serviceWorker" in navigator) void navigator.serviceWorker.register("/studio/worker.js", { scope: "/studio" });
 if (isOffline) {
   connectionLost();
-  onReconnected(() => location.reload());
+  onReconnected(() => effect(() => void (isSilent.value && location.reload())));
 }
 startRouter();
+if (!isOffline && !SHARED.test(path.value)) void startBelongings();
 if (!SHARED.test(path.value)) {
   startDrops();
   startEdits();
@@ -253,7 +263,6 @@ if (!SHARED.test(path.value)) {
   onUploaded((track) => analyseNew(track.id));
   void followJobs();
   startNotifications();
-  if (!isOffline) void forgetAllOffline(accountId);
 }
 const root = document.getElementById("studio");
 if (root) render(<Shell />, root);

@@ -9,7 +9,8 @@ const BASE = "/studio";
 export const path = signal(current());
 
 const first = path.value;
-let hasMoved = false;
+/** Whether another view than the first one was shown. */
+export let hasMoved = false;
 path.subscribe((now) => {
   hasMoved ||= now !== first;
 });

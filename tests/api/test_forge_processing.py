@@ -126,6 +126,20 @@ def test_auto_chooses_an_available_model_and_says_why(admin: httpx.Client, track
     )
 
 
+def test_one_request_plans_several_qualities(admin: httpx.Client, track: dict[str, Any]) -> None:
+    qualities = ["fast", "balanced", "best"]
+    auto = {"track_ids": [track["id"]], "model": "auto"}
+    body = {**auto, "qualities": qualities}
+    together = admin.post("/api/processing/plan", json=body).json()["data"]
+    assert [plan["quality"] for plan in together] == qualities
+    for plan in together:
+        [alone] = admin.post("/api/processing/plan", json={**auto, "quality": plan["quality"]}).json()["data"]
+        assert alone == {**plan, "quality": None}
+    assert len({plan["model_reason"] for plan in together}) == 3  # each names its quality
+    named = admin.post("/api/processing/plan", json={**body, "model": "dsp", "qualities": qualities})
+    assert (named.status_code, list(named.json()["details"])) == (422, ["quality"])
+
+
 def test_a_plan_runs_as_requested_and_its_key_stands_for_all_of_it(admin: httpx.Client, track: dict[str, Any]) -> None:
     chain = [{"stem": "vocals", "model": "dsp"}]
     plan = {"models": ["small", "dsp"], "weights": [3, 1], "stems": ["vocals", "bass"], "chain": chain}

@@ -6,7 +6,7 @@ import { located } from "./chromium.mjs";
 import { expect, test } from "./studio.mjs";
 
 // A browser of its own: in one that other specs have used, Chromium sometimes opens a dropped file in a new tab.
-test.use({ launchOptions: await located(), expected: ["429"] });
+test.use({ launchOptions: await located(), expected: ["429", "503"] });
 
 const VIEWS = ["", "/jobs", "/account", "/generate", "/clips", "/playlists", "/agents", "/components"];
 const PAGES = ["/users/settings", "/users/log-in", "/users/register"];
@@ -54,6 +54,14 @@ test("a folder and a file become tracks, on the start page and on another one", 
   await page.getByRole("link", { name: "Fourth tune" }).first().click();
   await expect(page.getByRole("heading", { name: "Fourth tune" })).toBeVisible();
   await accessible();
+
+  // It begins again when a server that restarts is back.
+  const stopping = { status: 503, json: { code: "STOPPING", message: "The server is restarting. Try again in a minute." } };
+  await page.route("**/api/tracks", (route) => route.fulfill(stopping), { times: 1 });
+  await drop(page, [recording(info.outputPath("Fifth tune.wav"))]);
+  await expect(page.getByText("The server is not reachable.")).toBeVisible();
+  await page.getByRole("link", { name: "Fifth tune" }).first().click();
+  await expect(page.getByRole("heading", { name: "Fifth tune" })).toBeVisible();
 });
 
 test.describe("a file that is no audio", () => {

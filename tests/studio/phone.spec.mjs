@@ -2,8 +2,9 @@
 
 import { appoint, expect, test } from "./studio.mjs";
 
-// Chromium itself notes requests that fail while it is offline, and the first ones of a page that was loaded then.
-test.use({ expected: ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED", "status of 403"], contextOptions: { hasTouch: true } });
+// Chromium itself notes requests that fail while it is offline, and the first ones of a page that was loaded then. Pages follow each
+// other faster than the rate limit allows.
+test.use({ expected: ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED", "status of 403", "status of 429"], contextOptions: { hasTouch: true } });
 
 /** Runs in the page. Return what sticks out to the right, except in parts that scroll sideways by themselves. */
 function outside() {
@@ -14,7 +15,7 @@ function outside() {
     .map((element) => element.outerHTML.slice(0, 80));
 }
 
-test("no page is cut off on a phone, and a kept track plays without a server", async ({ page, context, request, user, button, accessible }) => {
+test("no page is cut off on a phone, and a kept track plays without a server", async ({ page, context, request, user, button, link, accessible }) => {
   test.slow();
   await appoint(request, user, "admin");
   const title = "A long title of a song that goes on and on, and has one_very_long_word_without_a_single_space_in_it";
@@ -54,7 +55,10 @@ test("no page is cut off on a phone, and a kept track plays without a server", a
   await accessible();
   await page.evaluate(() => navigator.serviceWorker.ready);
   await context.setOffline(true);
-  await page.goto("/studio");
+  await page.goto("/studio/account");
+  await expect(page.getByText("Your account appears here when the server is reachable again.")).toBeVisible();
+  await expect(page.getByText("The server is not reachable.").first()).toBeVisible();
+  await link("Tracks").click(); // nothing covers it
   await page.getByRole("list", { name: "Tracks kept offline" }).getByRole("link").click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(title);
   await button("Play").click();
@@ -62,13 +66,21 @@ test("no page is cut off on a phone, and a kept track plays without a server", a
   await expect.poll(async () => Number(await position.inputValue())).toBeGreaterThan(6); // the second segment, too
   await context.setOffline(false);
   await expect(page.getByText("The server is not reachable.").first()).toHaveCount(0);
+  await expect(button("Pause")).toBeVisible(); // what plays is not interrupted
+  await expect(page.getByRole("heading", { name: "Share" })).toHaveCount(0);
+  await button("Pause").click();
+  await expect(page.getByRole("heading", { name: "Share" })).toBeVisible(); // the page knows the account again
 
-  // What is kept goes with the log-out.
+  // What is kept goes with the log-out. What every account has stays.
+  const stored = (page) => page.evaluate(() => Object.keys(localStorage).sort());
+  await page.evaluate(() => localStorage.setItem("soundwright.player.volume", "0.5"));
+  expect(await stored(page)).toContain(`soundwright.mixer.${id}`);
   await page.goto("/studio/account");
   await expect(page.getByText(/^This browser keeps 1 track offline: \d/)).toBeVisible();
   await button("Log out").click();
   await expect(page).toHaveURL(/users\/log-in/);
   expect(await page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith("offline ")))).toEqual([]);
+  expect(await stored(page)).toEqual(["soundwright.player.volume"]);
   for (const path of ["/users/log-in", "/users/register", shared]) {
     await page.goto(path);
     expect.soft(await page.evaluate(outside), path).toEqual([]);

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "./studio.mjs";
+import { expect, inkOf, test } from "./studio.mjs";
 
 const FOLDER = join(import.meta.dirname, "../../docs/pictures");
 const PHONE = { width: 390, height: 844 };
@@ -18,11 +18,14 @@ test("pictures of the studio", async ({ page, button }) => {
   await shoot("start");
 
   await track.click();
-  await page.getByText("Advanced").click();
-  await page.getByLabel("Model").selectOption("dsp");
-  await button("Separate into stems").click();
-  await button("Play").waitFor();
   await button("Analyse again").waitFor();
+  await button("Separate into stems").click();
+  await page.getByText("You hear the separation while it runs").waitFor();
+  const stem = page.getByRole("region", { name: "drums" }).locator("canvas.waveform");
+  await expect.poll(() => stem.evaluate(inkOf), { intervals: [50] }).toBeGreaterThan(0);
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: join(FOLDER, "live.png") });
+  await page.locator(".not-yet").waitFor({ state: "detached" });
   await page.waitForFunction(() => !document.querySelector("progress"));
   await page.mouse.move(0, 0);
   await shoot("track");

@@ -10,8 +10,9 @@ test("a setlist is made, reordered and played in order", async ({ page, user, bu
   await page.goto("/studio");
   await link("Setlists").click();
   await page.getByLabel("Name of a new setlist").fill("Friday night");
-  await button("Create").click();
+  await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: "Friday night" })).toBeVisible();
+  await expect(page.locator("main")).toBeFocused(); // not the page, whose first links come again
   for (const title of ["Finale", "Ballad", "Opener"]) await button(`Add ${title}`).click();
   const rows = page.getByRole("list", { name: "Tracks of the setlist" }).getByRole("listitem");
   await expect(rows).toHaveText([/Finale.*C major · 140 bpm/s, /Ballad.*F# major · 72 bpm/s, /Opener.*A minor · 120 bpm/s]);

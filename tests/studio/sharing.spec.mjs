@@ -2,7 +2,7 @@
 
 import { expect, songWithCover, test } from "./studio.mjs";
 
-test.use({ expected: ["status of 404"] });
+test.use({ expected: ["status of 404", "ERR_INTERNET_DISCONNECTED"] });
 
 test("a stranger plays a shared track, and the owner revokes the link", async ({ page, browser, user, button, confirm, accessible }) => {
   const id = await user.upload("Test tune", 2, songWithCover("Test tune"));
@@ -38,6 +38,17 @@ test("a stranger plays a shared track, and the owner revokes the link", async ({
   const begin = await time.innerText();
   await stranger.getByRole("button", { name: "Play", exact: true }).click();
   await expect(time).not.toHaveText(begin);
+  // It plays on when the connection is back.
+  await stranger.getByRole("button", { name: "Loop the visible part" }).click();
+  await context.setOffline(true);
+  await expect(stranger.getByText("The server is not reachable. What plays continues.")).toBeVisible();
+  const reloaded = stranger.waitForResponse(/\/health$/);
+  await context.setOffline(false);
+  await reloaded;
+  await expect(stranger.getByText("The server is not reachable.")).toHaveCount(0);
+  const away = await time.innerText();
+  await expect(time).not.toHaveText(away);
+  await expect(stranger.getByRole("button", { name: "Pause", exact: true })).toBeVisible();
   await stranger.getByRole("button", { name: "Mute drums" }).click();
   await expect(stranger.getByRole("button", { name: /Separate|Analyse|Delete|Edit|Create/ })).toHaveCount(0);
   expect(foreign).toEqual([]);

@@ -9,6 +9,9 @@ const ZOOM_STEPS = 8;
 /** Shorter interactions are not reported. */
 const SHORTEST_MILLISECONDS = 16;
 
+// The servers of long tracks pass no header that a service worker needs.
+test.use({ expected: ["max scope"] });
+
 test("the track page of one and two hours", async ({ browser, context, baseURL, user }) => {
   const trackId = await user.upload("Test tune", 12);
   await user.run("/api/processing/separate", { track_id: trackId, model: "dsp" });

@@ -2,7 +2,7 @@
 
 import createClient from "openapi-fetch";
 import { connectionLost } from "./connection.ts";
-import { ApiError, refusal } from "./errors.ts";
+import { ApiError, isAway, refusal } from "./errors.ts";
 import { places } from "./places.ts";
 import { entered, sendWithToken } from "./session.ts";
 import type { components, paths } from "./schema.d.ts";
@@ -57,21 +57,21 @@ export async function dataOf<T>(
 export async function getBytes(path: string, signal?: AbortSignal): Promise<ArrayBuffer> {
   const request = new Request(path, { signal: signal ?? null });
   const response = await (path.startsWith("/api/") ? send(request) : fetch(request));
-  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  if (!response.ok) throw await refusalOf(response);
   return response.arrayBuffer();
 }
 
 /** Return a response as it is. Throw {@link ApiError} for a refusal. */
 export async function getResponse(path: string, signal: AbortSignal): Promise<Response> {
   const response = await send(new Request(path, { signal }));
-  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  if (!response.ok) throw await refusalOf(response);
   return response;
 }
 
 /** Return a file and the name that the server gives it. */
 export async function getFile(path: string): Promise<{ blob: Blob; name: string }> {
   const response = await send(new Request(path));
-  if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
+  if (!response.ok) throw await refusalOf(response);
   const disposition = response.headers.get("content-disposition") ?? "";
   const { full, ascii } =
     /filename="(?<ascii>[^"]*)"(?:; filename\*=UTF-8''(?<full>.*))?/.exec(disposition)?.groups ?? {};
@@ -84,6 +84,7 @@ async function send(request: Request): Promise<Response> {
   const isSafe = request.method === "GET" || request.method === "HEAD";
   for (let attempt = 1; ; attempt++) {
     const response = await (isSafe ? fetchCopy(request) : sendWithToken((token) => fetchCopy(request, token)));
+    if (response.status >= 502 && isAway(await refusalOf(response.clone()))) connectionLost();
     if (response.status === 401) {
       location.assign(`${LOG_IN}?return_to=${encodeURIComponent(location.pathname)}`);
     }
@@ -103,6 +104,10 @@ function fetchCopy(request: Request, csrfToken = ""): Promise<Response> {
     connectionLost();
     throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
   });
+}
+
+async function refusalOf(response: Response): Promise<ApiError> {
+  return refusal(response.status, await response.json().catch(() => null));
 }
 
 function pause(seconds: number): Promise<void> {

@@ -12,6 +12,14 @@ export class ApiError extends Error {
   }
 }
 
+/** A server that restarts says so. A proxy before it has no code of the API. */
+const AWAY = new Set(["UNREACHABLE", "STOPPING", "SERVICE_STOPPING", "SERVICE_UNAVAILABLE"]);
+
+/** Return whether an error says that the server, or a part of it, is away for a while. */
+export function isAway({ status, code }: ApiError): boolean {
+  return AWAY.has(code) || (code === "UNKNOWN" && status >= 502 && status <= 504);
+}
+
 /** Errors of the soundbox dialect have only the sentence, as `error`. */
 interface Refusal {
   code?: string;

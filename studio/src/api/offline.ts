@@ -13,11 +13,6 @@ export interface Kept {
   readonly isComplete: boolean;
 }
 
-interface Stored {
-  readonly accountId: string;
-  readonly tracks: readonly Kept[];
-}
-
 /** The most that all kept tracks take together. */
 export const LIMIT_BYTES = 2 ** 30;
 
@@ -25,7 +20,7 @@ const KEY = "soundwright.offline";
 const LOADS_AT_ONCE = 4;
 
 export const isSupported = "caches" in globalThis && "serviceWorker" in navigator;
-export const kept = signal<readonly Kept[]>(stored().tracks);
+export const kept = signal<readonly Kept[]>(stored());
 
 /** Return what a separated track takes, as far as it is known before. */
 export function bytesOf({ stems, mix }: Stems): number {
@@ -38,7 +33,6 @@ export function bytesOf({ stems, mix }: Stems): number {
  * @param report is called with the share that is kept, from 0 to 1.
  */
 export async function keepOffline(
-  accountId: string,
   track: Track,
   stems: Stems,
   report: (share: number) => void,
@@ -56,7 +50,7 @@ export async function keepOffline(
     return { id: track.id, title: track.title, separationId, bytes: size, isComplete };
   };
   const others = kept.value;
-  write({ accountId, tracks: [...others, entry(bytesOf(stems), false)] });
+  write([...others, entry(bytesOf(stems), false)]);
   let bytes = 0;
   try {
     const cache = await caches.open(cacheOf(track.id));
@@ -83,21 +77,22 @@ export async function keepOffline(
     }
     throw error;
   }
-  write({ accountId, tracks: [...others, entry(bytes, true)] });
+  write([...others, entry(bytes, true)]);
 }
 
 /** Remove what is kept of a track. */
 export async function forgetOffline(trackId: string): Promise<void> {
   if (!isSupported) return;
   await caches.delete(cacheOf(trackId));
-  write({ ...stored(), tracks: kept.value.filter(({ id }) => id !== trackId) });
+  write(kept.value.filter(({ id }) => id !== trackId));
 }
 
-/** Remove what is kept of all tracks, unless it is that of an account. */
-export async function forgetAllOffline(besidesAccountId = ""): Promise<void> {
-  if (!isSupported || (besidesAccountId && stored().accountId === besidesAccountId)) return;
+/** Remove what is kept of all tracks. */
+export async function forgetAllOffline(): Promise<void> {
+  if (!isSupported) return;
   for (const name of await caches.keys()) if (name.startsWith(cacheOf(""))) await caches.delete(name);
-  write({ accountId: "", tracks: [] });
+  localStorage.removeItem(KEY);
+  kept.value = [];
 }
 
 function pathsOf(track: Track, { stems, mix }: Stems): string[] {
@@ -116,15 +111,15 @@ function cacheOf(trackId: string): string {
   return `offline ${trackId}`;
 }
 
-function stored(): Stored {
+function stored(): readonly Kept[] {
   try {
-    return JSON.parse(localStorage.getItem(KEY) ?? "") as Stored;
+    return (JSON.parse(localStorage.getItem(KEY) ?? "") as { tracks: Kept[] }).tracks;
   } catch {
-    return { accountId: "", tracks: [] };
+    return [];
   }
 }
 
-function write(changed: Stored): void {
-  localStorage.setItem(KEY, JSON.stringify(changed));
-  kept.value = changed.tracks;
+function write(tracks: readonly Kept[]): void {
+  localStorage.setItem(KEY, JSON.stringify({ tracks }));
+  kept.value = tracks;
 }

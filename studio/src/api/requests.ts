@@ -63,6 +63,7 @@ export function useAction(): Action {
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   const busy = useRef(false);
+  useEffect(() => onReconnected(() => setProblem("")), []); // the server answers again: what failed can be tried
   const run = useCallback(async (operation: () => Promise<unknown>) => {
     if (busy.current) return false;
     busy.current = true;

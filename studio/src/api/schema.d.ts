@@ -3928,6 +3928,144 @@ export interface components {
             models: components["schemas"]["SeparationModel"][];
         };
         /**
+         * PlanParameters
+         * @description The separations to plan.
+         */
+        PlanParameters: {
+            /**
+             * @description A model of `GET /api/processing/models`, or `auto`: the server chooses by quality, length of the track, weights and hardware. Empty: the default model.
+             * @default
+             * @example htdemucs
+             */
+            model?: string;
+            /**
+             * @description `local` runs the model on this server. `lalalai` uses lalal.ai, whose models are `newest`, `andromeda`, `perseus`, `orion`, `phoenix` and `lyra`.
+             * @default
+             */
+            engine?: string;
+            /**
+             * @description Format of the stems: `flac` (default), `wav16`, `wav24` or `wav32f`.
+             * @default
+             */
+            format?: string;
+            /**
+             * @description For the model `auto`: `fast`, `balanced` (default) or `best`.
+             * @default
+             * @example
+             */
+            quality?: string;
+            /**
+             * @description Stems of the model. Empty: all. If they are not all, the job also returns `accompaniment`, the recording without them. Models with one network for each stem are quicker for few stems.
+             * @default []
+             * @example [
+             *       "vocals"
+             *     ]
+             */
+            stems?: string[];
+            /**
+             * @description Instead of `model`: two to four models whose estimates of each stem are combined. The stems are those that all models have; `other` counts only if all models have the same stems. If a model has more stems, the job also returns `accompaniment`.
+             * @default []
+             * @example []
+             */
+            models?: string[];
+            /**
+             * @description One positive number for each of `models`, for their mean. Empty: all weigh the same.
+             * @default []
+             * @example []
+             */
+            weights?: number[];
+            /**
+             * @description How the estimates of `models` become one: `average` (default), or `max_magnitude`, the strongest one in each bin of the spectrum.
+             * @default
+             * @example
+             */
+            combine?: string;
+            /**
+             * @description At most two further separations, each of a stem. Its stems are returned in the place of that stem, as `<stem>_<stem of the model>`, for example `vocals_lead`.
+             * @default []
+             * @example []
+             */
+            chain?: components["schemas"]["ChainStep"][];
+            /**
+             * @description The IDs of the tracks, each once. Forms send them as `track_ids[]`.
+             * @example [
+             *       "0f8fad5b-d9cb-469f-a165-70867728950e",
+             *       "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+             *     ]
+             */
+            track_ids: string[];
+            /**
+             * @description Plans each of these qualities in one request, in this order, instead of `quality`. Only for the model `auto`.
+             * @example [
+             *       "fast",
+             *       "balanced",
+             *       "best"
+             *     ]
+             */
+            qualities?: ("fast" | "balanced" | "best")[];
+        };
+        /**
+         * SeparationPlan
+         * @description What a separation of a track would run now.
+         */
+        SeparationPlan: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            track_id: string;
+            /**
+             * @description The one of `qualities`. Null: the request has none.
+             * @example balanced
+             */
+            quality: ("fast" | "balanced" | "best") | null;
+            /**
+             * @description The model that would run.
+             * @example small
+             */
+            model: string;
+            /**
+             * @description The model of the request, or the choice of `auto`.
+             * @example small
+             */
+            requested_model: string;
+            /**
+             * @description Why `auto` chose it. Null: the request names it.
+             * @example null
+             */
+            model_reason: string | null;
+            /**
+             * @description Why another model would run than the requested one, in one sentence.
+             * @example null
+             */
+            degraded_reason: string | null;
+            /**
+             * @description The same, with what to do.
+             * @example null
+             */
+            degraded_details: string | null;
+            /**
+             * @description Computing time, without the wait in the queue. Null: unknown.
+             * @example 41.5
+             */
+            estimated_seconds: number | null;
+            /**
+             * @description Whether the estimate follows from jobs on this server since its start.
+             * @example true
+             */
+            measured: boolean;
+            /**
+             * @description How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: unknown.
+             * @example 4.9
+             */
+            gain_db: number | null;
+            /**
+             * @description What `auto` would choose if an administrator fetched its weights. Null: nothing better.
+             * @example htdemucs
+             */
+            better_model: string | null;
+        };
+        /**
          * BatchParameters
          * @description The tracks to separate, and the parameters of each separation.
          */
@@ -3994,62 +4132,6 @@ export interface components {
              *     ]
              */
             track_ids: string[];
-        };
-        /**
-         * SeparationPlan
-         * @description What a separation of a track would run now.
-         */
-        SeparationPlan: {
-            /**
-             * Format: uuid
-             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
-             */
-            track_id: string;
-            /**
-             * @description The model that would run.
-             * @example small
-             */
-            model: string;
-            /**
-             * @description The model of the request, or the choice of `auto`.
-             * @example small
-             */
-            requested_model: string;
-            /**
-             * @description Why `auto` chose it. Null: the request names it.
-             * @example null
-             */
-            model_reason: string | null;
-            /**
-             * @description Why another model would run than the requested one, in one sentence.
-             * @example null
-             */
-            degraded_reason: string | null;
-            /**
-             * @description The same, with what to do.
-             * @example null
-             */
-            degraded_details: string | null;
-            /**
-             * @description Computing time, without the wait in the queue. Null: unknown.
-             * @example 41.5
-             */
-            estimated_seconds: number | null;
-            /**
-             * @description Whether the estimate follows from jobs on this server since its start.
-             * @example true
-             */
-            measured: boolean;
-            /**
-             * @description How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: unknown.
-             * @example 4.9
-             */
-            gain_db: number | null;
-            /**
-             * @description What `auto` would choose if an administrator fetched its weights. Null: nothing better.
-             * @example htdemucs
-             */
-            better_model: string | null;
         };
         /**
          * Batch
@@ -12233,10 +12315,15 @@ export interface operations {
                  *       "track_ids": [
                  *         "0f8fad5b-d9cb-469f-a165-70867728950e",
                  *         "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+                 *       ],
+                 *       "qualities": [
+                 *         "fast",
+                 *         "balanced",
+                 *         "best"
                  *       ]
                  *     }
                  */
-                "application/json": components["schemas"]["BatchParameters"];
+                "application/json": components["schemas"]["PlanParameters"];
                 /**
                  * @example {
                  *       "model": "htdemucs",
@@ -12251,10 +12338,15 @@ export interface operations {
                  *       "track_ids": [
                  *         "0f8fad5b-d9cb-469f-a165-70867728950e",
                  *         "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+                 *       ],
+                 *       "qualities": [
+                 *         "fast",
+                 *         "balanced",
+                 *         "best"
                  *       ]
                  *     }
                  */
-                "application/x-www-form-urlencoded": components["schemas"]["BatchParameters"];
+                "application/x-www-form-urlencoded": components["schemas"]["PlanParameters"];
             };
         };
         responses: {
@@ -12273,6 +12365,7 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "quality": "balanced",
                      *           "model": "small",
                      *           "requested_model": "small",
                      *           "model_reason": null,

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { Track } from "../api/client.ts";
 import { untilConnected } from "../api/connection.ts";
-import { ApiError } from "../api/errors.ts";
+import { ApiError, isAway } from "../api/errors.ts";
 import { isPaused, newKey, untilAllowed, uploadTrack } from "../api/upload.ts";
 import { path } from "../router.ts";
 import { Button, Notice, ProgressBar } from "../ui/components.tsx";
@@ -21,7 +21,7 @@ interface Upload {
   /** When this attempt began; 0: it has not. */
   readonly startedAt: number;
   readonly problem: string;
-  /** Whether the connection was lost, and the upload begins again when it is back. */
+  /** Whether the server is away, and the upload begins again when it is back. */
   readonly isWaiting: boolean;
 }
 
@@ -101,7 +101,7 @@ function next(): void {
   }
 }
 
-/** Upload a file. Begin again while the connection is lost. Return its track; null if the upload was cancelled. */
+/** Upload a file. Begin again while the server is away. Return its track; null if the upload was cancelled. */
 async function store(upload: Upload): Promise<Track | null> {
   for (;;) {
     await untilAllowed(upload.abort.signal);
@@ -111,12 +111,12 @@ async function store(upload: Upload): Promise<Track | null> {
       const onProgress = (share: number) => change(upload.id, { share, isWaiting: false });
       return await uploadTrack(upload.file, upload.key, onProgress, upload.abort.signal);
     } catch (error) {
-      const status = error instanceof ApiError ? error.status : null;
-      if (status === 429 && isPaused()) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 429 && isPaused()) {
         change(upload.id, { share: 0, startedAt: 0 });
         continue;
       }
-      if (status !== 0) throw error;
+      if (!isAway(error)) throw error;
       change(upload.id, { share: 0, isWaiting: true });
       await untilConnected(upload.abort.signal);
       if (upload.abort.signal.aborted) return null;

@@ -2,7 +2,7 @@
 
 import { batch, computed, signal } from "@preact/signals";
 import { api, type Clip } from "../api/client.ts";
-import { takeFloor } from "../audio/floor.ts";
+import { leaveFloor, takeFloor } from "../audio/floor.ts";
 import { onMediaKeys, showMedia, showMediaPosition } from "./media-keys.ts";
 import { appended, currentOf, EMPTY, movedBy, type Queue, without } from "./queue.ts";
 
@@ -178,6 +178,7 @@ function listen(): void {
   audio.addEventListener("playing", show("playing"));
   audio.addEventListener("waiting", show("loading"));
   audio.addEventListener("pause", show("paused"));
+  audio.addEventListener("pause", () => leaveFloor(pause));
   audio.addEventListener("timeupdate", () => {
     position.value = audio.currentTime;
   });

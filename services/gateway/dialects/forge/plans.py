@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -22,12 +23,27 @@ from soundwright.services.gateway.openapi.responses import Uuid, documented
 from soundwright.services.gateway.wire.parameters import body_of, body_schema
 
 _TRACKS_PER_REQUEST = 10  # that a plan counts for the rate limit
+_Quality = Literal["fast", "balanced", "best"]
+
+
+class PlanParameters(BatchParameters):
+    """The separations to plan."""
+
+    qualities: list[_Quality] = Field(
+        default_factory=list,
+        max_length=3,
+        description="Plans each of these qualities in one request, in this order, instead of `quality`. Only for the model `auto`.",
+        examples=[["fast", "balanced", "best"]],
+    )
 
 
 class SeparationPlan(TypedDict):
     """What a separation of a track would run now."""
 
     track_id: Uuid
+    quality: Annotated[
+        _Quality | None, Field(description="The one of `qualities`. Null: the request has none.", examples=["balanced"])
+    ]
     model: Annotated[str, Field(description="The model that would run.", examples=["small"])]
     requested_model: Annotated[
         str, Field(description="The model of the request, or the choice of `auto`.", examples=["small"])
@@ -68,7 +84,7 @@ def plan_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/api/processing/plan", tags=["forge processing"])
     clients = gateway.clients
 
-    @router.post("", openapi_extra=body_schema(BatchParameters))
+    @router.post("", openapi_extra=body_schema(PlanParameters))
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[list[SeparationPlan]],
@@ -77,21 +93,30 @@ def plan_routes(gateway: Gateway) -> APIRouter:
         errors.VALIDATION_ERROR,
     )
     async def plan_separations(
-        request: Request, parameters: Annotated[BatchParameters, Depends(body_of(BatchParameters))]
+        request: Request, parameters: Annotated[PlanParameters, Depends(body_of(PlanParameters))]
     ) -> Response:
         """Get what separations of up to 100 tracks would run, how good that is, and how long it takes. Nothing starts."""
         asked = batch_request(parameters)
         await charge(request.scope, len(asked.track_ids) // _TRACKS_PER_REQUEST)
-        planned = pb.PlanJobsRequest(parameters=asked.parameters, track_ids=asked.track_ids)
-        answer = await clients.separation.PlanJobs(planned, timeout=BATCH_SECONDS)
-        return data([_plan_to_wire(plan) for plan in answer.plans])
+
+        async def plans(quality: _Quality | None) -> list[SeparationPlan]:
+            planned = pb.PlanJobsRequest(parameters=asked.parameters, track_ids=asked.track_ids)
+            if quality:
+                planned.parameters.quality = quality
+            answer = await clients.separation.PlanJobs(planned, timeout=BATCH_SECONDS)
+            return [_plan_to_wire(plan, quality) for plan in answer.plans]
+
+        wanted: list[_Quality | None] = [*parameters.qualities] or [None]
+        found = await asyncio.gather(*[plans(quality) for quality in wanted])
+        return data([plan for each in found for plan in each])
 
     return router
 
 
-def _plan_to_wire(plan: pb.JobPlan) -> SeparationPlan:
+def _plan_to_wire(plan: pb.JobPlan, quality: _Quality | None) -> SeparationPlan:
     return {
         "track_id": plan.track_id,
+        "quality": quality,
         "model": plan.model,
         "requested_model": plan.requested_model,
         "model_reason": plan.model_reason or None,

@@ -1,8 +1,8 @@
 /** The account: storage, API keys, connections, webhooks, the browsers that are logged in, and its end. */
 
+import { forgetBelongings } from "../../api/belongings.ts";
 import { account } from "../../api/client.ts";
-import { forgetAllOffline } from "../../api/offline.ts";
-import { currentCsrfToken, renewCsrfToken } from "../../api/session.ts";
+import { currentCsrfToken, isOffline, renewCsrfToken } from "../../api/session.ts";
 import { Notice } from "../../ui/components.tsx";
 import { Connections } from "./connections.tsx";
 import { NewTracks } from "./new-tracks.tsx";
@@ -13,6 +13,7 @@ import { Storage } from "./storage.tsx";
 import { Webhooks } from "./webhooks.tsx";
 
 export default function AccountPage() {
+  if (isOffline) return <Offline />;
   return account ? <Registered /> : <Guest />;
 }
 
@@ -44,10 +45,22 @@ function Registered() {
 async function logOut(event: SubmitEvent & { currentTarget: HTMLFormElement }): Promise<void> {
   event.preventDefault();
   const form = event.currentTarget;
-  await forgetAllOffline().catch(() => {});
+  await forgetBelongings().catch(() => {});
   await renewCsrfToken(currentCsrfToken()); // another tab may have logged in since
   form["_csrf_token"].value = currentCsrfToken();
   form.submit();
+}
+
+/** A page without a server does not know the account. */
+function Offline() {
+  return (
+    <div class="page">
+      <h1>Account</h1>
+      <p>Your account appears here when the server is reachable again.</p>
+      <NewTracks />
+      <Storage />
+    </div>
+  );
 }
 
 function Guest() {

@@ -1,6 +1,6 @@
 /** Fast, balanced and best, as far as they differ on a server. */
 
-const QUALITIES = ["fast", "balanced", "best"] as const;
+export const QUALITIES = ["fast", "balanced", "best"] as const;
 
 export type Quality = (typeof QUALITIES)[number];
 

@@ -11,7 +11,7 @@ import { spanText } from "../../ui/durations.ts";
 import { sizeText } from "../../ui/texts.ts";
 import { Because } from "./because.tsx";
 import { EnableModel, type ModelFacts } from "./enable-model.tsx";
-import { choicesOf, type Quality } from "./qualities.ts";
+import { choicesOf, QUALITIES, type Quality } from "./qualities.ts";
 import { stemsOf } from "./stems.ts";
 
 export interface Wish {
@@ -38,9 +38,22 @@ export async function separate(trackId: string, wish = FIRST_WISH): Promise<void
 
 type Plans = readonly SeparationPlan[];
 
-async function loadPlans(trackIds: readonly string[], wish: Wish): Promise<Plans> {
-  const body = { track_ids: trackIds, ...parametersOf(wish) };
-  return dataOf(api.POST("/api/processing/plan", { body: body as never }));
+function loadPlans(trackIds: readonly string[], wanted: object): Promise<Plans> {
+  return dataOf(api.POST("/api/processing/plan", { body: { track_ids: trackIds, ...wanted } as never }));
+}
+
+let pendingModels: Promise<readonly SeparationModel[]> | null = null;
+
+/** Return the models, which are the same for all tracks. */
+function loadModels(): Promise<readonly SeparationModel[]> {
+  pendingModels ??= dataOf(api.GET("/api/processing/models")).then(
+    ({ models }) => models,
+    (error: unknown) => {
+      pendingModels = null;
+      throw error;
+    },
+  );
+  return pendingModels;
 }
 
 interface Props {
@@ -54,7 +67,6 @@ export function WishControls({ trackIds, wish, onChange }: Props) {
   const ids = trackIds.join(" ");
   const { model, stem } = wish;
   const group = useId();
-  const loadModels = useCallback(() => dataOf(api.GET("/api/processing/models")).then(({ models }) => models), []);
   const {
     value: models,
     problem: modelsProblem,
@@ -62,21 +74,24 @@ export function WishControls({ trackIds, wish, onChange }: Props) {
   } = useLoaded<readonly SeparationModel[]>(loadModels);
   const load = useCallback(async () => {
     if (!ids) return null;
-    const plans = (wanted: Partial<Wish>) => loadPlans(ids.split(" "), { ...FIRST_WISH, stem, ...wanted });
-    const [fast, balanced, best, named] = await Promise.all([
-      plans({ quality: "fast" }),
-      plans({ quality: "balanced" }),
-      plans({ quality: "best" }),
-      model === "auto" ? null : plans({ model }),
+    const trackIds = ids.split(" ");
+    const stems = stem ? [stem] : [];
+    const [found, named] = await Promise.all([
+      loadPlans(trackIds, { model: "auto", stems, qualities: QUALITIES }),
+      model === "auto" ? null : loadPlans(trackIds, { stems, model }),
     ]);
-    return { fast, balanced, best, named };
+    const plans = (wanted: Quality) => found.filter(({ quality }) => quality === wanted);
+    return { fast: plans("fast"), balanced: plans("balanced"), best: plans("best"), named };
   }, [ids, model, stem]);
   const { value: all, problem, reload } = useLoaded(load);
   const isLoading = ids !== "" && !all && !problem;
   const choices = choicesOf(all);
   const hasChoice = choices.length > 1;
   const chosen = all && (model === "auto" ? all[wish.quality] : all.named);
-  const reloadAll = () => Promise.all([reload(), reloadModels()]);
+  const reloadAll = () => {
+    pendingModels = null;
+    return Promise.all([reload(), reloadModels()]);
+  };
   return (
     <div class="wish">
       {isLoading || !hasChoice ? (

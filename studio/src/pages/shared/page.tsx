@@ -1,6 +1,6 @@
 /** A track that somebody shares with a link. It plays without an account, and nothing can be changed. */
 
-import { useCallback, useEffect } from "preact/hooks";
+import { useCallback, useEffect, useRef } from "preact/hooks";
 import { type Analysis, api, dataOf, type Stem, type Stems, type Track } from "../../api/client.ts";
 import { useLoaded } from "../../api/requests.ts";
 import { Notice } from "../../ui/components.tsx";
@@ -10,7 +10,9 @@ import { type PlayedStem, wholeStems } from "../track/sources.ts";
 import { Whole } from "../track/whole.tsx";
 
 export default function SharedPage({ id: secret }: { id: string }) {
-  const load = useCallback(() => loadShared(secret), [secret]);
+  const first = useRef<Awaited<ReturnType<typeof loadShared>> | null>(null);
+  // What was loaded stays when the server is back: another recording would end playback.
+  const load = useCallback(async () => (first.current ??= await loadShared(secret)), [secret]);
   const { value: shared, problem } = useLoaded(load);
   useEffect(() => {
     if (shared) document.title = `${shared.track.title} · Soundwright`;

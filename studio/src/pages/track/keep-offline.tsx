@@ -3,7 +3,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Stems, Track } from "../../api/client.ts";
 import { bytesOf, forgetOffline, isSupported, keepOffline, kept } from "../../api/offline.ts";
-import { accountId } from "../../api/session.ts";
 import { Notice } from "../../ui/components.tsx";
 import { sizeText } from "../../ui/texts.ts";
 
@@ -28,7 +27,7 @@ export function KeepOffline({ track, stems }: { track: Track; stems: Stems }) {
     running.current = controller;
     setShare(0);
     try {
-      await keepOffline(accountId, track, stems, setShare, controller.signal);
+      await keepOffline(track, stems, setShare, controller.signal);
     } catch (error) {
       if (!controller.signal.aborted) setProblem((error as Error).message);
     }

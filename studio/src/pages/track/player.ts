@@ -122,6 +122,7 @@ export class Player {
       onState: (state, error) => {
         batch(() => {
           this.state.value = state;
+          if (state === "stopped") leaveFloor(this.#pause);
           this.problem.value = error instanceof Error ? error.message : "";
         });
       },

@@ -94,7 +94,10 @@ export function Whole({
           showMedia(media);
           onPlay?.();
         }}
-        onPause={({ currentTarget: { currentTime, ended } }) => ended || onPause?.(currentTime)}
+        onPause={({ currentTarget: { currentTime, ended } }) => {
+          leaveFloor(pause);
+          if (!ended) onPause?.(currentTime);
+        }}
         onTimeUpdate={(event) => setShare(event.currentTarget.currentTime / seconds)}
       />
     </div>
