@@ -213,22 +213,22 @@ def test_a_connection_opens_private_playlists_until_it_ends(
     assert (fetch(ann, private).status_code, fetch(ann, private).json()["code"]) == (404, "spotify_error")
     spotify.lifetime_seconds = 30  # so that a token is as good as over at once
     assert "is connected" in outcome(ann, go(ann))
-    count = spotify.token_count
+    count = spotify.user_token_count
     assert fetch(ann, private).json()["data"]["name"] == "Mine alone"
-    assert spotify.token_count == count + 1  # it was renewed
+    assert spotify.user_token_count == count + 1  # it was renewed
     spotify.lifetime_seconds = 3600
     assert [fetch(ann, private).status_code for _ in range(3)] == [200] * 3
-    assert spotify.token_count == count + 2  # and the one that lives longer was kept
+    assert spotify.user_token_count == count + 2  # and the one that lives longer was kept
     headers = {"X-CSRF-Token": ann.token()}
     answer = ann.post("/api/download/track", json={"url": f"spotify:playlist:{private}"}, headers=headers)
     assert answer.status_code in (200, 201, 202), answer.text
     # A token that Spotify takes no more is renewed; what it does not show to the user it may show to the application.
     spotify.add_playlist("forall", "For all", [{"track": track}])
     for status, renewed in ((401, 1), (403, 0)):
-        count = spotify.token_count
+        count = spotify.user_token_count
         spotify.failures.append((status, {}))
         assert fetch(ann, "forall").status_code == 200
-        assert spotify.token_count == count + renewed
+        assert spotify.user_token_count == count + renewed
     # Nothing of it can be read where it is stored, or in the log.
     secrets = [token for token, whose in spotify.given().items() if whose == subject]
     assert len(secrets) >= 4

@@ -24,7 +24,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/.well-known/{name}": {
+    "/.well-known/{path}": {
         parameters: {
             query?: never;
             header?: never;
@@ -10755,7 +10755,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description Any path. */
-                name: string;
+                path: string;
             };
             cookie?: never;
         };

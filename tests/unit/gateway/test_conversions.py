@@ -141,6 +141,6 @@ async def test_a_client_that_leaves_stops_the_conversion(site: Site) -> None:
 async def test_a_conversion_that_fails_is_not_counted(site: Site) -> None:
     site.source.write_bytes(b"no audio")
     await site.reencoder.blobs.put_file("stem", site.source)
-    with pytest.raises(AppError, match="AUDIO"):
+    with pytest.raises(AppError, match="AUDIO_UNREADABLE"):
         await site.convert()
     assert (list(site.scratch.iterdir()), len(site.reencoder.pending_files)) == ([], 0)
