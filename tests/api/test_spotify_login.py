@@ -86,7 +86,7 @@ def test_the_first_login_makes_an_account_and_the_next_ones_find_it(
     with Browser(stack.base_url) as elsewhere:
         spotify.add_user(subject, "Another Name", f"changed-{subject}@example.org")
         answer = go(elsewhere, f"/auth/spotify?return_to={SETTINGS}")
-        assert outcome(elsewhere, answer, SETTINGS) == "Welcome back."
+        assert outcome(elsewhere, answer, SETTINGS) == "You are logged in."
         assert account(elsewhere) == f"{subject}@example.org"
         assert "Another Name" in elsewhere.get(SETTINGS).text
         assert elsewhere.cookies[SESSION] != browser.cookies[SESSION]
@@ -185,7 +185,7 @@ def test_an_address_that_has_an_account_needs_its_login(
         # Which is what its owner does.
         assert "is connected" in outcome(ann, go(ann, f"/auth/spotify?return_to={SETTINGS}"), SETTINGS)
         assert f"Name of {subject}" in ann.get(SETTINGS).text
-        assert outcome(elsewhere, go(elsewhere)) == "Welcome back."
+        assert outcome(elsewhere, go(elsewhere)) == "You are logged in."
         assert account(elsewhere) == ann.email
 
 
