@@ -57,3 +57,9 @@ def harte(label: str) -> str:
 
 def _pitch_class(name: str) -> int:
     return _LETTERS[name[0]] + _ACCIDENTALS[name[1:]]
+
+
+def short_key(key: str) -> str:
+    """Return a key such as "A minor" as musicians abbreviate it: "Am"."""
+    tonic, _, mode = key.partition(" ")
+    return tonic + ("m" if mode == "minor" else "")

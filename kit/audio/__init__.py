@@ -16,7 +16,7 @@ from soundwright.kit.audio.encode import (
 from soundwright.kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
 from soundwright.kit.audio.level import LEVEL_SECONDS, Level
 from soundwright.kit.audio.segments import Segment, encode_segment, read_floats, stored_waveform
-from soundwright.kit.audio.stem_file import StemCodec, StemTags, write_stem_file
+from soundwright.kit.audio.stem_file import StemCodec, write_stem_file
 from soundwright.kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "Prefix",
     "Segment",
     "StemCodec",
-    "StemTags",
     "Waveform",
     "coarser_waveform",
     "decode_blocks",

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from soundwright.kit import errors
 from soundwright.kit.audio.decode import regroup
 from soundwright.kit.audio.ffmpeg import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding
+from soundwright.kit.audio.tags import finish_mp4_tags, put_tags, tag_flac
 from soundwright.kit.file_names import encoding_extension
 from soundwright.kit.free_space import FreeSpace
+from soundwright.kit.song_tags import SongTags
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -39,6 +41,7 @@ _FLAC_BLOCK_FRAMES = 4096  # of libsndfile, which writes a block when it has a s
 KBITS = {"mp3": 320, "m4a": 256}
 _CODECS = {"mp3": "libmp3lame", "m4a": "aac"}
 _CONTAINERS = {"mp3": "mp3", "m4a": "ipod"}
+_OPTIONS = {"mp3": {"id3v2_version": "3"}}  # not every player reads version 4
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
@@ -79,6 +82,7 @@ class AudioWriter:
         encoding: see :data:`Encoding`.
         or_floats: do not clip integers. With the first sample above full scale the file becomes "wav32f", and ``path`` ends in ".wav".
         kbits: bit rate of MP3 and AAC in kbit/s; None: 320 for MP3, 256 for AAC.
+        tags: those of a FLAC, MP3 or M4A file. WAV files have none.
 
     Attributes:
         path: the file.
@@ -101,6 +105,7 @@ class AudioWriter:
         *,
         or_floats: bool = False,
         kbits: int | None = None,
+        tags: SongTags | None = None,
     ) -> None:
         if encoding not in get_args(Encoding):
             raise ValueError(f"unknown encoding {encoding!r}")
@@ -113,8 +118,10 @@ class AudioWriter:
         self._channel_count = channel_count
         self._encoding: Encoding = encoding
         self._or_floats = or_floats
+        self._tags = tags
         if encoding in KBITS:
-            self._sink: _Sink = _LossySink(path, sample_rate_hz, channel_count, encoding, kbits or KBITS[encoding])
+            kbits = kbits or KBITS[encoding]
+            self._sink: _Sink = _LossySink(path, sample_rate_hz, channel_count, encoding, kbits, tags)
         else:
             sink = _FlacSink if encoding_extension(encoding) == "flac" else _WavSink
             self._sink = sink(path, sample_rate_hz, channel_count, encoding)
@@ -128,6 +135,7 @@ class AudioWriter:
         if kind is None:
             try:
                 self._guarded(self._sink.close)
+                self._guarded(self._finish_tags)
             except BaseException:
                 self.path.unlink(missing_ok=True)
                 raise
@@ -162,6 +170,16 @@ class AudioWriter:
     def prefix(self) -> Prefix:
         """Return what of the file is complete. A file that became "wav32f" begins again: its prefix has another ``path``."""
         return self._sink.prefix()
+
+    def _finish_tags(self) -> None:
+        """Write the tags that can be written only to a complete file."""
+        if self._tags is None or self.frame_count == 0:
+            return
+        if encoding_extension(self._encoding) == "flac":
+            self._space.use(self.path.stat().st_size)
+            tag_flac(self.path, self._tags)
+        elif self._encoding == "m4a":
+            finish_mp4_tags(self.path, self._tags)
 
     def _continue_in_floats(self) -> None:
         """Replace the file by one that has the same samples as floats."""
@@ -261,10 +279,20 @@ class EncodedStream:
 class _LossySink:
     """An MP3 or M4A file."""
 
-    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding, kbits: int) -> None:
-        self._file = av.open(str(path), "w", format=_CONTAINERS[encoding])
+    def __init__(
+        self,
+        path: Path,
+        sample_rate_hz: int,
+        channel_count: int,
+        encoding: Encoding,
+        kbits: int,
+        tags: SongTags | None,
+    ) -> None:
+        self._file = av.open(str(path), "w", format=_CONTAINERS[encoding], options=_OPTIONS.get(encoding, {}))
         layout = "mono" if channel_count == 1 else "stereo"
         self._stream = EncodedStream(self._file, _CODECS[encoding], sample_rate_hz, channel_count, layout, kbits)
+        if tags is not None:
+            put_tags(self._file, tags)
         self.write = self._stream.write
 
     def prefix(self) -> Prefix:
@@ -369,6 +397,7 @@ def reencode(
     gain: float = 1.0,
     or_floats: bool = False,
     kbits: int | None = None,
+    tags: SongTags | None = None,
 ) -> AudioSummary:
     """Write ``source`` to ``target`` in another encoding, with the same rate and channels, in bounded memory.
 
@@ -376,7 +405,7 @@ def reencode(
         report: called for each block, with the share of the work that is done, 0 to 1. An exception that it raises ends the work.
         gain: factor for all samples.
         or_floats: see :class:`AudioWriter`. The name of ``target`` must end in ".wav".
-        kbits: see :class:`AudioWriter`.
+        kbits, tags: see :class:`AudioWriter`.
 
     Returns:
         The summary of decoding ``source``.
@@ -389,7 +418,9 @@ def reencode(
         info = decoding.info
         expected_frames = (info.header_seconds or 240.0) * info.sample_rate_hz
         rate_hz, channel_count = info.sample_rate_hz, info.channel_count
-        with AudioWriter(target, rate_hz, channel_count, encoding, or_floats=or_floats, kbits=kbits) as writer:
+        with AudioWriter(
+            target, rate_hz, channel_count, encoding, or_floats=or_floats, kbits=kbits, tags=tags
+        ) as writer:
             for block in regroup(decoding.chunks(), _BLOCK_FRAMES):
                 writer.write(block * np.float32(gain))
                 report(min(1.0, writer.frame_count / expected_frames))

@@ -7,9 +7,9 @@ from pathlib import Path
 from soundwright.kit.confined.process import Confinement, ProcessDied, run_confined
 from soundwright.kit.errors import AppError
 from soundwright.kit.log import get_logger
+from soundwright.kit.text import one_line
 from soundwright.services.ingest.fetch.covers import COVER, picture_type
 from soundwright.services.ingest.fetch.tags import Tags
-from soundwright.services.ingest.songs import one_line
 
 _CPU_SECONDS = 2.0
 _PICTURE_CPU_SECONDS = 5.0

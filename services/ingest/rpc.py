@@ -18,6 +18,7 @@ from soundwright.kit.log import get_logger
 from soundwright.kit.ports import Blobs
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
+from soundwright.kit.text import one_line
 from soundwright.kit.worker.derived_files import cover_key, waveform_key
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.services.ingest import service
@@ -27,7 +28,7 @@ from soundwright.services.ingest.own_tags import cover_in, own_tags, write_small
 from soundwright.services.ingest.previews import LinkPreviews
 from soundwright.services.ingest.recordings import describe
 from soundwright.services.ingest.serializers import skipped_to_wire, song_to_wire
-from soundwright.services.ingest.songs import Song, one_line
+from soundwright.services.ingest.songs import Song
 from soundwright.services.ingest.spotify_accounts import SpotifyAccounts
 
 _SEARCH_PAGE_LIMIT = 50

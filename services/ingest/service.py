@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from soundwright.kit import errors
-from soundwright.services.ingest.songs import Song, one_line, track_id_of
+from soundwright.kit.text import one_line
+from soundwright.services.ingest.songs import Song, track_id_of
 
 _EXTENSIONS = {
     "aac", "aif", "aifc", "aiff", "alac", "ape", "au", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpga",

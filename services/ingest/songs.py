@@ -6,8 +6,6 @@ import uuid
 from dataclasses import dataclass
 
 _NAMESPACE = uuid.UUID("8f0cf2c4-3b5a-4e0e-9a55-5d1c5f1f6a54")
-_JOINERS = "\u200c\u200d"  # some scripts and emoji need them
-_TEXT_LIMIT_CHARS = 500
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,6 @@ class Collection:
     songs: tuple[Song, ...]
     skipped: tuple[Skipped, ...] = ()
     truncated: bool = False
-
-
-def one_line(text: str) -> str:
-    """Return an external text as one line of printable characters with a limited length."""
-    return " ".join("".join(c if c.isprintable() or c in _JOINERS else " " for c in text).split())[:_TEXT_LIMIT_CHARS]
 
 
 def track_id_of(owner_id: str, source_id: str) -> str:

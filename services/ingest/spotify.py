@@ -20,7 +20,8 @@ import requests
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.kit.log import get_logger
-from soundwright.services.ingest.songs import Collection, Skipped, Song, one_line
+from soundwright.kit.text import one_line
+from soundwright.services.ingest.songs import Collection, Skipped, Song
 
 if TYPE_CHECKING:  # slow to import, and only installations with credentials need it
     import spotipy

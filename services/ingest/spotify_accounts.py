@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from soundwright.kit import errors
 from soundwright.kit.ports import Clock
-from soundwright.services.ingest.songs import one_line
+from soundwright.kit.text import one_line
 from soundwright.services.ingest.spotify import (
     accounts_base,
     api_base,

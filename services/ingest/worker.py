@@ -16,6 +16,7 @@ from soundwright.kit.log import get_logger
 from soundwright.kit.ports import Blobs
 from soundwright.kit.security.egress_client import read_web
 from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.text import one_line
 from soundwright.kit.worker.context import JobContext
 from soundwright.kit.worker.derived_files import cover_key
 from soundwright.kit.worker.kind import JobKind, JobLimits, WorkQueue
@@ -29,7 +30,6 @@ from soundwright.services.ingest.recordings import describe
 from soundwright.services.ingest.serializers import spec_from_wire
 from soundwright.services.ingest.service import DownloadSpec
 from soundwright.services.ingest.settings import IngestSettings
-from soundwright.services.ingest.songs import one_line
 
 _FETCHED_RATIO, _ENCODED_RATIO = 0.8, 0.95
 _COVER_LIMIT_BYTES = 8 << 20

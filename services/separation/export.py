@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import shutil
 import tempfile
@@ -17,10 +18,10 @@ import numpy as np
 
 from soundwright.kit import audio, errors
 from soundwright.kit.compute import EngineProcesses, Report, Work
-from soundwright.kit.errors import AppError, Code
 from soundwright.kit.file_names import encoding_extension, file_title
 from soundwright.kit.free_space import FreeSpace
 from soundwright.kit.ports import Blobs
+from soundwright.kit.song_tags import SongTags, part_title, tags_of
 from soundwright.kit.worker.context import JobContext
 from soundwright.kit.worker.kind import JobKind, WorkQueue
 from soundwright.kit.worker.outputs import JobOutputs
@@ -93,6 +94,7 @@ class _Source:
     title: str
     path: Path
     frame_count: int
+    tags: SongTags
 
 
 class ExportWorker:
@@ -136,6 +138,7 @@ class ExportWorker:
         stems = await require_stems(self._tracks, self._jobs, track_id, spec.separation_id, spec.format)
         track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
         bpm = track.bpm if track.HasField("bpm") else None
+        tags = await tags_of(track, self._blobs)
         async with contextlib.AsyncExitStack() as stack:
             folder = Path(
                 stack.enter_context(tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True))
@@ -146,6 +149,7 @@ class ExportWorker:
                     file_title(track.title, stem.name, bpm, track.key),
                     await stack.enter_async_context(self._blobs.local(stem.blob_key)),
                     stem.frame_count,
+                    dataclasses.replace(tags, title=part_title(tags.title, stem.name)),
                 )
                 for stem in stems
             ]
@@ -157,14 +161,7 @@ class ExportWorker:
                     sources=sources,
                     file=file,
                     codec=STEM_FILES[spec.format],
-                    tags=audio.StemTags(
-                        track.title,
-                        track.artist,
-                        track.album,
-                        round(bpm or 0),
-                        track.key,
-                        await self._cover(track.cover_blob_key),
-                    ),
+                    tags=tags,
                     limits=self._limits,
                 )
             else:
@@ -189,15 +186,6 @@ class ExportWorker:
             compute_seconds=time.monotonic() - started,
         )
 
-    async def _cover(self, key: str) -> bytes:
-        """Return a stored cover; empty if there is none."""
-        try:
-            return b"".join([piece async for piece in self._blobs.read(key)]) if key else b""
-        except AppError as error:
-            if error.code is not Code.NOT_FOUND:
-                raise
-            return b""
-
 
 def _write_archive(
     _engine: None,
@@ -215,7 +203,7 @@ def _write_archive(
             member_path = archive.with_name(f"member.{encoding_extension(encoding)}")
             stem = audio.AudioFile(source.path, limits, frame_count=source.frame_count)
             with audio.AudioWriter(
-                member_path, stem.sample_rate_hz, stem.channel_count, encoding, or_floats=True
+                member_path, stem.sample_rate_hz, stem.channel_count, encoding, or_floats=True, tags=source.tags
             ) as writer:
                 for block in stem.blocks(_BLOCK_FRAMES):
                     writer.write(block)
@@ -236,7 +224,7 @@ def _write_stem_file(
     sources: Sequence[_Source],
     file: Path,
     codec: audio.StemCodec,
-    tags: audio.StemTags,
+    tags: SongTags,
     limits: audio.AudioLimits,
 ) -> None:
     """Write the sum of the stems and four stems into one file. Above full scale all of them are lowered by the same factor."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from soundwright.kit import audio, errors
 from soundwright.kit.compute import Report
+from soundwright.kit.song_tags import SongTags
 from soundwright.services.separation.edits import Segment, edited
 from soundwright.services.separation.limiter import Limiter
 from soundwright.services.separation.mixing import MixedStem, MixSpec, balance
@@ -95,6 +96,7 @@ def mix_to_file(
     sources: Sequence[MixSource],
     target: Path,
     limits: audio.AudioLimits,
+    tags: SongTags,
 ) -> Mixed:
     """Mix the stems of ``spec`` into a stereo file, as long as the longest stem after its edits, audible or not, at its speed.
 
@@ -105,6 +107,7 @@ def mix_to_file(
         report: called for every block with the share of the work that is done. An exception that it raises ends the
             work.
         sources: audio of the stems in ``spec``, in the same order.
+        tags: those of the file.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` if the edits leave no audio, or the mix is too large; ``AUDIO_NOT_FINITE``;
@@ -130,7 +133,7 @@ def mix_to_file(
     blocks = stretched(blocks, rate, spec.speed, spec.semitones, frame_count)
     if spec.format != "wav32f":
         blocks = limiter.limited(blocks)
-    with audio.AudioWriter(target, rate, 2, spec.format) as writer:
+    with audio.AudioWriter(target, rate, 2, spec.format, tags=tags) as writer:
         for block in blocks:
             with np.errstate(over="ignore"):
                 samples = block.astype(np.float32)

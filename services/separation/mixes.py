@@ -16,6 +16,7 @@ from soundwright.kit.confined.audio import ConfinedAudio
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.file_names import content_type, encoding_extension
 from soundwright.kit.ports import Blobs
+from soundwright.kit.song_tags import SongTags, tags_of
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 from soundwright.services.separation.mixdown import Mixed, MixSource, mix_to_file
@@ -72,7 +73,7 @@ class Mixes:
         places: list[_Place] = [(upload.filename, upload.blob_key, None) for upload in request.uploads]
         places += [(stem.name, stem.blob_key, stem.frame_count) for stem in stored]
         gone = threading.Event()
-        working = asyncio.ensure_future(self._render(spec, places, request.output_key, gone))
+        working = asyncio.ensure_future(self._render(request.track_id, spec, places, request.output_key, gone))
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
@@ -82,7 +83,7 @@ class Mixes:
             raise
 
     async def _render(
-        self, spec: MixSpec, places: list[_Place], output_key: str, gone: threading.Event
+        self, track_id: str, spec: MixSpec, places: list[_Place], output_key: str, gone: threading.Event
     ) -> pb.RenderMixResponse:
         def report(_share: float) -> None:
             if gone.is_set():
@@ -101,7 +102,14 @@ class Mixes:
                 sources.append(MixSource(path, frame_count))
             extension = encoding_extension(spec.format)
             target = folder / f"mix.{extension}"
-            work = functools.partial(mix_to_file, spec=spec, sources=sources, target=target, limits=self._reader.limits)
+            work = functools.partial(
+                mix_to_file,
+                spec=spec,
+                sources=sources,
+                target=target,
+                limits=self._reader.limits,
+                tags=await self._tags(track_id, spec),
+            )
             mixed: Mixed = await self._processes.run(work, report)
             report(1.0)
             await self._blobs.put_file(output_key, target)
@@ -111,6 +119,14 @@ class Mixes:
             limited=mixed.limited,
             content_type=content_type(extension),
         )
+
+    async def _tags(self, track_id: str, spec: MixSpec) -> SongTags:
+        """Return the tags of a mix: tempo and key are those that it has."""
+        track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
+        track.bpm *= spec.speed
+        if spec.semitones:
+            track.key = ""
+        return await tags_of(track, self._blobs, "mix")
 
     async def _stored(self, track_id: str, separation_id: str) -> Sequence[job_pb2.AudioOutput]:
         """Return the stems of a separation of a track, by default of the latest one.

@@ -48,7 +48,7 @@ def _everybody(status: int) -> Row:
 # The classes of routes, with what each caller gets. A route is in one class. The stack runs with open access, which lets
 # callers without a name into two dialects.
 MATRIX = _rows({
-    _everybody(204): "GET /.well-known/{name}",
+    _everybody(204): "GET /.well-known/{path}",
     # The secret of a link says what is shown, whoever has it.
     _everybody(200): """
         GET /health /config /schemas/daw-manifest.json /api/shared/{secret} /api/shared/{secret}/audio
@@ -163,7 +163,7 @@ LOG_OUTS = _rows({_everybody(302): "POST /users/log-out DELETE /users/log-out"})
 PAGES |= LOG_OUTS
 MATRIX |= LOG_OUTS
 PUBLIC_ROUTES = {
-    "GET /health", "GET /config", "GET /schemas/daw-manifest.json", "GET /.well-known/{name}",
+    "GET /health", "GET /config", "GET /schemas/daw-manifest.json", "GET /.well-known/{path}",
     "GET /assets/style.css", "GET /assets/drops.js", "GET /studio/assets/{name}",
     "GET /assets/icon.svg", "GET /favicon.ico", "GET /studio/worker.js", "GET /studio/manifest.webmanifest", "POST /api/tokens",
     "GET /api/shared/{secret}", "GET /api/shared/{secret}/audio", "GET /api/shared/{secret}/waveform", "GET /api/shared/{secret}/cover",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -10,8 +11,11 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3
 from stories import decoded, encoded, finished, separated, song, upload
 
+from tests.broken_media import by_ffmpeg
 from tests.stacks import Stack
 from tests.waiting import eventually
 
@@ -112,6 +116,29 @@ def test_an_export_is_a_job_like_any_other(admin: httpx.Client, track: dict[str,
     # The stems of the track stay those of its separation.
     assert admin.get(f"/api/tracks/{track['id']}").json()["data"]["stem_count"] == 4
     assert admin.get(f"/api/processing/job/{export['id']}").status_code == 404
+
+
+def test_downloads_have_the_tags_and_the_cover_of_their_track(admin: httpx.Client) -> None:
+    said = {"title": "Song", "artist": "Ünder", "album": "Blue"}
+    track = upload(admin, by_ffmpeg(song(0.5), "mp4", "aac", cover=True, tags=said), "song.m4a")
+    assert admin.patch(f"/api/tracks/{track['id']}", json={"bpm": 119.6, "key": "A minor"}).status_code == 200
+    separated(admin, track["id"], format="flac")
+    [stem, *_] = admin.get(f"/api/tracks/{track['id']}/stems").json()["data"]["stems"]
+    flac = FLAC(io.BytesIO(admin.get(f"/export/stem/{stem['id']}?format=flac").content))
+    title = f"Song ({stem['stem_type']})"
+    found = {"title": title, "artist": "Ünder", "album": "Blue", "bpm": "120", "initialkey": "Am"}
+    assert {name: values[0] for name, values in flac.tags.items() if name != "encoder"} == found
+    [picture] = flac.pictures
+    assert picture.data == admin.get(f"/api/tracks/{track['id']}/cover").content
+
+    manifest = json.dumps({"format": "mp3", "speed": 0.5, "semitones": 2, "stems": [{"name": stem["stem_type"]}]})
+    form = {"track_id": (None, track["id"]), "manifest": (None, manifest)}
+    mp3 = ID3(io.BytesIO(admin.post("/api/daw/export", files=form).content))
+    assert {name: str(mp3[name]) for name in ("TIT2", "TPE1", "TALB", "TBPM")} == {
+        "TIT2": "Song (mix)", "TPE1": "Ünder", "TALB": "Blue", "TBPM": "60"
+    }  # fmt: skip
+    assert "TKEY" not in mp3, "it is transposed"
+    assert mp3.getall("APIC")[0].data == picture.data
 
 
 def test_a_track_without_stems_is_refused(admin: httpx.Client) -> None:

@@ -86,7 +86,7 @@ def test_the_first_login_makes_an_account_and_the_next_ones_find_it(
     with Browser(stack.base_url) as elsewhere:
         spotify.add_user(subject, "Another Name", f"changed-{subject}@example.org")
         answer = go(elsewhere, f"/auth/spotify?return_to={SETTINGS}")
-        assert outcome(elsewhere, answer, SETTINGS) == "Welcome back."
+        assert outcome(elsewhere, answer, SETTINGS) == "You are logged in."
         assert account(elsewhere) == f"{subject}@example.org"
         assert "Another Name" in elsewhere.get(SETTINGS).text
         assert elsewhere.cookies[SESSION] != browser.cookies[SESSION]
@@ -185,7 +185,7 @@ def test_an_address_that_has_an_account_needs_its_login(
         # Which is what its owner does.
         assert "is connected" in outcome(ann, go(ann, f"/auth/spotify?return_to={SETTINGS}"), SETTINGS)
         assert f"Name of {subject}" in ann.get(SETTINGS).text
-        assert outcome(elsewhere, go(elsewhere)) == "Welcome back."
+        assert outcome(elsewhere, go(elsewhere)) == "You are logged in."
         assert account(elsewhere) == ann.email
 
 
@@ -213,22 +213,22 @@ def test_a_connection_opens_private_playlists_until_it_ends(
     assert (fetch(ann, private).status_code, fetch(ann, private).json()["code"]) == (404, "spotify_error")
     spotify.lifetime_seconds = 30  # so that a token is as good as over at once
     assert "is connected" in outcome(ann, go(ann))
-    count = spotify.token_count
+    count = spotify.user_token_count
     assert fetch(ann, private).json()["data"]["name"] == "Mine alone"
-    assert spotify.token_count == count + 1  # it was renewed
+    assert spotify.user_token_count == count + 1  # it was renewed
     spotify.lifetime_seconds = 3600
     assert [fetch(ann, private).status_code for _ in range(3)] == [200] * 3
-    assert spotify.token_count == count + 2  # and the one that lives longer was kept
+    assert spotify.user_token_count == count + 2  # and the one that lives longer was kept
     headers = {"X-CSRF-Token": ann.token()}
     answer = ann.post("/api/download/track", json={"url": f"spotify:playlist:{private}"}, headers=headers)
     assert answer.status_code in (200, 201, 202), answer.text
     # A token that Spotify takes no more is renewed; what it does not show to the user it may show to the application.
     spotify.add_playlist("forall", "For all", [{"track": track}])
     for status, renewed in ((401, 1), (403, 0)):
-        count = spotify.token_count
+        count = spotify.user_token_count
         spotify.failures.append((status, {}))
         assert fetch(ann, "forall").status_code == 200
-        assert spotify.token_count == count + renewed
+        assert spotify.user_token_count == count + renewed
     # Nothing of it can be read where it is stored, or in the log.
     secrets = [token for token, whose in spotify.given().items() if whose == subject]
     assert len(secrets) >= 4

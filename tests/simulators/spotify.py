@@ -40,6 +40,7 @@ class SpotifySimulator(Simulator):
         token_failures: the same for requests for tokens: statuses.
         token_answers: bodies that the next requests for tokens get instead.
         token_count: tokens given out.
+        user_token_count: those of them that stand for users.
         users: profiles by id.
         visitor: id of the user who is logged in in every browser; empty: whoever comes refuses.
         lifetime_seconds: of tokens for users.
@@ -59,6 +60,7 @@ class SpotifySimulator(Simulator):
         self.token_failures: deque[int] = deque()
         self.token_answers: deque[str] = deque()
         self.token_count = 0
+        self.user_token_count = 0
         self.users: dict[str, dict[str, Any]] = {}
         self.visitor = ""
         self.lifetime_seconds = 3600
@@ -155,6 +157,7 @@ class SpotifySimulator(Simulator):
     def token(self, subject: str = "") -> str:
         with self._lock:
             self.token_count += 1
+            self.user_token_count += bool(subject)
             token = f"token-{self.token_count}-{secrets.token_hex(8)}"
             self._tokens[token] = subject
             return token

@@ -116,7 +116,7 @@ test("a guest uploads over bad connections, registers and keeps everything", asy
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await button("Log in").click();
   await expect(track("Slow tune")).toBeVisible();
-  await expect(page.getByText("Welcome back.")).toBeVisible();
+  await expect(page.getByText("You are logged in.")).toBeVisible();
   await expect(button("Close").locator("svg")).toBeVisible();
 });
 

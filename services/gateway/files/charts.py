@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundwright.kit.audio import wav_header
+from soundwright.kit.chords import short_key
 from soundwright.services.gateway.files.song_grid import sections_of
 
 CLICK_RATE_HZ = 44_100
@@ -70,12 +71,6 @@ def _directives(sheet: Sheet, beats_per_bar: int) -> Iterator[tuple[str, str]]:
     yield "key", short_key(sheet.key)
     yield "tempo", f"{sheet.tempo_bpm:.0f}" if sheet.tempo_bpm else ""
     yield "time", {0: "", 6: "6/8"}.get(beats_per_bar, f"{beats_per_bar}/4")
-
-
-def short_key(key: str) -> str:
-    """Return a key such as "A minor" as musicians abbreviate it: "Am"."""
-    tonic, _, mode = key.partition(" ")
-    return tonic + ("m" if mode == "minor" else "")
 
 
 def _plain(text: str) -> str:

@@ -21,7 +21,8 @@ from soundwright.kit.compute import ComputeSlots
 from soundwright.kit.file_names import content_type, encoding_extension
 from soundwright.kit.opened import open_in_thread
 from soundwright.kit.ports import Blobs
-from soundwright.library.v1 import job_pb2
+from soundwright.kit.song_tags import SongTags, tags_of
+from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.services.gateway.files.files import attachment, made_response
 from soundwright.services.gateway.files.pending_files import PendingFiles
 from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
@@ -50,9 +51,14 @@ class Reencoder:
     max_sample_count: int
 
     async def response(
-        self, request: Request, output: job_pb2.AudioOutput, encoding: DownloadFormat, title: str
+        self,
+        request: Request,
+        output: job_pb2.AudioOutput,
+        encoding: DownloadFormat,
+        title: str,
+        track: track_pb2.Track,
     ) -> Response:
-        """Return a recording in a format as ``title`` with its extension. The temporary file is deleted afterwards.
+        """Return a recording of a track in a format, with tags, as ``title`` with its extension. The temporary file is deleted afterwards.
 
         It keeps its sample rate and channels, if the format can. Samples above full scale make lossless formats 32-bit floats.
         The conversion stops if the client disconnects.
@@ -64,11 +70,16 @@ class Reencoder:
             raise errors.FILE_NOT_FOUND()
         headers = _headers(title, encoding_extension(encoding))
         return await made_response(
-            request, headers, None, functools.partial(self._converted, request, output, encoding, title)
+            request, headers, None, functools.partial(self._converted, request, output, encoding, title, track)
         )
 
     async def _converted(
-        self, request: Request, output: job_pb2.AudioOutput, encoding: DownloadFormat, title: str
+        self,
+        request: Request,
+        output: job_pb2.AudioOutput,
+        encoding: DownloadFormat,
+        title: str,
+        track: track_pb2.Track,
     ) -> Response:
         size_bytes = output.frame_count * output.channel_count * _SAMPLE_BYTES[encoding]
         with self.pending_files.holding(request.scope["principal_id"], size_bytes) as conversion:
@@ -79,7 +90,9 @@ class Reencoder:
                 self.pending_files.release(conversion)
 
             try:
-                target = await cancel_on_disconnect(request, self._reencode(output.blob_key, folder, encoding))
+                tags = await tags_of(track, self.blobs, output.name)
+                reencoding = self._reencode(output.blob_key, folder, encoding, tags)
+                target = await cancel_on_disconnect(request, reencoding)
                 headers = {
                     **_headers(title, target.suffix.removeprefix(".")),
                     "Content-Length": str(target.stat().st_size),
@@ -90,7 +103,7 @@ class Reencoder:
                 await clean_up()
                 raise
 
-    async def _reencode(self, key: str, folder: Path, encoding: DownloadFormat) -> Path:
+    async def _reencode(self, key: str, folder: Path, encoding: DownloadFormat, tags: SongTags) -> Path:
         """Convert a file, and return the only file in ``folder``. If the call is cancelled, it ends when the conversion has stopped."""
         # imported late: the gateway needs the codecs for this only
         from soundwright.kit.audio import AudioLimits, reencode
@@ -104,7 +117,7 @@ class Reencoder:
         limits = AudioLimits(self.max_seconds, max_sample_count=self.max_sample_count)
         async with self.blobs.local(key) as source:
             target = folder / f"converted.{encoding_extension(encoding)}"
-            work = functools.partial(reencode, source, target, encoding, limits, check, or_floats=True)
+            work = functools.partial(reencode, source, target, encoding, limits, check, or_floats=True, tags=tags)
             working = asyncio.ensure_future(self.slots.run(work))
             try:
                 await asyncio.shield(working)

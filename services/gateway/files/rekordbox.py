@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from soundwright.kit.chords import short_key
 from soundwright.kit.midi import TICKS_PER_QUARTER
 from soundwright.library.v1 import track_pb2
-from soundwright.services.gateway.files.charts import short_key
 from soundwright.services.gateway.files.daw_projects import printable
 from soundwright.services.gateway.files.song_grid import Grid, sections_of, song_grid
 

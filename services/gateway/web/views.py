@@ -48,7 +48,7 @@ _FLASHES = {
     "link_sent": _Flash("info", "If an account with this address exists, we sent a login link to it."),
     "link_invalid": _Flash("error", "This link was already used, has expired, or is no longer valid."),
     "must_log_in": _Flash("error", "You must log in to access this page."),
-    "welcome": _Flash("info", "Welcome back."),
+    "welcome": _Flash("info", "You are logged in."),
     "logged_out": _Flash("info", "You have been logged out."),
     "confirmed": _Flash("info", "Your email address is confirmed."),
     "taken_over": _Flash(

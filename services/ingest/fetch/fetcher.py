@@ -17,8 +17,8 @@ from soundwright.kit.confined.process import Confinement, ProcessDied, run_confi
 from soundwright.kit.errors import AppError
 from soundwright.kit.log import get_logger
 from soundwright.kit.security.egress_policy import EgressPolicy
+from soundwright.kit.text import one_line
 from soundwright.services.ingest.fetch.proxy import FetchProxy
-from soundwright.services.ingest.songs import one_line
 
 _FETCH = "soundwright.services.ingest.fetch.child:fetch"
 _READY = "soundwright.services.ingest.fetch.child:ready"

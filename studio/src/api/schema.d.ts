@@ -24,7 +24,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/.well-known/{name}": {
+    "/.well-known/{path}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1066,6 +1066,8 @@ export interface paths {
         /**
          * Download a stem, in its stored format or converted
          * @description Download a stem, in its stored format or converted. The filename has the song, the stem, the tempo and the key.
+         *
+         *     Converted FLAC, MP3 and M4A files have the tags and the cover of the track.
          */
         get: operations["export_stem"];
         put?: never;
@@ -10753,7 +10755,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description Any path. */
-                name: string;
+                path: string;
             };
             cookie?: never;
         };

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from soundwright.kit.adapters.filesystem.blobs import FileBlobs
 from soundwright.kit.compute import ComputeSlots
 from soundwright.kit.errors import AppError, Code
-from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.services.gateway.files.pending_files import PendingFiles
 from soundwright.services.gateway.files.reencoding import Reencoder
 from soundwright.services.gateway.settings import ConversionLimits
@@ -44,7 +44,7 @@ class Site:
             return {"type": "http.disconnect"}
 
         request = Request({"type": "http", "principal_id": caller_id, "headers": []}, receive)
-        return await self.reencoder.response(request, self.stem, "wav16", {})
+        return await self.reencoder.response(request, self.stem, "wav16", "song", track_pb2.Track())
 
     def files(self) -> list[Path]:
         return [path for path in self.scratch.rglob("*") if path.is_file()]
@@ -139,7 +139,8 @@ async def test_a_client_that_leaves_stops_the_conversion(site: Site) -> None:
 
 
 async def test_a_conversion_that_fails_is_not_counted(site: Site) -> None:
-    site.stem.blob_key = "missing"
-    with pytest.raises(AppError, match="BLOB_NOT_FOUND"):
+    site.source.write_bytes(b"no audio")
+    await site.reencoder.blobs.put_file("stem", site.source)
+    with pytest.raises(AppError, match="AUDIO_UNREADABLE"):
         await site.convert()
     assert (list(site.scratch.iterdir()), len(site.reencoder.pending_files)) == ([], 0)

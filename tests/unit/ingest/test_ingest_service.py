@@ -34,7 +34,6 @@ from soundwright.services.ingest.service import (
     upload_track_id,
 )
 from soundwright.services.ingest.settings import IngestSettings
-from soundwright.services.ingest.songs import one_line
 from tests.unit.ingest.test_ingest_encoding import tone, written
 
 
@@ -276,7 +275,3 @@ def test_settings_do_not_show_the_secret(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SOUNDWRIGHT_SPOTIFY_CLIENT_SECRET", "very secret")
     settings = load(IngestSettings)
     assert "very secret" not in repr(settings) + str(settings.model_dump())
-
-
-def test_a_line_keeps_the_joiners_of_scripts_and_emoji() -> None:
-    assert one_line("می\u200cخواهم\n👨\u200d👩\u202e") == "می\u200cخواهم 👨\u200d👩"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import uuid
@@ -127,6 +128,15 @@ async def test_every_attempt_gives_the_same_archive(studio: Studio) -> None:
     assert Path(studio.blobs.locate(second.outputs[0].blob_key)).read_bytes() == content
     # Only the latest attempt keeps its file.
     assert await studio.blobs.keys("exports/") == [f"exports/2/{JOB_ID}/stems.zip"]
+
+
+async def test_the_files_of_an_archive_have_tags(studio: Studio) -> None:
+    await studio.add("vocals", noise(3000))
+    path = studio.blobs.locate((await studio.run(studio.context("m4a"))).outputs[0].blob_key)
+    with zipfile.ZipFile(path) as archive:
+        read = MP4(io.BytesIO(archive.read("Blue Hour - vocals - 120 bpm - F# minor.m4a"))).tags
+    assert read is not None
+    assert (read["\xa9nam"], read["\xa9ART"], read["tmpo"]) == (["Blue: Hour (vocals)"], ["Ünder"], [120])
 
 
 async def test_a_cancelled_export_stores_nothing(studio: Studio) -> None:

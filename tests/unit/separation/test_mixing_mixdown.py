@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from soundwright.kit.audio import AudioLimits
 from soundwright.kit.compute import Report
 from soundwright.kit.errors import AppError
+from soundwright.kit.song_tags import SongTags
 from soundwright.services.separation.edits import Edit
 from soundwright.services.separation.limiter import CEILING, REACH_SECONDS, Limiter
 from soundwright.services.separation.mixdown import BLOCK_FRAMES, Mixed, MixSource, mix_to_file, stereo
@@ -50,6 +51,7 @@ class Studio:
             sources=[self._sources[stem.source] for stem in stems],
             target=self._folder / "mix.wav",
             limits=limits,
+            tags=SongTags(),
         )
 
     def mix(self, *stems: MixedStem, **options: Any) -> tuple[np.ndarray, Mixed]:

@@ -118,11 +118,15 @@ def export_routes(gateway: Gateway) -> APIRouter:
             Query(description="Convert the stem to this format. Disables range requests."),
         ] = None,
     ) -> Response:
-        """Download a stem, in its stored format or converted. The filename has the song, the stem, the tempo and the key."""
+        """Download a stem, in its stored format or converted. The filename has the song, the stem, the tempo and the key.
+
+        Converted FLAC, MP3 and M4A files have the tags and the cover of the track.
+        """
         stem = await own_stem(clients, stem_id)
-        title = await _title(clients, stem)
+        track = await find_track(clients, stem.track_id)
+        title = stem.name if track is None else _part(track, stem)
         if format is not None:
-            return await gateway.reencoder.response(request, stem, format, title)
+            return await gateway.reencoder.response(request, stem, format, title, track or track_pb2.Track())
         return await blob_response(
             request,
             blobs,
@@ -275,11 +279,6 @@ def export_routes(gateway: Gateway) -> APIRouter:
 
 def _part(track: track_pb2.Track, stem: job_pb2.AudioOutput) -> str:
     return file_title(track.title, stem.name, track.bpm if track.HasField("bpm") else None, track.key)
-
-
-async def _title(clients: Clients, stem: job_pb2.AudioOutput) -> str:
-    track = await find_track(clients, stem.track_id)
-    return stem.name if track is None else _part(track, stem)
 
 
 def _format(job: job_pb2.Job) -> str:

@@ -52,11 +52,11 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         """Check the health of the server. Returns 200 if all components are available."""
         return gateway.health.response()
 
-    @router.get("/.well-known/{name:path}", tags=["operations"])
+    @router.get("/.well-known/{path:path}", tags=["operations"])
     @access(Access.PUBLIC)
     @documented(None, status=204)
     async def get_well_known(
-        name: Annotated[str, Path(description="Any path.", examples=["change-password"])],
+        path: Annotated[str, Path(description="Any path.", examples=["change-password"])],
     ) -> Response:
         """Answer probes of browsers and apps for well-known files, of which there are none."""
         return Response(status_code=204)
