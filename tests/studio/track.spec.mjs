@@ -403,7 +403,7 @@ test("the chord sheet of a song of thousands of bars has elements for those in s
   expect(await bars.count()).toBeLessThan(400);
   await page.getByRole("slider", { name: "Position" }).fill("6");
   const current = page.locator(".chart-bar [aria-current]");
-  await expect(bars.filter({ has: page.locator("[aria-current]") })).toContainText("1001");
+  await expect(bars.filter({ has: page.locator("[aria-current]") })).toContainText("1002");
   await current.evaluate((chord) => chord.scrollIntoView());
   await expect(bars.filter({ hasText: /^1120/ })).toBeVisible();
   expect(await bars.count()).toBeLessThan(400);
