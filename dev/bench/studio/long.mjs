@@ -1,11 +1,13 @@
 // Stands between a browser and a gateway, and lets a track of some seconds seem to last hours: its segments, waveforms, spectrograms
-// and beats repeat. So every segment is fetched, decoded and drawn as that of a long track.
+// and what the analysis found repeat. So every segment is fetched, decoded and drawn as that of a long track.
 
 import { createServer } from "node:http";
 
 const HOP_FRAMES = 2048;
 const BANDS = 64;
 const TILE_PIXELS = 1024;
+/** The analysis has no more of them. */
+const MELODY_VALUES = 225_000;
 const WAVEFORM_HEADER_BYTES = 24;
 const KEPT_HEADERS = ["content-type", "content-security-policy", "cache-control"];
 
@@ -80,9 +82,20 @@ class LongTrack {
   #analysis(answer) {
     const { data } = answer;
     const times = this.#seconds / data.duration_seconds;
-    data.beats = Array.from({ length: Math.floor(times) }, (_, round) =>
-      data.beats.map((seconds) => seconds + round * data.duration_seconds),
-    ).flat();
+    const repeat = (list, moved) =>
+      Array.from({ length: Math.floor(times) }, (_, round) => list.map((one) => moved(one, round * data.duration_seconds))).flat();
+    const later = (seconds, by) => seconds + by;
+    data.beats = repeat(data.beats, later);
+    data.bars.downbeats = repeat(data.bars.downbeats, later);
+    for (const { segments } of [data.chords, data.sections, data.vocal_activity]) {
+      const moved = (one, by) => ({ ...one, start_seconds: one.start_seconds + by, end_seconds: one.end_seconds + by });
+      segments.splice(0, segments.length, ...repeat(segments, moved));
+    }
+    for (const part of data.notes.parts) part.notes = repeat(part.notes, ([start, ...rest], by) => [start + by, ...rest]);
+    const { melody } = data;
+    const step = Math.ceil((times * melody.frequency_hz.length) / MELODY_VALUES);
+    for (const name of ["frequency_hz", "confidence"]) melody[name] = repeat(melody[name], (value) => value).filter((_, at) => at % step === 0);
+    melody.hop_seconds *= step;
     for (const hop of ["chroma_hop_seconds", "energy_hop_seconds"]) data.features[hop] *= times;
     return JSON.stringify(answer);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gridOf, NO_GRID } from "../audio/bars.ts";
-import { chartOf } from "./chart.ts";
+import { blocksOf, chartOf } from "./chart.ts";
 
 const BEATS = Array.from({ length: 12 }, (_, beat) => 1 + beat * 0.5);
 const CHORDS = [
@@ -49,6 +49,22 @@ test("without beats, each chord has a bar", () => {
       [null, "N.C."],
       [null, "Am"],
       [null, "F"],
+    ],
+  );
+});
+
+test("long sections have several blocks, the first of which has the label", () => {
+  const sections = [
+    { start_seconds: 0, end_seconds: 5, label: "A" },
+    { start_seconds: 5, end_seconds: 7, label: "B" },
+  ];
+  const blocks = blocksOf(chartOf(gridOf(BEATS), CHORDS, sections), 1);
+  assert.deepEqual(
+    blocks.map(({ label, bars }) => [label, ...bars.map(({ number }) => number)]),
+    [
+      ["A", 1],
+      ["", 2],
+      ["B", 3],
     ],
   );
 });

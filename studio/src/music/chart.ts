@@ -42,6 +42,17 @@ export function chartOf(
   return all.filter((section) => section.bars.length > 0);
 }
 
+/** Return the sections in blocks of at most `barCount` bars. Only the first block of a section has its label. */
+export function blocksOf(sections: readonly ChartSection[], barCount: number): readonly ChartSection[] {
+  return sections.flatMap((section) =>
+    Array.from({ length: Math.ceil(section.bars.length / barCount) }, (_, block) => ({
+      ...section,
+      label: block === 0 ? section.label : "",
+      bars: section.bars.slice(block * barCount, (block + 1) * barCount),
+    })),
+  );
+}
+
 function barOfOne({ label, start_seconds }: ChordSegment): ChartBar {
   return { number: null, beatCount: 1, start_seconds, chords: [{ label, start_seconds, beat: 0, isHeld: false }] };
 }

@@ -5,6 +5,7 @@ import type { Analysis, Corrections } from "../../api/client.ts";
 import { gridOf } from "../../audio/bars.ts";
 import { type ChordSegment, chordText, correctedChords } from "../../music/chords.ts";
 import { transposedKey } from "../../music/keys.ts";
+import { melodyOf } from "../../music/melody.ts";
 import { type LyricLine, linesOf, lrcText } from "../../music/lrc.ts";
 
 export const NO_CORRECTIONS: Corrections = { bar_one_seconds: null, chords: [], lyrics: null };
@@ -37,6 +38,10 @@ export class Music {
   });
   /** The notes, by stem. */
   readonly parts = computed(() => this.analysis.value?.notes?.parts ?? []);
+  readonly melody = computed(() => {
+    const found = this.analysis.value?.melody;
+    return found ? melodyOf(found.frequency_hz, found.hop_seconds) : null;
+  });
   readonly heardKey = computed(() => transposedKey(this.key.value, this.semitones.value));
   readonly semitones: Signal<number>;
   private stored: Promise<unknown> = Promise.resolve();

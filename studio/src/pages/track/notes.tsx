@@ -1,8 +1,9 @@
 /** What was read from stems: their notes as a piano roll, and the melody over the waveform of the voice. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Analysis } from "../../api/client.ts";
 import { noteName } from "../../music/keys.ts";
+import { type Melody, traceMelody } from "../../music/melody.ts";
 import { scheme, sized } from "../../waveform/canvas.tsx";
 import type { Player } from "./player.ts";
 
@@ -10,13 +11,10 @@ type Part = NonNullable<Analysis["notes"]>["parts"][number];
 
 /** Semitones above the highest and below the lowest note. */
 const MARGIN = 2;
-const MIN_SEMITONES = 12;
+/** What is shown if there are no notes. */
+const NO_RANGE: readonly [number, number] = [60, 72];
 const MIN_ROW_PIXELS = 3;
 const OCTAVE = 12;
-const A4_HZ = 440;
-const A4_PITCH = 69;
-/** The line of the melody breaks where the pitch jumps by more semitones than this. */
-const JUMP_SEMITONES = 4;
 
 /** The notes of a stem, from low to high, in the text colour of its element. Louder ones are more opaque. */
 export function PianoRoll({ part, player, height }: { part: Part; player: Player; height: number }) {
@@ -24,8 +22,7 @@ export function PianoRoll({ part, player, height }: { part: Part; player: Player
   const view = player.view.value;
   const width = player.width.value;
   const isDark = scheme.value;
-  const pitches = part.notes.map(([, , pitch = 0]) => pitch);
-  const [low, high] = rangeOf(pitches);
+  const [low, high] = useMemo(() => rangeOf(part.notes.map(([, , pitch = 0]) => pitch)), [part]);
   useEffect(() => {
     const drawing = canvas.current && sized(canvas.current, width, height);
     if (!drawing) return;
@@ -53,7 +50,7 @@ export function PianoRoll({ part, player, height }: { part: Part; player: Player
       );
     }
   }, [part, view, width, height, low, high, isDark, player]);
-  const range = pitches.length > 0 ? `, from ${noteName(low + MARGIN)} to ${noteName(high - MARGIN - 1)}` : "";
+  const range = part.notes.length > 0 ? `, from ${noteName(low + MARGIN)} to ${noteName(high - MARGIN - 1)}` : "";
   return (
     <canvas
       class="waveform"
@@ -66,10 +63,10 @@ export function PianoRoll({ part, player, height }: { part: Part; player: Player
 }
 
 /** Return the lowest pitch to show, and the one above the highest. */
-function rangeOf(pitches: readonly number[]): [number, number] {
+function rangeOf(pitches: readonly number[]): readonly [number, number] {
   const low = pitches.reduce((least, one) => Math.min(least, one), 127);
   const high = pitches.reduce((most, one) => Math.max(most, one), 0);
-  return pitches.length > 0 ? [low - MARGIN, high + 1 + MARGIN] : [60, 60 + MIN_SEMITONES];
+  return pitches.length > 0 ? [low - MARGIN, high + 1 + MARGIN] : NO_RANGE;
 }
 
 /** The melody as a line over the waveform of the voice. What has no voice is dimmed. */
@@ -78,7 +75,7 @@ export function VoiceOverlay({ player, height }: { player: Player; height: numbe
   const { start, framesPerPixel } = player.view.value;
   const width = player.width.value;
   const isDark = scheme.value;
-  const melody = player.music.analysis.value?.melody;
+  const melody = player.music.melody.value;
   const activity = player.music.analysis.value?.vocal_activity;
   useEffect(() => {
     const drawing = canvas.current && sized(canvas.current, width, height);
@@ -109,28 +106,20 @@ export function VoiceOverlay({ player, height }: { player: Player; height: numbe
 
 function drawMelody(
   drawing: CanvasRenderingContext2D,
-  { frequency_hz: frequencies, hop_seconds: hop }: NonNullable<Analysis["melody"]>,
+  { pitches, hopSeconds, range }: Melody,
   x: (seconds: number) => number,
   colour: string,
   scale: number,
 ): void {
-  const pitches = frequencies.map((hertz) => (hertz > 0 ? A4_PITCH + OCTAVE * Math.log2(hertz / A4_HZ) : Number.NaN));
-  // Single wrong pitches do not press the others together.
-  const sung = pitches.filter((pitch) => pitch > 0).sort((a, b) => a - b);
-  const [low, high] = rangeOf(sung.slice(Math.floor(0.03 * sung.length), Math.ceil(0.97 * sung.length)));
-  const y = (pitch: number) => drawing.canvas.height * (1 - (pitch - low) / (high - low));
+  const { width, height } = drawing.canvas;
+  const [left, hop] = [x(0), x(hopSeconds) - x(0)];
+  const [low, high] = range ? [range[0] - MARGIN, range[1] + 1 + MARGIN] : NO_RANGE;
   drawing.strokeStyle = colour;
   drawing.lineWidth = 1.5 * scale;
   drawing.lineJoin = "round";
   drawing.beginPath();
-  let before = Number.NaN;
-  pitches.forEach((pitch, index) => {
-    const at = x(index * hop);
-    if (pitch > 0 && at >= 0 && at <= drawing.canvas.width) {
-      if (Math.abs(pitch - before) < JUMP_SEMITONES) drawing.lineTo(at, y(pitch));
-      else drawing.moveTo(at, y(pitch));
-    }
-    before = pitch;
-  });
+  const visible = [Math.floor(-left / hop), Math.ceil((width - left) / hop) + 1] as const;
+  const y = (pitch: number) => height * (1 - (pitch - low) / (high - low));
+  traceMelody(drawing, pitches, visible, (index) => left + index * hop, y);
   drawing.stroke();
 }

@@ -1,11 +1,11 @@
 /** The chord sheet. It follows the position, and has the chords in the key that is heard. */
 
 import "./sheet.css";
-import { useComputed } from "@preact/signals";
-import { useRef, useState } from "preact/hooks";
+import { type ReadonlySignal, useComputed, useSignal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { useAction } from "../../api/requests.ts";
 import { beatSeconds, nearestBeat } from "../../audio/bars.ts";
-import { chartOf, type ChartSection } from "../../music/chart.ts";
+import { blocksOf, type ChartChord, chartOf, type ChartSection } from "../../music/chart.ts";
 import { easiestCapo, HIGHEST_CAPO } from "../../music/chords.ts";
 import { keyText, transposedKey } from "../../music/keys.ts";
 import { Button, Notice } from "../../ui/components.tsx";
@@ -15,21 +15,17 @@ import { keepInSight, segmentHere, useEachFrame } from "./frames.ts";
 import { sectionColour } from "./harmony.tsx";
 import type { Player } from "./player.ts";
 
+/** Bars that appear together. Whole rows at each width. */
+const BLOCK_BARS = 32;
+
 export function ChordSheet({ player }: { player: Player }) {
   const { music } = player;
   const chart = useComputed(() => chartOf(music.grid.value, music.chords.value, music.sections.value));
-  const scroll = useRef<HTMLDivElement>(null);
-  const shown = useRef<Element | null>(null);
+  const blocks = useComputed(() => blocksOf(chart.value, BLOCK_BARS));
   const all = useComputed(() => chart.value.flatMap(({ bars }) => bars.flatMap(({ chords }) => chords)));
+  const current = useSignal<ChartChord | null>(null);
   useEachFrame(() => {
-    const box = scroll.current;
-    const index = segmentHere(player, all.value);
-    const chord = box?.querySelectorAll(".chart-bar button")[index] ?? null;
-    if (!box || chord === shown.current) return;
-    shown.current?.removeAttribute("aria-current");
-    shown.current = chord;
-    chord?.setAttribute("aria-current", "true");
-    if (chord && player.isPlaying.value) keepInSight(box, chord);
+    current.value = all.value[segmentHere(player, all.value)] ?? null;
   });
   if (music.chords.value.length === 0) return null;
   return (
@@ -51,9 +47,9 @@ export function ChordSheet({ player }: { player: Player }) {
         </div>
       </div>
       <Correct player={player} />
-      <div class="sheet-scroll" tabIndex={0} role="group" aria-label="Bars" ref={scroll}>
-        {chart.value.map((section) => (
-          <Section key={section.start_seconds} section={section} player={player} />
+      <div class="sheet-scroll" tabIndex={0} role="group" aria-label="Bars">
+        {blocks.value.map((block) => (
+          <Block key={block.bars[0]?.start_seconds} block={block} player={player} current={current} />
         ))}
       </div>
     </section>
@@ -141,39 +137,78 @@ function Correct({ player }: { player: Player }) {
   );
 }
 
-function Section({ section, player }: { section: ChartSection; player: Player }) {
-  const { label, start_seconds: start, end_seconds: end, bars } = section;
+interface BlockProps {
+  readonly block: ChartSection;
+  readonly player: Player;
+  readonly current: ReadonlySignal<ChartChord | null>;
+}
+
+/** A section, or a part of a long one. Out of sight it only keeps its place: a recording of hours has thousands of bars. */
+function Block({ block, player, current }: BlockProps) {
+  const { label, start_seconds: start, end_seconds: end, bars } = block;
+  const element = useRef<HTMLElement>(null);
+  const [isNear, setNear] = useState(false);
+  const here = useComputed(() => {
+    const chord = current.value;
+    return chord && bars.some(({ chords }) => chords.includes(chord)) ? chord : null;
+  }).value;
+  useEffect(() => {
+    if (!element.current) return;
+    const box = element.current.closest(".sheet-scroll");
+    const observer = new IntersectionObserver((seen) => setNear(seen.at(-1)?.isIntersecting ?? false), {
+      root: box,
+      rootMargin: "100%",
+    });
+    observer.observe(element.current);
+    return () => observer.disconnect();
+  }, []);
+  useEffect(() => {
+    const box = element.current?.closest<HTMLElement>(".sheet-scroll");
+    const chord = element.current?.querySelector("[aria-current]");
+    if (box && chord && player.isPlaying.value) keepInSight(box, chord);
+  }, [here, player]);
   return (
-    <section aria-label={label && `Section ${label}, ${timeText(start)}`}>
+    <section
+      class="sheet-block"
+      aria-label={label && `Section ${label}, ${timeText(start)}`}
+      style={{ "--bars": bars.length }}
+      ref={element}
+    >
       {label && (
-        <div class="row" data-colour={sectionColour(label)}>
-          <h3>{label}</h3>
-          <span class="quiet number">{timeText(start)}</span>
-          <Button
-            label={`Loop section ${label} at ${timeText(start)}`}
-            look="quiet"
-            icon="loop"
-            onClick={() => player.loopSeconds(start, end)}
-          />
+        <div class="sheet-heading row" data-colour={sectionColour(label)}>
+          {(isNear || here) && (
+            <>
+              <h3>{label}</h3>
+              <span class="quiet number">{timeText(start)}</span>
+              <Button
+                label={`Loop section ${label} at ${timeText(start)}`}
+                look="quiet"
+                icon="loop"
+                onClick={() => player.loopSeconds(start, end)}
+              />
+            </>
+          )}
         </div>
       )}
       <ol class="chart-bars">
-        {bars.map((bar) => (
-          <li class="chart-bar" key={bar.start_seconds} style={{ "--beats": bar.beatCount }}>
-            <span class="quiet number">{bar.number ?? ""}</span>
-            {bar.chords.map((chord, index) => (
-              <button
-                type="button"
-                key={chord.beat}
-                class={chord.isHeld ? "held" : ""}
-                style={{ gridColumn: `${chord.beat + 1} / ${(bar.chords[index + 1]?.beat ?? bar.beatCount) + 1}` }}
-                onClick={() => player.seek(chord.start_seconds * player.sampleRateHz)}
-              >
-                {player.music.chordText(chord.label)}
-              </button>
-            ))}
-          </li>
-        ))}
+        {(isNear || here) &&
+          bars.map((bar) => (
+            <li class="chart-bar" key={bar.start_seconds} style={{ "--beats": bar.beatCount }}>
+              <span class="quiet number">{bar.number ?? ""}</span>
+              {bar.chords.map((chord, index) => (
+                <button
+                  type="button"
+                  key={chord.beat}
+                  class={chord.isHeld ? "held" : ""}
+                  aria-current={chord === here || undefined}
+                  style={{ gridColumn: `${chord.beat + 1} / ${(bar.chords[index + 1]?.beat ?? bar.beatCount) + 1}` }}
+                  onClick={() => player.seek(chord.start_seconds * player.sampleRateHz)}
+                >
+                  {player.music.chordText(chord.label)}
+                </button>
+              ))}
+            </li>
+          ))}
       </ol>
     </section>
   );
