@@ -388,25 +388,29 @@ test("practice: another key, mixes by name, and a loop that gets faster", async 
   await expect(button("Start the tempo trainer")).toBeDisabled();
 });
 
-test("the chord sheet of a song of thousands of bars has elements for those in sight, and follows the position", async ({ page }) => {
-  await page.route(/\/api\/analysis\/[^/]+$/, async (route) => {
-    const response = await route.fetch();
-    const answer = await response.json();
-    answer.data.beats = Array.from({ length: 8000 }, (_, beat) => beat * 0.0015);
-    answer.data.bars = null;
-    answer.data.sections = null;
-    await route.fulfill({ response, json: answer });
+test.describe("a song of thousands of bars", () => {
+  // A service worker would fetch the analysis itself.
+  test.use({ serviceWorkers: "block", expected: ["Service Worker registration blocked"] });
+  test("has a chord sheet with elements for bars in sight, which follows the position", async ({ page }) => {
+    await page.route(/\/api\/analysis\/[^/]+$/, async (route) => {
+      const response = await route.fetch();
+      const answer = await response.json();
+      answer.data.beats = Array.from({ length: 8000 }, (_, beat) => beat * 0.0015);
+      answer.data.bars = null;
+      answer.data.sections = null;
+      await route.fulfill({ response, json: answer });
+    });
+    await page.reload();
+    const bars = page.locator(".chart-bar");
+    await expect(bars.first()).toContainText("1");
+    expect(await bars.count()).toBeLessThan(400);
+    await page.getByRole("slider", { name: "Position" }).fill("6");
+    const current = page.locator(".chart-bar [aria-current]");
+    await expect(bars.filter({ has: page.locator("[aria-current]") })).toContainText("1002");
+    await current.evaluate((chord) => chord.scrollIntoView());
+    await expect(bars.filter({ hasText: /^1120/ })).toBeVisible();
+    expect(await bars.count()).toBeLessThan(400);
   });
-  await page.reload();
-  const bars = page.locator(".chart-bar");
-  await expect(bars.first()).toContainText("1");
-  expect(await bars.count()).toBeLessThan(400);
-  await page.getByRole("slider", { name: "Position" }).fill("6");
-  const current = page.locator(".chart-bar [aria-current]");
-  await expect(bars.filter({ has: page.locator("[aria-current]") })).toContainText("1002");
-  await current.evaluate((chord) => chord.scrollIntoView());
-  await expect(bars.filter({ hasText: /^1120/ })).toBeVisible();
-  expect(await bars.count()).toBeLessThan(400);
 });
 
 test("notes are piano rolls, and the melody is a line over the voice", async ({ page, button, accessible }) => {
