@@ -284,12 +284,12 @@ class RandomMusicGen(AudiocraftEngine):
         from omegaconf import OmegaConf
 
         save_text_encoder(self._folder / "t5")
-        config = {**OmegaConf.create(MUSICGEN), "device": self._placement().type, "dtype": "float16"}
+        kind = self._placement().type
+        config = {**OmegaConf.create(MUSICGEN), "device": kind, "dtype": "float32"}
+        precision = {} if kind == "cpu" else {"dtype": "float16"}
         with library.pretrained(lambda name, filenames: self._folder / "t5"):
-            if config["device"] == "cpu":
-                config["dtype"] = "float32"
-            language_model = builders.get_lm_model(OmegaConf.create(config)).eval()
-            codec = builders.get_compression_model(OmegaConf.create({**config, "dtype": "float32"})).eval()
+            language_model = builders.get_lm_model(OmegaConf.create({**config, **precision})).eval()
+            codec = builders.get_compression_model(OmegaConf.create(config)).eval()
         return Model(KINDS[model], library.MusicGen("random", codec, language_model, max_duration=30))
 
 

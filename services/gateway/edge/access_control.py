@@ -244,8 +244,8 @@ class AccessControl:
     def _with_headers(self, request: _Request, send: Send) -> Send:
         """Return a ``send`` that adds the headers of the limit, of a renewed session and of a new creator."""
         session = request.caller.session
-        is_renewed, is_creator = session is not None and session.renewed_secret, request.new_creator
-        if request.allowance is None and not is_renewed and not is_creator:
+        renewed = session if session is not None and session.renewed_secret else None
+        if request.allowance is None and renewed is None and not request.new_creator:
             return send
 
         async def send_with_headers(message: Message) -> None:
@@ -255,8 +255,9 @@ class AccessControl:
                     headers.raw.extend(request.allowance.headers)
                     if request.allowance.retry_after_seconds:
                         headers["retry-after"] = str(request.allowance.retry_after_seconds)
-                self._set_renewed_session(request.scope, session, headers)
-                if is_creator and request.is_anonymous and message["status"] < 400:
+                if renewed is not None:
+                    self._set_renewed_session(request.scope, renewed, headers)
+                if request.new_creator and request.is_anonymous and message["status"] < 400:
                     headers[CREATOR_HEADER] = request.creator_secret
                     cookie = self._browsers.set_cookie(
                         request.scope, CREATOR_COOKIE, request.creator_secret, CREATOR_SECONDS
@@ -266,10 +267,8 @@ class AccessControl:
 
         return send_with_headers
 
-    def _set_renewed_session(self, scope: Scope, session: BrowserSession | None, headers: MutableHeaders) -> None:
+    def _set_renewed_session(self, scope: Scope, session: BrowserSession, headers: MutableHeaders) -> None:
         """Store a renewed session secret in its cookie, unless the response sets that cookie itself."""
-        if session is None or not session.renewed_secret:
-            return
         name = self._browsers.cookie_name(scope, SESSION_COOKIE)
         if not any(value.startswith(f"{name}=") for value in headers.getlist("set-cookie")):
             headers.append(

@@ -22,8 +22,6 @@ from soundwright.services.gateway.wire.problems import problem_of
 
 _PUBLIC = RouteAccess(Access.PUBLIC)
 _SCOPE = "soundwright.route"
-
-
 _REFUSALS = (AppError, HTTPException, RequestValidationError)
 
 

@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from soundwright.kit.ports import Blobs
-from soundwright.services.gateway.files.files import attachment
-from soundwright.services.gateway.wire.decoding import is_head
+from soundwright.services.gateway.files.files import attachment, streamed_response
 
 _ZIP64_BYTES = 2**31  # below the 4 GiB limit of ZIP without the ZIP64 extension
 _EPOCH = time.struct_time((1980, 1, 1, 0, 0, 0, 0, 0, 0))
@@ -60,9 +59,8 @@ def archive_response(
     request: Request, blobs: Blobs, members: Sequence[Member] | AsyncIterator[Member], filename: str
 ) -> Response:
     """Return a ZIP archive of files. For HEAD, no file is read."""
-    content = iter(()) if is_head(request.scope) else stream_zip(blobs, members)
     headers = {"Content-Disposition": attachment(filename)}
-    return StreamingResponse(content, media_type="application/zip", headers=headers)
+    return streamed_response(request, stream_zip(blobs, members), headers, "application/zip")
 
 
 async def _each(members: Sequence[Member]) -> AsyncIterator[Member]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
@@ -114,6 +114,16 @@ async def blob_response(
     return StreamingResponse(_read_span(blobs, key, span), status_code=status, headers=headers)
 
 
+def streamed_response(
+    request: Request,
+    content: Iterable[bytes] | AsyncIterable[bytes],
+    headers: Mapping[str, str],
+    media_type: str | None,
+) -> Response:
+    """Return content that is made while it is sent. Nothing of it is made for HEAD, so that answer has no length of its own."""
+    return StreamingResponse(() if is_head(request.scope) else content, headers=headers, media_type=media_type)
+
+
 async def made_response(
     request: Request,
     headers: Mapping[str, str],
@@ -125,7 +135,7 @@ async def made_response(
     HEAD makes nothing, so its answer has no length. Its status is that of GET if all refusals come before this call.
     """
     if is_head(request.scope):
-        return StreamingResponse(iter(()), headers=headers, media_type=media_type)
+        return streamed_response(request, (), headers, media_type)
     made = await make()
     return made if isinstance(made, Response) else Response(made, headers=headers, media_type=media_type)
 

@@ -219,34 +219,32 @@ class Playback:
             AppError: ``FILE_NOT_FOUND`` if it is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
         """
         key = waveform_key(output.blob_key)
-        info = await self._blobs.stat(key)
-        if info is None:
-            await self._stored(output)
-
-            async def computed() -> Response:
-                await self._waveforms.run(output.blob_key, functools.partial(self._compute, output.blob_key))
-                return await self.waveform(request, output, pixel_frames)
-
-            return await made_response(request, {}, _BYTES, computed)
         filename = f"{output.name}.dat"
-        if pixel_frames == PIXEL_FRAMES:
-            # Scripts of pages cannot follow a redirect to another origin unless the file store allows it.
-            return await blob_response(
-                request,
-                self._blobs,
-                key,
-                content_type=_BYTES,
-                filename=filename,
-                inline=True,
-                redirect=False,
-            )
-        headers = {
-            "ETag": f'"{info.etag}-{pixel_frames}"',
-            "Cache-Control": _CACHE,
-            "Accept-Ranges": "none",
-            "Content-Disposition": attachment(filename, inline=True),
-        }
-        return await self._reduced(request, headers, functools.partial(_coarser, pixel_frames=pixel_frames), key)
+
+        async def compute() -> None:
+            await self._waveforms.run(output.blob_key, functools.partial(self._compute, output.blob_key))
+
+        async def respond(info: BlobInfo) -> Response:
+            if pixel_frames == PIXEL_FRAMES:
+                # Scripts of pages cannot follow a redirect to another origin unless the file store allows it.
+                return await blob_response(
+                    request,
+                    self._blobs,
+                    key,
+                    content_type=_BYTES,
+                    filename=filename,
+                    inline=True,
+                    redirect=False,
+                )
+            headers = {
+                "ETag": f'"{info.etag}-{pixel_frames}"',
+                "Cache-Control": _CACHE,
+                "Accept-Ranges": "none",
+                "Content-Disposition": attachment(filename, inline=True),
+            }
+            return await self._reduced(request, headers, functools.partial(_coarser, pixel_frames=pixel_frames), key)
+
+        return await self._derived(request, output, key, compute, respond)
 
     async def recording_waveform(self, request: Request, track: track_pb2.Track, pixel_frames: int) -> Response:
         """Return the waveform of a recording if it is stored. It is not computed: the gateway does not decode files of users."""
@@ -276,23 +274,46 @@ class Playback:
         if tile >= count:
             raise errors.SEGMENT_NOT_FOUND(f"The spectrogram has the tiles 0 to {count - 1}.")
         key = spectrogram_key(output.blob_key)
-        info = await self._blobs.stat(key)
-        if info is None:
-
-            async def rendered() -> Response:
-                await render()
-                return await self.spectrogram(request, output, tile, columns_per_pixel, render)
-
-            return await made_response(request, {}, _BYTES, rendered)
         size_bytes = TILE_PIXELS * columns_per_pixel * SPECTROGRAM_BANDS
-        headers = {
-            "ETag": f'"{info.etag}-{columns_per_pixel}-{tile}"',
-            "Cache-Control": _CACHE,
-            "Accept-Ranges": "none",
-        }
-        length = min(size_bytes, info.size_bytes - tile * size_bytes)
-        reduce = functools.partial(_loudest, columns_per_pixel=columns_per_pixel)
-        return await self._reduced(request, headers, reduce, key, tile * size_bytes, length)
+
+        async def respond(info: BlobInfo) -> Response:
+            headers = {
+                "ETag": f'"{info.etag}-{columns_per_pixel}-{tile}"',
+                "Cache-Control": _CACHE,
+                "Accept-Ranges": "none",
+            }
+            length = min(size_bytes, info.size_bytes - tile * size_bytes)
+            reduce = functools.partial(_loudest, columns_per_pixel=columns_per_pixel)
+            return await self._reduced(request, headers, reduce, key, tile * size_bytes, length)
+
+        return await self._derived(request, output, key, render, respond)
+
+    async def _derived(
+        self,
+        request: Request,
+        output: job_pb2.AudioOutput,
+        key: str,
+        make: Callable[[], Awaitable[object]],
+        respond: Callable[[BlobInfo], Awaitable[Response]],
+    ) -> Response:
+        """Respond with a file that is derived from a recording. ``make`` stores it if it is not stored yet, but not for HEAD.
+
+        Raises:
+            AppError: ``FILE_NOT_FOUND``; errors of ``make``.
+        """
+        info = await self._blobs.stat(key)
+        if info is not None:
+            return await respond(info)
+        await self._stored(output)
+
+        async def made() -> Response:
+            await make()
+            info = await self._blobs.stat(key)
+            if info is None:
+                raise errors.FILE_NOT_FOUND()
+            return await respond(info)
+
+        return await made_response(request, {}, _BYTES, made)
 
     async def _reduced(
         self, request: Request, headers: dict[str, str], reduce: Callable[[bytes], bytes], key: str, *span: int

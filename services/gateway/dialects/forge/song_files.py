@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from soundwright.kit import errors, lrc
 from soundwright.kit.file_names import safe_title
@@ -25,12 +25,11 @@ from soundwright.services.gateway.file_paths import extension
 from soundwright.services.gateway.files.archives import Member, archive_response
 from soundwright.services.gateway.files.charts import Sheet, chordpro_text, click_size_bytes, click_track, lab_text
 from soundwright.services.gateway.files.daw_projects import Stem, dawproject, metadata, reaper_project
-from soundwright.services.gateway.files.files import attachment, made_response
+from soundwright.services.gateway.files.files import attachment, made_response, streamed_response
 from soundwright.services.gateway.files.rekordbox import rekordbox_collection
 from soundwright.services.gateway.files.song_midi import song_midi
 from soundwright.services.gateway.openapi.responses import file_responses
 from soundwright.services.gateway.records import find_analysis
-from soundwright.services.gateway.wire.decoding import is_head
 from soundwright.services.gateway.wire.parameters import TrackId, require_uuid
 
 _ERRORS = (errors.ACCESS_DENIED, errors.TRACK_NOT_FOUND, errors.ANALYSIS_NOT_FOUND, errors.AUDIO_NOT_READY)
@@ -93,8 +92,7 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
             "Content-Length": str(click_size_bytes(track.duration_seconds)),
         }
         clicks = click_track(track.duration_seconds, values["beats"], values["bars"]["downbeats"])
-        content = iter(()) if is_head(request.scope) else clicks
-        return StreamingResponse(content, media_type="audio/wav", headers=headers)
+        return streamed_response(request, clicks, headers, "audio/wav")
 
     @router.get("/project/{track_id}")
     @access(Access.ACCOUNT, RateClass.FILES)

@@ -75,10 +75,9 @@ export function WishControls({ trackIds, wish, onChange }: Props) {
   const load = useCallback(async () => {
     if (!ids) return null;
     const trackIds = ids.split(" ");
-    const stems = stem ? [stem] : [];
     const [found, named] = await Promise.all([
-      loadPlans(trackIds, { model: "auto", stems, qualities: QUALITIES }),
-      model === "auto" ? null : loadPlans(trackIds, { stems, model }),
+      loadPlans(trackIds, { ...parametersOf({ ...FIRST_WISH, stem }), qualities: QUALITIES }),
+      model === "auto" ? null : loadPlans(trackIds, parametersOf({ ...FIRST_WISH, stem, model })),
     ]);
     const plans = (wanted: Quality) => found.filter(({ quality }) => quality === wanted);
     return { fast: plans("fast"), balanced: plans("balanced"), best: plans("best"), named };
