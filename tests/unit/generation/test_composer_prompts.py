@@ -9,7 +9,7 @@ from soundwright.services.generation.engines.procedural.prompt import parse_prom
 from soundwright.services.generation.engines.procedural.score import Note, Song
 from soundwright.services.generation.engines.procedural.sounds import ambience, scene
 from soundwright.services.generation.engines.procedural.styles import STYLES
-from soundwright.services.generation.engines.procedural.vocabulary import GENRES, INSTRUMENTS
+from soundwright.services.generation.engines.procedural.vocabulary import GENRES, HOMES, INSTRUMENTS
 from soundwright.services.generation.service import Part
 
 
@@ -34,6 +34,8 @@ def test_tables_name_only_styles_and_instruments_that_exist() -> None:
     assert len(GENRES) >= 200
     assert {genre.style for genre in GENRES.values()} <= set(STYLES)
     assert {name for genre in GENRES.values() for name in genre.band} <= set(PLAYERS)
+    assert set(HOMES) <= set(PLAYERS)
+    assert set(HOMES.values()) <= set(STYLES)
     assert set(INSTRUMENTS.values()) - set(PLAYERS) == {"drums", "guitar", "melody", "chords"}
 
 
@@ -224,6 +226,7 @@ def test_seeds_draw_other_grooves_and_lines_and_a_seed_always_the_same() -> None
         ("folk with guitar", {"steel guitar"}, {"power guitar"}),
         ("string quartet", {"strings", "cello"}, {"piano"}),
         ("harp and flute, gentle", {"harp", "flute"}, {"drums", "piano"}),
+        ("a duo of flute and cello", {"flute", "cello"}, {"piano", "strings", "drums"}),
     ],
 )
 def test_named_players_play_and_others_do_not_take_their_place(
@@ -232,6 +235,32 @@ def test_named_players_play_and_others_do_not_take_their_place(
     players = set(piece(prompt).interpretation.instruments)
     assert present <= players
     assert not absent & players
+
+
+@pytest.mark.parametrize(
+    ("prompt", "soloist"),
+    [
+        ("celtic harp", "harp"),
+        ("latin with a spanish guitar", "nylon_guitar"),
+        ("sad strings", "violin"),
+        ("rock with piano and a singer", "voice"),
+        ("indian music with flute and harp", "flute"),
+    ],
+)
+def test_a_named_instrument_has_the_melody_in_front_of_the_others(prompt: str, soloist: str) -> None:
+    tracks = piece(prompt).song.tracks
+    [lead] = (track for track in tracks if track.stem == "vocals")
+    assert (lead.instrument, lead.gain) == (soloist, 1.0)
+    [unasked] = (track for track in piece("celtic folk").song.tracks if track.stem == "vocals")
+    assert unasked.gain < 0.5
+
+
+@pytest.mark.parametrize(
+    ("prompt", "style"),
+    [("sitar", "indian"), ("sad banjo tune", "country"), ("happy cello", "classical"), ("sitar rock", "rock")],
+)
+def test_a_named_instrument_decides_the_style_if_no_genre_does(prompt: str, style: str) -> None:
+    assert {piece(prompt, seed=seed).interpretation.style for seed in range(4)} == {style}
 
 
 def test_calm_pieces_are_soft_and_without_crashes() -> None:

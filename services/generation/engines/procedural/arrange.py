@@ -40,6 +40,7 @@ class Plan:
         lead: instrument of the melody; empty for one of the style's own.
         stems: which of the four stems play.
         layers: chord instruments that replace those of the style, if any.
+        lead_gain: level of the melody.
         bass: instrument of the bass; empty for the style's own.
         energy: 0 (calm) to 1 (full); scales the density of melody and drums.
         has_intro, has_outro: whether the form has an intro and an outro.
@@ -57,6 +58,7 @@ class Plan:
     seed: int
     progression: str = ""
     lead: str = ""
+    lead_gain: float = 1.0
     stems: frozenset[str] = frozenset(STEMS)
     layers: tuple[Layer, ...] = ()
     bass: str = ""
@@ -251,14 +253,14 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
     loose = 0.003 * plan.tempo_bpm / 60.0  # 3 ms
     drummer, bassist, singer, *others = rng.spawn(3 + len(score.layers))
     tracks = [
-        Track("drums", style.kit, _human(score.drums, style, drummer, loose / 3, 0.05)),
+        Track("drums", style.kit, _human(score.drums, style, drummer, loose / 3, 0.05), style.drums),
         Track("bass", style.bass, _human(score.bass, style, bassist, loose / 2, 0.04)),
     ]
     for layer, notes, player in zip(style.layers, score.layers, others, strict=True):
         played = _human(notes, style, player, loose, 0.05)
         tracks.append(Track("other", layer.instrument, played, layer.gain, layer.pan))
     # A sung phrase is legato: its notes stay adjacent, so only the velocity varies.
-    tracks.append(Track("vocals", lead, _human(_fitting(score.lead, lead), style, singer, 0.0, 0.05)))
+    tracks.append(Track("vocals", lead, _human(_fitting(score.lead, lead), style, singer, 0.0, 0.05), plan.lead_gain))
     beats = _beats(plan)
     # A piece shorter than a bar ends within it.
     heard = (replace(track, notes=tuple(note for note in track.notes if note.start_beat < beats)) for track in tracks)

@@ -15,19 +15,30 @@ from soundwright.services.generation.engines.procedural.prompt import Request, p
 from soundwright.services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
 from soundwright.services.generation.engines.procedural.styles import STYLES, Layer, Style
 from soundwright.services.generation.engines.procedural.variety import varied
-from soundwright.services.generation.engines.procedural.vocabulary import Mood
+from soundwright.services.generation.engines.procedural.vocabulary import HOMES, Mood
 from soundwright.services.generation.service import Interpretation, Part
 
 _DEFAULT_STYLES = ("pop", "synthwave", "lofi", "house", "funk", "soul", "cinematic")
 _NEUTRAL = Mood(None, 0.0, 0.8, _DEFAULT_STYLES)
 _VOICES = ("voice", "voice_low")
 _SUSTAINED = tuple(name for name, instrument in INSTRUMENTS.items() if instrument.role == SUSTAIN)
-_CHORDS = (*_SUSTAINED, *(name for name, instrument in INSTRUMENTS.items() if instrument.role == STRIKE))
+_STRUCK = tuple(name for name, instrument in INSTRUMENTS.items() if instrument.role == STRIKE)
+_CHORDS = (*_SUSTAINED, *_STRUCK)
 _LEADS = tuple(name for name, instrument in INSTRUMENTS.items() if instrument.role == LEAD and "voice" not in name)
 _CHAMBER = frozenset(
     (*_LEADS, "piano", "strings", "harp", "choir", "nylon_guitar", "harpsichord", "pizzicato", "church_organ")
 )
-_CHAMBER_STYLES = ("classical", "ballad", "cinematic", "ambient", "waltz")
+# What plays the melody if a prompt names one of these; other instruments play it themselves.
+_SOLOISTS = {
+    "strings": "violin",
+    "brass": "trumpet",
+    "power_guitar": "guitar_lead",
+    "saw_chord": "synth_lead",
+    "synth_pluck": "synth_lead",
+    "pad": "",
+}
+_LEAD_BEHIND = 0.45  # level of a melody that the prompt does not ask for, against a singer's
+_BEHIND = 0.6  # level of other players behind those that a prompt names
 # Progressions for a dark mood, which replace those of the style.
 _DARK = ("i VI iv V", "i i VI V", "i iv VI V")
 _BROKEN_CHORDS = {4: "0.2.1.2.3.2.1.2.", 3: "0.1.2.3.2.1."}
@@ -141,6 +152,7 @@ def _continued(plan: Plan, part: Part, duration_seconds: float) -> Plan:
         duration_seconds=duration_seconds,
         variation=seed_for(part.prompt, part.seed),
         lead=leads[0] if leads else plan.lead,
+        lead_gain=1.0 if leads else plan.lead_gain,
         layers=_layers(request, style) if names_layers or request.unwanted else plan.layers,
         stems=_stems(request) if request.unwanted else plan.stems,
         bass=basses[0] if basses else plan.bass,
@@ -233,6 +245,7 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
     request = _with_guitars(request, style)
     is_minor = _mode(request, mood, name, rng)
     tonic = request.tonic if request.tonic is not None else int(rng.integers(12))
+    lead = _lead(request, style, rng)
     plan = Plan(
         name="generated",
         style=name,
@@ -243,7 +256,10 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
         progression=str(rng.choice(_DARK))
         if is_minor and mood.is_minor and mood.energy < 0.7 and not request.style
         else "",
-        lead=_lead(request, style, rng),
+        lead=lead,
+        lead_gain=1.0
+        if lead in (*_VOICES, "choir", *request.wanted, *map(_SOLOISTS.get, request.wanted))
+        else _LEAD_BEHIND,
         stems=_stems(request),
         layers=_layers(request, style),
         bass=next((name for name in (*request.wanted, *request.band) if name.startswith("bass_")), ""),
@@ -270,10 +286,10 @@ def _style_choices(request: Request, mood: Mood) -> tuple[str, ...]:
         return ("rock", "funk", "latin", "hip_hop")
     if request.is_solo:
         return ("classical", "ballad")
+    if homes := tuple(HOMES[name] for name in request.wanted if name in HOMES):
+        return homes[:1]
     if any(name in _CHAMBER for name in request.wanted):
-        if suited := tuple(style for style in mood.styles if style in _CHAMBER_STYLES and request.mood):
-            return suited
-        return ("classical", "ballad", "cinematic") if (request.pace or 0.0) < 0.3 else ("classical", "waltz", "jazz")
+        return ("classical",)
     return mood.styles
 
 
@@ -304,8 +320,11 @@ def _tempo(request: Request, mood: Mood, style: Style, duration_seconds: float, 
 def _lead(request: Request, style: Style, rng: np.random.Generator) -> str:
     players = (*request.wanted, *request.band)
     voices = [name for name in players if name in _VOICES and not (request.is_instrumental and name in request.band)]
-    leads = [name for name in players if name in _LEADS and name not in request.unwanted]
-    if voices or leads:
+    soloists = (*_STRUCK, "choir") if style.groove else _CHORDS  # sections and organs accompany a band
+    leads = [name for name in request.wanted if name in _LEADS]
+    leads += [_SOLOISTS.get(name, name) for name in request.wanted if name in soloists]
+    leads += [name for name in request.band if name in (*_LEADS, "choir") and name not in request.unwanted]
+    if voices or (leads := [name for name in leads if name]):
         return (voices or leads)[0]
     choices = [lead for lead in style.leads if lead not in request.unwanted and not lead.startswith("voice")]
     return str(rng.choice(choices)) if choices else "synth_lead"
@@ -335,6 +354,11 @@ def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
         for layer in style.layers
         if not _is_unwanted(layer.instrument, request) and not (is_complete and layer.instrument not in wanted)
     ]
+    in_front = any(name in (*_LEADS, *_CHORDS) for name in request.wanted)
+    if in_front:
+        layers = [
+            layer if layer.instrument in wanted else replace(layer, gain=_BEHIND * layer.gain) for layer in layers
+        ]
     present = {layer.instrument for layer in layers}
     strikes = {name for name in wanted if INSTRUMENTS[name].role == STRIKE}
     for place, name in enumerate(name for name in wanted if name not in present):
@@ -343,7 +367,8 @@ def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
             figure = old.pattern if name in strikes else _LONG_NOTES[style.beats_per_bar]
             if name in strikes and set(old.pattern) <= {"x", "-", " "} and name != "power_guitar":
                 figure = _BROKEN_CHORDS[style.beats_per_bar]
-            layers[place] = replace(old, instrument=name, pattern=figure, sections="ivcbo", gain=1.0)
+            gain = _BEHIND if in_front and name in request.band else 1.0
+            layers[place] = replace(old, instrument=name, pattern=figure, sections="ivcbo", gain=gain)
         else:
             pattern = _BROKEN_CHORDS if name in strikes and not layers else _LONG_NOTES
             layers.append(Layer(name, pattern[style.beats_per_bar], 55))
@@ -363,17 +388,18 @@ def _solo(plan: Plan, request: Request, style: Style) -> Plan:
 
     A chord instrument plays accompaniment and melody; others play their own role.
     """
-    chords = [name for name in request.wanted if name in _CHORDS]
+    leads = [name for name in request.wanted if name in (*_LEADS, *_VOICES)]
+    chords = [name for name in request.wanted if name in _CHORDS] or leads[1:]
     if chords:
         hands = tuple(
             layer
             for name in chords
             for layer in (
-                Layer(name, _BROKEN_CHORDS[style.beats_per_bar], 53),
+                *((Layer(name, _BROKEN_CHORDS[style.beats_per_bar], 53),) if name in _CHORDS else ()),
                 Layer(name, _LEFT_HAND[style.beats_per_bar], 41, gain=0.8),
             )
         )
-        lead = next((name for name in request.wanted if name in (*_LEADS, *_VOICES)), chords[0])
+        lead = next(iter(leads), chords[0])
         return replace(plan, stems=frozenset(("other", "vocals")), layers=hands, lead=lead)
     stems = set()
     for name in request.wanted:

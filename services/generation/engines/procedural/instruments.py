@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -19,7 +19,6 @@ from soundwright.services.generation.engines.procedural.tones import (
     analog,
     pad,
     pitch_curve,
-    pluck,
     sung,
 )
 from soundwright.services.generation.engines.procedural.waves import Wave
@@ -83,6 +82,7 @@ jazz_guitar 26 strike 48 80 0.2 0.45
 clean_guitar 27 strike 48 84 0.2 0.55
 muted_guitar 28 strike 48 84 0.2 0.4
 guitar_lead 29 lead 52 84 0.22 0 22
+power_guitar 30 strike 40 64 0.1 0.5
 bass_upright 32 bass 28 52 0 0
 bass_electric 33 bass 28 52 0 0
 bass_pick 34 bass 28 52 0 0
@@ -201,10 +201,6 @@ _SYNTHETIC: Mapping[str, Instrument] = {
     "dark_pad": Instrument(
         partial(pad, Pad(1.5, 1100, 34, 0.6, 1.2)), SUSTAIN, 95, variants=2, reverb=0.4, lowest_midi=40
     ),
-    "power_guitar": Instrument(
-        pluck, STRIKE, 30,
-        lowest_midi=40, highest_midi=64, drive=9.0, cutoff_hz=4200, width=0.5, reverb=0.1,
-    ),
     "synth_pluck": _synth(
         Analog(
             low_hz=350, high_hz=8000, sweep_half_life_seconds=0.06, half_life_seconds=0.14, sustain=0.0,
@@ -218,4 +214,7 @@ _SYNTHETIC: Mapping[str, Instrument] = {
     ),
 }  # fmt: skip
 
-INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType({**_from_table(), **_SYNTHETIC})
+_TABLE = _from_table()
+INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
+    {**_TABLE, **_SYNTHETIC, "power_guitar": replace(_TABLE["power_guitar"], drive=25.0, cutoff_hz=4200)}
+)

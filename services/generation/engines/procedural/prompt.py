@@ -33,12 +33,11 @@ _WORD = re.compile(r"[^\W_]+(?:[&/'’][^\W_]+)*#?|&")
 _CLAUSE_END = re.compile(r"[,.;:!?()\n]")
 _JOINERS = frozenset(("and", "or", "any", "nor", "the", "a", "no", "of"))
 _LEADING_SOLO = ("solo", "only", "just", "unaccompanied")
+_ALONE = ("cappella", "capella", "duo", "duet")
 _LOOPS = frozenset(("loop", "loopable", "looping", "seamless"))
 _BUILDS = frozenset(("build", "builds", "building", "buildup", "crescendo", "growing", "rising"))
 _ABSENCES = {"drumless": "drums", "beatless": "drums", "voiceless": "voice"}
-_FLAGS = frozenset(
-    (*_LOOPS, *_BUILDS, *_ABSENCES, *_LEADING_SOLO, "alone", "cappella", "capella", "up", "instrumental", *NEGATIONS)
-)
+_FLAGS = frozenset((*_LOOPS, *_BUILDS, *_ABSENCES, *_LEADING_SOLO, *_ALONE, "alone", "up", "instrumental", *NEGATIONS))
 
 
 @dataclass(frozen=True)
@@ -279,4 +278,4 @@ def _is_solo(words: tuple[str, ...], named: Sequence[Hit]) -> bool:
         after = words[start + length] if start + length < len(words) else ""
         if before in _LEADING_SOLO or after in ("only", "alone") or (after == "solo" and len(named) == 1):
             return True
-    return "cappella" in words or "capella" in words
+    return any(word in words for word in _ALONE)

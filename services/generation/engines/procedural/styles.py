@@ -55,6 +55,7 @@ class Style:
         swing: delay of every second eighth (``swing_beats`` 0.5) or sixteenth (0.25), relative to its length.
         swing_beats: which notes swing.
         density: density of the melody, about 0.5 (sparse) to 1.5 (busy).
+        drums: level of the drums.
     """
 
     tempo_bpm: tuple[float, float, float]
@@ -71,6 +72,7 @@ class Style:
     swing: float = 0.0
     swing_beats: float = 0.5
     density: float = 1.0
+    drums: float = 1.0
 
 
 # name: slowest, usual and fastest tempo, kit, bass; leads. Layers have instrument, lowest pitch, sections, gain, place and pattern.
@@ -85,14 +87,14 @@ rock: 100 126 160 kit_rock bass_pick; voice guitar_lead synth_lead
   groove: kick X.......x.x...x. | snare ....X.......X... | open_hat x...x...x...x... | hat ..o...o...o...o.
   light: kick x.......x.x..... | snare ....x.......x... | hat x.o.x.o.x.o.x.o.
   bass: 1-1-1-1-1-1-1-5-
-  layers: power_guitar 40 co 0.75 -0.6 x-x-x-x-x-x-x-x- | power_guitar 40 ivcb 0.75 0.6 x-----x-x------- | organ 55 cb 0.45 0 x---------------
+  layers: power_guitar 40 co 1 -0.6 x-x-x-x-x-x-x-x- | power_guitar 40 ivcb 1 0.6 x-----x-x------- | organ 55 cb 0.45 0 x---------------
   major: I V vi IV | I bVII IV I | I IV V IV | I iii IV V
   minor: i VII VI VII | i VI III VII | i III VII iv
 punk: 152 176 208 kit_rock bass_pick; voice_low voice guitar_lead
   groove: kick X...x...X...x... | snare ..X...X...X...X. | open_hat x.x.x.x.x.x.x.x.
   light: kick X...x...X...x... | snare ..x...x...x...x. | hat x.o.x.o.x.o.x.o.
   bass: 1-1-1-1-1-1-1-1-
-  layers: power_guitar 40 ivcbo 0.85 -0.6 x-x-x-x-x-x-x-x- | power_guitar 40 co 0.85 0.6 x-x-x-x-x-x-x-x-
+  layers: power_guitar 40 ivcbo 1.1 -0.6 x-x-x-x-x-x-x-x- | power_guitar 40 co 1.1 0.6 x-x-x-x-x-x-x-x-
   major: I IV V V | I V vi IV | I IV I V
   minor: i VI VII i | i VI III VII
   feel: density 1.1
@@ -100,7 +102,7 @@ metal: 120 156 200 kit_rock bass_pick; voice_low guitar_lead voice
   groove: kick XxxxXxxxXxxxXxxx | snare ....X.......X... | open_hat x...x...x...x...
   light: kick X..xx..xX..xx... | snare ....X.......X... | hat x...x...x...x...
   bass: 1.111.111.111.11
-  layers: power_guitar 38 vcbo 0.85 -0.75 x.xxx.xxx.xxx.xx | power_guitar 38 ivco 0.85 0.75 x.xxx.xxx.xxx.xx | choir 55 c 0.4 0 x---------------
+  layers: power_guitar 38 vcbo 1.2 -0.75 x.xxx.xxx.xxx.xx | power_guitar 38 ivco 1.2 0.75 x.xxx.xxx.xxx.xx | choir 55 c 0.4 0 x---------------
   major: I bVII bVI V | I IV bVII I
   minor: i VI VII i | i VII VI V | i i VI VII
   feel: density 0.9
@@ -158,18 +160,18 @@ hip_hop: 80 90 102 kit_808 bass_sub; voice_low flute synth_lead
   groove: kick X.....x.x..x.... | snare ....X.......X... | hat x.o.x.ox..o.x.o.
   light: kick X.......x..x.... | snare ....X.......X... | hat x.o.x.o.x.o.x.o.
   bass: 1-----1-1--1-5--
-  layers: epiano 55 ivcbo 1 -0.2 x-----x--------- | strings 60 c 0.6 0 x--------------- | bell 67 ic 0.5 0.4 ..3...2...1.....
+  layers: epiano 55 ivcbo 0.5 -0.2 x-----x--------- | strings 60 c 0.3 0 x--------------- | bell 67 ic 0.25 0.4 ..3...2...1.....
   major: I7 vi7 ii7 V7 | I7 iii7 vi7 IV7
   minor: i7 VI7 iv7 v7 | i VI III7 VII
-  feel: swing 0.16 | swing_beats 0.25 | density 1.3
+  feel: swing 0.16 | swing_beats 0.25 | density 1.3 | drums 2
 trap: 130 142 152 kit_808 bass_sub; voice_low flute square_lead
   groove: kick X.........x..... | clap ........X....... | hat x.x.x.x.x.xxx.x.
   light: kick X.........x..... | clap ........x....... | hat x.x.x.x.x.x.x.x.
   bass: 1---------1-----
-  layers: bell 65 ivcbo 0.9 0.25 0...2...1...3... | dark_pad 50 ivcbo 0.9 0 x---------------
+  layers: bell 65 ivcbo 0.45 0.25 0...2...1...3... | dark_pad 50 ivcbo 0.45 0 x---------------
   major: I iii vi IV
   minor: i VI i V | i i VI V | i iv VI V
-  feel: density 0.9
+  feel: density 0.9 | drums 2
 lofi: 70 78 88 kit_lofi bass_upright; flute voice_soft sax
   groove: kick x.....o.x....... | snare ....x.......x... | hat o.o.o.oo,.o.o.o.
   light: kick x.......x....... | rim ....x.......x... | hat o.,.o.,.o.,.o.,.

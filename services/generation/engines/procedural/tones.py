@@ -53,35 +53,6 @@ class Tone:
         return float(midi_to_hz(self.pitch_midi))
 
 
-# --- strings and hammers ------------------------------------------------------------------------------------------
-
-
-_STRING_HALF_LIFE_SECONDS = 1.6  # of the fundamental at middle C; lower strings ring longer
-_STRING_PLACE = 0.13  # where it is plucked, relative to its length
-_STRING_CUTOFF_HZ = 5000.0  # upper edge of the body
-
-
-def pluck(tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Render a string of a guitar. Each row of the table is the sound a fixed number of periods after the previous row."""
-    hz = tone.hz
-    envelope = held(tone.duration_seconds, rate_hz, 0.0015, 1e3, 0.0, 0.05)
-    n = harmonics(hz, rate_hz, limit=160)
-    half_life = _STRING_HALF_LIFE_SECONDS * (262.0 / hz) ** 0.5
-    per_second = np.log(2.0) / half_life * (1.0 + 0.024 * (n - 1.0) ** 1.3)
-    cutoff = _STRING_CUTOFF_HZ * (0.45 + 0.75 * tone.velocity)
-    start = np.abs(np.sin(np.pi * n * _STRING_PLACE)) / n**0.9 / (1.0 + (n * hz / cutoff) ** 4)
-    total = envelope.size / rate_hz
-    # Rows are further apart later in the sound, where it changes less.
-    row_seconds = total * np.linspace(0.0, 1.0, 48) ** 2
-    amplitudes = start * np.exp(-per_second * row_seconds[:, None])
-    position = 47.0 * np.sqrt(seconds(envelope.size, rate_hz) / np.float32(total))
-    scatter = np.random.default_rng(7).uniform(-np.pi, np.pi, n.size) * 0.35
-    wave = scan(tables(amplitudes, scatter), phase(hz, envelope.size, rate_hz), position)
-    pick = noise(envelope.size, rate_hz, rng, 600.0, _STRING_CUTOFF_HZ) * decay(envelope.size, rate_hz, 0.006)
-    wave = wave + 0.1 * tone.velocity * pick
-    return np.asarray(wave * envelope, dtype=np.float32)
-
-
 # --- filtered waves -----------------------------------------------------------------------------------------------
 
 

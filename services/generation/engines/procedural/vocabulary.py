@@ -133,7 +133,7 @@ folk 100 flute harp: medieval~, renaissance, tavern, bardic
 folk 96 flute marimba: andean, gamelan, polynesian~, hawaiian
 folk 72 harp flute: japanese~, chinese~, asian, oriental, korean~
 folk 116 organ: polka, oktoberfest, bavarian
-indian: indian, raga, bollywood, hindustani, carnatic, bhangra, qawwali, sitar music
+indian: indian, raga, indian classical, indian music, indian classical music, bollywood, hindustani, carnatic, bhangra, qawwali, sitar music
 indian 100 flute: arabic, arabian, middle eastern, persian, turkish, egyptian
 ambient: ambient, drone, meditation, spa, new age, soundscape, atmospheric~, sleep, yoga, space music, healing, space ambient,
     dark ambient, psybient, musique concrete, mindfulness, relaxation, sound bath
@@ -144,7 +144,7 @@ cinematic 112 brass trumpet: march, marching band, fanfare, military, brass band
 classical: classical, chamber, chamber music, sonata, romantic era, nocturne, etude, prelude, mozart, chopin, beethoven, symphony,
     modern classical, neoclassical, contemporary classical, concerto, minimalism, impressionist, recital
 classical 104 harpsichord strings: baroque, bach, vivaldi, fugue, rococo
-classical 100 strings cello: string quartet, string trio, string orchestra
+classical 100 strings violin: string quartet, string trio
 classical 80 voice strings: opera, aria, opera aria, operatic, oratorio, bel canto, operetta
 classical 76 choir organ: requiem, hymn, choral, church music, mass, carol
 chiptune: chiptune, 8 bit, 8bit, chip tune, retro game, video game, arcade, nes, gameboy, bitpop, game boy, 16 bit
@@ -187,7 +187,7 @@ epiano: electric piano, rhodes, wurlitzer, e piano
 harpsichord: harpsichord, clavichord, spinet, cembalo
 organ: organ, hammond
 pad: pad, pads, synth pad, synth pads, crystal bowl, singing bowl, singing bowls, glass harmonica
-strings: strings, string section, string ensemble, violins, string quartet
+strings: strings, string section, string orchestra, string ensemble, violins, string quartet
 choir: choir, choral, chorus singers, choirs, monks, humming, chanting
 brass: brass, horns, horn section
 nylon_guitar: nylon guitar, nylon string guitar, classical guitar, spanish guitar, flamenco guitar, ukulele, lute, oud,
@@ -262,6 +262,19 @@ shehnai: shehnai, suona
 steel_drums: steel drum, steel drums, steelpan, steel pan, hang drum, hang, handpan
 """
 
+# style: instruments that belong to it if the prompt names no genre.
+_HOMES = """
+indian: sitar, shehnai
+country: banjo, fiddle
+blues: harmonica
+jazz: sax, vibraphone, jazz_guitar, clarinet, bass_upright
+folk: steel_guitar, dulcimer, accordion, bagpipe, recorder, pan_flute, koto, shamisen, shakuhachi, kalimba
+latin: steel_drums
+funk: clavinet, bass_slap
+trap: bass_sub
+synthwave: synth_lead, synth_pluck, saw_chord
+"""
+
 _FILLERS = """
 a an the and or but nor any of in on at to for from with by as is it its be that this than then over under into
 some very more less most much quite really rather yet please i me my we you your want need like make create
@@ -296,6 +309,7 @@ def _mood(values: list[str], _phrase: str) -> Mood:
 
 GENRES = _by_phrase(_GENRES, _genre)
 MOODS = _by_phrase(_MOODS, _mood)
+HOMES = _by_phrase(_HOMES, lambda values, _: values[0])
 PACES = _by_phrase(_PACES, lambda values, _: float(values[0]))
 INSTRUMENTS = _by_phrase(_INSTRUMENTS, lambda values, _: values[0])
 NEGATIONS = frozenset(("no", "not", "without", "minus", "sans", "lacking", "except", "excluding"))
