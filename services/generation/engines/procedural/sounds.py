@@ -62,67 +62,31 @@ _SOUNDSCAPE = (Cue("drone"), Cue("whoosh", strength=0.2, pace=0.4, is_distant=Tr
 """The scene of a prompt that names no known sound."""
 
 
-def _happens(event: events.Event, spacing_seconds: float, jitter: float = 0.5, level: float = 1.0) -> Source:
-    return Source(None, event, spacing_seconds, jitter, level)
+# Textures with their level.
+_TEXTURES = """
+rain wind ocean stream:0.9 bubbling fire crowd:0.9 cheering applause static:0.8 vinyl:0.6 engine propeller jet train traffic:0.9
+hum:0.7 drone:0.9 crickets:0.6
+"""
+# Events with spacing, jitter and level. Sounds that differ from their recipe in name have it after "=".
+_EVENTS = """
+thunder 7; explosion 4.5; gunshot 1.1; footsteps=footstep 0.55 0.06; heartbeat 0.9 0; door 4; knock 2.5; glass 3.5; metal 1.8;
+bell 2.8 0.05; chime 3.2; beep 0.8 0 0.6; notification 3 0.1 0.8; failure 2.5 0.1 0.7; click 0.9 0.4 0.8; tick 0.5 0 0.7;
+coin 1.4 0.4 0.6; jump 1.2 0.4 0.7; laser 0.8; whoosh 1.8; impact 1.5; alarm 1 0 0.6; siren 4 0 0.6; horn 3 0.6 0.5; phone 4 0 0.6;
+bird 0.7 1 0.5; drip 1.1 0.8 0.7; splash 2.5; bark 0.9 0.8; meow 2.2; roar 3.2; robot 1.6 0.4 0.6; typing 0.16 0.7 0.8; riser 4 0
+"""
 
 
-SOURCES: Mapping[str, Source] = MappingProxyType(
-    {
-        "rain": Source(textures.rain),
-        "wind": Source(textures.wind),
-        "ocean": Source(textures.ocean),
-        "stream": Source(textures.stream, level=0.9),
-        "bubbling": Source(textures.bubbling),
-        "fire": Source(textures.fire),
-        "crowd": Source(textures.crowd, level=0.9),
-        "cheering": Source(textures.cheering),
-        "applause": Source(textures.applause),
-        "static": Source(textures.static, level=0.8),
-        "vinyl": Source(textures.vinyl, level=0.6),
-        "engine": Source(textures.engine),
-        "propeller": Source(textures.propeller),
-        "jet": Source(textures.jet),
-        "train": Source(textures.train),
-        "traffic": Source(textures.traffic, level=0.9),
-        "hum": Source(textures.hum, level=0.7),
-        "drone": Source(textures.drone, level=0.9),
-        "crickets": Source(textures.crickets, level=0.6),
-        "thunder": _happens(events.thunder, 7.0),
-        "explosion": _happens(events.explosion, 4.5),
-        "gunshot": _happens(events.gunshot, 1.1),
-        "footsteps": _happens(events.footstep, 0.55, 0.06),
-        "heartbeat": _happens(events.heartbeat, 0.9, 0.0),
-        "door": _happens(events.door, 4.0),
-        "knock": _happens(events.knock, 2.5),
-        "glass": _happens(events.glass, 3.5),
-        "metal": _happens(events.metal, 1.8),
-        "bell": _happens(events.bell, 2.8, 0.05),
-        "chime": _happens(events.chime, 3.2),
-        "beep": _happens(events.beep, 0.8, 0.0, 0.6),
-        "notification": _happens(events.notification, 3.0, 0.1, 0.8),
-        "failure": _happens(events.failure, 2.5, 0.1, 0.7),
-        "click": _happens(events.click, 0.9, 0.4, 0.8),
-        "tick": _happens(events.tick, 0.5, 0.0, 0.7),
-        "coin": _happens(events.coin, 1.4, 0.4, 0.6),
-        "jump": _happens(events.jump, 1.2, 0.4, 0.7),
-        "laser": _happens(events.laser, 0.8),
-        "whoosh": _happens(events.whoosh, 1.8),
-        "impact": _happens(events.impact, 1.5),
-        "alarm": _happens(events.alarm, 1.0, 0.0, 0.6),
-        "siren": _happens(events.siren, 4.0, 0.0, 0.6),
-        "horn": _happens(events.horn, 3.0, 0.6, 0.5),
-        "phone": _happens(events.phone, 4.0, 0.0, 0.6),
-        "bird": _happens(events.bird, 0.7, 1.0, 0.5),
-        "drip": _happens(events.drip, 1.1, 0.8, 0.7),
-        "splash": _happens(events.splash, 2.5),
-        "bark": _happens(events.bark, 0.9, 0.8),
-        "meow": _happens(events.meow, 2.2),
-        "roar": _happens(events.roar, 3.2),
-        "robot": _happens(events.robot, 1.6, 0.4, 0.6),
-        "typing": _happens(events.typing, 0.16, 0.7, 0.8),
-        "riser": _happens(events.riser, 4.0, 0.0),
-    }
-)
+def _sources() -> Iterator[tuple[str, Source]]:
+    for entry in _TEXTURES.split():
+        name, _, level = entry.partition(":")
+        yield name, Source(getattr(textures, name), level=float(level or 1))
+    for entry in _EVENTS.split(";"):
+        names, *values = entry.split()
+        name, _, recipe = names.partition("=")
+        yield name, Source(None, getattr(events, recipe or name), *map(float, values))
+
+
+SOURCES: Mapping[str, Source] = MappingProxyType(dict(_sources()))
 
 # Sources by phrase. A phrase may stand for a whole scene.
 _SCENES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -199,67 +163,30 @@ _SCENES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )  # fmt: skip
 
-_DISTANT = frozenset(("distant", "far", "faraway", "muffled", "faint", "remote", "outside"))
-_STRONG = frozenset(
-    ("heavy", "loud", "intense", "violent", "strong", "massive", "huge", "powerful", "big", "giant", "raging")
+
+def _phrases(text: str) -> frozenset[str]:
+    return frozenset(text.split(", "))
+
+
+_DISTANT = _phrases("distant, far, faraway, muffled, faint, remote, outside")
+_STRONG = _phrases("heavy, loud, intense, violent, strong, massive, huge, powerful, big, giant, raging")
+_LIGHT = _phrases("light, gentle, soft, quiet, small, subtle, calm, mild, tiny, little, low")
+_FAST = _phrases("fast, rapid, quick, running, racing, frantic, accelerating, speeding")
+_SLOW = _phrases("slow, slowly, lazy, idle, idling, steady")
+_LARGE_ROOMS = _phrases(
+    "cave, cavern, cathedral, church, hall, tunnel, canyon, dungeon, echo, echoing, temple, warehouse"
 )
-_LIGHT = frozenset(("light", "gentle", "soft", "quiet", "small", "subtle", "calm", "mild", "tiny", "little", "low"))
-_FAST = frozenset(("fast", "rapid", "quick", "running", "racing", "frantic", "accelerating", "speeding"))
-_SLOW = frozenset(("slow", "slowly", "lazy", "idle", "idling", "steady"))
-_LARGE_ROOMS = frozenset(
-    (
-        "cave",
-        "cavern",
-        "cathedral",
-        "church",
-        "hall",
-        "tunnel",
-        "canyon",
-        "dungeon",
-        "echo",
-        "echoing",
-        "temple",
-        "warehouse",
-    )
-)
-_SMALL_ROOMS = frozenset(("room", "indoor", "indoors", "house", "kitchen", "bathroom", "office", "inside", "corridor"))
+_SMALL_ROOMS = _phrases("room, indoor, indoors, house, kitchen, bathroom, office, inside, corridor")
 _MODIFIERS = _DISTANT | _STRONG | _LIGHT | _FAST | _SLOW | _LARGE_ROOMS | _SMALL_ROOMS
 # Phrases for places. They are used only if the prompt names no other sound.
-_SETTINGS = frozenset(
-    (
-        *(
-            "ui",
-            "interface",
-            "app",
-            "sci fi",
-            "futuristic",
-            "video game",
-            "retro game",
-            "ambient",
-            "ambience",
-            "atmosphere",
-        ),
-        *("soundscape", "scary", "spooky", "creepy", "eerie", "mysterious", "nature", "night", "magical", "metallic"),
-        *("noise", "power", "electric", "mechanical", "people", "water"),
-    )
+_SETTINGS = _phrases(
+    "ui, interface, app, sci fi, futuristic, video game, retro game, ambient, ambience, atmosphere, soundscape, scary, spooky, creepy, eerie,"
+    " mysterious, nature, night, magical, metallic, noise, power, electric, mechanical, people, water"
 )
 _AMBIENCE = ("rain", "vinyl", "ocean", "fire", "bird", "crickets", "thunder", "stream")
-_AMBIENCE_WORDS = frozenset(
-    (
-        *(
-            "rain",
-            "raindrops",
-            "rainfall",
-            "vinyl",
-            "vinyl crackle",
-            "ocean",
-            "waves",
-            "fireplace",
-            "campfire",
-            "birds",
-        ),
-        *("birdsong", "crickets", "thunder", "thunderstorm", "stream", "crackle"),
-    )
+_AMBIENCE_WORDS = _phrases(
+    "rain, raindrops, rainfall, vinyl, vinyl crackle, ocean, waves, fireplace, campfire, birds, birdsong, crickets, thunder, thunderstorm,"
+    " stream, crackle"
 )
 
 
