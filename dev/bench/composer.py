@@ -11,12 +11,13 @@ import argparse
 import itertools
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import librosa
 import numpy as np
 from numpy.typing import NDArray
 
+from dev.bench._composer_prompts import DEVELOPMENT, SETS
 from dev.bench._musicnn import RATE_HZ, Tagger
 from dev.bench.analysis_quality import key_score, our_reading
 from soundwright.services.generation.engines.procedural.compose import compose_parts, seed_for
@@ -27,67 +28,6 @@ from soundwright.services.generation.service import Part, Take
 
 Samples = NDArray[np.float32]
 
-# Prompts, and the tags of the networks that a clip of each should have.
-PROMPTS = {
-    "hard rock band with loud guitars": "MTT: rock, MTT: loud, MSD: rock, MSD: hard rock",
-    "classic rock anthem": "MTT: rock, MSD: rock, MSD: classic rock",
-    "punk rock, fast and angry": "MTT: rock, MTT: fast, MSD: punk, MSD: rock",
-    "heavy metal riffs": "MTT: metal, MTT: rock, MTT: loud, MSD: metal, MSD: heavy metal",
-    "techno for a dark club": "MTT: techno, MTT: electronic, MTT: dance, MSD: electronic",
-    "uplifting trance with synths": "MTT: techno, MTT: electronic, MTT: synth, MSD: electronic",
-    "deep house groove": "MTT: dance, MTT: electronic, MSD: house, MSD: dance, MSD: electronic",
-    "electro pop for a party": "MTT: electronic, MTT: dance, MSD: electronic, MSD: party, MSD: dance",
-    "drum and bass at 174 bpm": "MTT: electronic, MTT: fast, MTT: beat, MSD: electronic",
-    "ambient drone": "MTT: ambient, MTT: slow, MSD: ambient",
-    "calm new age meditation with flute": "MTT: new age, MTT: ambient, MTT: flute, MTT: quiet, MSD: ambient",
-    "soft new age pads for yoga": "MTT: new age, MTT: ambient, MTT: soft",
-    "solo piano nocturne, slow": "MTT: piano, MTT: solo, MTT: classical, MTT: slow, MTT: no vocals",
-    "piano sonata in the style of the classical era": "MTT: piano, MTT: classical, MTT: no vocals, MTT: classic",
-    "string quartet, lively": "MTT: strings, MTT: violin, MTT: classical, MTT: cello",
-    "violin concerto": "MTT: violin, MTT: classical, MTT: strings",
-    "solo cello suite": "MTT: cello, MTT: solo, MTT: classical, MTT: no vocals",
-    "baroque harpsichord": "MTT: harpsichord, MTT: classical",
-    "solo harpsichord fugue": "MTT: harpsichord, MTT: solo, MTT: classical",
-    "harp and flute, gentle and quiet": "MTT: harp, MTT: flute, MTT: quiet, MTT: soft",
-    "solo harp": "MTT: harp, MTT: solo, MTT: quiet",
-    "baroque flute sonata": "MTT: flute, MTT: classical",
-    "classical guitar solo, quiet": "MTT: guitar, MTT: solo, MTT: quiet, MSD: guitar, MTT: no vocals",
-    "acoustic guitar song without drums": "MTT: guitar, MSD: acoustic, MSD: guitar",
-    "fingerpicked guitar, folk": "MTT: guitar, MSD: folk, MSD: acoustic, MSD: guitar",
-    "indian raga with sitar and tabla": "MTT: indian, MTT: sitar",
-    "sitar improvisation": "MTT: indian, MTT: sitar",
-    "opera aria with a soprano": "MTT: opera, MTT: female, MTT: vocals, MTT: voice",
-    "dramatic italian opera with female voice": "MTT: opera, MTT: female, MTT: vocals, MTT: female voice",
-    "sacred choir, slow": "MTT: choir, MTT: choral, MTT: slow, MTT: voice",
-    "requiem for choir and organ": "MTT: choir, MTT: choral, MTT: classical",
-    "pop song with a female singer": "MTT: pop, MTT: female vocal, MTT: vocals, MSD: pop, MSD: female vocalists",
-    "soul ballad with male vocals": "MTT: male vocal, MTT: male, MTT: vocals, MSD: soul, MSD: male vocalists",
-    "indie rock with male singer": "MTT: rock, MTT: male, MTT: vocals, MSD: indie, MSD: indie rock, MSD: male vocalists",
-    "instrumental jazz trio": "MSD: jazz, MSD: instrumental, MTT: no vocals",
-    "smooth jazz with saxophone": "MSD: jazz, MSD: instrumental, MTT: no vocals",
-    "bebop, fast swing": "MSD: jazz, MTT: fast",
-    "delta blues with harmonica": "MSD: blues",
-    "slow electric blues": "MSD: blues, MTT: slow",
-    "country song with banjo and fiddle": "MTT: country, MSD: country",
-    "bluegrass at a fast pace": "MTT: country, MSD: country, MTT: fast",
-    "funk with slap bass and brass": "MSD: funk",
-    "disco from the 70s": "MSD: funk, MSD: dance, MTT: dance, MTT: beat",
-    "rhythm and blues, sensual": "MSD: rnb, MSD: soul, MSD: sexy",
-    "hip hop beat with heavy drums": "MSD: hip-hop, MTT: beat, MTT: drums, MTT: beats",
-    "solo drums": "MTT: drums, MTT: beat, MTT: beats, MTT: solo, MTT: no vocals",
-    "african percussion ensemble, drums only": "MTT: drums, MTT: beat, MTT: beats, MTT: no vocals",
-    "synthwave from the 80s": "MTT: synth, MSD: 80s, MSD: electronic, MTT: electronic",
-    "chillout lounge, mellow": "MSD: chillout, MSD: chill, MSD: mellow, MTT: soft",
-    "lofi beats to study": "MSD: chillout, MSD: chill, MTT: beat, MTT: slow",
-    "happy ukulele tune": "MSD: happy, MTT: guitar, MSD: guitar, MSD: acoustic",
-    "sad orchestral piece": "MTT: strings, MTT: classical, MTT: slow, MSD: beautiful",
-    "epic film score with choir": "MTT: choir, MTT: strings, MTT: loud",
-    "experimental weird electronics": "MTT: weird, MSD: experimental, MTT: electronic",
-    "rock and roll oldies from the 60s": "MSD: oldies, MSD: 60s, MTT: rock",
-    "reggae in the sun, happy": "MSD: happy, MTT: guitar",
-    "loud industrial techno": "MTT: loud, MTT: techno, MTT: electronic",
-    "quiet lullaby on a music box": "MTT: quiet, MTT: soft, MTT: no vocals",
-}  # fmt: skip
 KEYS = ("C major", "A minor", "E flat major", "F sharp minor", "G major", "D minor", "B flat major", "C minor")
 KEY_STYLES = ("pop", "jazz", "rock", "folk", "house", "cinematic", "funk", "classical")
 LOOPS = (
@@ -107,19 +47,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=12.0, help="length of each clip (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=1, help="clips of each prompt (default: %(default)s)")
+    parser.add_argument("--prompts", choices=SETS, default="development", help="set of prompts (default: %(default)s)")
     parser.add_argument("--concepts", action="store_true", help="print the AUC of each concept")
     options = parser.parse_args()
     started = time.perf_counter()
-    takes = [(prompt, Take(prompt, options.seconds, seed + 1)) for prompt in PROMPTS for seed in range(options.seeds)]
+    prompts = SETS[options.prompts]
+    takes = [(prompt, Take(prompt, options.seconds, seed + 1)) for prompt in prompts for seed in range(options.seeds)]
     made = [(prompt, _clip(take)) for prompt, take in takes]
     speed = len(made) * options.seconds / (time.perf_counter() - started)
-    aucs = _aucs(made)
-    shorts = [_clip(Take(prompt, 8.0, 3)) for prompt in list(PROMPTS)[::3]]
+    aucs = _aucs(made, prompts)
+    shorts = [_clip(Take(prompt, 8.0, 3)) for prompt in list(DEVELOPMENT)[::3]]
     print("| measure | value |\n|---|---:|")
     print(f"| AUC, mean of {len(aucs)} concepts | {statistics.mean(aucs.values()):.3f} |")
     print(f"| concepts below 0.7 | {sum(auc < 0.7 for auc in aucs.values())} |")
     print(f"| key as requested | {_key_points():.2f} |")
-    print(f"| melody of an 8 s clip ends at, share | {statistics.median(map(_melody_end, list(PROMPTS)[::3])):.2f} |")
+    print(
+        f"| melody of an 8 s clip ends at, share | {statistics.median(map(_melody_end, list(DEVELOPMENT)[::3])):.2f} |"
+    )
     print(f"| 8 s clips without a note in the last quarter | {_silent_ends(shorts):.2f} |")
     print(f"| loops of whole bars | {_whole_loops()} of {len(LOOPS)} |")
     print(f"| likeness of rhythm, ten seeds | {_likeness():.2f} |")
@@ -140,10 +84,10 @@ def _mono(samples: Samples) -> Samples:
     return librosa.resample(samples.mean(axis=0), orig_sr=44_100, target_sr=RATE_HZ)
 
 
-def _aucs(made: Sequence[tuple[str, Samples]]) -> dict[str, float]:
+def _aucs(made: Sequence[tuple[str, Samples]], prompts: Mapping[str, str]) -> dict[str, float]:
     """Return the AUC of each concept that at least one prompt asks for."""
     tagger = Tagger()
-    tags = [(set(PROMPTS[prompt].split(", ")), tagger.tags(_mono(samples))) for prompt, samples in made]
+    tags = [(set(prompts[prompt].split(", ")), tagger.tags(_mono(samples))) for prompt, samples in made]
     aucs = {}
     for tag in sorted(set().union(*(wanted for wanted, _ in tags))):
         with_it = np.array([found[tag] for wanted, found in tags if tag in wanted])

@@ -23,8 +23,8 @@ _STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.62}
 _ROOM_SECONDS = 1.2
 _PRESENCE = {"drums": 1.3, "bass": 0.2, "vocals": 1.3, "other": 1.5}
 _KIT_RMS = 0.2
-_PUSH = 1.35  # the loudest peaks may exceed the limiter's threshold by about 2.5 dB
-_LOUDEST_RMS = 0.22  # upper bound, because dense music would otherwise be louder than other music
+_PUSH = 1.8  # the loudest peaks may exceed the limiter's threshold by about 5 dB
+_LOUDEST_RMS = 0.18  # upper bound, because dense music would otherwise be louder than other music
 _VELOCITY_LEVELS = 5
 
 

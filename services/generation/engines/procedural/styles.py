@@ -160,18 +160,18 @@ hip_hop: 80 90 102 kit_808 bass_sub; voice_low flute synth_lead
   groove: kick X.....x.x..x.... | snare ....X.......X... | hat x.o.x.ox..o.x.o.
   light: kick X.......x..x.... | snare ....X.......X... | hat x.o.x.o.x.o.x.o.
   bass: 1-----1-1--1-5--
-  layers: epiano 55 ivcbo 0.5 -0.2 x-----x--------- | strings 60 c 0.3 0 x--------------- | bell 67 ic 0.25 0.4 ..3...2...1.....
+  layers: epiano 55 ivcbo 0.6 -0.2 x-----x--------- | strings 60 c 0.36 0 x--------------- | bell 67 ic 0.3 0.4 ..3...2...1.....
   major: I7 vi7 ii7 V7 | I7 iii7 vi7 IV7
   minor: i7 VI7 iv7 v7 | i VI III7 VII
-  feel: swing 0.16 | swing_beats 0.25 | density 1.3 | drums 2
+  feel: swing 0.16 | swing_beats 0.25 | density 1.3 | drums 1.8
 trap: 130 142 152 kit_808 bass_sub; voice_low flute square_lead
   groove: kick X.........x..... | clap ........X....... | hat x.x.x.x.x.xxx.x.
   light: kick X.........x..... | clap ........x....... | hat x.x.x.x.x.x.x.x.
   bass: 1---------1-----
-  layers: bell 65 ivcbo 0.45 0.25 0...2...1...3... | dark_pad 50 ivcbo 0.45 0 x---------------
+  layers: bell 65 ivcbo 0.55 0.25 0...2...1...3... | dark_pad 50 ivcbo 0.55 0 x---------------
   major: I iii vi IV
   minor: i VI i V | i i VI V | i iv VI V
-  feel: density 0.9 | drums 2
+  feel: density 0.9 | drums 1.8
 lofi: 70 78 88 kit_lofi bass_upright; flute voice_soft sax
   groove: kick x.....o.x....... | snare ....x.......x... | hat o.o.o.oo,.o.o.o.
   light: kick x.......x....... | rim ....x.......x... | hat o.,.o.,.o.,.o.,.

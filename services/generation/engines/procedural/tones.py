@@ -1,7 +1,6 @@
 """Synthesis of the pitched instruments. Each one renders a :class:`Tone` to float32 [frames] or [2, frames].
 
-Methods: strings use a wavetable form of the plucked-string algorithm (Karplus and Strong, 1983: every period is the
-previous one, filtered); pads use PADsynth (Nasca, 2011: harmonics as narrow bands of noise); voices use a glottal spectrum with vowel formants (after
+Methods: pads use PADsynth (Nasca, 2011: harmonics as narrow bands of noise); voices use a glottal spectrum with vowel formants (after
 Klatt, 1980).
 """
 
