@@ -269,4 +269,5 @@ def test_calm_pieces_are_soft_and_without_crashes() -> None:
 
     assert loudest("quiet rock") < 0.85 * loudest("loud rock")
     assert 49 not in {note.pitch_midi for note in _all_notes(piece("quiet rock", 20.0).song, "drums")}
+    assert 49 not in {note.pitch_midi for note in _all_notes(piece("celtic harp", 20.0).song, "drums")}
     assert 49 in {note.pitch_midi for note in _all_notes(piece("loud rock", 20.0).song, "drums")}

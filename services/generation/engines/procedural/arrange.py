@@ -268,10 +268,10 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
 
 
 def _with_dynamics(score: _Score, plan: Plan) -> _Score:
-    """Return the score as loud as the piece is energetic, with a crescendo if it builds. Calm pieces have no crashes."""
+    """Return the score as loud as the piece is energetic, with a crescendo if it builds. Calm pieces and soft kits have no crashes."""
     force = min(1.0, 0.5 + 0.625 * plan.energy)
     rise_beats = _beats(plan) if plan.builds else 0.0
-    is_calm = plan.energy < _CALM_ENERGY
+    is_calm = plan.energy < _CALM_ENERGY or STYLES[plan.style].kit == "kit_soft"
 
     def played(notes: list[Note]) -> list[Note]:
         return [
