@@ -4220,7 +4220,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, `notes`, `melody`, `vocal_activity`, `lyrics`, or `all` that this server can measure. `lyrics` takes longer than all others together, so `all` does not include it.
+             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, `notes`, `piano_notes`, `melody`, `vocal_activity`, `lyrics`, or `all` that this server can measure. `piano_notes`, which are read from the piano stem or else from the mix, and `lyrics` take longer than all others together, so `all` does not include them.
              * @default [
              *       "all"
              *     ]
@@ -4487,6 +4487,7 @@ export interface components {
             bars?: components["schemas"]["Bars"];
             sections?: components["schemas"]["Sections"];
             notes?: components["schemas"]["Notes"];
+            piano_notes?: components["schemas"]["Notes"];
             melody?: components["schemas"]["Melody"];
             vocal_activity?: components["schemas"]["VocalActivity"];
             lyrics?: components["schemas"]["Lyrics"];
@@ -4693,6 +4694,16 @@ export interface components {
              *     ]
              */
             notes: number[][];
+            /**
+             * @description When the sustain pedal is down: start and duration in seconds. Only of `piano_notes`.
+             * @example [
+             *       [
+             *         0.48,
+             *         1.9
+             *       ]
+             *     ]
+             */
+            pedals?: number[][];
         };
         /**
          * Notes
@@ -4946,6 +4957,7 @@ export interface components {
             bars?: components["schemas"]["Bars"];
             sections?: components["schemas"]["Sections"];
             notes?: components["schemas"]["Notes"];
+            piano_notes?: components["schemas"]["Notes"];
             melody?: components["schemas"]["Melody"];
             vocal_activity?: components["schemas"]["VocalActivity"];
             lyrics?: components["schemas"]["Lyrics"];
@@ -12882,6 +12894,35 @@ export interface operations {
                      *                     40,
                      *                     96
                      *                   ]
+                     *                 ],
+                     *                 "pedals": [
+                     *                   [
+                     *                     0.48,
+                     *                     1.9
+                     *                   ]
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "piano_notes": {
+                     *             "parts": [
+                     *               {
+                     *                 "name": "bass",
+                     *                 "notes": [
+                     *                   [
+                     *                     0.5,
+                     *                     0.25,
+                     *                     40,
+                     *                     96
+                     *                   ]
+                     *                 ],
+                     *                 "pedals": [
+                     *                   [
+                     *                     0.48,
+                     *                     1.9
+                     *                   ]
                      *                 ]
                      *               }
                      *             ],
@@ -13119,6 +13160,35 @@ export interface operations {
                      *                   0.25,
                      *                   40,
                      *                   96
+                     *                 ]
+                     *               ],
+                     *               "pedals": [
+                     *                 [
+                     *                   0.48,
+                     *                   1.9
+                     *                 ]
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "piano_notes": {
+                     *           "parts": [
+                     *             {
+                     *               "name": "bass",
+                     *               "notes": [
+                     *                 [
+                     *                   0.5,
+                     *                   0.25,
+                     *                   40,
+                     *                   96
+                     *                 ]
+                     *               ],
+                     *               "pedals": [
+                     *                 [
+                     *                   0.48,
+                     *                   1.9
                      *                 ]
                      *               ]
                      *             }
@@ -15315,6 +15385,35 @@ export interface operations {
                      *                     40,
                      *                     96
                      *                   ]
+                     *                 ],
+                     *                 "pedals": [
+                     *                   [
+                     *                     0.48,
+                     *                     1.9
+                     *                   ]
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "piano_notes": {
+                     *             "parts": [
+                     *               {
+                     *                 "name": "bass",
+                     *                 "notes": [
+                     *                   [
+                     *                     0.5,
+                     *                     0.25,
+                     *                     40,
+                     *                     96
+                     *                   ]
+                     *                 ],
+                     *                 "pedals": [
+                     *                   [
+                     *                     0.48,
+                     *                     1.9
+                     *                   ]
                      *                 ]
                      *               }
                      *             ],
@@ -16868,6 +16967,35 @@ export interface operations {
                      *                   0.25,
                      *                   40,
                      *                   96
+                     *                 ]
+                     *               ],
+                     *               "pedals": [
+                     *                 [
+                     *                   0.48,
+                     *                   1.9
+                     *                 ]
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "piano_notes": {
+                     *           "parts": [
+                     *             {
+                     *               "name": "bass",
+                     *               "notes": [
+                     *                 [
+                     *                   0.5,
+                     *                   0.25,
+                     *                   40,
+                     *                   96
+                     *                 ]
+                     *               ],
+                     *               "pedals": [
+                     *                 [
+                     *                   0.48,
+                     *                   1.9
                      *                 ]
                      *               ]
                      *             }
