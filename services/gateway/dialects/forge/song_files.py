@@ -183,12 +183,13 @@ def _add_lyrics(router: APIRouter, gateway: Gateway) -> None:
     async def export_lyrics(track_id: TrackId) -> Response:
         """Download the lyrics as LRC in its enhanced form, with the times of lines and words.
 
-        They are those of the owner's corrections, or else of the analysis.
+        They are those of the owner's corrections, or else of the analysis. Lines after the end of the track are left out.
         """
         track, values = await _analysed(gateway, track_id, ("lyrics",), ("all", "lyrics"))
         minutes, seconds = divmod(round(track.duration_seconds), 60)
         facts = {"ti": track.title, "ar": track.artist, "al": track.album, "length": f"{minutes:02d}:{seconds:02d}"}
-        return _file(lrc.lrc_text(values["lyrics"]["lines"], facts), "text/plain", f"{safe_title(track.title)}.lrc")
+        lines = lrc.lines_within(values["lyrics"]["lines"], track.duration_seconds)
+        return _file(lrc.lrc_text(lines, facts), "text/plain", f"{safe_title(track.title)}.lrc")
 
     @router.get("/lyrics/{track_id}.txt")
     @access(Access.ACCOUNT, RateClass.FILES)
