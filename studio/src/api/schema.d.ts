@@ -1214,7 +1214,8 @@ export interface paths {
          *
          *     It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
          *     program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
-         *     markers, and chords as texts. Bars and chords are as the owner has corrected them.
+         *     markers, and chords as texts. Bars and chords are as the owner has corrected them. `piano_notes` replace the notes of the
+         *     same signal, and bring the sustain pedal (controller 64).
          */
         get: operations["export_midi"];
         put?: never;
@@ -1328,7 +1329,7 @@ export interface paths {
          * Download the lyrics as LRC in its enhanced form, with the times of lines and words
          * @description Download the lyrics as LRC in its enhanced form, with the times of lines and words.
          *
-         *     They are those of the owner's corrections, or else of the analysis.
+         *     They are those of the owner's corrections, or else of the analysis. Lines after the end of the track are left out.
          */
         get: operations["export_lyrics"];
         put?: never;

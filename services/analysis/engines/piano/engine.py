@@ -75,7 +75,8 @@ class TranskunEngine(Engine):
         """Return the notes of a recording; see :class:`soundwright.services.analysis.service.Engine`."""
         import torch
 
-        from soundwright.services.analysis.engines.piano.decoder import TRACKS, decode
+        from soundwright.services.analysis.engines.piano.decoder import decode
+        from soundwright.services.analysis.engines.piano.network import TRACKS
 
         (name,) = parts_of(recording)
         blocks = (finite(block) for block in recording.blocks(_BLOCK_FRAMES))
@@ -117,12 +118,11 @@ class _Joiner:
 
     def finish(self) -> list[Note]:
         """Return the notes. A note ends at the latest where the next one of the same pitch begins."""
-        found = []
+        found: list[Note] = []
         for same in filter(None, self._notes.values()):
             complete = sorted(note for note in (*same[:-1], same[-1]._replace(has_offset=True)) if note.has_offset)
-            nexts = [note.start for note in complete[1:]]
-            for note, following in itertools.zip_longest(complete, nexts, fillvalue=np.inf):
-                found.append(note._replace(end=min(note.end, following)))
+            limits = [*(note.start for note in complete[1:]), np.inf]
+            found += [note._replace(end=min(note.end, limit)) for note, limit in zip(complete, limits, strict=True)]
         return [note for note in found if note.start < note.end]
 
 
