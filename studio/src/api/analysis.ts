@@ -27,7 +27,7 @@ export function featuresOf(analysis: Analysis): { measured: readonly string[]; m
 }
 
 /** Start an analysis of all features, and follow it. Lyrics, and notes of a piano stem, take longer than all else. */
-export function analyseAll(trackId: string, hasPiano: boolean): Promise<void> {
+export function analyseAll(trackId: string, hasPiano = false): Promise<void> {
   return analyse(trackId, [...FEATURES, ...(hasPiano ? ["piano_notes"] : []), "lyrics"]);
 }
 
