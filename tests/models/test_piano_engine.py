@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from soundwright.services.analysis.engines.piano import TranskunEngine
 from soundwright.services.analysis.engines.piano import engine as piano
 from soundwright.services.analysis.engines.piano.decoder import Note, best_intervals
 from soundwright.services.analysis.engines.piano.models import TRANSKUN
+from soundwright.services.analysis.service import Samples
 from tests.models.recordings import ArrayMix
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -74,6 +76,28 @@ def test_intervals_have_the_largest_sum_of_scores() -> None:
             if all(one[1] <= other[0] for one, other in itertools.pairwise(chosen))
         ]
         assert tuple(found) == max(allowed, key=lambda chosen: sum(gains[each] for each in chosen))
+
+
+def test_a_long_recording_is_read_segment_by_segment_and_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    class Noise(ArrayMix):
+        def blocks(self, block_frames: int) -> Iterator[Samples]:
+            for number, block in enumerate(super().blocks(block_frames)):
+                read.append(number * block_frames)
+                yield block
+
+    def report(share: float) -> None:
+        if share > 0.3:
+            raise InterruptedError
+
+    monkeypatch.setattr("soundwright.services.analysis.engines.piano.decoder.decode", lambda *_: ([], [0] * 90))
+    engine = TranskunEngine()
+    engine._network = lambda _: None
+    noise = np.random.default_rng(1).normal(0, 0.1, (1, 60 * RATE_HZ)).astype(np.float32)
+    with pytest.raises(InterruptedError):
+        engine.analyse(Noise(noise, RATE_HZ), frozenset({"piano_notes"}), report)
+    assert 16 * RATE_HZ < read[-1] < 26 * RATE_HZ, "the end of the third segment, which ends after 24 seconds"
 
 
 def test_segments_overlap(monkeypatch: pytest.MonkeyPatch) -> None:

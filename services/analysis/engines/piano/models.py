@@ -17,8 +17,8 @@ TRANSKUN = ModelDeclaration(
     files=(
         ModelFile(
             name="transkun.safetensors",
-            size_bytes=56_364_968,
-            sha256="280bd9a686eeb5cfef86555ee31e7ffd1e2b19a600bbbbf57a3b1133c907d39e",
+            size_bytes=56_366_272,
+            sha256="7a6ad778fe69dd47bb1a1f45d5db6d58ce0d417ddf8d5532f35214f5d7ea54ae",
         ),
     ),
     memory_bytes=1_000_000_000,

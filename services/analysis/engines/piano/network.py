@@ -131,14 +131,14 @@ class Layer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mhaF, self.mhaT = Attention(), Attention()
-        self.fnnF, self.fnnT = Perceptron(), Perceptron()
+        self.bin_attention, self.bin_perceptron = Attention(), Perceptron()
+        self.time_attention, self.time_perceptron = Attention(), Perceptron()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float32 [times, places, 256] for the same shape."""
-        h = self.fnnF(self.mhaF(x, x))
-        h = self.mhaT(h.transpose(0, 1), x.transpose(0, 1))
-        return self.fnnT(h).transpose(0, 1)
+        h = self.bin_perceptron(self.bin_attention(x, x))
+        h = self.time_attention(h.transpose(0, 1), x.transpose(0, 1))
+        return self.time_perceptron(h).transpose(0, 1)
 
 
 class Attention(nn.Module):
