@@ -50,6 +50,8 @@ def test_tables_name_only_styles_and_instruments_that_exist() -> None:
         ("baroque", "classical", {"harpsichord"}),
         ("folk metal", "metal", {"violin", "power guitar"}),
         ("western, blues", "blues", set()),
+        ("experimental sounds", "ambient", {"dark pad"}),
+        ("experimental techno", "techno", set()),
         ("epic, dark symphony", "classical", set()),
     ],
 )  # fmt: skip

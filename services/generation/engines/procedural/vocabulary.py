@@ -137,6 +137,7 @@ indian: indian, raga, indian classical, indian music, indian classical music, bo
 indian 100 flute: arabic, arabian, middle eastern, persian, turkish, egyptian
 ambient: ambient, drone, meditation, spa, new age, soundscape, atmospheric~, sleep, yoga, space music, healing, space ambient,
     dark ambient, psybient, musique concrete, mindfulness, relaxation, sound bath
+ambient 80 dark_pad: experimental~, avant garde, abstract~
 ambient 60 choir: plainchant, gregorian, gregorian chant, chant, sacred
 cinematic: cinematic~, orchestral~, orchestra~, soundtrack~, film score, movie~, trailer~, film~, epic~, symphonic~, fantasy~, battle~,
     adventure~, game music, boss fight, score, anthem~, documentary~, superhero, hybrid orchestral
