@@ -70,8 +70,6 @@ class DirectUploads:
         if size_bytes > self._size_limit_bytes:
             limit = self._size_limit_bytes / 1024**2
             raise errors.FILE_TOO_LARGE(limit_mb=limit)
-        if len(await self._blobs.keys(_folder(owner_id))) >= _UNFINISHED_LIMIT:
-            raise errors.TOO_MANY_UPLOADS(limit=_UNFINISHED_LIMIT)
         upload_id = service.new_upload_id()
         upload = DirectUpload(
             id=upload_id,
@@ -84,6 +82,10 @@ class DirectUploads:
         )
         async with self._blobs.write(_record_key(owner_id, upload_id)) as writer:
             await writer.write(json.dumps(dataclasses.asdict(upload)).encode())
+        # Counted with the new record, so that concurrent calls cannot exceed the limit together.
+        if len(await self._blobs.keys(_folder(owner_id))) > _UNFINISHED_LIMIT:
+            await self.abort(upload)
+            raise errors.TOO_MANY_UPLOADS(limit=_UNFINISHED_LIMIT)
         return upload
 
     async def get(self, owner_id: str, upload_id: str) -> DirectUpload:

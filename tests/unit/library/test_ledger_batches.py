@@ -137,6 +137,12 @@ async def test_a_cancelled_batch_cancels_what_has_not_ended(library: Library) ->
     assert await library.ledger.cancel(ANN, record.id) == ended, "asking again changes nothing"
 
 
+async def test_a_batch_that_is_cancelled_after_a_failure_is_cancelled(library: Library) -> None:
+    record, jobs = await batch(library)
+    await fail(library, await library.start(jobs[0]))
+    assert counts(await library.ledger.cancel(ANN, record.id)) == ("cancelled", 1.0, 3, 0, 1, 2)
+
+
 async def test_a_batch_whose_jobs_were_done_before_the_cancellation_is_completed(library: Library) -> None:
     record, jobs = await batch(library, "t1")
     running = await library.start(jobs[0])

@@ -10,6 +10,7 @@ import pytest
 from library_fixture import ANN, LEASE, Library, interrupted, reason, result, track
 
 from soundwright.kit.errors import AppError, Code
+from soundwright.kit.worker.derived_files import waveform_key
 from soundwright.services.library.jobs.service import Job, JobError, JobState
 from soundwright.services.library.paging import PageRequest
 from soundwright.services.library.tracks.records import Track, TrackDeletion, TrackFilter, TrackSort
@@ -44,7 +45,7 @@ async def pending(library: Library) -> int:
 
 async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None:
     cover = (await stored(library, cover_blob_key="tracks/t1/cover.jpg")).cover_blob_key
-    await library.write(cover)
+    await library.write(cover, waveform_key(FILE))
     job = await separated(library)
     analysis = await running(library, "analysis")
     await library.ledger.succeed(analysis.id, 1, result(values='{"tempo": 120}'), [])
