@@ -148,9 +148,8 @@ def export_routes(gateway: Gateway) -> APIRouter:
     )
     async def export_stems(request: Request, track_id: TrackId) -> Response:
         """Download all stems of a track's latest separation as a ZIP archive."""
-        canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
-        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
-        stems = (await clients.tracks.ListStems(pb.ListStemsRequest(track_id=canonical))).stems
+        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=track_id, needs_audio=True))).track
+        stems = (await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track_id))).stems
         if not stems:
             raise errors.NO_STEMS()
         title = safe_title(track.title)
@@ -246,9 +245,8 @@ def export_routes(gateway: Gateway) -> APIRouter:
     )
     async def export_analysis(track_id: TrackId) -> Response:
         """Download what the analyses of a track measured as a JSON file, as `GET /api/analysis/{track_id}`."""
-        canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
-        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
-        analysis = (await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=canonical))).analysis
+        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=track_id, needs_audio=True))).track
+        analysis = (await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track_id))).analysis
         head = {"track_id": track.id, "title": track.title, "artist": track.artist or None}
         text = splice(head, '{"analysis":' + analysis.values_json + "}")
         return json_text(text, {"Content-Disposition": attachment(f"{safe_title(track.title)}_analysis.json")})

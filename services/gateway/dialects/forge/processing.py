@@ -18,7 +18,7 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.model_facts import ModelFacts, model_facts
-from soundwright.services.gateway.dialects.forge.serializers import data, stem_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped, stem_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Data, Started, Stem
 from soundwright.services.gateway.job_kinds import unpacked
 from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
@@ -277,7 +277,7 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
         "models": list(parameters.models),
         "weights": list(parameters.weights),
         "combine": parameters.combine or None,
-        "chain": [{"stem": step.stem, "model": step.model} for step in parameters.chain],
+        "chain": [shaped(step, ChainStep) for step in parameters.chain],
         "runs": _runs(result) if result else [],
         "degraded": result.degraded if result else False,
         "degraded_reason": (result.degraded_reason or None) if result else None,
@@ -290,10 +290,7 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
 
 
 def _runs(result: job_pb2.JobResult) -> list[ModelRun]:
-    return [
-        {"model": run.model, "engine": run.engine, "stem": run.stem or None, "compute_seconds": run.compute_seconds}
-        for run in unpacked(result.details, jobs_pb2.SeparationDetails).runs
-    ]
+    return [shaped(run, ModelRun) for run in unpacked(result.details, jobs_pb2.SeparationDetails).runs]
 
 
 def _requested_model(job: job_pb2.Job) -> str:

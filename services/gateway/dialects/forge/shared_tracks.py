@@ -19,6 +19,7 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import (
     corrections_to_wire,
     json_text,
+    shaped,
     splice,
     stem_to_wire,
     time_to_wire,
@@ -88,20 +89,15 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
             link, track = await shared_track(secret)
             stems = await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))
             analysis = await find_analysis(clients, track.id)
-        head = {
-            "title": track.title,
-            "artist": track.artist or None,
-            "album": track.album or None,
-            "duration_seconds": track.duration_seconds,
-            "frame_count": track.frame_count,
-            "bpm": track.bpm if track.HasField("bpm") else None,
-            "key": track.key or None,
-            "corrections": corrections_to_wire(track),
-            "cover_path": cover_path(f"/api/shared/{secret}", track),
-            "expires_at": time_to_wire(link, "expire_time"),
-            "mix": stem_to_wire(stems.mix) if stems.HasField("mix") else None,
-            "stems": [stem_to_wire(stem) for stem in stems.stems],
-        }
+        head = shaped(
+            track,
+            SharedTrack,
+            corrections=corrections_to_wire(track),
+            cover_path=cover_path(f"/api/shared/{secret}", track),
+            expires_at=time_to_wire(link, "expire_time"),
+            mix=stem_to_wire(stems.mix) if stems.HasField("mix") else None,
+            stems=[stem_to_wire(stem) for stem in stems.stems],
+        )
         values = analysis.values_json if analysis is not None else "null"
         # The values may be several megabytes, so the gateway does not parse them.
         return json_text('{"data":' + splice(head, '{"analysis":' + values + "}") + "}")

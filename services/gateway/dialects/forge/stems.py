@@ -16,7 +16,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Clients, Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, stem_to_wire, time_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped, stem_to_wire, time_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Data, Stem
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from soundwright.services.gateway.openapi.responses import (
@@ -237,12 +237,6 @@ def _has_stems(job: job_pb2.Job, track: track_pb2.Track) -> bool:
 
 
 def _separation_to_wire(job: job_pb2.Job) -> FinishedSeparation:
-    return {
-        "id": job.id,
-        "model": job.result.model,
-        "requested_model": job.result.requested_model,
-        "degraded_reason": job.result.degraded_reason or None,
-        "degraded_details": job.result.degraded_details or None,
-        "stem_types": [stem.name for stem in job.result.outputs],
-        "completed_at": time_to_wire(job, "finish_time"),
-    }
+    stem_types = [stem.name for stem in job.result.outputs]
+    completed_at = time_to_wire(job, "finish_time")
+    return shaped(job.result, FinishedSeparation, id=job.id, stem_types=stem_types, completed_at=completed_at)
