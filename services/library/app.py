@@ -108,7 +108,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     bus = await runtime.bus(manages_streams=True)
 
     async def quota_of(owner_id: str) -> int:
-        account = await identity.store.get_account(owner_id)
+        account = await identity.store.accounts.get(owner_id)
         own = account.storage_quota_bytes if account else None
         role = account.role if account and account.role != GUEST_ROLE else ANONYMOUS_ROLE
         return settings.storage_quota_of(role) if own is None else own

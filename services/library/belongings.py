@@ -80,7 +80,7 @@ class Belongings:
     async def _remove_jobs(self, account_id: str) -> bool:
         left = False
         async for doc in walk(self._docs, "jobs", {"owner_id": account_id}):
-            job = await self._stores.jobs.job(doc["id"])
+            job = await self._stores.jobs.get(doc["id"])
             if job is None:
                 continue
             has_ended = await self._tracks.end_job(job)

@@ -33,7 +33,7 @@ class JobResults:
         self._catalog = catalog
 
     async def track(self, track_id: str) -> JobTrack | None:
-        return await self._tracks.track(track_id)
+        return await self._tracks.get(track_id)
 
     async def store_track(self, job: Job) -> JobTrack:
         return await store_track(self._tracks, job)

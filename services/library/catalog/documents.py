@@ -1,4 +1,4 @@
-"""Documents of the catalog: the collections, and reading and replacing one clip."""
+"""Documents of the catalog: the collections, and the table of clips."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
-
-from soundwright.kit.ports import Collection, Doc, Docs, Index, OneOf
+from soundwright.kit.ports import Collection, Doc, Docs, Index
 from soundwright.services.library.catalog.records import FAMILIES, Clip
-from soundwright.services.library.documents import insert_doc_if_absent
 from soundwright.services.library.search_terms import facet, text_terms
+from soundwright.services.library.table import Table
 
 T = TypeVar("T")
 
@@ -76,8 +74,6 @@ COLLECTIONS = (
     CLIPS, DELETIONS, VOTES, FAVORITES, SUGGESTIONS, PLAYLISTS, PLAYS, PLAY_HOURS, LISTENERS,
 )  # fmt: skip
 
-_clip: TypeAdapter[Clip] = TypeAdapter(Clip)
-
 
 def model_condition(model: str) -> dict[str, str]:
     """Return the condition of a filter by model. ``music`` and ``audio`` mean the family; empty means no condition."""
@@ -92,29 +88,11 @@ def listener_key(clip_id: str, listener_id: str) -> str:
 
 
 class ClipDocs:
-    """Reads and replaces clips. The stores of the catalog build on it."""
+    """The clips. The stores of the catalog build on it."""
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
-
-    async def clip(self, clip_id: str) -> Clip | None:
-        """Return the clip with this id, or None."""
-        doc = await self._docs.get(CLIPS.name, clip_id)
-        return _clip.validate_python(doc) if doc else None
-
-    async def clips(self, clip_ids: Sequence[str]) -> dict[str, Clip]:
-        """Return the clips that exist among these ids, by id."""
-        ids = list(dict.fromkeys(clip_ids))
-        docs = await self._docs.find(CLIPS.name, {"id": OneOf(ids)}, limit=len(ids))
-        return {doc["id"]: _clip.validate_python(doc) for doc in docs}
-
-    async def replace_clip(self, clip: Clip) -> bool:
-        """Compare-and-set a clip by its revision. Return whether it was replaced."""
-        return await self._docs.replace(CLIPS.name, clip_doc(clip), clip.revision)
-
-    async def _insert_clip(self, clip: Clip) -> bool:
-        """Store a new clip. Return whether it was new."""
-        return await insert_doc_if_absent(self._docs, CLIPS.name, clip_doc(clip))
+        self.clips = Table(docs, CLIPS, Clip, clip_doc)
 
     async def _count_of(self, collection: Collection, clip_id: str, **where: Any) -> int:
         return await self._docs.count(collection.name, {"clip_id": clip_id, **where})
@@ -141,7 +119,7 @@ class ClipDocs:
 
     async def _with_clips(self, docs: Sequence[Doc], parse: Callable[[Doc], T]) -> list[tuple[Clip, T]]:
         """Return documents with the clips they belong to, except documents whose clip is being deleted."""
-        clips = await self.clips([doc["clip_id"] for doc in docs])
+        clips = await self.clips.by_ids(doc["clip_id"] for doc in docs)
         return [(clips[doc["clip_id"]], parse(doc)) for doc in docs if doc["clip_id"] in clips]
 
 

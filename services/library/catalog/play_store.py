@@ -7,7 +7,7 @@ import hashlib
 
 from pydantic import TypeAdapter
 
-from soundwright.kit.ports import AllOf, AtLeast, Contains, Doc
+from soundwright.kit.ports import AllOf, AtLeast, Contains
 from soundwright.services.library.catalog.documents import (
     BY_PLAYS,
     CLIPS,
@@ -36,31 +36,23 @@ class PlayStore(ClipDocs):
         await self._docs.delete(PLAYS.name, play.id)
         await self._docs.delete(PLAY_HOURS.name, f"{play.clip_id}/{play.hour}")
 
-    async def count_plays_by_source(self, clip_id: str, source: str) -> int:
-        """Return the number of plays of a clip from a source."""
-        return await self._count_of(PLAYS, clip_id, source=source)
-
     async def list_plays(self, listener_id: str, offset: int, limit: int) -> tuple[list[tuple[Clip, Play]], bool]:
         """Return a page of a listener's plays with their clips, newest first, and whether more follow."""
         return await self._latest(PLAYS, listener_id, "play_time", offset, limit, _play.validate_python)
 
-    async def list_sources(self, clip_id: str, limit: int) -> list[str]:
-        """Return the distinct sources of the plays of a clip, sorted. Each source costs one query."""
-        sources: list[str] = []
-        minimum = ""
-        while len(sources) < limit:
-            found = await self._find_first(clip_id, "source", minimum)
-            if found is None:
+    async def count_by_source(self, clip_id: str, limit: int) -> dict[str, int]:
+        """Return the plays of a clip from each of its first ``limit`` sources, sorted. Each source costs two queries."""
+        counts: dict[str, int] = {}
+        least = ""
+        while len(counts) < limit:
+            where = {"clip_id": clip_id, "source": AtLeast(least)}
+            found = await self._docs.find(PLAYS.name, where, sort="source", limit=1)
+            if not found:
                 break
-            sources.append(found["source"])
-            minimum = found["source"] + "\0"  # the next string in sort order
-        return sources
-
-    async def _find_first(self, clip_id: str, field: str, minimum: int | str) -> Doc | None:
-        """Return the play of a clip with the lowest value of ``field`` that is at least ``minimum``."""
-        where = {"clip_id": clip_id, field: AtLeast(minimum)}
-        found = await self._docs.find(PLAYS.name, where, sort=field, limit=1)
-        return found[0] if found else None
+            source = found[0]["source"]
+            counts[source] = await self._count_of(PLAYS, clip_id, source=source)
+            least = source + "\0"  # the next string in sort order
+        return counts
 
     # counts per clip and hour
 

@@ -110,7 +110,7 @@ class Tags:
                 categories=others if remove else [*others, category],
                 tag_rounds={**clip.tag_rounds, category: round_number + 1},
             )
-            if await self._store.replace_clip(decided):
+            if await self._store.clips.replace(decided):
                 return decided
 
     async def _count(self, clip: Clip, category: str, round_number: int) -> int:

@@ -167,7 +167,7 @@ class EmailLinks:
         link = await self._store.links.get(digest(secret))
         if link is None or link.purpose not in purposes or link.expire_time <= self._clock.now():
             raise errors.LINK_INVALID()
-        account = await self._store.get_account(link.account_id)
+        account = await self._store.accounts.get(link.account_id)
         if account is None:
             raise errors.LINK_INVALID()
         _require_unchanged(link, account)

@@ -128,7 +128,7 @@ class Accounts:
         return await self._sessions.open(registered or guest, remembered=True, address=address)
 
     async def _insert_new(self, account: Account) -> Account | None:
-        return account if await self._store.insert_account(account) else None
+        return account if await self._store.accounts.add(account) else None
 
     async def _register_guest(self, guest: Account, registered: Account) -> Account | None:
         """Turn a guest into an account, and end its sessions. Return None if another account has the email address."""
@@ -323,7 +323,7 @@ class Accounts:
         return account
 
     async def _insert(self, account: Account) -> None:
-        if not await self._store.insert_account(account):
+        if not await self._store.accounts.add(account):
             raise errors.EMAIL_TAKEN()
 
     def _require_registration(self) -> None:

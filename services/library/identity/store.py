@@ -88,17 +88,9 @@ class IdentityStore:
 
     # accounts
 
-    async def insert_account(self, account: Account) -> bool:
-        """Store a new account. Return False if another account has its email address or ID."""
-        return await self.accounts.add(account)
-
-    async def get_account(self, account_id: str) -> Account | None:
-        """Return an account, or None."""
-        return await self.accounts.get(account_id)
-
     async def token_epoch(self, account_id: str) -> int | None:
         """Return the epoch of an account's API tokens; 0 if there is no account, None if it is not active or was deleted."""
-        account = await self.get_account(account_id)
+        account = await self.accounts.get(account_id)
         if account is None:
             return None if await self.deletions.get(account_id) else 0
         return account.token_epoch if account.status == "active" else None
@@ -140,10 +132,6 @@ class IdentityStore:
         """Return guests that were created before a time, the oldest first, from the one behind ``after`` on."""
         where = {"role": GUEST_ROLE, "create_time": LessThan(before)}
         return await self.accounts.find(where, sort="create_time", limit=limit, after=after)
-
-    async def delete_account(self, account: Account) -> bool:
-        """Delete an account. Return False if it was already deleted."""
-        return await self.accounts.delete(account.id)
 
     async def owns_anything(self, account_id: str) -> bool:
         """Return whether there is a record of the account. Each clip has a job."""

@@ -46,7 +46,7 @@ class OutputRule:
 
     async def delete(self, expired: Expired) -> None:
         """Delete the files before their documents, so that an interrupted deletion is found again."""
-        job = await self.jobs.job(expired.id)
+        job = await self.jobs.get(expired.id)
         if job is not None and job.state.terminal:
             await delete_outputs(self.blobs, job.output_folder, job.id, range(1, job.attempt + 1))
             await self.ledger.remove_results(job.id)
