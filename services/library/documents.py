@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import AppError, suppressed
 from soundwright.kit.ports import Doc, Docs
 
 T = TypeVar("T")
@@ -53,13 +53,10 @@ async def insert_doc_if_absent(docs: Docs, collection: str, doc: Doc) -> bool:
 
 async def inserted(insertion: Awaitable[None]) -> bool:
     """Await an insertion. Return False if the ID or the values of a unique index exist already."""
-    try:
+    with suppressed("DOC_EXISTS"):
         await insertion
-    except AppError as error:
-        if error.reason != "DOC_EXISTS":
-            raise
-        return False
-    return True
+        return True
+    return False
 
 
 async def insert_in_slot(docs: Docs, collection: str, doc: Doc, group: Mapping[str, Any], limit: int) -> bool:

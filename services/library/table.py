@@ -44,7 +44,6 @@ class Table(Generic[T]):
         await self._docs.ensure(self._collection)
 
     async def get(self, record_id: str) -> T | None:
-        """Return the document with this ID, or None."""
         doc = await self._docs.get(self._name, record_id)
         return from_doc(self._kind, doc) if doc else None
 

@@ -55,7 +55,6 @@ class ListenerStore(ClipDocs):
         return favorites, await self._docs.count(FAVORITES.name, where)
 
     async def filter_favorites(self, listener_id: str, clip_ids: Sequence[str]) -> set[str]:
-        """Return the IDs that are favorites of a listener."""
         return {doc["clip_id"] for doc in await self._find_by_listener(FAVORITES.name, listener_id, clip_ids)}
 
     # votes

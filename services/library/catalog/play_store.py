@@ -28,7 +28,6 @@ class PlayStore(ClipDocs):
     """Plays, hourly counts and listeners in the document store."""
 
     async def add_play(self, play: Play) -> None:
-        """Store a play."""
         await self._docs.insert(PLAYS.name, dataclasses.asdict(play))
 
     async def remove_play(self, play: Play) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import AppError, suppressed
 from soundwright.kit.log import get_logger
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import GUEST_ROLE
@@ -145,12 +145,9 @@ class Accounts:
                 session_epoch=account.session_epoch + 1,
             )
 
-        try:
+        with suppressed("DOC_EXISTS"):
             return await self._store.change_account(guest.id, change)
-        except AppError as error:
-            if error.reason != "DOC_EXISTS":
-                raise
-            return None
+        return None
 
     async def register_external(self, account_id: str, email: str, address: str) -> Account:
         """Create an account for a user who logged in at another platform. It has no password and is unconfirmed.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import suppressed
 from soundwright.kit.periodic import failures_logged
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import ANONYMOUS_PREFIX, Principal
@@ -84,7 +84,6 @@ class JobLedger:
         )
 
     async def track(self, track_id: str) -> JobTrack | None:
-        """Return a track, or None."""
         return await self._results.track(track_id)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
@@ -185,11 +184,8 @@ class JobLedger:
         await inserted(self._store.insert(job))
 
     async def _cancel_job_of_batch(self, job_id: str) -> None:
-        try:
+        with suppressed("JOB_FINISHED"):
             await self._change_only(job_id, lambda job: transitions.cancelled(job, self._clock.now()))
-        except AppError as error:
-            if error.reason != "JOB_FINISHED":
-                raise
 
     async def jobs_of(self, record: Job) -> list[Job]:
         """Return the stored jobs of a batch, in the order of the request."""

@@ -121,7 +121,6 @@ class JobDocs(Table[Job]):
     # claims
 
     async def job_started_by(self, command_id: str) -> Job | None:
-        """Return the job that a command started last."""
         return await self.first({"command_id": command_id}, sort="start_time", descending=True)
 
     async def next_job(self, queue: str, now: float) -> Job | None:

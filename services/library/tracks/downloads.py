@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.services.library.jobs.service import Job, JobError, JobState, NewTrack
 from soundwright.services.library.storage.service import Storage
@@ -45,13 +44,9 @@ async def store_track(tracks: TrackDocs, job: Job) -> Track:
         track = await tracks.get(job.track_id)
         if track is None:
             pending = _pending_track(job)
-            try:
-                await tracks.insert(pending)
-            except AppError as error:
-                if error.reason != "DOC_EXISTS":
-                    raise
-                continue
-            return pending
+            if await tracks.add(pending):
+                return pending
+            continue
         if track.owner_id != job.owner_id:
             raise errors.ACCESS_DENIED(what="track")
         if track.blob_key or track.download_job_id == job.id:

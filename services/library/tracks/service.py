@@ -175,7 +175,6 @@ class Tracks:
         return output
 
     async def stem_set(self, principal: Principal, track_id: str) -> StemSet | None:
-        """Return the latest stems of a track, or None."""
         return await self._store.stem_set(await self.get(principal, track_id))
 
     async def analysis(self, principal: Principal, track_id: str) -> Analysis:

@@ -109,7 +109,6 @@ class TrackDocs(Table[Track]):
         await self._store_result(_STEM_SETS, stems)
 
     async def stem_set(self, track: Track) -> StemSet | None:
-        """Return the latest stems of a track."""
         return await self._result(_STEM_SETS, StemSet, track)
 
     async def analysis(self, track: Track) -> Analysis | None:

@@ -267,7 +267,6 @@ def _until(time: float) -> LessThan:
 
 
 def _classify(status: int, body: str) -> _Outcome:
-    """Return the outcome of a response."""
     if 200 <= status < 300:
         return _Outcome(status, body)
     if status == _GONE:

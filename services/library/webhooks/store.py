@@ -58,7 +58,6 @@ class WebhookDocs:
         return await self.webhooks.add_in_slot(webhook, {"owner_id": webhook.owner_id}, limit)
 
     async def get(self, webhook_id: str) -> Webhook | None:
-        """Return a webhook, or None."""
         webhook = await self.webhooks.get(webhook_id)
         return webhook and await self._unless_ended(webhook)
 

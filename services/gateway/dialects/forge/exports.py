@@ -18,7 +18,7 @@ from soundwright.separation.v1 import separation_service_pb2 as separation_pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Clients, Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, json_text, splice
+from soundwright.services.gateway.dialects.forge.serializers import data, json_text, splice, started
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
 from soundwright.services.gateway.file_paths import extension, stem_file_path
 from soundwright.services.gateway.files.archives import Member, archive_response
@@ -189,14 +189,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
                 else "",
             )
         )
-        job = answer.job
-        started: ExportStarted = {
-            "job_id": job.id,
-            "track_id": job.track_id,
-            "format": _format(job),
-            "status": status(job),
-        }
-        return data(started, 200 if answer.existed else 201)
+        return started(answer, format=_format(answer.job))
 
     @router.get("/api/export/job/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import Code, suppressed
 from soundwright.kit.ports import Blobs
 from soundwright.kit.worker.live import LiveIndex, live_prefix, open_live, read_live
 from soundwright.library.v1 import job_pb2
@@ -202,12 +202,9 @@ async def _segment(gateway: Gateway, request: Request, job: job_pb2.Job, stem_ty
         )
     if end > live.frame_count:
         return None
-    try:
+    with suppressed(Code.NOT_FOUND):
         return await gateway.playback.live_segment(request, job, live, stem_type, index, end - index * length)
-    except AppError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        return None  # the job has just ended: the next look finds the stem
+    return None  # the job has just ended: the next look finds the stem
 
 
 async def _state(clients: Clients, blobs: Blobs, job_id: str) -> LiveStems:
@@ -250,9 +247,6 @@ async def _waveform(blobs: Blobs, job: job_pb2.Job, live: LiveIndex, name: str) 
         with open_live(blobs, live_prefix(job, job.attempt), live.waveforms[name]) as file:
             return file.read()
 
-    try:
+    with suppressed(Code.NOT_FOUND):
         return await asyncio.to_thread(content)
-    except AppError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        raise errors.SEGMENT_NOT_FOUND("The separation has just ended. Ask again.") from None
+    raise errors.SEGMENT_NOT_FOUND("The separation has just ended. Ask again.")

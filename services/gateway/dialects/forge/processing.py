@@ -18,7 +18,7 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.model_facts import ModelFacts, model_facts
-from soundwright.services.gateway.dialects.forge.serializers import data, shaped, stem_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped, started, stem_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Data, Started, Stem
 from soundwright.services.gateway.job_kinds import unpacked
 from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
@@ -214,14 +214,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
             track_id=track.id, parameters=separation_parameters(parameters), idempotency_key=idempotency_key
         )
         answer = await clients.separation.CreateJob(asked)
-        job = answer.job
-        started: SeparationStarted = {
-            "job_id": job.id,
-            "track_id": job.track_id,
-            "model": _requested_model(job),
-            "status": status(job),
-        }
-        return data(started, 200 if answer.existed else 201)
+        return started(answer, model=_requested_model(answer.job))
 
     @router.get("/job/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)

@@ -49,6 +49,18 @@ def data(value: Any, status_code: int = 200) -> JSONResponse:
     return JSONResponse({"data": value}, status_code=status_code)
 
 
+def started(answer: Any, **more: Any) -> JSONResponse:
+    """Return the job that a request has created (201), or that an earlier request with the same key has (200).
+
+    Args:
+        answer: the response of a component, with ``job`` and ``existed``.
+        more: further fields.
+    """
+    job: job_pb2.Job = answer.job
+    body = {"job_id": job.id, "track_id": job.track_id, **more, "status": status(job)}
+    return data(body, 200 if answer.existed else 201)
+
+
 def listing(values: Any, page: int, page_size: int, total_count: int, links: str = "") -> JSONResponse:
     """Return one page of a list with its ``meta``.
 

@@ -61,8 +61,6 @@ def pipeline_only_routes(gateway: Gateway) -> APIRouter:
 
 
 def pipeline_job_view(gateway: Gateway) -> JobView:
-    """Return the view of pipeline jobs."""
-
     @documented(PipelineJob)
     def view(answer: library_pb.GetJobResponse) -> Response:
         return JSONResponse(job_to_wire(answer.job, gateway.blobs), headers=engine_headers(answer.job))

@@ -53,7 +53,6 @@ _REFUSALS = (
 
 
 def _default_if_null(default: Any) -> BeforeValidator:
-    """Return a validator that replaces null with ``default``."""
     return BeforeValidator(lambda value: default if value is None else value)
 
 
@@ -140,7 +139,6 @@ class GenerateBody(UserBody):
 
 
 def generate_routes(gateway: Gateway) -> APIRouter:
-    """Return the route that creates generation jobs."""
     router = APIRouter(tags=["soundbox generation"], route_class=SuccessRoute)
     clients = gateway.clients
 
@@ -179,7 +177,6 @@ def generate_routes(gateway: Gateway) -> APIRouter:
 
 
 def _accepted(answer: pb.CreateJobsResponse) -> Accepted:
-    """Return the response for new jobs."""
     ids = [hex_id(job.id) for job in answer.jobs]
     # A new job is reported at position 1 even if it has already started or ended.
     position = answer.position if answer.existed else max(1, answer.position)

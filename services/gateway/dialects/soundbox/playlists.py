@@ -155,7 +155,6 @@ async def find_playlist(gateway: Gateway, playlist_id: str) -> pb.GetPlaylistRes
 
 
 def playlist_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of playlists."""
     router = APIRouter(prefix="/api/playlists", tags=["soundbox playlists"])
     catalog = gateway.clients.catalog
 

@@ -159,7 +159,6 @@ class Feedback(TypedDict):
 
 
 def vote_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of votes."""
     router = APIRouter(tags=["soundbox votes"])
     catalog = gateway.clients.catalog
 
