@@ -66,7 +66,7 @@ class Plays:
         clip = await require_clip(self._store, clip_id)
         now = self._clock.now()
         play = Play(str(uuid.uuid4()), clip_id, principal.id, source, int(now // HOUR_SECONDS), now)
-        await self._store.add_play(play)
+        await self._store.plays.insert(play)
         listener = f"session:{session_id}" if session_id else f"principal:{principal.id}"
         is_new = await self._store.add_listener(clip_id, listener)
         await self._store.count_play(clip, play.hour)

@@ -232,15 +232,15 @@ async def test_suggestions_remove_and_restore_a_category(library: Library) -> No
 
 async def test_a_late_suggestion_does_not_decide_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = await library.clip("calm piano")
-    add = library.listeners.add_suggestion
+    add = library.listeners.suggestions.add
 
     async def late(suggestion: TagSuggestion) -> bool:
-        monkeypatch.setattr(library.listeners, "add_suggestion", add)
+        monkeypatch.setattr(library.listeners.suggestions, "add", add)
         await agreed(library, clip.id, "metal")
         await agreed(library, clip.id, "metal", remove=True)
         return await add(suggestion)
 
-    monkeypatch.setattr(library.listeners, "add_suggestion", late)
+    monkeypatch.setattr(library.listeners.suggestions, "add", late)
     await library.tags.suggest(GUEST, clip.id, "metal", False)
     now = await library.catalog.get(clip.id)
     assert (now.categories, now.tag_rounds) == (clip.categories, {"metal": 2})
