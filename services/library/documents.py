@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -39,11 +38,6 @@ async def walk(
         for doc in page:
             yield doc
         after = (*(page[-1].get(field) for field in sort), page[-1]["id"])
-
-
-async def insert_if_absent(docs: Docs, collection: str, value: Any) -> bool:
-    """Insert a dataclass instance. Return False if its ID or the values of a unique index exist already."""
-    return await insert_doc_if_absent(docs, collection, dataclasses.asdict(value))
 
 
 async def insert_doc_if_absent(docs: Docs, collection: str, doc: Doc) -> bool:

@@ -167,7 +167,7 @@ class Tracks:
         return changed
 
     async def stem(self, principal: Principal, stem_id: str) -> AudioOutput:
-        output = await self._store.output(stem_id)
+        output = await self._store.outputs.get(stem_id)
         if output is None:
             raise errors.STEM_NOT_FOUND()
         if not may_see(principal, output.owner_id):

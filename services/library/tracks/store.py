@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from soundwright.kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
 from soundwright.kit.tokenizer import signs, words
-from soundwright.services.library.documents import from_doc, insert_doc_if_absent, insert_if_absent
+from soundwright.services.library.documents import from_doc, insert_doc_if_absent
 from soundwright.services.library.jobs.service import AudioOutput, Job
 from soundwright.services.library.paging import Page, PageRequest
 from soundwright.services.library.search_terms import every_word, text_terms
@@ -59,7 +59,6 @@ _ORDERS = {
 }
 _LAST = "\U0010ffff"  # sorts missing names last
 _Result = TypeVar("_Result", Analysis, StemSet)
-_BATCH = 500
 _TEXT_LIMIT = 1_000
 _TITLE_LIMIT_WORDS = 16
 
@@ -72,16 +71,16 @@ class TrackDocs(Table[Track]):
 
     def __init__(self, docs: Docs) -> None:
         super().__init__(docs, _TRACKS, Track, _track_doc)
+        self.outputs = Table(docs, _OUTPUTS, AudioOutput)
         self.links = Table(docs, _LINKS, TrackLink)
         self.setlists = Table(docs, _SETLISTS, Setlist)
         self.deletions = Table(docs, _DELETIONS, TrackDeletion)
 
     async def prepare(self) -> None:
         await super().prepare()
-        await self.links.prepare()
-        await self.setlists.prepare()
-        await self.deletions.prepare()
-        for collection in (_OUTPUTS, _ANALYSES, _STEM_SETS):
+        for table in (self.outputs, self.links, self.setlists, self.deletions):
+            await table.prepare()
+        for collection in (_ANALYSES, _STEM_SETS):
             await self._docs.ensure(collection)
 
     async def list_tracks(
@@ -94,11 +93,7 @@ class TrackDocs(Table[Track]):
     async def store_outputs(self, outputs: Sequence[AudioOutput]) -> None:
         """Store outputs. Existing ones do not change."""
         for output in outputs:
-            await insert_if_absent(self._docs, _OUTPUTS.name, output)
-
-    async def output(self, output_id: str) -> AudioOutput | None:
-        doc = await self._docs.get(_OUTPUTS.name, output_id)
-        return from_doc(AudioOutput, doc) if doc else None
+            await self.outputs.add(output)
 
     async def store_analysis(self, analysis: Analysis) -> None:
         """Add what an analysis measured to what earlier ones did."""
@@ -133,9 +128,7 @@ class TrackDocs(Table[Track]):
 
     async def remove_results(self, job: Job) -> None:
         """Remove the outputs, the stems and the analysis of a job."""
-        while docs := await self._docs.find(_OUTPUTS.name, {"job_id": job.id}, limit=_BATCH):
-            for doc in docs:
-                await self._docs.delete(_OUTPUTS.name, doc["id"])
+        await self.outputs.delete_all({"job_id": job.id})
         for collection in (_ANALYSES, _STEM_SETS):
             stored = await self._docs.get(collection.name, job.track_id)
             if stored is not None and stored["job_id"] == job.id:

@@ -76,10 +76,6 @@ class WebhookDocs:
         await self.delete(webhook.id)
         return None
 
-    async def replace(self, webhook: Webhook) -> bool:
-        """Replace a webhook. Return False if it was changed or deleted."""
-        return await self.webhooks.replace(webhook)
-
     async def delete(self, webhook_id: str) -> bool:
         """Delete a webhook and its deliveries. Return False if it was already deleted."""
         existed = await self.webhooks.delete(webhook_id)

@@ -153,7 +153,7 @@ async def test_what_was_filed_after_the_deletion_is_removed_again(library: Libra
     assert stems
     # The worker had stored the result, and filed it only now.
     await library.ledger.store_results(dataclasses.replace(job, results_pending=True))
-    assert [await library.track_docs.output(stem.id) for stem in stems] == [None, None]
+    assert [await library.track_docs.outputs.get(stem.id) for stem in stems] == [None, None]
 
 
 async def test_a_job_that_is_created_during_the_deletion_is_refused(
