@@ -22,7 +22,7 @@ from soundwright.services.gateway.clients import Clients, Gateway
 from soundwright.services.gateway.dialects.forge.live_wav import live_of, wav_response
 from soundwright.services.gateway.dialects.forge.serializers import data
 from soundwright.services.gateway.dialects.forge.shapes import Data
-from soundwright.services.gateway.dialects.forge.stems import SegmentIndex
+from soundwright.services.gateway.dialects.forge.stems import SEGMENT_ERRORS, SegmentIndex
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES, segment_frame_count
 from soundwright.services.gateway.files.waits import WAIT_LIMIT_SECONDS, Waits
 from soundwright.services.gateway.openapi.responses import Uuid, documented, file_responses, generated_file_responses
@@ -105,15 +105,7 @@ def live_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/jobs/{job_id}/live/{stem_type}/segments/{index}")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @generated_file_responses(
-        "audio/*",
-        errors.ACCESS_DENIED,
-        errors.JOB_NOT_FOUND,
-        errors.SEGMENT_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-    )
+    @generated_file_responses("audio/*", errors.ACCESS_DENIED, errors.JOB_NOT_FOUND, *SEGMENT_ERRORS)
     async def get_live_segment(
         request: Request,
         job_id: JobId,

@@ -26,6 +26,16 @@ from soundwright.services.gateway.openapi.responses import Percent, Seconds, Uui
 from soundwright.services.gateway.records import own_job, own_track
 from soundwright.services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema
 
+SEPARATION_ERRORS = (
+    errors.VALIDATION_ERROR,
+    errors.MODEL_UNAVAILABLE,
+    errors.WEIGHTS_CHANGED,
+    errors.LALALAI_NOT_CONFIGURED,
+    errors.REGISTRATION_NEEDED,
+    errors.TOO_MANY_PENDING,
+    errors.QUEUE_FULL,
+)
+
 
 class ChainStep(TypedDict):
     """A further separation, of a stem."""
@@ -195,13 +205,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
         Data[SeparationStarted],
         errors.TRACK_NOT_FOUND,
         errors.AUDIO_NOT_READY,
-        errors.VALIDATION_ERROR,
-        errors.MODEL_UNAVAILABLE,
-        errors.WEIGHTS_CHANGED,
-        errors.LALALAI_NOT_CONFIGURED,
-        errors.REGISTRATION_NEEDED,
-        errors.TOO_MANY_PENDING,
-        errors.QUEUE_FULL,
+        *SEPARATION_ERRORS,
         status=201,
         idempotent=True,
     )

@@ -25,7 +25,7 @@ from soundwright.services.gateway.dialects.forge.serializers import (
     time_to_wire,
 )
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Corrections, Data, Stem
-from soundwright.services.gateway.dialects.forge.stems import PixelFrames, SegmentIndex
+from soundwright.services.gateway.dialects.forge.stems import SEGMENT_ERRORS, WAVEFORM_ERRORS, PixelFrames, SegmentIndex
 from soundwright.services.gateway.files.covers import cover_path, cover_response
 from soundwright.services.gateway.files.files import blob_response
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES
@@ -146,15 +146,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/shared/{secret}/stems/{stem_id}/segments/{index}")
     @access(Access.PUBLIC, RateClass.FILES)
-    @generated_file_responses(
-        "audio/*",
-        errors.TRACK_LINK_ENDED,
-        errors.STEM_NOT_FOUND,
-        errors.SEGMENT_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-    )
+    @generated_file_responses("audio/*", errors.TRACK_LINK_ENDED, errors.STEM_NOT_FOUND, *SEGMENT_ERRORS)
     async def get_shared_segment(request: Request, secret: _Secret, stem_id: StemId, index: SegmentIndex) -> Response:
         """Get a part of a shared stem, as `GET /api/stems/{stem_id}/segments/{index}`."""
         return await playback.segment(request, await shared_stem(secret, stem_id), index)
@@ -162,13 +154,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
     @router.get("/api/shared/{secret}/stems/{stem_id}/waveform")
     @access(Access.PUBLIC, RateClass.FILES)
     @file_responses(
-        "application/octet-stream",
-        errors.TRACK_LINK_ENDED,
-        errors.STEM_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-        redirects=False,
+        "application/octet-stream", errors.TRACK_LINK_ENDED, errors.STEM_NOT_FOUND, *WAVEFORM_ERRORS, redirects=False
     )
     async def get_shared_stem_waveform(
         request: Request, secret: _Secret, stem_id: StemId, samples_per_pixel: PixelFrames = PIXEL_FRAMES

@@ -32,6 +32,8 @@ from soundwright.services.gateway.wire.parameters import StemId, TrackId
 _PIXEL_FRAMES_LIMIT = 1 << 24
 _SEPARATION_LIMIT = 20
 _PIXEL_COLUMNS_LIMIT = 1024
+WAVEFORM_ERRORS = (errors.FILE_NOT_FOUND, errors.VALIDATION_ERROR, errors.TOO_MANY_CONVERSIONS)
+SEGMENT_ERRORS = (errors.SEGMENT_NOT_FOUND, *WAVEFORM_ERRORS)
 
 
 class FinishedSeparation(TypedDict):
@@ -148,15 +150,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/stems/{stem_id}/segments/{index}")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @generated_file_responses(
-        "audio/*",
-        errors.ACCESS_DENIED,
-        errors.STEM_NOT_FOUND,
-        errors.SEGMENT_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-    )
+    @generated_file_responses("audio/*", errors.ACCESS_DENIED, errors.STEM_NOT_FOUND, *SEGMENT_ERRORS)
     async def get_segment(request: Request, stem_id: StemId, index: SegmentIndex) -> Response:
         """Get a part of a stem, or of the mix, as a file that decodes on its own.
 
@@ -169,13 +163,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
     @router.get("/api/stems/{stem_id}/waveform")
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses(
-        "application/octet-stream",
-        errors.ACCESS_DENIED,
-        errors.STEM_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-        redirects=False,
+        "application/octet-stream", errors.ACCESS_DENIED, errors.STEM_NOT_FOUND, *WAVEFORM_ERRORS, redirects=False
     )
     async def get_waveform(
         request: Request, stem_id: StemId, samples_per_pixel: PixelFrames = PIXEL_FRAMES
