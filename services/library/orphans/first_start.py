@@ -5,8 +5,7 @@ from __future__ import annotations
 from soundwright.kit import errors
 from soundwright.kit.errors import Code, suppressed
 from soundwright.kit.ports import Blobs, Docs
-from soundwright.services.library.orphans.records import KeyOwner
-from soundwright.services.library.orphans.service import owner_of_key
+from soundwright.services.library.orphans.service import KeyOwner, owner_of_key
 
 
 async def require_documents_of_files(docs: Docs, blobs: Blobs) -> None:
