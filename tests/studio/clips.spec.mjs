@@ -6,27 +6,7 @@ import { expect, inkOf, test } from "./studio.mjs";
 const WORD = `quizzical${randomUUID().replaceAll("-", "")}`; // occurs in no other prompt
 const PROMPT = `slow ${WORD} cello`;
 
-test.describe("jobs that are gone", () => {
-  test.use({ expected: ["404"] });
-
-  test("jobs are cancelled whether they wait or run", async ({ page, user, button }) => {
-    await page.goto(`/studio/generate/${"0".repeat(32)}`);
-    await expect(page.getByRole("alert")).toHaveText("The clip that you want to continue does not exist. Start a new one.");
-    await page.getByRole("navigation").getByRole("link", { name: "Generate" }).click();
-    await button("Suggest a prompt").click();
-    await expect(page.getByLabel("Prompt", { exact: true })).toHaveValue(/.{4,}/);
-    await page.getByLabel("Prompt", { exact: true }).fill("to cancel");
-    await page.getByLabel("Length in seconds").fill("60");
-    await page.getByLabel("Variations").fill("2");
-    await button("Generate").click();
-    await button("Cancel variation 2").click();
-    await button("Cancel variation 1").click();
-    await expect(page.locator(".generation .badge")).toHaveText(["cancelled", "cancelled"]);
-    await expect(page.locator(".generation progress")).toHaveCount(0);
-    await button("Hide to cancel").click();
-    await expect(page.locator(".generation .badge")).toHaveCount(0);
-  });
-});
+test.use({ expected: ["404"] });
 
 test("clips are made, heard, found and ordered", async ({ page, user, button, link, accessible, fitsPhone }) => {
   const slider = page.getByRole("slider", { name: "Position" });
@@ -34,8 +14,24 @@ test("clips are made, heard, found and ordered", async ({ page, user, button, li
   const said = (text) => expect(page.getByText(text, { exact: true })).toBeVisible();
   const pageLink = (name) => page.getByRole("navigation").getByRole("link", { name });
 
+  // Jobs are cancelled whether they wait or run.
+  await page.goto(`/studio/generate/${"0".repeat(32)}`);
+  await expect(page.getByRole("alert")).toHaveText("The clip that you want to continue does not exist. Start a new one.");
+  await page.getByRole("navigation").getByRole("link", { name: "Generate" }).click();
+  await button("Suggest a prompt").click();
+  await expect(page.getByLabel("Prompt", { exact: true })).toHaveValue(/.{4,}/);
+  await page.getByLabel("Prompt", { exact: true }).fill("to cancel");
+  await page.getByLabel("Length in seconds").fill("60");
+  await page.getByLabel("Variations").fill("2");
+  await button("Generate").click();
+  await button("Cancel variation 2").click();
+  await button("Cancel variation 1").click();
+  await expect(page.locator(".generation .badge")).toHaveText(["cancelled", "cancelled"]);
+  await expect(page.locator(".generation progress")).toHaveCount(0);
+  await button("Hide to cancel").click();
+  await expect(page.locator(".generation .badge")).toHaveCount(0);
+
   // Two clips are made, and one plays.
-  await page.goto("/studio/generate");
   await page.getByLabel("Prompt", { exact: true }).fill(PROMPT);
   await page.getByLabel("Length in seconds").fill("4");
   await page.getByLabel("Seed").fill("7");

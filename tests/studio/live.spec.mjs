@@ -1,9 +1,6 @@
 // The mixer of a separation that runs.
 
-import { join } from "node:path";
 import { expect, inkOf, test } from "./studio.mjs";
-
-const PICTURES = process.env.STUDIO_PICTURES;
 
 test("stems are heard while they are made, and on past the end of the job", async ({ page, user, button, accessible }) => {
   const id = await user.upload("Test tune", 40);
@@ -26,7 +23,6 @@ test("stems are heard while they are made, and on past the end of the job", asyn
   await expect(page.getByText("Playback waits")).toHaveCount(0);
   await expect(button("Pause")).toBeVisible();
   await accessible();
-  if (PICTURES) await page.screenshot({ path: join(PICTURES, "live.png") });
 
   // It plays on when the job has ended: the player stays, and the waveforms are complete.
   const position = async () => Number(await slider.inputValue());

@@ -72,7 +72,7 @@ test("separations are compared while they play", async ({ page, button, accessib
   await button("Pause").click();
 });
 
-test("the mix, one stem and all stems are downloaded in the format of the button", async ({ page, button, accessible, fitsPhone }) => {
+test("the mix, one stem and all stems are downloaded in the format of the button", async ({ page, button, accessible }) => {
   const download = async (part, format, name) => {
     await page.getByRole("combobox", { name: "Download" }).selectOption({ label: part });
     await page.getByLabel("Format").selectOption(format);
@@ -100,7 +100,6 @@ test("the mix, one stem and all stems are downloaded in the format of the button
   expect(stemFile.toString("latin1")).toContain('"name": "Drums"');
   await page.evaluate(() => scrollTo(0, 0)); // the transport covers nothing
   await accessible();
-  await fitsPhone();
 });
 
 test("bars begin where the user says, and lanes show spectrograms under chroma and energy", async ({ page, button, accessible }) => {
@@ -147,7 +146,7 @@ test("bars begin where the user says, and lanes show spectrograms under chroma a
   ]);
 });
 
-test("a cancelled job starts again once", async ({ page, button, accessible, fitsPhone }) => {
+test("a cancelled job starts again once", async ({ page, button, accessible }) => {
   const rows = page.locator(".jobs > li");
   await page.getByText("Advanced").click();
   await page.getByLabel("Model").selectOption("dsp");
@@ -171,7 +170,6 @@ test("a cancelled job starts again once", async ({ page, button, accessible, fit
   await expect(rows).toContainText("Analysis");
   await page.getByLabel("Type").selectOption("");
   await page.emulateMedia({ colorScheme: "dark" });
-  await fitsPhone();
   await accessible();
 });
 
@@ -244,7 +242,7 @@ test("loops begin at once, snap to beats, have names, and Space plays whatever w
   expect(await at("Start")).toBeCloseTo(section.start_seconds, 1);
 });
 
-test("chords are corrected and transposed, the sheet follows the position, and bars move", async ({ page, button, accessible, fitsPhone }) => {
+test("chords are corrected and transposed, the sheet follows the position, and bars move", async ({ page, button, accessible }) => {
   const track_id = path.split("/").at(-1);
   const { data } = await (await page.request.get(`/api/analysis/${track_id}`)).json();
   const [detected] = data.chords.segments; // a beat with noise is no chord
@@ -311,7 +309,6 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await expect(names).toHaveText([detected.label]);
   const stored = async () => (await (await page.request.get(`/api/tracks/${track_id}`)).json()).data.corrections;
   await expect.poll(stored).toBe(null);
-  await fitsPhone();
 });
 
 test("lyrics are pasted, timed and corrected, and follow the position", async ({ page, button, accessible, fitsPhone }) => {

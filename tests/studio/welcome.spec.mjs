@@ -22,7 +22,6 @@ test("a stranger sees what this is, and plays the separated demo song in two cli
   await button("Hear the original").click();
   await button("Pause").click();
   await accessible();
-  await fitsPhone();
 });
 
 test("an upload is analysed by itself, has a waveform, and is separated with one button", async ({ page, user, button, link, accessible, fitsPhone }) => {
