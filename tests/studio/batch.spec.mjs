@@ -26,7 +26,6 @@ test("selected tracks are separated, edited and deleted, and changes can be undo
   for (const text of ["2 of 2 completed", "completed", "Batch · dsp"]) await expect(batch).toContainText(text);
   await page.getByLabel("Type").selectOption("batch");
   await expect(page.locator(".jobs > li")).toHaveCount(1);
-  await accessible();
   const { data } = await (await user.requests.get("/api/tracks")).json();
   const counts = Object.fromEntries(data.map((track) => [track.title, track.stem_count]));
   expect(counts).toEqual({ "First tune": 4, "Second tune": 4, "Left alone": 0 });
@@ -54,7 +53,6 @@ test("selected tracks are separated, edited and deleted, and changes can be undo
   await page.getByLabel("Artist").fill("Nobody");
   await page.getByLabel("Key").selectOption("F# minor");
   await page.getByLabel("Tempo in bpm").fill("61.5");
-  await accessible();
   await button("× 2: double the tempo").click();
   await button("Save").click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Blue Hour");

@@ -71,7 +71,6 @@ test("users see what runs before it starts, and what ran, and administrators ena
   await page.goto("/studio/admin/models");
   await expect(button(`Enable ${better_model}`)).toBeVisible();
   await expect(button(`Enable ${MODEL}`)).toHaveCount(0);
-  await accessible();
   await page.goto("/studio");
   await page.getByRole("checkbox", { name: "Select Test tune" }).check();
   await expect(page.getByRole("group", { name: "Selected tracks" }).getByText("will run.")).toBeVisible();

@@ -10,7 +10,6 @@ test("what is heard of a separated song equals its export", async ({ page, user,
   // A file that is no audio is refused with the sentence of the server.
   await page.goto("/studio");
   await expect(button("Choose files")).toBeVisible();
-  await accessible();
   const notes = { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no audio") };
   await page.getByLabel("Files to upload").setInputFiles(notes);
   await expect(page.getByRole("alert")).toHaveText(/^This is not a supported audio file\./);
@@ -22,7 +21,6 @@ test("what is heard of a separated song equals its export", async ({ page, user,
 
   // Without stems, the page offers to make them.
   await expect(button("Separate into stems")).toBeVisible();
-  await accessible();
   await page.getByText("Advanced").click();
   await page.getByLabel("Model").selectOption("dsp");
   await button("Separate into stems").click();
@@ -81,7 +79,6 @@ test("what is heard of a separated song equals its export", async ({ page, user,
 
   await page.getByRole("navigation").getByRole("link", { name: /Jobs/ }).click();
   await expect(page.locator(".list .badge")).toHaveText(["completed", "completed"]);
-  await accessible();
 
   // The page of the components is dark where the device is.
   await page.goto("/studio/components");

@@ -131,6 +131,8 @@ export const test = base.extend({
 
   button: ({ page }, use) => use((name) => page.getByRole("button", { name, exact: true })),
   link: ({ page }, use) => use((name) => page.getByRole("link", { name, exact: true })),
+  slider: ({ page }, use) => use(page.getByRole("slider", { name: "Position" })),
+  position: ({ slider }, use) => use(async () => Number(await slider.inputValue())),
 
   /** Click a button, and the button of the dialog that it opens. */
   confirm: ({ page, button }, use) =>
