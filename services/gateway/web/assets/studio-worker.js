@@ -8,6 +8,9 @@ const CACHE = `studio ${FILES[0]}`;
 
 addEventListener("install", (event) => {
   skipWaiting();
+  // A request that outlives its page is lost in a worker.
+  const changes = ["DELETE", "PATCH", "POST", "PUT"].map((requestMethod) => ({ condition: { requestMethod }, source: "network" }));
+  if (event.addRoutes) event.waitUntil(event.addRoutes(changes));
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)));
 });
 
