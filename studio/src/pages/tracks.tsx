@@ -4,7 +4,7 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, type Track } from "../api/client.ts";
 import { deleted, onEdited } from "../api/edits.ts";
 import { jobsOf, onJobFinished } from "../api/jobs.ts";
-import { kept } from "../api/offline.ts";
+import { isKept, kept } from "../api/offline.ts";
 import { bodyOf, useAction, useLoaded } from "../api/requests.ts";
 import { useKept } from "../router.ts";
 import { Button, Cover, Notice } from "../ui/components.tsx";
@@ -55,20 +55,7 @@ export default function TracksPage() {
       {!tracks && !problem ? <Loading /> : isEmpty ? <Welcome /> : <Heading search={search} onSearch={setSearch} />}
       {(tracks || problem) && <Links key="links" onStarted={load} />}
       {problem && <Notice look="bad">{problem}</Notice>}
-      {problem && kept.value.length > 0 && (
-        <ul class="panel list" aria-label="Tracks kept offline">
-          {kept.value
-            .filter((each) => each.isComplete)
-            .map(({ id, title }) => (
-              <li key={id}>
-                <a class="title" href={`/studio/tracks/${id}`}>
-                  {title}
-                </a>
-                <span class="badge">kept offline</span>
-              </li>
-            ))}
-        </ul>
-      )}
+      {problem && <KeptTracks />}
       <BatchControls selected={latest} onClear={() => select(new Map())} />
       {tracks && tracks.length > 0 && (
         <ul class="panel list" aria-label="Tracks">
@@ -84,6 +71,25 @@ export default function TracksPage() {
         </Button>
       )}
     </div>
+  );
+}
+
+/** What plays without a server. */
+function KeptTracks() {
+  const complete = kept.value.filter(({ isComplete }) => isComplete);
+  if (complete.length === 0)
+    return <p class="quiet">No track is kept offline. Below the mixer of a separated track is a switch for it.</p>;
+  return (
+    <ul class="panel list" aria-label="Tracks kept offline">
+      {complete.map(({ id, title }) => (
+        <li key={id}>
+          <a class="title" href={`/studio/tracks/${id}`}>
+            {title}
+          </a>
+          <span class="badge">kept offline</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -149,6 +155,7 @@ function TrackRow({ track, isSelected, onToggle }: TrackRowProps) {
         <span class="quiet"> {[track.artist, facts].filter(Boolean).join(" · ")}</span>
       </div>
       <div class="row">
+        {isKept(track.id) && <span class="badge">kept offline</span>}
         {track.stem_count > 0 && <span class="badge">{track.stem_count} stems</span>}
         {track.download_status !== "completed" && <span class="badge active">{track.download_status}</span>}
         <span class="number quiet">{timeText(track.duration_seconds)}</span>
