@@ -137,6 +137,19 @@ CSRF_INVALID = ErrorType(
     "The CSRF token is missing, invalid or expired. Reload the page and try again.",
     note="A write request of a browser session, or a form, needs a token, and must come from a page of this server.",
 )
+PAGE_NOT_OURS = ErrorType(
+    Code.PERMISSION_DENIED,
+    "This request does not come from a page of this server. Open {public_address}. If people open it at another address, "
+    "set SOUNDWRIGHT_PUBLIC_URL to that, or let the proxy pass Host on.",
+    reason="CSRF_INVALID",
+    example={"public_address": "https://music.example"},
+)
+COOKIE_MISSING = ErrorType(
+    Code.PERMISSION_DENIED,
+    "The browser sent no cookie of this page. Allow cookies, open {public_address}, and try again.",
+    reason="CSRF_INVALID",
+    example={"public_address": "https://music.example"},
+)
 ORIGIN_NOT_ALLOWED = ErrorType(
     Code.PERMISSION_DENIED,
     "Pages of other sites need an API token. Send one, or ask the operator to add the site to SOUNDWRIGHT_ALLOWED_ORIGINS.",

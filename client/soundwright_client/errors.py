@@ -23,6 +23,12 @@ _PASSING = {
     *("HTTP_429", "HTTP_502", "HTTP_503", "HTTP_504"),
 }
 """Codes of errors that pass by themselves."""
+_BY_PROXY = {
+    413: "A proxy in front of the server refuses files of this size. Ask the operator to raise its limit.",
+    502: "The server does not answer the proxy in front of it.",
+    504: "The server did not answer the proxy in front of it in time.",
+}
+"""What a status without a sentence means: a proxy in front of the server has given it."""
 
 
 class SoundwrightError(Exception):
@@ -49,7 +55,8 @@ class ApiError(SoundwrightError):
     def __init__(self, response: httpx.Response) -> None:
         body = _body(response)
         detail = body.get("message") or body.get("error") or body.get("detail")
-        sentence = detail if isinstance(detail, str) else f"The server answered {response.status_code}."
+        unknown = _BY_PROXY.get(response.status_code, f"The server answered {response.status_code}.")
+        sentence = detail if isinstance(detail, str) else unknown
         self.details: dict[str, list[str]] = body["details"] if isinstance(body.get("details"), dict) else {}
         fields = [f"{field} {problem}." for field, problems in self.details.items() for problem in problems]
         super().__init__(" ".join([sentence, *fields]) if body.get("code") == "VALIDATION_ERROR" else sentence)

@@ -248,8 +248,9 @@ function Problem({ text }: { text: string }) {
   );
 }
 
-// Only pages of HTTPS and of this computer have service workers.
-if ("serviceWorker" in navigator) void navigator.serviceWorker.register("/studio/worker.js", { scope: "/studio" });
+// Only pages of HTTPS and of this computer have service workers. A certificate that the user alone trusts is not enough.
+if ("serviceWorker" in navigator)
+  navigator.serviceWorker.register("/studio/worker.js", { scope: "/studio" }).catch(() => {});
 if (isOffline) {
   connectionLost();
   onReconnected(() => effect(() => void (isSilent.value && location.reload())));

@@ -37,6 +37,7 @@ def test_a_write_of_a_session_wants_the_token_of_the_session(stack: Stack, ann: 
 
 def test_a_form_wants_the_token_of_the_visit(stack: Stack) -> None:
     with Browser(stack.base_url) as browser, Browser(stack.base_url) as other:
+        browser.token()  # sets its cookie
         for fields in ({}, {"_csrf_token": ""}, {"_csrf_token": "x"}, {"_csrf_token": other.token()}):
             answer = browser.post("/users/register", data={"user[email]": browser.email, **fields})
             assert forged(answer), fields

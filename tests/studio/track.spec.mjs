@@ -23,6 +23,19 @@ test.beforeEach(async ({ page, context, button }) => {
   await expect(button("Play")).toBeVisible();
 });
 
+test("without worklets, as on a page of HTTP, the original plays, and the page says why", async ({ page, button }) => {
+  await page.addInitScript(() => delete globalThis.AudioWorkletNode);
+  await page.reload();
+  const pitch = page.getByRole("slider", { name: "Pitch" });
+  await pitch.press("ArrowRight");
+  await expect(page.getByText("browsers change them on pages of HTTPS only")).toBeVisible();
+  await page.reload(); // the setting is kept
+  await button("Play").click();
+  await expect.poll(async () => Number(await page.getByRole("slider", { name: "Position" }).inputValue())).toBeGreaterThan(0.1);
+  await button("Pause").click();
+  await pitch.press("ArrowLeft");
+});
+
 test("separations are compared while they play", async ({ page, button, accessible }) => {
   const slider = page.getByRole("slider", { name: "Position" });
   const position = async () => Number(await slider.inputValue());

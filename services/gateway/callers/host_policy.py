@@ -25,7 +25,8 @@ class HostPolicy:
     """Checks ``Host`` and ``Origin``."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._public_origin = settings.public_address.lower()
+        self.public_address = settings.public_address
+        self._public_origin = self.public_address.lower()
         self._hosts = {*settings.allowed_hosts, urlsplit(self._public_origin).hostname or ""}
         self._origins = {*settings.allowed_origins, self._public_origin}
 
@@ -44,6 +45,14 @@ class HostPolicy:
             return False
         name = match[1].removesuffix(".")
         return name in self._hosts or _is_loopback_name(name) or _is_address(name)
+
+    def is_own_page(self, headers: Headers) -> bool:
+        """Return whether a request with a cookie of this server comes from one of its pages.
+
+        A browser that says so (``Sec-Fetch-Site``) is right even if a proxy does not pass ``Host`` on: it sends a cookie to the
+        host that set it only, also if the name of another host points here.
+        """
+        return headers.get("sec-fetch-site", "").lower() == "same-origin" or self.is_own_origin(headers)
 
     def is_own_origin(self, headers: Headers) -> bool:
         """Return whether the request does not come from a page of another origin (``Sec-Fetch-Site``, ``Origin``).

@@ -84,7 +84,7 @@ class SocketAuthenticator:
         if not self._hosts.serves(headers):
             raise errors.UNAUTHORIZED("Log in, and open the page again.")
         # Any site can make a browser open a socket with this server's cookie, so a session requires the same origin.
-        own_page = "origin" in headers and self._hosts.is_own_origin(headers)
+        own_page = "origin" in headers and self._hosts.is_own_page(headers)
         secret = self._browsers.session_secret(scope) if own_page else ""
         offered: list[str] = scope.get("subprotocols", [])
         token = fields.get("token", "") or _hidden_token(offered)

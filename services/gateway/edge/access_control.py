@@ -220,13 +220,14 @@ class AccessControl:
         by_browser = request.caller.session is not None or request.access is Access.BROWSER
         if not by_browser or request.changes_nothing:
             return None
-        valid = self._hosts.is_own_origin(request.headers)
-        if valid:
-            token, request.receive = await request_csrf_token(request.scope, request.receive)
-            session = request.caller.session
-            secret = session.secret if session else self._browsers.visit_secret(request.scope)
-            valid = self._browsers.is_valid_csrf_token(secret, token)
-        return None if valid else problem_of(errors.CSRF_INVALID())
+        if not self._hosts.is_own_page(request.headers):
+            return problem_of(errors.PAGE_NOT_OURS(public_address=self._hosts.public_address))
+        session = request.caller.session
+        secret = session.secret if session else self._browsers.visit_secret(request.scope)
+        if not secret:
+            return problem_of(errors.COOKIE_MISSING(public_address=self._hosts.public_address))
+        token, request.receive = await request_csrf_token(request.scope, request.receive)
+        return None if self._browsers.is_valid_csrf_token(secret, token) else problem_of(errors.CSRF_INVALID())
 
     async def _select_method(self, request: _Request) -> None:
         """Apply the method that a form names. The checks applied to that of the request, so it must have the same access."""

@@ -28,7 +28,14 @@ interface Refusal {
   details?: object;
 }
 
-/** Return the error that a body describes. */
+/** What a status means that a proxy in front of the server has given, without a sentence. */
+const BY_PROXY: Record<number, string> = {
+  413: "A proxy in front of the server refuses files of this size. Ask the operator to raise its limit.",
+  502: "The server does not answer the proxy in front of it. Try again in a minute.",
+  504: "The server did not answer the proxy in front of it in time. Try again in a minute.",
+};
+
+/** Return the error that a body describes; null: it is not JSON. */
 export function refusal(status: number, body: unknown): ApiError {
   const { code, details, ...texts } = (body ?? {}) as Refusal;
   const message = texts.message ?? texts.error;
@@ -36,6 +43,6 @@ export function refusal(status: number, body: unknown): ApiError {
   const fields = Object.entries(details ?? {})
     .filter(([, problems]) => ![problems].flat().every((problem) => message?.includes(String(problem))))
     .map(([field, problems]) => `${field} ${[problems].flat().join(", ")}`);
-  const text = [message ?? `The server returned status ${status}. Try again.`, ...fields].join(" ");
+  const text = [message ?? BY_PROXY[status] ?? `The server returned status ${status}. Try again.`, ...fields].join(" ");
   return new ApiError(status, code ?? "UNKNOWN", text);
 }

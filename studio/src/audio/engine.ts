@@ -10,7 +10,7 @@ import type { Lane } from "./mix.ts";
 import { initialSettings, Mixer } from "./mixer.ts";
 import type { LaneSource, SegmentCache } from "./segments.ts";
 import { Session, type TrackFormat } from "./session.ts";
-import { Stretch } from "./stretch.ts";
+import { canStretch, Stretch } from "./stretch.ts";
 import { type Level, SILENCE } from "./strip.ts";
 import type { Range } from "./timeline.ts";
 
@@ -119,8 +119,9 @@ export class Engine {
     this.#restart(null);
   }
 
-  /** Change the speed (0.5 to 2, at constant pitch) and the pitch (in semitones, at constant speed). */
+  /** Change the speed (0.5 to 2, at constant pitch) and the pitch (in semitones, at constant speed), if the browser can. */
   async setStretch(speed: number, semitones: number): Promise<void> {
+    if (!canStretch) return;
     if (this.#mixer && (speed !== 1 || semitones !== 0)) await this.#prepareStretch(this.#mixer);
     this.#end();
     this.#stretch.speed = speed;

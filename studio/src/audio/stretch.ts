@@ -14,6 +14,9 @@ interface StretchModule {
   };
 }
 
+/** Whether speed and pitch can change. Browsers have worklets only on pages of HTTPS, and of this computer. */
+export const canStretch = "AudioWorkletNode" in globalThis;
+
 /** The speed and the pitch of playback. */
 export class Stretch {
   /** 0.5 to 2, at constant pitch. */

@@ -148,11 +148,13 @@ export function Submit({ children, disabled = false }: { children: string; disab
 /** Text to copy, such as a key or a command. */
 export function Copyable({ label, text }: { label: string; text: string }) {
   const [state, setState] = useState("");
-  const copy = () => {
-    navigator.clipboard.writeText(text).then(
-      () => setState("Copied."),
-      () => setState("The browser does not allow copying. Select the text and copy it."),
-    );
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text); // there is no clipboard on pages without HTTPS
+      setState("Copied.");
+    } catch {
+      setState("The browser does not allow copying. Select the text and copy it.");
+    }
   };
   return (
     <div class="copyable">

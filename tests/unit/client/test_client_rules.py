@@ -81,8 +81,9 @@ def test_requests_that_could_happen_twice_and_final_errors_are_sent_once() -> No
         Client(transport=script).request("POST", "/api/jobs/1/retry")
     final = httpx.Response(503, json={"error": "x", "code": "MODEL_UNAVAILABLE", "message": "Run make models."})
     late = httpx.Response(429, json={"error": "x", "code": "RATE_LIMITED", "retry_after": 3000})
-    script = Scripted(final, late, *[BUSY] * 3)
-    for code, left in (("MODEL_UNAVAILABLE", 4), ("RATE_LIMITED", 3), ("STOPPING", 0)):
+    by_proxy = httpx.Response(413, text="<html>Request Entity Too Large</html>")
+    script = Scripted(final, late, by_proxy, *[BUSY] * 3)
+    for code, left in (("MODEL_UNAVAILABLE", 5), ("RATE_LIMITED", 4), ("HTTP_413", 3), ("STOPPING", 0)):
         with pytest.raises(ApiError) as refusal:
             Client(transport=script).job("1")
         assert (refusal.value.code, len(script.answers)) == (code, left)

@@ -57,6 +57,7 @@ class Gate:
 
     def __init__(self, folder: Path) -> None:
         def render(problem: Problem) -> Response:
+            self.message = problem.message
             return PlainTextResponse(problem.reason, problem.status)
 
         def answer(name: str, accepted: Access) -> Any:
@@ -120,7 +121,7 @@ def gate(tmp_path: Path) -> Gate:
 OWN: list[dict[str, str]] = [
     {}, {"origin": "https://gate.example"}, {"origin": "http://GATE.example"}, {"origin": PUBLIC_URL},
     {"origin": PUBLIC_URL, "sec_fetch_site": "same-origin"}, {"sec_fetch_site": "same-site"},
-    {"sec_fetch_site": "none"},
+    {"sec_fetch_site": "none"}, {"sec_fetch_site": "same-origin", "origin": "https://in-front-of-a-proxy.example"},
 ]  # fmt: skip
 FOREIGN: list[dict[str, str]] = [
     {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "Cross-Site", "origin": "https://gate.example"},
@@ -146,6 +147,20 @@ async def test_pages_of_other_origins_write_nothing_even_with_the_token(gate: Ga
         assert await gate.call("POST", path, body, **by_form, **headers) == (403, "CSRF_INVALID")
         assert gate.received == 0  # refused before the body is read
         assert (await gate.call("POST", path, body, **by_form))[0] == 200
+
+
+async def test_who_opened_another_address_is_told_the_right_one(gate: Gate) -> None:
+    visit = {"cookie": f"{VISIT}={SECRET}"}
+    for headers, sentence in (
+        ({"origin": "https://elsewhere.example", **visit}, "does not come from a page of this server"),
+        ({}, "sent no cookie"),
+        ({"cookie": f"{VISIT_COOKIE}={SECRET}"}, "sent no cookie"),  # without the prefix of HTTPS
+    ):
+        assert await gate.call("POST", "/page", **headers) == (403, "CSRF_INVALID")
+        assert sentence in gate.message
+        assert PUBLIC_URL in gate.message
+    assert await gate.call("POST", "/page", **visit) == (403, "CSRF_INVALID")
+    assert "Reload the page" in gate.message
 
 
 @pytest.mark.parametrize("headers", FOREIGN)

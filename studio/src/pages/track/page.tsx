@@ -11,6 +11,7 @@ import { jobsOf, onJobFinished } from "../../api/jobs.ts";
 import { LiveFeed } from "../../api/live.ts";
 import { isReloaded, navigate } from "../../router.ts";
 import { type Media, showMedia } from "../../player/media-keys.ts";
+import { canStretch } from "../../audio/stretch.ts";
 import { Cover, Notice } from "../../ui/components.tsx";
 import { EditButtons } from "../edit.tsx";
 import { Because } from "../separation/because.tsx";
@@ -420,6 +421,12 @@ function Mixer({ player }: { player: Player }) {
     <>
       <Transport player={player} />
       {player.problem.value && <Notice look="bad">{player.problem.value}</Notice>}
+      {!canStretch && player.isStretched && (
+        <Notice>
+          You hear the original speed and pitch, because browsers change them on pages of HTTPS only. Mixes and exports
+          have your settings.
+        </Notice>
+      )}
       <Loops player={player} />
       <Lanes player={player} onHelp={() => openHelp(true)} />
       <Practice player={player} />

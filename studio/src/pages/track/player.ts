@@ -169,6 +169,11 @@ export class Player {
     };
   }
 
+  /** Whether the speed or the pitch is not that of the recording. */
+  get isStretched(): boolean {
+    return this.speed.value !== 1 || this.semitones.value !== 0;
+  }
+
   /** The position that is heard, or that a seek leads to, in frames. */
   get position(): number {
     return this.#seeks.waiting ?? this.engine.position;
