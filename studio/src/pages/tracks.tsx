@@ -48,6 +48,7 @@ export default function TracksPage() {
     if (!changed.delete(track.id)) changed.set(track.id, track);
     select(changed);
   };
+  const areAllSelected = tracks?.every(({ id }) => selected.has(id)) ?? false;
   const latest = [...selected.values()].map((track) => tracks?.find(({ id }) => id === track.id) ?? track);
   const isEmpty = tracks?.length === 0 && !search && !sought;
   return (
@@ -57,6 +58,16 @@ export default function TracksPage() {
       {problem && <Notice look="bad">{problem}</Notice>}
       {problem && <KeptTracks />}
       <BatchControls selected={latest} onClear={() => select(new Map())} />
+      {tracks && tracks.length > 1 && (
+        <label class="row">
+          <input
+            type="checkbox"
+            checked={areAllSelected}
+            onChange={() => select(new Map(areAllSelected ? [] : tracks.map((track) => [track.id, track])))}
+          />
+          Select all {tracks.length} tracks of the list
+        </label>
+      )}
       {tracks && tracks.length > 0 && (
         <ul class="panel list" aria-label="Tracks">
           {tracks.map((track) => (
