@@ -1,7 +1,8 @@
 """Live stems: the time from the request of a separation until its first segment can be heard, of all stems.
 
 A stack with the default settings separates a synthetic song again and again, with the model that `auto` chooses. Each listener asks for
-the first segment of each stem as the studio does.
+the first segment of each stem as the studio does. The last one listens to the end: a segment that is not there when its turn comes is a
+stall.
 
     python -m dev.bench.live [--minutes 4] [--rounds 20]
 """
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -38,30 +40,62 @@ def main() -> int:
         track = upload(client, content)
         first(client, track["id"])  # the model is loaded
         seconds = sorted(first(client, track["id"]) for _ in range(options.rounds))
-    print("| song | separations | first segment of all stems: median | p95 | longest |")
-    print("|---:|---:|---:|---:|---:|")
+        stalls, lead_seconds = listened(client, track["id"])
+    print(
+        "| song | separations | first segment of all stems: median | p95 | longest | stalls to the end | smallest lead |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|")
     p95 = seconds[round(0.95 * (len(seconds) - 1))]
     print(
-        f"| {options.minutes:g} min | {len(seconds)} | {statistics.median(seconds):.2f} s | {p95:.2f} s | {seconds[-1]:.2f} s |"
+        f"| {options.minutes:g} min | {len(seconds)} | {statistics.median(seconds):.2f} s | {p95:.2f} s | {seconds[-1]:.2f} s | "
+        f"{stalls} | {lead_seconds:.1f} s |"
     )
     return 0
+
+
+def separated(client: httpx.Client, track_id: str) -> str:
+    """Begin to separate a track, and return the address of its live stems."""
+    body = {"track_id": track_id, "model": "auto"}
+    job_id = client.post("/api/processing/separate", json=body).raise_for_status().json()["data"]["job_id"]
+    return f"/api/jobs/{job_id}/live"
+
+
+def segments(client: httpx.Client, live: str, number: int) -> dict[str, Any]:
+    """Wait until a segment of all stems is there, and return the state of the live stems."""
+    while True:
+        state: dict[str, Any] = client.get(live, params={"wait_for": number}).raise_for_status().json()["data"]
+        assert state["state"] not in ("failed", "cancelled"), state
+        if state["ready_segment_count"] > number:
+            return state
+
+
+def listened(client: httpx.Client, track_id: str) -> tuple[int, float]:
+    """Separate a track, and play it from the moment at which its first segment is there.
+
+    Returns:
+        The number of segments that came after their turn, and by how many seconds the latest one came before it.
+    """
+    live = separated(client, track_id)
+    state, leads = segments(client, live, 0), [0.0]
+    started = time.perf_counter()
+    segment_seconds = state["segment_frame_count"] / state["sample_rate_hz"]
+    for number in range(1, state["segment_count"]):
+        segments(client, live, number)
+        leads.append(number * segment_seconds - (time.perf_counter() - started))
+    return sum(lead < 0 for lead in leads), min(leads[1:])
 
 
 def first(client: httpx.Client, track_id: str) -> float:
     """Separate a track, and return the seconds until the first segment of all stems is there. Then cancel the job."""
     started = time.perf_counter()
-    body = {"track_id": track_id, "model": "auto"}
-    job_id = client.post("/api/processing/separate", json=body).raise_for_status().json()["data"]["job_id"]
-    live = f"/api/jobs/{job_id}/live"
-    while not (state := client.get(live, params={"wait_for": 0}).raise_for_status().json()["data"])[
-        "ready_segment_count"
-    ]:
-        assert state["state"] not in ("failed", "cancelled"), state
+    live = separated(client, track_id)
+    state = segments(client, live, 0)
     for stem in state["stems"]:
         client.get(f"{live}/{stem['stem_type']}/segments/0").raise_for_status()
     seconds = time.perf_counter() - started
-    client.delete(f"/api/jobs/{job_id}").raise_for_status()
-    while client.get(f"/api/jobs/{job_id}").raise_for_status().json()["data"]["status"] not in ("completed", "failed"):
+    job = live.removesuffix("/live")
+    client.delete(job).raise_for_status()
+    while client.get(job).raise_for_status().json()["data"]["status"] not in ("completed", "failed"):
         time.sleep(0.1)
     return seconds
 
