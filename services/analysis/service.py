@@ -27,11 +27,12 @@ FEATURES = (
     "bars",
     "sections",
     "notes",
+    "piano_notes",
     "melody",
     "vocal_activity",
     "lyrics",
 )
-ON_REQUEST = frozenset({"lyrics"})
+ON_REQUEST = frozenset({"piano_notes", "lyrics"})
 """Features that ``all`` does not include, because they cost too much: ``all`` needs at most a quarter of real time."""
 
 
@@ -58,6 +59,7 @@ class Signal(enum.Enum):
     MIX = "mix"
     WITHOUT_DRUMS = "without drums"
     VOCALS = "vocals"
+    PIANO = "piano"
 
 
 class Engine(EngineBase, Protocol):

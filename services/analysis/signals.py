@@ -10,14 +10,16 @@ from soundwright.services.analysis.service import Recording, Samples, Signal
 MIX = "mix"
 _DRUMS = "drums"
 VOCALS = "vocals"
+_PIANO = "piano"
+_STEM_OF = {Signal.VOCALS: VOCALS, Signal.PIANO: _PIANO}
 _WHOLE = frozenset({_DRUMS, "bass", "other", VOCALS})
 _ACCOMPANIMENT = "accompaniment"
 
 
 def chosen_stems(signal: Signal, names: Collection[str]) -> tuple[str, ...]:
     """Return the stems whose sum is the wanted signal, of those that a track has; empty if there are none."""
-    if signal is Signal.VOCALS and VOCALS in names:
-        return (VOCALS,)
+    if name := _STEM_OF.get(signal):
+        return (name,) if name in names else ()
     # Separations of some stems add the accompaniment. The stems of others are the whole song.
     if signal is Signal.WITHOUT_DRUMS and set(names) >= _WHOLE and _ACCOMPANIMENT not in names:
         return tuple(sorted(set(names) - {_DRUMS}))

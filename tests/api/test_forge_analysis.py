@@ -114,7 +114,7 @@ def test_files_for_musicians(
 
 
 def test_lyrics_of_the_owner_need_no_analysis(admin: httpx.Client, other: httpx.Client) -> None:
-    fresh = upload(admin, encoded(song(0.2)), title="Hymn", artist="Choir")
+    fresh = upload(admin, encoded(song(3.5)), title="Hymn", artist="Choir")
     path = f"/export/lyrics/{fresh['id']}"
     refused = admin.get(f"{path}.lrc")
     assert (refused.status_code, refused.json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
@@ -130,7 +130,7 @@ def test_lyrics_of_the_owner_need_no_analysis(admin: httpx.Client, other: httpx.
     ]
     lrc, plain = (answer.text for answer in answers)
     assert lrc == (
-        "[ti:Hymn]\n[ar:Choir]\n[length:00:00]\n[00:01.00]First\n[00:03.00]<00:03.00>Hello <00:03.50>world<00:04.00>\n"
+        "[ti:Hymn]\n[ar:Choir]\n[length:00:04]\n[00:01.00]First\n[00:03.00]<00:03.00>Hello <00:03.50>world<00:03.50>\n"
     )
     assert plain == "First\nHello world\n"
     assert other.get(f"{path}.lrc").status_code == 403

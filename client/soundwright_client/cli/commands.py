@@ -267,7 +267,10 @@ def analyze(
     files: Files,
     output: Output = None,
     features: Annotated[
-        str, typer.Option(help="tempo, key, energy, spectral, mfcc, chroma, chords, bars, sections, lyrics or all.")
+        str,
+        typer.Option(
+            help="tempo, key, energy, spectral, mfcc, chroma, chords, bars, sections, notes, piano_notes, melody, vocal_activity, lyrics or all."
+        ),
     ] = "all",
     server: Server = "",
     as_json: Json = False,

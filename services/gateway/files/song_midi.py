@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from soundwright.kit import midi
@@ -11,6 +11,7 @@ from soundwright.services.gateway.files.song_grid import Grid, sections_of, song
 
 _PROGRAMS: Mapping[str, int] = {"bass": 33, "guitar": 27, "vocals": 53}  # electric bass, clean guitar, voice oohs
 _PIANO = 0
+_SUSTAIN_PEDAL = 64  # number of its controller
 
 
 def song_midi(title: str, values: Mapping[str, Any]) -> bytes:
@@ -20,9 +21,9 @@ def song_midi(title: str, values: Mapping[str, Any]) -> bytes:
     if chords := (values.get("chords") or {}).get("segments"):
         names = [(grid.tick(chord["start_seconds"]), midi.text(chord["label"])) for chord in chords]
         tracks.append([(0, midi.track_name("Chords")), *names])
-    for number, part in enumerate(values["notes"]["parts"]):
+    for number, part in enumerate(_parts(values)):
         channel = MELODIC_CHANNELS[number % len(MELODIC_CHANNELS)]
-        tracks.append(_part(part["name"], part["notes"], channel, grid))
+        tracks.append(_part(part, channel, grid))
     return midi.midi_file(tracks, grid.tick(values.get("duration_seconds") or 0.0))
 
 
@@ -36,10 +37,19 @@ def _conductor(title: str, grid: Grid, values: Mapping[str, Any]) -> Iterable[Ev
         yield grid.tick(section["start_seconds"]), midi.marker(section["label"])
 
 
-def _part(name: str, notes: Sequence[Sequence[float]], channel: int, grid: Grid) -> Iterable[Event]:
-    yield 0, midi.track_name(name)
-    yield 0, midi.program(channel, _PROGRAMS.get(name, _PIANO))
-    for start_seconds, duration_seconds, pitch, velocity in notes:
+def _parts(values: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """Return the parts of the notes. What the model for pianos read replaces what the other one read from the same signal."""
+    features = (values.get(name) or {} for name in ("notes", "piano_notes"))
+    return {part["name"]: part for feature in features for part in feature.get("parts", ())}.values()
+
+
+def _part(part: Mapping[str, Any], channel: int, grid: Grid) -> Iterable[Event]:
+    yield 0, midi.track_name(part["name"])
+    yield 0, midi.program(channel, _PROGRAMS.get(part["name"], _PIANO))
+    for start_seconds, duration_seconds in part.get("pedals", ()):
+        yield grid.tick(start_seconds), midi.control(channel, _SUSTAIN_PEDAL, 127)
+        yield grid.tick(start_seconds + duration_seconds), midi.control(channel, _SUSTAIN_PEDAL, 0)
+    for start_seconds, duration_seconds, pitch, velocity in part["notes"]:
         start = grid.tick(start_seconds)
         end = max(start + 1, grid.tick(start_seconds + duration_seconds))
         yield from midi.note(channel, start, end, int(pitch), int(velocity))

@@ -26,8 +26,13 @@ export function featuresOf(analysis: Analysis): { measured: readonly string[]; m
   };
 }
 
-/** Start an analysis of a track, and follow it. By default it reads the lyrics, too, which takes longer than all else. */
-export function analyse(trackId: string, features: readonly string[] = [...FEATURES, "lyrics"]): Promise<void> {
+/** Start an analysis of all features, and follow it. Lyrics, and notes of a piano stem, take longer than all else. */
+export function analyseAll(trackId: string, hasPiano = false): Promise<void> {
+  return analyse(trackId, [...FEATURES, ...(hasPiano ? ["piano_notes"] : []), "lyrics"]);
+}
+
+/** Start an analysis of a track, and follow it. */
+export function analyse(trackId: string, features: readonly string[]): Promise<void> {
   return start(trackId, features, {});
 }
 

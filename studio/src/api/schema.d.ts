@@ -1214,7 +1214,8 @@ export interface paths {
          *
          *     It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
          *     program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
-         *     markers, and chords as texts. Bars and chords are as the owner has corrected them.
+         *     markers, and chords as texts. Bars and chords are as the owner has corrected them. `piano_notes` replace the notes of the
+         *     same signal, and bring the sustain pedal (controller 64).
          */
         get: operations["export_midi"];
         put?: never;
@@ -1328,7 +1329,7 @@ export interface paths {
          * Download the lyrics as LRC in its enhanced form, with the times of lines and words
          * @description Download the lyrics as LRC in its enhanced form, with the times of lines and words.
          *
-         *     They are those of the owner's corrections, or else of the analysis.
+         *     They are those of the owner's corrections, or else of the analysis. Lines after the end of the track are left out.
          */
         get: operations["export_lyrics"];
         put?: never;
@@ -4220,7 +4221,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, `notes`, `melody`, `vocal_activity`, `lyrics`, or `all` that this server can measure. `lyrics` takes longer than all others together, so `all` does not include it.
+             * @description Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, `notes`, `piano_notes`, `melody`, `vocal_activity`, `lyrics`, or `all` that this server can measure. `piano_notes`, which are read from the piano stem or else from the mix, and `lyrics` take longer than all others together, so `all` does not include them.
              * @default [
              *       "all"
              *     ]
@@ -4487,6 +4488,7 @@ export interface components {
             bars?: components["schemas"]["Bars"];
             sections?: components["schemas"]["Sections"];
             notes?: components["schemas"]["Notes"];
+            piano_notes?: components["schemas"]["Notes"];
             melody?: components["schemas"]["Melody"];
             vocal_activity?: components["schemas"]["VocalActivity"];
             lyrics?: components["schemas"]["Lyrics"];
@@ -4693,6 +4695,16 @@ export interface components {
              *     ]
              */
             notes: number[][];
+            /**
+             * @description When the sustain pedal is down: start and duration in seconds. Only of `piano_notes`.
+             * @example [
+             *       [
+             *         0.48,
+             *         1.9
+             *       ]
+             *     ]
+             */
+            pedals?: number[][];
         };
         /**
          * Notes
@@ -4946,6 +4958,7 @@ export interface components {
             bars?: components["schemas"]["Bars"];
             sections?: components["schemas"]["Sections"];
             notes?: components["schemas"]["Notes"];
+            piano_notes?: components["schemas"]["Notes"];
             melody?: components["schemas"]["Melody"];
             vocal_activity?: components["schemas"]["VocalActivity"];
             lyrics?: components["schemas"]["Lyrics"];
@@ -12882,6 +12895,35 @@ export interface operations {
                      *                     40,
                      *                     96
                      *                   ]
+                     *                 ],
+                     *                 "pedals": [
+                     *                   [
+                     *                     0.48,
+                     *                     1.9
+                     *                   ]
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "piano_notes": {
+                     *             "parts": [
+                     *               {
+                     *                 "name": "bass",
+                     *                 "notes": [
+                     *                   [
+                     *                     0.5,
+                     *                     0.25,
+                     *                     40,
+                     *                     96
+                     *                   ]
+                     *                 ],
+                     *                 "pedals": [
+                     *                   [
+                     *                     0.48,
+                     *                     1.9
+                     *                   ]
                      *                 ]
                      *               }
                      *             ],
@@ -13119,6 +13161,35 @@ export interface operations {
                      *                   0.25,
                      *                   40,
                      *                   96
+                     *                 ]
+                     *               ],
+                     *               "pedals": [
+                     *                 [
+                     *                   0.48,
+                     *                   1.9
+                     *                 ]
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "piano_notes": {
+                     *           "parts": [
+                     *             {
+                     *               "name": "bass",
+                     *               "notes": [
+                     *                 [
+                     *                   0.5,
+                     *                   0.25,
+                     *                   40,
+                     *                   96
+                     *                 ]
+                     *               ],
+                     *               "pedals": [
+                     *                 [
+                     *                   0.48,
+                     *                   1.9
                      *                 ]
                      *               ]
                      *             }
@@ -15315,6 +15386,35 @@ export interface operations {
                      *                     40,
                      *                     96
                      *                   ]
+                     *                 ],
+                     *                 "pedals": [
+                     *                   [
+                     *                     0.48,
+                     *                     1.9
+                     *                   ]
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "source": "stems bass, other, vocals",
+                     *             "model": "chord-net"
+                     *           },
+                     *           "piano_notes": {
+                     *             "parts": [
+                     *               {
+                     *                 "name": "bass",
+                     *                 "notes": [
+                     *                   [
+                     *                     0.5,
+                     *                     0.25,
+                     *                     40,
+                     *                     96
+                     *                   ]
+                     *                 ],
+                     *                 "pedals": [
+                     *                   [
+                     *                     0.48,
+                     *                     1.9
+                     *                   ]
                      *                 ]
                      *               }
                      *             ],
@@ -16868,6 +16968,35 @@ export interface operations {
                      *                   0.25,
                      *                   40,
                      *                   96
+                     *                 ]
+                     *               ],
+                     *               "pedals": [
+                     *                 [
+                     *                   0.48,
+                     *                   1.9
+                     *                 ]
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "source": "stems bass, other, vocals",
+                     *           "model": "chord-net"
+                     *         },
+                     *         "piano_notes": {
+                     *           "parts": [
+                     *             {
+                     *               "name": "bass",
+                     *               "notes": [
+                     *                 [
+                     *                   0.5,
+                     *                   0.25,
+                     *                   40,
+                     *                   96
+                     *                 ]
+                     *               ],
+                     *               "pedals": [
+                     *                 [
+                     *                   0.48,
+                     *                   1.9
                      *                 ]
                      *               ]
                      *             }

@@ -24,7 +24,7 @@ from soundwright.services.analysis.registry import Registry, available_features,
 from soundwright.services.analysis.service import Engine, Recording, Signal, parse_features
 from soundwright.services.analysis.worker import AnalysisWorker
 
-LEVELS = {"bass": 0.1, "drums": 0.2, "other": 0.03, "vocals": 0.4}
+LEVELS = {"bass": 0.1, "drums": 0.2, "other": 0.03, "piano": 0.05, "vocals": 0.4}
 MIX_LEVEL = 0.9  # unlike the sum of the stems, so that a test knows what an engine has read
 
 
@@ -94,24 +94,30 @@ async def measured(folder: Path, engines: list[Engine], stems: tuple[str, ...] =
 
 
 @pytest.mark.parametrize(
-    ("stems", "chords", "melody"),
+    ("stems", "chords", "melody", "piano"),
     [
-        (tuple(LEVELS), (0.53, "stems bass, other, vocals"), (0.4, "stem vocals")),
-        (("vocals", "drums"), (0.9, "mix"), (0.4, "stem vocals")),
-        ((), (0.9, "mix"), (0.9, "mix")),
+        (tuple(LEVELS), (0.58, "stems bass, other, piano, vocals"), (0.4, "stem vocals"), (0.05, "stem piano")),
+        (("vocals", "drums"), (0.9, "mix"), (0.4, "stem vocals"), (0.9, "mix")),
+        ((), (0.9, "mix"), (0.9, "mix"), (0.9, "mix")),
     ],
 )
 async def test_each_engine_reads_the_stems_that_it_wants_or_the_mix(
-    tmp_path: Path, stems: tuple[str, ...], chords: tuple[float, str], melody: tuple[float, str]
+    tmp_path: Path,
+    stems: tuple[str, ...],
+    chords: tuple[float, str],
+    melody: tuple[float, str],
+    piano: tuple[float, str],
 ) -> None:
     engines: list[Engine] = [
-        Level("sections", Signal.MIX), Level("chords", Signal.WITHOUT_DRUMS), Level("melody", Signal.VOCALS)
+        Level("sections", Signal.MIX), Level("chords", Signal.WITHOUT_DRUMS), Level("melody", Signal.VOCALS),
+        Level("piano_notes", Signal.PIANO),
     ]  # fmt: skip
     values = await measured(tmp_path, engines, stems)
     assert {name: (value["level"], value["source"]) for name, value in values.items()} == {
         "sections": (0.9, "mix"),
         "chords": chords,
         "melody": melody,
+        "piano_notes": piano,
     }
     assert {value["frames"] for value in values.values()} == {3500}
 
@@ -141,10 +147,12 @@ def test_all_means_what_is_available() -> None:
     assert refused.value.reason == "MODEL_UNAVAILABLE"
 
 
-def test_lyrics_are_measured_only_by_their_name() -> None:
+def test_slow_features_are_measured_only_by_their_name() -> None:
     registry = build_registry(Path("missing"))
     available = available_features(registry)
     assert "lyrics" not in available
+    assert "piano_notes" in available
+    assert "piano_notes" not in parse_features(["all"], available).features
     assert "lyrics" not in parse_features(["all"], {*available, "lyrics"}).features
     assert parse_features(["all", "lyrics"], {*available, "lyrics"}).features[-1] == "lyrics"
     with pytest.raises(AppError, match=r"This server cannot measure lyrics.*make lyrics") as refused:

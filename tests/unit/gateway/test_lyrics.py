@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from soundwright.kit.lrc import Line, lines_of, lrc_text, plain_text
+from soundwright.kit.lrc import Line, lines_of, lines_within, lrc_text, plain_text
 from soundwright.library.v1 import track_pb2 as pb
 from soundwright.services.gateway.corrections import corrected
 
@@ -68,6 +68,13 @@ def test_no_text_becomes_a_time_or_a_line() -> None:
     written = lrc_text(hostile, {"ti": "x]\n[00:00.00]y"})
     assert written == "[ti:x] [00:00.00]y]\n[00:01.00](00:09.00]a (00:10]b\n[00:02.00]<00:02.00>(00:05>c<00:03.00>\n"
     assert [each["start_seconds"] for each in lines_of(written)] == [1.0, 2.0]
+
+
+def test_lines_after_the_end_of_a_song_are_left_out() -> None:
+    assert lines_within(LINES, 6000.004) == LINES[:2]
+    assert lines_within([*LINES, line(None, None, "not timed")], 1.758) == [
+        line(1.0, 1.75, "Hello world", (1.0, 1.5, "Hello "), (1.5, 1.75, "world")), line(None, None, "not timed")
+    ]  # fmt: skip
 
 
 def test_lyrics_of_the_owner_replace_those_of_the_analysis() -> None:

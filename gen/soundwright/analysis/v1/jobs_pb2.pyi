@@ -27,7 +27,7 @@ class AnalysisSpec(message.Message):
     FEATURES_FIELD_NUMBER: builtins.int
     @builtins.property
     def features(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """tempo, key, energy, spectral, mfcc, chroma, chords, bars, sections, notes, melody, vocal_activity, lyrics"""
+        """tempo, key, energy, spectral, mfcc, chroma, chords, bars, sections, notes, piano_notes, melody, vocal_activity, lyrics"""
 
     def __init__(
         self,

@@ -34,8 +34,9 @@ class AnalyzeParameters(BaseModel):
         default=["all"],
         max_length=50,
         description="Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma`, `chords`, `bars`, `sections`, "
-        "`notes`, `melody`, `vocal_activity`, `lyrics`, or `all` that this server can measure. `lyrics` takes longer than all others "
-        "together, so `all` does not include it.",
+        "`notes`, `piano_notes`, `melody`, `vocal_activity`, `lyrics`, or `all` that this server can measure. `piano_notes`, which are "
+        "read from the piano stem or else from the mix, and `lyrics` take longer than all others together, so `all` does not "
+        "include them.",
         examples=[["tempo", "key"]],
     )
 

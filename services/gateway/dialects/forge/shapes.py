@@ -357,6 +357,15 @@ class NotePart(TypedDict):
             examples=[[[0.5, 0.25, 40, 96]]],
         ),
     ]
+    pedals: NotRequired[
+        Annotated[
+            list[list[float]],
+            Field(
+                description="When the sustain pedal is down: start and duration in seconds. Only of `piano_notes`.",
+                examples=[[[0.48, 1.9]]],
+            ),
+        ]
+    ]
 
 
 class Notes(TypedDict):
@@ -477,6 +486,7 @@ class AnalysisValues(TypedDict, total=False):
     bars: Bars
     sections: Sections
     notes: Notes
+    piano_notes: Notes
     melody: Melody
     vocal_activity: VocalActivity
     lyrics: Lyrics

@@ -46,9 +46,12 @@ def song_file_routes(gateway: Gateway) -> APIRouter:
 
         It has a track for each stem that was analysed, or one for the mix. Its tempo follows the beats of the recording, so a
         program that plays the recording beside it stays in time. If the analysis has them, it also contains metres, sections as
-        markers, and chords as texts. Bars and chords are as the owner has corrected them.
+        markers, and chords as texts. Bars and chords are as the owner has corrected them. `piano_notes` replace the notes of the
+        same signal, and bring the sustain pedal (controller 64).
         """
-        track, values = await _analysed(gateway, track_id, ("notes",), ("all",))
+        track, values = await _corrected(gateway, track_id)
+        if "piano_notes" not in values:
+            _require(values, ("notes",), ("all",))
         headers = {"Content-Disposition": attachment(f"{safe_title(track.title)}.mid")}
         make = functools.partial(asyncio.to_thread, song_midi, track.title, values)
         return await made_response(request, headers, "audio/midi", make)
@@ -180,12 +183,13 @@ def _add_lyrics(router: APIRouter, gateway: Gateway) -> None:
     async def export_lyrics(track_id: TrackId) -> Response:
         """Download the lyrics as LRC in its enhanced form, with the times of lines and words.
 
-        They are those of the owner's corrections, or else of the analysis.
+        They are those of the owner's corrections, or else of the analysis. Lines after the end of the track are left out.
         """
         track, values = await _analysed(gateway, track_id, ("lyrics",), ("all", "lyrics"))
         minutes, seconds = divmod(round(track.duration_seconds), 60)
         facts = {"ti": track.title, "ar": track.artist, "al": track.album, "length": f"{minutes:02d}:{seconds:02d}"}
-        return _file(lrc.lrc_text(values["lyrics"]["lines"], facts), "text/plain", f"{safe_title(track.title)}.lrc")
+        lines = lrc.lines_within(values["lyrics"]["lines"], track.duration_seconds)
+        return _file(lrc.lrc_text(lines, facts), "text/plain", f"{safe_title(track.title)}.lrc")
 
     @router.get("/lyrics/{track_id}.txt")
     @access(Access.ACCOUNT, RateClass.FILES)
@@ -209,10 +213,15 @@ async def _analysed(
         AppError: ``ANALYSIS_NOT_FOUND`` if one is missing.
     """
     track, values = await _corrected(gateway, track_id)
+    _require(values, needed, features)
+    return track, values
+
+
+def _require(values: dict[str, Any], needed: Sequence[str], features: Sequence[str]) -> None:
+    """Return if there are the needed values; see :func:`_analysed`."""
     for name in needed:
         if name not in values:
             raise errors.ANALYSIS_NOT_FOUND(_missing(name, values, features))
-    return track, values
 
 
 async def _corrected(gateway: Gateway, track_id: str) -> tuple[track_pb2.Track, dict[str, Any]]:

@@ -1,7 +1,7 @@
 /** What belongs to an answer: links to the tracks that it uses, and buttons that start the work which it suggests. */
 
 import { useState } from "preact/hooks";
-import { analyse } from "../../api/analysis.ts";
+import { analyseAll } from "../../api/analysis.ts";
 import type { AgentMessage, Suggestion } from "../../api/client.ts";
 import { useAction } from "../../api/requests.ts";
 import { Button, Notice } from "../../ui/components.tsx";
@@ -61,6 +61,6 @@ function Work({ suggestion }: { suggestion: Suggestion }) {
 }
 
 const START: Record<string, { verb: string; run: (trackId: string) => Promise<void> }> = {
-  analysis: { verb: "Analyse", run: analyse },
+  analysis: { verb: "Analyse", run: analyseAll },
   separation: { verb: "Separate", run: separate },
 };

@@ -1,7 +1,7 @@
 /** Starts jobs for a track. */
 
 import { useState } from "preact/hooks";
-import { analyse, featuresOf } from "../../api/analysis.ts";
+import { analyse, analyseAll, featuresOf } from "../../api/analysis.ts";
 import type { Analysis, Job, Track } from "../../api/client.ts";
 import { cancelJob, jobsOf } from "../../api/jobs.ts";
 import { nameOf } from "../../api/notifications.ts";
@@ -34,7 +34,7 @@ export function SeparateControls({ track, isFirst }: { track: Track; isFirst: bo
   );
 }
 
-export function AnalyseButton({ track, isFirst }: { track: Track; isFirst: boolean }) {
+export function AnalyseButton({ track, isFirst, hasPiano }: { track: Track; isFirst: boolean; hasPiano: boolean }) {
   const { isBusy, problem, run } = useAction();
   const isRunning = jobsOf(track.id).some((job) => job.job_type === "analysis");
   const text = isRunning ? "Analysing…" : isFirst ? "Analyse" : "Analyse again";
@@ -43,7 +43,7 @@ export function AnalyseButton({ track, isFirst }: { track: Track; isFirst: boole
       <Button
         label={text}
         disabled={isBusy || isRunning || !track.file_path}
-        onClick={() => void run(() => analyse(track.id))}
+        onClick={() => void run(() => analyseAll(track.id, hasPiano))}
       >
         {text}
       </Button>

@@ -195,7 +195,11 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
       )}
       <SeparateControls track={track} isFirst={!own} />
       <section class="row" aria-label="Actions">
-        <AnalyseButton track={track} isFirst={!analysis} />
+        <AnalyseButton
+          track={track}
+          isFirst={!analysis}
+          hasPiano={stems.stems.some((stem) => stem.stem_type === "piano")}
+        />
         <a class="button" href={`/studio/agents/about/${track.id}`}>
           Ask the agents
         </a>
