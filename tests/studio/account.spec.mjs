@@ -24,11 +24,9 @@ test("keys, webhooks and other services are connected and removed", async ({ pag
   expect(answer().data.map((track) => track.title)).toEqual(["Test tune"]);
   await expect(page.locator("td.name").first()).toHaveText(name);
   await accessible();
-  await page.reload();
-  await expect(button(`Revoke ${name}`)).toBeVisible();
-  await expect(page.getByRole("group", { name: "New key" })).toHaveCount(0);
   await confirm(`Revoke ${name}`, "Revoke");
   await expect(page.getByText("No keys yet.")).toBeVisible();
+  await expect(page.getByRole("group", { name: "New key" })).toHaveCount(0);
   await expect.poll(() => answer().code).toBe("UNAUTHORIZED"); // reads may accept a revoked key for half a second
 
   // A webhook receives a test and the same message again.
@@ -53,6 +51,7 @@ test("keys, webhooks and other services are connected and removed", async ({ pag
   await expect(secret).not.toHaveText(before);
   await confirm(`Delete ${receiver}`, "Delete");
   await expect(page.getByText("No webhooks yet.")).toBeVisible();
+  await expect(secret).toHaveCount(0);
 
   // A key for another service does not come back.
   await page.getByLabel("License key").fill("0123456789abcdef");
@@ -100,12 +99,16 @@ test("browsers are logged out, and the account is deleted", async ({ page, brows
   const names = execFileSync("python3", ["-m", "zipfile", "-l", await archive.path()], { encoding: "utf8" });
   expect(names).toMatch(/tracks\/Test tune \w{8}\/recording.wav/);
   await button("Delete the account").click();
+  await expect(page.getByRole("dialog").getByRole("link", { name: "Download all data" })).toBeVisible();
   await page.getByLabel("Password", { exact: true }).fill("not the password");
+  await expect(button("Delete everything")).toBeDisabled();
+  await page.getByLabel(`Type ${user.email} to confirm`).fill(user.email);
   await button("Delete everything").click();
   await expect(page.getByRole("alert")).toHaveText("This is not your password.");
   await accessible();
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await button("Delete everything").click();
   await expect(page.getByRole("heading", { name: /^Soundwright separates/ })).toBeVisible();
+  await expect(page.getByText("Your account and everything in it was deleted.")).toBeVisible();
   await expect(page.getByText("Guest")).toBeVisible();
 });

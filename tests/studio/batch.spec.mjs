@@ -150,3 +150,35 @@ test.describe("without a service worker, which Playwright cannot route", () => {
     await expect(search).toHaveValue("long");
   });
 });
+
+test("a change of many tracks says how far it is, and undoes one after another", async ({ page, user, button, accessible }) => {
+  const id = await user.upload("Tune", 0.5);
+  const { data: track } = await (await user.requests.get(`/api/tracks/${id}`)).json();
+  const data = Array.from({ length: 21 }, (_, index) => ({ ...track, file_path: null, id: `${index}`, title: `Tune ${index}` }));
+  const waiting = [];
+  await page.route("**/api/tracks?*", (route) => route.fulfill({ json: { data, meta: { page: 1, total_count: 21, total_pages: 1 } } }));
+  await page.route("**/api/tracks/*", (route) => waiting.push(() => route.fulfill({ json: { data: track } })));
+  const answer = async (count) => {
+    for (let each = 0; each < count; each++) {
+      await expect.poll(() => waiting.length).toBe(1);
+      await waiting.shift()();
+    }
+  };
+  await page.goto("/studio");
+  await page.getByLabel("Select all 21 tracks of the list").check();
+  await expect(page.getByText("21 tracks selected")).toBeVisible();
+  await accessible();
+  await button("Edit the selected tracks").click();
+  await page.getByLabel("Artist").fill("Nobody");
+  await button("Save").click();
+  await answer(2);
+  await expect(page.getByRole("dialog").getByRole("status")).toHaveText("Changing: 2 of 21 tracks. Keep this page open.");
+  await answer(19);
+  await button("Undo").click();
+  await answer(1);
+  await expect(page.getByText("Undoing: 1 of 21 tracks. Keep this page open.")).toBeVisible();
+  await answer(20);
+  await expect(page.getByText(/^Undoing/)).toHaveCount(0);
+  await page.getByLabel("Select all 21 tracks of the list").uncheck();
+  await expect(page.getByRole("group", { name: "Selected tracks" })).toHaveCount(0);
+});

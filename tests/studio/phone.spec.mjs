@@ -30,6 +30,8 @@ test("no page is cut off on a phone, and a kept track plays without a server", a
 
   const views = `demo tracks/${id} setlists setlists/${setlist} setlists/${setlist}/1 generate clips playlists
     playlists/${playlist} agents agents/about/${id} jobs account components admin admin/jobs admin/models admin/users admin/audit`;
+  await page.goto("/studio");
+  await page.evaluate(() => navigator.serviceWorker.ready);
   const studio = ["", ...views.split(/\s+/)].map((view) => `/studio/${view}`);
   const running = new Set();
   page.on("request", (request) => running.add(request));
@@ -56,12 +58,15 @@ test("no page is cut off on a phone, and a kept track plays without a server", a
   await expect(page.locator(".keep-offline")).toHaveText(/Keep offline \d+(\.\d+)? [kM]B$/);
   await page.evaluate(() => scrollTo(0, document.body.scrollHeight)); // where the transport covers nothing
   await accessible();
-  await page.evaluate(() => navigator.serviceWorker.ready);
   await context.setOffline(true);
   await page.goto("/studio/account");
   await expect(page.getByText("Your account appears here when the server is reachable again.")).toBeVisible();
   await expect(page.getByText("The server is not reachable.").first()).toBeVisible();
-  await link("Tracks").click(); // nothing covers it
+  await link("Setlists").click(); // nothing covers it
+  await page.getByRole("list", { name: "Setlists" }).getByRole("link").click();
+  await expect(page.getByText("1 of 1 track can play without the server.")).toBeVisible();
+  await expect(page.getByLabel("Search your tracks")).toHaveCount(0);
+  await link("Tracks").click();
   await page.getByRole("list", { name: "Tracks kept offline" }).getByRole("link").click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(title);
   await button("Loop the visible part").click(); // it does not end, however long the connection takes

@@ -20,6 +20,8 @@ from soundwright.services.gateway.wire.decoding import plain_cookies
 
 SESSION_COOKIE = "soundwright_session"
 VISIT_COOKIE = "soundwright_visit"
+FLASH_COOKIE = "soundwright_flash"
+_FLASH_SECONDS = 60
 CREATOR_COOKIE = "soundwright_creator"
 CREATOR_HEADER = "x-soundwright-creator"
 CREATOR_SECONDS = 365 * 86400
@@ -108,6 +110,10 @@ class Browsers:
     def session_cookie(self, scope: Scope, secret: str, remembered: bool) -> str:
         """Return the ``Set-Cookie`` header of a session. The browser forgets it on exit unless it is ``remembered``."""
         return self.set_cookie(scope, SESSION_COOKIE, secret, _REMEMBER_SECONDS if remembered else None)
+
+    def flash_cookie(self, scope: Scope, name: str) -> str:
+        """Return the ``Set-Cookie`` header with which the next page shows a message."""
+        return self.set_cookie(scope, FLASH_COOKIE, name, _FLASH_SECONDS)
 
     def set_cookie(self, scope: Scope, name: str, value: str, max_age_seconds: int | None = None) -> str:
         """Return the ``Set-Cookie`` header of one of our cookies. It ends with the browser, or after a time; 0 deletes it."""

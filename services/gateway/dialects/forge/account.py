@@ -95,8 +95,11 @@ def account_routes(gateway: Gateway) -> APIRouter:
                     ip_address=request.scope["peer"],
                 )
             )
-        ended = browsers.set_cookie(request.scope, SESSION_COOKIE, "", 0)
-        return Response(status_code=204, headers={"Set-Cookie": ended})
+        response = Response(
+            status_code=204, headers={"Set-Cookie": browsers.flash_cookie(request.scope, "account_deleted")}
+        )
+        response.headers.append("Set-Cookie", browsers.set_cookie(request.scope, SESSION_COOKIE, "", 0))
+        return response
 
     return router
 
