@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +85,16 @@ class AppError(Exception):
     def __reduce__(self) -> tuple[type[AppError], tuple[Code, str, str, dict[str, Any]]]:
         """Support pickling between processes. The default passes the message alone to ``__init__``."""
         return type(self), (self.code, self.reason, self.message, self.meta)
+
+
+@contextlib.contextmanager
+def suppressed(*what: Code | str) -> Iterator[None]:
+    """Leave the block at an error with one of these codes or reasons, and continue behind it."""
+    try:
+        yield
+    except AppError as error:
+        if error.code not in what and error.reason not in what:
+            raise
 
 
 @dataclass

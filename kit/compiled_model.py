@@ -28,7 +28,6 @@ def version() -> str:
 
 
 def openvino() -> Any:
-    """Return the library."""
     # Importing OpenVINO sends a message to its developers, unless their package for that cannot be imported.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino

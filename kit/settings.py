@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from soundwright.kit.security.certificates import CertificateError, Certificates
@@ -38,6 +38,15 @@ QUEUES = {
 }
 """The component of each queue. Each :class:`soundwright.kit.worker.kind.WorkQueue` of a component has one of these names. The rights
 in NATS follow from this table: after a change, run ``make docs``."""
+
+
+def _split(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+NameSet = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
+"""Texts separated by commas."""
 
 
 class SettingsError(Exception):
@@ -114,7 +123,7 @@ class Settings(BaseSettings):
         description="URL of the gateway for browsers; empty: the loopback address",
     )
     fallback: bool = False
-    unlicensed_models: Annotated[frozenset[str], NoDecode] = Field(
+    unlicensed_models: NameSet = Field(
         frozenset(),
         description="comma-separated models that may run although no licence of their weights is stated; * for all",
     )
@@ -129,9 +138,7 @@ class Settings(BaseSettings):
     engine_idle_seconds: float = Field(
         600.0, gt=0, description="an engine process without work for so long ends, which frees its models"
     )
-    worker_queues: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("all",), description="comma-separated queues whose jobs this process runs; all; none"
-    )
+    worker_queues: Names = Field(("all",), description="comma-separated queues whose jobs this process runs; all; none")
     rate_normal_per_minute: int = Field(60, ge=1, description="all other requests; gRPC: refused calls of an address")
     rate_heavy_per_minute: int = Field(10, ge=1, description="requests that start separations, analyses and downloads")
     rate_polling_per_minute: int = Field(
@@ -145,7 +152,7 @@ class Settings(BaseSettings):
         description="samples of a recording, of all channels together, before and while it is decoded",
     )
     max_upload_bytes: int = Field(2 * 1024**3, gt=0)
-    fetch_allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    fetch_allow_hosts: Names = Field(
         (),
         description="comma-separated host or host:port that downloads and webhooks may reach at a private address",
     )
@@ -167,16 +174,6 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"(nats|tls)://([^@/\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?/?", server.strip()):
                 raise ValueError("use nats://host:port or tls://host:port, several separated by commas")
         return value
-
-    @field_validator("fetch_allow_hosts", "worker_queues", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
-
-    @field_validator("unlicensed_models", mode="before")
-    @classmethod
-    def _split_models(cls, value: object) -> object:
-        return frozenset(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("fetch_allow_hosts")
     @classmethod

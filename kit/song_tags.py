@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import Code, suppressed
 from soundwright.kit.ports import Blobs
 from soundwright.kit.text import one_line
 from soundwright.library.v1 import track_pb2
@@ -46,9 +46,6 @@ def part_title(title: str, part: str) -> str:
 
 async def _cover(blobs: Blobs, key: str) -> bytes:
     """Return a stored cover; empty if there is none."""
-    try:
+    with suppressed(Code.NOT_FOUND):
         return b"".join([piece async for piece in blobs.read(key)]) if key else b""
-    except AppError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        return b""
+    return b""

@@ -44,7 +44,6 @@ class Span:
             self._recorded.update_name(name)
 
     def set(self, name: str, value: Attribute) -> None:
-        """Set an attribute."""
         if self._recorded is not None:
             self._recorded.set_attribute(name, value)
 

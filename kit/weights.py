@@ -84,7 +84,6 @@ class ImportedModel:
     licence: str = NONE_STATED
 
     def declaration(self, code_licence: str, fallback: str) -> ModelDeclaration:
-        """Return the declaration of the model."""
         return ModelDeclaration(
             name=self.name,
             description="A checkpoint that the operator has imported",

@@ -16,5 +16,4 @@ class DeclaredIndexes:
         self._indexes[collection.name] = tuple(dict.fromkeys((*self.of(collection.name), *collection.indexes)))
 
     def of(self, collection: str) -> tuple[Index, ...]:
-        """Return the indexes of a collection."""
         return self._indexes.get(collection, ())

@@ -396,7 +396,6 @@ class _Media:
         self._start = start
 
     def silence(self, frame_count: int, channel_count: int) -> Iterator[Samples]:
-        """Yield silence."""
         for start in range(0, frame_count, _MAX_PADDING_FRAMES):
             yield np.zeros((channel_count, min(_MAX_PADDING_FRAMES, frame_count - start)), np.float32)
 

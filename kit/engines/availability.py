@@ -119,7 +119,6 @@ class ModelAvailability:
         self._failures.check(model)
 
     def state(self, model: str) -> ModelState:
-        """Return the state of a model."""
         if not self._may_load(model) or model in self._available:
             return ModelState.READY
         is_installed = self._registry.engine(model).is_installed()
@@ -132,7 +131,6 @@ class ModelAvailability:
         return ModelState.ERROR if model in self._failures or not is_installed else ModelState.PENDING
 
     async def weights(self) -> dict[str, WeightsState]:
-        """Return the state of the weights of all models."""
         await self._refresh()
         present = await self._present()
         return {each.name: self._weights(each.name, present) for each in self._registry.declarations()}

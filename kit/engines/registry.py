@@ -122,7 +122,6 @@ class EngineRegistry(Generic[E]):
             self._entries[declaration.name] = (declaration, engine)
 
     def declarations(self) -> tuple[ModelDeclaration, ...]:
-        """Return the declarations of all models."""
         return tuple(declaration for declaration, _ in self._entries.values())
 
     def models(self) -> tuple[ModelDeclaration, ...]:

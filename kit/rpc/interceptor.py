@@ -261,7 +261,6 @@ async def _received(contents: AsyncIterator[bytes]) -> bytes:
 
 
 def _read(handler: grpc.RpcMethodHandler[Any, Any], content: bytes) -> Message:
-    """Return the request in ``content``."""
     try:
         return cast(Callable[[bytes], Message], handler.request_deserializer)(content)
     except DecodeError:

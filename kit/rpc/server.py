@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from types import ModuleType
+import sys
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -60,9 +60,14 @@ class RpcServer:
         """The server that generated ``add_...Servicer_to_server`` functions take."""
         return self._server
 
-    def add_reflection(self, module: ModuleType) -> None:
-        """Add the services of a generated module to server reflection, and their names to health checking."""
-        self._services.extend(service.full_name for service in module.DESCRIPTOR.services_by_name.values())
+    def add(self, *servicers: object) -> None:
+        """Serve instances of generated ``...Servicer`` classes. Reflection and health checks name their services."""
+        for servicer in servicers:
+            generated = next(kind for kind in type(servicer).__mro__ if kind.__module__.endswith("_pb2_grpc"))
+            module = generated.__module__
+            getattr(sys.modules[module], f"add_{generated.__name__}_to_server")(servicer, self._server)
+            services = sys.modules[module.removesuffix("_grpc")].DESCRIPTOR.services_by_name
+            self._services.append(services[generated.__name__.removesuffix("Servicer")].full_name)
 
     async def start(self) -> None:
         """Listen on the address and answer calls."""

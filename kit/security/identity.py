@@ -306,7 +306,6 @@ _address: contextvars.ContextVar[str] = contextvars.ContextVar("address", defaul
 
 
 def current_principal() -> Principal | None:
-    """Return the principal of the current call, or None."""
     return _current.get()
 
 

@@ -47,13 +47,10 @@ class SigningKeys(Protocol):
         """Return the private key of this component and its key ID."""
         ...
 
-    def public(self, key_id: str) -> OKPKey | None:
-        """Return the public key with this ID, or None."""
-        ...
+    def public(self, key_id: str) -> OKPKey | None: ...
 
 
 def component_of(key_id: str) -> str:
-    """Return the component that signs with this key."""
     return key_id.partition(".")[0]
 
 

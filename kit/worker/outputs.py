@@ -18,7 +18,6 @@ from soundwright.library.v1 import job_pb2
 
 
 def output_prefix(folder: str, job_id: str, attempt: int) -> str:
-    """Return the prefix of the keys of one attempt."""
     return f"{folder}/{attempt}/{job_id}/"
 
 

@@ -7,9 +7,6 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from soundwright.analysis.v1 import (
-    agent_service_pb2,
-    agent_service_pb2_grpc,
-    analysis_service_pb2,
     analysis_service_pb2_grpc,
 )
 from soundwright.kit.audio import AudioLimits
@@ -50,10 +47,7 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
     workers = job_workers([kind], bus=bus, jobs=jobs, blobs=blobs, settings=settings)
     server = runtime.rpc_server()
     spectrograms = Spectrograms(blobs, limits, runtime.scratch())
-    analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(
-        AnalysisRpc(bus, jobs, tracks, kind, spectrograms, registry), server.server
-    )
-    server.add_reflection(analysis_service_pb2)
+    server.add(AnalysisRpc(bus, jobs, tracks, kind, spectrograms, registry))
     model = _language_model(settings)
     tools = Tools(
         tracks,
@@ -66,10 +60,7 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
         conversation_service_pb2_grpc.ConversationServiceStub(channel),
         Bounds(settings.agent_tool_limit, settings.agent_seconds, settings.agent_history_limit),
     )
-    agent_service_pb2_grpc.add_AgentServiceServicer_to_server(
-        AgentRpc(orchestrator, model, runtime.clock), server.server
-    )
-    server.add_reflection(agent_service_pb2)
+    server.add(AgentRpc(orchestrator, model, runtime.clock))
     async with runtime.serving(server, *workers), runtime.warming_up(lambda: slots.run(warm_up)):
         with contextlib.closing(spectrograms):
             yield

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from soundwright.kit import errors
 from soundwright.kit.engines import Engine as EngineBase
+from soundwright.kit.packaged_weights import REMEDY
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -71,7 +72,7 @@ class Engine(EngineBase, Protocol):
     """
 
     signal: Signal = Signal.MIX
-    remedy: str = "Install Soundwright again"
+    remedy: str = REMEDY
 
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]

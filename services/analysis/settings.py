@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from soundwright.kit.settings import Settings
 from soundwright.kit.worker.kind import JobLimits
@@ -13,8 +12,6 @@ from soundwright.kit.worker.kind import JobLimits
 
 class AnalysisSettings(Settings):
     """The shared settings and those of analysis."""
-
-    model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore")
 
     analysis_slot_count: int = Field(1, ge=1, description="Number of parallel jobs.")
     analysis_attempt_limit: int = Field(3, ge=1, description="Attempts per job.")

@@ -32,5 +32,4 @@ def stem_file_path(stem: job_pb2.AudioOutput) -> str:
 
 
 def analysis_path(track_id: str) -> str:
-    """Return the path of the analysis of a track as a file."""
     return f"/export/analysis/{track_id}"

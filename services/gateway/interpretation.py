@@ -40,7 +40,6 @@ class Interpretation(TypedDict):
 
 
 def interpretation_to_wire(clip: generation_pb2.Generation | job_pb2.GeneratedClip) -> Interpretation | None:
-    """Return the interpretation of a clip, or None."""
     if not clip.HasField("interpretation"):
         return None
     said = clip.interpretation

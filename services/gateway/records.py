@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import AppError, Code, suppressed
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.gateway.clients import Clients
@@ -54,13 +54,10 @@ async def find_track(clients: Clients, track_id: str) -> track_pb2.Track | None:
     """Return a track, or None if it does not exist or the caller may not see it."""
     if not track_id:
         return None
-    try:
+    with suppressed(Code.NOT_FOUND, Code.PERMISSION_DENIED):
         track: track_pb2.Track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=track_id))).track
-    except AppError as error:
-        if error.code not in (Code.NOT_FOUND, Code.PERMISSION_DENIED):
-            raise
-        return None
-    return track
+        return track
+    return None
 
 
 async def own_stem(clients: Clients, stem_id: str) -> job_pb2.AudioOutput:
@@ -76,15 +73,11 @@ async def own_stem(clients: Clients, stem_id: str) -> job_pb2.AudioOutput:
 
 async def find_analysis(clients: Clients, track_id: str) -> track_pb2.Analysis | None:
     """Return what the analyses of a track measured, or None if there are none or the track was deleted meanwhile."""
-    try:
-        analysis: track_pb2.Analysis = (
-            await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track_id))
-        ).analysis
-    except AppError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        return None
-    return analysis
+    with suppressed(Code.NOT_FOUND):
+        answer = await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track_id))
+        analysis: track_pb2.Analysis = answer.analysis
+        return analysis
+    return None
 
 
 async def created_track(clients: Clients, job: job_pb2.Job) -> track_pb2.Track | None:

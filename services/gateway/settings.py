@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from soundwright.kit.settings import Settings
 
@@ -24,8 +24,6 @@ class ConversionLimits:
 
 class GatewaySettings(Settings):
     """The settings of the gateway, in addition to the shared ones."""
-
-    model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore")
 
     gateway_host: str = Field("127.0.0.1", description="address that all listeners bind to")
     soundbox_port: int = Field(0, ge=0, le=65535, description="port of the listener for Sound Box only; 0: none")

@@ -7,7 +7,6 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator
 
-from soundwright.generation.v1 import generation_service_pb2, generation_service_pb2_grpc
 from soundwright.kit.compute import EngineProcesses
 from soundwright.kit.engines import ModelAvailability
 from soundwright.kit.engines.consents import Consents, ModelProcesses
@@ -17,7 +16,6 @@ from soundwright.kit.gpu import has_gpu
 from soundwright.kit.run import Runtime
 from soundwright.kit.worker.worker import job_workers
 from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2_grpc
-from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
 from soundwright.services.generation.batching import Batcher
 from soundwright.services.generation.finishing import no_engine, warm_up
 from soundwright.services.generation.registry import Registry, build_registry
@@ -80,10 +78,7 @@ async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
         scratch=scratch,
         settings=settings,
     )
-    generation_service_pb2_grpc.add_GenerationServiceServicer_to_server(rpc, server.server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelRpc(registry, availability), server.server)
-    for module in (generation_service_pb2, model_service_pb2):
-        server.add_reflection(module)
+    server.add(rpc, ModelRpc(registry, availability))
     steps = (functools.partial(_warm_up, availability, batcher), functools.partial(file_processes.run, warm_up))
     async with runtime.serving(server, *workers), runtime.warming_up(*steps):
         yield

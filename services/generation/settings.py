@@ -19,7 +19,7 @@ V = TypeVar("V")
 class GenerationSettings(Settings):
     """The shared settings and those of generation."""
 
-    model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore", protected_namespaces=())
+    model_config = SettingsConfigDict(protected_namespaces=())
 
     generation_engine: Literal["auto", "procedural"] = Field(
         "auto", description="auto uses audiocraft. procedural uses the engine without weights for all models."

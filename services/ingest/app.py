@@ -8,7 +8,6 @@ import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
-from soundwright.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from soundwright.kit.audio import AudioLimits
 from soundwright.kit.compute import ComputeSlots
 from soundwright.kit.confined.audio import ConfinedAudio
@@ -112,8 +111,7 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
         settings.max_upload_bytes,
         scratch,
     )
-    ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(rpc, server.server)
-    server.add_reflection(ingest_service_pb2)
+    server.add(rpc)
     async with runtime.serving(server, *workers), runtime.warming_up(functools.partial(warm_up, scratch)):
         purging = asyncio.create_task(_purge(blobs, direct, runtime.clock))
         try:

@@ -10,10 +10,9 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import suppressed
 from soundwright.kit.ports import Blobs, Clock, PublicBlobs, UploadedPart
 from soundwright.services.ingest import service
 
@@ -70,8 +69,6 @@ class DirectUploads:
         if size_bytes > self._size_limit_bytes:
             limit = self._size_limit_bytes / 1024**2
             raise errors.FILE_TOO_LARGE(limit_mb=limit)
-        if len(await self._blobs.keys(_folder(owner_id))) >= _UNFINISHED_LIMIT:
-            raise errors.TOO_MANY_UPLOADS(limit=_UNFINISHED_LIMIT)
         upload_id = service.new_upload_id()
         upload = DirectUpload(
             id=upload_id,
@@ -84,6 +81,10 @@ class DirectUploads:
         )
         async with self._blobs.write(_record_key(owner_id, upload_id)) as writer:
             await writer.write(json.dumps(dataclasses.asdict(upload)).encode())
+        # Counted with the new record, so that concurrent calls cannot exceed the limit together.
+        if len(await self._blobs.keys(_folder(owner_id))) > _UNFINISHED_LIMIT:
+            await self.abort(upload)
+            raise errors.TOO_MANY_UPLOADS(limit=_UNFINISHED_LIMIT)
         return upload
 
     async def get(self, owner_id: str, upload_id: str) -> DirectUpload:
@@ -101,13 +102,10 @@ class DirectUploads:
     async def arrived(self, upload: DirectUpload) -> list[UploadedPart]:
         """Return the parts that have arrived with the right size, by number."""
         key = service.staging_key(upload.id)
-        try:
+        with suppressed("BLOB_NOT_FOUND"):
             parts = await self._store().uploaded_parts(key, upload.store_upload_id)
-        except AppError as error:
-            if error.reason != "BLOB_NOT_FOUND":
-                raise
-            raise errors.UPLOAD_NOT_FOUND() from None
-        return [part for part in parts if 0 < part.size_bytes == upload.part_bytes(part.number)]
+            return [part for part in parts if 0 < part.size_bytes == upload.part_bytes(part.number)]
+        raise errors.UPLOAD_NOT_FOUND()
 
     def url(self, upload: DirectUpload, number: int) -> str:
         """Return the URL for one part.
@@ -162,14 +160,9 @@ class DirectUploads:
         await self._blobs.delete(record_key)
 
     async def _read(self, record_key: str) -> DirectUpload | None:
-        try:
-            text = b"".join([piece async for piece in self._blobs.read(record_key)])
-        except AppError as error:
-            if error.reason != "BLOB_NOT_FOUND":
-                raise
-            return None
-        fields: dict[str, Any] = json.loads(text)
-        return DirectUpload(**fields)
+        with suppressed("BLOB_NOT_FOUND"):
+            return DirectUpload(**json.loads(b"".join([piece async for piece in self._blobs.read(record_key)])))
+        return None
 
     def _store(self) -> PublicBlobs:
         if self._blobs.public is None:

@@ -13,7 +13,7 @@ from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import jobs_pb2
 from soundwright.kit import errors
 from soundwright.kit.compute import ComputeSlots
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import AppError, Code, suppressed
 from soundwright.kit.ports import Bus
 from soundwright.kit.security.egress_client import read_web
 from soundwright.kit.security.egress_policy import EgressPolicy
@@ -81,13 +81,10 @@ class Downloads:
         async def look_up(source_id: str) -> str:
             track_id = track_id_of(owner_id, source_id)
             async with lookups:
-                try:
+                with suppressed(Code.NOT_FOUND):
                     await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))
-                except AppError as error:
-                    if error.code is not Code.NOT_FOUND:
-                        raise
-                    return ""
-            return track_id
+                    return track_id
+            return ""
 
         return list(await asyncio.gather(*(look_up(source_id) for source_id in source_ids)))
 

@@ -13,7 +13,7 @@ from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.kit import errors
 from soundwright.kit.confined.audio import ConfinedAudio
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import AppError, Code, suppressed
 from soundwright.kit.log import get_logger
 from soundwright.kit.ports import Blobs
 from soundwright.kit.rpc import Context
@@ -258,13 +258,9 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             return stored, True
 
     async def _track(self, track_id: str) -> track_pb2.Track | None:
-        """Return a track of the caller, or None."""
-        try:
+        with suppressed(Code.NOT_FOUND, Code.PERMISSION_DENIED):
             return (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
-        except AppError as error:
-            if error.code not in (Code.NOT_FOUND, Code.PERMISSION_DENIED):
-                raise
-            return None
+        return None
 
     def _direct_to_wire(self, upload: DirectUpload) -> pb.DirectUpload:
         wire = pb.DirectUpload(

@@ -21,7 +21,6 @@ def spec_to_wire(spec: DownloadSpec) -> jobs_pb2.DownloadSpec:
 
 
 def spec_from_wire(message: jobs_pb2.DownloadSpec) -> DownloadSpec:
-    """Return the specification of a download job."""
     return DownloadSpec(
         track_id=message.track_id,
         quality=message.quality,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import SettingsConfigDict
 
 from soundwright.kit.settings import Settings
 
 
 class IngestSettings(Settings):
     """The shared settings and those of ingest."""
-
-    model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore")
 
     ingest_slot_count: int = Field(
         2, ge=1, description="Number of uploads that are probed, and of downloads that are converted, in parallel."

@@ -110,7 +110,6 @@ class SpotifyCatalog:
         return self._album(spotify_id) if kind == "album" else self._playlist(spotify_id)
 
     def track(self, spotify_id: str) -> Song:
-        """Return a track."""
         if not _ID.fullmatch(spotify_id):
             raise errors.SPOTIFY_NOT_FOUND()
         item = self._call(lambda client: client.track(spotify_id))

@@ -51,7 +51,6 @@ class UserToken:
     renewing_until: float = 0.0
 
     def to_json(self) -> str:
-        """Return the tokens as JSON."""
         return json.dumps(dataclasses.asdict(self))
 
     @staticmethod

@@ -19,20 +19,6 @@ from soundwright.kit.security.egress_policy import EgressPolicy
 from soundwright.kit.security.identity import ANONYMOUS_ROLE, GUEST_ROLE
 from soundwright.kit.security.sealing import Sealer
 from soundwright.kit.worker.commands import publish_run
-from soundwright.library.v1 import (
-    catalog_service_pb2,
-    catalog_service_pb2_grpc,
-    connection_service_pb2,
-    connection_service_pb2_grpc,
-    conversation_service_pb2,
-    conversation_service_pb2_grpc,
-    library_service_pb2,
-    library_service_pb2_grpc,
-    storage_service_pb2,
-    storage_service_pb2_grpc,
-    webhook_service_pb2,
-    webhook_service_pb2_grpc,
-)
 from soundwright.services.library.belongings import Belongings
 from soundwright.services.library.catalog.favorites import Favorites
 from soundwright.services.library.catalog.listener_store import ListenerStore
@@ -108,7 +94,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     bus = await runtime.bus(manages_streams=True)
 
     async def quota_of(owner_id: str) -> int:
-        account = await identity.store.get_account(owner_id)
+        account = await identity.store.accounts.get(owner_id)
         own = account.storage_quota_bytes if account else None
         role = account.role if account and account.role != GUEST_ROLE else ANONYMOUS_ROLE
         return settings.storage_quota_of(role) if own is None else own
@@ -140,7 +126,16 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     )
     sweeper = Sweeper(jobs, ledger, bus, runtime.clock, publish, settings.lost_command_seconds)
     server = runtime.rpc_server(identity.principal_of_token, identity.refuse_names_of_accounts)
-    library_service_pb2_grpc.add_AccountServiceServicer_to_server(
+    downloads = TrackDownloads(tracks, jobs, runtime.clock, storage)
+    links = TrackLinks(
+        tracks, runtime.clock, identity.store.token_epoch, identity.store.has_token, identity.audit.record_by
+    )
+    queue = JobQueue(jobs, runtime.clock)
+    watches = JobWatches(ledger, queue)
+    creation = JobCreation(ledger, jobs, runtime.clock, storage)
+    attempts = JobAttempts(ledger, jobs, runtime.clock, storage)
+    talks = stores.conversations
+    server.add(
         AccountRpc(
             identity.accounts,
             identity.guests,
@@ -150,9 +145,6 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
             account_deletions,
             runtime.signer,
         ),
-        server.server,
-    )
-    library_service_pb2_grpc.add_AdminServiceServicer_to_server(
         AdminRpc(
             identity.administration,
             identity.consents,
@@ -163,52 +155,15 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
             blobs,
             runtime.clock,
         ),
-        server.server,
+        ConnectionRpc(identity.connections),
+        SetlistRpc(Setlists(tracks, runtime.clock), downloads),
+        TrackRpc(Tracks(tracks, runtime.clock, storage), downloads, deletions, links),
+        StorageRpc(storage),
+        JobRpc(ledger, creation, attempts, queue, watches),
+        _catalog_rpc(catalog, docs, runtime.clock),
+        WebhookRpc(webhooks, deliveries, dispatcher),
+        ConversationRpc(Conversations(talks.conversations, talks.messages, runtime.clock)),
     )
-    downloads = TrackDownloads(tracks, jobs, runtime.clock, storage)
-    library_service_pb2_grpc.add_SetlistServiceServicer_to_server(
-        SetlistRpc(Setlists(tracks, runtime.clock), downloads), server.server
-    )
-    library_service_pb2_grpc.add_TrackServiceServicer_to_server(
-        TrackRpc(
-            Tracks(tracks, runtime.clock, storage),
-            downloads,
-            deletions,
-            TrackLinks(
-                tracks,
-                runtime.clock,
-                identity.store.token_epoch,
-                identity.store.has_token,
-                identity.audit.record_by,
-            ),
-        ),
-        server.server,
-    )
-    storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(storage), server.server)
-    queue = JobQueue(jobs, runtime.clock)
-    watches = JobWatches(ledger, queue)
-    creation = JobCreation(ledger, jobs, runtime.clock, storage)
-    job_rpc = JobRpc(ledger, creation, JobAttempts(ledger, jobs, runtime.clock, storage), queue, watches)
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(job_rpc, server.server)
-    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
-        _catalog_rpc(catalog, docs, runtime.clock), server.server
-    )
-    webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(
-        WebhookRpc(webhooks, deliveries, dispatcher), server.server
-    )
-    talks = stores.conversations
-    conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server(
-        ConversationRpc(Conversations(talks.conversations, talks.messages, runtime.clock)), server.server
-    )
-    connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(
-        ConnectionRpc(identity.connections), server.server
-    )
-    server.add_reflection(connection_service_pb2)
-    server.add_reflection(conversation_service_pb2)
-    server.add_reflection(library_service_pb2)
-    server.add_reflection(catalog_service_pb2)
-    server.add_reflection(storage_service_pb2)
-    server.add_reflection(webhook_service_pb2)
     subscriptions = [await bus.subscribe(_JOB_EVENTS, listener) for listener in (dispatcher.on_event, watches.on_event)]
     async with runtime.serving(server):
         orphans = Orphans(blobs, BlobDocs(docs), runtime.clock)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import suppressed
 from soundwright.kit.ports import Docs
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.catalog.records import ClipFilter, ClipSort
@@ -57,30 +55,22 @@ class Belongings:
             await self._stores.conversations.messages.delete_all({"conversation_id": conversation.id})
             await self._stores.conversations.conversations.delete(conversation.id)
         async for vote in walk(self._docs, "votes", {"listener_id": account_id}):
-            await self._withdraw(owner, vote["clip_id"])
+            with suppressed("GENERATION_NOT_FOUND"):
+                await self._votes.vote(owner, vote["clip_id"], 0)
         async for track in walk(self._docs, "tracks", {"owner_id": account_id}):
-            await self._unless_gone("TRACK_NOT_FOUND", self._tracks.delete(owner, track["id"]))
+            with suppressed("TRACK_NOT_FOUND"):
+                await self._tracks.delete(owner, track["id"])
         own_clips = ClipFilter(owner_id=account_id)
         while clips := (await self._catalog.list_clips(own_clips, ClipSort.RECENT, 0, _BATCH))[0]:
             for clip in clips:
-                await self._unless_gone("GENERATION_NOT_FOUND", self._catalog.delete(owner, clip.id))
+                with suppressed("GENERATION_NOT_FOUND"):
+                    await self._catalog.delete(owner, clip.id)
         return await self._remove_jobs(account_id)
-
-    async def _withdraw(self, owner: Principal, clip_id: str) -> None:
-        await self._unless_gone("GENERATION_NOT_FOUND", self._votes.vote(owner, clip_id, 0))
-
-    @staticmethod
-    async def _unless_gone(reason: str, removal: Awaitable[object]) -> None:
-        try:
-            await removal
-        except AppError as error:
-            if error.reason != reason:
-                raise
 
     async def _remove_jobs(self, account_id: str) -> bool:
         left = False
         async for doc in walk(self._docs, "jobs", {"owner_id": account_id}):
-            job = await self._stores.jobs.job(doc["id"])
+            job = await self._stores.jobs.get(doc["id"])
             if job is None:
                 continue
             has_ended = await self._tracks.end_job(job)

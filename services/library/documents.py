@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import AppError, suppressed
 from soundwright.kit.ports import Doc, Docs
 
 T = TypeVar("T")
@@ -41,11 +40,6 @@ async def walk(
         after = (*(page[-1].get(field) for field in sort), page[-1]["id"])
 
 
-async def insert_if_absent(docs: Docs, collection: str, value: Any) -> bool:
-    """Insert a dataclass instance. Return False if its ID or the values of a unique index exist already."""
-    return await insert_doc_if_absent(docs, collection, dataclasses.asdict(value))
-
-
 async def insert_doc_if_absent(docs: Docs, collection: str, doc: Doc) -> bool:
     """Insert a document. Return False if its ID or the values of a unique index exist already."""
     return await inserted(docs.insert(collection, doc))
@@ -53,13 +47,10 @@ async def insert_doc_if_absent(docs: Docs, collection: str, doc: Doc) -> bool:
 
 async def inserted(insertion: Awaitable[None]) -> bool:
     """Await an insertion. Return False if the ID or the values of a unique index exist already."""
-    try:
+    with suppressed("DOC_EXISTS"):
         await insertion
-    except AppError as error:
-        if error.reason != "DOC_EXISTS":
-            raise
-        return False
-    return True
+        return True
+    return False
 
 
 async def insert_in_slot(docs: Docs, collection: str, doc: Doc, group: Mapping[str, Any], limit: int) -> bool:

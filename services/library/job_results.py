@@ -33,7 +33,7 @@ class JobResults:
         self._catalog = catalog
 
     async def track(self, track_id: str) -> JobTrack | None:
-        return await self._tracks.track(track_id)
+        return await self._tracks.get(track_id)
 
     async def store_track(self, job: Job) -> JobTrack:
         return await store_track(self._tracks, job)
@@ -50,27 +50,13 @@ class JobResults:
 def _clip(job: Job, result: JobResult, made: GeneratedClip) -> Clip:
     """Return the catalog's record of a clip: the worker's description, with owner, priority and time of the job."""
     return Clip(
+        **vars(made),  # a clip has all fields of its description
         id=job.id,
         owner_id=job.owner_id,
-        prompt=made.prompt,
         model=result.requested_model,
-        duration_seconds=made.duration_seconds,
-        is_loop=made.is_loop,
-        seed=made.seed,
-        quality_score=made.quality_score,
-        quality_issues=made.quality_issues,
-        quality_accepted=made.quality_accepted,
-        retry_count=made.retry_count,
         engine=result.engine,
         engine_model=result.model,
         degraded=result.degraded,
-        sample_rate_hz=made.sample_rate_hz,
-        channel_count=made.channel_count,
-        audio_blob_key=made.audio_blob_key,
-        spectrogram_blob_key=made.spectrogram_blob_key,
-        audio_size_bytes=made.audio_size_bytes,
-        continued_from_id=made.continued_from_id,
-        interpretation=made.interpretation,
         priority=job.priority,
         create_time=job.finish_time or job.create_time,
         creator_key=job.creator_key,

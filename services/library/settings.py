@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from soundwright.kit.security.identity import ANONYMOUS_ROLE, ROLE_RANKS
 from soundwright.kit.settings import Settings
@@ -14,8 +14,6 @@ from soundwright.services.library.mail.transport import smtp_url_error
 
 class LibrarySettings(Settings):
     """The shared settings and those of the library."""
-
-    model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore")
 
     admin_email: str = Field("admin@localhost", description="Email address of the first administrator.")
     admin_password: SecretStr = Field(

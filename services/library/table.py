@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from soundwright.kit.ports import Collection, Docs
-from soundwright.services.library.documents import from_doc, insert_if_absent, insert_in_slot, walk
+from soundwright.kit.ports import Collection, Doc, Docs, OneOf
+from soundwright.services.library.documents import from_doc, insert_in_slot, inserted, walk
 from soundwright.services.library.paging import Page, PageRequest, read_page
 
 
@@ -26,20 +26,31 @@ T = TypeVar("T", bound=Record)
 class Table(Generic[T]):
     """Reads and writes documents. Conditions and sort fields are those of :class:`soundwright.kit.ports.Docs`."""
 
-    def __init__(self, docs: Docs, collection: Collection, kind: type[T]) -> None:
+    def __init__(
+        self, docs: Docs, collection: Collection, kind: type[T], to_doc: Callable[[Any], Doc] = dataclasses.asdict
+    ) -> None:
+        """
+        Args:
+            to_doc: returns the document of a record: its fields, and others that only conditions and sort orders use.
+        """
         self._docs = docs
         self._collection = collection
         self._name = collection.name
         self._kind = kind
+        self._to_doc = to_doc
 
     async def prepare(self) -> None:
         """Create the collection and its indexes if they are missing."""
         await self._docs.ensure(self._collection)
 
     async def get(self, record_id: str) -> T | None:
-        """Return the document with this ID, or None."""
         doc = await self._docs.get(self._name, record_id)
         return from_doc(self._kind, doc) if doc else None
+
+    async def by_ids(self, record_ids: Iterable[str]) -> dict[str, T]:
+        """Return the documents that exist among those with these IDs, by ID."""
+        ids = list(dict.fromkeys(record_ids))
+        return {record.id: record for record in await self.find({"id": OneOf(ids)}, limit=len(ids))} if ids else {}
 
     async def find(self, where: Mapping[str, Any], *, after: T | None = None, **options: Any) -> list[T]:
         """Return documents that meet all conditions.
@@ -78,17 +89,25 @@ class Table(Generic[T]):
         async for doc in walk(self._docs, self._name, where, sort):
             yield from_doc(self._kind, doc)
 
+    async def insert(self, record: T) -> None:
+        """Insert a document.
+
+        Raises:
+            AppError: ``DOC_EXISTS`` if its ID or the values of a unique index exist already.
+        """
+        await self._docs.insert(self._name, self._to_doc(record))
+
     async def add(self, record: T) -> bool:
         """Insert a document. Return False if its ID or the values of a unique index exist already."""
-        return await insert_if_absent(self._docs, self._name, record)
+        return await inserted(self.insert(record))
 
     async def add_in_slot(self, record: T, group: Mapping[str, Any], limit: int) -> bool:
         """Insert a document into a group of at most ``limit``. Return False if the group is full."""
-        return await insert_in_slot(self._docs, self._name, _doc(record), group, limit)
+        return await insert_in_slot(self._docs, self._name, self._to_doc(record), group, limit)
 
     async def replace(self, record: T) -> bool:
         """Replace a document. Return False if it has changed since it had this revision, or was deleted."""
-        return await self._docs.replace(self._name, _doc(record), record.revision)
+        return await self._docs.replace(self._name, self._to_doc(record), record.revision)
 
     async def put(self, record: T) -> bool:
         """Insert a document without a revision, or replace it. Return False if another process was faster."""
@@ -112,7 +131,3 @@ class Table(Generic[T]):
         """Delete the documents that meet all conditions."""
         async for record in self.walk(where):
             await self.delete(record.id)
-
-
-def _doc(record: Any) -> dict[str, Any]:
-    return dataclasses.asdict(record)

@@ -19,8 +19,6 @@ from soundwright.kit.run import Runtime
 from soundwright.kit.security.egress_policy import EgressPolicy
 from soundwright.kit.worker.worker import job_workers
 from soundwright.library.v1 import connection_service_pb2_grpc, library_service_pb2_grpc
-from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
-from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
 from soundwright.services.separation.export import ExportWorker
 from soundwright.services.separation.lalalai.client import LalalaiClient
 from soundwright.services.separation.lalalai.keys import Keys
@@ -105,10 +103,7 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     tasks = LalalaiTasks(client, keys, jobs, lalalai.clean_up)
     gpu = on_gpu or settings.separation_gpu_workers
     rpc = SeparationRpc(bus, jobs, tracks, kinds, registry, availability, speeds, mixes, tasks, settings, gpu)
-    separation_service_pb2_grpc.add_SeparationServiceServicer_to_server(rpc, server.server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelRpc(registry, availability, speeds), server.server)
-    for module in (separation_service_pb2, model_service_pb2):
-        server.add_reflection(module)
+    server.add(rpc, ModelRpc(registry, availability, speeds))
     async with runtime.serving(server, *workers), runtime.warming_up(availability.warm_up):
         yield
     await availability.close()

@@ -54,7 +54,6 @@ class PipelineWorker:
         self._clock = clock
 
     def job_kind(self, settings: SeparationSettings) -> JobKind[jobs_pb2.PipelineSpec]:
-        """Return the descriptor of pipeline jobs."""
         return JobKind(
             kind=job_pb2.JOB_KIND_PIPELINE,
             spec=jobs_pb2.PipelineSpec,

@@ -33,7 +33,6 @@ _REST = {"other", "remainder", ACCOMPANIMENT}
 
 
 def first_models(parameters: SeparationParameters) -> tuple[str, ...]:
-    """Return the models of the first separation."""
     return tuple(parameters.models) or (parameters.model,)
 
 
@@ -179,7 +178,6 @@ def stem_names(parameters: SeparationParameters, registry: EngineRegistry[Engine
 
 
 def first_names(parameters: SeparationParameters, registry: EngineRegistry[Engine]) -> tuple[str, ...]:
-    """Return the names of the stems of the first separation."""
     outputs = (registry.declaration(model).outputs for model in first_models(parameters))
     return result_stems(tuple(parameters.stems), *outputs)
 

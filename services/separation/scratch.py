@@ -68,7 +68,6 @@ class ScratchSignal:
         return SignalReader(self._path, self.channel_count)
 
     def delete(self) -> None:
-        """Delete the file."""
         self._path.unlink()
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from soundwright.kit.gpu import GPU_SLOT_COUNT
-from soundwright.kit.settings import Settings
+from soundwright.kit.settings import NameSet, Settings
 from soundwright.kit.worker.kind import JobLimits
 
 
 class SeparationSettings(Settings):
     """The shared settings and those of separation."""
 
-    model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore", protected_namespaces=())
+    model_config = SettingsConfigDict(protected_namespaces=())
 
     separation_slot_count: int = Field(0, ge=0, description="Number of parallel jobs. 0 means 1, or 4 on a GPU.")
     separation_process_count: int = Field(
@@ -50,7 +50,7 @@ class SeparationSettings(Settings):
     separation_model_dir: Path | None = Field(
         None, description="Folder with models. If empty, models come from the cache and the hub."
     )
-    separation_trusted_sha256: Annotated[frozenset[str], NoDecode] = Field(
+    separation_trusted_sha256: NameSet = Field(
         frozenset(), description="SHA-256 digests of the pickled checkpoints that may be loaded, separated by commas."
     )
     separation_mixing_slot_count: int = Field(2, ge=1, description="Number of parallel mixes, in addition to jobs.")
@@ -89,11 +89,6 @@ class SeparationSettings(Settings):
     pipeline_model: str = Field(
         "", description="Model of the first stage of the pipeline. If empty, the default model is used."
     )
-
-    @field_validator("separation_trusted_sha256", mode="before")
-    @classmethod
-    def _split_digests(cls, value: object) -> object:
-        return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
 
     def on(self, has_gpu: bool) -> SeparationSettings:
         """Return the settings with the numbers of slots and of processes for this hardware, where they are 0.

@@ -56,7 +56,6 @@ class SeparationWorker:
         self._availability = availability
 
     def job_kind(self, settings: SeparationSettings) -> JobKind[jobs_pb2.SeparationSpec]:
-        """Return the descriptor of separation jobs."""
         return JobKind(
             kind=job_pb2.JOB_KIND_SEPARATION,
             spec=jobs_pb2.SeparationSpec,

@@ -9,7 +9,7 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { analyseDownloads, analyseNew } from "./api/analysis.ts";
 import { startBelongings } from "./api/belongings.ts";
-import { finishLatest, latest, startEdits, undoLatest } from "./api/edits.ts";
+import { finishLatest, latest, startEdits, underway, undoLatest } from "./api/edits.ts";
 import { connectionLost, isConnected, onReconnected } from "./api/connection.ts";
 import { activeJobs, followJobs } from "./api/jobs.ts";
 import { places } from "./api/places.ts";
@@ -125,6 +125,7 @@ function Shell() {
       </main>
       <div class="toasts">
         <Waiting />
+        {underway.value && <Notice>{underway.value}</Notice>}
         <Undo />
       </div>
       <PlayerBar />

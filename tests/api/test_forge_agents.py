@@ -50,7 +50,7 @@ def known(client: httpx.Client, title: str, bpm: float, key: str) -> dict[str, A
 
 @pytest.fixture(scope="module")
 def morning(admin: httpx.Client) -> dict[str, Any]:
-    return measured(admin, "Morning Coffee", seed=1, seconds=50.0)
+    return measured(admin, "Morning Coffee", seed=1, seconds=36.0)
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ CRASHES = [
     Crash("2: the service has not called the library", f"separation:{_COMMANDS}:_fill_from_kind:before"),
     Crash(
         "2: the library has stored the job only",
-        "library:soundwright.services.library.jobs.store:JobDocs.insert_job:after",
+        "library:soundwright.services.library.jobs.store:JobDocs.insert:after",
     ),
     Crash("2: the job is stored, its command is not published", f"separation:{_COMMANDS}:publish_run:before"),
     Crash("2: the command is published, the caller has no answer", f"separation:{_COMMANDS}:publish_run:after"),
@@ -134,7 +134,7 @@ CRASHES = [
 BATCH_CRASHES = [
     Crash(
         "1: the batch is stored, its jobs are not",
-        "library:soundwright.services.library.jobs.store:JobDocs.insert_job:after",
+        "library:soundwright.services.library.jobs.store:JobDocs.insert:after",
         short=True,
     ),
     Crash("1: one of its jobs is stored", f"library:{_LEDGER}._insert_planned:after"),

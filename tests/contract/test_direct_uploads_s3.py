@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -84,6 +85,17 @@ async def test_an_account_has_a_limited_number_of_uploads_of_its_own(uploads: Di
         uploads.url(begun[0], 2)
     await uploads.abort(begun[0])
     await uploads.begin("me", "a.wav", 10)
+
+
+async def test_concurrent_calls_do_not_exceed_the_limit(blobs: S3Blobs, uploads: DirectUploads) -> None:
+    for _ in range(18):
+        await uploads.begin("me", "a.wav", 10)
+    outcomes = await asyncio.gather(*(uploads.begin("me", "a.wav", 10) for _ in range(8)), return_exceptions=True)
+    begun = [outcome for outcome in outcomes if isinstance(outcome, DirectUpload)]
+    refused = [outcome.reason for outcome in outcomes if isinstance(outcome, AppError)]
+    assert len(begun) <= 2
+    assert refused == ["TOO_MANY_UPLOADS"] * (8 - len(begun))
+    assert len(await blobs.keys("uploads/direct/")) == 18 + len(begun)
 
 
 async def test_abandoned_uploads_are_deleted(blobs: S3Blobs, uploads: DirectUploads, clock: Clock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from soundwright.kit.errors import AppError
+from soundwright.kit.packaged_weights import REMEDY
 from soundwright.services.analysis.engines.melody import SwiftF0Engine
 from soundwright.services.analysis.engines.note_events import NoteEvent, NoteFinder, without_overtones
 from soundwright.services.analysis.engines.notes import BasicPitchEngine
@@ -117,7 +119,7 @@ def test_a_changed_network_is_not_loaded(engine: OnnxEngine, tmp_path: Path, mon
     assert refused.value.reason == "WEIGHTS_CHANGED"
     path.unlink()
     assert not engine.is_present(declared.name)
-    with pytest.raises(AppError, match="Install Soundwright again") as missing:
+    with pytest.raises(AppError, match=re.escape(REMEDY)) as missing:
         type(engine)().load(declared.name)
     assert missing.value.reason == "MODEL_UNAVAILABLE"
 

@@ -1,8 +1,9 @@
 import { admin, expect, song, test } from "./studio.mjs";
 
-test("selected tracks are separated as a batch", async ({ page, user, button, accessible }) => {
+test("selected tracks are separated, edited and deleted, and changes can be undone", async ({ page, user, button, link, accessible, fitsPhone }) => {
   const titles = ["First tune", "Second tune"];
-  for (const title of [...titles, "Left alone"]) await user.upload(title, 0.5);
+  const ids = [];
+  for (const title of [...titles, "Left alone"]) ids.push(await user.upload(title, 0.5));
   const select = async () => {
     for (const title of titles) await page.getByRole("checkbox", { name: `Select ${title}` }).check();
   };
@@ -25,21 +26,13 @@ test("selected tracks are separated as a batch", async ({ page, user, button, ac
   for (const text of ["2 of 2 completed", "completed", "Batch · dsp"]) await expect(batch).toContainText(text);
   await page.getByLabel("Type").selectOption("batch");
   await expect(page.locator(".jobs > li")).toHaveCount(1);
-  await accessible();
   const { data } = await (await user.requests.get("/api/tracks")).json();
   const counts = Object.fromEntries(data.map((track) => [track.title, track.stem_count]));
   expect(counts).toEqual({ "First tune": 4, "Second tune": 4, "Left alone": 0 });
-});
 
-test("tracks are edited and deleted, many at once, and both can be undone", async ({ page, user, button, link, accessible, fitsPhone }) => {
-  const titles = ["First tune", "Second tune", "Left alone"];
-  const ids = [];
-  for (const title of titles) ids.push(await user.upload(title, 0.5));
+  // Tracks are edited and deleted, many at once, and both can be undone.
   const stored = (id) => user.requests.get(`/api/tracks/${id}`).then((answer) => answer.json());
   const row = (title) => page.getByRole("list", { name: "Tracks" }).getByRole("listitem").filter({ hasText: title });
-  const select = async () => {
-    for (const title of titles.slice(0, 2)) await page.getByRole("checkbox", { name: `Select ${title}` }).check();
-  };
   const { data: other } = await (await user.post("/api/tracks", { multipart: { title: "Known tempo", file: song("Known tempo", 0.5) } })).json();
   await page.goto(`/studio/tracks/${other.id}`);
   const cover = page.locator("img.cover");
@@ -60,7 +53,6 @@ test("tracks are edited and deleted, many at once, and both can be undone", asyn
   await page.getByLabel("Artist").fill("Nobody");
   await page.getByLabel("Key").selectOption("F# minor");
   await page.getByLabel("Tempo in bpm").fill("61.5");
-  await accessible();
   await button("× 2: double the tempo").click();
   await button("Save").click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Blue Hour");
@@ -88,7 +80,7 @@ test("tracks are edited and deleted, many at once, and both can be undone", asyn
   await button("Undo").click();
   await expect(row("tune")).toHaveCount(2);
   // A deletion is final when the next change follows, and when the page is left.
-  for (const [at, title] of titles.slice(0, 2).entries()) {
+  for (const [at, title] of titles.entries()) {
     await link(title).click();
     await button("Delete the track").click();
     await expect(row("Left alone")).toBeVisible();
@@ -123,42 +115,70 @@ test.describe("an upload", () => {
   });
 });
 
-test("a list is as it was left", async ({ page, user }) => {
-  for (const title of ["Long ago", "Long road", "Short cut", "Small talk"]) await user.upload(title, 0.5);
-  await page.setViewportSize({ width: 800, height: 300 });
-  await page.goto("/studio");
-  const links = page.getByRole("list", { name: "Tracks" }).getByRole("link");
-  await expect(links).toHaveCount(4);
-  await page.evaluate(() => scrollTo(0, 150));
-  await page.getByRole("link", { name: "Short cut" }).click();
-  await expect(page.getByRole("heading", { name: "Short cut" })).toBeVisible();
-  await page.goBack();
-  await expect(links).toHaveCount(4);
-  await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(100);
-
-  const search = page.getByRole("searchbox", { name: "Search" });
-  await search.fill("long");
-  await expect(links).toHaveCount(2);
-  await page.getByRole("link", { name: "Long road" }).click();
-  await expect(page.getByRole("heading", { name: "Long road" })).toBeVisible();
-  await page.goBack();
-  await expect(search).toHaveValue("long");
-  await expect(links).toHaveText(["Long road", "Long ago"]);
-  await page.reload();
-  await expect(search).toHaveValue("long");
-});
-
 test.describe("without a service worker, which Playwright cannot route", () => {
   test.use({ serviceWorkers: "block", expected: ["Service Worker registration blocked"] });
 
-  test("a list shows all pages", async ({ page, user, button }) => {
-    for (const title of ["First", "Second", "Third"]) await user.upload(title, 0.5);
-    await page.route("**/api/tracks?*", (route) => route.continue({ url: route.request().url().replace(/page_size=\d+/, "page_size=2") }));
+  test("a list is as it was left, and shows all pages", async ({ page, user, button }) => {
+    for (const title of ["Long ago", "Long road", "Short cut", "Small talk"]) await user.upload(title, 0.5);
+    await page.setViewportSize({ width: 800, height: 300 });
     await page.goto("/studio");
     const links = page.getByRole("list", { name: "Tracks" }).getByRole("link");
-    await expect(links).toHaveText(["Third", "Second"]);
+    await expect(links).toHaveCount(4);
+    await page.evaluate(() => scrollTo(0, 150));
+    await page.getByRole("link", { name: "Short cut" }).click();
+    await expect(page.getByRole("heading", { name: "Short cut" })).toBeVisible();
+    await page.goBack();
+    await expect(links).toHaveCount(4);
+    await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(100);
+
+    await page.route("**/api/tracks?*", (route) => route.continue({ url: route.request().url().replace(/page_size=\d+/, "page_size=2") }));
+    await page.reload();
+    await expect(links).toHaveText(["Small talk", "Short cut"]);
     await button("More tracks").click();
-    await expect(links).toHaveText(["Third", "Second", "First"]);
+    await expect(links).toHaveText(["Small talk", "Short cut", "Long road", "Long ago"]);
     await expect(button("More tracks")).toHaveCount(0);
+
+    const search = page.getByRole("searchbox", { name: "Search" });
+    await search.fill("long");
+    await expect(links).toHaveCount(2);
+    await page.getByRole("link", { name: "Long road" }).click();
+    await expect(page.getByRole("heading", { name: "Long road" })).toBeVisible();
+    await page.goBack();
+    await expect(search).toHaveValue("long");
+    await expect(links).toHaveText(["Long road", "Long ago"]);
+    await page.reload();
+    await expect(search).toHaveValue("long");
   });
+});
+
+test("a change of many tracks says how far it is, and undoes one after another", async ({ page, user, button, accessible }) => {
+  const id = await user.upload("Tune", 0.5);
+  const { data: track } = await (await user.requests.get(`/api/tracks/${id}`)).json();
+  const data = Array.from({ length: 21 }, (_, index) => ({ ...track, file_path: null, id: `${index}`, title: `Tune ${index}` }));
+  const waiting = [];
+  await page.route("**/api/tracks?*", (route) => route.fulfill({ json: { data, meta: { page: 1, total_count: 21, total_pages: 1 } } }));
+  await page.route("**/api/tracks/*", (route) => waiting.push(() => route.fulfill({ json: { data: track } })));
+  const answer = async (count) => {
+    for (let each = 0; each < count; each++) {
+      await expect.poll(() => waiting.length).toBe(1);
+      await waiting.shift()();
+    }
+  };
+  await page.goto("/studio");
+  await page.getByLabel("Select all 21 tracks of the list").check();
+  await expect(page.getByText("21 tracks selected")).toBeVisible();
+  await accessible();
+  await button("Edit the selected tracks").click();
+  await page.getByLabel("Artist").fill("Nobody");
+  await button("Save").click();
+  await answer(2);
+  await expect(page.getByRole("dialog").getByRole("status")).toHaveText("Changing: 2 of 21 tracks. Keep this page open.");
+  await answer(19);
+  await button("Undo").click();
+  await answer(1);
+  await expect(page.getByText("Undoing: 1 of 21 tracks. Keep this page open.")).toBeVisible();
+  await answer(20);
+  await expect(page.getByText(/^Undoing/)).toHaveCount(0);
+  await page.getByLabel("Select all 21 tracks of the list").uncheck();
+  await expect(page.getByRole("group", { name: "Selected tracks" })).toHaveCount(0);
 });

@@ -1,22 +1,9 @@
 // What runs is said before and after a job, and administrators enable what does not run yet. STUDIO_MODEL is a model that the hub
 // has and nobody has allowed.
 
-import { join } from "node:path";
-import { expect, test } from "./studio.mjs";
+import { appoint, expect, test } from "./studio.mjs";
 
 const MODEL = process.env.STUDIO_MODEL;
-const PICTURES = process.env.STUDIO_PICTURES;
-const admin = { headers: { Authorization: `Bearer ${process.env.STUDIO_TOKEN}` } };
-
-async function shoot(page, name) {
-  if (!PICTURES) return;
-  await page.mouse.move(0, 0);
-  for (const [suffix, width] of [["", 1280], ["-phone", 390]]) {
-    await page.setViewportSize({ width, height: 844 });
-    await page.screenshot({ path: join(PICTURES, `${name}${suffix}.png`), fullPage: true });
-  }
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
 
 /** Return what the API plans for a track. */
 async function planOf(user, track_id, wish) {
@@ -24,7 +11,7 @@ async function planOf(user, track_id, wish) {
   return data[0];
 }
 
-test("users see what runs before it starts, and what ran", async ({ page, user, button, accessible, fitsPhone }) => {
+test("users see what runs before it starts, and what ran, and administrators enable more", async ({ page, request, user, button, accessible, fitsPhone }) => {
   const id = await user.upload("Test tune", 2);
   const degraded = { track_id: id, model: MODEL };
   await page.goto(`/studio/tracks/${id}`);
@@ -34,7 +21,6 @@ test("users see what runs before it starts, and what ran", async ({ page, user, 
   await expect(region.locator(".quality")).toHaveText(only);
   await expect(region.getByText(`${model} will run.`)).toBeVisible();
   await expect(region.getByText(`Better quality: ${better_model}`)).toContainText("An administrator can enable it.");
-  await shoot(page, "user-before");
   await expect(region.getByRole("button", { name: /^Enable/ })).toHaveCount(0);
   await region.getByText("Advanced").click();
   await expect(region.locator(`option[value="${MODEL}"]`)).toHaveJSProperty("disabled", true);
@@ -51,55 +37,42 @@ test("users see what runs before it starts, and what ran", async ({ page, user, 
   await origin.getByText("Why?").click();
   await expect(origin.getByText("nobody has allowed them")).toBeVisible();
   await accessible();
-  await shoot(page, "user-after");
   await page.goto("/studio/jobs");
   await expect(page.locator(".jobs > li").first()).toContainText(`because ${MODEL} is not enabled on this server`);
   await expect(page.locator(".jobs > li").first()).not.toContainText(`Separation · ${MODEL}`);
-  await shoot(page, "user-jobs");
   await page.goto(`/studio/tracks/${id}`);
   await region.getByText("Advanced").click();
   await fitsPhone();
-});
 
-test("an administrator enables a model beside its name", async ({ page, request, user, button, accessible, fitsPhone }) => {
-  const { data } = await (await request.get("/api/admin/users", { ...admin, params: { search: user.email } })).json();
-  await request.patch(`/api/admin/users/${data[0].id}`, { ...admin, data: { role: "admin" } });
-  const id = await user.upload("Test tune", 2);
-  await page.goto(`/studio/tracks/${id}`);
-  const region = page.getByRole("region", { name: "Separate" });
-  const { better_model } = await planOf(user, id, { model: "auto", quality: "best" });
+  // An administrator enables a model beside its name.
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await appoint(request, user, "admin");
+  await page.reload();
   await expect(region.getByText(`Better quality: ${better_model}`)).toBeVisible();
   await expect(button(`Enable ${better_model}`).first()).toBeVisible();
   await region.getByText("Advanced").click();
-  await shoot(page, "admin-before");
   await button(`Enable ${MODEL}`).click();
   const dialog = page.getByRole("dialog");
   await expect(dialog).toContainText("Licence of the weightsnone stated");
   await expect(dialog).toContainText("scientific purposes only");
   await expect(dialog).toContainText("Your account and the time are recorded.");
   await accessible();
-  await shoot(page, "admin-dialog");
   await dialog.getByRole("button", { name: "Allow and download" }).click();
   await expect(region.locator(`option[value="${MODEL}"]`)).toHaveJSProperty("disabled", false);
   await region.getByLabel("Model").selectOption(MODEL);
   await expect(region.getByText(`${MODEL} will run.`)).toBeVisible();
-  await button("Separate into stems").click();
+  await button("Separate again").click();
   await expect(page.getByText(`Separated by ${MODEL}.`)).toBeVisible();
-  await shoot(page, "admin-after");
 
   await page.goto("/studio/admin/audit");
   await page.getByLabel("Action").selectOption("model_allow");
   const entry = page.getByRole("region", { name: "Audit log" }).locator("tbody tr").first();
   for (const text of [user.email, `model ${MODEL}`, "none stated"]) await expect(entry).toContainText(text);
-  await shoot(page, "admin-audit");
   await page.goto("/studio/admin/models");
   await expect(button(`Enable ${better_model}`)).toBeVisible();
   await expect(button(`Enable ${MODEL}`)).toHaveCount(0);
-  await accessible();
-  await shoot(page, "admin-models");
   await page.goto("/studio");
   await page.getByRole("checkbox", { name: "Select Test tune" }).check();
   await expect(page.getByRole("group", { name: "Selected tracks" }).getByText("will run.")).toBeVisible();
-  await shoot(page, "batch");
   await fitsPhone();
 });

@@ -1,11 +1,8 @@
 // The mixer of a separation that runs.
 
-import { join } from "node:path";
 import { expect, inkOf, test } from "./studio.mjs";
 
-const PICTURES = process.env.STUDIO_PICTURES;
-
-test("stems are heard while they are made, and on past the end of the job", async ({ page, user, button, accessible }) => {
+test("stems are heard while they are made, and on past the end of the job", async ({ page, slider, position, user, button, accessible }) => {
   const id = await user.upload("Test tune", 40);
   await page.goto(`/studio/tracks/${id}`);
   await page.getByText("Advanced").click();
@@ -14,7 +11,6 @@ test("stems are heard while they are made, and on past the end of the job", asyn
   await expect(page.getByText("You hear the separation while it runs")).toBeVisible();
   // The separation takes several seconds more. What must come before its end comes first.
   await button("Play").click();
-  const slider = page.getByRole("slider", { name: "Position" });
   await slider.fill("39");
   await expect(page.getByText(/Playback waits for 0:39, which comes in about 0:\d\d\./)).toBeVisible();
   const cover = page.locator(".not-yet");
@@ -26,10 +22,8 @@ test("stems are heard while they are made, and on past the end of the job", asyn
   await expect(page.getByText("Playback waits")).toHaveCount(0);
   await expect(button("Pause")).toBeVisible();
   await accessible();
-  if (PICTURES) await page.screenshot({ path: join(PICTURES, "live.png") });
 
   // It plays on when the job has ended: the player stays, and the waveforms are complete.
-  const position = async () => Number(await slider.inputValue());
   await expect(page.getByText("You hear the separation while it runs")).toHaveCount(0);
   await expect(cover).toHaveCount(0);
   await expect(button("Pause")).toBeVisible();

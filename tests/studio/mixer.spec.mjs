@@ -4,29 +4,23 @@ import { readFileSync } from "node:fs";
 import { withEngine } from "./rendering.mjs";
 import { expect, song, test } from "./studio.mjs";
 
-test.describe("a file that is no audio", () => {
-  test.use({ expected: ["422"] });
-
-  test("is refused with the sentence of the server", async ({ page, user, button, accessible }) => {
-    await page.goto("/studio");
-    await expect(button("Choose files")).toBeVisible();
-    await accessible();
-    const file = { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no audio") };
-    await page.getByLabel("Files to upload").setInputFiles(file);
-    await expect(page.getByRole("alert")).toHaveText(/^This is not a supported audio file\./);
-    await button("Dismiss notes.txt").click();
-    await expect(page.getByRole("alert")).toHaveCount(0);
-  });
-});
+test.use({ expected: ["422"] });
 
 test("what is heard of a separated song equals its export", async ({ page, user, button, accessible }) => {
+  // A file that is no audio is refused with the sentence of the server.
   await page.goto("/studio");
+  await expect(button("Choose files")).toBeVisible();
+  const notes = { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no audio") };
+  await page.getByLabel("Files to upload").setInputFiles(notes);
+  await expect(page.getByRole("alert")).toHaveText(/^This is not a supported audio file\./);
+  await button("Dismiss notes.txt").click();
+  await expect(page.getByRole("alert")).toHaveCount(0);
+
   await page.getByLabel("Files to upload").setInputFiles(song("Test tune", 12)); // three segments, the last one shorter
   await page.getByRole("link", { name: "Test tune" }).click();
 
   // Without stems, the page offers to make them.
   await expect(button("Separate into stems")).toBeVisible();
-  await accessible();
   await page.getByText("Advanced").click();
   await page.getByLabel("Model").selectOption("dsp");
   await button("Separate into stems").click();
@@ -85,16 +79,13 @@ test("what is heard of a separated song equals its export", async ({ page, user,
 
   await page.getByRole("navigation").getByRole("link", { name: /Jobs/ }).click();
   await expect(page.locator(".list .badge")).toHaveText(["completed", "completed"]);
-  await accessible();
-});
 
-test("the page of the components is dark and narrow where the device is", async ({ page, user, accessible, fitsPhone }) => {
+  // The page of the components is dark where the device is.
   await page.goto("/studio/components");
   await expect(page.getByRole("heading", { name: "Components" })).toBeVisible();
   await accessible();
   await page.emulateMedia({ colorScheme: "dark" });
   await accessible();
-  await fitsPhone();
 });
 
 /** Runs in the page. Render the page's mix with the engine, and compare it with the exported file. */

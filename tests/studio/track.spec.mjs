@@ -23,7 +23,7 @@ test.beforeEach(async ({ page, context, button }) => {
   await expect(button("Play")).toBeVisible();
 });
 
-test("without worklets, as on a page of HTTP, the original plays, and the page says why", async ({ page, button }) => {
+test("without worklets, as on a page of HTTP, the original plays, and the page says why", async ({ page, position, button }) => {
   await page.addInitScript(() => delete globalThis.AudioWorkletNode);
   await page.reload();
   const pitch = page.getByRole("slider", { name: "Pitch" });
@@ -31,14 +31,12 @@ test("without worklets, as on a page of HTTP, the original plays, and the page s
   await expect(page.getByText("browsers change them on pages of HTTPS only")).toBeVisible();
   await page.reload(); // the setting is kept
   await button("Play").click();
-  await expect.poll(async () => Number(await page.getByRole("slider", { name: "Position" }).inputValue())).toBeGreaterThan(0.1);
+  await expect.poll(position).toBeGreaterThan(0.1);
   await button("Pause").click();
   await pitch.press("ArrowLeft");
 });
 
-test("separations are compared while they play", async ({ page, button, accessible }) => {
-  const slider = page.getByRole("slider", { name: "Position" });
-  const position = async () => Number(await slider.inputValue());
+test("separations are compared while they play", async ({ page, slider, position, button, accessible }) => {
   await page.getByLabel("Separation B").selectOption({ index: 1 });
   await expect(button("Hear B in all lanes")).toBeVisible();
   await button("Loop the visible part").click();
@@ -72,13 +70,16 @@ test("separations are compared while they play", async ({ page, button, accessib
   await button("Pause").click();
 });
 
-test("the mix, one stem and all stems are downloaded in the format of the button", async ({ page, button, accessible, fitsPhone }) => {
-  const download = async (part, format, name) => {
-    await page.getByRole("combobox", { name: "Download" }).selectOption({ label: part });
-    await page.getByLabel("Format").selectOption(format);
-    const [file] = await Promise.all([page.waitForEvent("download"), button(name).click()]);
-    return [file.suggestedFilename(), readFileSync(await file.path())];
-  };
+/** Download a part in a format, or in the only one. Return the name and the content of the file. */
+async function downloaded(page, part, format, name) {
+  await page.getByRole("combobox", { name: "Download" }).selectOption({ label: part });
+  if (format) await page.getByLabel("Format").selectOption(format);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name, exact: true }).click()]);
+  return [file.suggestedFilename(), readFileSync(await file.path())];
+}
+
+test("the mix, one stem and all stems are downloaded in the format of the button", async ({ page }) => {
+  const download = (...choice) => downloaded(page, ...choice);
   const key = await page.locator(".facts dd").nth(2).innerText();
   await page.getByRole("slider", { name: "Speed" }).fill("1.25");
   await page.getByRole("slider", { name: "Pitch" }).fill("12");
@@ -98,12 +99,9 @@ test("the mix, one stem and all stems are downloaded in the format of the button
   const [stemFileName, stemFile] = await download("All stems", "stem_mp4", "Download stem file");
   expect(stemFileName).toBe("Test tune.stem.mp4");
   expect(stemFile.toString("latin1")).toContain('"name": "Drums"');
-  await page.evaluate(() => scrollTo(0, 0)); // the transport covers nothing
-  await accessible();
-  await fitsPhone();
 });
 
-test("bars begin where the user says, and lanes show spectrograms under chroma and energy", async ({ page, button, accessible }) => {
+test("bars begin where the user says, and lanes show spectrograms under chroma and energy", async ({ page, slider, button, accessible }) => {
   await page.locator("body").press("ArrowRight");
   await button("Bar 1 here: begin the bars at the beat of the position").click();
   const bar = page.locator(".ruler .bar").first();
@@ -115,8 +113,8 @@ test("bars begin where the user says, and lanes show spectrograms under chroma a
     await expect(bar).toHaveText("1");
     await expect.poll(left, { timeout: 5000 }).toBe(before);
   }).toPass();
-  await expect(page.getByRole("slider", { name: "Position" })).toHaveValue("5");
-  const seconds = Number(await page.getByRole("slider", { name: "Position" }).getAttribute("max"));
+  await expect(slider).toHaveValue("5");
+  const seconds = Number(await slider.getAttribute("max"));
   expect(Math.abs(before * seconds - 5), "the distance of the first bar from 5 seconds").toBeLessThan(0.4);
   await expect(page.locator(".ruler .key")).toHaveText(/^\S+ (major|minor)/);
 
@@ -147,7 +145,7 @@ test("bars begin where the user says, and lanes show spectrograms under chroma a
   ]);
 });
 
-test("a cancelled job starts again once", async ({ page, button, accessible, fitsPhone }) => {
+test("a cancelled job starts again once", async ({ page, button, accessible }) => {
   const rows = page.locator(".jobs > li");
   await page.getByText("Advanced").click();
   await page.getByLabel("Model").selectOption("dsp");
@@ -171,13 +169,10 @@ test("a cancelled job starts again once", async ({ page, button, accessible, fit
   await expect(rows).toContainText("Analysis");
   await page.getByLabel("Type").selectOption("");
   await page.emulateMedia({ colorScheme: "dark" });
-  await fitsPhone();
   await accessible();
 });
 
-test("loops begin at once, snap to beats, have names, and Space plays whatever was clicked", async ({ page, button, accessible }) => {
-  const slider = page.getByRole("slider", { name: "Position" });
-  const position = async () => Number(await slider.inputValue());
+test("loops begin at once, snap to beats, have names, and Space plays whatever was clicked", async ({ page, slider, position, button, accessible }) => {
   const edge = (name) => page.getByRole("slider", { name: `${name} of the loop` });
   const at = async (name) => Number(await edge(name).getAttribute("aria-valuenow"));
   const ruler = page.locator(".ruler");
@@ -244,14 +239,13 @@ test("loops begin at once, snap to beats, have names, and Space plays whatever w
   expect(await at("Start")).toBeCloseTo(section.start_seconds, 1);
 });
 
-test("chords are corrected and transposed, the sheet follows the position, and bars move", async ({ page, button, accessible, fitsPhone }) => {
+test("chords are corrected and transposed, the sheet follows the position, and bars move", async ({ page, slider, button, accessible }) => {
   const track_id = path.split("/").at(-1);
   const { data } = await (await page.request.get(`/api/analysis/${track_id}`)).json();
   const [detected] = data.chords.segments; // a beat with noise is no chord
   const names = page.locator(".chord-blocks span");
   const current = page.locator(".current-chord b");
   const cells = page.locator(".chart-bar button");
-  const slider = page.getByRole("slider", { name: "Position" });
   const bars = () => page.locator(".ruler .bar").evaluateAll((all) => all.map((bar) => parseFloat(bar.style.left)));
   const pixels = (await page.locator(".ruler").boundingBox()).width / Number(await slider.getAttribute("max"));
   await expect(names).toHaveText([detected.label]);
@@ -285,10 +279,9 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await expect(button("Bars as detected")).toBeEnabled();
   await page.reload();
   await expect(names).toHaveText([detected.label, "F#m7"]);
-  await page.getByRole("combobox", { name: "Download" }).selectOption({ label: "Notes" });
-  const [midi] = await Promise.all([page.waitForEvent("download"), button("Download MIDI").click()]);
-  expect(midi.suggestedFilename()).toBe("Test tune.mid");
-  expect(readFileSync(await midi.path(), "latin1")).toContain("F#m7");
+  const [midiName, midi] = await downloaded(page, "Notes", "", "Download MIDI");
+  expect(midiName).toBe("Test tune.mid");
+  expect(midi.toString("latin1")).toContain("F#m7");
   for (const [part, format, name, content] of [
     ["Chords", "lab", "Download LAB", "F#:min7"],
     ["Chords", "cho", "Download ChordPro", "F#m7"],
@@ -296,10 +289,8 @@ test("chords are corrected and transposed, the sheet follows the position, and b
     ["Project with stems", "reaper", "Download Reaper", "Test tune.rpp"],
     ["Track for DJ software", "rekordbox", "Download rekordbox", "rekordbox.xml"],
   ]) {
-    await page.getByRole("combobox", { name: "Download" }).selectOption({ label: part });
-    await page.getByLabel("Format").selectOption(format);
-    const [file] = await Promise.all([page.waitForEvent("download"), button(name).click()]);
-    expect(readFileSync(await file.path(), "latin1")).toContain(content);
+    const [, file] = await downloaded(page, part, format, name);
+    expect(file.toString("latin1")).toContain(content);
   }
   await accessible();
   await button("Bars as detected").click();
@@ -311,11 +302,9 @@ test("chords are corrected and transposed, the sheet follows the position, and b
   await expect(names).toHaveText([detected.label]);
   const stored = async () => (await (await page.request.get(`/api/tracks/${track_id}`)).json()).data.corrections;
   await expect.poll(stored).toBe(null);
-  await fitsPhone();
 });
 
-test("lyrics are pasted, timed and corrected, and follow the position", async ({ page, button, accessible, fitsPhone }) => {
-  const slider = page.getByRole("slider", { name: "Position" });
+test("lyrics are pasted, timed and corrected, and follow the position", async ({ page, slider, button, accessible, fitsPhone }) => {
   const lines = page.locator(".lyric");
   const current = page.locator(".lyric[aria-current]");
   const text = page.getByLabel("LRC, or text without times");
@@ -347,10 +336,9 @@ test("lyrics are pasted, timed and corrected, and follow the position", async ({
   await expect(button("The next line begins here")).toHaveCount(0);
   await page.reload();
   await expect(lines).toHaveText(["Hello world", hostile, "Not timed"]);
-  await page.getByRole("combobox", { name: "Download" }).selectOption({ label: "Lyrics" });
-  const [lrc] = await Promise.all([page.waitForEvent("download"), button("Download LRC").click()]);
-  expect(lrc.suggestedFilename()).toBe("Test tune.lrc");
-  expect(readFileSync(await lrc.path(), "utf8")).toBe(
+  const [lrcName, lrc] = await downloaded(page, "Lyrics", "", "Download LRC");
+  expect(lrcName).toBe("Test tune.lrc");
+  expect(lrc.toString()).toBe(
     `[ti:Test tune]\n[length:00:12]\n[00:01.00]<00:01.00>Hello<00:02.00> world<00:03.00>\n[00:04.00]${hostile}\n[00:08.01]Not timed\n`,
   );
   await expect(page).toHaveTitle(/^Test tune/);
@@ -404,7 +392,7 @@ test("practice: another key, mixes by name, and a loop that gets faster", async 
 test.describe("a song of thousands of bars", () => {
   // A service worker would fetch the analysis itself.
   test.use({ serviceWorkers: "block", expected: ["Service Worker registration blocked"] });
-  test("has a chord sheet with elements for bars in sight, which follows the position", async ({ page }) => {
+  test("has a chord sheet with elements for bars in sight, which follows the position", async ({ page, slider }) => {
     await page.route(/\/api\/analysis\/[^/]+$/, async (route) => {
       const response = await route.fetch();
       const answer = await response.json();
@@ -417,7 +405,7 @@ test.describe("a song of thousands of bars", () => {
     const bars = page.locator(".chart-bar");
     await expect(bars.first()).toContainText("1");
     expect(await bars.count()).toBeLessThan(400);
-    await page.getByRole("slider", { name: "Position" }).fill("6");
+    await slider.fill("6");
     const current = page.locator(".chart-bar [aria-current]");
     await expect(bars.filter({ has: page.locator("[aria-current]") })).toContainText("1002");
     await current.evaluate((chord) => chord.scrollIntoView());

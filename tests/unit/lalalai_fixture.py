@@ -221,7 +221,7 @@ async def lalalai_fixture(
     async with served(SystemClock(), "separation", "ingest", "gateway") as (library, channels):
         for principal in (ANN, BOB):
             account = Account(principal.id, f"{principal.id}@example.org", "user", "active", "", library.clock.now())
-            assert await library.identity.store.insert_account(account)
+            assert await library.identity.store.accounts.add(account)
         fixture = LalalaiFixture(simulator, library, channels, processes)
         yield fixture
         for client in fixture.clients:

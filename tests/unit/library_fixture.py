@@ -198,7 +198,7 @@ class Library:
         return await self.start(await self.job(principal, **fields), "w1")
 
     async def now(self, job: Job) -> Job:
-        found = await self.jobs.job(job.id)
+        found = await self.jobs.get(job.id)
         assert found is not None
         return found
 

@@ -85,7 +85,9 @@ def _caught_lines(path: str) -> frozenset[int]:
                 "AppError" in ast.unparse(one.type) for one in handlers if one.type
             ):
                 pass
-            case ast.With(items=items, body=body) if any("AppError" in ast.unparse(one) for one in items):
+            case ast.With(items=items, body=body) if any(
+                name in ast.unparse(one) for one in items for name in ("AppError", "suppressed")
+            ):
                 pass
             case _:
                 continue

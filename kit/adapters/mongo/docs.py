@@ -58,7 +58,6 @@ class MongoDocs:
         return self.database[name]
 
     async def ensure(self, collection: Collection) -> None:
-        """See :meth:`soundwright.kit.ports.Docs.ensure`."""
         if len(collection.indexes) > _INDEX_LIMIT:
             raise ValueError(f"{collection.name} has more than {_INDEX_LIMIT} indexes")
         for index in collection.indexes:
@@ -74,7 +73,6 @@ class MongoDocs:
         self._declared.add(collection)
 
     async def insert(self, collection: str, doc: Doc) -> None:
-        """See :meth:`soundwright.kit.ports.Docs.insert`."""
         stored = self._collection(collection)
         body = _body(doc, 1)
 
@@ -88,7 +86,6 @@ class MongoDocs:
         await retried(work)
 
     async def get(self, collection: str, doc_id: str) -> Doc | None:
-        """See :meth:`soundwright.kit.ports.Docs.get`."""
         stored = self._collection(collection)
         found = await retried(lambda: stored.find_one({"_id": doc_id}))
         return _doc(found) if found else None
@@ -104,7 +101,6 @@ class MongoDocs:
         offset: int = 0,
         after: tuple[Any, ...] | None = None,
     ) -> list[Doc]:
-        """See :meth:`soundwright.kit.ports.Docs.find`."""
         if offset and after is not None:
             raise ValueError("a page begins at an offset or after a document, not both")
         stored = self._collection(collection)
@@ -129,7 +125,6 @@ class MongoDocs:
         limit: int,
         offset: int,
     ) -> tuple[list[Doc], int]:
-        """See :meth:`soundwright.kit.ports.Docs.page`."""
         total = await self.count(collection, where)
         limit = min(limit, total - offset)
         if limit <= 0:
@@ -140,7 +135,6 @@ class MongoDocs:
         return docs[::-1] if from_end else docs, total
 
     async def sample(self, collection: str, where: Mapping[str, Any], count: int) -> list[Doc]:
-        """See :meth:`soundwright.kit.ports.Docs.sample`."""
         if count <= 0:
             return []
         stored = self._collection(collection)
@@ -152,19 +146,16 @@ class MongoDocs:
         return [_doc(each) for each in drawn]
 
     async def count_each(self, collection: str, field: str, values: Sequence[str]) -> dict[str, int]:
-        """See :meth:`soundwright.kit.ports.Docs.count_each`."""
         # MongoDB counts the keys of one value in the index. To group the documents, it would read all of them.
         counts = await asyncio.gather(*(self.count(collection, {field: Contains(value)}) for value in values))
         return dict(zip(values, counts, strict=True))
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
-        """See :meth:`soundwright.kit.ports.Docs.count`."""
         stored = self._collection(collection)
         conditions = conjunction(where_clauses(where, self._declared.of(collection)))
         return int(await retried(lambda: stored.count_documents(conditions or EVERY_ID)))
 
     async def total(self, collection: str, where: Mapping[str, Any], field: str) -> int:
-        """See :meth:`soundwright.kit.ports.Docs.total`."""
         stored = self._collection(collection)
         conditions = conjunction(where_clauses(where, self._declared.of(collection)))
         pipeline = [{"$match": conditions}, {"$group": {"_id": None, "total": {"$sum": f"${field_name(field)}"}}}]
@@ -172,7 +163,6 @@ class MongoDocs:
         return int(found[0]["total"]) if found else 0
 
     async def replace(self, collection: str, doc: Doc, revision: int) -> bool:
-        """See :meth:`soundwright.kit.ports.Docs.replace`."""
         stored = self._collection(collection)
         body = _body(doc, revision + 1)
 
@@ -183,7 +173,6 @@ class MongoDocs:
         return await retried(work)
 
     async def delete(self, collection: str, doc_id: str) -> bool:
-        """See :meth:`soundwright.kit.ports.Docs.delete`."""
         stored = self._collection(collection)
         attempts = 0
 
@@ -197,7 +186,6 @@ class MongoDocs:
         return await retried(work)
 
     async def load(self, collection: str, docs: Sequence[Doc]) -> None:
-        """See :meth:`soundwright.kit.ports.Docs.load`."""
         stored = self._collection(collection)
         changes = [ReplaceOne({"_id": doc["id"]}, _body(doc, doc["revision"]), upsert=True) for doc in docs]
         if changes:
@@ -209,11 +197,9 @@ class MongoDocs:
         yield self
 
     async def check(self) -> None:
-        """See :meth:`soundwright.kit.ports.Docs.check`."""
         await self.get("schema", "version")
 
     async def close(self) -> None:
-        """See :meth:`soundwright.kit.ports.Docs.close`."""
         self._client.close()
 
 

@@ -159,7 +159,6 @@ def index_keys(index: Index) -> list[tuple[str, int]]:
 
 
 def index_options(index: Index) -> dict[str, Any]:
-    """Return the options of ``create_index``."""
     options: dict[str, Any] = {"name": index_name(index)}
     if index.unique:
         options["unique"] = True

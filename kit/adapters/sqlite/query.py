@@ -86,7 +86,6 @@ def elements(collection: str, field: str, where: Mapping[str, Any], indexes: Seq
 
 
 def element_clause(element: str, condition: Contains | StartsWith) -> Clause:
-    """Return the condition on one element of an array."""
     if isinstance(condition, Contains):
         return f"{element} = ?", (condition.value,)
     return f"{element} >= ? AND {element} < ?", (condition.prefix, condition.prefix + _LAST)

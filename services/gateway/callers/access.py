@@ -66,6 +66,5 @@ def access(accepted: Access, rate_class: RateClass | None = None) -> Callable[[T
 
 
 def declared_access(endpoint: object) -> RouteAccess | None:
-    """Return the access declaration of ``endpoint``; None if it has none."""
     found: RouteAccess | None = getattr(endpoint, _ATTRIBUTE, None)
     return found

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import suppressed
 from soundwright.kit.rpc import RecentTokens
 from soundwright.kit.security.identity import (
     ADDRESS_PREFIX,
@@ -118,12 +118,9 @@ class Authenticator:
         """Return the caller of a page; None without a valid session, since the visitor can log in again."""
         if not secret:
             return None
-        try:
+        with suppressed("UNAUTHORIZED"):
             return await self._by_session(secret, headers, peer)
-        except AppError as error:
-            if error.reason != "UNAUTHORIZED":
-                raise
-            return None
+        return None
 
     async def _by_session(self, secret: str, headers: Headers, peer: str) -> Caller:
         visit = pb.AuthenticateSessionRequest(session_token=secret, ip_address=peer, user_agent=_user_agent(headers))

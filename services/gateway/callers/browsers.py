@@ -20,6 +20,8 @@ from soundwright.services.gateway.wire.decoding import plain_cookies
 
 SESSION_COOKIE = "soundwright_session"
 VISIT_COOKIE = "soundwright_visit"
+FLASH_COOKIE = "soundwright_flash"
+_FLASH_SECONDS = 60
 CREATOR_COOKIE = "soundwright_creator"
 CREATOR_HEADER = "x-soundwright-creator"
 CREATOR_SECONDS = 365 * 86400
@@ -101,7 +103,6 @@ class Browsers:
         return _csrf_token(self._secrets.current, secret)
 
     def is_valid_csrf_token(self, secret: str, token: str) -> bool:
-        """Return whether ``token`` is the CSRF token for ``secret``."""
         return bool(secret) and any(
             hmac.compare_digest(_csrf_token(each, secret).encode(), token.encode()) for each in self._secrets.all
         )
@@ -109,6 +110,10 @@ class Browsers:
     def session_cookie(self, scope: Scope, secret: str, remembered: bool) -> str:
         """Return the ``Set-Cookie`` header of a session. The browser forgets it on exit unless it is ``remembered``."""
         return self.set_cookie(scope, SESSION_COOKIE, secret, _REMEMBER_SECONDS if remembered else None)
+
+    def flash_cookie(self, scope: Scope, name: str) -> str:
+        """Return the ``Set-Cookie`` header with which the next page shows a message."""
+        return self.set_cookie(scope, FLASH_COOKIE, name, _FLASH_SECONDS)
 
     def set_cookie(self, scope: Scope, name: str, value: str, max_age_seconds: int | None = None) -> str:
         """Return the ``Set-Cookie`` header of one of our cookies. It ends with the browser, or after a time; 0 deletes it."""

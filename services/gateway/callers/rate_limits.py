@@ -220,7 +220,6 @@ class _SharedCounts:
         return window.count if window is not None and window.start_time <= now < window.end_time else 0
 
     def window(self, key: str) -> _Window:
-        """Return the current window of a key."""
         now = self._clock.now()
         window = self.windows.get(key)
         if window is not None and window.start_time <= now < window.end_time:

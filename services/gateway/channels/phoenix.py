@@ -124,7 +124,6 @@ class Connection:
 
     @property
     def topics(self) -> list[str]:
-        """The joined topics."""
         return list(self._join_refs)
 
     def receive(self, message: Message) -> Step:

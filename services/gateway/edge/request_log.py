@@ -20,7 +20,7 @@ from soundwright.kit.log import correlation_scope, get_logger
 from soundwright.kit.metrics import HTTP_DURATION
 from soundwright.services.gateway.callers.dialect import Dialect, dialect_for
 from soundwright.services.gateway.callers.host_policy import HostPolicy
-from soundwright.services.gateway.edge.route_table import FoundRoute
+from soundwright.services.gateway.edge.route_table import ROUTE_KEY, FoundRoute
 from soundwright.services.gateway.wire.decoding import plain_cookies
 from soundwright.services.gateway.wire.problems import problem_of
 
@@ -174,7 +174,7 @@ class _Exchange:
     def report(self) -> None:
         """Log, measure and trace the request, which has ended."""
         seconds, status = time.perf_counter() - self._started, self.status or 499
-        found: FoundRoute | None = self.scope.get("soundwright.route")
+        found: FoundRoute | None = self.scope.get(ROUTE_KEY)
         route = (found and found.path) or "unmatched"
         label = self.method if self.method in _METHODS else "other"
         self._span.rename(f"{label} {route}")

@@ -21,7 +21,7 @@ from soundwright.services.gateway.callers.dialect import Dialect, dialect_for
 from soundwright.services.gateway.wire.problems import problem_of
 
 _PUBLIC = RouteAccess(Access.PUBLIC)
-_SCOPE = "soundwright.route"
+ROUTE_KEY = "soundwright.route"  # of the scope of a request
 _REFUSALS = (AppError, HTTPException, RequestValidationError)
 
 
@@ -51,7 +51,7 @@ class FoundRoute:
 
     def select(self, scope: Scope) -> None:
         """Make :class:`Dispatch` run this route, and the request log name it."""
-        scope[_SCOPE] = self
+        scope[ROUTE_KEY] = self
         if self.route is not None:
             scope["route"] = self.route
 
@@ -134,7 +134,7 @@ class Dispatch:
             HTTPException: 404, or 405 if the path has routes of other methods.
             RuntimeError: the access control checked another declaration than that of the route.
         """
-        found: FoundRoute = scope[_SCOPE]
+        found: FoundRoute = scope[ROUTE_KEY]
         if found.app is None:
             if methods := self._table.methods_of(scope["path"]):
                 raise HTTPException(405, headers={"Allow": ", ".join(methods)})

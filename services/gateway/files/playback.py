@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from soundwright.kit import errors
 from soundwright.kit.compute import ComputeSlots
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import Code, suppressed
 from soundwright.kit.ports import BlobInfo, Blobs
 from soundwright.kit.shared_work import SingleFlight
 from soundwright.kit.worker.derived_files import (
@@ -170,12 +170,9 @@ class Playback:
         while at < end:
             frame = recording.frame_at(at)
             count = min(recording.sample_rate_hz, recording.frame_count - frame)
-            try:
+            data = b""
+            with suppressed(Code.NOT_FOUND):
                 data = await self._slots.run(functools.partial(_floats, recording, frame, count)) if count > 0 else b""
-            except AppError as error:
-                if error.code is not Code.NOT_FOUND:
-                    raise
-                data = b""
             if data:
                 skipped = (at - WAV_HEADER_BYTES) % recording.frame_bytes
                 yield data[skipped : skipped + end - at]

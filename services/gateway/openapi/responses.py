@@ -65,7 +65,6 @@ _ATTRIBUTE = "soundwright_route_doc"
 
 
 def route_doc(endpoint: Any) -> RouteDoc | None:
-    """Return the documentation of ``endpoint``; None if it has none."""
     found: RouteDoc | None = getattr(endpoint, _ATTRIBUTE, None)
     return found
 

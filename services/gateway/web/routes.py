@@ -29,7 +29,6 @@ _CACHED = {"Cache-Control": "public, max-age=3600"}
 
 
 def page_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of all browser pages."""
     router = APIRouter()
     browsers = Browsers(gateway.settings)
     media_origin = gateway.blobs.public.origin if gateway.blobs.public else ""

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import AppError, suppressed
 from soundwright.kit.security.identity import principal_scope
 from soundwright.library.v1 import connection_service_pb2, storage_service_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
@@ -47,7 +47,6 @@ Action = Callable[[Request, BrowserSession, Mapping[str, str]], Awaitable[Respon
 
 
 def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
-    """Return the routes of the settings page."""
     router = APIRouter(tags=["pages accounts"])
     page = _SettingsPage(gateway, views)
 
@@ -157,11 +156,8 @@ class _SettingsPage:
         return await self.show(request, session, secret=created.secret)
 
     async def revoke_key(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
-        try:
+        with suppressed("TOKEN_NOT_FOUND"):  # already deleted
             await self._accounts.DeleteApiToken(pb.DeleteApiTokenRequest(api_token_id=form.get("id", "")))
-        except AppError as error:
-            if error.reason != "TOKEN_NOT_FOUND":  # already deleted
-                raise
         return self._views.redirect(request, SETTINGS, "key_revoked")
 
     async def connect_lalalai(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:

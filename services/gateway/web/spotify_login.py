@@ -76,7 +76,6 @@ async def has_spotify(gateway: Gateway) -> bool:
 
 
 def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> APIRouter:
-    """Return the routes of the login with Spotify."""
     router = APIRouter(prefix=_PATH, tags=["pages accounts"])
     ingest, connections = gateway.clients.ingest, gateway.clients.connections
     sealer = Sealer(gateway.settings.secrets())

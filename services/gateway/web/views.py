@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from soundwright.kit import errors
 from soundwright.services.gateway.callers.browsers import (
+    FLASH_COOKIE,
     SESSION_COOKIE,
     VISIT_COOKIE,
     Browsers,
@@ -23,8 +24,6 @@ from soundwright.services.gateway.wire.parameters import form_fields, limited_bo
 
 LOG_IN = "/users/log-in"
 SETTINGS = "/users/settings"
-_FLASH_COOKIE = "soundwright_flash"
-_FLASH_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ _FLASHES = {
     "link_invalid": _Flash("error", "This link was already used, has expired, or is no longer valid."),
     "must_log_in": _Flash("error", "You must log in to access this page."),
     "welcome": _Flash("info", "You are logged in."),
+    "account_deleted": _Flash("info", "Your account and everything in it was deleted."),
     "logged_out": _Flash("info", "You have been logged out."),
     "confirmed": _Flash("info", "Your email address is confirmed."),
     "taken_over": _Flash(
@@ -119,7 +119,7 @@ class Views:
         visit, secret = "", session.current_secret if session else self._browsers.visit_secret(request.scope)
         if not secret:
             visit = secret = new_secret()
-        shown = self._browsers.cookie(request.scope, _FLASH_COOKIE)
+        shown = self._browsers.cookie(request.scope, FLASH_COOKIE)
         flash = _FLASHES.get(shown)
         html = render_template(
             name,
@@ -133,7 +133,7 @@ class Views:
         if visit:
             response.headers.append("set-cookie", self._browsers.set_cookie(request.scope, VISIT_COOKIE, visit))
         if shown:
-            response.headers.append("set-cookie", self._browsers.set_cookie(request.scope, _FLASH_COOKIE, "", 0))
+            response.headers.append("set-cookie", self._browsers.set_cookie(request.scope, FLASH_COOKIE, "", 0))
         return response
 
     def browser_key(self, request: Request) -> str:
@@ -146,9 +146,7 @@ class Views:
         response = RedirectResponse(path, 302, PAGE_HEADERS)
         if flash:
             assert flash in _FLASHES
-            response.headers.append(
-                "set-cookie", self._browsers.set_cookie(request.scope, _FLASH_COOKIE, flash, _FLASH_SECONDS)
-            )
+            response.headers.append("set-cookie", self._browsers.flash_cookie(request.scope, flash))
         return response
 
     def logged_in(self, request: Request, path: str, secret: str, remembered: bool, flash: str) -> Response:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Path, Query, Request
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from soundwright.kit import errors
 from soundwright.kit.errors import ErrorType
@@ -33,23 +33,30 @@ LICENSE_KEY = r"^[!-~]{8,200}$"
 
 
 def _id_of(what: str) -> Any:
-    """Return the path parameter for an ID. FastAPI does not validate it: :func:`require_uuid` turns malformed IDs into 404."""
+    """Return the path parameter for an ID."""
     example = "0f8fad5b-d9cb-469f-a165-70867728950e"
     return Path(description=f"The ID of the {what}.", json_schema_extra={"format": "uuid"}, examples=[example])
 
 
-AccountId = Annotated[str, _id_of("account")]
-ConversationId = Annotated[str, _id_of("conversation")]
-DeliveryId = Annotated[str, _id_of("delivery")]
-JobId = Annotated[str, _id_of("job")]
-SessionId = Annotated[str, _id_of("session")]
-SetlistId = Annotated[str, _id_of("setlist")]
-StemId = Annotated[str, _id_of("stem")]
-TokenId = Annotated[str, _id_of("token")]
-TrackLinkId = Annotated[str, _id_of("link")]
-TrackId = Annotated[str, _id_of("track")]
-UploadId = Annotated[str, _id_of("upload")]
-WebhookId = Annotated[str, _id_of("webhook")]
+def _uuid(error: ErrorType) -> AfterValidator:
+    """Return the validator that turns an ID into its canonical form, and a malformed one into ``error``."""
+    return AfterValidator(lambda value: require_uuid(value, error))
+
+
+AccountId = Annotated[str, _id_of("account"), _uuid(errors.ACCOUNT_NOT_FOUND)]
+ConversationId = Annotated[str, _id_of("conversation"), _uuid(errors.CONVERSATION_NOT_FOUND)]
+DeliveryId = Annotated[str, _id_of("delivery"), _uuid(errors.DELIVERY_NOT_FOUND)]
+JobId = Annotated[str, _id_of("job"), _uuid(errors.JOB_NOT_FOUND)]
+SessionId = Annotated[str, _id_of("session"), _uuid(errors.SESSION_NOT_FOUND)]
+SetlistId = Annotated[str, _id_of("setlist"), _uuid(errors.SETLIST_NOT_FOUND)]
+StemId = Annotated[str, _id_of("stem"), _uuid(errors.STEM_NOT_FOUND)]
+TokenId = Annotated[str, _id_of("token"), _uuid(errors.TOKEN_NOT_FOUND)]
+TrackLinkId = Annotated[str, _id_of("link"), _uuid(errors.TRACK_LINK_NOT_FOUND)]
+TrackId = Annotated[str, _id_of("track"), _uuid(errors.TRACK_NOT_FOUND)]
+UploadId = Annotated[str, _id_of("upload"), _uuid(errors.UPLOAD_NOT_FOUND)]
+UncheckedJobId = Annotated[str, _id_of("job")]
+"""For the dialect whose contract has its own message for a malformed ID."""
+WebhookId = Annotated[str, _id_of("webhook"), _uuid(errors.WEBHOOK_NOT_FOUND)]
 
 
 def body_of(model: type[M], *, secret: bool = False) -> Callable[[Request], Awaitable[M]]:

@@ -1,19 +1,17 @@
-"""Documents of the catalog: the collections, and reading and replacing one clip."""
+"""Documents of the catalog: the collections, and the table of clips."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
-from pydantic import TypeAdapter
-
-from soundwright.kit.ports import Collection, Doc, Docs, Index, OneOf
-from soundwright.services.library.catalog.records import FAMILIES, Clip
-from soundwright.services.library.documents import insert_doc_if_absent
+from soundwright.kit.ports import Collection, Doc, Docs, Index
+from soundwright.services.library.catalog.records import FAMILIES, Clip, Favorite, Play, Vote
 from soundwright.services.library.search_terms import facet, text_terms
+from soundwright.services.library.table import Table
 
-T = TypeVar("T")
+T = TypeVar("T", Favorite, Vote, Play)
 
 BY_TIME = ("create_time",)
 BY_VOTES = ("vote_total", "create_time")
@@ -76,8 +74,6 @@ COLLECTIONS = (
     CLIPS, DELETIONS, VOTES, FAVORITES, SUGGESTIONS, PLAYLISTS, PLAYS, PLAY_HOURS, LISTENERS,
 )  # fmt: skip
 
-_clip: TypeAdapter[Clip] = TypeAdapter(Clip)
-
 
 def model_condition(model: str) -> dict[str, str]:
     """Return the condition of a filter by model. ``music`` and ``audio`` mean the family; empty means no condition."""
@@ -86,63 +82,25 @@ def model_condition(model: str) -> dict[str, str]:
     return {"family" if model in FAMILIES else "model": model}
 
 
-def listener_key(clip_id: str, listener_id: str) -> str:
-    """Return the ID of a listener's document about a clip, such as a vote."""
-    return f"{clip_id}/{listener_id}"
-
-
 class ClipDocs:
-    """Reads and replaces clips. The stores of the catalog build on it."""
+    """The clips. The stores of the catalog build on it."""
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
-
-    async def clip(self, clip_id: str) -> Clip | None:
-        """Return the clip with this id, or None."""
-        doc = await self._docs.get(CLIPS.name, clip_id)
-        return _clip.validate_python(doc) if doc else None
-
-    async def clips(self, clip_ids: Sequence[str]) -> dict[str, Clip]:
-        """Return the clips that exist among these ids, by id."""
-        ids = list(dict.fromkeys(clip_ids))
-        docs = await self._docs.find(CLIPS.name, {"id": OneOf(ids)}, limit=len(ids))
-        return {doc["id"]: _clip.validate_python(doc) for doc in docs}
-
-    async def replace_clip(self, clip: Clip) -> bool:
-        """Compare-and-set a clip by its revision. Return whether it was replaced."""
-        return await self._docs.replace(CLIPS.name, clip_doc(clip), clip.revision)
-
-    async def _insert_clip(self, clip: Clip) -> bool:
-        """Store a new clip. Return whether it was new."""
-        return await insert_doc_if_absent(self._docs, CLIPS.name, clip_doc(clip))
-
-    async def _count_of(self, collection: Collection, clip_id: str, **where: Any) -> int:
-        return await self._docs.count(collection.name, {"clip_id": clip_id, **where})
+        self.clips = Table(docs, CLIPS, Clip, clip_doc)
 
     async def _latest(
-        self,
-        collection: Collection,
-        listener_id: str,
-        time_field: str,
-        offset: int,
-        limit: int,
-        parse: Callable[[Doc], T],
+        self, table: Table[T], listener_id: str, time_field: str, offset: int, limit: int
     ) -> tuple[list[tuple[Clip, T]], bool]:
-        """Return a page of a listener's documents, newest first, with their clips, and whether another page follows."""
-        docs = await self._docs.find(
-            collection.name,
-            {"listener_id": listener_id},
-            sort=time_field,
-            descending=True,
-            offset=offset,
-            limit=limit + 1,
-        )
-        return await self._with_clips(docs[:limit], parse), len(docs) > limit
+        """Return a page of a listener's records, newest first, with their clips, and whether another page follows."""
+        own = {"listener_id": listener_id}
+        found = await table.find(own, sort=time_field, descending=True, offset=offset, limit=limit + 1)
+        return await self._with_clips(found[:limit]), len(found) > limit
 
-    async def _with_clips(self, docs: Sequence[Doc], parse: Callable[[Doc], T]) -> list[tuple[Clip, T]]:
-        """Return documents with the clips they belong to, except documents whose clip is being deleted."""
-        clips = await self.clips([doc["clip_id"] for doc in docs])
-        return [(clips[doc["clip_id"]], parse(doc)) for doc in docs if doc["clip_id"] in clips]
+    async def _with_clips(self, records: Sequence[T]) -> list[tuple[Clip, T]]:
+        """Return records with the clips they belong to, except those whose clip is being deleted."""
+        clips = await self.clips.by_ids(record.clip_id for record in records)
+        return [(clips[record.clip_id], record) for record in records if record.clip_id in clips]
 
 
 def clip_doc(clip: Clip) -> Doc:

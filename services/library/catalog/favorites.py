@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.records import Clip, Favorite
+from soundwright.services.library.catalog.records import Clip, Favorite, listener_key
 from soundwright.services.library.catalog.service import require_batch, require_clip
 
 if TYPE_CHECKING:
@@ -29,20 +29,19 @@ class Favorites:
             AppError: ``GENERATION_NOT_FOUND``.
         """
         clip = await require_clip(self._store, clip_id)
-        added = await self._store.add_favorite(
-            Favorite(clip_id, principal.id, clip.family, clip.model, self._clock.now())
-        )
+        favorite = Favorite(clip_id, principal.id, clip.family, clip.model, self._clock.now())
+        added = await self._store.favorites.add(favorite)
         try:
             # A parallel deletion of the clip may have searched for favorites before this one was stored.
             await require_clip(self._store, clip_id)
         except AppError:
-            await self._store.remove_favorite(clip_id, principal.id)
+            await self._store.favorites.delete(favorite.id)
             raise
         return added
 
     async def remove(self, principal: Principal, clip_id: str) -> bool:
         """Remove a clip from the caller's favorites. Return False if it was no favorite."""
-        return await self._store.remove_favorite(clip_id, principal.id)
+        return await self._store.favorites.delete(listener_key(clip_id, principal.id))
 
     async def list_favorites(
         self, principal: Principal, model: str, offset: int, limit: int

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 
-from pydantic import TypeAdapter
-
-from soundwright.kit.ports import AllOf, AtLeast, Contains, Doc
+from soundwright.kit.ports import AllOf, AtLeast, Contains, Docs
 from soundwright.services.library.catalog.documents import (
     BY_PLAYS,
     CLIPS,
@@ -20,47 +17,36 @@ from soundwright.services.library.catalog.documents import (
 from soundwright.services.library.catalog.records import Clip, Play
 from soundwright.services.library.documents import from_doc, insert_doc_if_absent
 from soundwright.services.library.search_terms import facet
-
-_play: TypeAdapter[Play] = TypeAdapter(Play)
+from soundwright.services.library.table import Table
 
 
 class PlayStore(ClipDocs):
     """Plays, hourly counts and listeners in the document store."""
 
-    async def add_play(self, play: Play) -> None:
-        """Store a play."""
-        await self._docs.insert(PLAYS.name, dataclasses.asdict(play))
+    def __init__(self, docs: Docs) -> None:
+        super().__init__(docs)
+        self.plays = Table(docs, PLAYS, Play)
 
     async def remove_play(self, play: Play) -> None:
         """Delete a play of a deleted clip, and the count of its hour."""
-        await self._docs.delete(PLAYS.name, play.id)
+        await self.plays.delete(play.id)
         await self._docs.delete(PLAY_HOURS.name, f"{play.clip_id}/{play.hour}")
-
-    async def count_plays_by_source(self, clip_id: str, source: str) -> int:
-        """Return the number of plays of a clip from a source."""
-        return await self._count_of(PLAYS, clip_id, source=source)
 
     async def list_plays(self, listener_id: str, offset: int, limit: int) -> tuple[list[tuple[Clip, Play]], bool]:
         """Return a page of a listener's plays with their clips, newest first, and whether more follow."""
-        return await self._latest(PLAYS, listener_id, "play_time", offset, limit, _play.validate_python)
+        return await self._latest(self.plays, listener_id, "play_time", offset, limit)
 
-    async def list_sources(self, clip_id: str, limit: int) -> list[str]:
-        """Return the distinct sources of the plays of a clip, sorted. Each source costs one query."""
-        sources: list[str] = []
-        minimum = ""
-        while len(sources) < limit:
-            found = await self._find_first(clip_id, "source", minimum)
-            if found is None:
+    async def count_by_source(self, clip_id: str, limit: int) -> dict[str, int]:
+        """Return the plays of a clip from each of its first ``limit`` sources, sorted. Each source costs two queries."""
+        counts: dict[str, int] = {}
+        least = ""
+        while len(counts) < limit:
+            play = await self.plays.first({"clip_id": clip_id, "source": AtLeast(least)}, sort="source")
+            if play is None:
                 break
-            sources.append(found["source"])
-            minimum = found["source"] + "\0"  # the next string in sort order
-        return sources
-
-    async def _find_first(self, clip_id: str, field: str, minimum: int | str) -> Doc | None:
-        """Return the play of a clip with the lowest value of ``field`` that is at least ``minimum``."""
-        where = {"clip_id": clip_id, field: AtLeast(minimum)}
-        found = await self._docs.find(PLAYS.name, where, sort=field, limit=1)
-        return found[0] if found else None
+            counts[play.source] = await self.plays.count({"clip_id": clip_id, "source": play.source})
+            least = play.source + "\0"  # the next string in sort order
+        return counts
 
     # counts per clip and hour
 

@@ -43,7 +43,7 @@ class Playlists:
             f"pl_{secrets.token_hex(6)}", principal.id, name, description, is_public, now, now,
             creator_key=principal.creator_key or None,
         )  # fmt: skip
-        if not await self._store.add_playlist(playlist, _PLAYLIST_LIMIT):
+        if not await self._store.playlists.add_in_slot(playlist, {"owner_id": principal.id}, _PLAYLIST_LIMIT):
             raise errors.TOO_MANY_PLAYLISTS(limit=_PLAYLIST_LIMIT)
         return playlist
 
@@ -54,14 +54,15 @@ class Playlists:
             AppError: ``PLAYLIST_NOT_FOUND``.
         """
         playlist = await self._get_visible(principal, playlist_id)
-        clips = await self._store.clips([entry.clip_id for entry in playlist.entries])
+        clips = await self._store.clips.by_ids(entry.clip_id for entry in playlist.entries)
         # The deletion of a clip removes it before its entries, so skip entries without a clip.
         return playlist, [(clips[e.clip_id], e) for e in playlist.entries if e.clip_id in clips]
 
     async def list_playlists(self, principal: Principal) -> list[Playlist]:
         """Return the caller's playlists, newest first."""
-        playlists = await self._store.list_playlists(principal.id, _PLAYLIST_LIMIT)
-        return [playlist for playlist in playlists if playlist.is_visible_to(principal)]
+        own = {"owner_id": principal.id}
+        found = await self._store.playlists.find(own, sort="create_time", descending=True, limit=_PLAYLIST_LIMIT)
+        return [playlist for playlist in found if playlist.is_visible_to(principal)]
 
     async def update(
         self, principal: Principal, playlist_id: str, name: str | None, description: str | None, is_public: bool | None
@@ -91,7 +92,7 @@ class Playlists:
             AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``.
         """
         await self._get_own(principal, playlist_id)
-        if not await self._store.remove_playlist(playlist_id):
+        if not await self._store.playlists.delete(playlist_id):
             raise errors.PLAYLIST_NOT_FOUND()
 
     async def add(self, principal: Principal, playlist_id: str, clip_id: str) -> int:
@@ -143,7 +144,7 @@ class Playlists:
         """
         playlist = await self._get_own(principal, playlist_id)
         ids = {entry.clip_id for entry in playlist.entries}
-        deleted = ids - (await self._store.clips(list(ids))).keys()
+        deleted = ids - (await self._store.clips.by_ids(ids)).keys()
 
         def change(playlist: Playlist) -> Playlist:
             # Entries that ``get`` skips, because their clip was deleted, are dropped. One that was added meanwhile is not.
@@ -155,7 +156,7 @@ class Playlists:
         await self._change(principal, playlist_id, change)
 
     async def _get_visible(self, principal: Principal, playlist_id: str) -> Playlist:
-        playlist = await self._store.get_playlist(playlist_id)
+        playlist = await self._store.playlists.get(playlist_id)
         # Private playlists of others are reported as missing, so that their existence is not revealed.
         if playlist is None or not playlist.is_visible_to(principal):
             raise errors.PLAYLIST_NOT_FOUND()
@@ -176,7 +177,7 @@ class Playlists:
                 return playlist
             # The update time must not decrease, even if the clocks of processes differ.
             changed = dataclasses.replace(changed, update_time=max(playlist.update_time, self._clock.now()))
-            if await self._store.replace_playlist(changed):
+            if await self._store.playlists.replace(changed):
                 return changed
 
 

@@ -66,7 +66,7 @@ class Plays:
         clip = await require_clip(self._store, clip_id)
         now = self._clock.now()
         play = Play(str(uuid.uuid4()), clip_id, principal.id, source, int(now // HOUR_SECONDS), now)
-        await self._store.add_play(play)
+        await self._store.plays.insert(play)
         listener = f"session:{session_id}" if session_id else f"principal:{principal.id}"
         is_new = await self._store.add_listener(clip_id, listener)
         await self._store.count_play(clip, play.hour)
@@ -95,8 +95,8 @@ class Plays:
         """
         clip = await require_clip(self._store, clip_id)
         by_source = Counter[str]()
-        for source in await self._store.list_sources(clip_id, _SOURCE_LIMIT):
-            by_source[source or _OTHER_SOURCE] += await self._store.count_plays_by_source(clip_id, source)
+        for source, count in (await self._store.count_by_source(clip_id, _SOURCE_LIMIT)).items():
+            by_source[source or _OTHER_SOURCE] += count
         by_source[_OTHER_SOURCE] += max(0, clip.play_count - by_source.total())
         by_day = Counter[str]()
         for hour, count in await self._store.list_hourly_counts(clip_id, _STATS_DAYS * 24):

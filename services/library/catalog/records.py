@@ -158,6 +158,11 @@ class Playlist:
         return dataclasses.replace(self, entries=remaining)
 
 
+def listener_key(clip_id: str, listener_id: str) -> str:
+    """Return the ID of a listener's document about a clip, such as a vote. There is one of a kind."""
+    return f"{clip_id}/{listener_id}"
+
+
 @dataclass(frozen=True)
 class Favorite:
     """A favorite. ``family`` and ``model`` are those of the clip. ``add_time`` is in seconds since 1970."""
@@ -167,6 +172,11 @@ class Favorite:
     family: str
     model: str
     add_time: float
+    revision: int = 0
+
+    @property
+    def id(self) -> str:
+        return listener_key(self.clip_id, self.listener_id)
 
 
 @dataclass(frozen=True)
@@ -187,6 +197,11 @@ class TagSuggestion:
     listener_id: str
     suggest_time: float
     network: str | None = None
+    revision: int = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.clip_id}/{self.category}/{self.round}/{self.listener_id}"
 
 
 @dataclass(frozen=True)
@@ -217,6 +232,11 @@ class Vote:
     notes: str = ""
     suggested_model: str = ""
     network: str | None = None
+    revision: int = 0
+
+    @property
+    def id(self) -> str:
+        return listener_key(self.clip_id, self.listener_id)
 
     @property
     def has_feedback(self) -> bool:
@@ -233,3 +253,4 @@ class Play:
     source: str
     hour: int
     play_time: float
+    revision: int = 0

@@ -36,7 +36,7 @@ async def require_clip(store: ClipDocs, clip_id: str) -> Clip:
     Raises:
         AppError: ``GENERATION_NOT_FOUND``.
     """
-    clip = await store.clip(clip_id)
+    clip = await store.clips.get(clip_id)
     if clip is None:
         raise errors.GENERATION_NOT_FOUND()
     return clip
@@ -58,13 +58,10 @@ async def change_clip(store: ClipDocs, clip_id: str, change: Callable[[Clip], Cl
     Raises:
         AppError: ``GENERATION_NOT_FOUND``.
     """
-    while True:
-        clip = await require_clip(store, clip_id)
-        changed = change(clip)
-        if changed == clip:
-            return clip
-        if await store.replace_clip(changed):
-            return dataclasses.replace(changed, revision=clip.revision + 1)
+    clip = await store.clips.change(clip_id, change)
+    if clip is None:
+        raise errors.GENERATION_NOT_FOUND()
+    return clip
 
 
 async def recount(
@@ -95,7 +92,7 @@ async def recount(
         counted = dataclasses.replace(
             await count(clip), recounts={**recounts, **{name: recounts.get(name, 0) + 1 for name in what}}
         )
-        if await store.replace_clip(counted):
+        if await store.clips.replace(counted):
             return dataclasses.replace(counted, revision=clip.revision + 1)
 
 
@@ -209,14 +206,14 @@ class Catalog:
             AppError: ``GENERATION_NOT_FOUND``; ``GENERATION_NOT_OWNED`` if the caller is neither the owner nor an
                 administrator.
         """
-        clip = await self._store.clip(clip_id)
+        clip = await self._store.clips.get(clip_id)
         if clip is not None:
             audio = clip.audio_blob_key
             beside = (waveform_key(audio), score_key(audio), parts_key(audio)) if audio else ()
             keys = [key for key in (audio, *beside, clip.spectrogram_blob_key) if key]
             deletion = Deletion(clip.id, clip.owner_id, keys, self._clock.now(), clip.creator_key)
         else:
-            begun = await self._store.deletion(clip_id)
+            begun = await self._store.deletions.get(clip_id)
             if begun is None or not begun.pending:
                 raise errors.GENERATION_NOT_FOUND()
             deletion = begun
@@ -225,22 +222,22 @@ class Catalog:
             raise errors.GENERATION_NOT_OWNED()
         if not own and self._record is not None:
             await self._record(principal.id, "delete", "generation", deletion.id, {"owner_id": deletion.owner_id})
-        await self._store.begin_deletion(deletion)
+        await self._store.deletions.add(deletion)
         await self._finish(deletion)
 
     async def resume_deletions(self) -> int:
         """Continue deletions that are not complete. Return how many went on. One that fails does not stop the others."""
         count = 0
-        async for deletion in self._store.pending_deletions():
+        async for deletion in self._store.deletions.walk({"pending": True}):
             with failures_logged("clip.not_deleted", clip_id=deletion.id):
                 await self._finish(deletion)
                 count += 1
         return count
 
     async def _finish(self, deletion: Deletion) -> None:
-        await self._store.remove_clip(deletion.id)
+        await self._store.clips.delete(deletion.id)
         for key in deletion.blob_keys:
             await self._blobs.delete(key)
         await self._remove_results(deletion.id)
         if await self._store.remove_belongings(deletion.id):
-            await self._store.end_deletion(deletion)
+            await self._store.deletions.change(deletion.id, lambda done: dataclasses.replace(done, pending=None))

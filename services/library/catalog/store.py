@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from soundwright.kit.ports import AllOf, AtLeast, Contains, Docs, LessThan, OneOf
 from soundwright.services.library.catalog.categories import CATEGORIES, categorise
@@ -30,8 +28,9 @@ from soundwright.services.library.catalog.documents import (
 )
 from soundwright.services.library.catalog.playlist_store import PlaylistStore
 from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFilter, ClipSort, Deletion
-from soundwright.services.library.documents import from_doc, insert_doc_if_absent, walk
+from soundwright.services.library.documents import from_doc
 from soundwright.services.library.search_terms import any_phrase, facet
+from soundwright.services.library.table import Table
 
 _ORDERS = {
     ClipSort.RECENT: BY_TIME,
@@ -42,14 +41,13 @@ _ORDERS = {
 _FAVORITE_LIMIT = 5000
 _REMOVAL_BATCH = 500
 
-_deletion: TypeAdapter[Deletion] = TypeAdapter(Deletion)
-
 
 class CatalogStore(ClipDocs):
     """Clips, their deletion, and the counts of the catalog."""
 
     def __init__(self, docs: Docs) -> None:
         super().__init__(docs)
+        self.deletions = Table(docs, DELETIONS, Deletion)
         self._playlists = PlaylistStore(docs)
 
     async def prepare(self) -> None:
@@ -62,7 +60,7 @@ class CatalogStore(ClipDocs):
 
         Repeated calls are safe: a stored clip keeps its votes, and a deleted clip stays deleted.
         """
-        if await self._docs.get(DELETIONS.name, clip.id):
+        if await self.deletions.get(clip.id):
             return
         clip = dataclasses.replace(
             clip,
@@ -76,8 +74,8 @@ class CatalogStore(ClipDocs):
             recounts={},
         )
         # Another process may have stored and deleted the clip since the look-up above.
-        if await self._insert_clip(clip) and await self._docs.get(DELETIONS.name, clip.id):
-            await self.remove_clip(clip.id)
+        if await self.clips.add(clip) and await self.deletions.get(clip.id):
+            await self.clips.delete(clip.id)
 
     async def list_clips(self, chosen: ClipFilter, sort: ClipSort, offset: int, limit: int) -> tuple[list[Clip], int]:
         """Return a page of the matching clips, and the number of all matching clips."""
@@ -119,33 +117,6 @@ class CatalogStore(ClipDocs):
         }
         counts = await self._docs.count_each(CLIPS.name, "terms", list(terms.values()))
         return {key: counts[term] for key, term in terms.items()}
-
-    # ---------------------------------------------------------------------------------------------------- deletion
-
-    async def deletion(self, clip_id: str) -> Deletion | None:
-        """Return the record of a deletion, or None."""
-        doc = await self._docs.get(DELETIONS.name, clip_id)
-        return _deletion.validate_python(doc) if doc else None
-
-    async def pending_deletions(self) -> AsyncIterator[Deletion]:
-        """Yield deletions that are not complete."""
-        async for doc in walk(self._docs, DELETIONS.name, {"pending": True}):
-            yield _deletion.validate_python(doc)
-
-    async def begin_deletion(self, deletion: Deletion) -> None:
-        """Store the record of a deletion, unless it exists."""
-        await insert_doc_if_absent(self._docs, DELETIONS.name, dataclasses.asdict(deletion))
-
-    async def end_deletion(self, deletion: Deletion) -> None:
-        """Mark a deletion as complete."""
-        current = await self.deletion(deletion.id)
-        if current is not None:
-            done = dataclasses.replace(current, pending=None)
-            await self._docs.replace(DELETIONS.name, dataclasses.asdict(done), current.revision)
-
-    async def remove_clip(self, clip_id: str) -> None:
-        """Delete the document of a clip."""
-        await self._docs.delete(CLIPS.name, clip_id)
 
     async def remove_belongings(self, clip_id: str) -> bool:
         """Delete up to 500 votes, plays and other documents about a clip. Return whether none is left."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
-from soundwright.kit.ports import Clock
+from soundwright.kit.ports import AtLeast, Clock
 from soundwright.kit.security.identity import Principal, is_anonymous_id
 from soundwright.services.library.catalog.categories import CATEGORIES
 from soundwright.services.library.catalog.records import Clip, TagSuggestion
@@ -77,18 +77,18 @@ class Tags:
         _require_effect(clip, category, remove)
         round_number = clip.tag_rounds.get(category, 0)
         now, network = self._clock.now(), principal.network or None
-        added = await self._store.add_suggestion(
-            TagSuggestion(clip_id, category, round_number, remove, principal.id, now, network)
-        )
+        suggestion = TagSuggestion(clip_id, category, round_number, remove, principal.id, now, network)
+        added = await self._store.suggestions.add(suggestion)
+        lately = {"network": network, "suggest_time": AtLeast(now - _HOUR_SECONDS)}
         try:
-            if network and await self._store.count_suggestions_since(network, now - _HOUR_SECONDS) > _NETWORK_LIMIT:
+            if network and await self._store.suggestions.count(lately) > _NETWORK_LIMIT:
                 raise errors.TOO_MANY_SUGGESTIONS(
                     "Too many suggestions came from your address in the last hour. Try again in an hour, or log in."
                 )
             # Also after a repeated suggestion: the process may have stopped between the third one and the decision.
             clip = await self._decide(clip_id, category, round_number, remove)
         except AppError:
-            await self._store.remove_suggestion(clip_id, category, round_number, principal.id)
+            await self._store.suggestions.delete(suggestion.id)
             raise
         decided = clip.tag_rounds.get(category, 0) > round_number
         if not (added or decided):
@@ -110,7 +110,7 @@ class Tags:
                 categories=others if remove else [*others, category],
                 tag_rounds={**clip.tag_rounds, category: round_number + 1},
             )
-            if await self._store.replace_clip(decided):
+            if await self._store.clips.replace(decided):
                 return decided
 
     async def _count(self, clip: Clip, category: str, round_number: int) -> int:
@@ -125,9 +125,9 @@ class Tags:
             AppError: ``GENERATION_NOT_FOUND``, ``SUGGESTION_NOT_FOUND``.
         """
         clip = await require_clip(self._store, clip_id)
-        round_number = clip.tag_rounds.get(category, 0)
+        own = TagSuggestion(clip_id, category, clip.tag_rounds.get(category, 0), remove, principal.id, suggest_time=0.0)
         is_open = remove is (category in clip.categories)
-        if not is_open or not await self._store.remove_suggestion(clip_id, category, round_number, principal.id):
+        if not is_open or not await self._store.suggestions.delete(own.id):
             raise errors.SUGGESTION_NOT_FOUND()
 
     async def suggestions(self, principal: Principal, clip_id: str) -> TagSuggestions:
@@ -137,10 +137,11 @@ class Tags:
             AppError: ``GENERATION_NOT_FOUND``.
         """
         clip = await require_clip(self._store, clip_id)
+        latest = await self._store.suggestions.find(
+            {"clip_id": clip_id}, sort="suggest_time", descending=True, limit=_LIST_LIMIT
+        )
         recent = [
-            suggestion
-            for suggestion in await self._store.list_suggestions(clip_id, _LIST_LIMIT)
-            if suggestion.round >= clip.tag_rounds.get(suggestion.category, 0) - 1
+            suggestion for suggestion in latest if suggestion.round >= clip.tag_rounds.get(suggestion.category, 0) - 1
         ]
         additions = [suggestion for suggestion in recent if not suggestion.remove]
         removals = [suggestion for suggestion in recent if suggestion.remove]

@@ -76,7 +76,11 @@ class Trends:
         count = 2 * limit if model in ("", *FAMILIES) else _WINDOW_TOP_COUNT
         candidates = sorted(totals, key=totals.__getitem__, reverse=True)[:count]
         ranked = sorted(
-            (clip for clip in (await self._store.clips(candidates)).values() if model in ("", clip.family, clip.model)),
+            (
+                clip
+                for clip in (await self._store.clips.by_ids(candidates)).values()
+                if model in ("", clip.family, clip.model)
+            ),
             key=lambda clip: (totals[clip.id], clip.create_time),
             reverse=True,
         )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
-from soundwright.kit.ports import Clock
+from soundwright.kit.ports import AtLeast, Clock
 from soundwright.kit.security.identity import Principal
-from soundwright.services.library.catalog.records import FAMILIES, Clip, Vote
+from soundwright.services.library.catalog.records import FAMILIES, Clip, Vote, listener_key
 from soundwright.services.library.catalog.service import recount, require_batch, require_clip
 
 if TYPE_CHECKING:
@@ -84,20 +84,21 @@ class Votes:
             await self._store.put_vote(new_vote)
             await self._limit_network(new_vote)
         else:
-            await self._store.remove_vote(clip_id, principal.id)
+            await self._store.votes.delete(listener_key(clip_id, principal.id))
         try:
             return await recount(self._store, clip_id, ["votes"], self._with_counts)
         except AppError:
             # A parallel deletion of the clip may have searched for votes before this one was stored.
-            await self._store.remove_vote(clip_id, principal.id)
+            await self._store.votes.delete(listener_key(clip_id, principal.id))
             raise
 
     async def _limit_network(self, vote: Vote) -> None:
         """Remove a new vote if there are too many of its network."""
         if vote.network is None:
             return
-        if await self._store.count_votes_of_network(vote.clip_id, vote.network) > _NETWORK_LIMIT:
-            await self._store.remove_vote(vote.clip_id, vote.listener_id)
+        of_network = {"clip_id": vote.clip_id, "network": vote.network}
+        if await self._store.votes.count(of_network) > _NETWORK_LIMIT:
+            await self._store.votes.delete(vote.id)
             raise errors.TOO_MANY_VOTES(limit=_NETWORK_LIMIT)
 
     async def _with_counts(self, clip: Clip) -> Clip:
@@ -121,7 +122,8 @@ class Votes:
         """
         clip = await require_clip(self._store, clip_id)
         positive, negative, models = Counter[str](), Counter[str](), Counter[str]()
-        async for vote in self._store.iter_votes_with_feedback(clip_id):
+        with_feedback = {"clip_id": clip_id, "feedback_time": AtLeast(0)}
+        async for vote in self._store.votes.walk(with_feedback, ("feedback_time",)):
             (positive if vote.vote > 0 else negative).update(vote.feedback_reasons)
             if vote.suggested_model:
                 models[vote.suggested_model] += 1

@@ -65,7 +65,7 @@ class AccountDeletions:
             await self._resign(account)
         await self._audit.record(account, "delete", "user", account.id, address=address)
         await self._store.deletions.add(AccountDeletion(account.id, self._clock.now()))
-        await self._store.delete_account(account)
+        await self._store.accounts.delete(account.id)
         log.info("account.deleted", account_id=account.id)
 
     async def _resign(self, account: Account) -> None:

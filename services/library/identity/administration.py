@@ -37,7 +37,7 @@ class Administration:
         Raises:
             AppError: ``ROLE_TOO_LOW``.
         """
-        actor = await self._store.get_account(principal.id)
+        actor = await self._store.accounts.get(principal.id)
         if actor is None or actor.status != "active" or actor.role not in ADMINISTRATION_ROLES:
             raise errors.ROLE_TOO_LOW()
         return actor
@@ -118,7 +118,7 @@ class Administration:
             raise errors.invalid("role", "or status or storage_quota_bytes is required", sentence)
         if storage_quota_bytes is not None and storage_quota_bytes < DEFAULT_QUOTA:
             raise errors.invalid("storage_quota_bytes", "must be -1 or greater", "The storage quota is invalid.")
-        before = await self._store.get_account(account_id)
+        before = await self._store.accounts.get(account_id)
         if before is None:
             raise errors.ACCOUNT_NOT_FOUND()
         after = _changed(actor, before, role, status, storage_quota_bytes)

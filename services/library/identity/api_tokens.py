@@ -38,7 +38,7 @@ class ApiTokens:
             AppError: ``UNAUTHORIZED`` for an unknown, revoked or expired token; ``ACCOUNT_SUSPENDED``.
         """
         token = await self._store.tokens.get(digest(secret))
-        account = await self._store.get_account(token.account_id) if token else None
+        account = await self._store.accounts.get(token.account_id) if token else None
         if token is None or account is None or token.epoch != account.token_epoch:
             raise errors.UNAUTHORIZED()
         now = self._clock.now()
@@ -102,7 +102,7 @@ class ApiTokens:
         raise errors.TOKEN_NOT_FOUND()
 
     async def _get_account(self, account_id: str) -> Account:
-        account = await self._store.get_account(account_id)
+        account = await self._store.accounts.get(account_id)
         if account is None:
             raise errors.ACCOUNT_NEEDED()
         return account

@@ -68,7 +68,7 @@ class Identity:
             AppError: ``USER_ID_FOREIGN``.
         """
         name = principal.id.removeprefix(ANONYMOUS_PREFIX)
-        if name != principal.id and await self.store.get_account(name.lower()) is not None:
+        if name != principal.id and await self.store.accounts.get(name.lower()) is not None:
             raise errors.USER_ID_FOREIGN("This user_id is the ID of an account. Log in to it, or send another one.")
 
     async def delete_expired(self) -> int:

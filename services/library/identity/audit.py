@@ -58,7 +58,7 @@ class AuditLog:
         self, actor_id: str, action: str, resource_type: str, resource_id: str, changes: Mapping[str, Any] | None = None
     ) -> None:
         """Store an entry of the account with this ID. See :meth:`record`."""
-        await self.record(await self._store.get_account(actor_id), action, resource_type, resource_id, changes)
+        await self.record(await self._store.accounts.get(actor_id), action, resource_type, resource_id, changes)
 
     async def withdraw(self, entry_id: str) -> None:
         """Delete the entry of an action that did not take place."""

@@ -82,7 +82,7 @@ class Connections:
         connection = self._build(account.id, account.connection_epoch, provider, subject, label, secret)
         while True:
             if (existing := await self._find_by_subject(provider, subject)) and existing.account_id != account_id:
-                owner = await self._store.get_account(existing.account_id)
+                owner = await self._store.accounts.get(existing.account_id)
                 if owner is not None and owner.connection_epoch == existing.epoch:
                     raise _connection_taken(provider)
                 await self._store.connections.delete(existing.id)
@@ -112,7 +112,7 @@ class Connections:
             raise errors.invalid("subject", "is required")
         while True:
             connection = await self._find_by_subject(provider, subject)
-            account = await self._store.get_account(connection.account_id) if connection else None
+            account = await self._store.accounts.get(connection.account_id) if connection else None
             if connection and account and account.connection_epoch != connection.epoch:
                 await self._store.connections.delete(connection.id)
                 continue
@@ -159,7 +159,7 @@ class Connections:
         )
 
     async def _get_account(self, account_id: str) -> Account:
-        account = await self._store.get_account(account_id)
+        account = await self._store.accounts.get(account_id)
         if account is None:
             raise errors.ACCOUNT_NOT_FOUND()
         return account
@@ -173,7 +173,7 @@ class Connections:
         try:
             return await self._accounts.register_external(connection.account_id, email, address)
         except AppError as error:
-            if account := await self._store.get_account(connection.account_id):  # a parallel login created it
+            if account := await self._store.accounts.get(connection.account_id):  # a parallel login created it
                 return account
             await self._store.connections.delete(connection.id)
             raise _email_taken(connection.provider) if error.reason == "EMAIL_TAKEN" else error from None

@@ -178,7 +178,6 @@ class Passwords:
         self._dummy_hash: str | None = None
 
     async def hash(self, password: str) -> str:
-        """Return the hash of a password."""
         return await self._run(self._hasher.hash, password)
 
     async def matches(self, password_hash: str | None, password: str) -> bool:

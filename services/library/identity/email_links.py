@@ -156,18 +156,16 @@ class EmailLinks:
         return before, account
 
     async def _is_session(self, session_secret: str, account_id: str) -> bool:
-        """Return whether this is the secret of a session of the account."""
         try:
             return bool(session_secret) and (await self._sessions.authenticate(session_secret)).account.id == account_id
         except AppError:
             return False
 
     async def _find(self, secret: str, purposes: tuple[str, ...]) -> tuple[Link, Account]:
-        """Return a valid link with its account."""
         link = await self._store.links.get(digest(secret))
         if link is None or link.purpose not in purposes or link.expire_time <= self._clock.now():
             raise errors.LINK_INVALID()
-        account = await self._store.get_account(link.account_id)
+        account = await self._store.accounts.get(link.account_id)
         if account is None:
             raise errors.LINK_INVALID()
         _require_unchanged(link, account)

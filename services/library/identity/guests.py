@@ -59,7 +59,7 @@ class Guests:
             password_hash=NO_PASSWORD,
             create_time=self._clock.now(),
         )
-        await self._store.insert_account(account)
+        await self._store.accounts.add(account)
         return await self._sessions.open_guest(account), account
 
     async def delete_abandoned(self) -> int:
@@ -80,4 +80,4 @@ class Guests:
         # A guest without a session gets no other one, so nothing can be added between these calls.
         if await self._store.sessions.first({"account_id": guest.id}) or await self._store.owns_anything(guest.id):
             return False
-        return await self._store.delete_account(guest)
+        return await self._store.accounts.delete(guest.id)

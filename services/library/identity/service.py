@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import AppError, suppressed
 from soundwright.kit.log import get_logger
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import GUEST_ROLE
@@ -128,7 +128,7 @@ class Accounts:
         return await self._sessions.open(registered or guest, remembered=True, address=address)
 
     async def _insert_new(self, account: Account) -> Account | None:
-        return account if await self._store.insert_account(account) else None
+        return account if await self._store.accounts.add(account) else None
 
     async def _register_guest(self, guest: Account, registered: Account) -> Account | None:
         """Turn a guest into an account, and end its sessions. Return None if another account has the email address."""
@@ -145,12 +145,9 @@ class Accounts:
                 session_epoch=account.session_epoch + 1,
             )
 
-        try:
+        with suppressed("DOC_EXISTS"):
             return await self._store.change_account(guest.id, change)
-        except AppError as error:
-            if error.reason != "DOC_EXISTS":
-                raise
-            return None
+        return None
 
     async def register_external(self, account_id: str, email: str, address: str) -> Account:
         """Create an account for a user who logged in at another platform. It has no password and is unconfirmed.
@@ -323,7 +320,7 @@ class Accounts:
         return account
 
     async def _insert(self, account: Account) -> None:
-        if not await self._store.insert_account(account):
+        if not await self._store.accounts.add(account):
             raise errors.EMAIL_TAKEN()
 
     def _require_registration(self) -> None:

@@ -82,7 +82,7 @@ class Sessions:
         """
         now = self._clock.now()
         session = await self._store.sessions.get(digest(secret))
-        account = await self._store.get_account(session.account_id) if session else None
+        account = await self._store.accounts.get(session.account_id) if session else None
         expired = errors.SESSION_ENDED()
         if session is None or account is None or session.expire_time <= now:
             raise expired
@@ -148,7 +148,7 @@ class Sessions:
             await self._store.sessions.delete(session.id)
 
     async def _get_account(self, account_id: str) -> Account:
-        account = await self._store.get_account(account_id)
+        account = await self._store.accounts.get(account_id)
         if account is None:
             raise errors.ACCOUNT_NOT_FOUND()
         return account

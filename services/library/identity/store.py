@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import suppressed
 from soundwright.kit.ports import Collection, Docs, Index, LessThan
 from soundwright.kit.security.identity import GUEST_ROLE
 from soundwright.services.library.documents import from_doc, walk
@@ -88,17 +88,9 @@ class IdentityStore:
 
     # accounts
 
-    async def insert_account(self, account: Account) -> bool:
-        """Store a new account. Return False if another account has its email address or ID."""
-        return await self.accounts.add(account)
-
-    async def get_account(self, account_id: str) -> Account | None:
-        """Return an account, or None."""
-        return await self.accounts.get(account_id)
-
     async def token_epoch(self, account_id: str) -> int | None:
         """Return the epoch of an account's API tokens; 0 if there is no account, None if it is not active or was deleted."""
-        account = await self.get_account(account_id)
+        account = await self.accounts.get(account_id)
         if account is None:
             return None if await self.deletions.get(account_id) else 0
         return account.token_epoch if account.status == "active" else None
@@ -109,7 +101,6 @@ class IdentityStore:
         return any([token.public_id == public_id async for token in self.tokens.walk(valid)])
 
     async def find_account_by_email(self, email: str) -> Account | None:
-        """Return the account with an email address, or None."""
         return await self.accounts.first({"email": email.strip().lower()})
 
     async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account:
@@ -141,10 +132,6 @@ class IdentityStore:
         where = {"role": GUEST_ROLE, "create_time": LessThan(before)}
         return await self.accounts.find(where, sort="create_time", limit=limit, after=after)
 
-    async def delete_account(self, account: Account) -> bool:
-        """Delete an account. Return False if it was already deleted."""
-        return await self.accounts.delete(account.id)
-
     async def owns_anything(self, account_id: str) -> bool:
         """Return whether there is a record of the account. Each clip has a job."""
         for collection, field in _OWNED:
@@ -157,7 +144,6 @@ class IdentityStore:
         return await self.accounts.count({"role": role, "status": "active"})
 
     async def count_tracks(self, account_id: str) -> int:
-        """Return the number of tracks of an account."""
         return await self._docs.count("tracks", {"owner_id": account_id})
 
     # credentials
@@ -167,17 +153,13 @@ class IdentityStore:
         return await self.links.replace(dataclasses.replace(link, expire_time=0.0))
 
     async def find_connection_by_subject(self, provider: str, subject: str) -> Connection | None:
-        """Return the connection to an account of a provider, or None."""
         return await self.connections.first({"provider": provider, "subject": subject})
 
     async def replace_connection(self, connection: Connection) -> bool:
         """Replace a connection. Return False if it was changed or deleted, or if its subject is connected elsewhere."""
-        try:
+        with suppressed("DOC_EXISTS"):
             return await self.connections.replace(connection)
-        except AppError as error:
-            if error.reason != "DOC_EXISTS":
-                raise
-            return False
+        return False
 
     async def list_audit(
         self, offset: int, limit: int, action: str = "", actor_id: str = ""

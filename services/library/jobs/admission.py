@@ -93,7 +93,7 @@ async def reserve(store: JobDocs, jobs: Sequence[Job], limits: Limits, now: floa
     admissions = await store.admissions.get(job.kind) or Admissions(job.kind)
     valid = [one for one in admissions.reservations if one.expire_time > now]
     # The look-up comes before the count: a job that is stored in between counts twice for now, but never not at all.
-    stored = {one.id for one in await store.jobs_by_id([one.job_id for one in valid])}
+    stored = await store.by_ids(one.job_id for one in valid)
     pending = [one for one in valid if one.job_id not in stored]
     try:
         await admit(store, job, limits, pending, len(jobs))

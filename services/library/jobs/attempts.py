@@ -89,7 +89,7 @@ class JobAttempts:
             # Somebody else has a track with the ID. The job can never start, and must not block its queue.
             job = dataclasses.replace(job, command_id=command_id)
             changed = transitions.ended(job, JobState.FAILED, now, JobError(error.reason, error.message))
-        if not await self._store.replace_job(changed):
+        if not await self._store.replace(changed):
             return None
         await self._ledger.advance_batch_of(changed)
         return changed

@@ -111,10 +111,10 @@ class JobCreation:
                     return existing
                 raise
         if limits == Limits():
-            return None if await inserted(self._store.insert_job(job)) else await self._require_existing(principal, job)
+            return None if await inserted(self._store.insert(job)) else await self._require_existing(principal, job)
         async with self._admission:
             existing = await self._reserve(principal, job, places, limits)
-            if existing is None and not await inserted(self._store.insert_job(job)):
+            if existing is None and not await inserted(self._store.insert(job)):
                 await release(self._store, places)  # another process stored a job with this key first
                 return await self._require_existing(principal, job)
             return existing
@@ -146,7 +146,7 @@ class JobCreation:
             AppError: ``IDEMPOTENCY_KEY_REUSED``.
         """
         found = await self._store.job_by_key(principal.id, job.idempotency_key) if job.idempotency_key else None
-        found = found or await self._store.job(job.id)
+        found = found or await self._store.get(job.id)
         return repeated(found, job) if found is not None and found.owner_id == principal.id else None
 
     async def _require_existing(self, principal: Principal, job: Job) -> Job:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import suppressed
 from soundwright.kit.periodic import failures_logged
 from soundwright.kit.ports import Clock
 from soundwright.kit.security.identity import ANONYMOUS_PREFIX, Principal
@@ -84,7 +84,6 @@ class JobLedger:
         )
 
     async def track(self, track_id: str) -> JobTrack | None:
-        """Return a track, or None."""
         return await self._results.track(track_id)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
@@ -93,7 +92,7 @@ class JobLedger:
         Raises:
             AppError: ``JOB_NOT_FOUND``, ``ACCESS_DENIED``.
         """
-        job = await self._store.job(job_id)
+        job = await self._store.get(job_id)
         if job is None:
             raise errors.JOB_NOT_FOUND()
         if not may_see(principal, job.owner_id):
@@ -178,23 +177,20 @@ class JobLedger:
                     await self._cancel_job_of_batch(job.id)
                 jobs = await self.jobs_of(record) if waiting else jobs
             summary = summarized(record, jobs, self._clock.now())
-            if summary.state is record.state or await self._store.replace_job(_without_jobs(summary)):
+            if summary.state is record.state or await self._store.replace(_without_jobs(summary)):
                 return summary
 
     async def _insert_planned(self, job: Job) -> None:
-        await inserted(self._store.insert_job(job))
+        await inserted(self._store.insert(job))
 
     async def _cancel_job_of_batch(self, job_id: str) -> None:
-        try:
+        with suppressed("JOB_FINISHED"):
             await self._change_only(job_id, lambda job: transitions.cancelled(job, self._clock.now()))
-        except AppError as error:
-            if error.reason != "JOB_FINISHED":
-                raise
 
     async def jobs_of(self, record: Job) -> list[Job]:
         """Return the stored jobs of a batch, in the order of the request."""
         job_ids = record.batch.job_ids if record.batch is not None else []
-        stored = {job.id: job for job in await self._store.jobs_by_id(job_ids)}
+        stored = await self._store.by_ids(job_ids)
         return [stored[job_id] for job_id in job_ids if job_id in stored]
 
     async def advance_batch_of(self, job: Job) -> None:
@@ -205,7 +201,7 @@ class JobLedger:
 
     async def remove_results(self, job_id: str) -> None:
         """Record that the files of a job were deleted, and remove its results. A job that does not exist is ignored."""
-        job = await self._store.job(job_id)
+        job = await self._store.get(job_id)
         if job is not None:
             await self._results.remove_results(job)
             await self.change(job_id, lambda job: dataclasses.replace(job, stored_bytes=None))
@@ -232,7 +228,7 @@ class JobLedger:
         return track is None or not job.is_for_track(track.create_time)
 
     async def require(self, job_id: str) -> Job:
-        job = await self._store.job(job_id)
+        job = await self._store.get(job_id)
         if job is None:
             raise errors.JOB_NOT_FOUND()
         return job
@@ -251,7 +247,7 @@ class JobLedger:
             changed = change(job)
             if changed == job:
                 return job, job
-            if await self._store.replace_job(changed):
+            if await self._store.replace(changed):
                 if job.state is JobState.RUNNING and changed.state is not JobState.RUNNING:
                     await self._storage.release(job.owner_id, reservation_id(job), job.network)
                 return job, dataclasses.replace(changed, revision=job.revision + 1)

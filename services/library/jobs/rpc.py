@@ -200,7 +200,6 @@ def _stages_from_wire(stages: Iterable[job_pb2.Stage]) -> list[Stage]:
 
 
 def job_to_wire(job: Job) -> job_pb2.Job:
-    """Return the message of a job."""
     return to_wire(job, job_pb2.Job)
 
 

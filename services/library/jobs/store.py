@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from soundwright.kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
-from soundwright.services.library.documents import from_doc
+from soundwright.kit.ports import AtLeast, Collection, Docs, Index, LessThan, OneOf
 from soundwright.services.library.jobs.order import RANKS, Rank, rank_of
 from soundwright.services.library.jobs.service import BATCH, Admissions, Job, JobState, Priority
-from soundwright.services.library.paging import Page, PageRequest, read_page
+from soundwright.services.library.paging import Page, PageRequest
 from soundwright.services.library.table import Table
 
 _JOBS = Collection(
@@ -47,10 +45,6 @@ _CLOCK_TOLERANCE_SECONDS = 0.05
 _UNFINISHED = OneOf([JobState.QUEUED, JobState.RUNNING])
 
 
-def _jobs(docs: list[Doc]) -> list[Job]:
-    return [from_doc(Job, doc) for doc in docs]
-
-
 def _created(kind: str, creator: Mapping[str, str], since: float) -> dict[str, Any]:
     return {**creator, "kind": kind, "create_time": AtLeast(since)}
 
@@ -60,36 +54,19 @@ def _queued(kind: str, rank: Rank, now: float) -> dict[str, Any]:
     return {"kind": kind, "state": JobState.QUEUED, "priority": rank.priority, **rank.conditions(now)}
 
 
-class JobDocs:
+class JobDocs(Table[Job]):
     """The records of jobs."""
 
     def __init__(self, docs: Docs) -> None:
-        self._docs = docs
+        super().__init__(docs, _JOBS, Job)
         self.admissions = Table(docs, _ADMISSIONS, Admissions)
 
     async def prepare(self) -> None:
-        await self._docs.ensure(_JOBS)
+        await super().prepare()
         await self.admissions.prepare()
 
-    async def insert_job(self, job: Job) -> None:
-        await self._docs.insert("jobs", dataclasses.asdict(job))
-
-    async def job(self, job_id: str) -> Job | None:
-        doc = await self._docs.get("jobs", job_id)
-        return from_doc(Job, doc) if doc else None
-
-    async def jobs_by_id(self, job_ids: Sequence[str]) -> list[Job]:
-        """Return the jobs with these ids, in no particular order."""
-        if not job_ids:
-            return []
-        return _jobs(await self._docs.find("jobs", {"id": OneOf(list(job_ids))}, limit=len(job_ids)))
-
     async def job_by_key(self, owner_id: str, idempotency_key: str) -> Job | None:
-        found = await self._docs.find("jobs", {"owner_id": owner_id, "idempotency_key": idempotency_key}, limit=1)
-        return from_doc(Job, found[0]) if found else None
-
-    async def replace_job(self, job: Job) -> bool:
-        return await self._docs.replace("jobs", dataclasses.asdict(job), job.revision)
+        return await self.first({"owner_id": owner_id, "idempotency_key": idempotency_key})
 
     async def list_jobs(
         self,
@@ -110,61 +87,47 @@ class JobDocs:
             where["state"] = OneOf(list(states))
         if track_id:
             where["track_id"] = track_id
-        page = await read_page(self._docs, "jobs", where, asked, sort=("create_time",), descending=not oldest_first)
-        return page.map(_jobs)
-
-    async def jobs_of_track(self, track_id: str, after_id: str, limit: int) -> list[Job]:
-        """Return jobs of a track by id; only those after ``after_id``, unless it is empty."""
-        after = (after_id, after_id) if after_id else None
-        return _jobs(await self._docs.find("jobs", {"track_id": track_id}, limit=limit, after=after))
+        return await self.adjacent_page(where, asked, sort=("create_time",), descending=not oldest_first)
 
     async def newest_jobs(self, offset: int, limit: int, kinds: Sequence[str], states: Sequence[str]) -> list[Job]:
         """Return the jobs of these kinds and states of all owners, newest first. Without kinds, return all jobs."""
         where = {"kind": OneOf(list(kinds)), "state": OneOf(list(states))} if kinds else {}
-        return _jobs(
-            await self._docs.find("jobs", where, sort="create_time", descending=True, offset=offset, limit=limit)
-        )
+        return await self.find(where, sort="create_time", descending=True, offset=offset, limit=limit)
 
     async def count_by_kind_and_state(self) -> dict[tuple[str, str], int]:
         """Return the number of jobs for each kind and state. Each kind takes a look-up, each state a count."""
         counts: dict[tuple[str, str], int] = {}
         least, order = "", ("kind", "state", "priority", "create_time")
-        while found := await self._docs.find("jobs", {"kind": AtLeast(least)}, sort=order, limit=1):
-            kind = found[0]["kind"]
+        while found := await self.first({"kind": AtLeast(least)}, sort=order):
+            kind = found.kind
             for state in JobState:
-                if count := await self._docs.count("jobs", {"kind": kind, "state": state}):
+                if count := await self.count({"kind": kind, "state": state}):
                     counts[kind, state] = count
             least = kind + "\0"  # the next greater text
         return counts
 
     async def overdue_leases(self, now: float, limit: int) -> list[Job]:
         """Return running jobs whose lease has expired, the earliest first."""
-        return _jobs(await self._docs.find("jobs", {"lease_until": LessThan(now)}, sort="lease_until", limit=limit))
+        return await self.find({"lease_until": LessThan(now)}, sort="lease_until", limit=limit)
 
     async def due_jobs(self, before: float, limit: int, after: Job | None = None) -> list[Job]:
         """Return queued jobs that were due before this time, the earliest first; only those after ``after``, if it is given."""
-        place = (after.due_time, after.id) if after else None
-        where = {"due_time": LessThan(before)}
-        return _jobs(await self._docs.find("jobs", where, sort="due_time", limit=limit, after=place))
+        return await self.find({"due_time": LessThan(before)}, sort="due_time", limit=limit, after=after)
 
     async def unfinished_count(self, queue: str) -> int:
         """Return how many commands of a queue the broker should hold: one for each unfinished job."""
-        return await self._docs.count("jobs", {"state": _UNFINISHED, "queue": queue})
+        return await self.count({"state": _UNFINISHED, "queue": queue})
 
     # claims
 
     async def job_started_by(self, command_id: str) -> Job | None:
-        """Return the job that a command started last."""
-        where = {"command_id": command_id}
-        found = _jobs(await self._docs.find("jobs", where, sort="start_time", descending=True, limit=1))
-        return found[0] if found else None
+        return await self.first({"command_id": command_id}, sort="start_time", descending=True)
 
     async def next_job(self, queue: str, now: float) -> Job | None:
         """Return the job of a queue that starts next: one whose worker died, else the first queued job that may start."""
-        of_queue = {"queue": queue}
-        dead = {"state": JobState.RUNNING, **of_queue, "lease_until": LessThan(now)}
-        if found := _jobs(await self._docs.find("jobs", dead, sort="lease_until", limit=1)):
-            return found[0]
+        dead = {"state": JobState.RUNNING, "queue": queue, "lease_until": LessThan(now)}
+        if found := await self.first(dead, sort="lease_until"):
+            return found
         for rank in RANKS:
             where = {
                 "state": JobState.QUEUED,
@@ -173,61 +136,54 @@ class JobDocs:
                 "due_time": LessThan(now + _CLOCK_TOLERANCE_SECONDS),
                 **rank.conditions(now),
             }
-            if found := _jobs(await self._docs.find("jobs", where, sort="create_time", limit=1)):
-                return found[0]
+            if found := await self.first(where, sort="create_time"):
+                return found
         return None
 
     async def next_change_time(self, queue: str) -> float | None:
         """Return when a lease of the queue ends or a delayed job may start, whichever is first; None: no such job."""
-        of_queue = {"queue": queue}
         times: list[float] = []
         for state, time in ((JobState.RUNNING, "lease_until"), (JobState.QUEUED, "due_time")):
-            docs = await self._docs.find("jobs", {"state": state, **of_queue}, sort=time, limit=1)
+            docs = await self._docs.find(self._name, {"state": state, "queue": queue}, sort=time, limit=1)
             times += [doc[time] for doc in docs]
         return min(times, default=None)
 
     async def unfinished_batches(self, limit: int, after: Job | None = None) -> list[Job]:
         """Return unfinished batches, the oldest first; only those after ``after``, if it is given."""
-        place = (after.create_time, after.id) if after else None
-        where = {"kind": BATCH, "state": _UNFINISHED}
-        return _jobs(await self._docs.find("jobs", where, sort="create_time", limit=limit, after=place))
+        return await self.find({"kind": BATCH, "state": _UNFINISHED}, sort="create_time", limit=limit, after=after)
 
     async def count_unfinished_of(self, job_ids: Sequence[str]) -> int:
         """Return how many of these jobs have not ended."""
-        return await self._docs.count("jobs", {"id": OneOf(list(job_ids)), "state": _UNFINISHED})
+        return await self.count({"id": OneOf(list(job_ids)), "state": _UNFINISHED})
 
     async def jobs_with_pending_results(self, limit: int) -> list[Job]:
-        return _jobs(await self._docs.find("jobs", {"results_pending": True}, limit=limit))
+        return await self.find({"results_pending": True}, limit=limit)
 
     async def jobs_with_pending_webhooks(self, limit: int) -> list[Job]:
         """Return finished jobs whose end is not recorded for webhooks yet."""
-        return _jobs(await self._docs.find("jobs", {"webhooks_pending": True}, limit=limit))
+        return await self.find({"webhooks_pending": True}, limit=limit)
 
     # limits and the queue
 
     async def count_unfinished(self, kind: str, creator: Mapping[str, str]) -> int:
-        return await self._docs.count("jobs", {**creator, "kind": kind, "state": _UNFINISHED})
+        return await self.count({**creator, "kind": kind, "state": _UNFINISHED})
 
     async def count_created(self, kind: str, creator: Mapping[str, str], since: float) -> int:
-        return await self._docs.count("jobs", _created(kind, creator, since))
+        return await self.count(_created(kind, creator, since))
 
     async def created_since(self, kind: str, creator: Mapping[str, str], since: float, skip: int) -> Job | None:
         """Return the oldest job that the creator created since then, after skipping ``skip`` jobs."""
-        where = _created(kind, creator, since)
-        found = _jobs(await self._docs.find("jobs", where, sort="create_time", offset=skip, limit=1))
-        return found[0] if found else None
+        return await self.first(_created(kind, creator, since), sort="create_time", offset=skip)
 
     async def running_jobs(self, kind: str, limit: int) -> list[Job]:
         """Return the running jobs of a kind in the order in which they started."""
-        where = {"kind": kind, "state": JobState.RUNNING}
-        return _jobs(await self._docs.find("jobs", where, sort="start_time", limit=limit))
+        return await self.find({"kind": kind, "state": JobState.RUNNING}, sort="start_time", limit=limit)
 
     async def queued_jobs(self, kind: str, now: float, limit: int) -> list[Job]:
         """Return the queued jobs of a kind in the order in which they start."""
         found: list[Job] = []
         for rank in RANKS:
-            where = _queued(kind, rank, now)
-            found += _jobs(await self._docs.find("jobs", where, sort="create_time", limit=limit - len(found)))
+            found += await self.find(_queued(kind, rank, now), sort="create_time", limit=limit - len(found))
             if len(found) >= limit:
                 break
         return found
@@ -235,24 +191,24 @@ class JobDocs:
     async def queued(self, kind: str, priority: Priority) -> tuple[int, float | None]:
         """Return the number of queued jobs, and the time at which the oldest was created."""
         where = {"kind": kind, "state": JobState.QUEUED, "priority": priority}
-        oldest = await self._docs.find("jobs", where, sort="create_time", limit=1)
-        return (await self._docs.count("jobs", where), oldest[0]["create_time"]) if oldest else (0, None)
+        oldest = await self.first(where, sort="create_time")
+        return (await self.count(where), oldest.create_time) if oldest else (0, None)
 
     async def count_queued(self, kind: str) -> int:
-        return await self._docs.count("jobs", {"kind": kind, "state": JobState.QUEUED})
+        return await self.count({"kind": kind, "state": JobState.QUEUED})
 
     async def count_ahead(self, job: Job, now: float) -> int:
         """Return how many queued jobs of its kind start before a queued job."""
         own = rank_of(job, now)
         same = _queued(job.kind, own, now)
-        count = await self._docs.count("jobs", {**same, "create_time": LessThan(job.create_time)})
-        count += await self._docs.count("jobs", {**same, "create_time": job.create_time, "id": LessThan(job.id)})
+        count = await self.count({**same, "create_time": LessThan(job.create_time)})
+        count += await self.count({**same, "create_time": job.create_time, "id": LessThan(job.id)})
         for _, group in groupby(RANKS[: RANKS.index(own)], key=lambda rank: rank.starving):
             ranks = list(group)
             where = {**_queued(job.kind, ranks[0], now), "priority": OneOf([rank.priority for rank in ranks])}
-            count += await self._docs.count("jobs", where)
+            count += await self.count(where)
         return count
 
     async def latest_successes(self, kind: str, affinity: str, since: float, limit: int) -> list[Job]:
         where = {"kind": kind, "state": JobState.SUCCEEDED, "affinity": affinity, "finish_time": AtLeast(since)}
-        return _jobs(await self._docs.find("jobs", where, sort="finish_time", descending=True, limit=limit))
+        return await self.find(where, sort="finish_time", descending=True, limit=limit)

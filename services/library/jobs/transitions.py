@@ -23,7 +23,6 @@ _CANCELLED = JobError("CANCELLED", "cancelled")
 
 
 def ended(job: Job, state: JobState, now: float, error: JobError | None) -> Job:
-    """End a job in this state."""
     stages = [
         dataclasses.replace(s, state=JobState.FAILED, finish_time=now, error_message=error.message if error else "")
         if s.state is JobState.RUNNING

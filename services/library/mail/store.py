@@ -10,5 +10,4 @@ _EMAILS = Collection("email_queue", (Index(("due_time",)),))
 
 
 def queued_emails(docs: Docs) -> Table[QueuedEmail]:
-    """Return the table of queued emails."""
     return Table(docs, _EMAILS, QueuedEmail)

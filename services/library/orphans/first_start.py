@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import Code, suppressed
 from soundwright.kit.ports import Blobs, Docs
-from soundwright.services.library.orphans.records import KeyOwner
-from soundwright.services.library.orphans.service import owner_of_key
+from soundwright.services.library.orphans.service import KeyOwner, owner_of_key
 
 
 async def require_documents_of_files(docs: Docs, blobs: Blobs) -> None:
@@ -23,11 +22,8 @@ async def require_documents_of_files(docs: Docs, blobs: Blobs) -> None:
 
 async def _has_files(blobs: Blobs) -> bool:
     """Return whether there are files that belong to tracks or jobs."""
-    try:
+    with suppressed(Code.UNAVAILABLE):
         async for key, _ in blobs.scan(""):
             if owner_of_key(key) not in (None, KeyOwner()):
                 return True
-    except AppError as error:
-        if error.code is not Code.UNAVAILABLE:
-            raise
     return False  # also if the store is away: a library starts without it

@@ -23,7 +23,6 @@ from soundwright.kit.log import get_logger
 from soundwright.kit.periodic import failures_logged
 from soundwright.kit.ports import BlobInfo, Blobs, Clock
 from soundwright.kit.worker.derived_files import described_key
-from soundwright.services.library.orphans.records import KeyOwner
 
 if TYPE_CHECKING:
     from soundwright.services.library.orphans.store import BlobDocs
@@ -32,6 +31,14 @@ MIN_AGE_SECONDS = 3600.0
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TEMPORARY = ("uploads", "check")
 log = get_logger()
+
+
+@dataclass(frozen=True)
+class KeyOwner:
+    """The records that a key leads to. Both ids are empty for temporary files."""
+
+    track_id: str = ""
+    job_id: str = ""
 
 
 @dataclass(frozen=True)

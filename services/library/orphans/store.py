@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soundwright.kit.ports import Docs
 from soundwright.services.library.jobs.service import JobState
-from soundwright.services.library.orphans.records import KeyOwner
+from soundwright.services.library.orphans.service import KeyOwner
 from soundwright.services.library.transfer.files import keys_in
 
 _OUTPUT_LIMIT = 1000

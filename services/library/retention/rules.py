@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import suppressed
 from soundwright.kit.ports import Blobs, Doc
 from soundwright.kit.security.identity import Principal
 from soundwright.kit.worker.outputs import delete_outputs
@@ -46,7 +46,7 @@ class OutputRule:
 
     async def delete(self, expired: Expired) -> None:
         """Delete the files before their documents, so that an interrupted deletion is found again."""
-        job = await self.jobs.job(expired.id)
+        job = await self.jobs.get(expired.id)
         if job is not None and job.state.terminal:
             await delete_outputs(self.blobs, job.output_folder, job.id, range(1, job.attempt + 1))
             await self.ledger.remove_results(job.id)
@@ -73,11 +73,8 @@ class TrackRule:
                 yield Expired(track["id"], size_bytes, track["create_time"])
 
     async def delete(self, expired: Expired) -> None:
-        try:
+        with suppressed("TRACK_NOT_FOUND"):  # somebody else has deleted it
             await self.deletions.delete(_LIBRARY, expired.id)
-        except AppError as error:
-            if error.reason != "TRACK_NOT_FOUND":  # somebody else has deleted it
-                raise
 
 
 @dataclass(frozen=True)
@@ -103,11 +100,8 @@ class ClipRule:
         )
 
     async def delete(self, expired: Expired) -> None:
-        try:
+        with suppressed("GENERATION_NOT_FOUND"):  # somebody else has deleted it
             await self.catalog.delete(_ADMINISTRATOR, expired.id)
-        except AppError as error:
-            if error.reason != "GENERATION_NOT_FOUND":  # somebody else has deleted it
-                raise
 
 
 @dataclass(frozen=True)

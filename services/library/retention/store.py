@@ -35,7 +35,6 @@ class RetentionDocs:
             yield group
 
     async def output_bytes(self, track_id: str) -> int:
-        """Return the size of all outputs of a track."""
         return sum([doc["size_bytes"] async for doc in walk(self._docs, "outputs", {"track_id": track_id})])
 
     async def has_unfinished_job(self, track_id: str) -> bool:
@@ -48,11 +47,9 @@ class RetentionDocs:
         return [base64.b64decode(doc["spec"]["value"]) async for doc in jobs if doc["spec"]]
 
     async def is_favorite(self, clip_id: str) -> bool:
-        """Return whether a clip is a favorite of somebody."""
         return bool(await self._docs.find("favorites", {"clip_id": clip_id}, limit=1))
 
     async def is_in_playlist(self, clip_id: str) -> bool:
-        """Return whether a clip is in a playlist."""
         return bool(await self._docs.find("playlists", {"clip_ids": Contains(clip_id)}, limit=1))
 
     async def has_results(self, job_id: str) -> bool:

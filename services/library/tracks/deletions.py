@@ -47,7 +47,7 @@ class TrackDeletions:
         Raises:
             AppError: ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
         """
-        track = await self._store.track(track_id)
+        track = await self._store.get(track_id)
         if track is None:
             raise errors.TRACK_NOT_FOUND()
         require_owner(principal, track)
@@ -60,15 +60,15 @@ class TrackDeletions:
             track_create_time=track.create_time,
             delete_time=self._clock.now(),
         )
-        await self._store.begin_deletion(deletion)
-        if await self._store.remove_track(track.id):  # the sweeper or a concurrent call may have been faster
+        await self._store.deletions.insert(deletion)
+        if await self._store.delete(track.id):  # the sweeper or a concurrent call may have been faster
             log.info("track.deleted", track_id=track.id)
         await self._go_on(deletion)
 
     async def resume(self) -> int:
         """Continue unfinished deletions. Return their number."""
         count = 0
-        async for deletion in self._store.pending_deletions():
+        async for deletion in self._store.deletions.walk():
             await self._go_on(deletion)
             count += 1
         return count
@@ -79,24 +79,24 @@ class TrackDeletions:
             await self._remove(deletion)
 
     async def _remove(self, deletion: TrackDeletion) -> None:
-        track = await self._store.track(deletion.track_id)
+        track = await self._store.get(deletion.track_id)
         if track is not None and track.create_time == deletion.track_create_time:
-            await self._store.remove_track(track.id)
-        await self._store.delete_links(deletion.track_id)
+            await self._store.delete(track.id)
+        await self._store.links.delete_all({"track_id": deletion.track_id})
         if deletion.blob_key:
             await self._blobs.delete(deletion.blob_key)
             await self._blobs.delete(waveform_key(deletion.blob_key))
         if deletion.cover_blob_key:
             await self._blobs.delete(deletion.cover_blob_key)
         ended = True
-        last = ""
-        while jobs := await self._jobs.jobs_of_track(deletion.track_id, last, _JOB_BATCH):
-            last = jobs[-1].id
+        last: Job | None = None
+        while jobs := await self._jobs.find({"track_id": deletion.track_id}, after=last, limit=_JOB_BATCH):
+            last = jobs[-1]
             for job in jobs:
                 if _belongs(job, deletion):
                     ended = await self.end_job(job) and ended
         if ended:
-            await self._store.end_deletion(deletion.id)
+            await self._store.deletions.delete(deletion.id)
 
     async def end_job(self, job: Job) -> bool:
         """Cancel a job and remove its results and files. Return whether it has ended and thus stores nothing more."""
@@ -106,7 +106,7 @@ class TrackDeletions:
             except AppError as error:
                 if error.reason != "JOB_FINISHED":
                     raise
-                job = await self._jobs.job(job.id) or job
+                job = await self._jobs.get(job.id) or job
         await self._store.remove_results(job)
         if job.output_folder:
             await delete_outputs(self._blobs, job.output_folder, job.id, range(1, job.attempt + 1))

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
 from soundwright.services.library.jobs.service import Job, JobError, JobState, NewTrack
 from soundwright.services.library.storage.service import Storage
@@ -42,22 +41,18 @@ async def store_track(tracks: TrackDocs, job: Job) -> Track:
         AppError: ``ACCESS_DENIED`` if the track belongs to another owner.
     """
     while True:
-        track = await tracks.track(job.track_id)
+        track = await tracks.get(job.track_id)
         if track is None:
             pending = _pending_track(job)
-            try:
-                await tracks.insert_track(pending)
-            except AppError as error:
-                if error.reason != "DOC_EXISTS":
-                    raise
-                continue
-            return pending
+            if await tracks.add(pending):
+                return pending
+            continue
         if track.owner_id != job.owner_id:
             raise errors.ACCESS_DENIED(what="track")
         if track.blob_key or track.download_job_id == job.id:
             return track
         assigned = dataclasses.replace(track, download_job_id=job.id, update_time=job.create_time)
-        if await tracks.replace_track(assigned):
+        if await tracks.replace(assigned):
             return assigned
 
 
@@ -115,7 +110,7 @@ class TrackDownloads:
             values = {field: getattr(found, field) for field in fields}
             return dataclasses.replace(track, **values, update_time=self._clock.now())
 
-        stored = await self._tracks.track(found.id)
+        stored = await self._tracks.get(found.id)
         if found.blob_key and stored is not None and not stored.blob_key:
             await self._storage.reserve(stored.owner_id, found.id, found.size_bytes, stored.network)
         changed = await change_track(self._tracks, found.id, change)
@@ -128,7 +123,7 @@ class TrackDownloads:
     async def with_states(self, tracks: Sequence[Track]) -> list[Track]:
         """Return the tracks, each one without audio together with the state of its download."""
         job_ids = [track.download_job_id for track in tracks if not track.blob_key]
-        jobs = {job.id: job for job in await self._jobs.jobs_by_id(job_ids)}
+        jobs = await self._jobs.by_ids(job_ids)
         return [
             track if track.blob_key else dataclasses.replace(track, pending_download=_state(track, jobs))
             for track in tracks

@@ -106,7 +106,7 @@ class TrackLinks:
         return not link.api_token_id or await self._has_token(link.owner_id, link.api_token_id)
 
     async def _own_track(self, principal: Principal, track_id: str) -> Track:
-        track = await self._store.track(track_id)
+        track = await self._store.get(track_id)
         if track is None:
             raise errors.TRACK_NOT_FOUND()
         require_owner(principal, track)

@@ -31,7 +31,7 @@ class TrackResults:
         await self._store.store_outputs([*result.outputs, *([result.mix] if result.mix is not None else [])])
         if not (result.outputs_are_stems or result.analysis_json):
             return
-        track = await self._store.track(job.track_id)
+        track = await self._store.get(job.track_id)
         if track is None or not job.is_for_track(track.create_time):
             return
         if result.outputs_are_stems:
@@ -43,7 +43,7 @@ class TrackResults:
         """Remove what :meth:`store` stored. The record of the job stays."""
         await self._store.remove_results(job)
         if job.result is not None and job.result.outputs_are_stems:
-            track = await self._store.track(job.track_id)
+            track = await self._store.get(job.track_id)
             if track is not None:
                 await self._count_stems(job, track)
 

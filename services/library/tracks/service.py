@@ -75,9 +75,9 @@ class Tracks:
         )
         try:
             await self._storage.reserve(owned.owner_id, owned.id, owned.size_bytes, owned.network)
-            await self._store.insert_track(owned)
+            await self._store.insert(owned)
         except AppError as error:
-            stored = await self._store.track(track.id)
+            stored = await self._store.get(track.id)
             if error.reason not in ("DOC_EXISTS", "QUOTA_EXCEEDED") or stored is None:
                 raise
             if (stored.owner_id, stored.blob_key) != (owned.owner_id, owned.blob_key):
@@ -93,7 +93,7 @@ class Tracks:
         Raises:
             AppError: ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``AUDIO_NOT_READY`` if audio is needed and missing.
         """
-        track = await self._store.track(track_id)
+        track = await self._store.get(track_id)
         if track is None:
             raise errors.TRACK_NOT_FOUND()
         if not may_see(principal, track.owner_id):
@@ -167,7 +167,7 @@ class Tracks:
         return changed
 
     async def stem(self, principal: Principal, stem_id: str) -> AudioOutput:
-        output = await self._store.output(stem_id)
+        output = await self._store.outputs.get(stem_id)
         if output is None:
             raise errors.STEM_NOT_FOUND()
         if not may_see(principal, output.owner_id):
@@ -175,7 +175,6 @@ class Tracks:
         return output
 
     async def stem_set(self, principal: Principal, track_id: str) -> StemSet | None:
-        """Return the latest stems of a track, or None."""
         return await self._store.stem_set(await self.get(principal, track_id))
 
     async def analysis(self, principal: Principal, track_id: str) -> Analysis:
@@ -198,13 +197,13 @@ def require_owner(principal: Principal, track: Track) -> None:
 async def change_track(store: TrackDocs, track_id: str, change: Callable[[Track], Track]) -> Track | None:
     """Change a track by compare-and-set. Retry if another writer has changed it. Return None if it does not exist."""
     while True:
-        track = await store.track(track_id)
+        track = await store.get(track_id)
         if track is None:
             return None
         changed = change(track)
         if changed == track:
             return track
-        if await store.replace_track(changed):
+        if await store.replace(changed):
             return dataclasses.replace(changed, revision=track.revision + 1)
 
 

@@ -100,7 +100,7 @@ class Setlists:
         return setlist
 
     async def _own_tracks(self, principal: Principal, track_ids: Sequence[str]) -> dict[str, Track]:
-        found = await self._store.tracks(track_ids)
+        found = await self._store.by_ids(track_ids)
         return {track_id: track for track_id, track in found.items() if track.owner_id == principal.id}
 
 

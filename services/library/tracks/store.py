@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from soundwright.kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
 from soundwright.kit.tokenizer import signs, words
-from soundwright.services.library.documents import from_doc, insert_doc_if_absent, insert_if_absent, walk
+from soundwright.services.library.documents import from_doc, insert_doc_if_absent
 from soundwright.services.library.jobs.service import AudioOutput, Job
-from soundwright.services.library.paging import Page, PageRequest, read_page
+from soundwright.services.library.paging import Page, PageRequest
 from soundwright.services.library.search_terms import every_word, text_terms
 from soundwright.services.library.table import Table
 from soundwright.services.library.tracks.analyses import Analysis, merged
@@ -59,7 +59,6 @@ _ORDERS = {
 }
 _LAST = "\U0010ffff"  # sorts missing names last
 _Result = TypeVar("_Result", Analysis, StemSet)
-_BATCH = 500
 _TEXT_LIMIT = 1_000
 _TITLE_LIMIT_WORDS = 16
 
@@ -67,59 +66,34 @@ _TITLE_LIMIT_WORDS = 16
 _SETLISTS = Collection("setlists", (Index(("owner_id", "slot"), unique=True), Index(("owner_id", "create_time"))))
 
 
-class TrackDocs:
+class TrackDocs(Table[Track]):
     """Tracks, their stems and analyses, and the outputs of jobs."""
 
     def __init__(self, docs: Docs) -> None:
-        self._docs = docs
+        super().__init__(docs, _TRACKS, Track, _track_doc)
+        self.outputs = Table(docs, _OUTPUTS, AudioOutput)
         self.links = Table(docs, _LINKS, TrackLink)
         self.setlists = Table(docs, _SETLISTS, Setlist)
+        self.deletions = Table(docs, _DELETIONS, TrackDeletion)
 
     async def prepare(self) -> None:
-        await self.links.prepare()
-        await self.setlists.prepare()
-        for collection in (_TRACKS, _OUTPUTS, _ANALYSES, _STEM_SETS, _DELETIONS):
+        await super().prepare()
+        for table in (self.outputs, self.links, self.setlists, self.deletions):
+            await table.prepare()
+        for collection in (_ANALYSES, _STEM_SETS):
             await self._docs.ensure(collection)
-
-    # tracks
-
-    async def insert_track(self, track: Track) -> None:
-        await self._docs.insert(_TRACKS.name, _track_doc(track))
-
-    async def track(self, track_id: str) -> Track | None:
-        doc = await self._docs.get(_TRACKS.name, track_id)
-        return from_doc(Track, doc) if doc else None
-
-    async def tracks(self, track_ids: Sequence[str]) -> dict[str, Track]:
-        """Return the tracks that exist among these ids, by id."""
-        ids = list(dict.fromkeys(track_ids))
-        docs = await self._docs.find(_TRACKS.name, {"id": OneOf(ids)}, limit=len(ids)) if ids else []
-        return {doc["id"]: from_doc(Track, doc) for doc in docs}
-
-    async def replace_track(self, track: Track) -> bool:
-        return await self._docs.replace(_TRACKS.name, _track_doc(track), track.revision)
-
-    async def remove_track(self, track_id: str) -> bool:
-        return await self._docs.delete(_TRACKS.name, track_id)
 
     async def list_tracks(
         self, chosen: TrackFilter, sort: TrackSort, descending: bool, asked: PageRequest
     ) -> Page[Track]:
-        page = await read_page(
-            self._docs, _TRACKS.name, _where(chosen), asked, sort=_ORDERS[sort], descending=descending
-        )
-        return page.map(lambda docs: [from_doc(Track, doc) for doc in docs])
+        return await self.adjacent_page(_where(chosen), asked, sort=_ORDERS[sort], descending=descending)
 
     # outputs and analyses
 
     async def store_outputs(self, outputs: Sequence[AudioOutput]) -> None:
         """Store outputs. Existing ones do not change."""
         for output in outputs:
-            await insert_if_absent(self._docs, _OUTPUTS.name, output)
-
-    async def output(self, output_id: str) -> AudioOutput | None:
-        doc = await self._docs.get(_OUTPUTS.name, output_id)
-        return from_doc(AudioOutput, doc) if doc else None
+            await self.outputs.add(output)
 
     async def store_analysis(self, analysis: Analysis) -> None:
         """Add what an analysis measured to what earlier ones did."""
@@ -130,7 +104,6 @@ class TrackDocs:
         await self._store_result(_STEM_SETS, stems)
 
     async def stem_set(self, track: Track) -> StemSet | None:
-        """Return the latest stems of a track."""
         return await self._result(_STEM_SETS, StemSet, track)
 
     async def analysis(self, track: Track) -> Analysis | None:
@@ -155,28 +128,11 @@ class TrackDocs:
 
     async def remove_results(self, job: Job) -> None:
         """Remove the outputs, the stems and the analysis of a job."""
-        while docs := await self._docs.find(_OUTPUTS.name, {"job_id": job.id}, limit=_BATCH):
-            for doc in docs:
-                await self._docs.delete(_OUTPUTS.name, doc["id"])
+        await self.outputs.delete_all({"job_id": job.id})
         for collection in (_ANALYSES, _STEM_SETS):
             stored = await self._docs.get(collection.name, job.track_id)
             if stored is not None and stored["job_id"] == job.id:
                 await self._docs.delete(collection.name, job.track_id)
-
-    # deletion
-
-    async def begin_deletion(self, deletion: TrackDeletion) -> None:
-        await self._docs.insert(_DELETIONS.name, dataclasses.asdict(deletion))
-
-    async def pending_deletions(self) -> AsyncIterator[TrackDeletion]:
-        async for doc in walk(self._docs, _DELETIONS.name):
-            yield from_doc(TrackDeletion, doc)
-
-    async def delete_links(self, track_id: str) -> None:
-        await self.links.delete_all({"track_id": track_id})
-
-    async def end_deletion(self, deletion_id: str) -> None:
-        await self._docs.delete(_DELETIONS.name, deletion_id)
 
 
 async def _kept(stored: Analysis | StemSet, found: Analysis | StemSet) -> Analysis | StemSet:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import suppressed
 from soundwright.kit.ports import Blobs, Clock, Collection, Doc, Docs
 from soundwright.kit.security.private_files import write_private
 from soundwright.services.library.documents import walk
@@ -160,13 +160,9 @@ class Backup:
         for entry in known:
             if held is not None and held.size_bytes == entry.copy.size_bytes == info.size_bytes:
                 return doc, entry, False
-        try:
-            copied = await copy_blob(self._blobs, self._stored, key)
-        except AppError as error:
-            if error.reason != "BLOB_NOT_FOUND":
-                raise
-            return doc, None, False
-        return doc, BlobEntry(key, copied), True
+        with suppressed("BLOB_NOT_FOUND"):
+            return doc, BlobEntry(key, await copy_blob(self._blobs, self._stored, key)), True
+        return doc, None, False
 
     async def _lacking(self, missing: set[str]) -> tuple[list[str], bool]:
         """Return which missing blobs the documents still name, and whether documents that named others have changed."""

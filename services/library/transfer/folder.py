@@ -38,7 +38,6 @@ class BlobEntry:
     copy: BlobCopy
 
     def to_line(self) -> str:
-        """Return the line."""
         fields = {"key": self.key, "size_bytes": self.copy.size_bytes, "sha256": self.copy.sha256}
         return json.dumps(fields) + "\n"
 
@@ -56,7 +55,6 @@ class BackupFolder:
 
     @property
     def blobs_url(self) -> str:
-        """URL of the blobs."""
         return (self.path / "blobs").as_uri()
 
     @contextlib.contextmanager

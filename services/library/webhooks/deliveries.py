@@ -135,9 +135,9 @@ class Deliveries:
                         await self._enqueue(
                             webhook, job_message_id(job), event_of(job), job_body(job, self._kinds[job.kind])
                         )
-                if await self._jobs.replace_job(dataclasses.replace(job, webhooks_pending=None)):
+                if await self._jobs.replace(dataclasses.replace(job, webhooks_pending=None)):
                     return True
-                job = await self._jobs.job(job.id)
+                job = await self._jobs.get(job.id)
         except AppError:
             raise
         except Exception:  # one malformed job must not block the others

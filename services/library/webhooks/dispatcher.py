@@ -256,7 +256,7 @@ class WebhookDispatcher:
 
         while (webhook := await self._store.get(delivery.webhook_id)) is not None:
             changed = change(webhook)
-            if changed == webhook or await self._store.replace(changed):
+            if changed == webhook or await self._store.webhooks.replace(changed):
                 if webhook.enabled and not changed.enabled:
                     log.warning("webhook.disabled", webhook_id=webhook.id)
                 return
@@ -267,7 +267,6 @@ def _until(time: float) -> LessThan:
 
 
 def _classify(status: int, body: str) -> _Outcome:
-    """Return the outcome of a response."""
     if 200 <= status < 300:
         return _Outcome(status, body)
     if status == _GONE:

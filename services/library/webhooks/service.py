@@ -171,7 +171,7 @@ class Webhooks:
         while True:
             webhook = await self.get(principal, webhook_id)
             changed = dataclasses.replace(change(webhook), api_token_id=principal.api_token_id)
-            if await self._store.replace(changed):
+            if await self._store.webhooks.replace(changed):
                 await self._record(principal.id, action, "webhook", webhook_id)
                 return changed
 

@@ -58,7 +58,6 @@ class WebhookDocs:
         return await self.webhooks.add_in_slot(webhook, {"owner_id": webhook.owner_id}, limit)
 
     async def get(self, webhook_id: str) -> Webhook | None:
-        """Return a webhook, or None."""
         webhook = await self.webhooks.get(webhook_id)
         return webhook and await self._unless_ended(webhook)
 
@@ -76,10 +75,6 @@ class WebhookDocs:
             return webhook
         await self.delete(webhook.id)
         return None
-
-    async def replace(self, webhook: Webhook) -> bool:
-        """Replace a webhook. Return False if it was changed or deleted."""
-        return await self.webhooks.replace(webhook)
 
     async def delete(self, webhook_id: str) -> bool:
         """Delete a webhook and its deliveries. Return False if it was already deleted."""

@@ -132,7 +132,6 @@ class LalalaiClient:
         self._http = httpx.AsyncClient(base_url=f"{url.rstrip('/')}/api/v1", trust_env=False, follow_redirects=False)
 
     async def close(self) -> None:
-        """Close all connections."""
         await self._http.aclose()
 
     async def minutes_left(self, key: Key) -> float:
@@ -272,7 +271,6 @@ def is_transient(error: AppError) -> bool:
 
 
 def failed(detail: str) -> AppError:
-    """Return a final error."""
     return errors.LALALAI_FAILED(detail=detail)
 
 

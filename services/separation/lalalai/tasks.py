@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import suppressed
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
@@ -94,11 +94,8 @@ class LalalaiTasks:
         """Cancel all unfinished jobs of the caller. Jobs of others that use the same key continue."""
         cancelled = []
         for job in [job async for job in self._own_jobs(_UNFINISHED) if _is_lalalai(job)]:
-            try:
+            with suppressed("JOB_FINISHED"):  # it finished in the meantime
                 cancelled.append(await self._cancel(job.id))
-            except AppError as error:
-                if error.reason != "JOB_FINISHED":  # it finished in the meantime
-                    raise
         await asyncio.gather(*map(self._clean_up, cancelled))
         return cancelled
 

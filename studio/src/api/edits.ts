@@ -29,9 +29,13 @@ export type Edit = Partial<
 
 /** The latest change, until it is final. */
 export const latest = signal<Change | null>(null);
+/** How far a change of many tracks is, which the rate limit lets take minutes. Empty: none is on its way. */
+export const underway = signal("");
 /** Tracks that are deleted, or will be. */
 export const deleted = signal<ReadonlySet<string>>(new Set());
 
+/** With more tracks than this, a change shows its progress, and the page asks before it is left. */
+const MANY = 20;
 /** Browsers let 64 KiB of all requests together outlive a page. A character has up to 3 bytes. */
 const KEEPALIVE_LENGTH = 10_000;
 
@@ -53,6 +57,9 @@ export function startEdits(): void {
     const headers = { "x-csrf-token": currentCsrfToken() };
     for (const id of unsent) void fetch(`/api/tracks/${id}`, { method: "DELETE", keepalive: true, headers });
   });
+  addEventListener("beforeunload", (event) => {
+    if (underway.value || unsent.size > MANY) event.preventDefault();
+  });
 }
 
 export function deleteTracks(tracks: readonly Track[]): void {
@@ -62,9 +69,7 @@ export function deleteTracks(tracks: readonly Track[]): void {
   offer({
     text: `${namesOf(tracks)} deleted.`,
     undo: async () => restore(ids),
-    finish: async () => {
-      for (const id of ids) await sendDeletion(id);
-    },
+    finish: () => forEach("Deleting", ids, sendDeletion),
   });
 }
 
@@ -73,16 +78,19 @@ export async function editTracks(tracks: readonly Track[], edit: (track: Track) 
   const done: [Track, Edit][] = [];
   const changed: Track[] = [];
   try {
-    for (const track of tracks) {
+    await forEach("Changing", tracks, async (track) => {
       const wanted = edit(track);
       changed.push(await send(track.id, wanted));
       done.push([track, wanted]);
-    }
+    });
   } finally {
     tell(changed);
     if (done.length > 0) {
       const undo = async () => {
-        tell(await Promise.all(done.map(([track, wanted]) => send(track.id, before(track, wanted)))));
+        const undone: Track[] = [];
+        await forEach("Undoing", done, async ([track, wanted]) => {
+          undone.push(await send(track.id, before(track, wanted)));
+        }).finally(() => tell(undone));
       };
       offer({ text: `${namesOf(done.map(([track]) => track))} changed.`, undo });
     }
@@ -123,6 +131,18 @@ export async function finishDeletions(): Promise<boolean> {
   if (unsent.size === 0) return false;
   await finishLatest();
   return true;
+}
+
+/** Do something with one track after another. */
+async function forEach<T>(doing: string, items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  try {
+    for (const [done, item] of items.entries()) {
+      if (items.length > MANY) underway.value = `${doing}: ${done} of ${items.length} tracks. Keep this page open.`;
+      await act(item);
+    }
+  } finally {
+    if (items.length > MANY) underway.value = "";
+  }
 }
 
 function tell(changed: readonly Track[]): void {

@@ -22,6 +22,11 @@ const LOADS_AT_ONCE = 4;
 export const isSupported = "caches" in globalThis && "serviceWorker" in navigator;
 export const kept = signal<readonly Kept[]>(stored());
 
+/** Return whether a track plays without a server. */
+export function isKept(trackId: string): boolean {
+  return kept.value.some((each) => each.id === trackId && each.isComplete);
+}
+
 /** Return what a separated track takes, as far as it is known before. */
 export function bytesOf({ stems, mix }: Stems): number {
   return [...stems, ...(mix ? [mix] : [])].reduce((sum, stem) => sum + stem.file_size, 0);

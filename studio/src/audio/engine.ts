@@ -58,8 +58,7 @@ export class Engine {
     this.#lanes = lanes;
     this.#alternatives = options.alternatives ?? new Map<string, LaneSource>();
     this.#options = options;
-    const sources = [...lanes, ...this.#alternatives.values()];
-    this.#loader = new Loader(sources, sources.length + (options.original ? 1 : 0), format.sampleRateHz);
+    this.#loader = new Loader([...lanes, ...this.#alternatives.values()], format.sampleRateHz);
   }
 
   get state(): EngineState {
@@ -126,6 +125,7 @@ export class Engine {
     if (this.#mixer && (speed !== 1 || semitones !== 0)) await this.#prepareStretch(this.#mixer);
     this.#end();
     this.#stretch.speed = speed;
+    this.#loader.speed = speed;
     this.#stretch.semitones = semitones;
     this.#mixer?.insert(this.#stretch.node);
     await this.#stretch.apply();

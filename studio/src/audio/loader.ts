@@ -3,19 +3,30 @@
 import { type LaneSource, SegmentCache } from "./segments.ts";
 
 const RETRY_MILLISECONDS = 1000;
-/** Decoded audio that is kept for each source: what is loaded ahead at double speed, and one segment behind. */
-const CACHE_SECONDS = 30;
+/** Decoded audio that is kept for each source beside what is loaded ahead: one segment behind, and the one that plays. */
+const KEPT_SECONDS = 10;
+/** How far ahead segments are loaded, in seconds of playback. */
+export const PREFETCH_SECONDS = 10;
 const FRAME_BYTES = 8;
 
 export class Loader {
   readonly cache: SegmentCache;
+  readonly #bytesPerSecond: number;
   #sources: readonly LaneSource[];
+  #speed = 1;
   /** After a failure, when to try again. */
   #retryAt = 0;
 
-  constructor(sources: readonly LaneSource[], sourceLimit: number, sampleRateHz: number) {
+  constructor(sources: readonly LaneSource[], sampleRateHz: number) {
     this.#sources = sources;
-    this.cache = new SegmentCache(sourceLimit * CACHE_SECONDS * sampleRateHz * FRAME_BYTES);
+    this.#bytesPerSecond = sampleRateHz * FRAME_BYTES;
+    this.cache = new SegmentCache(0);
+    this.#limit();
+  }
+
+  set speed(speed: number) {
+    this.#speed = speed;
+    this.#limit();
   }
 
   /** The sources that play. */
@@ -26,7 +37,9 @@ export class Loader {
   /** Load a segment of one more source, which plays from then on. */
   async add(source: LaneSource, index: number): Promise<void> {
     await this.cache.load(source, index);
-    if (!this.#sources.includes(source)) this.#sources = [...this.#sources, source];
+    if (this.#sources.includes(source)) return;
+    this.#sources = [...this.#sources, source];
+    this.#limit();
   }
 
   /** Return a segment of every source; null if one of them is not loaded yet. */
@@ -49,5 +62,10 @@ export class Loader {
         this.#retryAt = performance.now() + RETRY_MILLISECONDS;
       });
     }
+  }
+
+  #limit(): void {
+    const seconds = KEPT_SECONDS + PREFETCH_SECONDS * Math.max(1, this.#speed);
+    this.cache.limitBytes = this.#sources.length * seconds * this.#bytesPerSecond;
   }
 }

@@ -22,12 +22,12 @@ interface Entry {
 
 /** Keeps the segments that were used last, up to a number of bytes. */
 export class SegmentCache {
+  limitBytes: number;
   readonly #entries = new Map<string, Entry>();
-  readonly #limitBytes: number;
   #bytes = 0;
 
   constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
+    this.limitBytes = limitBytes;
   }
 
   /** Size of all decoded segments. */
@@ -85,7 +85,7 @@ export class SegmentCache {
 
   #evict(newest: string): void {
     for (const [key, entry] of this.#entries) {
-      if (this.#bytes <= this.#limitBytes) return;
+      if (this.#bytes <= this.limitBytes) return;
       if (!entry.buffer || key === newest) continue;
       this.#entries.delete(key);
       this.#bytes -= sizeOf(entry.buffer);

@@ -1,14 +1,14 @@
 /** One session of playback: it begins at a position, and ends with the next seek, pause, loop or change of speed. */
 
 import type { Grid } from "./bars.ts";
+import { PREFETCH_SECONDS } from "./loader.ts";
 import type { Mixer } from "./mixer.ts";
 import { Planner } from "./planner.ts";
 import type { LaneSource } from "./segments.ts";
 import type { Piece, Range } from "./timeline.ts";
 
-/** How far ahead pieces are scheduled, and how far ahead they are loaded. */
+/** How far ahead pieces are scheduled. */
 const AHEAD_SECONDS = 2;
-const PREFETCH_SECONDS = 10;
 /** Sources stop this much later than the fade ends. */
 const LATE_SECONDS = 0.01;
 

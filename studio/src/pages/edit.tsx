@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import type { Track } from "../api/client.ts";
-import { changeCover, deleteTracks, type Edit, editTracks } from "../api/edits.ts";
+import { changeCover, deleteTracks, type Edit, editTracks, underway } from "../api/edits.ts";
 import { useAction } from "../api/requests.ts";
 import { TONICS } from "../music/keys.ts";
 import { Button, Cover, Dialog, Notice } from "../ui/components.tsx";
@@ -75,6 +75,7 @@ export function EditDialog({ tracks, onClose }: { tracks: readonly Track[]; onCl
         )}
         <Submit disabled={isBusy}>Save</Submit>
       </Form>
+      {underway.value && <p role="status">{underway.value}</p>}
       {problem && <Notice look="bad">{problem}</Notice>}
     </Dialog>
   );

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, type Track } from "../api/client.ts";
 import { deleted, onEdited } from "../api/edits.ts";
 import { jobsOf, onJobFinished } from "../api/jobs.ts";
-import { kept } from "../api/offline.ts";
+import { isKept, kept } from "../api/offline.ts";
 import { bodyOf, useAction, useLoaded } from "../api/requests.ts";
 import { useKept } from "../router.ts";
 import { Button, Cover, Notice } from "../ui/components.tsx";
@@ -48,6 +48,7 @@ export default function TracksPage() {
     if (!changed.delete(track.id)) changed.set(track.id, track);
     select(changed);
   };
+  const areAllSelected = tracks?.every(({ id }) => selected.has(id)) ?? false;
   const latest = [...selected.values()].map((track) => tracks?.find(({ id }) => id === track.id) ?? track);
   const isEmpty = tracks?.length === 0 && !search && !sought;
   return (
@@ -55,21 +56,18 @@ export default function TracksPage() {
       {!tracks && !problem ? <Loading /> : isEmpty ? <Welcome /> : <Heading search={search} onSearch={setSearch} />}
       {(tracks || problem) && <Links key="links" onStarted={load} />}
       {problem && <Notice look="bad">{problem}</Notice>}
-      {problem && kept.value.length > 0 && (
-        <ul class="panel list" aria-label="Tracks kept offline">
-          {kept.value
-            .filter((each) => each.isComplete)
-            .map(({ id, title }) => (
-              <li key={id}>
-                <a class="title" href={`/studio/tracks/${id}`}>
-                  {title}
-                </a>
-                <span class="badge">kept offline</span>
-              </li>
-            ))}
-        </ul>
-      )}
+      {problem && <KeptTracks />}
       <BatchControls selected={latest} onClear={() => select(new Map())} />
+      {tracks && tracks.length > 1 && (
+        <label class="row">
+          <input
+            type="checkbox"
+            checked={areAllSelected}
+            onChange={() => select(new Map(areAllSelected ? [] : tracks.map((track) => [track.id, track])))}
+          />
+          Select all {tracks.length} tracks of the list
+        </label>
+      )}
       {tracks && tracks.length > 0 && (
         <ul class="panel list" aria-label="Tracks">
           {tracks.map((track) => (
@@ -84,6 +82,25 @@ export default function TracksPage() {
         </Button>
       )}
     </div>
+  );
+}
+
+/** What plays without a server. */
+function KeptTracks() {
+  const complete = kept.value.filter(({ isComplete }) => isComplete);
+  if (complete.length === 0)
+    return <p class="quiet">No track is kept offline. Below the mixer of a separated track is a switch for it.</p>;
+  return (
+    <ul class="panel list" aria-label="Tracks kept offline">
+      {complete.map(({ id, title }) => (
+        <li key={id}>
+          <a class="title" href={`/studio/tracks/${id}`}>
+            {title}
+          </a>
+          <span class="badge">kept offline</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -149,6 +166,7 @@ function TrackRow({ track, isSelected, onToggle }: TrackRowProps) {
         <span class="quiet"> {[track.artist, facts].filter(Boolean).join(" · ")}</span>
       </div>
       <div class="row">
+        {isKept(track.id) && <span class="badge">kept offline</span>}
         {track.stem_count > 0 && <span class="badge">{track.stem_count} stems</span>}
         {track.download_status !== "completed" && <span class="badge active">{track.download_status}</span>}
         <span class="number quiet">{timeText(track.duration_seconds)}</span>

@@ -16,14 +16,18 @@ dark.addEventListener("change", () => {
   scheme.value = dark.matches;
 });
 
-/** Load the peaks of a recording: an overview first if it is long, then all. */
-export async function loadPeaks(address: string, frameCount: number, target: Signal<Pyramid | null>): Promise<void> {
+/** Load the peaks of a recording: an overview first if it is long, then all that `isOverview` does not make unnecessary. */
+export async function loadPeaks(
+  address: string,
+  frameCount: number,
+  target: Signal<Pyramid | null>,
+  isOverview = false,
+): Promise<void> {
   let overview = FINEST;
   while (frameCount / overview > OVERVIEW_PIXELS) overview *= 2;
-  if (overview > 16 * FINEST) {
-    await loadPeaksFrom(`${address}?samples_per_pixel=${overview}`, target);
-  }
-  await loadPeaksFrom(address, target);
+  const isLong = overview > 16 * FINEST;
+  if (isLong) await loadPeaksFrom(`${address}?samples_per_pixel=${overview}`, target);
+  if (!isLong || !isOverview) await loadPeaksFrom(address, target);
 }
 
 /** Load a file of peaks. */

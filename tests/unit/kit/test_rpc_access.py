@@ -149,8 +149,7 @@ async def called() -> AsyncIterator[Called]:
             stubs_of = importlib.import_module(".".join(path.parts) + "_pb2_grpc")
             for service in messages.DESCRIPTOR.services_by_name.values():
                 servicer = all_services.servicer(service, getattr(stubs_of, f"{service.name}Servicer"))
-                getattr(stubs_of, f"add_{service.name}Servicer_to_server")(servicer, server.server)
-            server.add_reflection(messages)
+                server.add(servicer)
         await server.start()
         await server.set_serving(True)
         yield all_services

@@ -98,8 +98,7 @@ async def served() -> AsyncIterator[Served]:
 
     server = rpc.RpcServer(f"unix:{folder / 'rpc.sock'}", signer_of("library"), authenticate)
     jobs = Jobs()
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(jobs, server.server)
-    server.add_reflection(pb)
+    server.add(jobs, library_service_pb2_grpc.TrackServiceServicer())
     await server.start()
     async with grpc.aio.insecure_channel(f"unix:{folder / 'rpc.sock'}") as channel:
         yield Served(server, channel, jobs, tokens)

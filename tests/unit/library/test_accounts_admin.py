@@ -29,7 +29,7 @@ async def fresh(library: Library, role: str) -> Account:
     library.clock.time += 1
     account_id = f"{role}-{library.clock.time:.0f}"
     account = Account(account_id, f"{account_id}@example.org", role, "active", "", library.clock.time)
-    await library.identity.store.insert_account(account)
+    await library.identity.store.accounts.add(account)
     return account
 
 
@@ -61,7 +61,7 @@ async def test_admins_act_up_to_their_own_rank(library: Library, by: str, of: st
         return
     expected = "ROLE_TOO_LOW" if RANKS[by] < 3 else "RANK_TOO_HIGH"
     assert await reason(update(library, actor, target, given), Code.PERMISSION_DENIED) == expected
-    stored = await library.identity.store.get_account(target.id)
+    stored = await library.identity.store.accounts.get(target.id)
     assert stored is not None
     assert stored.role == of
     assert await audit_count(library) == before
@@ -122,7 +122,7 @@ async def test_parallel_demotions_leave_one_super_admin(tmp_path: Path) -> None:
             done = [r for r in results if not isinstance(r, BaseException)]
             assert {r.reason for r in results if isinstance(r, AppError)} <= {"LAST_SUPER_ADMIN", "ROLE_TOO_LOW"}
             for left in (first, second):
-                if (await library.identity.store.get_account(left.id) or left).role == "super_admin":
+                if (await library.identity.store.accounts.get(left.id) or left).role == "super_admin":
                     await library.identity.store.change_account(left.id, lambda a: _demoted(a))
             assert len(done) <= 1
 
@@ -145,7 +145,7 @@ async def test_the_last_super_admin_cannot_be_removed(tmp_path: Path, monkeypatc
 
         monkeypatch.setattr(library.identity.store, "change_account", demote_first)
         assert await reason(update(library, boss, last, status="banned"), Code.CONFLICT) == "LAST_SUPER_ADMIN"
-        stored = await library.identity.store.get_account(last.id)
+        stored = await library.identity.store.accounts.get(last.id)
         assert stored is not None
         assert (stored.role, stored.status) == ("super_admin", "active")
         assert (await library.identity.store.list_audit(0, 10))[1] == 0

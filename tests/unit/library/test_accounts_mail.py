@@ -250,7 +250,7 @@ async def test_email_change_to_a_taken_address_is_refused(library: Library) -> N
     late = await library.secret("email-change")
     await library.account("late@example.org")
     assert await reason(library.confirm(late, "", session), Code.EXISTS) == "EMAIL_TAKEN"
-    assert await library.identity.store.get_account(bob.id) == bob
+    assert await library.identity.store.accounts.get(bob.id) == bob
     call = library.email_links.request_change(session, "", "ann@example.org", CLIENT_IP)
     assert await reason(call) == "VALIDATION_ERROR"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -92,16 +92,16 @@ async def test_a_clip_that_is_added_during_a_reorder_stays(library: Library, mon
     a, b, c = ids([await library.clip() for _ in range(3)])
     for clip_id in (a, b):
         await library.playlists.add(ANN, playlist.id, clip_id)
-    store = library.playlists._store
-    read = store.clips
+    clips = library.playlists._store.clips
+    read = clips.by_ids
 
-    async def read_and_add(clip_ids: Sequence[str]) -> dict[str, Clip]:
+    async def read_and_add(clip_ids: Iterable[str]) -> dict[str, Clip]:
         found = await read(clip_ids)
-        monkeypatch.setattr(store, "clips", read)
+        monkeypatch.setattr(clips, "by_ids", read)
         await library.playlists.add(ANN, playlist.id, c)
         return found
 
-    monkeypatch.setattr(store, "clips", read_and_add)
+    monkeypatch.setattr(clips, "by_ids", read_and_add)
     assert await reason(library.playlists.reorder(ANN, playlist.id, [b, a])) == "ORDER_INVALID"
     assert await held(library, playlist) == [a, b, c]
 

@@ -269,7 +269,7 @@ async def test_every_query_returns_what_the_model_returns(
     for clip in there:
         stored = await library.clip(**clip)
         fields = {field: clip[field] for field in ("categories", "upvote_count", "downvote_count")}
-        assert await library.clips.replace_clip(dataclasses.replace(stored, **fields))
+        assert await library.clips.clips.replace(dataclasses.replace(stored, **fields))
     kept = [clip for clip in there if matches(clip, chosen)]
     expected = [clip["id"] for clip in sorted(kept, key=order_of(sort, chosen.voted_only), reverse=True)]
     for offset in range(0, len(there) + step, step):

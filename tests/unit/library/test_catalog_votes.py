@@ -56,7 +56,7 @@ async def test_invented_names_behind_one_address_are_limited(library: Library) -
 async def test_the_next_vote_repairs_counts_after_a_crash(library: Library) -> None:
     clip = await library.clip()
 
-    with dying(library.listeners, "replace_clip"):
+    with dying(library.listeners.clips, "replace"):
         await library.votes.vote(ANN, clip.id, 1)
     assert (await library.catalog.get(clip.id)).upvote_count == 0
     assert (await library.votes.vote(BOB, clip.id, 1)).upvote_count == 2
@@ -232,15 +232,15 @@ async def test_suggestions_remove_and_restore_a_category(library: Library) -> No
 
 async def test_a_late_suggestion_does_not_decide_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = await library.clip("calm piano")
-    add = library.listeners.add_suggestion
+    add = library.listeners.suggestions.add
 
     async def late(suggestion: TagSuggestion) -> bool:
-        monkeypatch.setattr(library.listeners, "add_suggestion", add)
+        monkeypatch.setattr(library.listeners.suggestions, "add", add)
         await agreed(library, clip.id, "metal")
         await agreed(library, clip.id, "metal", remove=True)
         return await add(suggestion)
 
-    monkeypatch.setattr(library.listeners, "add_suggestion", late)
+    monkeypatch.setattr(library.listeners.suggestions, "add", late)
     await library.tags.suggest(GUEST, clip.id, "metal", False)
     now = await library.catalog.get(clip.id)
     assert (now.categories, now.tag_rounds) == (clip.categories, {"metal": 2})
@@ -251,7 +251,7 @@ async def test_a_repeated_suggestion_completes_an_interrupted_decision(library: 
     for listener in (ANN, BOB):
         await library.tags.suggest(listener, clip.id, "metal", False)
 
-    with dying(library.listeners, "replace_clip"):
+    with dying(library.listeners.clips, "replace"):
         await library.tags.suggest(GUEST, clip.id, "metal", False)
     assert "metal" not in (await library.catalog.get(clip.id)).categories
     assert await library.tags.suggest(GUEST, clip.id, "metal", False) == TagOutcome(

@@ -185,7 +185,7 @@ async def test_a_job_whose_track_somebody_else_has_neither_enters_nor_blocks_the
     assert await reason(library.ledger.create(BOB, refused)) == "ACCESS_DENIED"
     assert (await library.ledger.list_jobs(BOB, [], [], "", PageRequest(10))).total_count == 0
     stuck = queued(BOB, refused, library.clock.now())  # its track was taken after the check
-    await library.jobs.insert_job(stuck)
+    await library.jobs.insert(stuck)
     library.clock.advance(1)
     other = await library.job()
     claimed, is_claimed, _ = await library.ledger.claim(other.id, "w", LEASE)
@@ -323,7 +323,7 @@ async def test_a_clip_is_filed_with_what_the_ledger_knows(library: Library) -> N
     job = await library.running(kind="generation")
     library.clock.advance(7)
     ended = await library.ledger.succeed(job.id, 1, result("audio", clip=CLIP, requested_model="music"), [])
-    filed = await library.clips.clip(job.id)
+    filed = await library.clips.clips.get(job.id)
     assert filed is not None
     assert (filed.id, filed.owner_id, filed.priority) == (job.id, "ann", "standard")
     assert filed.create_time == library.clock.time
@@ -337,7 +337,7 @@ async def test_a_clip_is_filed_with_what_the_ledger_knows(library: Library) -> N
 CLIP = clip("slow cello", quality_score=91)
 
 
-@pytest.mark.parametrize("crash", ["store_outputs", "store_stems", "store_analysis", "replace_track", "store_clip"])
+@pytest.mark.parametrize("crash", ["store_outputs", "store_stems", "store_analysis", "replace", "store_clip"])
 async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(library: Library, crash: str) -> None:
     await library.tracks.create(ANN, track("t1"))
     job = await library.running(track_id="t1")
@@ -357,7 +357,7 @@ async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(
     assert latest is not None
     assert ids(latest.stems) == [stem_id]
     assert (await library.tracks.get(ANN, "t1")).stem_count == 1
-    filed = await library.clips.clip(job.id)
+    filed = await library.clips.clips.get(job.id)
     assert filed is not None
     assert filed.create_time == crashed.finish_time
     assert (await library.now(job)).results_pending is None
@@ -532,7 +532,7 @@ async def test_every_kind_and_state_is_counted(library: Library) -> None:
     plain = queued(ANN, new(), library.clock.time)
     for (kind, state), count in expected.items():
         for _ in range(count):
-            await library.jobs.insert_job(
+            await library.jobs.insert(
                 dataclasses.replace(plain, id=str(uuid.uuid4()), kind=kind, state=JobState(state))
             )
     assert await library.jobs.count_by_kind_and_state() == expected

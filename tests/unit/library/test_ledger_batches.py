@@ -137,6 +137,12 @@ async def test_a_cancelled_batch_cancels_what_has_not_ended(library: Library) ->
     assert await library.ledger.cancel(ANN, record.id) == ended, "asking again changes nothing"
 
 
+async def test_a_batch_that_is_cancelled_after_a_failure_is_cancelled(library: Library) -> None:
+    record, jobs = await batch(library)
+    await fail(library, await library.start(jobs[0]))
+    assert counts(await library.ledger.cancel(ANN, record.id)) == ("cancelled", 1.0, 3, 0, 1, 2)
+
+
 async def test_a_batch_whose_jobs_were_done_before_the_cancellation_is_completed(library: Library) -> None:
     record, jobs = await batch(library, "t1")
     running = await library.start(jobs[0])
@@ -206,7 +212,7 @@ async def test_limits_count_the_jobs_of_a_batch(library: Library) -> None:
 
 @pytest.mark.parametrize("missing", [("t1", "t2", "t3"), ("t2", "t3"), ("t3",)])
 async def test_a_crash_between_the_batch_and_its_jobs(library: Library, missing: tuple[str, ...]) -> None:
-    with dying(library.jobs, "insert_job", lambda job: job.track_id in missing):
+    with dying(library.jobs, "insert", lambda job: job.track_id in missing):
         await library.ledger.create_batch(ANN, wish(key="k", limits=Limits(pending=3)))
     library.clock.advance(LOST + 1)
     library.backlogs[""] = 0
@@ -227,7 +233,7 @@ async def test_a_crash_between_the_batch_and_its_jobs(library: Library, missing:
 async def test_a_crash_between_the_last_job_and_the_end_of_its_batch(library: Library, repair: str) -> None:
     record, jobs = await batch(library, "t1")
     running = await library.start(jobs[0])
-    with dying(library.jobs, "replace_job", lambda job: job.id == record.id):
+    with dying(library.jobs, "replace", lambda job: job.id == record.id):
         await succeed(library, running)
     assert (await library.now(running)).state is JobState.SUCCEEDED
     assert (await library.now(record)).state is JobState.RUNNING
@@ -244,7 +250,7 @@ async def test_a_crash_between_the_last_job_and_the_end_of_its_batch(library: Li
 
 async def test_a_crash_while_a_batch_is_cancelled(library: Library) -> None:
     record, jobs = await batch(library)
-    with dying(library.jobs, "replace_job", lambda job: job.id == jobs[1].id):
+    with dying(library.jobs, "replace", lambda job: job.id == jobs[1].id):
         await library.ledger.cancel(ANN, record.id)
     assert [(await library.now(job)).state for job in jobs] == ["cancelled", "queued", "queued"]
     await library.sweeper.sweep()
@@ -252,7 +258,7 @@ async def test_a_crash_while_a_batch_is_cancelled(library: Library) -> None:
 
 
 async def test_a_batch_that_was_cancelled_before_its_jobs_were_stored_starts_none(library: Library) -> None:
-    with dying(library.jobs, "insert_job", lambda job: job.track_id == "t2"):
+    with dying(library.jobs, "insert", lambda job: job.track_id == "t2"):
         await library.ledger.create_batch(ANN, wish(key="k"))
     record = (await library.jobs.newest_jobs(0, 1, ["batch"], ["queued"]))[0]
     assert counts(await library.ledger.cancel(ANN, record.id)) == ("cancelled", 1.0, 3, 0, 0, 3)
@@ -263,7 +269,7 @@ async def test_the_end_of_a_job_is_stored_although_its_batch_is_out_of_reach(lib
     running = await library.start(jobs[0])
 
     away = AppError(Code.UNAVAILABLE, "STORE_AWAY", "The store does not answer. Try again.")
-    with interrupted(library.jobs, "jobs_by_id", away):
+    with interrupted(library.jobs, "by_ids", away):
         await succeed(library, running)
     assert (await library.now(running)).state is JobState.SUCCEEDED
     await library.sweeper.sweep()
@@ -280,7 +286,7 @@ async def test_the_jobs_that_end_last_at_the_same_time_end_their_batch_once(libr
 
 async def test_the_deletion_of_a_track_ends_its_job(library: Library) -> None:
     record, jobs = await batch(library, "t1", "t2")
-    await library.track_docs.remove_track("t1")
+    await library.track_docs.delete("t1")
     job, claimed, _ = await library.ledger.claim(jobs[0].id, "w", LEASE)
     assert (job.id, claimed, job.state) == (jobs[0].id, False, JobState.CANCELLED)
     await succeed(library, await library.start(jobs[1]))

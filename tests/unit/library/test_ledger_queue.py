@@ -271,7 +271,9 @@ async def test_polling_does_not_list_the_queue(library: Library, monkeypatch: py
 
 
 async def test_others_see_what_is_everybodys_business(library: Library) -> None:
-    secret = await asked(library, idempotency_key="my key", spec=details("rain"), public_spec=True, correlation_id="c9")
+    await library.tracks.create(ANN, track("t1"))
+    shown = {"spec": details("rain"), "public_spec": True}
+    secret = await asked(library, track_id="t1", idempotency_key="my key", correlation_id="c9", **shown)
     await start(library, secret)
     await library.ledger.release(secret.id, 1, 0.0, JobError("BUSY", "details"), True)
     download = await library.job(kind="download", spec=details("https://private"), output_folder="tracks/private")
@@ -282,6 +284,7 @@ async def test_others_see_what_is_everybodys_business(library: Library) -> None:
     assert (seen.id, seen.owner_id, seen.state, seen.spec, seen.priority, seen.create_time) == (
         secret.id, "ann", JobState.QUEUED, details("rain"), "standard", secret.create_time,
     )  # fmt: skip
+    assert (mine.track_id, seen.track_id) == ("t1", "")
     assert (seen.idempotency_key, seen.error, seen.correlation_id, seen.fingerprint) == (None, None, "", "")
     [other] = (await look(library, BOB, "download")).queued
     assert (other.id, other.owner_id, other.spec) == ("", "", None)

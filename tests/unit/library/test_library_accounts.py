@@ -283,7 +283,7 @@ DAY_SECONDS = 86400.0
 
 
 async def stored(library: Library, account_id: str) -> Account | None:
-    return await library.identity.store.get_account(account_id)
+    return await library.identity.store.accounts.get(account_id)
 
 
 async def test_a_guest_has_a_session_and_nothing_that_anybody_could_know(library: Library) -> None:

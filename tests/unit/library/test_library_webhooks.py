@@ -204,7 +204,7 @@ async def test_webhooks_end_with_the_credentials_of_their_owner(library: Library
     kept, _ = await library.webhooks.create(BOB, receiver.url, (), "")
     await library.deliveries.send_test(ANN, webhook.id)
     revoked = Account(ANN.id, "ann@example.org", "user", "active", "", 0.0, token_epoch=1)
-    await library.identity.store.insert_account(revoked)
+    await library.identity.store.accounts.add(revoked)
     await library.deliveries.send_test(BOB, kept.id)
     async with running(library):
         await until(lambda: len(receiver.received) == 1)
@@ -236,7 +236,7 @@ async def test_webhooks_of_deleted_accounts_end_at_once(library: Library, receiv
     owner, store = Principal(account.id, "user"), library.identity.store
     webhook, _ = await library.webhooks.create(owner, receiver.url, (), "")
     await store.deletions.add(AccountDeletion(account.id, library.clock.now()))
-    await store.delete_account(account)
+    await store.accounts.delete(account.id)
     assert await library.stores.webhooks.get(webhook.id) is None
 
 
@@ -259,7 +259,7 @@ async def test_enqueueing_again_creates_no_duplicates(library: Library, receiver
     job = await finished(library)
     assert await library.deliveries.enqueue_finished_jobs() == 1
     # As after a crash between storing the deliveries and clearing the flag.
-    assert await library.jobs.replace_job(dataclasses.replace(await library.now(job), webhooks_pending=True))
+    assert await library.jobs.replace(dataclasses.replace(await library.now(job), webhooks_pending=True))
     assert await library.deliveries.enqueue_finished_jobs() == 1
     await sent(library, webhook, D)
     assert len(receiver.received) == 1

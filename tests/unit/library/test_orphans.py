@@ -14,8 +14,7 @@ from library_fixture import HOUR, Library
 from soundwright.kit.adapters.system.clock import SystemClock
 from soundwright.services.library.catalog.records import Clip
 from soundwright.services.library.jobs.service import AudioOutput, Job
-from soundwright.services.library.orphans.records import KeyOwner
-from soundwright.services.library.orphans.service import Orphans, owner_of_key
+from soundwright.services.library.orphans.service import KeyOwner, Orphans, owner_of_key
 from soundwright.services.library.orphans.store import BlobDocs
 from soundwright.services.library.tracks.records import Track
 

@@ -54,12 +54,12 @@ async def failed(library: Library, job: Job) -> None:
 async def told(library: Library) -> None:
     """Record the ends of all jobs for webhooks, as the library does."""
     for job in await library.jobs.jobs_with_pending_webhooks(100):
-        assert await library.jobs.replace_job(dataclasses.replace(job, webhooks_pending=None))
+        assert await library.jobs.replace(dataclasses.replace(job, webhooks_pending=None))
 
 
 async def kept(library: Library, *job_ids: str) -> list[str]:
     """Return the IDs of the jobs whose records are kept."""
-    return [job_id for job_id in job_ids if await library.jobs.job(job_id) is not None]
+    return [job_id for job_id in job_ids if await library.jobs.get(job_id) is not None]
 
 
 async def applied(retention: Retention) -> dict[str, Summary]:
@@ -229,9 +229,9 @@ async def test_the_records_of_the_jobs_of_a_batch_go_after_its_own(library: Libr
     assert await applied(retention(library, jobs=10)) == {}, "the batch has not ended ten days ago"
     library.clock.advance(5 * DAY)
     await retention(library, jobs=10).apply()
-    assert await library.jobs.job(record.id) is None
+    assert await library.jobs.get(record.id) is None
     await retention(library, jobs=10).apply()
-    assert await library.jobs.jobs_by_id([job.id for job in jobs]) == []
+    assert await library.jobs.by_ids([job.id for job in jobs]) == {}
 
 
 async def test_the_record_of_a_download_is_kept_while_its_track_shows_it(library: Library) -> None:
@@ -241,9 +241,9 @@ async def test_the_record_of_a_download_is_kept_while_its_track_shows_it(library
     await told(library)
     library.clock.advance(100 * DAY)
     assert await applied(retention(library, jobs=10)) == {}
-    pending = await library.track_docs.track("t1")
+    pending = await library.track_docs.get("t1")
     assert pending is not None
-    assert await library.track_docs.replace_track(dataclasses.replace(pending, blob_key="tracks/t1/original.wav"))
+    assert await library.track_docs.replace(dataclasses.replace(pending, blob_key="tracks/t1/original.wav"))
     assert (await applied(retention(library, jobs=10)))["jobs"].count == 1
 
 

@@ -59,7 +59,7 @@ async def test_what_exceeds_the_quota_is_refused_and_exactly_the_quota_is_not(li
     await library.storage.reserve(ANN.id, "u1", 400)
     assert await reason(library.storage.reserve(ANN.id, "u2", 1)) == "QUOTA_EXCEEDED"
     assert await reason(upload(library, "u2", 1)) == "QUOTA_EXCEEDED"
-    assert await library.track_docs.track("u2") is None
+    assert await library.track_docs.get("u2") is None
     await upload(library, "u1", 400)  # its reservation becomes the track
     assert await used(library) == 1000
     await library.storage.reserve(BOB.id, "b1", 1000)
@@ -104,7 +104,7 @@ async def test_a_job_that_stores_files_is_refused_without_room_and_a_repeated_re
     assert await reason(library.ledger.create(ANN, new())) == "QUOTA_EXCEEDED"
     download = new(kind="download", track_id="t2", output_folder="", creates_track=True)
     assert await reason(library.ledger.create(ANN, download)) == "QUOTA_EXCEEDED"
-    assert await library.track_docs.track("t2") is None
+    assert await library.track_docs.get("t2") is None
     again, existed = await library.ledger.create(ANN, new(idempotency_key="k"))
     assert (again.id, existed) == (job.id, True)
     await library.ledger.create(ANN, new(kind="analysis", output_folder=""))  # stores no files

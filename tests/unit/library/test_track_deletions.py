@@ -10,6 +10,7 @@ import pytest
 from library_fixture import ANN, LEASE, Library, interrupted, reason, result, track
 
 from soundwright.kit.errors import AppError, Code
+from soundwright.kit.worker.derived_files import waveform_key
 from soundwright.services.library.jobs.service import Job, JobError, JobState
 from soundwright.services.library.paging import PageRequest
 from soundwright.services.library.tracks.records import Track, TrackDeletion, TrackFilter, TrackSort
@@ -39,12 +40,12 @@ async def separated(library: Library) -> Job:
 
 
 async def pending(library: Library) -> int:
-    return len([each async for each in library.track_docs.pending_deletions()])
+    return len([each async for each in library.track_docs.deletions.walk()])
 
 
 async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None:
     cover = (await stored(library, cover_blob_key="tracks/t1/cover.jpg")).cover_blob_key
-    await library.write(cover)
+    await library.write(cover, waveform_key(FILE))
     job = await separated(library)
     analysis = await running(library, "analysis")
     await library.ledger.succeed(analysis.id, 1, result(values='{"tempo": 120}'), [])
@@ -89,13 +90,13 @@ async def test_many_can_delete_at_once(library: Library) -> None:
 
 async def test_the_sweeper_may_be_faster_than_the_call(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     await stored(library)
-    begin = library.track_docs.begin_deletion
+    begin = library.track_docs.deletions.insert
 
     async def begin_and_sweep(deletion: TrackDeletion) -> None:
         await begin(deletion)
         assert await library.deletions.resume() == 1
 
-    monkeypatch.setattr(library.track_docs, "begin_deletion", begin_and_sweep)
+    monkeypatch.setattr(library.track_docs.deletions, "insert", begin_and_sweep)
     await library.deletions.delete(ANN, "t1")
     assert await reason(library.tracks.get(ANN, "t1")) == "TRACK_NOT_FOUND"
     assert (await pending(library), library.files()) == (0, set())
@@ -120,7 +121,7 @@ async def test_a_crash_after_the_first_step_is_made_good(library: Library) -> No
     made = await stored(library)
     job = await separated(library)
     waiting = await library.job(track_id="t1")
-    await library.track_docs.begin_deletion(
+    await library.track_docs.deletions.insert(
         TrackDeletion("d1", "t1", "ann", made.blob_key, made.create_time, library.clock.time)
     )
     assert await library.deletions.resume() == 1
@@ -152,20 +153,20 @@ async def test_what_was_filed_after_the_deletion_is_removed_again(library: Libra
     assert stems
     # The worker had stored the result, and filed it only now.
     await library.ledger.store_results(dataclasses.replace(job, results_pending=True))
-    assert [await library.track_docs.output(stem.id) for stem in stems] == [None, None]
+    assert [await library.track_docs.outputs.get(stem.id) for stem in stems] == [None, None]
 
 
 async def test_a_job_that_is_created_during_the_deletion_is_refused(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stored(library)
-    insert = library.jobs.insert_job
+    insert = library.jobs.insert
 
     async def late(job: Job) -> None:
         await library.deletions.delete(ANN, "t1")
         await insert(job)
 
-    monkeypatch.setattr(library.jobs, "insert_job", late)
+    monkeypatch.setattr(library.jobs, "insert", late)
     assert await reason(library.job(track_id="t1")) == "TRACK_NOT_FOUND"
     jobs = (await library.ledger.list_jobs(ANN, [], [], "t1", PageRequest(10))).entries
     assert [job.state for job in jobs] == [JobState.CANCELLED]

@@ -147,7 +147,7 @@ async def test_nothing_else_runs_on_a_track_without_audio(library: Library, kind
 @pytest.mark.parametrize("repair", ["start", "repeat", "read"])
 async def test_a_crash_between_the_job_and_its_track_is_repaired(library: Library, repair: str) -> None:
     """When the job starts, when the request is repeated, and when the job is read."""
-    with dying(library.track_docs, "insert_track"):
+    with dying(library.track_docs, "insert"):
         await asked(library, idempotency_key="k")
     [job] = (await library.ledger.list_jobs(ANN, [], [], "", PageRequest(10))).entries
     assert await reason(stored(library)) == "TRACK_NOT_FOUND"
@@ -164,7 +164,7 @@ async def test_a_crash_between_the_job_and_its_track_is_repaired(library: Librar
 
 
 async def test_a_track_whose_job_is_missing_shows_a_failure(library: Library) -> None:
-    await library.track_docs.insert_track(track("t1", owner_id="ann", blob_key="", download_job_id="gone"))
+    await library.track_docs.insert(track("t1", owner_id="ann", blob_key="", download_job_id="gone"))
     seen = await pending(library)
     assert seen is not None
     assert (seen.state, seen.error and seen.error.reason) == (JobState.FAILED, "DOWNLOAD_LOST")

@@ -235,7 +235,7 @@ async def test_a_track_shows_no_analysis_of_a_deleted_one_with_its_id(library: L
     for time, values in ((made.create_time - 1, '{"tempo": 1}'), (made.create_time, '{"key": 2}')):
         await library.track_docs.store_analysis(Analysis("t1", "j", "ann", "e", time, 5.0, values))
     assert (await library.tracks.analysis(ANN, "t1")).values_json == '{"key": 2}'
-    await library.track_docs.remove_track("t1")
+    await library.track_docs.delete("t1")
     await stored(library)
     assert await reason(library.tracks.analysis(ANN, "t1")) == "ANALYSIS_NOT_FOUND"
 

@@ -95,8 +95,11 @@ def account_routes(gateway: Gateway) -> APIRouter:
                     ip_address=request.scope["peer"],
                 )
             )
-        ended = browsers.set_cookie(request.scope, SESSION_COOKIE, "", 0)
-        return Response(status_code=204, headers={"Set-Cookie": ended})
+        response = Response(
+            status_code=204, headers={"Set-Cookie": browsers.flash_cookie(request.scope, "account_deleted")}
+        )
+        response.headers.append("Set-Cookie", browsers.set_cookie(request.scope, SESSION_COOKIE, "", 0))
+        return response
 
     return router
 
@@ -106,9 +109,9 @@ async def _members(gateway: Gateway, email: str | None) -> AsyncIterator[Member]
     clients = gateway.clients
     yield Member("account.json", content=_lines(_account(clients, email)))
     for name, values in (
-        ("tracks", _tracks(clients, track_to_wire)),
-        ("jobs", _jobs(clients)),
-        ("clips", _clips(clients, _clip_to_wire)),
+        ("tracks", _converted(_tracks(clients), track_to_wire)),
+        ("jobs", _converted(_pages(clients.jobs.ListJobs, pb.ListJobsRequest(), "jobs"), job_to_wire)),
+        ("clips", _converted(_clips(clients), _clip_to_wire)),
         ("playlists", _playlists(clients)),
         ("setlists", _setlists(clients)),
         ("votes", _votes(clients)),
@@ -116,10 +119,10 @@ async def _members(gateway: Gateway, email: str | None) -> AsyncIterator[Member]
         ("conversations", _conversations(clients)),
     ):
         yield Member(f"{name}.json", content=_list(values))
-    async for track in _tracks(clients, lambda track: track):
+    async for track in _tracks(clients):
         async for member in _files_of(gateway, track):
             yield member
-    async for clip in _clips(clients, lambda clip: clip):
+    async for clip in _clips(clients):
         name = f"clips/{safe_title(clip.prompt)} {clip.id[:8]}"
         async for member in _stored(gateway, name, clip.audio_blob_key):
             yield member
@@ -155,7 +158,6 @@ async def _lines(value: Any) -> AsyncIterator[bytes]:
 
 
 async def _list(values: AsyncIterator[Any]) -> AsyncIterator[bytes]:
-    """Yield a JSON list."""
     separator = "["
     async for value in values:
         yield f"{separator}\n{json.dumps(value)}".encode()
@@ -164,12 +166,9 @@ async def _list(values: AsyncIterator[Any]) -> AsyncIterator[bytes]:
 
 
 async def _account(clients: Clients, email: str | None) -> dict[str, Any]:
-    principal = require_principal()
-
-    async def load(page: int) -> Any:
-        return (await clients.accounts.ListSessions(pb.ListSessionsRequest(page=page, page_size=_PAGE_SIZE))).sessions
-
-    tokens = (await clients.accounts.ListApiTokens(pb.ListApiTokensRequest())).api_tokens
+    principal, accounts = require_principal(), clients.accounts
+    tokens = (await accounts.ListApiTokens(pb.ListApiTokensRequest())).api_tokens
+    sessions = _pages(accounts.ListSessions, pb.ListSessionsRequest(), "sessions")
     connections = (await clients.connections.ListConnections(connection_pb.ListConnectionsRequest())).connections
     webhooks = (await clients.webhooks.ListWebhooks(webhook_pb.ListWebhooksRequest())).webhooks
     return {
@@ -177,7 +176,7 @@ async def _account(clients: Clients, email: str | None) -> dict[str, Any]:
         "email": email,
         "role": principal.role,
         "api_tokens": [token_to_wire(token) for token in tokens],
-        "sessions": [session_to_wire(session, "") async for session in _pages(load)],
+        "sessions": [session_to_wire(session, "") async for session in sessions],
         "connections": [connection_to_wire(connection) for connection in connections],
         "webhooks": [webhook_to_wire(webhook) for webhook in webhooks],
     }
@@ -188,43 +187,27 @@ async def _setlists(clients: Clients) -> AsyncIterator[Any]:
         yield {"name": setlist.name, "track_ids": list(setlist.track_ids)}
 
 
-async def _pages(load: Callable[[int], Awaitable[Any]]) -> AsyncIterator[Any]:
+async def _pages(call: Callable[[Any], Awaitable[Any]], request: Any, field: str) -> AsyncIterator[Any]:
     """Yield the items of all pages, the first of which is 1. An empty page is the end."""
-    page = 1
-    while items := await load(page):
+    request.page, request.page_size = 1, _PAGE_SIZE
+    while items := getattr(await call(request), field):
         for item in items:
             yield item
-        page += 1
+        request.page += 1
 
 
-async def _tracks(clients: Clients, convert: Callable[[track_pb2.Track], Any]) -> AsyncIterator[Any]:
-    async def load(page: int) -> Any:
-        wanted = pb.ListTracksRequest(page=page, page_size=_PAGE_SIZE, sort=pb.TRACK_SORT_CREATE_TIME, descending=False)
-        return (await clients.tracks.ListTracks(wanted)).tracks
-
-    async for track in _pages(load):
-        yield convert(track)
+def _tracks(clients: Clients) -> AsyncIterator[track_pb2.Track]:
+    oldest_first = pb.ListTracksRequest(sort=pb.TRACK_SORT_CREATE_TIME, descending=False)
+    return _pages(clients.tracks.ListTracks, oldest_first, "tracks")
 
 
-async def _jobs(clients: Clients) -> AsyncIterator[Any]:
-    async def load(page: int) -> Any:
-        return (await clients.jobs.ListJobs(pb.ListJobsRequest(page=page, page_size=_PAGE_SIZE))).jobs
-
-    async for job in _pages(load):
-        yield job_to_wire(job)
-
-
-async def _clips(clients: Clients, convert: Callable[[generation_pb2.Generation], Any]) -> AsyncIterator[Any]:
-    own = catalog_pb.GenerationFilter(owner_id=require_principal().id)
-
-    async def load(page: int) -> Any:
-        wanted = catalog_pb.ListGenerationsRequest(
-            filter=own, sort=catalog_pb.GENERATION_SORT_RECENT, page=page, page_size=_PAGE_SIZE, without_total=True
-        )
-        return (await clients.catalog.ListGenerations(wanted)).generations
-
-    async for clip in _pages(load):
-        yield convert(clip)
+def _clips(clients: Clients) -> AsyncIterator[generation_pb2.Generation]:
+    newest_first = catalog_pb.ListGenerationsRequest(
+        filter=catalog_pb.GenerationFilter(owner_id=require_principal().id),
+        sort=catalog_pb.GENERATION_SORT_RECENT,
+        without_total=True,
+    )
+    return _pages(clients.catalog.ListGenerations, newest_first, "generations")
 
 
 def _clip_to_wire(clip: generation_pb2.Generation) -> dict[str, Any]:
@@ -255,30 +238,26 @@ async def _playlists(clients: Clients) -> AsyncIterator[Any]:
 
 
 async def _votes(clients: Clients) -> AsyncIterator[Any]:
-    async def load(page: int) -> Any:
-        wanted = catalog_pb.ListVotesRequest(offset=(page - 1) * _PAGE_SIZE, limit=_PAGE_SIZE)
-        return (await clients.catalog.ListVotes(wanted)).votes
-
-    async for vote in _pages(load):
-        yield {"clip_id": vote.generation.id, "vote": vote.vote, "voted_at": time_to_wire(vote, "vote_time")}
+    request = catalog_pb.ListVotesRequest(limit=_PAGE_SIZE)
+    while votes := (await clients.catalog.ListVotes(request)).votes:
+        for vote in votes:
+            yield {"clip_id": vote.generation.id, "vote": vote.vote, "voted_at": time_to_wire(vote, "vote_time")}
+        request.offset += _PAGE_SIZE
 
 
 async def _favorites(clients: Clients) -> AsyncIterator[Any]:
-    async def load(page: int) -> Any:
-        return (
-            await clients.catalog.ListFavorites(catalog_pb.ListFavoritesRequest(page=page, page_size=_PAGE_SIZE))
-        ).favorites
-
-    async for favorite in _pages(load):
+    async for favorite in _pages(clients.catalog.ListFavorites, catalog_pb.ListFavoritesRequest(), "favorites"):
         yield {"clip_id": favorite.generation.id, "added_at": time_to_wire(favorite, "add_time")}
 
 
 async def _conversations(clients: Clients) -> AsyncIterator[Any]:
-    async def load(page: int) -> Any:
-        wanted = conversation_pb.ListConversationsRequest(page=page, page_size=_PAGE_SIZE)
-        return (await clients.conversations.ListConversations(wanted)).conversations
-
-    async for conversation in _pages(load):
+    asked = conversation_pb.ListConversationsRequest()
+    async for conversation in _pages(clients.conversations.ListConversations, asked, "conversations"):
         wanted = conversation_pb.GetConversationRequest(conversation_id=conversation.id)
         messages = (await clients.conversations.GetConversation(wanted)).messages
         yield {**conversation_to_wire(conversation), "messages": [message_to_wire(message) for message in messages]}
+
+
+async def _converted(items: AsyncIterator[Any], convert: Callable[[Any], Any]) -> AsyncIterator[Any]:
+    async for item in items:
+        yield convert(item)

@@ -19,7 +19,7 @@ from soundwright.models.v1 import model_pb2, model_service_pb2, model_service_pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import COMPONENTS, Gateway
-from soundwright.services.gateway.dialects.forge.serializers import JOB_TYPES, data
+from soundwright.services.gateway.dialects.forge.serializers import JOB_TYPES, data, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data
 from soundwright.services.gateway.openapi.responses import documented
 from soundwright.services.gateway.wire.parameters import body_of, body_schema
@@ -158,12 +158,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
     async def get_platform_storage() -> Response:
         """Get the storage that all users use, and the free space of the file store."""
         answer = await clients.admin.GetStorage(pb.GetStorageRequest())
-        storage: PlatformStorage = {
-            "used_bytes": answer.used_bytes,
-            "free_bytes": answer.free_bytes if answer.HasField("free_bytes") else None,
-            "total_bytes": answer.total_bytes if answer.HasField("total_bytes") else None,
-        }
-        return data(storage)
+        return data(shaped(answer, PlatformStorage))
 
     @router.get("/models")
     @access(Access.ACCOUNT, RateClass.NORMAL)
@@ -228,17 +223,4 @@ def _queue_to_wire(queue: pb.QueueDepth) -> QueueDepth:
 
 
 def _model_to_wire(component: _Component, model: model_pb2.Model) -> PlatformModel:
-    return {
-        "component": component,
-        "name": model.name,
-        "description": model.description,
-        "engine": model.engine,
-        "licence": model.licence,
-        "source": model.source or None,
-        "size_bytes": model.size_bytes if model.HasField("size_bytes") else None,
-        "fetched_bytes": model.fetched_bytes if model.HasField("fetched_bytes") else None,
-        "licence_note": model.licence_note or None,
-        "needs_consent": model.needs_consent,
-        "weights": _WEIGHTS.get(model.state, "missing"),
-        "problem": model.problem or None,
-    }
+    return shaped(model, PlatformModel, component=component, weights=_WEIGHTS.get(model.state, "missing"))

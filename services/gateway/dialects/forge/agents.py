@@ -19,7 +19,7 @@ from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, listing, page_links, time_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, listing, page_links, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data, Page
 from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
 from soundwright.services.gateway.records import own_track
@@ -228,9 +228,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
     async def get_conversation(conversation_id: ConversationId) -> Response:
         """Get a conversation with its messages, oldest first."""
         answer = await clients.conversations.GetConversation(
-            conversation_pb.GetConversationRequest(
-                conversation_id=require_uuid(conversation_id, errors.CONVERSATION_NOT_FOUND)
-            )
+            conversation_pb.GetConversationRequest(conversation_id=conversation_id)
         )
         messages = [message_to_wire(message) for message in answer.messages]
         return data({**conversation_to_wire(answer.conversation), "messages": messages})
@@ -241,9 +239,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
     async def delete_conversation(conversation_id: ConversationId) -> Response:
         """Delete a conversation and its messages."""
         await clients.conversations.DeleteConversation(
-            conversation_pb.DeleteConversationRequest(
-                conversation_id=require_uuid(conversation_id, errors.CONVERSATION_NOT_FOUND)
-            )
+            conversation_pb.DeleteConversationRequest(conversation_id=conversation_id)
         )
         return Response(status_code=204)
 
@@ -259,38 +255,13 @@ def agent_routes(gateway: Gateway) -> APIRouter:
 
 
 def message_to_wire(message: conversation_pb.ConversationMessage) -> Message:
-    return {
-        "id": message.id,
-        "role": message.role,
-        "content": message.content,
-        "agent": message.agent or None,
-        "tracks": [{"id": track.track_id, "title": track.title} for track in message.tracks],
-        "suggestions": [
-            {"work": each.work, "track_id": each.track_id, "title": each.title or None} for each in message.suggestions
-        ],
-        "inserted_at": time_to_wire(message, "create_time"),
-    }
+    return shaped(message, Message, tracks=[{"id": track.track_id, "title": track.title} for track in message.tracks])
 
 
 def conversation_to_wire(conversation: conversation_pb.Conversation) -> ConversationSummary:
-    return {
-        "id": conversation.id,
-        "title": conversation.title,
-        "track_id": conversation.track_id or None,
-        "message_count": conversation.message_count,
-        "inserted_at": time_to_wire(conversation, "create_time"),
-        "updated_at": time_to_wire(conversation, "update_time"),
-    }
+    return shaped(conversation, ConversationSummary)
 
 
 def _provider_to_wire(provider: pb.Provider) -> Provider:
-    latency = round(1000 * provider.latency_seconds) if provider.HasField("latency_seconds") else None
-    return {
-        "name": provider.name,
-        "url_host": provider.url_host or None,
-        "model": provider.model or None,
-        "status": _STATUSES.get(provider.status, "unreachable"),
-        "detail": provider.detail or None,
-        "latency_ms": latency,
-        "checked_at": time_to_wire(provider, "check_time"),
-    }
+    latency_ms = round(1000 * provider.latency_seconds) if provider.HasField("latency_seconds") else None
+    return shaped(provider, Provider, status=_STATUSES.get(provider.status, "unreachable"), latency_ms=latency_ms)

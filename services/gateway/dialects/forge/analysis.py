@@ -16,7 +16,7 @@ from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, json_text, splice, time_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import json_text, splice, started, time_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
 from soundwright.services.gateway.job_views import JobStatus, error_text, progress, status
 from soundwright.services.gateway.openapi.responses import Percent, Time, Uuid, documented
@@ -99,9 +99,7 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
         answer = await clients.analysis.CreateJob(
             pb.CreateJobRequest(track_id=track.id, features=parameters.features, idempotency_key=idempotency_key)
         )
-        job = answer.job
-        started: Started = {"job_id": job.id, "track_id": job.track_id, "status": status(job)}
-        return data(started, 200 if answer.existed else 201)
+        return started(answer)
 
     @router.get("/job/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)

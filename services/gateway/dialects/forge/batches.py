@@ -16,7 +16,11 @@ from soundwright.separation.v1 import separation_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass, charge
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.processing import SeparationParameters, separation_parameters
+from soundwright.services.gateway.dialects.forge.processing import (
+    SEPARATION_ERRORS,
+    SeparationParameters,
+    separation_parameters,
+)
 from soundwright.services.gateway.dialects.forge.serializers import batch_counts, data, time_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import BatchCounts, Data
 from soundwright.services.gateway.job_retries import BATCH_SECONDS
@@ -88,13 +92,7 @@ def batch_routes(gateway: Gateway) -> APIRouter:
         Data[Batch],
         errors.TRACKS_NOT_FOUND,
         errors.AUDIOS_NOT_READY,
-        errors.VALIDATION_ERROR,
-        errors.MODEL_UNAVAILABLE,
-        errors.WEIGHTS_CHANGED,
-        errors.LALALAI_NOT_CONFIGURED,
-        errors.REGISTRATION_NEEDED,
-        errors.TOO_MANY_PENDING,
-        errors.QUEUE_FULL,
+        *SEPARATION_ERRORS,
         status=201,
         idempotent=True,
     )

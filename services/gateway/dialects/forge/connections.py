@@ -14,7 +14,7 @@ from soundwright.library.v1 import connection_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, time_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data
 from soundwright.services.gateway.openapi.responses import Time, documented
 
@@ -54,9 +54,4 @@ def connection_routes(gateway: Gateway) -> APIRouter:
 
 
 def connection_to_wire(connection: pb.Connection) -> Connection:
-    return {
-        "provider": connection.provider,
-        "label": connection.label or None,
-        "connected_at": time_to_wire(connection, "create_time"),
-        "updated_at": time_to_wire(connection, "update_time"),
-    }
+    return shaped(connection, Connection)

@@ -16,7 +16,7 @@ from soundwright.library.v1 import job_pb2
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data
 from soundwright.services.gateway.dialects.forge.spotify import Skipped, skipped_to_wire
 from soundwright.services.gateway.job_kinds import job_kind, unpacked
@@ -169,7 +169,7 @@ def download_routes(gateway: Gateway) -> APIRouter:
     async def preview_link(parameters: Annotated[PreviewParameters, Depends(body_of(PreviewParameters))]) -> Response:
         """Get the recordings that a link leads to, without downloading them."""
         found = await clients.ingest.PreviewLink(pb.PreviewLinkRequest(url=parameters.url), timeout=_TIMEOUT_SECONDS)
-        entries = [_entry_to_wire(entry) for entry in found.entries]
+        entries = [shaped(entry, LinkEntry) for entry in found.entries]
         preview = {"type": found.kind, "name": found.name or None, "entries": entries}
         return data({**preview, "entry_count": found.entry_count, "truncated": found.truncated})
 
@@ -236,17 +236,6 @@ def download_routes(gateway: Gateway) -> APIRouter:
         )
 
     return router
-
-
-def _entry_to_wire(entry: pb.LinkEntry) -> LinkEntry:
-    return {
-        "url": entry.url,
-        "title": entry.title,
-        "artist": entry.artist or None,
-        "duration_seconds": entry.duration_seconds or None,
-        "track_id": entry.track_id or None,
-        "problem": entry.problem or None,
-    }
 
 
 def _job_to_wire(download: pb.Download) -> DownloadStarted:

@@ -18,7 +18,7 @@ from soundwright.separation.v1 import separation_service_pb2 as separation_pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Clients, Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, json_text, splice
+from soundwright.services.gateway.dialects.forge.serializers import data, json_text, splice, started
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
 from soundwright.services.gateway.file_paths import extension, stem_file_path
 from soundwright.services.gateway.files.archives import Member, archive_response
@@ -148,9 +148,8 @@ def export_routes(gateway: Gateway) -> APIRouter:
     )
     async def export_stems(request: Request, track_id: TrackId) -> Response:
         """Download all stems of a track's latest separation as a ZIP archive."""
-        canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
-        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
-        stems = (await clients.tracks.ListStems(pb.ListStemsRequest(track_id=canonical))).stems
+        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=track_id, needs_audio=True))).track
+        stems = (await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track_id))).stems
         if not stems:
             raise errors.NO_STEMS()
         title = safe_title(track.title)
@@ -190,14 +189,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
                 else "",
             )
         )
-        job = answer.job
-        started: ExportStarted = {
-            "job_id": job.id,
-            "track_id": job.track_id,
-            "format": _format(job),
-            "status": status(job),
-        }
-        return data(started, 200 if answer.existed else 201)
+        return started(answer, format=_format(answer.job))
 
     @router.get("/api/export/job/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
@@ -246,9 +238,8 @@ def export_routes(gateway: Gateway) -> APIRouter:
     )
     async def export_analysis(track_id: TrackId) -> Response:
         """Download what the analyses of a track measured as a JSON file, as `GET /api/analysis/{track_id}`."""
-        canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
-        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
-        analysis = (await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=canonical))).analysis
+        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=track_id, needs_audio=True))).track
+        analysis = (await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=track_id))).analysis
         head = {"track_id": track.id, "title": track.title, "artist": track.artist or None}
         text = splice(head, '{"analysis":' + analysis.values_json + "}")
         return json_text(text, {"Content-Disposition": attachment(f"{safe_title(track.title)}_analysis.json")})

@@ -19,6 +19,7 @@ from soundwright.services.gateway.dialects.forge.serializers import (
     json_text,
     listing,
     page_links,
+    shaped,
     splice,
     stem_to_wire,
 )
@@ -87,9 +88,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
     @documented(Data[Job], errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def get_job(job_id: JobId) -> Response:
         """Get a job, and its result once it is completed."""
-        answer = await clients.jobs.GetJob(
-            pb.GetJobRequest(job_id=require_uuid(job_id, errors.JOB_NOT_FOUND), with_view=True)
-        )
+        answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=job_id, with_view=True))
         job, summary = answer.job, job_to_wire(answer.job, answer.view)
         if not job.HasField("result"):
             return data({**summary, "result": None})
@@ -101,7 +100,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
     @documented(None, errors.ACCESS_DENIED, errors.JOB_NOT_FOUND, errors.JOB_FINISHED, status=204)
     async def cancel_job(job_id: JobId) -> Response:
         """Cancel a queued or running job. If it is a batch, cancel all its unfinished jobs."""
-        await clients.jobs.CancelJob(pb.CancelJobRequest(job_id=require_uuid(job_id, errors.JOB_NOT_FOUND)))
+        await clients.jobs.CancelJob(pb.CancelJobRequest(job_id=job_id))
         return Response(status_code=204)
 
     @router.post("/{job_id}/retry")
@@ -136,14 +135,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
 
 def _result_head(job: job_pb2.Job) -> JobResult:
     result = job.result
-    head: JobResult = {
-        "engine": result.engine,
-        "model": result.model or None,
-        "degraded": result.degraded,
-        "degraded_reason": result.degraded_reason or None,
-        "degraded_details": result.degraded_details or None,
-        "compute_seconds": result.compute_seconds,
-    }
+    head = shaped(result, JobResult)
     if result.outputs_are_stems:
         head["stems"] = [stem_to_wire(stem) for stem in result.outputs]
     if result.HasField("clip"):

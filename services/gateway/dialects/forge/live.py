@@ -12,7 +12,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import Code, suppressed
 from soundwright.kit.ports import Blobs
 from soundwright.kit.worker.live import LiveIndex, live_prefix, open_live, read_live
 from soundwright.library.v1 import job_pb2
@@ -22,7 +22,7 @@ from soundwright.services.gateway.clients import Clients, Gateway
 from soundwright.services.gateway.dialects.forge.live_wav import live_of, wav_response
 from soundwright.services.gateway.dialects.forge.serializers import data
 from soundwright.services.gateway.dialects.forge.shapes import Data
-from soundwright.services.gateway.dialects.forge.stems import SegmentIndex
+from soundwright.services.gateway.dialects.forge.stems import SEGMENT_ERRORS, SegmentIndex
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES, segment_frame_count
 from soundwright.services.gateway.files.waits import WAIT_LIMIT_SECONDS, Waits
 from soundwright.services.gateway.openapi.responses import Uuid, documented, file_responses, generated_file_responses
@@ -105,15 +105,7 @@ def live_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/jobs/{job_id}/live/{stem_type}/segments/{index}")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @generated_file_responses(
-        "audio/*",
-        errors.ACCESS_DENIED,
-        errors.JOB_NOT_FOUND,
-        errors.SEGMENT_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-    )
+    @generated_file_responses("audio/*", errors.ACCESS_DENIED, errors.JOB_NOT_FOUND, *SEGMENT_ERRORS)
     async def get_live_segment(
         request: Request,
         job_id: JobId,
@@ -202,12 +194,9 @@ async def _segment(gateway: Gateway, request: Request, job: job_pb2.Job, stem_ty
         )
     if end > live.frame_count:
         return None
-    try:
+    with suppressed(Code.NOT_FOUND):
         return await gateway.playback.live_segment(request, job, live, stem_type, index, end - index * length)
-    except AppError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        return None  # the job has just ended: the next look finds the stem
+    return None  # the job has just ended: the next look finds the stem
 
 
 async def _state(clients: Clients, blobs: Blobs, job_id: str) -> LiveStems:
@@ -250,9 +239,6 @@ async def _waveform(blobs: Blobs, job: job_pb2.Job, live: LiveIndex, name: str) 
         with open_live(blobs, live_prefix(job, job.attempt), live.waveforms[name]) as file:
             return file.read()
 
-    try:
+    with suppressed(Code.NOT_FOUND):
         return await asyncio.to_thread(content)
-    except AppError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        raise errors.SEGMENT_NOT_FOUND("The separation has just ended. Ask again.") from None
+    raise errors.SEGMENT_NOT_FOUND("The separation has just ended. Ask again.")

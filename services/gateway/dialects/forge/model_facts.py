@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from soundwright.models.v1 import model_pb2
+from soundwright.services.gateway.dialects.forge.serializers import shaped
 
 
 class ModelFile(TypedDict):
@@ -73,35 +74,5 @@ class ModelFacts(TypedDict):
 
 def model_facts(model: model_pb2.Model) -> ModelFacts:
     """Return the facts about a model as the API shows them."""
-    return {
-        "architecture": model.architecture,
-        "code_licence": model.code_licence,
-        "weights_licence": model.weights_licence or None,
-        "licence_note": model.licence_note or None,
-        "source": model.source or None,
-        "size_bytes": model.size_bytes if model.HasField("size_bytes") else None,
-        "files": [
-            {
-                "name": file.name,
-                "size_bytes": file.size_bytes if file.HasField("size_bytes") else None,
-                "sha256": file.sha256 or None,
-                "mirrors": list(file.mirrors),
-            }
-            for file in model.files
-        ],
-        "scores": [
-            {
-                "stem": score.stem or None,
-                "sdr_db": score.sdr_db,
-                "test_set": score.test_set,
-                "source": score.source,
-            }
-            for score in model.scores
-        ],
-        "memory_bytes": model.memory_bytes if model.HasField("memory_bytes") else None,
-        "device_memory_bytes": model.device_memory_bytes if model.HasField("device_memory_bytes") else None,
-        "measured_speed": round(model.measured_speed, 2) if model.HasField("measured_speed") else None,
-        "available": model.available,
-        "needs_consent": model.needs_consent,
-        "unavailable_reason": model.unavailable_reason or None,
-    }
+    speed = round(model.measured_speed, 2) if model.HasField("measured_speed") else None
+    return shaped(model, ModelFacts, measured_speed=speed)

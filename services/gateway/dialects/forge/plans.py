@@ -16,7 +16,7 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass, charge
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.batches import BatchParameters, batch_request
-from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data
 from soundwright.services.gateway.job_retries import BATCH_SECONDS
 from soundwright.services.gateway.openapi.responses import Uuid, documented
@@ -114,16 +114,10 @@ def plan_routes(gateway: Gateway) -> APIRouter:
 
 
 def _plan_to_wire(plan: pb.JobPlan, quality: _Quality | None) -> SeparationPlan:
-    return {
-        "track_id": plan.track_id,
-        "quality": quality,
-        "model": plan.model,
-        "requested_model": plan.requested_model,
-        "model_reason": plan.model_reason or None,
-        "degraded_reason": plan.degraded_reason or None,
-        "degraded_details": plan.degraded_details or None,
-        "estimated_seconds": round(plan.estimated_seconds, 1) if plan.HasField("estimated_seconds") else None,
-        "measured": plan.measured,
-        "gain_db": round(plan.gain_db, 1) if plan.HasField("gain_db") else None,
-        "better_model": plan.better_model or None,
-    }
+    return shaped(
+        plan,
+        SeparationPlan,
+        quality=quality,
+        estimated_seconds=round(plan.estimated_seconds, 1) if plan.HasField("estimated_seconds") else None,
+        gain_db=round(plan.gain_db, 1) if plan.HasField("gain_db") else None,
+    )

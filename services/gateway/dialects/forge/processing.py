@@ -18,13 +18,23 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.model_facts import ModelFacts, model_facts
-from soundwright.services.gateway.dialects.forge.serializers import data, stem_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped, started, stem_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Data, Started, Stem
 from soundwright.services.gateway.job_kinds import unpacked
 from soundwright.services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
 from soundwright.services.gateway.openapi.responses import Percent, Seconds, Uuid, documented
 from soundwright.services.gateway.records import own_job, own_track
 from soundwright.services.gateway.wire.parameters import IdempotencyKey, JobId, body_of, body_schema
+
+SEPARATION_ERRORS = (
+    errors.VALIDATION_ERROR,
+    errors.MODEL_UNAVAILABLE,
+    errors.WEIGHTS_CHANGED,
+    errors.LALALAI_NOT_CONFIGURED,
+    errors.REGISTRATION_NEEDED,
+    errors.TOO_MANY_PENDING,
+    errors.QUEUE_FULL,
+)
 
 
 class ChainStep(TypedDict):
@@ -195,13 +205,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
         Data[SeparationStarted],
         errors.TRACK_NOT_FOUND,
         errors.AUDIO_NOT_READY,
-        errors.VALIDATION_ERROR,
-        errors.MODEL_UNAVAILABLE,
-        errors.WEIGHTS_CHANGED,
-        errors.LALALAI_NOT_CONFIGURED,
-        errors.REGISTRATION_NEEDED,
-        errors.TOO_MANY_PENDING,
-        errors.QUEUE_FULL,
+        *SEPARATION_ERRORS,
         status=201,
         idempotent=True,
     )
@@ -214,14 +218,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
             track_id=track.id, parameters=separation_parameters(parameters), idempotency_key=idempotency_key
         )
         answer = await clients.separation.CreateJob(asked)
-        job = answer.job
-        started: SeparationStarted = {
-            "job_id": job.id,
-            "track_id": job.track_id,
-            "model": _requested_model(job),
-            "status": status(job),
-        }
-        return data(started, 200 if answer.existed else 201)
+        return started(answer, model=_requested_model(answer.job))
 
     @router.get("/job/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
@@ -277,7 +274,7 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
         "models": list(parameters.models),
         "weights": list(parameters.weights),
         "combine": parameters.combine or None,
-        "chain": [{"stem": step.stem, "model": step.model} for step in parameters.chain],
+        "chain": [shaped(step, ChainStep) for step in parameters.chain],
         "runs": _runs(result) if result else [],
         "degraded": result.degraded if result else False,
         "degraded_reason": (result.degraded_reason or None) if result else None,
@@ -290,10 +287,7 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
 
 
 def _runs(result: job_pb2.JobResult) -> list[ModelRun]:
-    return [
-        {"model": run.model, "engine": run.engine, "stem": run.stem or None, "compute_seconds": run.compute_seconds}
-        for run in unpacked(result.details, jobs_pb2.SeparationDetails).runs
-    ]
+    return [shaped(run, ModelRun) for run in unpacked(result.details, jobs_pb2.SeparationDetails).runs]
 
 
 def _requested_model(job: job_pb2.Job) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
+import operator
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast, get_args
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.datastructures import URL
 from starlette.responses import JSONResponse, Response
+from typing_extensions import get_type_hints, is_typeddict
 
 from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 from soundwright.services.gateway.dialects.forge.shapes import (
@@ -35,6 +39,7 @@ from soundwright.services.gateway.job_views import (
     status,
 )
 
+S = TypeVar("S")
 JOB_TYPES: dict[int, JobType] = {kind: descriptor.public_type for kind, descriptor in JOB_KINDS.items()}
 """Public names of job kinds."""
 
@@ -42,6 +47,18 @@ JOB_TYPES: dict[int, JobType] = {kind: descriptor.public_type for kind, descript
 def data(value: Any, status_code: int = 200) -> JSONResponse:
     """Return a successful response: ``{"data": value}``."""
     return JSONResponse({"data": value}, status_code=status_code)
+
+
+def started(answer: Any, **more: Any) -> JSONResponse:
+    """Return the job that a request has created (201), or that an earlier request with the same key has (200).
+
+    Args:
+        answer: the response of a component, with ``job`` and ``existed``.
+        more: further fields.
+    """
+    job: job_pb2.Job = answer.job
+    body = {"job_id": job.id, "track_id": job.track_id, **more, "status": status(job)}
+    return data(body, 200 if answer.existed else 201)
 
 
 def listing(values: Any, page: int, page_size: int, total_count: int, links: str = "") -> JSONResponse:
@@ -92,59 +109,94 @@ def time_to_wire(message: Any, name: str) -> str | None:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(stamp.seconds))
 
 
+_TIMES = {
+    "checked_at": "check_time",
+    "completed_at": "finish_time",
+    "confirmed_at": "confirm_time",
+    "connected_at": "create_time",
+    "created_at": "create_time",
+    "expires_at": "expire_time",
+    "failing_since": "fail_time",
+    "inserted_at": "create_time",
+    "last_attempt_at": "attempt_time",
+    "last_used_at": "use_time",
+    "logged_in_at": "authenticate_time",
+    "next_attempt_at": "due_time",
+    "updated_at": "update_time",
+}
+"""The names of times in messages."""
+
+
+def shaped(message: Message, shape: type[S], **given: Any) -> S:
+    """Return a message in a shape of the API, with the fields of the same names, and its times.
+
+    A field that can be null is null if it is not set or empty. Shapes in lists are shaped, too.
+
+    Args:
+        given: the fields that the message does not have, or not in this form.
+    """
+    values = {name: read(message) for name, read in _readers(shape, type(message)).items() if name not in given}
+    return cast(S, values | given)
+
+
+def _read_by(shape: Any, kind: type[Message]) -> dict[str, Callable[[Any], Any]]:
+    """Return the functions that read the fields of a shape from a message. Enums and messages have none."""
+    fields, readers = kind.DESCRIPTOR.fields_by_name, {}
+    for name, hint in get_type_hints(shape).items():
+        field = fields.get(_TIMES.get(name, name))
+        if field is not None and (reader := _reader(field, hint)) is not None:
+            readers[name] = reader
+    return readers
+
+
+_readers: Callable[[Any, Any], dict[str, Callable[[Any], Any]]] = functools.cache(_read_by)
+
+
+def _reader(field: Any, hint: Any) -> Callable[[Any], Any] | None:
+    name, read = field.name, operator.attrgetter(field.name)
+    if field.is_repeated:
+        item: Any = next(iter(get_args(hint)), None)
+        if is_typeddict(item):
+            return lambda message: [shaped(each, item) for each in read(message)]
+        return lambda message: list(read(message))
+    if field.message_type is Timestamp.DESCRIPTOR:
+        return lambda message: time_to_wire(message, name)
+    if field.message_type is not None or field.enum_type is not None:
+        return None
+    if type(None) not in get_args(hint):
+        return read
+    if field.has_presence:
+        return lambda message: read(message) if message.HasField(name) else None
+    return lambda message: read(message) or None
+
+
+_AUDIO_FIELDS = (
+    "filename", "content_type", "content_sha256", "container", "codec", "sample_rate_hz", "channel_count", "frame_count",
+)  # fmt: skip
+
+
 def track_to_wire(track: track_pb2.Track) -> Track:
     has_audio = not track.HasField("pending_download")
     failure = download_error(track)
-    return {
-        "id": track.id,
-        "title": track.title,
-        "artist": track.artist or None,
-        "album": track.album or None,
-        "album_art_url": track.cover_url or None,
-        "cover_path": cover_path(f"/api/tracks/{track.id}", track),
-        "spotify_id": track.spotify_id or None,
-        "spotify_url": track.spotify_url or None,
-        "duration": round(track.duration_seconds),
-        "duration_seconds": track.duration_seconds,
-        "bpm": track.bpm if track.HasField("bpm") else None,
-        "key": track.key or None,
-        "tags": list(track.tags),
-        "corrections": corrections_to_wire(track),
-        "source": track.source,
-        "status": _track_status(track),
-        "download_status": download_status(track),
-        "download_job_id": track.download_job_id or None,
-        "download_error": failure.message if failure else None,
-        "download_error_code": failure.reason if failure else None,
-        "stem_count": track.stem_count,
-        "filename": track.filename if has_audio else None,
-        "file_path": track_file_path(track) if has_audio else None,
-        "file_size": track.size_bytes if has_audio else None,
-        "content_type": track.content_type if has_audio else None,
-        "content_sha256": track.content_sha256 if has_audio else None,
-        "container": track.container if has_audio else None,
-        "codec": track.codec if has_audio else None,
-        "sample_rate_hz": track.sample_rate_hz if has_audio else None,
-        "channel_count": track.channel_count if has_audio else None,
-        "frame_count": track.frame_count if has_audio else None,
-        "warnings": list(track.warnings),
-        "created_at": time_to_wire(track, "create_time"),
-        "updated_at": time_to_wire(track, "update_time"),
-    }
+    return shaped(
+        track,
+        Track,
+        album_art_url=track.cover_url or None,
+        cover_path=cover_path(f"/api/tracks/{track.id}", track),
+        duration=round(track.duration_seconds),
+        corrections=corrections_to_wire(track),
+        status=_track_status(track),
+        download_status=download_status(track),
+        download_error=failure.message if failure else None,
+        download_error_code=failure.reason if failure else None,
+        file_path=track_file_path(track) if has_audio else None,
+        file_size=track.size_bytes if has_audio else None,
+        **{name: getattr(track, name) if has_audio else None for name in _AUDIO_FIELDS},
+    )
 
 
 def corrections_to_wire(track: track_pb2.Track) -> Corrections | None:
-    if not track.HasField("corrections"):
-        return None
-    corrections = track.corrections
-    return {
-        "bar_one_seconds": corrections.bar_one_seconds if corrections.HasField("bar_one_seconds") else None,
-        "chords": [
-            {"start_seconds": chord.start_seconds, "end_seconds": chord.end_seconds, "label": chord.label}
-            for chord in corrections.chords
-        ],
-        "lyrics": corrections.lyrics if corrections.HasField("lyrics") else None,
-    }
+    return shaped(track.corrections, Corrections) if track.HasField("corrections") else None
 
 
 def _track_status(track: track_pb2.Track) -> TrackStatus:
@@ -154,24 +206,19 @@ def _track_status(track: track_pb2.Track) -> TrackStatus:
 
 
 def stem_to_wire(stem: job_pb2.AudioOutput) -> Stem:
-    return {
-        "id": stem.id,
-        "stem_type": stem.name,
-        "file_path": stem_file_path(stem),
-        "file_size": stem.size_bytes,
-        "source": "lalalai" if stem.source == "lalalai" else "local",
-        "track_id": stem.track_id,
-        "processing_job_id": stem.job_id,
-        "download_url": f"/export/stem/{stem.id}",
-        "duration_seconds": stem.frame_count / stem.sample_rate_hz if stem.sample_rate_hz else 0.0,
-        "sample_rate_hz": stem.sample_rate_hz,
-        "channel_count": stem.channel_count,
-        "frame_count": stem.frame_count,
-        "segment_frame_count": segment_frame_count(stem),
-        "segment_count": segment_count(stem),
-        "content_type": stem.content_type,
-        "peak": stem.peak,
-    }
+    return shaped(
+        stem,
+        Stem,
+        stem_type=stem.name,
+        file_path=stem_file_path(stem),
+        file_size=stem.size_bytes,
+        source="lalalai" if stem.source == "lalalai" else "local",
+        processing_job_id=stem.job_id,
+        download_url=f"/export/stem/{stem.id}",
+        duration_seconds=stem.frame_count / stem.sample_rate_hz if stem.sample_rate_hz else 0.0,
+        segment_frame_count=segment_frame_count(stem),
+        segment_count=segment_count(stem),
+    )
 
 
 def job_to_wire(job: job_pb2.Job, view: library_service_pb2.JobView | None = None) -> JobSummary:

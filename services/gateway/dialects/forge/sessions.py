@@ -16,10 +16,10 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.browsers import BrowserSession
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import listing, time_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import listing, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Page
 from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
-from soundwright.services.gateway.wire.parameters import PageNumber, PageSize, SessionId, require_uuid
+from soundwright.services.gateway.wire.parameters import PageNumber, PageSize, SessionId
 
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -55,7 +55,7 @@ def session_routes(gateway: Gateway) -> APIRouter:
     @documented(None, errors.SESSION_NOT_FOUND, status=204)
     async def end_session(session_id: SessionId) -> Response:
         """Log a browser out."""
-        await accounts.EndSession(pb.EndSessionRequest(session_id=require_uuid(session_id, errors.SESSION_NOT_FOUND)))
+        await accounts.EndSession(pb.EndSessionRequest(session_id=session_id))
         return Response(status_code=204)
 
     @router.delete("")
@@ -75,12 +75,4 @@ def _current_id(request: Request) -> str:
 
 
 def session_to_wire(session: account_pb2.Session, current_id: str) -> Session:
-    return {
-        "id": session.id,
-        "current": session.id == current_id,
-        "user_agent": session.user_agent or None,
-        "ip_address": session.ip_address or None,
-        "logged_in_at": time_to_wire(session, "authenticate_time"),
-        "last_used_at": time_to_wire(session, "use_time"),
-        "expires_at": time_to_wire(session, "expire_time"),
-    }
+    return shaped(session, Session, current=session.id == current_id)

@@ -15,10 +15,10 @@ from soundwright.library.v1 import track_pb2
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, time_to_wire, track_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped, track_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Data, Track
 from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
-from soundwright.services.gateway.wire.parameters import SetlistId, body_of, body_schema, require_uuid
+from soundwright.services.gateway.wire.parameters import SetlistId, body_of, body_schema
 
 
 class NewSetlist(BaseModel):
@@ -82,7 +82,7 @@ def setlist_routes(gateway: Gateway) -> APIRouter:
     @documented(Data[SetlistWithTracks], errors.SETLIST_NOT_FOUND)
     async def get_setlist(setlist_id: SetlistId) -> Response:
         """Get a setlist with its tracks, their keys and tempi."""
-        answer = await setlists.GetSetlist(pb.GetSetlistRequest(setlist_id=_checked(setlist_id)))
+        answer = await setlists.GetSetlist(pb.GetSetlistRequest(setlist_id=setlist_id))
         whole: SetlistWithTracks = {
             **_to_wire(answer.setlist),
             "tracks": [track_to_wire(track) for track in answer.tracks],
@@ -97,9 +97,7 @@ def setlist_routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """Rename a setlist, or replace its tracks: to add, remove and reorder them."""
         given = changes.model_dump(exclude_none=True)
-        request = pb.UpdateSetlistRequest(
-            setlist_id=_checked(setlist_id), setlist=track_pb2.Setlist(**given), fields=list(given)
-        )
+        request = pb.UpdateSetlistRequest(setlist_id=setlist_id, setlist=track_pb2.Setlist(**given), fields=list(given))
         return data(_to_wire((await setlists.UpdateSetlist(request)).setlist))
 
     @router.delete("/{setlist_id}")
@@ -107,21 +105,11 @@ def setlist_routes(gateway: Gateway) -> APIRouter:
     @documented(None, errors.SETLIST_NOT_FOUND, status=204)
     async def delete_setlist(setlist_id: SetlistId) -> Response:
         """Delete a setlist. Its tracks stay."""
-        await setlists.DeleteSetlist(pb.DeleteSetlistRequest(setlist_id=_checked(setlist_id)))
+        await setlists.DeleteSetlist(pb.DeleteSetlistRequest(setlist_id=setlist_id))
         return Response(status_code=204)
 
     return router
 
 
-def _checked(setlist_id: str) -> str:
-    return require_uuid(setlist_id, errors.SETLIST_NOT_FOUND)
-
-
 def _to_wire(setlist: track_pb2.Setlist) -> Setlist:
-    return {
-        "id": setlist.id,
-        "name": setlist.name,
-        "track_count": len(setlist.track_ids),
-        "created_at": time_to_wire(setlist, "create_time"),
-        "updated_at": time_to_wire(setlist, "update_time"),
-    }
+    return shaped(setlist, Setlist, track_count=len(setlist.track_ids))

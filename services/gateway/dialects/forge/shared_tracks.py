@@ -19,12 +19,13 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import (
     corrections_to_wire,
     json_text,
+    shaped,
     splice,
     stem_to_wire,
     time_to_wire,
 )
 from soundwright.services.gateway.dialects.forge.shapes import AnalysisValues, Corrections, Data, Stem
-from soundwright.services.gateway.dialects.forge.stems import PixelFrames, SegmentIndex
+from soundwright.services.gateway.dialects.forge.stems import SEGMENT_ERRORS, WAVEFORM_ERRORS, PixelFrames, SegmentIndex
 from soundwright.services.gateway.files.covers import cover_path, cover_response
 from soundwright.services.gateway.files.files import blob_response
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES
@@ -88,20 +89,15 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
             link, track = await shared_track(secret)
             stems = await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))
             analysis = await find_analysis(clients, track.id)
-        head = {
-            "title": track.title,
-            "artist": track.artist or None,
-            "album": track.album or None,
-            "duration_seconds": track.duration_seconds,
-            "frame_count": track.frame_count,
-            "bpm": track.bpm if track.HasField("bpm") else None,
-            "key": track.key or None,
-            "corrections": corrections_to_wire(track),
-            "cover_path": cover_path(f"/api/shared/{secret}", track),
-            "expires_at": time_to_wire(link, "expire_time"),
-            "mix": stem_to_wire(stems.mix) if stems.HasField("mix") else None,
-            "stems": [stem_to_wire(stem) for stem in stems.stems],
-        }
+        head = shaped(
+            track,
+            SharedTrack,
+            corrections=corrections_to_wire(track),
+            cover_path=cover_path(f"/api/shared/{secret}", track),
+            expires_at=time_to_wire(link, "expire_time"),
+            mix=stem_to_wire(stems.mix) if stems.HasField("mix") else None,
+            stems=[stem_to_wire(stem) for stem in stems.stems],
+        )
         values = analysis.values_json if analysis is not None else "null"
         # The values may be several megabytes, so the gateway does not parse them.
         return json_text('{"data":' + splice(head, '{"analysis":' + values + "}") + "}")
@@ -150,15 +146,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/shared/{secret}/stems/{stem_id}/segments/{index}")
     @access(Access.PUBLIC, RateClass.FILES)
-    @generated_file_responses(
-        "audio/*",
-        errors.TRACK_LINK_ENDED,
-        errors.STEM_NOT_FOUND,
-        errors.SEGMENT_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-    )
+    @generated_file_responses("audio/*", errors.TRACK_LINK_ENDED, errors.STEM_NOT_FOUND, *SEGMENT_ERRORS)
     async def get_shared_segment(request: Request, secret: _Secret, stem_id: StemId, index: SegmentIndex) -> Response:
         """Get a part of a shared stem, as `GET /api/stems/{stem_id}/segments/{index}`."""
         return await playback.segment(request, await shared_stem(secret, stem_id), index)
@@ -166,13 +154,7 @@ def shared_track_routes(gateway: Gateway) -> APIRouter:
     @router.get("/api/shared/{secret}/stems/{stem_id}/waveform")
     @access(Access.PUBLIC, RateClass.FILES)
     @file_responses(
-        "application/octet-stream",
-        errors.TRACK_LINK_ENDED,
-        errors.STEM_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-        redirects=False,
+        "application/octet-stream", errors.TRACK_LINK_ENDED, errors.STEM_NOT_FOUND, *WAVEFORM_ERRORS, redirects=False
     )
     async def get_shared_stem_waveform(
         request: Request, secret: _Secret, stem_id: StemId, samples_per_pixel: PixelFrames = PIXEL_FRAMES

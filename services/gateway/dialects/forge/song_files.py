@@ -30,7 +30,7 @@ from soundwright.services.gateway.files.rekordbox import rekordbox_collection
 from soundwright.services.gateway.files.song_midi import song_midi
 from soundwright.services.gateway.openapi.responses import file_responses
 from soundwright.services.gateway.records import find_analysis
-from soundwright.services.gateway.wire.parameters import TrackId, require_uuid
+from soundwright.services.gateway.wire.parameters import TrackId
 
 _ERRORS = (errors.ACCESS_DENIED, errors.TRACK_NOT_FOUND, errors.ANALYSIS_NOT_FOUND, errors.AUDIO_NOT_READY)
 
@@ -226,9 +226,8 @@ def _require(values: dict[str, Any], needed: Sequence[str], features: Sequence[s
 
 async def _corrected(gateway: Gateway, track_id: str) -> tuple[track_pb2.Track, dict[str, Any]]:
     """Return a track, and what its analyses found as the owner has corrected it, or nothing."""
-    canonical = require_uuid(track_id, errors.TRACK_NOT_FOUND)
-    track = (await gateway.clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
-    analysis = await find_analysis(gateway.clients, canonical)
+    track = (await gateway.clients.tracks.GetTrack(pb.GetTrackRequest(track_id=track_id, needs_audio=True))).track
+    analysis = await find_analysis(gateway.clients, track_id)
 
     def read() -> dict[str, Any]:
         """Read the values, which may be several megabytes."""

@@ -15,7 +15,7 @@ from soundwright.kit import errors
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, listing
+from soundwright.services.gateway.dialects.forge.serializers import data, listing, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data, Page
 from soundwright.services.gateway.openapi.responses import Seconds, Uuid, documented
 from soundwright.services.gateway.wire.parameters import PageNumber, body_of, body_schema
@@ -141,26 +141,17 @@ def spotify_routes(gateway: Gateway) -> APIRouter:
 
 def song_to_wire(song: pb.Song) -> Song:
     """Return the JSON of a song. ``id`` is the caller's track of the song, or null."""
-    return {
-        "id": song.track_id or None,
-        "spotify_id": song.spotify_id,
-        "title": song.title,
-        "artist": ", ".join(song.artists),
-        "artists": list(song.artists),
-        "album": song.album or None,
-        "album_artist": song.album_artist or None,
-        "album_art_url": song.cover_url or None,
-        "duration": round(song.duration_seconds),
-        "duration_seconds": song.duration_seconds,
-        "spotify_url": song.url,
-        "isrc": song.isrc or None,
-        "track_number": song.track_number or None,
-        "disc_number": song.disc_number or None,
-        "release_date": song.release_date or None,
-    }
+    return shaped(
+        song,
+        Song,
+        id=song.track_id or None,
+        artist=", ".join(song.artists),
+        album_art_url=song.cover_url or None,
+        duration=round(song.duration_seconds),
+        spotify_url=song.url,
+    )
 
 
 def skipped_to_wire(skipped: Any, truncated: bool) -> dict[str, Any]:
     """Return the fields ``skipped`` and ``truncated`` of an album or playlist."""
-    entries = [{"position": entry.position, "title": entry.title or None, "reason": entry.reason} for entry in skipped]
-    return {"skipped": entries, "truncated": truncated}
+    return {"skipped": [shaped(entry, Skipped) for entry in skipped], "truncated": truncated}

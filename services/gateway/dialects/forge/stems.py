@@ -16,7 +16,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Clients, Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, stem_to_wire, time_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped, stem_to_wire, time_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Data, Stem
 from soundwright.services.gateway.files.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from soundwright.services.gateway.openapi.responses import (
@@ -32,6 +32,8 @@ from soundwright.services.gateway.wire.parameters import StemId, TrackId
 _PIXEL_FRAMES_LIMIT = 1 << 24
 _SEPARATION_LIMIT = 20
 _PIXEL_COLUMNS_LIMIT = 1024
+WAVEFORM_ERRORS = (errors.FILE_NOT_FOUND, errors.VALIDATION_ERROR, errors.TOO_MANY_CONVERSIONS)
+SEGMENT_ERRORS = (errors.SEGMENT_NOT_FOUND, *WAVEFORM_ERRORS)
 
 
 class FinishedSeparation(TypedDict):
@@ -148,15 +150,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/stems/{stem_id}/segments/{index}")
     @access(Access.ACCOUNT, RateClass.FILES)
-    @generated_file_responses(
-        "audio/*",
-        errors.ACCESS_DENIED,
-        errors.STEM_NOT_FOUND,
-        errors.SEGMENT_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-    )
+    @generated_file_responses("audio/*", errors.ACCESS_DENIED, errors.STEM_NOT_FOUND, *SEGMENT_ERRORS)
     async def get_segment(request: Request, stem_id: StemId, index: SegmentIndex) -> Response:
         """Get a part of a stem, or of the mix, as a file that decodes on its own.
 
@@ -169,13 +163,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
     @router.get("/api/stems/{stem_id}/waveform")
     @access(Access.ACCOUNT, RateClass.FILES)
     @file_responses(
-        "application/octet-stream",
-        errors.ACCESS_DENIED,
-        errors.STEM_NOT_FOUND,
-        errors.FILE_NOT_FOUND,
-        errors.VALIDATION_ERROR,
-        errors.TOO_MANY_CONVERSIONS,
-        redirects=False,
+        "application/octet-stream", errors.ACCESS_DENIED, errors.STEM_NOT_FOUND, *WAVEFORM_ERRORS, redirects=False
     )
     async def get_waveform(
         request: Request, stem_id: StemId, samples_per_pixel: PixelFrames = PIXEL_FRAMES
@@ -237,12 +225,6 @@ def _has_stems(job: job_pb2.Job, track: track_pb2.Track) -> bool:
 
 
 def _separation_to_wire(job: job_pb2.Job) -> FinishedSeparation:
-    return {
-        "id": job.id,
-        "model": job.result.model,
-        "requested_model": job.result.requested_model,
-        "degraded_reason": job.result.degraded_reason or None,
-        "degraded_details": job.result.degraded_details or None,
-        "stem_types": [stem.name for stem in job.result.outputs],
-        "completed_at": time_to_wire(job, "finish_time"),
-    }
+    stem_types = [stem.name for stem in job.result.outputs]
+    completed_at = time_to_wire(job, "finish_time")
+    return shaped(job.result, FinishedSeparation, id=job.id, stem_types=stem_types, completed_at=completed_at)

@@ -13,7 +13,7 @@ from soundwright.library.v1 import storage_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data
 from soundwright.services.gateway.openapi.responses import documented
 
@@ -42,11 +42,6 @@ def storage_routes(gateway: Gateway) -> APIRouter:
     async def get_storage() -> Response:
         """Get the storage that your account uses, and its quota."""
         usage = (await gateway.clients.storage.GetUsage(pb.GetUsageRequest())).usage
-        answer: StorageUsage = {
-            "used_bytes": usage.used_bytes,
-            "limit_bytes": usage.limit_bytes if usage.HasField("limit_bytes") else None,
-            "available_bytes": usage.available_bytes if usage.HasField("available_bytes") else None,
-        }
-        return data(answer)
+        return data(shaped(usage, StorageUsage))
 
     return router

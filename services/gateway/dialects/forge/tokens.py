@@ -15,10 +15,10 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, time_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data
 from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
-from soundwright.services.gateway.wire.parameters import TokenId, body_of, body_schema, require_uuid
+from soundwright.services.gateway.wire.parameters import TokenId, body_of, body_schema
 
 
 class NewTokenParameters(BaseModel):
@@ -124,20 +124,11 @@ def token_routes(gateway: Gateway) -> APIRouter:
     @documented(None, errors.TOKEN_NOT_FOUND, status=204)
     async def revoke_token(token_id: TokenId) -> Response:
         """Revoke an API token. Requests with it fail from now on."""
-        await accounts.DeleteApiToken(
-            pb.DeleteApiTokenRequest(api_token_id=require_uuid(token_id, errors.TOKEN_NOT_FOUND))
-        )
+        await accounts.DeleteApiToken(pb.DeleteApiTokenRequest(api_token_id=token_id))
         return Response(status_code=204)
 
     return router
 
 
 def token_to_wire(token: account_pb2.ApiToken) -> ApiToken:
-    return {
-        "id": token.id,
-        "name": token.name,
-        "prefix": token.prefix or None,
-        "created_at": time_to_wire(token, "create_time"),
-        "last_used_at": time_to_wire(token, "use_time"),
-        "expires_at": time_to_wire(token, "expire_time"),
-    }
+    return shaped(token, ApiToken)

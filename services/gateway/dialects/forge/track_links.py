@@ -11,15 +11,14 @@ from typing_extensions import TypedDict
 
 from soundwright.kit import errors
 from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.library.v1 import track_pb2
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, time_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data
 from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
 from soundwright.services.gateway.records import denied_is_unknown
-from soundwright.services.gateway.wire.parameters import TrackId, TrackLinkId, body_of, body_schema, require_uuid
+from soundwright.services.gateway.wire.parameters import TrackId, TrackLinkId, body_of, body_schema
 
 
 class TrackLinkParameters(BaseModel):
@@ -60,23 +59,20 @@ def track_link_routes(gateway: Gateway) -> APIRouter:
         track_id: TrackId, parameters: Annotated[TrackLinkParameters, Depends(body_of(TrackLinkParameters))]
     ) -> Response:
         """Create a link with which anybody can play the stems of a track until it expires. Its path is returned only once."""
-        wanted = pb.CreateTrackLinkRequest(
-            track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND), lifetime_days=parameters.expires_in_days
-        )
+        wanted = pb.CreateTrackLinkRequest(track_id=track_id, lifetime_days=parameters.expires_in_days)
         with denied_is_unknown():
             created = await tracks.CreateTrackLink(wanted)
-        made: NewTrackLink = {**_link_to_wire(created.link), "path": f"/studio/shared/{created.secret}"}
-        return data(made, 201)
+        return data(shaped(created.link, NewTrackLink, path=f"/studio/shared/{created.secret}"), 201)
 
     @router.get("")
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(Data[list[TrackLink]], errors.TRACK_NOT_FOUND)
     async def list_track_links(track_id: TrackId) -> Response:
         """List the links to a track that have not expired, newest first, without their secrets."""
-        wanted = pb.ListTrackLinksRequest(track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND))
+        wanted = pb.ListTrackLinksRequest(track_id=track_id)
         with denied_is_unknown():
             answer = await tracks.ListTrackLinks(wanted)
-        return data([_link_to_wire(link) for link in answer.links])
+        return data([shaped(link, TrackLink) for link in answer.links])
 
     @router.delete("/{link_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
@@ -84,19 +80,11 @@ def track_link_routes(gateway: Gateway) -> APIRouter:
     async def revoke_track_link(track_id: TrackId, link_id: TrackLinkId) -> Response:
         """Revoke a link to a track. It opens nothing from now on."""
         wanted = pb.DeleteTrackLinkRequest(
-            track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND),
-            link_id=require_uuid(link_id, errors.TRACK_LINK_NOT_FOUND),
+            track_id=track_id,
+            link_id=link_id,
         )
         with denied_is_unknown():
             await tracks.DeleteTrackLink(wanted)
         return Response(status_code=204)
 
     return router
-
-
-def _link_to_wire(link: track_pb2.TrackLink) -> TrackLink:
-    return {
-        "id": link.id,
-        "created_at": time_to_wire(link, "create_time"),
-        "expires_at": time_to_wire(link, "expire_time"),
-    }

@@ -258,9 +258,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
     async def delete_cover(track_id: TrackId) -> Response:
         """Remove the cover of a track, if it has one."""
         with denied_is_unknown():
-            await clients.ingest.SetCover(
-                ingest_pb.SetCoverRequest(track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND))
-            )
+            await clients.ingest.SetCover(ingest_pb.SetCoverRequest(track_id=track_id))
         return Response(status_code=204)
 
     @router.patch("/{track_id}", openapi_extra=body_schema(TrackChanges))
@@ -272,9 +270,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         """Update the ``title``, ``artist``, ``album``, ``bpm``, ``key``, ``tags`` or ``corrections`` of a track."""
         given = changes.model_dump(exclude_unset=True)
         values = {field: value for field, value in given.items() if value is not None}
-        request = pb.UpdateTrackRequest(
-            track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND), track=track_pb2.Track(**values), fields=list(given)
-        )
+        request = pb.UpdateTrackRequest(track_id=track_id, track=track_pb2.Track(**values), fields=list(given))
         with denied_is_unknown():
             answer = await clients.tracks.UpdateTrack(request)
         return data(track_to_wire(answer.track))
@@ -285,9 +281,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
     async def delete_track(track_id: TrackId) -> Response:
         """Delete a track, its files, stems and analysis, and cancel its jobs."""
         with denied_is_unknown():
-            await clients.tracks.DeleteTrack(
-                pb.DeleteTrackRequest(track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND))
-            )
+            await clients.tracks.DeleteTrack(pb.DeleteTrackRequest(track_id=track_id))
         return Response(status_code=204)
 
     return router

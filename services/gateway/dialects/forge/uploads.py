@@ -16,13 +16,13 @@ from soundwright.kit.errors import AppError, Code
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, time_to_wire, track_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, shaped, track_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Data, Track
 from soundwright.services.gateway.files.reservations import Reservation
 from soundwright.services.gateway.files.uploads import RECORDING_ERRORS, UploadPolicy
 from soundwright.services.gateway.openapi.responses import Bytes, Time, Uuid, documented
 from soundwright.services.gateway.wire.disconnects import cancel_on_disconnect
-from soundwright.services.gateway.wire.parameters import UploadId, body_of, body_schema, require_uuid
+from soundwright.services.gateway.wire.parameters import UploadId, body_of, body_schema
 
 _PART_URL = "https://files.example.com/soundwright/uploads/0f8fad5b?partNumber=1&X-Amz-Signature=5d41402abc4b2a76"
 
@@ -107,9 +107,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
     @documented(Data[Upload], errors.DIRECT_UPLOADS_UNAVAILABLE, errors.UPLOAD_NOT_FOUND)
     async def get_upload(upload_id: UploadId) -> Response:
         """Get an unfinished upload, for example to resume it."""
-        answer = await ingest.GetDirectUpload(
-            pb.GetDirectUploadRequest(upload_id=require_uuid(upload_id, errors.UPLOAD_NOT_FOUND))
-        )
+        answer = await ingest.GetDirectUpload(pb.GetDirectUploadRequest(upload_id=upload_id))
         return data(_upload_to_wire(answer.upload, answer.part_numbers))
 
     @router.post("/{upload_id}/parts", openapi_extra=body_schema(PartParameters))
@@ -124,7 +122,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
         upload_id: UploadId, parameters: Annotated[PartParameters, Depends(body_of(PartParameters))]
     ) -> Response:
         """Get the URLs for up to 100 parts. A part can be sent again until the upload is completed."""
-        request = pb.SignUploadPartsRequest(upload_id=require_uuid(upload_id, errors.UPLOAD_NOT_FOUND))
+        request = pb.SignUploadPartsRequest(upload_id=upload_id)
         # A number that does not fit into the message is the number of no part.
         request.part_numbers.extend(max(-1, min(number, (1 << 31) - 1)) for number in parameters.part_numbers)
         parts: list[UploadPart] = [
@@ -152,7 +150,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """Complete an upload. The file is checked like any upload and becomes a track. Repetitions return the same track."""
         wanted = pb.FinishDirectUploadRequest(
-            upload_id=require_uuid(upload_id, errors.UPLOAD_NOT_FOUND),
+            upload_id=upload_id,
             title=parameters.title,
             artist=parameters.artist,
             album=parameters.album,
@@ -171,7 +169,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
     @documented(None, errors.DIRECT_UPLOADS_UNAVAILABLE, errors.UPLOAD_NOT_FOUND, status=204)
     async def abort_upload(upload_id: UploadId) -> Response:
         """Abort an upload and delete its parts."""
-        request = pb.AbortDirectUploadRequest(upload_id=require_uuid(upload_id, errors.UPLOAD_NOT_FOUND))
+        request = pb.AbortDirectUploadRequest(upload_id=upload_id)
         await ingest.AbortDirectUpload(request)
         await Reservation(storage, request.upload_id).release()
         return Response(status_code=204)
@@ -180,12 +178,4 @@ def upload_routes(gateway: Gateway) -> APIRouter:
 
 
 def _upload_to_wire(upload: pb.DirectUpload, part_numbers: Sequence[int]) -> Upload:
-    return {
-        "id": upload.id,
-        "filename": upload.filename,
-        "size_bytes": upload.size_bytes,
-        "part_size_bytes": upload.part_size_bytes,
-        "part_count": upload.part_count,
-        "uploaded_parts": list(part_numbers),
-        "expires_at": time_to_wire(upload, "expire_time"),
-    }
+    return shaped(upload, Upload, uploaded_parts=list(part_numbers))

@@ -15,7 +15,7 @@ from soundwright.library.v1 import webhook_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.forge.serializers import data, listing, time_to_wire
+from soundwright.services.gateway.dialects.forge.serializers import data, listing, shaped, time_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Data, Page
 from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
 from soundwright.services.gateway.wire.parameters import (
@@ -25,7 +25,6 @@ from soundwright.services.gateway.wire.parameters import (
     WebhookId,
     body_of,
     body_schema,
-    require_uuid,
 )
 
 _Status = Literal["pending", "delivered", "failed"]
@@ -154,9 +153,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     )
     async def replay_delivery(delivery_id: DeliveryId) -> Response:
         """Send a message again, with the same message ID."""
-        request = pb.ReplayWebhookDeliveryRequest(
-            webhook_delivery_id=require_uuid(delivery_id, errors.DELIVERY_NOT_FOUND)
-        )
+        request = pb.ReplayWebhookDeliveryRequest(webhook_delivery_id=delivery_id)
         return data(_delivery_to_wire((await webhooks.ReplayWebhookDelivery(request)).delivery), 202)
 
     @router.get("/{webhook_id}")
@@ -164,9 +161,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     @documented(Data[Webhook], errors.WEBHOOK_NOT_FOUND)
     async def get_webhook(webhook_id: WebhookId) -> Response:
         """Get a webhook endpoint. ``failing_since`` is set while its deliveries fail."""
-        answer = await webhooks.GetWebhook(
-            pb.GetWebhookRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
-        )
+        answer = await webhooks.GetWebhook(pb.GetWebhookRequest(webhook_id=webhook_id))
         return data(webhook_to_wire(answer.webhook))
 
     @router.patch("/{webhook_id}", openapi_extra=body_schema(WebhookChanges))
@@ -178,7 +173,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
         """Change, disable or enable a webhook endpoint."""
         answer = await webhooks.UpdateWebhook(
             pb.UpdateWebhookRequest(
-                webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND),
+                webhook_id=webhook_id,
                 url=changes.url,
                 events=changes.events or [],
                 description=changes.description,
@@ -192,9 +187,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     @documented(None, errors.WEBHOOK_NOT_FOUND, status=204)
     async def delete_webhook(webhook_id: WebhookId) -> Response:
         """Delete a webhook endpoint and its delivery log."""
-        await webhooks.DeleteWebhook(
-            pb.DeleteWebhookRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
-        )
+        await webhooks.DeleteWebhook(pb.DeleteWebhookRequest(webhook_id=webhook_id))
         return Response(status_code=204)
 
     @router.post("/{webhook_id}/secret")
@@ -205,7 +198,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
 
         For 24 hours, messages are signed with both the old and the new secret.
         """
-        request = pb.RotateWebhookSecretRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
+        request = pb.RotateWebhookSecretRequest(webhook_id=webhook_id)
         rotated = await webhooks.RotateWebhookSecret(request)
         body: RotatedWebhook = {
             **webhook_to_wire(rotated.webhook),
@@ -219,9 +212,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     @documented(Data[Delivery], errors.WEBHOOK_NOT_FOUND, errors.WEBHOOK_DISABLED, status=202)
     async def test_webhook(webhook_id: WebhookId) -> Response:
         """Send a ``ping`` event to an endpoint."""
-        answer = await webhooks.TestWebhook(
-            pb.TestWebhookRequest(webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND))
-        )
+        answer = await webhooks.TestWebhook(pb.TestWebhookRequest(webhook_id=webhook_id))
         return data(_delivery_to_wire(answer.delivery), 202)
 
     @router.get("/{webhook_id}/deliveries")
@@ -230,9 +221,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     async def list_deliveries(webhook_id: WebhookId, page: PageNumber = 1, page_size: PageSize = 20) -> Response:
         """List the deliveries of an endpoint, newest first."""
         answer = await webhooks.ListWebhookDeliveries(
-            pb.ListWebhookDeliveriesRequest(
-                webhook_id=require_uuid(webhook_id, errors.WEBHOOK_NOT_FOUND), page=page, page_size=page_size
-            )
+            pb.ListWebhookDeliveriesRequest(webhook_id=webhook_id, page=page, page_size=page_size)
         )
         return listing(
             [_delivery_to_wire(delivery) for delivery in answer.deliveries], page, page_size, answer.total_count
@@ -242,33 +231,16 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
 
 
 def webhook_to_wire(webhook: pb.Webhook) -> Webhook:
-    return {
-        "id": webhook.id,
-        "url": webhook.url,
-        "events": list(webhook.events),
-        "description": webhook.description,
-        "enabled": webhook.enabled,
-        "disabled_reason": webhook.disabled_reason or None,
-        "failing_since": time_to_wire(webhook, "fail_time"),
-        "created_at": time_to_wire(webhook, "create_time"),
-        "updated_at": time_to_wire(webhook, "update_time"),
-    }
+    return shaped(webhook, Webhook)
 
 
 def _delivery_to_wire(delivery: pb.WebhookDelivery) -> Delivery:
-    return {
-        "id": delivery.id,
-        "webhook_id": delivery.webhook_id,
-        "message_id": delivery.message_id,
-        "event": delivery.event,
-        "status": _STATUSES[delivery.status],
-        "attempts": delivery.attempt_count,
-        "response_code": delivery.response_status or None,
-        "response_body": delivery.response_body or None,
-        "duration_seconds": round(delivery.duration_seconds, 3) if delivery.HasField("attempt_time") else None,
-        "error": delivery.error or None,
-        "payload": json.loads(delivery.body),
-        "created_at": time_to_wire(delivery, "create_time"),
-        "last_attempt_at": time_to_wire(delivery, "attempt_time"),
-        "next_attempt_at": time_to_wire(delivery, "due_time"),
-    }
+    return shaped(
+        delivery,
+        Delivery,
+        status=_STATUSES[delivery.status],
+        attempts=delivery.attempt_count,
+        response_code=delivery.response_status or None,
+        duration_seconds=round(delivery.duration_seconds, 3) if delivery.HasField("attempt_time") else None,
+        payload=json.loads(delivery.body),
+    )

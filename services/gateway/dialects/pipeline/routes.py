@@ -33,7 +33,7 @@ from soundwright.services.gateway.files.archives import Member, archive_response
 from soundwright.services.gateway.files.files import blob_response
 from soundwright.services.gateway.files.uploads import RECORDING_ERRORS, UploadPolicy
 from soundwright.services.gateway.openapi.responses import BINARY, documented, file_responses, multipart_body, route_doc
-from soundwright.services.gateway.wire.parameters import IdempotencyKey, JobId, require_uuid
+from soundwright.services.gateway.wire.parameters import IdempotencyKey, UncheckedJobId, require_uuid
 
 JobView = Callable[[library_pb.GetJobResponse], Response]
 """Returns the response of ``GET /job/{id}`` for one kind of job."""
@@ -61,8 +61,6 @@ def pipeline_only_routes(gateway: Gateway) -> APIRouter:
 
 
 def pipeline_job_view(gateway: Gateway) -> JobView:
-    """Return the view of pipeline jobs."""
-
     @documented(PipelineJob)
     def view(answer: library_pb.GetJobResponse) -> Response:
         return JSONResponse(job_to_wire(answer.job, gateway.blobs), headers=engine_headers(answer.job))
@@ -133,7 +131,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
     @router.get("/job/{job_id}")
     @access(Access.OPEN, RateClass.POLLING)
     @documented(_response_model(views.values()), errors.JOB_NOT_FOUND, headers=_ENGINE_HEADERS)
-    async def get_job_by_kind(job_id: JobId) -> Response:
+    async def get_job_by_kind(job_id: UncheckedJobId) -> Response:
         """Get a job. Returns its status, its stages and, once it is completed, its outputs."""
         answer = await _find_job(gateway, job_id, "Job not found", with_position=True)
         if answer.job.kind not in views:
@@ -143,14 +141,14 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
     @router.get("/job/{job_id}/outputs")
     @access(Access.OPEN, RateClass.POLLING)
     @documented(Outputs, errors.JOB_NOT_FOUND)
-    async def get_outputs(job_id: JobId) -> Response:
+    async def get_outputs(job_id: UncheckedJobId) -> Response:
         """List the outputs of a job. The list is empty until the job is completed."""
         return JSONResponse(outputs_to_wire(await _pipeline_job(gateway, job_id, "Job not found"), blobs))
 
     @router.get("/download/{job_id}/all")
     @access(Access.OPEN, RateClass.FILES)
     @file_responses("application/zip", errors.JOB_NOT_FOUND, errors.NO_OUTPUTS, errors.TRACK_NOT_FOUND, ranges=False)
-    async def download_outputs(request: Request, job_id: JobId) -> Response:
+    async def download_outputs(request: Request, job_id: UncheckedJobId) -> Response:
         """Download all outputs of a completed job as a ZIP archive."""
         job = await _pipeline_job(gateway, job_id, "Job not found")
         outputs = documented_outputs(job)
@@ -164,7 +162,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
     @file_responses("audio/wav", errors.JOB_NOT_FOUND, errors.TRACK_NOT_FOUND, errors.FILE_NOT_FOUND, redirects=False)
     async def download_output(
         request: Request,
-        job_id: JobId,
+        job_id: UncheckedJobId,
         track_name: Annotated[
             str, Path(description="The name of the output, as listed in `outputs` of the job.", examples=["vocals"])
         ],

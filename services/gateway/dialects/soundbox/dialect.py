@@ -42,7 +42,6 @@ def _response(problem: Problem, body: dict[str, Any]) -> Response:
 
 
 def render(problem: Problem) -> Response:
-    """Return an error response."""
     return _response(problem, _body(problem))
 
 
@@ -62,7 +61,6 @@ class SuccessRoute(APIRoute):
 
     @staticmethod
     def render(problem: Problem) -> Response:
-        """Return an error response with ``success``."""
         return _response(problem, {"success": False, **_body(problem)})
 
 

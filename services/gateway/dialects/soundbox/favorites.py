@@ -63,7 +63,6 @@ _FavoriteChecks = Annotated[
 
 
 def favorite_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of favorites."""
     router = APIRouter(tags=["soundbox favorites"])
     catalog = gateway.clients.catalog
 

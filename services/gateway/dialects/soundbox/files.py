@@ -85,7 +85,6 @@ _REFUSALS = (errors.FILENAME_INVALID, errors.GENERATION_NOT_FOUND)
 
 
 def file_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of files."""
     router = APIRouter(tags=["soundbox files"])
     clients, blobs = gateway.clients, gateway.blobs
 

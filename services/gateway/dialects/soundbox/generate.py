@@ -27,6 +27,7 @@ from soundwright.services.gateway.dialects.soundbox.params import (
     Text,
     UserBody,
     json_body,
+    must,
     read_json,
     user_id_of,
     validate_body,
@@ -53,7 +54,6 @@ _REFUSALS = (
 
 
 def _default_if_null(default: Any) -> BeforeValidator:
-    """Return a validator that replaces null with ``default``."""
     return BeforeValidator(lambda value: default if value is None else value)
 
 
@@ -67,13 +67,15 @@ class GenerateBody(UserBody):
 
     model_config = ConfigDict(json_schema_extra={"required": ["prompt"]})
 
-    prompt: Text = Field(
+    prompt: Annotated[Text, must(bool, "Prompt is required")] = Field(
         "",
         description="The description of the sound.",
         json_schema_extra={"minLength": 3, "maxLength": 500},
         examples=["peaceful ambient piano melody"],
     )
-    duration: Annotated[Number, _default_if_null(8)] = Field(
+    duration: Annotated[
+        Number, _default_if_null(8), must(lambda seconds: seconds >= 1, "duration must be at least 1")
+    ] = Field(
         8,
         description="The duration in seconds. The maximum depends on the tier of the caller.",
         json_schema_extra={"minimum": 1},
@@ -98,20 +100,6 @@ class GenerateBody(UserBody):
         json_schema_extra={"minimum": 1, "maximum": _MAX_VARIATIONS},
     )
     continue_from: Text = Field("", description="The ID of a clip to continue.")
-
-    @field_validator("prompt")
-    @classmethod
-    def _check_prompt(cls, value: str) -> str:
-        if not value:
-            raise errors.BAD_REQUEST("Prompt is required")
-        return value
-
-    @field_validator("duration")
-    @classmethod
-    def _check_duration(cls, value: float) -> float:
-        if value < 1:
-            raise errors.BAD_REQUEST("duration must be at least 1")
-        return value
 
     @field_validator("model", mode="before")
     @classmethod
@@ -140,7 +128,6 @@ class GenerateBody(UserBody):
 
 
 def generate_routes(gateway: Gateway) -> APIRouter:
-    """Return the route that creates generation jobs."""
     router = APIRouter(tags=["soundbox generation"], route_class=SuccessRoute)
     clients = gateway.clients
 
@@ -179,7 +166,6 @@ def generate_routes(gateway: Gateway) -> APIRouter:
 
 
 def _accepted(answer: pb.CreateJobsResponse) -> Accepted:
-    """Return the response for new jobs."""
     ids = [hex_id(job.id) for job in answer.jobs]
     # A new job is reported at position 1 even if it has already started or ended.
     position = answer.position if answer.existed else max(1, answer.position)

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import Code, suppressed
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.library.v1 import generation_pb2
 from soundwright.services.gateway.callers.access import Access, access
@@ -92,7 +92,6 @@ class Categories(TypedDict):
 
 
 def library_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of the library."""
     router = APIRouter(tags=["soundbox library"])
     clients = gateway.clients
     catalog = clients.catalog
@@ -213,11 +212,8 @@ async def _list_by_user(
 
 async def _clip_by_id(clients: Clients, identifier: str, page: int) -> Response:
     """Return the search result for the ID of a clip."""
-    try:
+    items = []
+    with suppressed(Code.NOT_FOUND):
         items = [clip_to_wire(await find_clip(clients, identifier))]
-    except AppError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        items = []
     shown = items if page == 1 else []
     return JSONResponse({**page_to_wire(shown, len(items), page, 1), "id_search": True})

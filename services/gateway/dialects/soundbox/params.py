@@ -6,12 +6,13 @@ import contextlib
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeGuard, TypeVar
 
 from fastapi import Path, Query, Request
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -245,12 +246,28 @@ def _read_integer(value: object, info: ValidationInfo) -> int:
     return value
 
 
-def _read_ids(value: object, info: ValidationInfo) -> list[str]:
-    if not isinstance(value, list) or len(value) > _ID_COUNT_LIMIT:
-        raise _invalid(info, f"must be a list with max {_ID_COUNT_LIMIT} items")
-    if not all(isinstance(item, str) for item in value):
-        raise _invalid(info, "must be a list of strings")
-    return [clean(item, 64) for item in value]
+def strings(limit: int) -> BeforeValidator:
+    """Return a validator for a list of at most ``limit`` strings."""
+
+    def read(value: object, info: ValidationInfo) -> list[str]:
+        if not isinstance(value, list) or len(value) > limit:
+            raise _invalid(info, f"must be a list with max {limit} items")
+        if not all(isinstance(item, str) for item in value):
+            raise _invalid(info, "must be a list of strings")
+        return value
+
+    return BeforeValidator(read)
+
+
+def must(holds: Callable[[Any], bool], problem: str) -> AfterValidator:
+    """Return a validator that refuses values with ``problem`` unless they are None or ``holds`` returns true."""
+
+    def check(value: Any) -> Any:
+        if value is not None and not holds(value):
+            raise errors.BAD_REQUEST(problem)
+        return value
+
+    return AfterValidator(check)
 
 
 def is_one_of(value: object, numbers: tuple[int, ...]) -> TypeGuard[float]:
@@ -273,7 +290,7 @@ OptionalText = Annotated[
 ]
 Number = Annotated[float, BeforeValidator(_read_number)]
 Integer = Annotated[int, BeforeValidator(_read_integer)]
-Ids = Annotated[list[str], BeforeValidator(_read_ids)]
+Ids = Annotated[list[str], AfterValidator(lambda names: [clean(name, 64) for name in names]), strings(_ID_COUNT_LIMIT)]
 
 
 class UserBody(BaseModel):

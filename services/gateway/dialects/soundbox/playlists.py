@@ -25,7 +25,9 @@ from soundwright.services.gateway.dialects.soundbox.params import (
     UserBody,
     UserId,
     json_body,
+    must,
     read_json,
+    strings,
     user_id_of,
     validate_body,
 )
@@ -49,30 +51,22 @@ _REFUSALS = (errors.USER_ID_FOREIGN, errors.PLAYLIST_NOT_FOUND)
 class PlaylistBody(UserBody):
     """The attributes of a playlist. An update keeps omitted attributes."""
 
-    name: OptionalText = Field(
+    name: Annotated[
+        OptionalText, must(lambda name: 1 <= len(name) <= _NAME_LIMIT, f"name must have 1 to {_NAME_LIMIT} characters")
+    ] = Field(
         None,
         description="The name. Required for a new playlist.",
         json_schema_extra={"minLength": 1, "maxLength": _NAME_LIMIT},
         examples=["Rainy days"],
     )
-    description: OptionalText = Field(
-        None, description="The description.", json_schema_extra={"maxLength": _DESCRIPTION_LIMIT}
-    )
+    description: Annotated[
+        OptionalText,
+        must(
+            lambda text: len(text) <= _DESCRIPTION_LIMIT,
+            f"description must have at most {_DESCRIPTION_LIMIT} characters",
+        ),
+    ] = Field(None, description="The description.", json_schema_extra={"maxLength": _DESCRIPTION_LIMIT})
     is_public: bool | None = Field(None, description="Whether other users can see the playlist.")
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, value: str | None) -> str | None:
-        if value is not None and not 1 <= len(value) <= _NAME_LIMIT:
-            raise errors.BAD_REQUEST(f"name must have 1 to {_NAME_LIMIT} characters")
-        return value
-
-    @field_validator("description")
-    @classmethod
-    def _check_description(cls, value: str | None) -> str | None:
-        if value is not None and len(value) > _DESCRIPTION_LIMIT:
-            raise errors.BAD_REQUEST(f"description must have at most {_DESCRIPTION_LIMIT} characters")
-        return value
 
     @field_validator("is_public", mode="before")
     @classmethod
@@ -95,21 +89,12 @@ class OrderBody(UserBody):
 
     model_config = ConfigDict(json_schema_extra={"required": ["track_order"]})
 
-    track_order: list[str] = Field(
+    track_order: Annotated[list[str], strings(_ENTRY_LIMIT)] = Field(
         [],
         description="The IDs of all clips in the new order.",
         json_schema_extra={"maxItems": _ENTRY_LIMIT},
         examples=[["7f0c2a9e41d84b6fb1a35d90c2e8f714"]],
     )
-
-    @field_validator("track_order", mode="before")
-    @classmethod
-    def _check_order(cls, value: object) -> list[str]:
-        if not isinstance(value, list) or len(value) > _ENTRY_LIMIT:
-            raise errors.BAD_REQUEST(f"track_order must be a list with max {_ENTRY_LIMIT} items")
-        if not all(isinstance(item, str) for item in value):
-            raise errors.BAD_REQUEST("track_order must be a list of strings")
-        return value
 
 
 class SavedPlaylist(Done, Playlist):
@@ -155,7 +140,6 @@ async def find_playlist(gateway: Gateway, playlist_id: str) -> pb.GetPlaylistRes
 
 
 def playlist_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of playlists."""
     router = APIRouter(prefix="/api/playlists", tags=["soundbox playlists"])
     catalog = gateway.clients.catalog
 

@@ -117,7 +117,6 @@ async def trending(gateway: Gateway, hours: int, model: str, limit: int) -> Sequ
 
 
 def play_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of plays."""
     router = APIRouter(tags=["soundbox plays"])
     catalog = gateway.clients.catalog
 

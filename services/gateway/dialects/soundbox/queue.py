@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from soundwright.generation.v1 import generation_service_pb2 as pb
 from soundwright.kit import errors
-from soundwright.kit.errors import AppError, Code
+from soundwright.kit.errors import AppError, Code, suppressed
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.services.gateway.callers.access import Access, access
@@ -62,7 +62,6 @@ class CancelledClip(Done):
 
 
 def queue_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of the queue."""
     router = APIRouter(tags=["soundbox queue"])
     clients = gateway.clients
 
@@ -74,12 +73,9 @@ def queue_routes(gateway: Gateway) -> APIRouter:
     @documented(Status)
     async def get_status() -> Response:
         """Get the status of generation. Returns the state of each model, the GPU and the length of the queue."""
-        try:
+        state = pb.GetStatusResponse()  # no model is ready while the generation service starts
+        with suppressed(Code.UNAVAILABLE):
             state = await clients.generation.GetStatus(pb.GetStatusRequest(), timeout=_STATUS_SECONDS)
-        except AppError as error:
-            if error.code is not Code.UNAVAILABLE:
-                raise
-            state = pb.GetStatusResponse()  # the generation service is starting: no model is ready
         queue = await get_queue()
         status: Status = {
             "models": {model: _MODEL_STATUS_NAMES.get(state.models.get(model, 0), "pending") for model in MODELS},

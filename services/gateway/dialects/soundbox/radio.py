@@ -135,7 +135,6 @@ class Station(TypedDict):
 
 
 def radio_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of the radio."""
     router = APIRouter(tags=["soundbox radio"])
     selector = _ClipSelector(gateway)
 

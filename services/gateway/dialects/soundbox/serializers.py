@@ -65,17 +65,14 @@ def duration_to_wire(seconds: float) -> float:
 
 
 def status_name(job: job_pb2.Job) -> ClipStatus:
-    """Return the status of a job by its name in the contract."""
     return _STATUS_NAMES.get(job.state, "failed")
 
 
 def priority_name(job: job_pb2.Job) -> PriorityName:
-    """Return the priority of a job by its name in the contract."""
     return _PRIORITY_NAMES.get(job.priority, "standard")
 
 
 def job_spec(job: job_pb2.Job) -> jobs_pb2.GenerationSpec:
-    """Return the specification of a generation job."""
     return unpacked(job.spec, jobs_pb2.GenerationSpec)
 
 
@@ -162,7 +159,6 @@ def clip_to_wire(clip: generation_pb2.Generation) -> Clip:
 
 
 def clips_to_wire(clips: Iterable[generation_pb2.Generation]) -> list[Clip]:
-    """Return clips."""
     return [clip_to_wire(clip) for clip in clips]
 
 
@@ -185,7 +181,6 @@ def clip_to_history(clip: generation_pb2.Generation) -> HistoryEntry:
 
 
 def page_to_wire(items: list[C], total: int, page: int, per_page: int) -> Paged[C]:
-    """Return a page of items."""
     return {"items": items, "total": total, "page": page, "pages": -(-total // per_page), "per_page": per_page}
 
 

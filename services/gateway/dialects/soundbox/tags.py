@@ -97,7 +97,6 @@ class TagSuggestions(TypedDict):
 
 
 def tag_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of category suggestions."""
     router = APIRouter(tags=["soundbox tags"])
     catalog = gateway.clients.catalog
 

@@ -69,7 +69,6 @@ class Stats(TypedDict):
 
 
 def utility_routes(gateway: Gateway) -> APIRouter:
-    """Return the utility routes."""
     router = APIRouter(tags=["soundbox utility"], route_class=SuccessRoute)
     clients = gateway.clients
 

@@ -26,6 +26,7 @@ from soundwright.services.gateway.dialects.soundbox.params import (
     clean,
     is_one_of,
     json_body,
+    must,
     read_json,
     user_id_of,
     valid_ids,
@@ -55,7 +56,9 @@ class VoteBody(UserBody):
         json_schema_extra={"maxItems": _REASON_COUNT_LIMIT},
         examples=[["catchy"]],
     )
-    notes: Text = Field("", description="Private notes.", json_schema_extra={"maxLength": _NOTES_LIMIT})
+    notes: Annotated[
+        Text, must(lambda text: len(text) <= _NOTES_LIMIT, f"notes must have at most {_NOTES_LIMIT} characters")
+    ] = Field("", description="Private notes.", json_schema_extra={"maxLength": _NOTES_LIMIT})
     suggested_model: str = Field(
         "",
         description="The correct model, if the clip is filed under a wrong one.",
@@ -80,13 +83,6 @@ class VoteBody(UserBody):
             raise errors.BAD_REQUEST("feedback_reasons must be strings")
         return [kept for reason in value if (kept := clean(reason, _REASON_LIMIT))]
 
-    @field_validator("notes")
-    @classmethod
-    def _check_notes(cls, value: str) -> str:
-        if len(value) > _NOTES_LIMIT:
-            raise errors.BAD_REQUEST(f"notes must have at most {_NOTES_LIMIT} characters")
-        return value
-
     @field_validator("suggested_model", mode="before")
     @classmethod
     def _check_suggested_model(cls, value: object) -> str:
@@ -102,7 +98,7 @@ class RateBody(UserBody):
 
     model_config = ConfigDict(json_schema_extra={"required": ["filename", "rating"]})
 
-    filename: Text = Field(
+    filename: Annotated[Text, must(bool, "No filename")] = Field(
         "", description="The `filename` of the clip.", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.wav"]
     )
     rating: int | None = Field(
@@ -111,13 +107,6 @@ class RateBody(UserBody):
         json_schema_extra={"minimum": 1, "maximum": 5},
         examples=[4],
     )
-
-    @field_validator("filename")
-    @classmethod
-    def _check_filename(cls, value: str) -> str:
-        if not value:
-            raise errors.BAD_REQUEST("No filename")
-        return value
 
     @field_validator("rating", mode="before")
     @classmethod
@@ -159,7 +148,6 @@ class Feedback(TypedDict):
 
 
 def vote_routes(gateway: Gateway) -> APIRouter:
-    """Return the routes of votes."""
     router = APIRouter(tags=["soundbox votes"])
     catalog = gateway.clients.catalog
 

@@ -16,7 +16,7 @@ import scipy
 from numpy.typing import NDArray
 
 from soundwright.kit import errors
-from soundwright.kit.packaged_weights import package_path
+from soundwright.kit.packaged_weights import REMEDY, package_path
 from soundwright.kit.weights import read_verified
 from soundwright.services.generation.engines.procedural.waves import Wave, fade, seconds
 
@@ -163,9 +163,7 @@ def font() -> SoundFont:
     """
     file = package_path(_PACKAGE, _FILE)
     if file is None or not file.exists():
-        raise errors.MODEL_UNAVAILABLE(
-            f"The instruments of the composer are not installed. Run `make setup`, or install the package {_PACKAGE}."
-        )
+        raise errors.MODEL_UNAVAILABLE(f"The instruments of the composer are missing from this installation. {REMEDY}.")
     return SoundFont(read_verified(file, _SHA256, "composer"))
 
 

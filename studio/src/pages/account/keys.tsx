@@ -30,6 +30,7 @@ export function Keys() {
   const revoke = (id: string) =>
     action.run(async () => {
       await bodyOf(api.DELETE("/api/tokens/{token_id}", { params: { path: { token_id: id } } }));
+      setSecret(""); // it may be that of the new one
       await reload();
     });
   return (

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { createSetlist, listSetlists } from "../../api/setlists.ts";
+import { isConnected } from "../../api/connection.ts";
 import { useAction, useLoaded } from "../../api/requests.ts";
 import { navigate } from "../../router.ts";
 import { Notice } from "../../ui/components.tsx";
@@ -16,10 +17,12 @@ export default function SetlistsPage() {
     <div class="page">
       <h1>Setlists</h1>
       {(problem || action.problem) && <Notice look="bad">{action.problem || problem}</Notice>}
-      <Form label="New setlist" onSubmit={() => void create()}>
-        <Field label="Name of a new setlist" value={name} required maxLength={100} onInput={setName} />
-        <Submit disabled={action.isBusy || name.trim() === ""}>Create</Submit>
-      </Form>
+      {isConnected.value && (
+        <Form label="New setlist" onSubmit={() => void create()}>
+          <Field label="Name of a new setlist" value={name} required maxLength={100} onInput={setName} />
+          <Submit disabled={action.isBusy || name.trim() === ""}>Create</Submit>
+        </Form>
+      )}
       {setlists && setlists.length > 0 && (
         <ul class="panel list" aria-label="Setlists">
           {setlists.map((setlist) => (

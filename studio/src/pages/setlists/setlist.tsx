@@ -3,6 +3,8 @@
 import "./setlists.css";
 import { useCallback, useRef, useState } from "preact/hooks";
 import type { SetlistWithTracks, Track } from "../../api/client.ts";
+import { isConnected } from "../../api/connection.ts";
+import { isKept } from "../../api/offline.ts";
 import { changeSetlist, deleteSetlist, getSetlist } from "../../api/setlists.ts";
 import { useAction, useLoaded } from "../../api/requests.ts";
 import { navigate } from "../../router.ts";
@@ -12,6 +14,7 @@ import { OrderedList } from "../../ui/ordered-list.tsx";
 import { timeText } from "../../waveform/view.ts";
 import { AddTracks } from "./add-tracks.tsx";
 import { KeyAndTempo } from "./facts.tsx";
+import { KeepSetlist } from "./keep.tsx";
 
 export default function SetlistPage({ id }: { id: string }) {
   const load = useCallback(() => getSetlist(id), [id]);
@@ -54,7 +57,7 @@ export default function SetlistPage({ id }: { id: string }) {
           label="Tracks of the setlist"
           entries={tracks}
           nameOf={(track) => track.title}
-          isEditable
+          isEditable={isConnected.value}
           onOrder={(changed) => store(changed)}
           onRemove={(_, index) => store(tracks.filter((_track, each) => each !== index))}
         >
@@ -63,15 +66,20 @@ export default function SetlistPage({ id }: { id: string }) {
               <Cover path={track.cover_path} />
               <span class="title">
                 <a href={`/studio/setlists/${id}/${index + 1}`}>{track.title}</a>
-                <span class="quiet"> {track.artist}</span>
+                <span class="quiet"> {track.artist}</span> {isKept(track.id) && <span class="badge">kept offline</span>}
               </span>
               <KeyAndTempo track={track} />
             </>
           )}
         </OrderedList>
       )}
-      <AddTracks onAdd={(track) => store([...tracks, track])} />
-      <Settings key={setlist.name} setlist={setlist} onChange={reload} />
+      {tracks.length > 0 && <KeepSetlist tracks={tracks} />}
+      {isConnected.value && (
+        <>
+          <AddTracks onAdd={(track) => store([...tracks, track])} />
+          <Settings key={setlist.name} setlist={setlist} onChange={reload} />
+        </>
+      )}
     </div>
   );
 }

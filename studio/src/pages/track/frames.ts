@@ -44,9 +44,10 @@ export function useSegmentAt(clock: Clock, segments: readonly { readonly start_s
   return index;
 }
 
-/** Scroll the box, and not the page, when the next line plays. */
+/** Scroll the box, and not the page, when the next line plays. A far line appears at once: each one on the way would be rendered. */
 export function keepInSight(box: HTMLElement, row: Element): void {
   const [outer, inner] = [box.getBoundingClientRect(), row.getBoundingClientRect()];
   if (inner.top >= outer.top && inner.bottom + inner.height <= outer.bottom) return;
-  box.scrollBy({ top: inner.top - outer.top - outer.height / 4, behavior: "smooth" });
+  const top = inner.top - outer.top - outer.height / 4;
+  box.scrollBy({ top, behavior: Math.abs(top) < outer.height ? "smooth" : "instant" });
 }

@@ -175,15 +175,15 @@ function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; n
   );
 }
 
-function usePeaks(stem: PlayedStem | null): Signal<Pyramid | null> {
+function usePeaks(stem: PlayedStem | null, isOverview = false): Signal<Pyramid | null> {
   const peaks = useSignal<Pyramid | null>(null);
   useEffect(() => {
     peaks.value = null;
     // Without peaks, the lane stays empty. Everything else works.
     if (!stem) return;
     if (stem.live) return followPeaks(stem, stem.live.feed, peaks);
-    loadPeaks(waveformOf(stem), stem.frame_count, peaks).catch(() => {});
-  }, [stem, peaks]);
+    loadPeaks(waveformOf(stem), stem.frame_count, peaks, isOverview).catch(() => {});
+  }, [stem, peaks, isOverview]);
   return peaks;
 }
 
@@ -230,7 +230,7 @@ function Minimap({ player }: { player: Player }) {
 }
 
 function MinimapWave({ stem, player }: { stem: PlayedStem; player: Player }) {
-  const peaks = usePeaks(stem);
+  const peaks = usePeaks(stem, true);
   const width = player.width.value;
   const view = useMemo(() => whole(player.frameCount, width), [player, width]);
   return (

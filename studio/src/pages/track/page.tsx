@@ -82,7 +82,11 @@ export default function TrackPage({ id, isPlaying = false, onEnded }: TrackPageP
   return (
     <div class="page track">
       {loaded && <Head {...loaded} />}
-      {problem && <Notice look="bad">{problem}</Notice>}
+      {problem && (
+        <Notice look="bad" action={!loaded && <a href="/studio">All tracks</a>}>
+          {problem}
+        </Notice>
+      )}
       <RunningJobs trackId={id} type="analysis" />
       {loaded && <Studio {...loaded} isPlaying={isPlaying} onEnded={onEnded} />}
     </div>

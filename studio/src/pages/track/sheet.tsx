@@ -157,7 +157,7 @@ function Block({ block, player, current }: BlockProps) {
     const box = element.current.closest(".sheet-scroll");
     const observer = new IntersectionObserver((seen) => setNear(seen.at(-1)?.isIntersecting ?? false), {
       root: box,
-      rootMargin: "100%",
+      rootMargin: "50%",
     });
     observer.observe(element.current);
     return () => observer.disconnect();
