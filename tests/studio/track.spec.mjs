@@ -426,10 +426,12 @@ test("notes are piano rolls, and the melody is a line over the voice", async ({ 
 });
 
 test("a new separation shows its progress, and plays as soon as it is there", async ({ page, button }) => {
+  const plan = page.getByText(/^The model \S+ will run\./);
+  await expect(plan).toBeVisible();
   const plans = [];
   page.on("request", (request) => request.url().endsWith("/processing/plan") && plans.push(request));
   await page.reload();
-  await expect(page.getByText(/^The model \S+ will run\./)).toBeVisible();
+  await expect(plan).toBeVisible();
   expect(plans, "one request plans all qualities").toHaveLength(1);
   const own = page.getByLabel("Separation A");
   const before = await own.inputValue();
