@@ -96,7 +96,7 @@ def test_the_notes_of_the_composer_are_a_midi_file(stack: Stack, box: httpx.Clie
     assert answer.content[:4] == b"MThd"
     tempo_bpm = 60e6 / int.from_bytes(answer.content.partition(b"\xff\x51\x03")[2][:3], "big")
     assert tempo_bpm == pytest.approx(job["interpretation"]["tempo_bpm"], abs=0.01)
-    assert answer.content.count(b"MTrk") == 1 + len(job["interpretation"]["instruments"])
+    assert answer.content.count(b"MTrk") > len(job["interpretation"]["instruments"])  # one can have several parts
 
 
 def test_the_parts_of_the_composer_add_up_to_the_clip(box: httpx.Client, job: dict[str, Any]) -> None:
