@@ -17,11 +17,13 @@ from soundwright.services.generation.engines.procedural.harmony import (
     voicing,
 )
 from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS
+from soundwright.services.generation.engines.procedural.melody import compose_motif
 from soundwright.services.generation.engines.procedural.prompt import find_words, parse_prompt, words_of
 from soundwright.services.generation.engines.procedural.score import PITCH_CLASSES, Key, Song
 from soundwright.services.generation.engines.procedural.songs import SONGS, song
 from soundwright.services.generation.engines.procedural.sounds import ambience, cues
 from soundwright.services.generation.engines.procedural.styles import STYLES
+from soundwright.services.generation.engines.procedural.variety import varied
 
 KEYS = st.builds(Key, st.integers(0, 11), st.booleans())
 
@@ -37,12 +39,19 @@ def test_numerals_are_chords_of_the_key_and_a_dominant_in_minor_has_its_leading_
         progression("I X", Key.parse("C major"))
 
 
-@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
-def test_every_style_is_well_formed(style) -> None:
+@pytest.mark.parametrize("name", STYLES)
+def test_every_style_is_well_formed(name: str) -> None:
+    style = STYLES[name]
     steps = 4 * style.beats_per_bar
-    lines = [*style.groove.values(), *style.light.values(), *style.bass_pattern.split(" ")]
-    lines += [line for layer in style.layers for line in layer.pattern.split(" ")]
-    assert {len(line) for line in lines} <= {steps}
+    for each in (style, *(varied(name, style, seed) for seed in range(30))):
+        lines = [
+            *each.groove.values(),
+            *each.light.values(),
+            *each.bass_pattern.split(" "),
+            each.accents or "-" * steps,
+        ]
+        lines += [line for layer in each.layers for line in layer.pattern.split(" ")]
+        assert {len(line) for line in lines} == {steps}
     assert {style.kit, style.bass, *style.leads, *(layer.instrument for layer in style.layers)} <= set(INSTRUMENTS)
     for text, is_minor in [*((text, False) for text in style.major), *((text, True) for text in style.minor)]:
         assert progression(text, Key(0, is_minor))[0][0].root == 0  # the first chord shows the key
@@ -76,6 +85,12 @@ def test_singing_over_a_borrowed_chord_avoids_its_rubs() -> None:
     sung = {pitch % 12 for pitch in scale_pitches(key, dominant, 60, 72)}
     assert 8 in sung  # the leading note
     assert 7 not in sung  # its natural neighbour
+
+
+def test_a_melody_has_the_accents_of_its_groove() -> None:
+    motif = [compose_motif(np.random.default_rng(seed), 4, 1.0, 3, "..x...x...x...x.") for seed in range(10)]
+    starts = Counter(start % 4 for each in motif for start in each.starts if start % 16)
+    assert starts[2] > 2 * starts[0]
 
 
 @given(bars=st.integers(1, 200), intro=st.booleans(), outro=st.booleans())

@@ -161,8 +161,8 @@ def _motifs(rng: np.random.Generator, style: Style, plan: Plan, *, high: bool) -
     density = style.density * (0.75 + 0.35 * plan.energy) * (0.9 if high else 1.0)
     span = 4 if high else 3
     return (
-        compose_motif(rng, style.beats_per_bar, density, span),
-        compose_motif(rng, style.beats_per_bar, 0.8 * density, span),
+        compose_motif(rng, style.beats_per_bar, density, span, style.accents),
+        compose_motif(rng, style.beats_per_bar, 0.8 * density, span, style.accents),
     )
 
 

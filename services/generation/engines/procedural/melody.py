@@ -32,7 +32,7 @@ class Motif:
     contour: tuple[int, ...]
 
 
-def compose_motif(rng: np.random.Generator, beats_per_bar: int, density: float, span: int) -> Motif:
+def compose_motif(rng: np.random.Generator, beats_per_bar: int, density: float, span: int, accents: str = "") -> Motif:
     """Return a motif: notes mostly on eighths, a rest at the end, and a contour that arches or falls.
 
     Args:
@@ -40,6 +40,7 @@ def compose_motif(rng: np.random.Generator, beats_per_bar: int, density: float, 
         beats_per_bar: quarter notes per bar.
         density: about 0.5 (sparse) to 1.5 (busy).
         span: approximate scale steps between the lowest and the highest note.
+        accents: one bar whose strikes attract the notes; empty for the beats.
     """
     bar = 4 * beats_per_bar
     last = 2 * bar - max(4, round(6 / max(density, 0.6)))  # a rest at the end
@@ -47,6 +48,8 @@ def compose_motif(rng: np.random.Generator, beats_per_bar: int, density: float, 
     for step in range(last):
         place = step % bar
         weight[step] = 0.95 if place == 0 else 0.7 if place % 4 == 0 else 0.5 if place % 2 == 0 else 0.06
+        if accents and place:
+            weight[step] = 0.8 if accents[place] in "xo" else 0.2 * weight[step]
     chosen = np.flatnonzero(rng.random(last) < np.clip(weight * density, 0.0, 0.97))
     first = int(rng.choice([0, 0, 2, 4]))
     starts = sorted({first, *(int(step) for step in chosen if step > first)})
@@ -96,12 +99,12 @@ def sing(
         sung = [(0, math.ceil(end), 0)]
     notes: list[Note] = []
     for index, (start, length, step) in enumerate(sung):
-        within = chords[start // bar]
+        ends_phrase = index == len(sung) - 1
+        within = chords[-1 if ends_phrase and until_beat is not None else start // bar]  # it lasts to the last bar
         chord = within[min(len(within) - 1, (start % bar) * len(within) // bar)]
         ladder = scale_pitches(key, chord, centre_midi - 14, centre_midi + 16)
         base = min(range(len(ladder)), key=lambda place: abs(ladder[place] - centre_midi))
         pitch = ladder[int(np.clip(base + step, 0, len(ladder) - 1))]
-        ends_phrase = index == len(sung) - 1
         if start % 4 == 0 or length >= 4 or ends_phrase:
             pool = [tone for tone in ladder if tone % 12 in chord.pitch_classes[:3]]
             if closing and ends_phrase:

@@ -56,6 +56,7 @@ class Style:
         swing_beats: which notes swing.
         density: density of the melody, about 0.5 (sparse) to 1.5 (busy).
         drums: level of the drums.
+        accents: one bar whose strikes attract the notes of the melody; empty for its beats.
     """
 
     tempo_bpm: tuple[float, float, float]
@@ -73,6 +74,7 @@ class Style:
     swing_beats: float = 0.5
     density: float = 1.0
     drums: float = 1.0
+    accents: str = ""
 
 
 # name: slowest, usual and fastest tempo, kit, bass; leads. Layers have instrument, lowest pitch, sections, gain, place and pattern.
@@ -320,6 +322,7 @@ def _style(head: str, lines: Sequence[str]) -> Style:
         tuple(fields.get("major", Style.major)),
         tuple(fields.get("minor", Style.minor)),
         int(feel.pop("beats_per_bar", 4)),
+        accents="",
         **{name: float(value) for name, value in feel.items()},
     )
 
