@@ -29,7 +29,7 @@ export type Edit = Partial<
 
 /** The latest change, until it is final. */
 export const latest = signal<Change | null>(null);
-/** How far a change of many tracks is. Empty: none is on its way. */
+/** How far a change of many tracks is, which the rate limit lets take minutes. Empty: none is on its way. */
 export const underway = signal("");
 /** Tracks that are deleted, or will be. */
 export const deleted = signal<ReadonlySet<string>>(new Set());

@@ -262,7 +262,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         return Response(status_code=204)
 
     @router.patch("/{track_id}", openapi_extra=body_schema(TrackChanges))
-    @access(Access.ACCOUNT, RateClass.POLLING)
+    @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(Data[Track], errors.TRACK_NOT_FOUND, errors.VALIDATION_ERROR)
     async def change_track(
         track_id: TrackId, changes: Annotated[TrackChanges, Depends(body_of(TrackChanges))]
@@ -276,7 +276,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
         return data(track_to_wire(answer.track))
 
     @router.delete("/{track_id}")
-    @access(Access.ACCOUNT, RateClass.POLLING)
+    @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(None, errors.TRACK_NOT_FOUND, status=204)
     async def delete_track(track_id: TrackId) -> Response:
         """Delete a track, its files, stems and analysis, and cancel its jobs."""
