@@ -25,21 +25,21 @@ pop rock indie synthwave country blues ballad chiptune: kick back hat bass chord
   X............... ............X... ....x.......x... 1-------1-5-3-5- ....x-......x-..
   X..x..x...x..... ......X.......X. x.o.x.o.x.o.x.oo 1--1--1---5---8- x--x--x---x-----
 hip_hop lofi funk soul: kick back hat bass chords
-  X..x..x.X..x.... ....X.......X... x.o.x.o.x.o.x.o. 1--1--1-..5-8-1- x-----x---x-----
-  X.........x..... ....X..o.o..X... xoxoxoxoxoxoxoxo 1.......1.1..5.8 x.xx.x.x..xx.x.x
+  X..x..x.X..x.... ....X.......X... x.o.x.o.x.o.x.o. 1--1--1---5-8-1- x-----x---x-----
+  X.........x..... ....X..o.o..X... xoxoxoxoxoxoxoxo 1-------1-1--5-8 x.xx.x.x..xx.x.x
   X.x.......x..x.. ....X.......X..o ..x...x...x...x. ..1-..1-..1-5-a- ..x-..x-..x-..x-
   X.....x.x....... ........X....... x.......x....... 1-----1-1------- x------------...
-  X..x......x..... ....X....o..X... x..x..x.x..x..x. 1..1..8.1..5.8.1 x--x--x-x--x--x-
+  X..x......x..... ....X....o..X... x..x..x.x..x..x. 1--1--8-1--5-8-1 x--x--x-x--x--x-
   X...x...x...x... ....X.......X... x...x...x...x... 1---1---5---8--- x...x...x...x...
   X.......X......x ....X.......X... o.xoo.xoo.xoo.xo 1-------..1-..5- ....x-......x-..
-  X.....x...x..x.. ....X.o.....X... x.oox.oox.oox.oo 1.1.1.1.5.5.8.8. ...x..x....x..x.
+  X.....x...x..x.. ....X.o.....X... x.oox.oox.oox.oo 1-1-1-1-5-5-8-8- ...x..x....x..x.
 house techno trance disco: kick open_hat hat bass chords
   X...X...X...X... ..x...x...x...x. o,.,o,.,o,.,o,., ..1-..1-..1-..81 ..x...x...x...x.
   X...X...X...X.x. ......x.......x. x,o,x,o,x,o,x,o, 1.1.1.1.1.1.1.1. x.x.x.x.x.x.x.x.
   X...X...X..xX... ..............x. x..x..x.x..x..x. 1..1..1.1..1..18 x--x--x-x--x--x-
   X..xX...X...X... ..x...x...x..x.x ................ ..11..11..11..11 ..xx..xx..xx..xx
   X...X...X...X... ..x.......x..... ..oo..oo..oo..oo 1-----1-..1-..1- x.....x...x.....
-  X...X...X.x.X... ...x..x....x..x. o...o...o...o... 1-------1------- x---------------
+  X...X...X.x.X... ...x..x....x..x. o...o...o...o... 1-------1------- x--x--x---x--x--
   X...X..xX...X..x ....x.......x... xoxoxoxoxoxoxoxo 1.8.1.8.1.8.1.8. x...x...x...x...
 dubstep drum_and_bass trap: kick hat bass chords
   X.........X..... x.o.x.o.x.o.x.o. 1---------1----- x-----x---------
