@@ -41,7 +41,7 @@ from tests.simulators.media_site import MediaSite
 from tests.waiting import eventually
 
 log = logging.getLogger(__name__)
-_DISK_MIB = 1536
+_DISK_MIB, _DISK_MIB_EACH = 1024, 3  # for a start, and for what a job leaves
 _SONG_SECONDS = 2.0
 _LISTENING_SECONDS = 60.0
 _JOBS_AT_A_TIME = 4
@@ -77,7 +77,7 @@ def _campaign(
     songs = [encoded(song(_SONG_SECONDS, seed=number)) for number in range(plan.song_count)]
     songs.append(encoded(song(_LISTENING_SECONDS)))
     with contextlib.ExitStack() as stack:
-        no_disk = stack.enter_context(small_disk(folder / "data", _DISK_MIB))
+        no_disk = stack.enter_context(small_disk(folder / "data", _DISK_MIB + _DISK_MIB_EACH * plan.job_count))
         server = stack.enter_context(fault_proxy())
         site, lalalai = stack.enter_context(MediaSite()), stack.enter_context(LalalaiSimulator())
         settings = {**CAMPAIGN_SETTINGS, **lalalai.settings, "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": site.address}
