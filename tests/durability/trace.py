@@ -44,7 +44,7 @@ class Replay:
         self.folder = Folder()
         self.output: list[bytes] = []
         self._open: dict[int, _Open] = {}
-        self._begun: dict[str, str] = {}
+        self._begun: dict[str, tuple[str, str]] = {}
         self._syncing: dict[str, int] = {}
 
     def perform(self, line: str) -> bool:
@@ -54,11 +54,11 @@ class Replay:
             return False  # the process was killed, or has ended
         thread, whole, arguments, result, begun, first, resumed, rest, late_result = found.groups()
         if begun:
-            self._begun[thread] = first
+            self._begun[thread] = begun, first
             self._begin(thread, begun, first)
             return False
         if resumed:
-            return self._end(thread, resumed, self._begun.pop(thread, "") + rest, int(late_result))
+            return self._end(thread, resumed, self._begun.pop(thread, ("", ""))[1] + rest, int(late_result))
         self._begin(thread, whole, arguments)
         return self._end(thread, whole, arguments, int(result))
 
@@ -113,12 +113,20 @@ class Replay:
                 return None
             parent = base.node.find(found.parent) if isinstance(base.node, Folder) else None
         elif found.is_relative_to(self._root) and found != self._root:
+            self._make_begun(found.parent)
             parent = self.folder.find(found.parent.relative_to(self._root))
         else:
             return None
         if not isinstance(parent, Folder):
             raise LookupError(f"the record does not show who created {found.parent}")
         return parent, found.name
+
+    def _make_begun(self, path: PurePosixPath) -> None:
+        """Make a folder whose ``mkdir`` has begun in another thread: strace can show its end after calls that need the folder."""
+        for call, text in list(self._begun.values()):
+            name = text.split(", ")[0]
+            if call == "mkdir" and PurePosixPath(_text(name).decode()) == path:
+                self._mkdir([name], 0)
 
     def _openat(self, arguments: list[str], result: int) -> None:
         self._open.pop(result, None)
@@ -140,7 +148,8 @@ class Replay:
         self._open[result] = _Open(node)
 
     def _mkdir(self, arguments: list[str], _result: int) -> None:
-        if place := self._place("", arguments[0]):
+        place = self._place("", arguments[0])
+        if place is not None and place[1] not in place[0].names:
             place[0].set(place[1], Folder())
 
     def _rename(self, arguments: list[str], _result: int) -> None:
