@@ -1,12 +1,13 @@
-"""Cue points for DJs: phrases counted from the beats, phrase boundaries where the level jumps, and the likely chorus."""
+"""Cue points for DJs: phrases counted in bars, phrase boundaries where the level jumps, and the likely chorus."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-BEATS_PER_BAR = 4
+_USUAL_BEATS_PER_BAR = 4
 _PHRASE_BARS = (32, 16, 8, 4)
 _FEWEST_PHRASES = 3
 _JUMP_DB = 3.0
@@ -21,35 +22,42 @@ class Cue:
     time_seconds: float
 
 
+def bar_starts(values: Mapping[str, Any]) -> Sequence[float]:
+    """Return the times in seconds at which the bars of an analysis begin: detected ones, or else each fourth beat."""
+    beats: Sequence[float] = values.get("beats") or ()
+    return (values.get("bars") or {}).get("downbeats") or beats[: -_USUAL_BEATS_PER_BAR + 1 : _USUAL_BEATS_PER_BAR]
+
+
 def find_cues(
-    beats_seconds: Sequence[float], levels_db: Sequence[float], level_hop_seconds: float
+    bars_seconds: Sequence[float], levels_db: Sequence[float], level_hop_seconds: float
 ) -> tuple[int, list[Cue]]:
     """Return the length of a phrase in bars, and the cue points in order.
 
-    Bars have four beats and start with the first beat. A phrase has 32, 16, 8 or 4 bars: the longest length that gives
+    A phrase has 32, 16, 8 or 4 bars: the longest length that gives
     at least three phrases. At a drop, the mean level of a phrase is at least 3 dB above that of the phrase before. At a
     breakdown it is at least 3 dB below.
 
     Args:
-        beats_seconds: times of the beats, ascending.
+        bars_seconds: times of the first beats of the bars, ascending.
         levels_db: a level every ``level_hop_seconds``. If empty, no drops and breakdowns are found.
         level_hop_seconds: time between levels; must be positive if there are levels.
     """
-    bars = list(beats_seconds[::BEATS_PER_BAR])
-    phrase_bars = next((length for length in _PHRASE_BARS if len(bars) >= length * _FEWEST_PHRASES), _PHRASE_BARS[-1])
-    starts = list(range(0, len(bars), phrase_bars))
+    phrase_bars = next(
+        (length for length in _PHRASE_BARS if len(bars_seconds) >= length * _FEWEST_PHRASES), _PHRASE_BARS[-1]
+    )
+    starts = list(range(0, len(bars_seconds), phrase_bars))
     if not starts:
         return phrase_bars, []
     cues = []
     for place, bar in enumerate(starts):
         kind = "mix_in" if place == 0 else "mix_out" if place == len(starts) - 1 else "phrase"
         if kind == "phrase":
-            end = bars[starts[place + 1]]
-            before = _mean(levels_db, level_hop_seconds, bars[starts[place - 1]], bars[bar])
-            after = _mean(levels_db, level_hop_seconds, bars[bar], end)
+            start, end = bars_seconds[bar], bars_seconds[starts[place + 1]]
+            before = _mean(levels_db, level_hop_seconds, bars_seconds[starts[place - 1]], start)
+            after = _mean(levels_db, level_hop_seconds, start, end)
             if before is not None and after is not None and abs(after - before) >= _JUMP_DB:
                 kind = "drop" if after > before else "breakdown"
-        cues.append(Cue(kind, bar + 1, bars[bar]))
+        cues.append(Cue(kind, bar + 1, bars_seconds[bar]))
     return phrase_bars, cues
 
 

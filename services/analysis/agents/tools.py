@@ -23,7 +23,7 @@ from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc, track_pb2
 from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
 from soundwright.services.analysis.agents.camelot import match_tempo, parse_key
-from soundwright.services.analysis.agents.cue_points import BEATS_PER_BAR, find_cues, likely_chorus
+from soundwright.services.analysis.agents.cue_points import bar_starts, find_cues, likely_chorus
 from soundwright.services.analysis.agents.loudness_advice import advise
 from soundwright.services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
 from soundwright.services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order
@@ -251,12 +251,12 @@ class Tools:
     async def _cue_points(self, turn: Turn, wanted: OneTrack) -> Found:
         track = _brief(await self._track(wanted.track_id))
         measured = await self._measured(wanted.track_id)
-        beats = measured.get("beats") or []
-        if len(beats) < BEATS_PER_BAR:
+        bars = bar_starts(measured)
+        if not bars:
             raise _missing(track, "beats", "tempo")
         matrices = measured.get("features") or {}
         levels = [coefficient / _MFCC_SCALE for coefficient in (matrices.get("mfcc") or [[]])[0]]
-        phrase_bars, cues = find_cues(beats, levels, matrices.get("mfcc_hop_seconds") or 0.0)
+        phrase_bars, cues = find_cues(bars, levels, matrices.get("mfcc_hop_seconds") or 0.0)
         value = {
             "track_id": wanted.track_id,
             "title": track["title"],

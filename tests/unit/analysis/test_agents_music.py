@@ -15,7 +15,7 @@ from library_fixture import ANN, BOB, Library, dying, ids, reason
 
 from soundwright.kit.security.identity import Principal
 from soundwright.services.analysis.agents.camelot import Camelot, match_tempo, parse_key
-from soundwright.services.analysis.agents.cue_points import Cue, find_cues, likely_chorus
+from soundwright.services.analysis.agents.cue_points import Cue, bar_starts, find_cues, likely_chorus
 from soundwright.services.analysis.agents.llm import LanguageModel
 from soundwright.services.analysis.agents.loudness_advice import advise
 from soundwright.services.analysis.agents.references import suggested_work, tracks_of
@@ -152,18 +152,27 @@ def test_the_chorus_is_probably_what_comes_most_often_and_longest() -> None:
     assert likely_chorus([]) is None
 
 
+def test_bars_are_the_detected_ones_or_have_four_beats() -> None:
+    beats = [0.5 * beat for beat in range(9)]
+    assert bar_starts({"beats": beats, "bars": {"beats_per_bar": 3, "downbeats": [0.5, 2.0, 3.5]}}) == [0.5, 2.0, 3.5]
+    for bars in ({}, {"bars": None}, {"bars": {"downbeats": []}}):
+        assert bar_starts({"beats": beats, **bars}) == [0.0, 2.0]
+    assert not bar_starts({"beats": beats[:3]})
+    assert not bar_starts({})
+
+
 def test_cues_stand_at_phrases_and_drops_where_the_level_jumps() -> None:
-    beats = [0.5 * beat for beat in range(4 * 24)]  # 24 bars of 2 seconds
+    bars = [2.0 * bar for bar in range(24)]
     levels = [-30.0] * 32 + [-20.0] * 16  # a jump at 32 seconds, one level a second
-    phrase_bars, cues = find_cues(beats, levels, 1.0)
+    phrase_bars, cues = find_cues(bars, levels, 1.0)
     assert phrase_bars == 8
     assert cues == [Cue("mix_in", 1, 0.0), Cue("phrase", 9, 16.0), Cue("mix_out", 17, 32.0)]
-    phrase_bars, cues = find_cues(beats[: 4 * 20], [-30.0] * 16 + [-20.0] * 8 + [-30.0] * 16, 1.0)
+    phrase_bars, cues = find_cues(bars[:20], [-30.0] * 16 + [-20.0] * 8 + [-30.0] * 16, 1.0)
     assert phrase_bars == 4
     assert [(cue.kind, cue.time_seconds) for cue in cues] == [
         ("mix_in", 0), ("phrase", 8), ("drop", 16), ("breakdown", 24), ("mix_out", 32),
     ]  # fmt: skip
-    assert [cue.kind for cue in find_cues(beats[: 4 * 20], [], 0.0)[1]] == ["mix_in", *["phrase"] * 3, "mix_out"]
+    assert [cue.kind for cue in find_cues(bars[:20], [], 0.0)[1]] == ["mix_in", *["phrase"] * 3, "mix_out"]
     assert find_cues([], [], 0.0) == (4, [])
 
 
