@@ -334,7 +334,10 @@ def _serve_lane(connection: Connection, engine: Any) -> None:
 
     def report(share: float) -> None:
         if connection.poll():
-            connection.recv()
+            try:
+                connection.recv()
+            except (EOFError, OSError):
+                os._exit(1)  # the parent process is gone
             raise _Stopped
         send("share", share)
 

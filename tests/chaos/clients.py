@@ -115,7 +115,8 @@ class Client:
         outcome = self.ask(Wish(-1, "separation", song, uploads=True, cancels=False))
         self.until_ended([outcome])
         assert outcome.last["status"] == "completed", outcome.last
-        self._separated[song] = outcome.last["track_id"]
+        # Nobody analyses it: exports of an analysed track have its tempo and key in the names of their files.
+        self._separated[song] = self._latest.pop(song)
 
     def work(self, wanted: Iterable[Wish], at_a_time: int, halt: threading.Event) -> None:
         """Ask for each of ``wanted``, and wait until all have ended. Stop early when ``halt`` is set."""
