@@ -6,9 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from soundwright.analysis.v1 import (
-    analysis_service_pb2_grpc,
-)
+from soundwright.analysis.v1 import analysis_service_pb2_grpc
 from soundwright.kit.audio import AudioLimits
 from soundwright.kit.compute import ComputeSlots
 from soundwright.kit.run import Runtime

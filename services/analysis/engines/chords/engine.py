@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from soundwright.kit import errors
 from soundwright.services.analysis.engines.chords.decoder import decode
 from soundwright.services.analysis.engines.chords.models import CHORD_NET, WEIGHTS
 from soundwright.services.analysis.engines.chords.spectrum import HOP_LENGTH, MARGIN_FRAMES, RATE_HZ, spectrum
 from soundwright.services.analysis.engines.mono import mono_blocks
-from soundwright.services.analysis.service import Engine, Recording
+from soundwright.services.analysis.engines.torch_engine import TorchEngine
+from soundwright.services.analysis.service import Recording
 
 Floats = NDArray[np.float32]
 
@@ -24,35 +23,18 @@ _LONGEST_FRAMES = _WINDOW_FRAMES + 2 * _CONTEXT_FRAMES
 _READ_SHARE = 0.95  # progress at the end of the signal
 
 
-class ChordEngine(Engine):
+class ChordEngine(TorchEngine):
     """Recognises chords. Reads the song in windows, so that the memory for long songs is bounded."""
 
     name = "chords"
     models = (CHORD_NET,)
+    weights = WEIGHTS
 
-    def __init__(self) -> None:
-        self._network: Any = None
+    def read_network(self, content: bytes) -> Any:
+        """See :class:`TorchEngine`."""
+        from soundwright.services.analysis.engines.chords.network import read_ensemble
 
-    def is_installed(self) -> bool:
-        """Return whether PyTorch is installed."""
-        return importlib.util.find_spec("torch") is not None
-
-    def is_present(self, model: str) -> bool:
-        """Return whether the file of the weights is there, or the package that contains them."""
-        return WEIGHTS.is_present()
-
-    def load(self, model: str) -> None:
-        """See :class:`soundwright.kit.engines.declaration.Engine`."""
-        if self._network is None:
-            if not self.is_installed():
-                raise errors.MODEL_NOT_INSTALLED(model=model)
-            from soundwright.services.analysis.engines.chords.network import read_ensemble
-
-            self._network = read_ensemble(WEIGHTS.content(), len(WEIGHTS.sources))
-
-    def unload(self, model: str) -> None:
-        """See :class:`soundwright.kit.engines.declaration.Engine`."""
-        self._network = None
+        return read_ensemble(content, len(WEIGHTS.sources))
 
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from soundwright.kit import errors
 from soundwright.kit.audio import resample_blocks
 from soundwright.services.analysis.engines.mono import finite
 from soundwright.services.analysis.engines.piano.models import TRANSKUN, WEIGHTS
-from soundwright.services.analysis.service import Engine, Recording, Signal
+from soundwright.services.analysis.engines.torch_engine import TorchEngine
+from soundwright.services.analysis.service import Recording, Signal
 from soundwright.services.analysis.signals import parts_of
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ _SUSTAIN = -64
 _NOTE_LIMIT = 100_000  # of a song; a result is then 3 MB
 
 
-class TranskunEngine(Engine):
+class TranskunEngine(TorchEngine):
     """Transcribes the piano stem, or else the mix. Reads in overlapping segments, so that the memory for long songs is bounded.
 
     The only one of ``piano_notes.parts`` has ``notes`` like those of ``basic-pitch``, and ``pedals``: when the sustain pedal
@@ -44,30 +43,13 @@ class TranskunEngine(Engine):
     name = "transkun"
     models = (TRANSKUN,)
     signal = Signal.PIANO
+    weights = WEIGHTS
 
-    def __init__(self) -> None:
-        self._network: Any = None
+    def read_network(self, content: bytes) -> Any:
+        """See :class:`TorchEngine`."""
+        from soundwright.services.analysis.engines.piano.network import read_network
 
-    def is_installed(self) -> bool:
-        """Return whether PyTorch is installed."""
-        return importlib.util.find_spec("torch") is not None
-
-    def is_present(self, model: str) -> bool:
-        """Return whether the file of the weights is there, or the package that contains them."""
-        return WEIGHTS.is_present()
-
-    def load(self, model: str) -> None:
-        """See :class:`soundwright.kit.engines.declaration.Engine`."""
-        if self._network is None:
-            if not self.is_installed():
-                raise errors.MODEL_NOT_INSTALLED(model=model)
-            from soundwright.services.analysis.engines.piano.network import read_network
-
-            self._network = read_network(WEIGHTS.content())
-
-    def unload(self, model: str) -> None:
-        """See :class:`soundwright.kit.engines.declaration.Engine`."""
-        self._network = None
+        return read_network(content)
 
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
