@@ -117,14 +117,10 @@ def varied(name: str, style: Style, seed: int) -> Style:
         if rng.random() < _REST and number > 0 and layer.instrument != "power_guitar":
             continue
         is_long = set(layer.pattern) <= {"x", "-", " "} and layer.pattern.count("x") <= layer.pattern.count(" ") + 1
-        is_broken = any(map(str.isdigit, layer.pattern)) and rng.random() < _BREAK
-        figure = (
-            str(rng.choice(_BROKEN.split()))
-            if is_broken
-            else layer.pattern
-            if is_long or layer.instrument == "power_guitar"
-            else lines["chords"]
-        )
+        stays = is_long or layer.instrument == "power_guitar"
+        figure = layer.pattern if stays else lines["chords"]
+        if any(map(str.isdigit, layer.pattern)) and rng.random() < _BREAK:
+            figure = str(rng.choice(_BROKEN.split()))
         others = next((group for group in _ALIKE if group[0] == layer.instrument), ())
         instrument = str(rng.choice(others)) if others and rng.random() < _SWAP else layer.instrument
         players.append(replace(layer, instrument=instrument, pattern=figure))
