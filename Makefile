@@ -132,7 +132,7 @@ else
 	$(PYTEST) -m "not campaign"
 endif
 
-# Campaigns kill, starve and exhaust the whole platform. `make test` runs a short form of each.
+# Campaigns kill, starve and exhaust the whole platform. `make test` runs a short form of most.
 .PHONY: test-campaigns
 test-campaigns: setup $(SECANTUSDB)  ## Run the long tests
 	$(PYTEST) -m campaign --ignore-glob "*/test_fuzz_*" --ignore tests/chaos/test_campaign.py
