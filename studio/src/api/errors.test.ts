@@ -31,6 +31,20 @@ const sentences: [string, object, string][] = [
     "The address must begin with https://.",
   ],
   ["the soundbox dialect", { error: "duration must be at least 1" }, "The length must be at least 1."],
+  [
+    "an ID",
+    { message: "There is no such track. Check the ID; it may have been deleted." },
+    "There is no such track. It may have been deleted.",
+  ],
+  [
+    "several IDs",
+    {
+      message:
+        "You have no such tracks: 0f8fad5b-d9cb-469f-a165-70867728950e. Check the IDs; they may have been deleted.",
+    },
+    "You have no such tracks. They may have been deleted.",
+  ],
+  ["an ID alone", { message: "There is no such stem. Check the ID." }, "There is no such stem."],
   ["a sentence for people", { error: "Prompt is required" }, "Prompt is required"],
   [
     "other details",

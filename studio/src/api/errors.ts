@@ -61,10 +61,17 @@ export function refusal(status: number, body: unknown): ApiError {
   const { field = "", problem = "" } = PROBLEM.exec(message)?.groups ?? {}; // the soundbox dialect begins with the field
   if (field) problems.push({ field, problem });
   const isPlain = problems.length > 0 && (field !== "" || code === "VALIDATION_ERROR");
-  return new ApiError(status, code, isPlain ? problems.map(sentence).join(" ") : message);
+  return new ApiError(status, code, isPlain ? problems.map(sentence).join(" ") : withoutIds(message));
 }
 
 /** Return what is wrong with a field, in the words of the pages. */
 function sentence({ field, problem }: { field: string; problem: string }): string {
   return `The ${NAMES[field] ?? field.replaceAll("_", " ")} ${problem}.`;
+}
+
+/** Return a sentence without IDs, which no page shows. */
+function withoutIds(message: string): string {
+  return message
+    .replace(/: [0-9a-f-]{36}(, [0-9a-f-]{36})*(?=\.)/, "")
+    .replace(/ Check the IDs?(?:; (?<rest>\w))?\.?/, (_, rest?: string) => (rest ? ` ${rest.toUpperCase()}` : ""));
 }
