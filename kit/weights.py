@@ -41,9 +41,18 @@ def read_verified(path: Path, sha256: str | None, model: str) -> bytes:
     if expected is None:
         log.warning("weights.unchecked", model=model, file=path.name)
         return content
+    return verified(content, expected, model, path.name)
+
+
+def verified(content: bytes, expected: str, model: str, file: str) -> bytes:
+    """Return the content of a file if it has the expected digest.
+
+    Raises:
+        AppError: ``WEIGHTS_CHANGED``.
+    """
     found = _digest(content, expected)
     if found != expected:
-        raise errors.WEIGHTS_CHANGED(found=found, expected=expected, model=model, file=path.name)
+        raise errors.WEIGHTS_CHANGED(found=found, expected=expected, model=model, file=file)
     return content
 
 
