@@ -96,6 +96,20 @@ class ModelAvailability:
         self._registry.require_allowed(model)
         await self._require(model)
 
+    async def check(self, model: str, outputs: Collection[str] | None = ()) -> None:
+        """Return unless a request for ``model`` is refused by what is known now. Loads and downloads nothing.
+
+        Args:
+            outputs: see :meth:`require`. None: no fallback counts.
+
+        Raises:
+            AppError: as :meth:`require`.
+        """
+        await self._refresh()
+        has_fallback = outputs is not None and bool(self._registry.fallback_of(model, outputs))
+        if not has_fallback and (problem := self._problem(model, await self._present())):
+            raise problem
+
     async def require_all(self, models: Collection[str]) -> None:
         """Return if a job that runs all of ``models``, and no fallback, can be accepted. Waits ``WAIT_SECONDS`` for all together.
 

@@ -20,6 +20,7 @@ from soundwright.services.generation.engines.procedural.render import render_ste
 from soundwright.services.generation.engines.procedural.songs import song as procedural_song
 from soundwright.services.separation.engines.networks import precision
 from soundwright.services.separation.engines.small import SmallEngine
+from soundwright.services.separation.engines.small.network import SmallNetwork
 from soundwright.services.separation.engines.spleeter import SpleeterEngine, conversion, engine, models
 from soundwright.services.separation.service import STEMS, Samples
 from tests.models.recordings import ArrayMix, error_db, joined, song
@@ -66,9 +67,14 @@ def test_small_separates_what_the_vocals_leave(
         assert error_db(both[stem], small[stem]) < -20  # small reads other windows and another level here
 
 
-def test_vocals_alone_do_not_load_small(exact: dict[str, Samples], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SmallEngine, "load_bag", lambda *_: pytest.fail("small was loaded"))
-    vocals = joined(SpleeterEngine(thread_count=1, device="cpu").separate(NOISE, BOTH, ("vocals",)))["vocals"]
+def test_vocals_alone_do_not_run_small(
+    spleeter: SpleeterEngine, exact: dict[str, Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registry knows of no other model in memory than the one that it has loaded."""
+    monkeypatch.setattr(spleeter, "_loaded", {BOTH: spleeter._loaded[BOTH]})
+    monkeypatch.setattr(SpleeterEngine, "load_bag", lambda *_: pytest.fail("another model was loaded"))
+    monkeypatch.setattr(SmallNetwork, "forward", lambda *_: pytest.fail("small ran"))
+    vocals = joined(spleeter.separate(NOISE, BOTH, ("vocals",)))["vocals"]
     assert vocals.tobytes() == exact["vocals"].tobytes()
 
 

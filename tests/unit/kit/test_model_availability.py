@@ -151,6 +151,16 @@ async def test_with_fallback_every_request_is_taken_and_nothing_is_loaded(make: 
     assert here.loads() == []
 
 
+async def test_a_request_that_no_model_can_run_is_known_before_it_is_made(make: Make) -> None:
+    here = make(installed=False, fallback="WHEN_UNAVAILABLE")
+    await here.models.check("music")
+    for model, outputs in (("music", None), ("music", ("an output that the fallback lacks",))):
+        with pytest.raises(AppError, match="MODEL_UNSUPPORTED"):
+            await here.models.check(model, outputs)
+    await make().models.check("music")  # its weights may come
+    assert here.loads() == []
+
+
 async def test_what_is_not_installed_is_an_error_unless_the_operator_chose_the_built_in_engine(make: Make) -> None:
     assert make(installed=False).states() == {ModelState.ERROR}
     here = make(installed=False, fallback="ALWAYS")
