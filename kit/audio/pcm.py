@@ -198,9 +198,8 @@ def _find_in_aiff(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
             place = (start + skipped, size - skipped if size > skipped else 0)
         if form is not None and place is not None:
             offset, declared_bytes = place
-            if (
-                promised_frames and not 0 < declared_bytes <= file_bytes - offset
-            ):  # the size of the chunk is a placeholder
+            is_placeholder = not 0 < declared_bytes <= file_bytes - offset
+            if promised_frames and is_placeholder:
                 declared_bytes = min(declared_bytes, promised_frames * form.frame_bytes)
             return _found(form, offset, declared_bytes, file_bytes)
     return None

@@ -93,12 +93,13 @@ def _mp4_texts(path: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with path.open("rb") as file:
         for item, start, end in tag_items(file, path.stat().st_size if sniff(path) == "m4a" else 0):
-            if item in _MP4_ITEMS:
-                for _, begin, stop in islice(boxes(file, start, end), _MAX_VALUES):
-                    file.seek(begin)
-                    data = file.read(min(stop - begin, _MAX_FRAME_BYTES))
-                    text = data[8:].decode(_MP4_ENCODINGS.get(data[3], "utf-8"), "replace")
-                    found.setdefault(_MP4_ITEMS[item], []).append(text)
+            if item not in _MP4_ITEMS:
+                continue
+            texts = found.setdefault(_MP4_ITEMS[item], [])
+            for _, begin, stop in islice(boxes(file, start, end), _MAX_VALUES - len(texts)):
+                file.seek(begin)
+                data = file.read(min(stop - begin, _MAX_FRAME_BYTES))
+                texts.append(data[8:].decode(_MP4_ENCODINGS.get(data[3], "utf-8"), "replace"))
     return found
 
 
