@@ -210,6 +210,8 @@ class Decoding:
             if self.frame_count * self.info.channel_count > self._limits.max_sample_count:
                 raise self._too_large()
             yield chunk
+        if self.frame_count == 0:  # an edit list may present nothing
+            raise errors.AUDIO_EMPTY()
 
     def summary(self) -> AudioSummary:
         """Return the result of the pass. It is complete after :meth:`chunks` has ended."""
