@@ -194,7 +194,7 @@ class Playback:
     ) -> Response:
         async def encoded() -> Response:
             size_bytes = frame_count * channel_count * _SAMPLE_BYTES
-            with self._segments.holding(request.scope["principal_id"], size_bytes) as pending:
+            with self._segments.holding(request.scope, size_bytes) as pending:
                 work = functools.partial(_encode, opened, start, frame_count)
                 content_type, data = await cancel_on_disconnect(request, self._slots.run(work))
 

@@ -4188,7 +4188,7 @@ export interface components {
              */
             measured: boolean;
             /**
-             * @description How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: unknown.
+             * @description How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: not measured.
              * @example 4.9
              */
             gain_db: number | null;
@@ -9087,6 +9087,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `SERVICE_UNAVAILABLE`, `MODEL_UNAVAILABLE`, `WEIGHTS_CHANGED` */
+        forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `TRACK_NOT_FOUND` */
         forge_404_TRACK_NOT_FOUND_2: {
             headers: {
@@ -9966,19 +9979,6 @@ export interface components {
         };
         /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `ROLE_TOO_LOW` */
         forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ROLE_TOO_LOW: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `SERVICE_UNAVAILABLE`, `MODEL_UNAVAILABLE`, `WEIGHTS_CHANGED` */
-        forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -12658,7 +12658,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED"];
         };
     };
     separate_batch: {

@@ -230,6 +230,21 @@ async def test_analyses_may_be_stored_in_any_order(library: Library) -> None:
         )
 
 
+async def test_what_the_model_for_pianos_read_replaces_the_notes_of_the_same_signal(library: Library) -> None:
+    read = (
+        {"notes": {"model": "n", "parts": [{"name": "bass"}, {"name": "piano"}]}},
+        {"piano_notes": {"parts": [{"name": "piano"}]}},
+    )
+    for track_id, order in (("t1", (0, 1)), ("t2", (1, 0))):
+        made = await stored(library, track_id)
+        for place in order:
+            analysis = Analysis(track_id, "j", "ann", "e", made.create_time, 1.0 + place, json.dumps(read[place]))
+            await library.track_docs.store_analysis(analysis)
+        assert json.loads((await library.tracks.analysis(ANN, track_id)).values_json) == {
+            "notes": {"model": "n", "parts": [{"name": "bass"}]}, **read[1],
+        }  # fmt: skip
+
+
 async def test_a_track_shows_no_analysis_of_a_deleted_one_with_its_id(library: Library) -> None:
     made = await stored(library)
     for time, values in ((made.create_time - 1, '{"tempo": 1}'), (made.create_time, '{"key": 2}')):

@@ -208,7 +208,7 @@ class NetworkEngine(Engine):
             with torch.inference_mode():
                 if device.startswith("cuda"):
                     return self._infer_on_gpu(device, network, size, inputs, rows)
-                return _wanted(network(torch.from_numpy(inputs).to(device)), rows).cpu().numpy()
+                return _wanted(network, torch.from_numpy(inputs).to(device), rows).cpu().numpy()
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
@@ -233,10 +233,10 @@ class NetworkEngine(Engine):
 
         if self._gpu_mode == "mixed":
             with torch.autocast(device_type, torch.float16):
-                outputs = _wanted(network(inputs), rows).float()
+                outputs = _wanted(network, inputs, rows).float()
             if bool(outputs.isfinite().all()):
                 return outputs
-        return _wanted(network(inputs), rows)
+        return _wanted(network, inputs, rows)
 
     def _bag(self, model: str) -> Bag:
         # The first look takes no lock, so that a download of one model does not delay the models in memory.
@@ -323,6 +323,8 @@ def _free_memory() -> None:
     torch.cuda.empty_cache()
 
 
-def _wanted(outputs: Any, rows: Rows) -> Any:
+def _wanted(network: Any, inputs: Any, rows: Rows) -> Any:
     """Return the outputs of the wanted stems."""
-    return outputs if rows is None else outputs[:, rows]
+    if rows is None:
+        return network(inputs)
+    return network(inputs, rows) if getattr(network, "takes_rows", False) else network(inputs)[:, rows]
