@@ -11,60 +11,17 @@ import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_calls import address, call, refused
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from soundwright.access.v1 import access_pb2
 from soundwright.analysis.v1 import agent_service_pb2, agent_service_pb2_grpc, analysis_service_pb2_grpc
 from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
-from soundwright.generation.v1 import generation_service_pb2, generation_service_pb2_grpc
-from soundwright.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc
 from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as separation_pb
 from soundwright.separation.v1 import separation_service_pb2_grpc as separation_grpc
 from tests.stacks import Stack
-
-COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
-
-
-READ = {
-    "library": (library_service_pb2_grpc.TrackServiceStub, "ListTracks", library_pb.ListTracksRequest()),
-    "separation": (
-        model_service_pb2_grpc.ModelServiceStub, "ListModels", model_service_pb2.ListModelsRequest(),
-    ),
-    "analysis": (
-        agent_service_pb2_grpc.AgentServiceStub, "CheckProviders", agent_service_pb2.CheckProvidersRequest(),
-    ),
-    "generation": (
-        generation_service_pb2_grpc.GenerationServiceStub, "GetStatus", generation_service_pb2.GetStatusRequest(),
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("component", READ)
-async def test_each_component_accepts_an_api_token(stack: Stack, component: str) -> None:
-    await call(stack, component, *READ[component], stack.token)
-    assert await refused(stack, component, *READ[component], "") == "UNAUTHORIZED"
-    assert await refused(stack, component, *READ[component], "x" * 43) == "UNAUTHORIZED"
-
-
-async def test_ingest_accepts_an_api_token(stack: Stack) -> None:
-    stub = ingest_service_pb2_grpc.IngestServiceStub
-    search = "SearchSpotify", ingest_service_pb2.SearchSpotifyRequest(query="", page=1, page_size=1)
-    assert await refused(stack, "ingest", stub, *search, stack.token) not in ("UNAUTHORIZED", "API_TOKEN_NOT_ACCEPTED")
-    assert await refused(stack, "ingest", stub, *search, "") == "UNAUTHORIZED"
-    upload = "CreateUpload", ingest_service_pb2.CreateUploadRequest()
-    assert await refused(stack, "ingest", stub, *upload, stack.token) == "API_TOKEN_NOT_ACCEPTED"
-
-
-@pytest.mark.parametrize("component", COMPONENTS)
-async def test_health_needs_no_token(stack: Stack, component: str) -> None:
-    stub = health_pb2_grpc.HealthStub
-    for token in ("", stack.token, "wrong"):
-        answer = await call(stack, component, stub, "Check", health_pb2.HealthCheckRequest(), token)
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 @pytest.fixture(scope="module")
