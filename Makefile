@@ -132,7 +132,7 @@ else
 	$(PYTEST) -m "not campaign"
 endif
 
-# Campaigns kill, starve and exhaust the whole platform. `make test` runs a short form of most.
+# Campaigns kill, starve and exhaust the whole platform. `make test` runs a short form of each.
 .PHONY: test-campaigns
 test-campaigns: setup $(SECANTUSDB)  ## Run the long tests
 	$(PYTEST) -m campaign --ignore-glob "*/test_fuzz_*" --ignore tests/chaos/test_campaign.py
@@ -153,10 +153,11 @@ soak: setup  #: Run 1,500 mixed jobs, and compare memory, descriptors, threads a
 fuzz: setup  #: Fuzz routes, RPCs, uploads and sequences of requests (results: docs/RELIABILITY.md)
 	$(BIN)/python -m pytest -m campaign -o log_cli=true -o log_cli_level=INFO --log-disable=httpx tests/api/test_fuzz_*.py
 
-# Files in MinIO, and clusters whose servers and replicas are killed. CI runs this after `make test`, where these servers are provided.
+# The manifests on a real control plane (tests/control_plane/plane.py says where it is looked for), files in MinIO, and clusters
+# whose servers and replicas are killed. CI runs this after `make test`, where these servers are provided.
 .PHONY: test-cluster
-test-cluster: setup $(SECANTUSDB)  #: Test files in MinIO, and clusters whose parts are killed
-	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(PYTEST) tests/chaos/test_replica_kills.py tests/chaos/test_database_dies.py \
+test-cluster: setup $(SECANTUSDB) $(HELM)  #: Test the Kubernetes manifests on a control plane, and clusters whose parts are killed
+	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(PYTEST) tests/control_plane tests/chaos/test_replica_kills.py tests/chaos/test_database_dies.py \
 		tests/chaos/test_component_kills.py tests/chaos/test_whole_stack_stops.py tests/chaos/test_backup.py tests/chaos/test_s3_store.py tests/contract/test_blobs*.py tests/contract/test_direct_uploads_s3.py
 
 .PHONY: check

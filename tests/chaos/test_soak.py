@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from clients import Client, Wish, wishes
+from clients import KINDS, Client, Wish, wishes
 from processes import components
 from work import CAMPAIGN_SETTINGS
 
@@ -21,7 +21,7 @@ from tests.simulators.lalalai import LalalaiSimulator
 from tests.simulators.media_site import MediaSite
 from tests.waiting import eventually
 
-_WARMING, _COUNT, _AT_ONCE = 375, 1500, 4
+_AT_ONCE = 4
 # Pools grow until they are warm. A leak of one for each job would be more.
 _DESCRIPTORS, _THREADS = 16, 12
 _MEMORY_SHARE, _MEMORY_BYTES = 1.1, 20_000_000
@@ -59,8 +59,8 @@ class Usage:
         ]
 
 
-@pytest.mark.campaign
-def test_jobs_leave_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [6, pytest.param(1500, marks=pytest.mark.campaign)])
+def test_jobs_leave_nothing_behind(tmp_path: Path, count: int) -> None:
     songs = [encoded(song(2.0, seed=number)) for number in range(2)]
     with contextlib.ExitStack() as opened:
         site, lalalai = opened.enter_context(MediaSite()), opened.enter_context(LalalaiSimulator())
@@ -72,14 +72,16 @@ def test_jobs_leave_nothing_behind(tmp_path: Path) -> None:
 
         client = opened.enter_context(contextlib.closing(Client(stack.base_url, stack.token, songs, link)))
         client.prepare(0)
-        wanted = [replace(each, uploads=True, cancels=False) for each in wishes(_WARMING + _COUNT, len(songs), seed=1)]
+        warming = max(len(KINDS), count // 4)
+        wanted = [replace(each, uploads=True, cancels=False) for each in wishes(warming + count, len(songs), seed=1)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            ended = list(pool.map(client.use_up, wanted[:_WARMING]))
+            ended = list(pool.map(client.use_up, wanted[:warming]))
             before = Usage.of(stack)
-            ended += pool.map(client.use_up, wanted[_WARMING:])
+            ended += pool.map(client.use_up, wanted[warming:])
         assert {outcome.last["status"] for outcome in ended} == {"completed"}
         assert [outcome.problems for outcome in ended if outcome.problems] == []
         eventually(lambda: not Usage.of(stack).grown_since(before), f"back to {before}")
-        for name, size in Usage.of(stack).memory_bytes.items():
-            assert size <= before.memory_bytes[name] * _MEMORY_SHARE + _MEMORY_BYTES, f"{name}: {size} bytes"
+        if count > 1000:
+            for name, size in Usage.of(stack).memory_bytes.items():
+                assert size <= before.memory_bytes[name] * _MEMORY_SHARE + _MEMORY_BYTES, f"{name}: {size} bytes"
         assert "Traceback" not in (stack.data_dir / "stack.log").read_text()
