@@ -19,8 +19,8 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.browsers import BrowserSession
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.features import has_spotify
 from soundwright.services.gateway.web.responses import form_body, page_responses
-from soundwright.services.gateway.web.spotify_login import has_spotify
 from soundwright.services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registered_session_of
 from soundwright.services.gateway.wire.parameters import LICENSE_KEY, LICENSE_KEY_PROBLEM
 
@@ -116,7 +116,7 @@ class _SettingsPage:
             connected=connected,
             fresh=session.fresh,
             usage=usage,
-            spotify=await has_spotify(self._gateway),
+            spotify=await has_spotify(self._gateway.clients),
             **(defaults | values),
         )
 

@@ -22,6 +22,7 @@ _PIXEL_LIMIT = 50_000_000
 _DECODERS = ("mjpeg", "png", "webp")
 _HEAD_BYTES = 12
 _FRONT = "Cover (front)"
+_PICTURE_LIMIT = 8
 
 
 def picture_type(data: bytes) -> str:
@@ -59,7 +60,7 @@ def _pictures(source: Path) -> Sequence[bytes]:
     with av.open(f"file:{source.resolve()}", format=DEMUXERS[container], options=options) as file:
         streams = [each for each in file.streams.video if each.codec_context.name in _DECODERS]
         streams = [each for each in streams if each.disposition & Disposition.attached_pic] or streams[:1]
-        streams.sort(key=lambda each: each.metadata.get("comment") != _FRONT)
+        streams = sorted(streams, key=lambda each: each.metadata.get("comment") != _FRONT)[:_PICTURE_LIMIT]
         found: dict[int, bytes] = {}
         for packet in file.demux(streams) if streams else ():
             found.setdefault(packet.stream.index, bytes(packet))

@@ -172,6 +172,14 @@ def test_sound_comes_out_of_its_wrapping_unchanged(tmp_path: Path, codec: str, c
     assert sorted(tmp_path.iterdir()) == [path]
 
 
+def test_pcm_in_matroska_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "media"
+    path.write_bytes(by_ffmpeg(tone(0.5), "matroska", "pcm_s16le", rate_hz=RATE_HZ))
+    unwrap(path)
+    assert audio.sniff(path) == "matroska"
+    assert decoded(keep(path, tmp_path, None, LIMITS, unheard)[0]).shape == tone(0.5).T.shape
+
+
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     path = written(tmp_path / "media", tone())
     content = path.read_bytes()

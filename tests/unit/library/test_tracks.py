@@ -16,6 +16,7 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.jobs.service import Job, JobResult
 from soundwright.services.library.paging import Page, PageRequest
+from soundwright.services.library.schema import renew_terms
 from soundwright.services.library.tracks.analyses import Analysis
 from soundwright.services.library.tracks.records import (
     ChordCorrection,
@@ -228,6 +229,21 @@ async def test_analyses_may_be_stored_in_any_order(library: Library) -> None:
             "j2",
             {"tempo": 2, "key": 1, "chords": 3},
         )
+
+
+async def test_tracks_and_clips_of_the_first_version_are_found_by_new_terms(library: Library) -> None:
+    await stored(library, title="เพลงรัก")
+    clip = await library.clip(prompt="เพลงรัก")
+    for collection, document_id in (("tracks", "t1"), ("clips", clip.id)):
+        doc = await library.docs.get(collection, document_id)
+        assert doc is not None
+        await library.docs.replace(collection, {**doc, "terms": ["เพลงรัก"]}, doc["revision"])
+    assert await listed(library, search="รัก") == []
+    await renew_terms(library.docs)
+    assert await listed(library, search="รัก") == ["t1"]
+    renewed = await library.docs.get("clips", clip.id)
+    await renew_terms(library.docs)
+    assert await library.docs.get("clips", clip.id) == renewed, "what is current stays as it is"
 
 
 async def test_what_the_model_for_pianos_read_replaces_the_notes_of_the_same_signal(library: Library) -> None:
