@@ -152,13 +152,18 @@ def test_a_component_begins_when_that_of_a_killed_supervisor_has_ended(tmp_path:
         first.write("orphans")
         first.target()
         first.process.kill()
-        eventually((tmp_path / "stopping").exists)
-        with supervised(tmp_path) as second:
-            [new] = eventually(psutil.Process(second.process.pid).children)
-            eventually(lambda: any("->" in line and str(new.pid) in line for line in _locks()) or _starts(tmp_path) > 1)
-            assert _starts(tmp_path) == 1
-            first.write("drained")
-            assert second.target(start=2) == new
+        try:
+            eventually((tmp_path / "stopping").exists)
+            with supervised(tmp_path) as second:
+                [new] = eventually(psutil.Process(second.process.pid).children)
+                eventually(
+                    lambda: any("->" in lock and str(new.pid) in lock for lock in _locks()) or _starts(tmp_path) > 1
+                )
+                assert _starts(tmp_path) == 1
+                first.write("drained")
+                assert second.target(start=2) == new
+        finally:
+            first.write("drained")  # the orphan ends
 
 
 def _starts(folder: Path) -> int:
