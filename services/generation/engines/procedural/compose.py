@@ -361,9 +361,10 @@ def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
         ]
     present = {layer.instrument for layer in layers}
     strikes = {name for name in wanted if INSTRUMENTS[name].role == STRIKE}
-    for place, name in enumerate(name for name in wanted if name not in present):
-        if place < len(layers):
-            old = layers[place]
+    others = [place for place, layer in enumerate(layers) if layer.instrument not in wanted]
+    for name in (name for name in wanted if name not in present):
+        if others:
+            old = layers[place := others.pop(0)]
             figure = old.pattern if name in strikes else _LONG_NOTES[style.beats_per_bar]
             if name in strikes and set(old.pattern) <= {"x", "-", " "} and name != "power_guitar":
                 figure = _BROKEN_CHORDS[style.beats_per_bar]

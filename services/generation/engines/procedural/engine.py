@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from soundwright.services.generation.engines.procedural import effects
 from soundwright.services.generation.engines.procedural.compose import Composition, compose_parts, plan_first, seed_for
 from soundwright.services.generation.engines.procedural.midi import midi_file
 from soundwright.services.generation.engines.procedural.render import mix, render_stems
+from soundwright.services.generation.engines.procedural.score import STEMS
 from soundwright.services.generation.engines.procedural.sounds import Heard, ambience, design, render_cue, scene
 from soundwright.services.generation.engines.procedural.waves import fade
 from soundwright.services.generation.service import (
@@ -35,7 +36,6 @@ _RATE_HZ = 44100
 _FADE_LIMIT_SECONDS = 1.0  # by which takes are longer than their clip
 _PEAK = 0.89
 _SOUND_RMS = 0.14
-_AMBIENCE_LEVEL = 0.35
 _LOOP_TAIL_SECONDS = 0.5
 
 
@@ -131,7 +131,7 @@ def clip_parts(history: Sequence[Part], fade_seconds: float) -> dict[str, Sample
         loop_seconds=last.duration_seconds if last.is_loop and len(history) == 1 else None,
         parts=tuple(history) if len(history) > 1 else (),
     )
-    _, parts, _, _ = _music_parts(take, lambda share: None)
+    _, parts, _, _ = _music_parts(take, lambda share: None, {stem: (stem,) for stem in STEMS})
     # The composer's stem "vocals" has the melody, which an instrument may play.
     return {"lead" if name == "vocals" else name: samples for name, samples in parts.items() if samples.any()}
 
@@ -141,12 +141,12 @@ def _report_part(report: Callable[[float], None], begin: float, span: float, sha
 
 
 def _music(take: Take, report: Callable[[float], None]) -> Clip:
-    piece, parts, behind, is_followed = _music_parts(take, report)
+    piece, parts, behind, is_followed = _music_parts(take, report, {"music": STEMS})
     seconds = take.duration_seconds if take.loop_seconds is None else take.loop_seconds
     has_other_length = take.loop_seconds is not None and abs(piece.duration_seconds - seconds) > 0.5 / _RATE_HZ
     ignored = (*(("duration",) if has_other_length else ()), *_unheard(take, is_followed=is_followed))
     return Clip(
-        np.sum(list(parts.values()), axis=0, dtype=np.float32),
+        mix(parts),
         _RATE_HZ,
         _with_sounds(replace(piece.interpretation, ignored_parameters=ignored), behind),
         piece.duration_seconds if is_followed or has_other_length else None,
@@ -156,8 +156,10 @@ def _music(take: Take, report: Callable[[float], None]) -> Clip:
     )
 
 
-def _music_parts(take: Take, report: Callable[[float], None]) -> tuple[Composition, dict[str, Samples], Heard, bool]:
-    """Return the score, its parts, float32 [2, frames] each, the sounds behind it, and whether it repeats earlier parts."""
+def _music_parts(
+    take: Take, report: Callable[[float], None], groups: Mapping[str, Sequence[str]]
+) -> tuple[Composition, dict[str, Samples], Heard, bool]:
+    """Return the score, its groups of stems, float32 [2, frames] each, the sounds behind it, and whether it repeats earlier parts."""
     is_followed = _can_follow(take.parts)
     is_loop = take.loop_seconds is not None
     seconds = take.duration_seconds if take.loop_seconds is None else take.loop_seconds
@@ -168,12 +170,12 @@ def _music_parts(take: Take, report: Callable[[float], None]) -> tuple[Compositi
     else:
         tail_seconds = 0.0
     root = seed_for(parts[0].prompt, parts[0].seed)
-    stems = render_stems(piece.song, _RATE_HZ, root, report)
+    stems = render_stems(piece.song, _RATE_HZ, root, report, groups)
     behind = ambience(take.prompt)
     if behind.cues:
         music, rng = mix(stems), np.random.default_rng([root, 2])
         sound = sum(render_cue(cue, music.shape[1], _RATE_HZ, rng) for cue in behind.cues)
-        stems["ambience"] = np.asarray(np.float32(_AMBIENCE_LEVEL) * sound, dtype=np.float32)
+        stems["ambience"] = np.asarray(np.float32(behind.level) * sound, dtype=np.float32)
         gain = _final_gain(music + stems["ambience"], effects.active_rms(music, _RATE_HZ))
         stems = {name: np.asarray(samples * gain, dtype=np.float32) for name, samples in stems.items()}
     frames = _frames(piece.duration_seconds + tail_seconds)

@@ -95,7 +95,7 @@ contrabass 43 lead 30 55 0.3 0 8
 pizzicato 45 strike 43 84 0.3 0.4
 harp 46 strike 40 96 0.35 0.4
 timpani 47 strike 40 57 0.3 0.2
-strings 48 sustain 43 91 0.32 0.6
+strings 49 sustain 43 91 0.32 0.6
 choir 52 sustain 48 79 0.4 0.6
 trumpet 56 lead 55 82 0.22 0 10
 trombone 57 lead 42 70 0.22 0 8

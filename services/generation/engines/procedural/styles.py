@@ -56,6 +56,7 @@ class Style:
         swing_beats: which notes swing.
         density: density of the melody, about 0.5 (sparse) to 1.5 (busy).
         drums: level of the drums.
+        brightness: treble of the mix, 0 to 1.
         accents: one bar whose strikes attract the notes of the melody; empty for its beats.
     """
 
@@ -74,6 +75,7 @@ class Style:
     swing_beats: float = 0.5
     density: float = 1.0
     drums: float = 1.0
+    brightness: float = 1.0
     accents: str = ""
 
 
@@ -104,7 +106,7 @@ metal: 120 156 200 kit_rock bass_pick; voice_low guitar_lead voice
   groove: kick XxxxXxxxXxxxXxxx | snare ....X.......X... | open_hat x...x...x...x...
   light: kick X..xx..xX..xx... | snare ....X.......X... | hat x...x...x...x...
   bass: 1.111.111.111.11
-  layers: power_guitar 38 vcbo 1.2 -0.75 x.xxx.xxx.xxx.xx | power_guitar 38 ivco 1.2 0.75 x.xxx.xxx.xxx.xx | choir 55 c 0.4 0 x---------------
+  layers: power_guitar 38 vcbo 1.2 -0.75 x-xxx-xxx-xxx-xx | power_guitar 38 ivco 1.2 0.75 x-xxx-xxx-xxx-xx | choir 55 c 0.4 0 x---------------
   major: I bVII bVI V | I IV bVII I
   minor: i VI VII i | i VII VI V | i i VI VII
   feel: density 0.9
@@ -165,7 +167,7 @@ hip_hop: 80 90 102 kit_808 bass_sub; voice_low flute synth_lead
   layers: epiano 55 ivcbo 0.6 -0.2 x-----x--------- | strings 60 c 0.36 0 x--------------- | bell 67 ic 0.3 0.4 ..3...2...1.....
   major: I7 vi7 ii7 V7 | I7 iii7 vi7 IV7
   minor: i7 VI7 iv7 v7 | i VI III7 VII
-  feel: swing 0.16 | swing_beats 0.25 | density 1.3 | drums 1.8
+  feel: brightness 0 | swing 0.16 | swing_beats 0.25 | density 1.3 | drums 1.8
 trap: 130 142 152 kit_808 bass_sub; voice_low flute square_lead
   groove: kick X.........x..... | clap ........X....... | hat x.x.x.x.x.xxx.x.
   light: kick X.........x..... | clap ........x....... | hat x.x.x.x.x.x.x.x.
@@ -173,7 +175,7 @@ trap: 130 142 152 kit_808 bass_sub; voice_low flute square_lead
   layers: bell 65 ivcbo 0.55 0.25 0...2...1...3... | dark_pad 50 ivcbo 0.55 0 x---------------
   major: I iii vi IV
   minor: i VI i V | i i VI V | i iv VI V
-  feel: density 0.9 | drums 1.8
+  feel: brightness 0 | density 0.9 | drums 1.8
 lofi: 70 78 88 kit_lofi bass_upright; flute voice_soft sax
   groove: kick x.....o.x....... | snare ....x.......x... | hat o.o.o.oo,.o.o.o.
   light: kick x.......x....... | rim ....x.......x... | hat o.,.o.,.o.,.o.,.
@@ -181,7 +183,7 @@ lofi: 70 78 88 kit_lofi bass_upright; flute voice_soft sax
   layers: epiano 53 ivcbo 1 -0.15 x-------x-----o- | nylon_guitar 57 vcb 0.7 0.4 0...2...3...1...
   major: I7 vi7 ii7 V7 | I7 IV7 ii7 V7
   minor: i7 iv7 VII7 III7 | i7 VI7 iv7 V7 | i7 iv7 V7 i7
-  feel: swing 0.2 | swing_beats 0.25 | density 0.7
+  feel: brightness 0 | swing 0.2 | swing_beats 0.25 | density 0.7
 bossa: 110 128 144 kit_soft bass_upright; sax flute voice_soft
   groove: kick x.....x.x.....x. | rim x..x..x....x..x. | shaker xoxoxoxoxoxoxoxo
   light: kick x.....x.x.....x. | rim x..x..x....x..x. | hat o.o.o.o.o.o.o.o.
@@ -189,7 +191,7 @@ bossa: 110 128 144 kit_soft bass_upright; sax flute voice_soft
   layers: nylon_guitar 55 ivcbo 1 0.3 x..x..x...x..x.. | epiano 57 cb 0.6 -0.35 x-----------x---
   major: I7 vi7 ii7 V7 | I7 IV7 ii7 V7
   minor: i7 iv7 VII7 III7 | i7 VI7 iv7 V7 | i7 iv7 V7 i7
-  feel: density 0.9
+  feel: brightness 0 | density 0.9
 latin: 92 104 124 kit_acoustic bass_upright; trumpet voice sax
   groove: kick x..x..x.x..x..x. | conga x.oxx.oxx.oxx.xx | cowbell x...x.x.x...x.x. | shaker x,o,x,o,x,o,x,o,
   light: kick x.......x....... | conga x.oxx.oxx.oxx.xx | shaker x,o,x,o,x,o,x,o,
@@ -220,7 +222,7 @@ jazz: 110 136 180 kit_soft bass_upright; sax trumpet clarinet voice
   layers: piano 55 ivcbo 1 -0.3 x--...x-....x... | clean_guitar 57 vc 0.5 0.45 o...o...o...o...
   major: I7 vi7 ii7 V7 | I7 IV7 ii7 V7
   minor: i7 iv7 VII7 III7 | i7 VI7 iv7 V7 | i7 iv7 V7 i7
-  feel: swing 0.3 | density 1.2
+  feel: brightness 0 | swing 0.3 | density 1.2
 blues: 76 96 124 kit_acoustic bass_electric; guitar_lead voice_low sax
   groove: kick x.....x.x.....x. | snare ....x.......x... | ride x...x.x.x...x.x.
   light: kick x.......x....... | snare ....x.......x... | hat x...x.x.x...x.x.
@@ -244,7 +246,7 @@ ballad: 60 72 84 kit_soft bass_electric; voice violin flute
   layers: piano 50 ivcbo 1 -0.1 0.1.2.1.3.1.2.1. | strings 57 cbo 0.9 0 x---------------
   major: I V vi IV | I iii IV V | I vi ii V
   minor: i VI III VII | i iv VI V
-  feel: density 0.8
+  feel: brightness 0 | density 0.8
 waltz: 84 102 168 kit_soft bass_upright; violin clarinet flute voice
   groove: kick x........... | rim ....o...o... | hat o...x...x...
   light: kick x........... | hat ....o...o...
@@ -252,7 +254,7 @@ waltz: 84 102 168 kit_soft bass_upright; violin clarinet flute voice
   layers: piano 57 ivcbo 1 -0.25 ....x-..x-.. | strings 60 cbo 0.8 0 x-----------
   major: I V vi iii IV I IV V | I vi ii V
   minor: i iv VII III VI iv V i | i VI iv V
-  feel: beats_per_bar 3 | density 0.9
+  feel: brightness 0 | beats_per_bar 3 | density 0.9
 country: 96 112 136 kit_acoustic bass_electric; voice violin guitar_lead
   groove: kick x.......x....... | snare ....x.......x..o | hat x.o.x.o.x.o.x.o.
   light: kick x.......x....... | rim ....x.......x... | shaker x.o.x.o.x.o.x.o.
@@ -282,7 +284,7 @@ ambient: 60 72 90 kit_soft bass_sub; flute voice_oh cello
   layers: pad 52 ivcbo 1 0 x--------------- | choir 60 cb 0.5 0 x--------------- | bell 72 ivco 0.5 0.35 0.....2.....3... ....1.....2.....
   major: I7 IV7 I7 IV7 | I7 iii7 IV7 IV7 | I vi7 IV7 I
   minor: i7 VI7 i7 VI7 | i7 VII VI7 VI7
-  feel: density 0.4
+  feel: brightness 0 | density 0.4
 cinematic: 76 92 140 kit_rock bass_reese; violin trumpet voice_ah cello
   groove: low_tom X..x..x.X..x..xx | kick X.......X....... | mid_tom ......o.......oo
   light: low_tom x.......x.....x.
@@ -290,12 +292,13 @@ cinematic: 76 92 140 kit_rock bass_reese; violin trumpet voice_ah cello
   layers: strings 52 vcb 0.9 0 x.x.x.x.x.x.x.x. | brass 50 c 0.9 0 x-------x------- | choir 60 co 0.8 0 x--------------- | dark_pad 48 ivb 0.8 0 x---------------
   major: I V vi IV | I bVII bVI IV | I IV vi V
   minor: i VI III VII | i VI iv V | i VII VI V
-  feel: density 0.6
+  feel: brightness 0 | density 0.6
 classical: 72 96 132 kit_soft cello; violin flute clarinet
   bass: 1---------------
   layers: piano 53 ivcbo 1 -0.1 0.2.1.2.0.2.1.2. | strings 60 cbo 0.8 0 x---------------
   major: I IV V I | I vi ii V | I V vi iii IV I ii V
   minor: i iv V i | i VI iv V | i VII III VI iv i V V
+  feel: brightness 0
 chiptune: 120 140 168 kit_electronic bass_saw; square_lead
   groove: kick X...x...X...x... | snare ....x.......x... | hat x.o.x.o.x.o.x.o.
   light: kick x...x...x...x... | hat x.o.x.o.x.o.x.o.

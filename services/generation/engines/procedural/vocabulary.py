@@ -142,10 +142,11 @@ ambient 60 choir: plainchant, gregorian, gregorian chant, chant, sacred
 cinematic: cinematic~, orchestral~, orchestra~, soundtrack~, film score, movie~, trailer~, film~, epic~, symphonic~, fantasy~, battle~,
     adventure~, game music, boss fight, score, anthem~, documentary~, superhero, hybrid orchestral
 cinematic 112 brass trumpet: march, marching band, fanfare, military, brass band
-classical: classical, chamber, chamber music, sonata, romantic era, nocturne, etude, prelude, mozart, chopin, beethoven, symphony,
-    modern classical, neoclassical, contemporary classical, concerto, minimalism, impressionist, recital
+classical: classical, chamber, chamber music, sonata, romantic era, nocturne, etude, prelude, chopin,
+    modern classical, neoclassical, contemporary classical, minimalism, impressionist, recital
 classical 104 harpsichord strings: baroque, bach, vivaldi, fugue, rococo
 classical 100 strings violin: string quartet, string trio
+classical 112 strings violin french_horn: symphony, concerto, mozart, beethoven, overture
 classical 80 voice strings: opera, aria, opera aria, operatic, oratorio, bel canto, operetta
 classical 76 choir organ: requiem, hymn, choral, church music, mass, carol
 chiptune: chiptune, 8 bit, 8bit, chip tune, retro game, video game, arcade, nes, gameboy, bitpop, game boy, 16 bit
