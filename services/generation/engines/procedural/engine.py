@@ -17,6 +17,7 @@ from soundwright.services.generation.engines.procedural.midi import midi_file
 from soundwright.services.generation.engines.procedural.render import mix, render_stems
 from soundwright.services.generation.engines.procedural.score import STEMS
 from soundwright.services.generation.engines.procedural.sounds import Heard, ambience, design, render_cue, scene
+from soundwright.services.generation.engines.procedural.styles import STYLES
 from soundwright.services.generation.engines.procedural.waves import fade
 from soundwright.services.generation.service import (
     MAX_SECONDS,
@@ -67,7 +68,7 @@ class ProceduralEngine(Engine):
     """Text to audio by rules and synthesis, in stereo at 44100 Hz, much faster than real time.
 
     The composer continues its own clips exactly: it plays them again, without their ending, and goes on with the next
-    bar. Other lead-ins are ignored.
+    bar. It continues those of other versions in their tempo and key, on the beat. Other lead-ins are ignored.
     """
 
     name = "procedural"
@@ -163,8 +164,9 @@ def _music_parts(
     is_followed = _can_follow(take.parts)
     is_loop = take.loop_seconds is not None
     seconds = take.duration_seconds if take.loop_seconds is None else take.loop_seconds
-    parts = take.parts if is_followed else (Part(take.prompt, seconds, take.seed, is_loop),)
-    piece = compose_parts(parts)
+    like, begun_seconds = (None, 0.0) if is_followed or is_loop else _joined_to(take)
+    parts = take.parts if is_followed else (Part(take.prompt, begun_seconds + seconds, take.seed, is_loop),)
+    piece = compose_parts(parts, like)
     if parts[-1].is_loop:
         tail_seconds = _LOOP_TAIL_SECONDS if is_followed else take.duration_seconds - seconds
     else:
@@ -178,8 +180,20 @@ def _music_parts(
         stems["ambience"] = np.asarray(np.float32(behind.level) * sound, dtype=np.float32)
         gain = _final_gain(music + stems["ambience"], effects.active_rms(music, _RATE_HZ))
         stems = {name: np.asarray(samples * gain, dtype=np.float32) for name, samples in stems.items()}
-    frames = _frames(piece.duration_seconds + tail_seconds)
-    return piece, {name: samples[:, :frames] for name, samples in stems.items()}, behind, is_followed
+    begin, end = _frames(begun_seconds), _frames(piece.duration_seconds + tail_seconds)
+    if begin:
+        end = begin + _frames(take.duration_seconds)
+    return piece, {name: samples[:, begin:end] for name, samples in stems.items()}, behind, is_followed
+
+
+def _joined_to(take: Take) -> tuple[Interpretation | None, float]:
+    """Return tempo and key of the clip of another version that a take continues, and how much of a bar is over when the take begins."""
+    like = take.parts[0].interpretation if take.parts else None
+    if take.lead_in is None or like is None or not like.tempo_bpm:
+        return None, 0.0
+    before_seconds = take.lead_in.samples.shape[1] / take.lead_in.sample_rate_hz
+    beats = STYLES[plan_first(Part(take.prompt, take.duration_seconds, take.seed)).style].beats_per_bar
+    return like, before_seconds % (60.0 * beats / like.tempo_bpm)
 
 
 def _can_follow(parts: Sequence[Part]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from soundwright.services.generation.engines.procedural.textures import Stage
 from soundwright.services.generation.engines.procedural.tones import Sung, Tone, sung
 from soundwright.services.generation.engines.procedural.waves import (
     Wave,
@@ -18,7 +19,6 @@ from soundwright.services.generation.engines.procedural.waves import (
     fade,
     noise,
     peak_normalised,
-    phase,
     seconds,
     sine,
 )
@@ -27,23 +27,12 @@ Event = Callable[[int, np.random.Generator], Wave]
 """``(sample_rate_hz, rng)`` to float32 [frames]."""
 
 
-@dataclass(frozen=True)
-class Shot:
-    """What a recipe is made with: a length, and random numbers."""
-
-    frames: int
-    rate_hz: int
-    rng: np.random.Generator
+class Shot(Stage):
+    """What a recipe is made with."""
 
     def share(self, end: float = 1.0) -> NDArray[np.float64]:
         """Return a line from 0 to ``end``."""
         return np.linspace(0.0, end, self.frames)
-
-    def phase(self, hz: ArrayLike) -> NDArray[np.float64]:
-        return phase(hz, self.frames, self.rate_hz)
-
-    def tone(self, hz: ArrayLike) -> Wave:
-        return sine(self.phase(hz))
 
     def square(self, hz: ArrayLike, drive: float) -> Wave:
         """Return an overdriven tone."""

@@ -172,7 +172,7 @@ def _synth(
 
 _SYNTHETIC: Mapping[str, Instrument] = {
     **{
-        name: Instrument(partial(_kit, kit), DRUMS, reverb=0.12, drive=0.35)
+        name: Instrument(partial(_kit, kit), DRUMS, reverb=0.12)
         for name, kit in drums.KITS.items()
     },
     "bass_sub": _bass(Analog(tilt=2.6, low_hz=160, high_hz=420, sustain=0.85, release_seconds=0.05), 38, drive=1.0),

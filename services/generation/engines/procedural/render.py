@@ -125,7 +125,7 @@ def _place_notes(
             played = instrument.play(tone, rate_hz, np.random.default_rng(source))
             sound = rendered[tone] = np.atleast_2d(played)
         end = min(frames, start + sound.shape[1])
-        dry[:, start:end] += np.float32(note.velocity) * sound[:, : end - start]
+        dry[:, start:end] += np.float32(note.velocity**2) * sound[:, : end - start]
     return dry
 
 

@@ -79,7 +79,7 @@ bird 0.7 1 0.5; drip 1.1 0.8 0.7; splash 2.5; bark 0.9 0.8; meow 2.2; roar 3.2; 
 def _sources() -> Iterator[tuple[str, Source]]:
     for entry in _TEXTURES.split():
         name, _, level = entry.partition(":")
-        yield name, Source(getattr(textures, name), level=float(level or 1))
+        yield name, Source(textures.TEXTURES[name], level=float(level or 1))
     for entry in _EVENTS.split(";"):
         names, *values = entry.split()
         name, _, recipe = names.partition("=")

@@ -52,7 +52,7 @@ class Mood:
 # style [tempo] [instruments of the band]: genres. A colour ends with "~".
 _GENRES = """
 pop: pop, k pop, kpop, j pop, jpop, radio~, indie pop, commercial, corporate, christmas, britpop, twee pop, jangle pop,
-    power pop, art pop, teen pop, soft pop, beach pop, bubblegum pop, easy listening, jingle
+    power pop, art pop, teen pop, soft pop, beach pop, bubblegum pop, jingle
 pop 120 synth_lead: dance pop, electropop, electro pop, hyperpop, europop, bedroom pop, indietronica, indie electronic
 pop 84 pad: dream pop, noise pop, psychedelic pop
 pop 104 strings: chamber pop, baroque pop, schlager
@@ -96,7 +96,8 @@ hip_hop 84 pad: trip hop, downtempo, downbeat
 trap: trap, drill, 808s, phonk, cloud rap, festival trap, mumble rap, crunk, uk drill
 lofi: lo fi, lofi, chillhop, study beats, study music, chill beats, vaporwave, lo fi hip hop, lofi hip hop, jazz hop, lo fi beats,
     lofi beats, chillout, chill out
-bossa: bossa nova, bossa, lounge, exotica, elevator music, muzak
+bossa: bossa nova, bossa
+bossa 104 strings piano: lounge, easy listening, exotica, elevator music, muzak
 bossa 136: samba, brazilian~, choro, mpb, pagode, forro
 latin: latin, salsa, mambo, cumbia, cuban~, son, cha cha, bachata, merengue, latin pop, latin jazz, afro cuban jazz, timba, vallenato
 latin 96 nylon_guitar: rumba, bolero, kizomba, zouk
@@ -206,7 +207,7 @@ harp: harp, lyre, kora, kantele, concert harp
 marimba: marimba, balafon
 synth_pluck: arpeggio, arpeggios, arpeggiated, arp, plucks, synth pluck, sequencer
 saw_chord: supersaw, synth chords, stabs
-synth_lead: synth, synths, synthesizer, synthesizers, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer,
+synth_lead: synth, synths, electronics, synthesizer, synthesizers, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer,
     keytar
 square_lead: square wave, chip lead
 sax: sax, saxophone, saxophones, tenor saxophone, alto saxophone, soprano saxophone, tenor sax, alto sax
