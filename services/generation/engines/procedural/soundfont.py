@@ -179,9 +179,11 @@ def _tone(
     if region.loop is None:
         frames = min(frames, int((region.samples.size - 2) / step / float(frequency_ratio.max())))
     frames = max(frames, 1)
-    ratio = frequency_ratio[:frames]
-    moved = np.concatenate([[0.0], np.cumsum(ratio)])[:frames]  # it stays at the last ratio
-    place = np.concatenate([moved, moved[-1] + ratio[-1] * np.arange(1, frames - moved.size + 1)]) * step
+    place = np.arange(frames) * step
+    if frequency_ratio.size > 1:  # it stays at the last ratio
+        moved = np.concatenate([[0.0], np.cumsum(frequency_ratio[:frames])])[:frames]
+        rest = frequency_ratio[:frames][-1] * np.arange(1, frames - moved.size + 1)
+        place = np.concatenate([moved, moved[-1] + rest]) * step
     wave = _read(region, place)
     time = np.arange(0, frames + _CONTROL_FRAMES, _CONTROL_FRAMES, dtype=np.float32) / np.float32(rate_hz)
     envelope = _smooth(_envelope(values, _VOLUME_ENVELOPE, time, hold_seconds, depth_db=100.0), frames)
