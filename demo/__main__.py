@@ -18,7 +18,7 @@ from rich.table import Table
 
 from soundwright.services.first_password import first_password, forget
 from soundwright_client import Client, Job, SoundwrightError
-from soundwright_client.local import Stack, running
+from soundwright_client.local import Stack, end_by_signals, running
 
 OUTPUT = Path("demo-output")
 _JOB_LIMIT_SECONDS = 4 * 3600.0
@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or not Path(arguments[0]).is_file():
         console.print(f"File not found: {' '.join(arguments)}. Use: make demo SONG=path/to/song.mp3", style="red")
         return 2
+    end_by_signals()
     try:
         with _stack() as stack:
             folder = _demonstrate(stack, Path(arguments[0]))

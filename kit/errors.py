@@ -351,7 +351,7 @@ AUDIO_CHANNELS_UNSUPPORTED = ErrorType(
 )
 AUDIO_NOT_FINITE = ErrorType(
     Code.UNPROCESSABLE,
-    "The recording contains samples that are not finite numbers, first at {seconds:.3f} s. Export it again.",
+    "The recording contains samples that are no finite numbers, or 200 dB above full scale, first at {seconds:.3f} s. Export it again.",
     example={"seconds": 1.25},
 )
 AUDIO_NOT_WRITTEN = ErrorType(Code.STORAGE_FULL, f"The audio could not be stored. {_IN_A_MINUTE}")

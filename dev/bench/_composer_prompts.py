@@ -1,6 +1,7 @@
 """Prompts of ``dev.bench.composer``, and the tags of the networks that a clip of each should have.
 
-The composer was changed with ``DEVELOPMENT`` in view. ``CHECKED`` told which changes to keep, and ``UNSEEN`` is read once, for the result.
+The composer was changed with ``DEVELOPMENT`` in view. ``CHECKED`` told which changes to keep. docs/BENCHMARKS.md says what ``UNSEEN`` gave
+before anybody looked at its concepts.
 """
 
 DEVELOPMENT = {

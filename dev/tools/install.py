@@ -13,12 +13,14 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
@@ -82,6 +84,9 @@ def main(extra: str) -> int:
         return 1
     progress = Progress()
     started = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         if not up_to_date(extra):
             create_environment(progress)
@@ -93,6 +98,7 @@ def main(extra: str) -> int:
         progress.end(f"{error}\nThe log is {LOG}.")
         return 1
     except KeyboardInterrupt:
+        end_programs()
         progress.end("Interrupted. Run the same command again. Files that were downloaded are not downloaded twice.")
         return 130
     return 0
@@ -194,7 +200,7 @@ def torch_build() -> tuple[list[str], str]:
     for arguments, description in choices:
         command = [*installer(), "--dry-run", "--no-deps", *arguments]
         environment = {**indexes(), "UV_HTTP_TIMEOUT": str(TORCH_INDEX_SECONDS), "UV_HTTP_RETRIES": "0"}
-        if subprocess.run(command, env=environment, capture_output=True).returncode == 0:
+        if call(command, env=environment)[0] == 0:
             return arguments, description
     return ["torch"], "the default build of PyTorch, which includes CUDA, because no index has the CPU build"
 
@@ -226,16 +232,14 @@ def indexes() -> Mapping[str, str]:
 def pip_settings() -> Mapping[str, list[str]]:
     """Return what the user's configuration of pip says, by option."""
     python = str(Path(sys.executable).resolve())  # not that of a virtual environment, which may lack pip
-    listing = subprocess.run([python, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    _, listing = call([python, "-m", "pip", "config", "list"])
     return {name: value.split() for name, value in re.findall(r"^[\w:]*\.([\w-]+)='(.*)'$", listing, re.MULTILINE)}
 
 
 def install_packages(arguments: Sequence[str], progress: Progress) -> int:
     """Install packages, and show the downloads that are left. Return the number of packages in the environment's plan."""
     command = [*installer(), *arguments]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=indexes(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = start(command, cwd=ROOT, env=indexes(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     left: dict[str, float] = {}
     output: list[str] = []
@@ -279,10 +283,10 @@ def install_studio(extra: str) -> None:
     environment = {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     packages = ["ci"] if extra == "dev" else ["ci", "--omit", "dev"]
     for command in ([*npm, *options, *packages], [*npm, "run", "build", "--", "--logLevel", "warn"]):
-        finished = subprocess.run(command, env=environment, capture_output=True, text=True)
+        status, output = call(command, env=environment)
         with LOG.open("a") as log:
-            log.write(finished.stdout + finished.stderr)
-        if finished.returncode:
+            log.write(output)
+        if status:
             return
     mark.write_text(extra)
 
@@ -293,11 +297,37 @@ def run(command: Sequence[str], failure: str = "") -> None:
     Raises:
         InstallError: it failed.
     """
-    finished = subprocess.run(command, capture_output=True, text=True)
+    status, output = call(command)
     with LOG.open("a") as log:
-        log.write(f"{shlex.join(command)}\n{finished.stdout}{finished.stderr}")
-    if finished.returncode:
-        raise InstallError(failure or advice(finished.stdout + finished.stderr))
+        log.write(f"{shlex.join(command)}\n{output}")
+    if status:
+        raise InstallError(failure or advice(output))
+
+
+PROGRAMS: list[subprocess.Popen[str]] = []
+
+
+def start(command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+    """Start a program, which :func:`end_programs` ends with all that it has started."""
+    process = subprocess.Popen(command, text=True, start_new_session=True, **options)
+    PROGRAMS.append(process)
+    return process
+
+
+def call(command: Sequence[str], **options: Any) -> tuple[int, str]:
+    """Run a program. Return its exit status and what it printed."""
+    process = start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    output, _ = process.communicate()
+    return process.returncode, output
+
+
+def end_programs() -> None:
+    """End the programs that run, so that none of them changes the environment after this one."""
+    for process in PROGRAMS:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+    for process in PROGRAMS:
+        process.wait()
 
 
 def locked(name: str) -> str:

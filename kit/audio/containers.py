@@ -29,6 +29,7 @@ _MPEG_KBITS = {  # Layer III bit rates by index, ISO/IEC 11172-3 and 13818-3
     False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _MPEG_RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # old QuickTime files have no ftyp
 _MATROSKA = bytes.fromhex("1a45dfa3")
 _WINDOW_BYTES = 1 << 17
 _STREAM_STARTS = re.compile(rb"fLaC|OggS|\xff[\xe2\xe3\xf0-\xf3\xf8-\xfb]")
@@ -65,7 +66,7 @@ def locate(path: Path) -> tuple[str, int] | None:
             return "caf", 0
         if head[:4] == _MATROSKA:
             return "matroska", 0
-        if head[4:8] == b"ftyp":
+        if head[4:8] in _MP4_BOXES:
             return "m4a", 0
         if head[:4] == _ZIP:  # which may store an MP3
             return None

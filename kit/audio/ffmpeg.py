@@ -39,6 +39,8 @@ _CODECS = (
 _SCALES = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31}
 _DTYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "flt": np.float32, "dbl": np.float64}
 
+_LOUDEST = 1e10
+"""The peak of a recording, 200 dB above full scale. Squares of larger samples, and their sums, are no 32-bit floats."""
 _MAX_COMMENT_COUNT = 5_000
 
 _MAX_PADDING_FRAMES = 4096
@@ -198,8 +200,8 @@ class Decoding:
         rate_hz = self.info.sample_rate_hz
         for chunk in frames:
             peak = float(np.abs(chunk).max(initial=0.0))
-            if not np.isfinite(peak):
-                at = self.frame_count + int(np.argmin(np.isfinite(chunk).all(axis=0)))
+            if not peak <= _LOUDEST:
+                at = self.frame_count + int(np.argmin((np.abs(chunk) <= _LOUDEST).all(axis=0)))
                 raise errors.AUDIO_NOT_FINITE(seconds=at / rate_hz)
             self.peak = max(self.peak, peak)
             self.frame_count += chunk.shape[1]
@@ -208,6 +210,8 @@ class Decoding:
             if self.frame_count * self.info.channel_count > self._limits.max_sample_count:
                 raise self._too_large()
             yield chunk
+        if self.frame_count == 0:  # an edit list may present nothing
+            raise errors.AUDIO_EMPTY()
 
     def summary(self) -> AudioSummary:
         """Return the result of the pass. It is complete after :meth:`chunks` has ended."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 _MAX_BOXES = 10_000
 _MAX_EDITS = 256
-_MAX_TAGS_BYTES = 1 << 20
+_MAX_ITEM_BYTES = 1 << 16
 _GAPLESS = re.compile(rb"iTunSMPB.{0,32}? [0-9A-Fa-f]{8} ([0-9A-Fa-f]{8}) [0-9A-Fa-f]{8} ([0-9A-Fa-f]{16})", re.DOTALL)
 
 
@@ -84,7 +84,7 @@ def read_timeline(path: Path) -> Timeline:
 
 
 def _read(file: BinaryIO, file_bytes: int) -> Timeline:
-    movie_clock, gapless, found = 0, None, False
+    movie_clock, found = 0, False
     edits: tuple[Edit, ...] = ()
     for name, start, end in boxes(file, 0, file_bytes):
         if name != b"moov":
@@ -92,15 +92,12 @@ def _read(file: BinaryIO, file_bytes: int) -> Timeline:
         for part, begin, stop in boxes(file, start, end):
             if part == b"mvhd":
                 movie_clock = _clock(file, begin)
-            elif part == b"udta":
-                file.seek(begin)
-                gapless = _gapless(file.read(min(stop - begin, _MAX_TAGS_BYTES)))
             elif part == b"trak" and not found and movie_clock:
                 entries = _audio_edits(file, begin, stop, movie_clock)
                 found = entries is not None
                 edits = entries or ()
         break
-    return Timeline(edits, gapless)
+    return Timeline(edits, _gapless(file, file_bytes))
 
 
 def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -129,11 +126,29 @@ def _clock(file: BinaryIO, begin: int) -> int:
     return int(struct.unpack_from(">I", body, 20 if body[:1] == b"\1" else 12)[0])
 
 
-def _gapless(tags: bytes) -> tuple[int, int] | None:
-    found = _GAPLESS.search(tags)
-    if found is None or int(found[2], 16) == 0:
-        return None
-    return int(found[1], 16), int(found[2], 16)
+def tag_items(file: BinaryIO, file_bytes: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, and begin and end of the body, of the tags of a file."""
+    yield from _within(file, 0, file_bytes, (b"moov", b"udta", b"meta", b"ilst"))
+
+
+def _within(file: BinaryIO, start: int, end: int, names: Sequence[bytes]) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the boxes in the boxes with these names, from the outside in."""
+    if not names:
+        yield from boxes(file, start, end)
+        return
+    for name, begin, stop in boxes(file, start, end):
+        if name == names[0]:
+            after_version = 4 if name == b"meta" else 0
+            yield from _within(file, begin + after_version, stop, names[1:])
+
+
+def _gapless(file: BinaryIO, file_bytes: int) -> tuple[int, int] | None:
+    for name, begin, stop in tag_items(file, file_bytes):
+        file.seek(begin)
+        found = _GAPLESS.search(file.read(min(stop - begin, _MAX_ITEM_BYTES))) if name == b"----" else None
+        if found is not None and int(found[2], 16):
+            return int(found[1], 16), int(found[2], 16)
+    return None
 
 
 def _audio_edits(file: BinaryIO, start: int, end: int, movie_clock: int) -> tuple[Edit, ...] | None:

@@ -154,7 +154,7 @@ def _find_in_riff(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
     order = ">" if file.read(4) == b"RIFX" else "<"
     for name, start, size in riff_chunks(file, begin + 12, file_bytes, order):
         if name == b"fmt ":
-            form = _wave_form(file.read(min(size, _MAX_FORM_BYTES)), order)
+            form = form or _wave_form(file.read(min(size, _MAX_FORM_BYTES)), order)
         elif name == b"ds64":
             sizes = file.read(16)
             wide_bytes = int.from_bytes(sizes[8:], "little") if len(sizes) == 16 else 0
@@ -198,7 +198,8 @@ def _find_in_aiff(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
             place = (start + skipped, size - skipped if size > skipped else 0)
         if form is not None and place is not None:
             offset, declared_bytes = place
-            if promised_frames:
+            is_placeholder = not 0 < declared_bytes <= file_bytes - offset
+            if promised_frames and is_placeholder:
                 declared_bytes = min(declared_bytes, promised_frames * form.frame_bytes)
             return _found(form, offset, declared_bytes, file_bytes)
     return None

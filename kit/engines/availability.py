@@ -96,6 +96,20 @@ class ModelAvailability:
         self._registry.require_allowed(model)
         await self._require(model)
 
+    async def check(self, model: str, outputs: Collection[str] | None = ()) -> None:
+        """Return unless a request for ``model`` is refused by what is known now. Loads and downloads nothing.
+
+        Args:
+            outputs: see :meth:`require`. None: no fallback counts.
+
+        Raises:
+            AppError: as :meth:`require`.
+        """
+        await self._refresh()
+        has_fallback = outputs is not None and bool(self._registry.fallback_of(model, outputs))
+        if not has_fallback and (problem := self._problem(model, await self._present())):
+            raise problem
+
     async def require_all(self, models: Collection[str]) -> None:
         """Return if a job that runs all of ``models``, and no fallback, can be accepted. Waits ``WAIT_SECONDS`` for all together.
 
@@ -170,8 +184,8 @@ class ModelAvailability:
 
     def problem(self, model: str) -> str:
         """Return why a model may not be used, or why the last attempt to load it failed; empty if neither is so."""
-        refusal = self._refusal(model)
-        return refusal.message if refusal else self._failures.message(model)
+        problem = self._refusal(model) or self._failures.last(model)
+        return problem.message if problem else ""
 
     async def expected(self, model: str, outputs: Collection[str] = ()) -> ModelSelection:
         """Return which model runs a job, by what is known now. Loads and downloads nothing.
@@ -190,7 +204,7 @@ class ModelAvailability:
         if fallback and problem is not None:
             reason = self._registry.short_reason(model, problem)
             used = (await self.expected(fallback, outputs)).model  # it may need weights, too, and have a fallback
-            return self._registry.selection(used, model, reason, problem.message)
+            return self._registry.selection(used, model, reason, problem)
         return self._registry.selection(model, model)
 
     def _problem(self, model: str, present: frozenset[str]) -> AppError | None:
@@ -206,7 +220,7 @@ class ModelAvailability:
             return errors.MODEL_UNAVAILABLE(
                 f"The weights of the model {model!r} are not on this server, and cannot be downloaded."
             )
-        return self._refusal(model) or self._failures.recent(model)
+        return self._refusal(model) or self._failures.last(model)
 
     def _refusal(self, model: str) -> AppError | None:
         try:
@@ -243,9 +257,13 @@ class ModelAvailability:
 
     def note(self, selection: ModelSelection) -> None:
         """Record which model ran a job."""
+        model = selection.requested_model
         if not selection.degraded:
-            self._available.add(selection.requested_model)
-            self._failures.discard(selection.requested_model)
+            self._available.add(model)
+            self._failures.discard(model)
+        elif selection.error is not None and not self._refusal(model):
+            self._available.discard(model)
+            self._failures.add(model, selection.error)
 
     async def warm_up(self) -> None:
         """Load the model that runs for the default one, as far as is known, before the first job needs it."""

@@ -34,16 +34,14 @@ class LoadFailures:
         """Forget the failure of ``model``, if there is one."""
         self._failures.pop(model, None)
 
-    def message(self, model: str) -> str:
-        """Return the sentence of the last failure of ``model``; empty if there is none."""
-        return self._failures[model][1].message if model in self._failures else ""
+    def last(self, model: str) -> AppError | None:
+        """Return a copy of the last failure of ``model``, however old, if there is one. Its traceback does not grow."""
+        return copy.copy(self._failures[model][1]) if model in self._failures else None
 
     def recent(self, model: str) -> AppError | None:
-        """Return a copy of the failure of ``model`` if it is less than ``FAILURE_SECONDS`` old. Its traceback does not grow."""
-        until, error = self._failures.get(model, (0.0, None))
-        if error is None or self._clock() >= until:
-            return None
-        return copy.copy(error)
+        """Return a copy of the failure of ``model`` if it is less than ``FAILURE_SECONDS`` old."""
+        until, _ = self._failures.get(model, (0.0, None))
+        return self.last(model) if self._clock() < until else None
 
     def check(self, model: str) -> None:
         """Raise the failure of ``model`` again if it is less than ``FAILURE_SECONDS`` old.

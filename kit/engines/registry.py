@@ -7,7 +7,7 @@ import enum
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from soundwright.kit import errors
@@ -46,6 +46,7 @@ class ModelSelection:
         reason: why the requested model does not run, in one sentence; empty if it does, or if the operator chose the
             fallback.
         details: the same, with what to do.
+        error: the same, as it was raised.
     """
 
     engine: str
@@ -54,6 +55,7 @@ class ModelSelection:
     source: str = ""
     reason: str = ""
     details: str = ""
+    error: AppError | None = field(default=None, compare=False)
 
     @property
     def degraded(self) -> bool:
@@ -183,12 +185,14 @@ class EngineRegistry(Generic[E]):
     def needs_consent(self, model: str) -> bool:
         """Return whether nobody has allowed the weights of a model, whose licence is not stated.
 
+        It does not matter where the libraries of the engine are missing.
+
         Raises:
             AppError: ``MODEL_UNKNOWN``.
         """
         declaration, engine = self._entry(model)
         is_allowed = bool(self._unlicensed & {model, "*"}) or model in self.allowed
-        return not (declaration.is_licensed or is_allowed or engine.is_local(model))
+        return not (declaration.is_licensed or is_allowed or engine.is_local(model)) and engine.is_installed()
 
     def short_reason(self, model: str, error: AppError) -> str:
         """Return in one sentence why a model cannot be loaded."""
@@ -253,7 +257,7 @@ class EngineRegistry(Generic[E]):
                 raise
             used = self.select(fallback, outputs).model  # it may need weights, too, and have a fallback
             log.warning("model.degraded", requested=model, used=used, reason=error.message)
-            return self.selection(used, model, self.short_reason(model, error), error.message)
+            return self.selection(used, model, self.short_reason(model, error), error)
         return self.selection(model, model)
 
     def fallback_of(self, model: str, outputs: Collection[str] = ()) -> str:
@@ -270,10 +274,13 @@ class EngineRegistry(Generic[E]):
             return ""
         return "" if outputs and not set(outputs) <= set(self.declaration(fallback).outputs) else fallback
 
-    def selection(self, model: str, requested_model: str, reason: str = "", details: str = "") -> ModelSelection:
+    def selection(
+        self, model: str, requested_model: str, reason: str = "", error: AppError | None = None
+    ) -> ModelSelection:
         """Return the selection of a model in the place of another."""
         declaration, engine = self._entry(model)
-        return ModelSelection(engine.name, model, requested_model, declaration.source, reason, details)
+        details = error.message if error else ""
+        return ModelSelection(engine.name, model, requested_model, declaration.source, reason, details, error)
 
     def _entry(self, model: str) -> tuple[ModelDeclaration, E]:
         if model not in self._entries:

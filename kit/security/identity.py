@@ -72,6 +72,11 @@ _TOKEN_LIMIT_CHARS = 512
 _PRINCIPAL_LIMIT_CHARS = 4096
 
 
+NETWORK_SHARE = 4
+"""How many callers without a registered account are usual behind one address: a household or an office. They cost nothing, so they
+have limits together, which are those of so many callers."""
+
+
 @dataclass(frozen=True)
 class Principal:
     """The identity of a caller: an account, an anonymous caller (ID ``anon:...`` or ``address:...``) or a service (role ``service``).

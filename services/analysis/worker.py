@@ -15,6 +15,7 @@ from soundwright.kit.audio import AudioFile, AudioLimits
 from soundwright.kit.compute import ComputeSlots
 from soundwright.kit.engines import ModelSelection
 from soundwright.kit.errors import AppError
+from soundwright.kit.notes import each_signal_once
 from soundwright.kit.ports import Blobs
 from soundwright.kit.worker.context import JobContext
 from soundwright.kit.worker.kind import JobKind, WorkQueue
@@ -153,4 +154,4 @@ def _analyse(
         raise failure
     if unavailable:
         values["unavailable"] = unavailable
-    return selections[0], values
+    return selections[0], each_signal_once(values)

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from soundwright.kit import lrc
+from soundwright.kit.bars import bars_of
 from soundwright.kit.chords import harte
 from soundwright.library.v1 import track_pb2
-
-_USUAL_BEATS_PER_BAR = 4
 
 
 def corrected(values: Mapping[str, Any], corrections: track_pb2.Corrections) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def corrected(values: Mapping[str, Any], corrections: track_pb2.Corrections) -> 
             segments = _with_chord(segments, chord)
         changed["chords"] = {**values["chords"], "segments": segments}
     if corrections.HasField("bar_one_seconds") and (beats := values.get("beats")):
-        bars = values.get("bars") or {"beats_per_bar": _USUAL_BEATS_PER_BAR, "downbeats": beats[::_USUAL_BEATS_PER_BAR]}
+        bars = bars_of(values)
         changed["bars"] = {**bars, "downbeats": _moved(beats, bars, corrections.bar_one_seconds)}
     if corrections.HasField("lyrics"):
         changed["lyrics"] = {"lines": lrc.lines_of(corrections.lyrics)}
@@ -48,9 +47,9 @@ def _with_chord(segments: Sequence[Mapping[str, Any]], chord: track_pb2.ChordCor
 
 def _moved(beats: Sequence[float], bars: Mapping[str, Any], bar_one_seconds: float) -> list[float]:
     """Return the downbeats, moved by less than a bar so that one is at the beat that is nearest to ``bar_one_seconds``."""
-    step = bars["beats_per_bar"] or _USUAL_BEATS_PER_BAR
+    step = bars["beats_per_bar"]
     first = _nearest(beats, bar_one_seconds)
-    found = sorted({_nearest(beats, seconds) for seconds in bars["downbeats"]}) or [0]
+    found = sorted({_nearest(beats, seconds) for seconds in bars["downbeats"]})
     place = bisect_right(found, first)
     shift = first - found[max(0, place - 1)]
     if place in (0, len(found)):

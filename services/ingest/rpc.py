@@ -186,13 +186,14 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             The track, and whether an earlier upload with the idempotency key created it.
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+            with suppressed("BLOB_NOT_FOUND"):  # another replica moves the file at this moment
+                return await self._finish_in(Path(folder), request)
             return await self._finish_in(Path(folder), request)
 
     async def _finish_in(self, folder: Path, request: pb.FinishUploadRequest) -> tuple[track_pb2.Track, bool]:
-        key, waveform = service.staging_key(request.upload_id), folder / "waveform"
-        info = await self._blobs.stat(key)
-        if info is None:
-            raise errors.UPLOAD_NOT_FOUND()
+        waveform = folder / "waveform"
+        track_id = service.upload_track_id(request.upload_id, require_principal().id, request.idempotency_key)
+        key = await self._arrived(request.upload_id, track_id)
         try:
             async with self._blobs.local(key) as path:
                 recording = await self._reader.examine(path, waveform_file=waveform)
@@ -200,13 +201,13 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
                 tags = await own_tags(path, folder)
         except AppError as error:
             if not error.retryable:
-                await self._blobs.delete(key)
+                await self._blobs.delete(service.staging_key(request.upload_id))
             log.info("upload.refused", upload_id=request.upload_id, reason=error.reason, error=error.message)
             raise
         filename = service.clean_filename(request.filename)
-        track_id = service.upload_track_id(request.upload_id, require_principal().id, request.idempotency_key)
         target = service.upload_key(track_id, request.upload_id, recording.container)
-        await self._blobs.move(key, target)
+        if key != target:
+            await self._blobs.move(key, target)
         await self._blobs.put_file(waveform_key(target), waveform)
         cover = cover_in(folder)
         if cover:
@@ -232,6 +233,20 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             existed=existed,
         )
         return stored, existed
+
+    async def _arrived(self, upload_id: str, track_id: str) -> str:
+        """Return the key of the file of an upload. Another call, or one that was interrupted, may have moved it to its track.
+
+        Raises:
+            AppError: ``UPLOAD_NOT_FOUND``.
+        """
+        key = service.staging_key(upload_id)
+        if await self._blobs.stat(key) is not None:
+            return key
+        for moved in await self._blobs.keys(service.upload_folder(track_id, upload_id)):
+            if service.is_recording(moved):
+                return moved
+        raise errors.UPLOAD_NOT_FOUND()
 
     async def _store(self, track: track_pb2.Track) -> tuple[track_pb2.Track, bool]:
         """Store the record of a track, unless an upload with the same idempotency key has stored it. Delete a file that has no record.

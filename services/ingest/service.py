@@ -92,14 +92,24 @@ def upload_track_id(upload_id: str, owner_id: str, idempotency_key: str) -> str:
     return track_id_of(owner_id, f"upload:{idempotency_key}") if idempotency_key else upload_id
 
 
+def upload_folder(track_id: str, upload_id: str) -> str:
+    """Return the folder of an upload. No two uploads share one."""
+    return f"{track_folder(track_id)}/{upload_id}/"
+
+
 def upload_key(track_id: str, upload_id: str, container: str) -> str:
-    """Return the key of the file of an upload. No two uploads share a key."""
-    return f"{track_folder(track_id)}/{upload_id}/original.{container}"
+    """Return the key of the file of an upload."""
+    return f"{upload_folder(track_id, upload_id)}original.{container}"
+
+
+def is_recording(key: str) -> bool:
+    """Return whether a key in the folder of an upload is that of its file, and not of what was derived from it."""
+    return re.fullmatch(r".*/original\.[a-z0-9]+", key) is not None
 
 
 def uploaded_cover_key(track_id: str, upload_id: str) -> str:
-    """Return the key of a cover that the owner of a track has uploaded. No two uploads share a key."""
-    return f"{track_folder(track_id)}/{upload_id}/cover.jpg"
+    """Return the key of a cover that the owner of a track has uploaded."""
+    return f"{upload_folder(track_id, upload_id)}cover.jpg"
 
 
 def attempt_key(track_id: str, job_id: str, attempt: int, container: str) -> str:

@@ -11,12 +11,23 @@ from collections.abc import Awaitable, Callable
 from soundwright.kit import errors
 from soundwright.kit.log import get_logger
 from soundwright.kit.ports import Collection, Docs
+from soundwright.services.library.catalog.documents import ClipDocs
 from soundwright.services.library.documents import insert_doc_if_absent
+from soundwright.services.library.tracks.store import TrackDocs
 
 _SCHEMA = Collection("schema")
 _VERSION_ID = "version"
+
+
+async def renew_terms(docs: Docs) -> None:
+    """Write the terms of searches anew: words of Thai, Lao, Burmese and Khmer are characters, and æ and œ are two letters."""
+    for table in (TrackDocs(docs), ClipDocs(docs).clips):
+        await table.prepare()
+        await table.renew()
+
+
 # The version that a migration results in, in ascending order.
-_MIGRATIONS: dict[int, Callable[[Docs], Awaitable[None]]] = {}
+_MIGRATIONS: dict[int, Callable[[Docs], Awaitable[None]]] = {2: renew_terms}
 LATEST_VERSION = max(_MIGRATIONS, default=1)
 log = get_logger()
 

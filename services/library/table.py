@@ -89,6 +89,17 @@ class Table(Generic[T]):
         async for doc in walk(self._docs, self._name, where, sort):
             yield from_doc(self._kind, doc)
 
+    async def renew(self) -> None:
+        """Write those documents again that this version would write otherwise, for example with other terms of a search."""
+        async for each in walk(self._docs, self._name):
+            doc: Doc | None = each
+            while doc is not None:
+                written = self._to_doc(from_doc(self._kind, doc))
+                is_current = all(name in doc and doc[name] == value for name, value in written.items())
+                if is_current or await self._docs.replace(self._name, written, doc["revision"]):
+                    break
+                doc = await self._docs.get(self._name, doc["id"])
+
     async def insert(self, record: T) -> None:
         """Insert a document.
 

@@ -103,18 +103,17 @@ def choose(
     is_quick = shortest <= patience
     quick = [each for each in able if seconds(each) <= (patience if is_quick else 2 * shortest)]
     chosen = max(quick, key=lambda each: mean_gain_db(each.declaration, stems))
+    name, wanted = chosen.declaration.name, ", ".join(stems)
     gain_db = mean_gain_db(chosen.declaration, stems)
     of_all = "that are quick enough" if is_quick else "that come close to the quickest, since none is quick enough"
-    how = (
-        "measured" if all(gain.is_measured for gain in chosen.declaration.gains) else "estimated from published scores"
-    )
+    how = "estimated from published scores" if measured_gain_db(chosen.declaration, stems) is None else "measured"
     merit = f"it is the best of those {of_all}" + ("" if gain_db == -math.inf else f" (gain {gain_db:.1f} dB, {how})")
     hardware = "a GPU" if has_gpu else "a CPU"
-    reason = (
-        f"auto chose {chosen.declaration.name} for quality {quality!r}, {audio_seconds:.0f} seconds of audio and {hardware}:"
-        f" of the models for {', '.join(stems)} whose weights are present, {merit}."
-    )
-    return Choice(chosen.declaration.name, reason)
+    why = f"of the models for {wanted} whose weights are present, {merit}"
+    if not chosen.declaration.needs_weights:
+        why = f"no network for {wanted} can run on this server now"
+    reason = f"auto chose {name} for quality {quality!r}, {audio_seconds:.0f} seconds of audio and {hardware}: {why}."
+    return Choice(name, reason)
 
 
 def estimated_seconds(candidate: Candidate, audio_seconds: float, has_gpu: bool) -> float:
@@ -133,3 +132,10 @@ def mean_gain_db(declaration: ModelDeclaration, stems: Sequence[str]) -> float:
     """Return the mean of the gains that are known for the stems; minus infinity if there is none."""
     gains = [gain.db for gain in declaration.gains if gain.stem in stems]
     return sum(gains) / len(gains) if gains else -math.inf
+
+
+def measured_gain_db(declaration: ModelDeclaration, stems: Sequence[str]) -> float | None:
+    """Return the mean of the gains that are known for the stems; None if there is none, or if they are estimates."""
+    gain_db = mean_gain_db(declaration, stems)
+    is_measured = math.isfinite(gain_db) and all(gain.is_measured for gain in declaration.gains)
+    return gain_db if is_measured else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from soundwright.services.separation.choice import (
     choose,
     estimated_seconds,
     mean_gain_db,
+    measured_gain_db,
     needed_stems,
     parse_quality,
 )
@@ -150,6 +150,8 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         if spec.parameters.engine == service.LALALAI:
             return plan
         models = [self._registry.declaration(model) for model in all_models(spec.parameters)]
+        for each in models:  # a job of several models runs no fallback
+            await self._availability.check(each.name, spec.parameters.stems if len(models) == 1 else None)
         stems = needed_stems(spec.parameters)
         if len(models) == 1:
             selection = await self._availability.expected(spec.model, spec.parameters.stems)
@@ -159,7 +161,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
                 selection.details,
             )
             models = [self._registry.declaration(selection.model)]
-            if math.isfinite(gain_db := mean_gain_db(models[0], stems)):
+            if (gain_db := measured_gain_db(models[0], stems)) is not None:
                 plan.gain_db = gain_db
         seconds = track.duration_seconds
         candidates = [self._candidate(each, True) for each in models]

@@ -77,6 +77,8 @@ class SeparationWorker:
             work = functools.partial(separate, spec=spec, mix=mix, folder=folder, live=note)
             async with live.published(self._blobs, context, note):
                 done = await self._processes.run(work, context.report)
+            if len(done.runs) == 1:
+                self._availability.note(done.selection)
             if len(done.runs) == 1 and not spec.parameters.stems:  # some models are quicker for some stems
                 self._speeds.note(done.runs[0].model, context.audio_seconds, done.runs[0].seconds)
             async with JobOutputs(self._blobs, context) as store:

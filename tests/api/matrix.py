@@ -59,7 +59,7 @@ MATRIX = _rows({
         GET /api/tracks /api/processing/models /api/lalalai/quota /api/spotify/search /api/spotify/track/{spotify_id} /api/tokens
         /api/users/me/storage /api/sessions /api/connections /api/agents/conversations /api/webhooks /api/jobs
         /api/users/me/export /api/features /api/setlists
-        PUT /api/lalalai/key POST /api/lalalai/cancel-all /api/spotify/fetch /api/download/preview""",
+        PUT /api/lalalai/key POST /api/tracks/batch /api/lalalai/cancel-all /api/spotify/fetch /api/download/preview""",
     _account(201): """
         POST /api/setlists
         POST /api/tracks /api/tracks/from-clip /api/spotify/import /api/download/track /api/webhooks""",  # clips are everybody's
@@ -181,6 +181,7 @@ BODIES: dict[str, Any] = {
     "PATCH /api/setlists/{setlist_id}": {"track_ids": ["{track_id}"]},
     "POST /api/agents/chat": {"message": "Which key?", "track_id": "{track_id}"},
     "PATCH /api/tracks/{track_id}": {"title": "Tune"},
+    "POST /api/tracks/batch": {"changes": [{"track_id": "{track_id}", "title": "Tune"}]},
     "POST /api/webhooks": {"url": "{url}"},
     "PATCH /api/webhooks/{webhook_id}": {"description": "mine"},
     "POST /api/spotify/fetch": {"url": "spotify:track:{spotify_id}"},

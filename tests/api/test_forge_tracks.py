@@ -140,6 +140,40 @@ def test_a_track_is_changed_and_stays_so(admin: httpx.Client) -> None:
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
+@pytest.mark.topology("embedded", "cluster")
+def test_many_tracks_are_changed_and_deleted_with_one_request(admin: httpx.Client, other: httpx.Client) -> None:
+    first, second, third = (upload(admin, encoded(song(0.5)), f"{name}.wav")["id"] for name in ("A", "B", "C"))
+    foreign, foreign_too = (upload(other, encoded(song(0.5)), "D.wav")["id"] for _ in range(2))
+    changes = [
+        {"track_id": first.upper(), "title": "First", "bpm": 120},
+        {"track_id": second, "title": "Second", "key": "H major", "bpm": 9000},
+        {"track_id": foreign, "title": "Mine"},
+        {"track_id": third},
+    ]
+    asked = {"changes": changes, "deletions": [str(uuid.uuid4()), "no ID", foreign_too.replace("-", "")]}
+    answer = admin.post("/api/tracks/batch", json=asked)
+    assert answer.status_code == 200, answer.text
+    batch = answer.json()["data"]
+    assert (batch["completed"], batch["failed"]) == (1, 6)
+    codes = [(each["track_id"], each["status"], each["error_code"]) for each in batch["results"]]
+    assert codes == [
+        (first.upper(), "completed", None),
+        (second, "failed", "VALIDATION_ERROR"),
+        (foreign, "failed", "TRACK_NOT_FOUND"),
+        (third, "failed", "VALIDATION_ERROR"),
+        *((each, "failed", "TRACK_NOT_FOUND") for each in asked["deletions"]),
+    ]
+    changed, invalid, *_ = batch["results"]
+    assert changed["track"] == admin.get(f"/api/tracks/{first}").json()["data"]
+    assert (changed["track"]["title"], changed["track"]["bpm"], changed["error"]) == ("First", 120, None)
+    assert (set(invalid["details"]), invalid["track"]) == ({"bpm", "key"}, None)
+    assert admin.get(f"/api/tracks/{second}").json()["data"]["title"] == "B"
+    assert [other.get(f"/api/tracks/{each}").json()["data"]["title"] for each in (foreign, foreign_too)] == ["D", "D"]
+    batch = admin.post("/api/tracks/batch", json={"deletions": [first, second, third]}).json()["data"]
+    assert (batch["completed"], batch["failed"]) == (3, 0)
+    assert [admin.get(f"/api/tracks/{each}").status_code for each in (first, second, third)] == [404] * 3
+
+
 def test_a_separation_and_an_analysis_show_on_the_track(admin: httpx.Client) -> None:
     track = upload(admin, encoded(song(2.0)))
     path = f"/api/tracks/{track['id']}"

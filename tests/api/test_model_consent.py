@@ -77,6 +77,10 @@ def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(hub_s
         assert facts(admin, MODEL)["needs_consent"] is True
         refused = admin.post(f"/api/admin/models/separation/{MODEL}/fetch")
         assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
+        piano = {"model": "htdemucs_6s", "stems": ["piano"]}  # no fallback has this stem
+        refused = admin.post("/api/processing/plan", json={"track_ids": [track["id"]], **piano})
+        assert refused.text == admin.post("/api/processing/separate", json={"track_id": track["id"], **piano}).text
+        assert "nobody has allowed them" in refused.json()["error"]
 
         def told(option: str) -> str:
             """The last line of the command."""

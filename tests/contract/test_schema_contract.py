@@ -14,6 +14,7 @@ from soundwright.services.library.schema import migrate, require_current
 from tests.contract.stores import OpenDocs
 
 Migration = Callable[[Docs], Awaitable[None]]
+FIRST_VERSION = schema.LATEST_VERSION
 
 
 async def store_of_the_first_version(open_docs: OpenDocs) -> Docs:
@@ -23,8 +24,8 @@ async def store_of_the_first_version(open_docs: OpenDocs) -> Docs:
 
 
 def declare(patch: pytest.MonkeyPatch, *declared: Migration) -> None:
-    patch.setattr(schema, "_MIGRATIONS", dict(enumerate(declared, 2)))
-    patch.setattr(schema, "LATEST_VERSION", 1 + len(declared))
+    patch.setattr(schema, "_MIGRATIONS", dict(enumerate(declared, FIRST_VERSION + 1)))
+    patch.setattr(schema, "LATEST_VERSION", FIRST_VERSION + len(declared))
 
 
 async def test_a_new_store_has_the_latest_version(open_docs: OpenDocs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +38,7 @@ async def test_a_new_store_has_the_latest_version(open_docs: OpenDocs, monkeypat
         await require_current(docs)
     assert failed.value.reason == "STORE_EMPTY"
     await migrate(docs)
-    assert await require_current(docs) == 3
+    assert await require_current(docs) == FIRST_VERSION + 2
 
 
 async def test_processes_that_start_at_once_migrate_side_by_side(
@@ -62,7 +63,7 @@ async def test_processes_that_start_at_once_migrate_side_by_side(
     await asyncio.gather(*[migrate(open_docs()) for _ in range(3)], return_exceptions=True)
     await migrate(docs)
     assert {"first", "second, interrupted", "second"} == set(runs)
-    assert await require_current(docs) == 3
+    assert await require_current(docs) == FIRST_VERSION + 2
     count = len(runs)
     await migrate(docs)
     assert len(runs) == count

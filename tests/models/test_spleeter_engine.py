@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickle
 import zipfile
@@ -10,13 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
+from soundwright.kit.engines import ModelFile
 from soundwright.kit.errors import AppError
 from soundwright.kit.packaged_weights import PackagedWeights
 from soundwright.services.generation.engines.procedural.render import render_stems
 from soundwright.services.generation.engines.procedural.songs import song as procedural_song
 from soundwright.services.separation.engines.networks import precision
 from soundwright.services.separation.engines.small import SmallEngine
+from soundwright.services.separation.engines.small.network import SmallNetwork
 from soundwright.services.separation.engines.spleeter import SpleeterEngine, conversion, engine, models
 from soundwright.services.separation.service import STEMS, Samples
 from tests.models.recordings import ArrayMix, error_db, joined, song
@@ -63,9 +67,14 @@ def test_small_separates_what_the_vocals_leave(
         assert error_db(both[stem], small[stem]) < -20  # small reads other windows and another level here
 
 
-def test_vocals_alone_do_not_load_small(exact: dict[str, Samples], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SmallEngine, "load_bag", lambda *_: pytest.fail("small was loaded"))
-    vocals = joined(SpleeterEngine(thread_count=1, device="cpu").separate(NOISE, BOTH, ("vocals",)))["vocals"]
+def test_vocals_alone_do_not_run_small(
+    spleeter: SpleeterEngine, exact: dict[str, Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registry knows of no other model in memory than the one that it has loaded."""
+    monkeypatch.setattr(spleeter, "_loaded", {BOTH: spleeter._loaded[BOTH]})
+    monkeypatch.setattr(SpleeterEngine, "load_bag", lambda *_: pytest.fail("another model was loaded"))
+    monkeypatch.setattr(SmallNetwork, "forward", lambda *_: pytest.fail("small ran"))
+    vocals = joined(spleeter.separate(NOISE, BOTH, ("vocals",)))["vocals"]
     assert vocals.tobytes() == exact["vocals"].tobytes()
 
 
@@ -111,6 +120,21 @@ def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, mo
     assert [path.name for path in target.parent.iterdir()] == [file.name]
 
 
+def test_weights_that_cannot_be_kept_are_converted_at_each_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = {"weight": np.ones(2, np.float32)}
+    content = safetensors.numpy.save(arrays)
+    file = ModelFile(name="tiny.safetensors", sha256=hashlib.sha256(content).hexdigest())
+    weights = PackagedWeights(
+        model="tiny", file=file, package="numpy", folder="numpy", sources=(), read=lambda _contents: arrays
+    )
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(PackagedWeights, "path", tmp_path / "file" / "in-no-folder")
+    for _ in range(2):
+        assert weights.content() == content
+
+
 class Hostile:
     def __reduce__(self) -> Any:
         return Path.touch, (Path("touched"),)
@@ -123,11 +147,28 @@ def test_a_pickle_cannot_call_anything(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(pickle.UnpicklingError, match="eval is not part of an array"):
         conversion.read_arrays(saved({"weight": eval}))
     assert list(tmp_path.iterdir()) == []
+    for state in ((1, (2,), np.dtype("O"), False, [1]), (1, (2,), np.dtype("f4"), False, b"four")):
+        with pytest.raises((pickle.UnpicklingError, ValueError), match=r"O8 is not part|reshape"):
+            conversion.read_arrays(saved({"weight": Lying(state)}))
+    with pytest.raises(pickle.UnpicklingError, match="not a dictionary of arrays"):
+        conversion.read_arrays(saved({"weight": 1.0}))
+
+
+class Lying:
+    """Pickled as an array whose parts do not fit together. NumPy itself reads memory that is not there."""
+
+    def __init__(self, state: tuple[Any, ...]) -> None:
+        self.state = state
+
+    def __reduce__(self) -> Any:
+        return np._core.multiarray._reconstruct, (np.ndarray, (0,), "b"), self.state  # type: ignore[attr-defined]
 
 
 def saved(content: object) -> bytes:
     """Return a file as ``torch.save`` writes it."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("some/data.pkl", pickle.dumps(content, protocol=2))
+        # The module has the name that it had in the version of NumPy that wrote the package.
+        data = pickle.dumps(content, protocol=2).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+        archive.writestr("some/data.pkl", data)
     return file.getvalue()

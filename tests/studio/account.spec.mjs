@@ -34,7 +34,7 @@ test("keys, webhooks and other services are connected and removed", async ({ pag
   await expect(page.getByText("No webhooks yet.")).toBeVisible();
   await page.getByLabel("Address").fill("http://192.0.2.1/hook");
   await button("Create a webhook").click();
-  await expect(page.getByRole("alert")).toHaveText(/^The field url must begin with https:\/\//);
+  await expect(page.getByRole("alert")).toHaveText(/^The address must begin with https:\/\//);
   await expect(page.getByRole("alert")).not.toHaveText(/url must.*url must/); // the sentence names the field once
   await page.getByLabel("Address").fill(receiver);
   await button("Create a webhook").click();

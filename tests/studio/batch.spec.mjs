@@ -56,6 +56,7 @@ test("selected tracks are separated, edited and deleted, and changes can be undo
   await button("× 2: double the tempo").click();
   await button("Save").click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Blue Hour");
+  await expect(button("Edit the track")).toBeFocused(); // the keyboard goes on where the dialog was opened
   await expect(page.locator(".facts")).toContainText("123.0 bpm");
   expect((await stored(other.id)).data).toMatchObject({ title: "Blue Hour", artist: "Nobody", key: "F# minor", bpm: 123 });
   await button("Undo").click();
@@ -151,34 +152,59 @@ test.describe("without a service worker, which Playwright cannot route", () => {
   });
 });
 
-test("a change of many tracks says how far it is, and undoes one after another", async ({ page, user, button, accessible }) => {
-  const id = await user.upload("Tune", 0.5);
-  const { data: track } = await (await user.requests.get(`/api/tracks/${id}`)).json();
-  const data = Array.from({ length: 21 }, (_, index) => ({ ...track, file_path: null, id: `${index}`, title: `Tune ${index}` }));
-  const waiting = [];
-  await page.route("**/api/tracks?*", (route) => route.fulfill({ json: { data, meta: { page: 1, total_count: 21, total_pages: 1 } } }));
-  await page.route("**/api/tracks/*", (route) => waiting.push(() => route.fulfill({ json: { data: track } })));
-  const answer = async (count) => {
-    for (let each = 0; each < count; each++) {
+test.describe("300 tracks", () => {
+  test.use({ expected: ["status of 503"] });
+
+  test("are changed with one request for each hundred, and those that fail stay", async ({ page, user, button, accessible }) => {
+    const id = await user.upload("Tune", 0.5);
+    const { data: track } = await (await user.requests.get(`/api/tracks/${id}`)).json();
+    const data = Array.from({ length: 300 }, (_, index) => ({ ...track, file_path: null, id: `${index}`, title: `Tune ${index}` }));
+    const waiting = [];
+    await page.route("**/api/tracks?*", (route) => route.fulfill({ json: { data, meta: { page: 1, total_count: 300, total_pages: 1 } } }));
+    await page.route("**/api/tracks/batch", (route) => waiting.push(route));
+    /** Answer the next request, as if the tracks with these IDs did not exist. Return the IDs of the request. */
+    const answer = async (unknown = []) => {
       await expect.poll(() => waiting.length).toBe(1);
-      await waiting.shift()();
-    }
-  };
-  await page.goto("/studio");
-  await page.getByLabel("Select all 21 tracks of the list").check();
-  await expect(page.getByText("21 tracks selected")).toBeVisible();
-  await accessible();
-  await button("Edit the selected tracks").click();
-  await page.getByLabel("Artist").fill("Nobody");
-  await button("Save").click();
-  await answer(2);
-  await expect(page.getByRole("dialog").getByRole("status")).toHaveText("Changing: 2 of 21 tracks. Keep this page open.");
-  await answer(19);
-  await button("Undo").click();
-  await answer(1);
-  await expect(page.getByText("Undoing: 1 of 21 tracks. Keep this page open.")).toBeVisible();
-  await answer(20);
-  await expect(page.getByText(/^Undoing/)).toHaveCount(0);
-  await page.getByLabel("Select all 21 tracks of the list").uncheck();
-  await expect(page.getByRole("group", { name: "Selected tracks" })).toHaveCount(0);
+      const route = waiting.shift();
+      const { changes = [], deletions = [] } = route.request().postDataJSON();
+      const ids = [...changes.map((change) => change.track_id), ...deletions];
+      const failure = { error: "There is no such track.", error_code: "TRACK_NOT_FOUND" };
+      const results = ids.map((each) => ({ track: data[each], error: null, ...(unknown.includes(each) && failure) }));
+      await route.fulfill({ json: { data: { results } } });
+      return ids;
+    };
+    const ids = (from, to) => data.slice(from, to).map((each) => each.id);
+    await page.goto("/studio");
+    await page.getByLabel("Select all 300 tracks of the list").check();
+    await expect(page.getByText("300 tracks selected")).toBeVisible();
+    await accessible();
+    await button("Edit the selected tracks").click();
+    await page.getByLabel("Artist").fill("Nobody");
+    await button("Save").click();
+    expect(await answer()).toEqual(ids(0, 100));
+    await expect(page.getByRole("dialog").getByRole("status")).toHaveText("Changing: 100 of 300 tracks. Keep this page open.");
+    await answer();
+    await answer(["299"]);
+    const alert = page.getByRole("dialog").getByRole("alert");
+    await expect(alert).toHaveText("1 of 300 tracks stays as it was. “Tune 299”: There is no such track.");
+    await page.keyboard.press("Escape");
+    await button("Undo").click();
+    await answer();
+    await expect(page.getByText("Undoing: 100 of 299 tracks. Keep this page open.")).toBeVisible();
+    await answer();
+    expect(await answer()).toEqual(ids(200, 299));
+    await expect(page.getByText(/^Undoing/)).toHaveCount(0);
+
+    // A track that is gone counts as deleted. Those that the server did not delete come back.
+    const rows = page.getByRole("list", { name: "Tracks" }).getByRole("listitem");
+    await button("Delete the selected tracks").click();
+    await expect(rows).toHaveCount(0);
+    await page.getByRole("button", { name: "Close", exact: true }).click();
+    await answer(["7"]);
+    await answer();
+    await expect.poll(() => waiting.length).toBe(1);
+    await waiting.shift().fulfill({ status: 503, json: { code: "QUEUE_FULL", message: "Try again in a minute." } });
+    await expect(page.getByText("Not all tracks were deleted. 100 of 300 tracks stay as they were. “Tune 200”: Try again in a minute.")).toBeVisible();
+    await expect(rows).toHaveCount(100);
+  });
 });

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import LifoQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from soundwright.kit import errors
 from soundwright.kit.durable import make_folder
@@ -98,17 +98,15 @@ class Database:
                 connection.execute("BEGIN")
                 return work(connection)
 
-        return await self._read(in_transaction)
+        return await self.read_once(in_transaction)
 
-    async def read_row(self, sql: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Return the first row that a statement finds. One statement needs no transaction, which would cost three.
+    async def read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work``, which reads with a single statement. It needs no transaction, which would cost three.
 
         Raises:
             AppError: ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
-        return await self._read(lambda connection: connection.execute(sql, values).fetchone())
 
-    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def with_connection() -> T:
             connection = self.readers.get()
             try:

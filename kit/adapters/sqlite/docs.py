@@ -42,7 +42,7 @@ class SqliteDocs:
 
     async def get(self, collection: str, doc_id: str) -> Doc | None:
         sql = f"SELECT revision, body FROM {name(collection)} WHERE id = ?"
-        row = await self.database.read_row(sql, (doc_id,))
+        row = await self.database.read_once(lambda connection: connection.execute(sql, (doc_id,)).fetchone())
         return _doc(row) if row else None
 
     async def find(
@@ -75,7 +75,7 @@ class SqliteDocs:
                     break
             return found
 
-        return await self.database.read(work)
+        return await (self.database.read_once(work) if after is None else self.database.read(work))
 
     async def page(
         self,
@@ -107,18 +107,22 @@ class SqliteDocs:
         sql, values = where_clause(collection, where, self._declared.of(collection))
         # Without WHERE, SQLite counts the pages of an index rather than its rows.
         statement = f"SELECT count(*) FROM {name(collection)}" + (f" WHERE {sql}" if where else "")
-        return await self.database.read(lambda connection: int(connection.execute(statement, values).fetchone()[0]))
+        return await self.database.read_once(
+            lambda connection: int(connection.execute(statement, values).fetchone()[0])
+        )
 
     async def count_each(self, collection: str, field: str, values: Sequence[str]) -> dict[str, int]:
         element, table = name(field), index_name(collection, Index((field,), each=field))
         count = f"SELECT coalesce(sum(size), 0) FROM {table} WHERE {element} = value"
         sql, listed = f"SELECT value, ({count}) FROM json_each(?)", (json.dumps(list(values)),)
-        return dict(await self.database.read(lambda connection: connection.execute(sql, listed).fetchall()))
+        return dict(await self.database.read_once(lambda connection: connection.execute(sql, listed).fetchall()))
 
     async def total(self, collection: str, where: Mapping[str, Any], field: str) -> int:
         sql, values = where_clause(collection, where, self._declared.of(collection))
         statement = f"SELECT total({column(field)}) FROM {name(collection)} WHERE {sql}"
-        return await self.database.read(lambda connection: int(connection.execute(statement, values).fetchone()[0]))
+        return await self.database.read_once(
+            lambda connection: int(connection.execute(statement, values).fetchone()[0])
+        )
 
     async def replace(self, collection: str, doc: Doc, revision: int) -> bool:
         sql = f"UPDATE {name(collection)} SET revision = revision + 1, body = ? WHERE id = ? AND revision = ?"

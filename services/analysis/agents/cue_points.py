@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-_USUAL_BEATS_PER_BAR = 4
 _PHRASE_BARS = (32, 16, 8, 4)
 _FEWEST_PHRASES = 3
 _JUMP_DB = 3.0
@@ -20,12 +18,6 @@ class Cue:
     kind: str
     bar: int
     time_seconds: float
-
-
-def bar_starts(values: Mapping[str, Any]) -> Sequence[float]:
-    """Return the times in seconds at which the bars of an analysis begin: detected ones, or else each fourth beat."""
-    beats: Sequence[float] = values.get("beats") or ()
-    return (values.get("bars") or {}).get("downbeats") or beats[: -_USUAL_BEATS_PER_BAR + 1 : _USUAL_BEATS_PER_BAR]
 
 
 def find_cues(

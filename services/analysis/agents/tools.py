@@ -18,12 +18,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc
 from soundwright.kit import errors, lrc
+from soundwright.kit.bars import bars_of
 from soundwright.kit.errors import AppError, Code
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc, track_pb2
 from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
 from soundwright.services.analysis.agents.camelot import match_tempo, parse_key
-from soundwright.services.analysis.agents.cue_points import bar_starts, find_cues, likely_chorus
+from soundwright.services.analysis.agents.cue_points import find_cues, likely_chorus
 from soundwright.services.analysis.agents.loudness_advice import advise
 from soundwright.services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
 from soundwright.services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order
@@ -251,7 +252,7 @@ class Tools:
     async def _cue_points(self, turn: Turn, wanted: OneTrack) -> Found:
         track = _brief(await self._track(wanted.track_id))
         measured = await self._measured(wanted.track_id)
-        bars = bar_starts(measured)
+        bars = bars_of(measured)["downbeats"]
         if not bars:
             raise _missing(track, "beats", "tempo")
         matrices = measured.get("features") or {}

@@ -17,6 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.log import correlation_scope, get_logger
 from soundwright.kit.metrics import SOCKETS_CLOSED, SOCKETS_OPEN
+from soundwright.kit.security.identity import NETWORK_SHARE
 from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
 from soundwright.services.gateway.channels.authenticator import Credential, SocketAuthenticator, fields_of
 from soundwright.services.gateway.channels.channels import Channels
@@ -68,7 +69,7 @@ class Sockets:
         self._final_push = final_push
         self._settings = settings
         self._sockets: set[Socket] = set()
-        self._counts: Counter[str] = Counter()  # by principal
+        self._counts: Counter[str] = Counter()  # by principal, and by network of guests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
@@ -110,16 +111,19 @@ class Sockets:
         if version is None:
             await _deny(opening, 403)
             return
-        principal_id = identity.principal.id
+        principal_id, network = identity.principal.id, identity.principal.network
+        limits = {principal_id: self._settings.socket_caller_limit}
+        if network != principal_id:  # guests of one address have a limit together
+            limits |= {network: NETWORK_SHARE * self._settings.socket_caller_limit} if network else {}
         full = len(self._sockets) >= self._settings.socket_limit
-        if full or self._counts[principal_id] >= self._settings.socket_caller_limit:
+        if full or any(self._counts[key] >= limit for key, limit in limits.items()):
             await _deny(opening, 503 if full else 429)
             return
         limit = self._settings.socket_topic_limit
         channels = Channels(identity.principal, version, self._clients, self._feed, self._final_push, limit)
         served = Socket(identity, channels, self._settings, receive, send)
         self._sockets.add(served)
-        self._counts[principal_id] += 1
+        self._counts.update(limits.keys())
         SOCKETS_OPEN.inc()
         closing = Closing(0, "handshake cut")
         try:
@@ -137,9 +141,8 @@ class Sockets:
             closing = Closing(0, "stopping")
         finally:
             self._sockets.discard(served)
-            self._counts[principal_id] -= 1
-            if not self._counts[principal_id]:
-                del self._counts[principal_id]
+            self._counts.subtract(limits.keys())
+            self._counts += Counter()  # without zeros
             SOCKETS_OPEN.dec()
             SOCKETS_CLOSED.labels(closing.reason).inc()
             log.info("socket.closed", principal=principal_id, reason=closing.reason, code=closing.code)

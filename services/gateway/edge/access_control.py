@@ -82,7 +82,7 @@ class _Request:
 class AccessControl:
     """ASGI middleware between the edge and the router.
 
-    It reads ``dialect`` from the scope and adds ``peer``, ``session`` and ``principal_id``. The application runs in the
+    It reads ``dialect`` from the scope and adds ``peer``, ``session``, ``principal_id`` and ``network``. The application runs in the
     :func:`principal_scope` of the caller.
     """
 
@@ -116,7 +116,8 @@ class AccessControl:
             problem = problem or await check(request)
         problem = await self._count(request, problem) or problem or await self._check_csrf(request)
         scope["peer"], scope["session"] = request.peer, request.caller.session
-        scope["principal_id"] = request.caller.principal.id if request.caller.principal is not None else ""
+        principal = request.caller.principal
+        scope["principal_id"], scope["network"] = (principal.id, principal.network) if principal else ("", "")
         request.found.select(scope)
         send = self._with_headers(request, send)
         if problem is not None:

@@ -178,14 +178,14 @@ def not_modified(request: Request, headers: Mapping[str, str]) -> Response | Non
         AppError: ``PRECONDITION_FAILED`` if the file is not the one that ``If-Match`` or ``If-Unmodified-Since`` names.
     """
     conditions, etag, modify_time = request.headers, headers["ETag"], _seconds(headers.get("Last-Modified", ""))
-    if (wanted := conditions.get("if-match")) is not None:
+    if wanted := ",".join(conditions.getlist("if-match")):
         is_wanted = _names(wanted, etag)
     else:
         limit = _seconds(conditions.get("if-unmodified-since", ""))
         is_wanted = limit is None or modify_time is None or modify_time <= limit
     if not is_wanted:
         raise errors.PRECONDITION_FAILED()
-    if (known := conditions.get("if-none-match")) is not None:
+    if known := ",".join(conditions.getlist("if-none-match")):
         is_known = _names(known.replace("W/", ""), etag)  # a weak comparison
     else:
         since = _seconds(conditions.get("if-modified-since", ""))

@@ -52,6 +52,7 @@ _CACHE = "private, max-age=86400"
 # Segments that are being encoded or sent. A player of eight stems may load four segments of each ahead.
 _LIMITS = ConversionLimits(caller_count=32, caller_bytes=128 << 20, total_count=1024, total_bytes=512 << 20)
 _WAVEFORM_LIMIT = 32
+_MISSED_LOOKS = 10
 
 
 def segment_frame_count(recording: job_pb2.AudioOutput | LiveIndex) -> int:
@@ -160,13 +161,14 @@ class Playback:
             find: returns the recording as it is now.
 
         Raises:
-            AppError: the recording has begun again, or its job has ended without it.
+            AppError: the recording has begun again, its job has ended without it, or its file is lost.
         """
         version, end, at = recording.version, span.start + span.length, span.start
         if at < WAV_HEADER_BYTES:
             header = await self._slots.run(functools.partial(_header, recording))
             yield header[at : min(end, WAV_HEADER_BYTES)]
             at = WAV_HEADER_BYTES
+        missed = 0
         while at < end:
             frame = recording.frame_at(at)
             count = min(recording.sample_rate_hz, recording.frame_count - frame)
@@ -177,7 +179,11 @@ class Playback:
                 skipped = (at - WAV_HEADER_BYTES) % recording.frame_bytes
                 yield data[skipped : skipped + end - at]
                 at += len(data) - skipped
+                missed = 0
                 continue
+            missed += count > 0  # the file of a job that ends moves once; it is lost if it stays away
+            if missed > _MISSED_LOOKS:
+                raise errors.FILE_NOT_FOUND()
             await asyncio.sleep(LOOK_SECONDS)
             recording = await find() or recording
             if recording.version != version:
@@ -194,7 +200,7 @@ class Playback:
     ) -> Response:
         async def encoded() -> Response:
             size_bytes = frame_count * channel_count * _SAMPLE_BYTES
-            with self._segments.holding(request.scope["principal_id"], size_bytes) as pending:
+            with self._segments.holding(request.scope, size_bytes) as pending:
                 work = functools.partial(_encode, opened, start, frame_count)
                 content_type, data = await cancel_on_disconnect(request, self._slots.run(work))
 

@@ -82,7 +82,7 @@ class Reencoder:
         track: track_pb2.Track,
     ) -> Response:
         size_bytes = output.frame_count * output.channel_count * _SAMPLE_BYTES[encoding]
-        with self.pending_files.holding(request.scope["principal_id"], size_bytes) as conversion:
+        with self.pending_files.holding(request.scope, size_bytes) as conversion:
             folder = Path(tempfile.mkdtemp(dir=self.scratch))
 
             async def clean_up() -> None:

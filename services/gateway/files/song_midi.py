@@ -38,9 +38,8 @@ def _conductor(title: str, grid: Grid, values: Mapping[str, Any]) -> Iterable[Ev
 
 
 def _parts(values: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """Return the parts of the notes. What the model for pianos read replaces what the other one read from the same signal."""
-    features = (values.get(name) or {} for name in ("notes", "piano_notes"))
-    return {part["name"]: part for feature in features for part in feature.get("parts", ())}.values()
+    features = (values.get(name) or {} for name in ("piano_notes", "notes"))
+    return [part for feature in features for part in feature.get("parts", ())]
 
 
 def _part(part: Mapping[str, Any], channel: int, grid: Grid) -> Iterable[Event]:

@@ -48,7 +48,7 @@ class Waits:
                 seen = await look()
             return seen
 
-        waiting = self._pending.reserve(request.scope["principal_id"], 0)
+        waiting = self._pending.reserve(request.scope, 0)
         try:
             return await cancel_on_disconnect(request, last())
         finally:
@@ -58,7 +58,7 @@ class Waits:
         self, request: Request, content: AsyncIterator[bytes], status: int, headers: Mapping[str, str]
     ) -> Response:
         """Return a response that waits between its parts."""
-        waiting = self._pending.reserve(request.scope["principal_id"], 0)
+        waiting = self._pending.reserve(request.scope, 0)
 
         async def clean_up() -> None:
             self._pending.release(waiting)

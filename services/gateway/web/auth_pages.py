@@ -15,8 +15,8 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.features import has_spotify
 from soundwright.services.gateway.web.responses import form_body, page_responses
-from soundwright.services.gateway.web.spotify_login import has_spotify
 from soundwright.services.gateway.web.views import LOG_IN, Views, form_of, local_path, registered_session_of, session_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -120,7 +120,7 @@ def _add_login(router: APIRouter, gateway: Gateway, views: Views) -> None:
             "return_to": return_to,
             "registration": registration_enabled,
             "open_access": open_access,
-            "spotify": await has_spotify(gateway),
+            "spotify": await has_spotify(gateway.clients),
         }
         return views.page(request, "log_in.html", **values)
 

@@ -19,10 +19,10 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.browsers import BrowserSession
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.features import has_spotify
 from soundwright.services.gateway.web.responses import form_body, page_responses
-from soundwright.services.gateway.web.spotify_login import has_spotify
 from soundwright.services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registered_session_of
-from soundwright.services.gateway.wire.parameters import LICENSE_KEY
+from soundwright.services.gateway.wire.parameters import LICENSE_KEY, LICENSE_KEY_PROBLEM
 
 _LIFETIMES_DAYS = {"": 0, "month": 30, "quarter": 90, "year": 365}  # 0: the key does not expire
 _LALALAI_KEY = re.compile(LICENSE_KEY)
@@ -116,7 +116,7 @@ class _SettingsPage:
             connected=connected,
             fresh=session.fresh,
             usage=usage,
-            spotify=await has_spotify(self._gateway),
+            spotify=await has_spotify(self._gateway.clients),
             **(defaults | values),
         )
 
@@ -163,7 +163,7 @@ class _SettingsPage:
     async def connect_lalalai(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         key = form.get("key", "").strip()
         if not _LALALAI_KEY.fullmatch(key):
-            raise errors.invalid("key", "must be 8 to 200 printable ASCII characters without spaces")
+            raise errors.invalid("key", LICENSE_KEY_PROBLEM)
         connection = connection_service_pb2.PutConnectionRequest(provider="lalalai", secret=key)
         await self._connections.PutConnection(connection)
         return self._views.redirect(request, SETTINGS, "connected")

@@ -38,7 +38,6 @@ _STATE_LIFETIME_SECONDS = 600.0
 _PATH_LIMIT_CHARS = 1000
 # Ingest makes two requests to Spotify, each with its own timeout.
 _FINISH_SECONDS = 30.0
-_STATUS_SECONDS = 2.0
 # Flash messages by error code. Other errors are shown as error pages.
 _ERROR_FLASHES = {
     "SPOTIFY_DENIED": "spotify_refused",
@@ -61,18 +60,6 @@ class _LoginState:
     code_verifier: str
     return_to: str
     expire_time: float
-
-
-async def has_spotify(gateway: Gateway) -> bool:
-    """Return whether Spotify is configured. If ingest does not answer, pages do without it."""
-    try:
-        with principal_scope(None):
-            status = await gateway.clients.ingest.GetStatus(
-                ingest_service_pb2.GetStatusRequest(), timeout=_STATUS_SECONDS
-            )
-    except AppError:
-        return False
-    return bool(status.spotify)
 
 
 def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> APIRouter:

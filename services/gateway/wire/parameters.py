@@ -30,6 +30,7 @@ Cursor = Annotated[
 
 LICENSE_KEY = r"^[!-~]{8,200}$"
 """The format of an API key of lalal.ai, which is sent in a header."""
+LICENSE_KEY_PROBLEM = "must be 8 to 200 printable ASCII characters without spaces"
 
 
 def _id_of(what: str) -> Any:

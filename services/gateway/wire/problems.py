@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError, Code
 
+_SUBJECT = re.compile(r"(?:Value error, |(?:Input|String|List|Value|Tuple|Dictionary|Bytes) (?=should))")
 _RETRY_SECONDS = 30  # if nobody knows better
 _REASONS = {error.code.value.http_status: error.reason for error in (errors.NOT_FOUND, errors.METHOD_NOT_ALLOWED)}
 
@@ -60,13 +62,13 @@ def problem_of(error: Exception) -> Problem:
 
 
 def details_of(errors: Any) -> dict[str, list[str]]:
-    """Return the messages of pydantic's errors by field name."""
+    """Return the messages of pydantic's errors by field name. They read after it: "should have at most 80 characters"."""
     if isinstance(errors, ValidationError):
         errors = errors.errors()
     details: dict[str, list[str]] = {}
     for error in errors:
         location = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
         empty = error["type"] == "missing" or error.get("input") in (None, "")
-        message = "can't be blank" if empty else error["msg"].removeprefix("Value error, ")
+        message = "can't be blank" if empty else _SUBJECT.sub("", error["msg"], count=1)
         details.setdefault(location[0] if location else "body", []).append(message[:1].lower() + message[1:])
     return details

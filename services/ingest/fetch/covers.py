@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
+from av.stream import Disposition
 
 from soundwright.kit.audio.containers import DEMUXERS, sniff
 
@@ -16,6 +21,8 @@ _SIDE_PIXELS = 640
 _PIXEL_LIMIT = 50_000_000
 _DECODERS = ("mjpeg", "png", "webp")
 _HEAD_BYTES = 12
+_FRONT = "Cover (front)"
+_PICTURE_LIMIT = 8
 
 
 def picture_type(data: bytes) -> str:
@@ -39,16 +46,39 @@ def write_cover(source: Path) -> None:
 
 def _decoded(source: Path) -> av.VideoFrame | None:
     with source.open("rb") as opened:
-        kind = picture_type(opened.read(_HEAD_BYTES))
-    container = None if kind else sniff(source)
-    if not kind and container is None:
+        if picture_type(opened.read(_HEAD_BYTES)):
+            return _frame(source.read_bytes())
+    return next(filter(None, map(_frame, _pictures(source))), None)
+
+
+def _pictures(source: Path) -> Sequence[bytes]:
+    """Return the pictures in a recording, those of its front first."""
+    container = sniff(source)
+    if container is None:
+        return ()
+    options = {"protocol_whitelist": "file"}
+    with av.open(f"file:{source.resolve()}", format=DEMUXERS[container], options=options) as file:
+        streams = [each for each in file.streams.video if each.codec_context.name in _DECODERS]
+        streams = [each for each in streams if each.disposition & Disposition.attached_pic] or streams[:1]
+        streams = sorted(streams, key=lambda each: each.metadata.get("comment") != _FRONT)[:_PICTURE_LIMIT]
+        found: dict[int, bytes] = {}
+        for packet in file.demux(streams) if streams else ():
+            found.setdefault(packet.stream.index, bytes(packet))
+            if len(found) == len(streams):
+                break
+        return [found[each.index] for each in streams if each.index in found]
+
+
+def _frame(picture: bytes) -> av.VideoFrame | None:
+    """Decode a picture by its content: tags often name another format. None if it is too large or cannot be read."""
+    kind = picture_type(picture[:_HEAD_BYTES]).removeprefix("image/")
+    if not kind:
         return None
-    demuxer = f"{kind.removeprefix('image/')}_pipe" if kind else DEMUXERS[container or ""]
-    with av.open(f"file:{source.resolve()}", format=demuxer, options={"protocol_whitelist": "file"}) as file:
+    with contextlib.suppress(av.error.FFmpegError), av.open(io.BytesIO(picture), format=f"{kind}_pipe") as file:
         for stream in file.streams.video:
-            found = stream.codec_context
-            if found.name in _DECODERS and 0 < found.width * found.height <= _PIXEL_LIMIT:
-                return next(file.decode(stream))
+            decoder = stream.codec_context
+            if decoder.name in _DECODERS and 0 < decoder.width * decoder.height <= _PIXEL_LIMIT:
+                return next(file.decode(stream), None)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 
 from soundwright.kit.audio.containers import DEMUXERS, sniff
+from soundwright.kit.audio.mp4 import boxes, tag_items
 from soundwright.kit.audio.pcm import riff_chunks
 from soundwright.services.ingest.fetch.covers import picture_type
 
@@ -47,10 +49,14 @@ def read_tags(path: Path) -> Tags:
     Several values, for example of artists, are joined by commas. A file can have several tags: what one lacks comes from the next.
     """
     found: dict[str, list[str]] = {}
-    for texts_of in (_id3_texts, _ape_texts, _vorbis_texts, _container_texts, _id3v1_texts):
+    for texts_of in (_id3_texts, _ape_texts, _vorbis_texts, _mp4_texts, _container_texts, _id3v1_texts):
         # Untrusted tags can make the readers raise anything, and the audio does not depend on them.
         with contextlib.suppress(Exception):
-            found = {**texts_of(path), **found}
+            texts = texts_of(path).items()
+            found = {
+                **{name: kept for name, each in texts if (kept := [text for text in each if text.strip()])},
+                **found,
+            }
     title, artist, album = (", ".join(dict.fromkeys(found.get(name, ()))) for name in _NAMES)
     return Tags(title=title, artist=artist, album=album)
 
@@ -61,8 +67,7 @@ def _id3_texts(path: Path) -> dict[str, list[str]]:
     frames = {
         name: tags.getall(frame.__name__) for name, frame in zip(_NAMES, (id3.TIT2, id3.TPE1, id3.TALB), strict=True)
     }
-    texts = {name: [text for frame in found for text in frame.text if text] for name, found in frames.items()}
-    return {name: found for name, found in texts.items() if found}
+    return {name: [text for frame in found for text in frame.text] for name, found in frames.items()}
 
 
 def _id3_chunk(path: Path) -> io.BytesIO | None:
@@ -79,12 +84,27 @@ def _id3_chunk(path: Path) -> io.BytesIO | None:
 def _vorbis_texts(path: Path) -> dict[str, list[str]]:
     """Return the texts of Vorbis comments, which can have several values for a name. FFmpeg joins those with semicolons."""
     file = mutagen.File(path, options=[FLAC, OggVorbis, OggOpus, OggFLAC])
-    found = {name: [text for text in file.tags[name][:_MAX_VALUES] if text] for name in _NAMES if name in file.tags}
-    return {name: texts for name, texts in found.items() if 0 < sum(map(len, texts)) <= _MAX_FRAME_BYTES}
+    found = {name: file.tags[name][:_MAX_VALUES] for name in _NAMES if name in file.tags}
+    return {name: texts for name, texts in found.items() if sum(map(len, texts)) <= _MAX_FRAME_BYTES}
+
+
+def _mp4_texts(path: Path) -> dict[str, list[str]]:
+    """Return the texts of MP4 atoms, which can have several values. FFmpeg reads the first one, and no UTF-16."""
+    found: dict[str, list[str]] = {}
+    with path.open("rb") as file:
+        for item, start, end in tag_items(file, path.stat().st_size if sniff(path) == "m4a" else 0):
+            if item not in _MP4_ITEMS:
+                continue
+            texts = found.setdefault(_MP4_ITEMS[item], [])
+            for _, begin, stop in islice(boxes(file, start, end), _MAX_VALUES - len(texts)):
+                file.seek(begin)
+                data = file.read(min(stop - begin, _MAX_FRAME_BYTES))
+                texts.append(data[8:].decode(_MP4_ENCODINGS.get(data[3], "utf-8"), "replace"))
+    return found
 
 
 def _container_texts(path: Path) -> dict[str, list[str]]:
-    """Return the texts of MP4 atoms, and of chunks of WAV and AIFF files. FFmpeg joins several by semicolons."""
+    """Return the texts of chunks of WAV and AIFF files, and of other containers. FFmpeg joins several by semicolons."""
     container = sniff(path)
     if container is None:
         return {}
@@ -96,7 +116,9 @@ def _container_texts(path: Path) -> dict[str, list[str]]:
             *file.metadata.items(),
             *(item for stream in file.streams.audio[:1] for item in stream.metadata.items()),
         ]
-    found = {name.lower(): _decoded(text) for name, text in texts if 0 < len(text) <= _MAX_FRAME_BYTES}
+    found = {name.lower(): _decoded(text) for name, text in texts if len(text) <= _MAX_FRAME_BYTES}
+    if "author" in found:  # the chunk AUTH of AIFF files
+        found.setdefault("artist", found["author"])
     return {name: found[name].split(";") if name == "artist" else [found[name]] for name in _NAMES if name in found}
 
 
@@ -114,7 +136,7 @@ def _id3v1_texts(path: Path) -> dict[str, list[str]]:
         file.seek(-128, io.SEEK_END)
         tag = file.read()
     fields = [tag[at : at + 30].partition(b"\0")[0].decode(errors="surrogateescape") for at in (3, 33, 63)]
-    return {name: [_decoded(text)] for name, text in zip(_NAMES, fields, strict=True) if text and tag[:3] == b"TAG"}
+    return {name: [_decoded(text)] for name, text in zip(_NAMES, fields, strict=True) if tag[:3] == b"TAG"}
 
 
 def _decoded(text: str) -> str:
@@ -138,6 +160,8 @@ def _bounded(frame: type[id3.TextFrame]) -> type[id3.TextFrame]:
 
 
 _NAMES = ("title", "artist", "album")
+_MP4_ITEMS = {b"\xa9nam": "title", b"\xa9ART": "artist", b"\xa9alb": "album"}
+_MP4_ENCODINGS = {2: "utf-16-be"}
 _MAX_FRAME_BYTES = 4096
 _MAX_VALUES = 50
 _MAX_TAG_BYTES = 16 << 20

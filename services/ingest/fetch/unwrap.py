@@ -14,10 +14,10 @@ _NO_PROTOCOLS = {"protocol_whitelist": "file"}
 
 
 def unwrap(path: Path) -> None:
-    """Replace a WebM or MPEG-TS file by its first audio stream in an audio container. Leave other files unchanged.
+    """Replace a WebM or MPEG-TS file by its first audio stream in an audio container, if one has its codec. Leave other files unchanged.
 
     Raises:
-        ValueError: the file has no supported audio stream, or it cannot be read.
+        ValueError: the file has no audio stream, or it cannot be read.
     """
     demuxer = _demuxer(path)
     if demuxer is None:
@@ -27,8 +27,10 @@ def unwrap(path: Path) -> None:
         with av.open(str(path), format=demuxer, options=_NO_PROTOCOLS) as source:
             stream = next(iter(source.streams.audio), None)
             target = _TARGETS.get(stream.codec_context.name.removesuffix("float")) if stream is not None else None
-            if stream is None or target is None:
-                raise ValueError("no supported audio stream")
+            if stream is None:
+                raise ValueError("no audio stream")
+            if target is None:  # PCM, for example, which Matroska holds as it is
+                return
             with av.open(str(draft), "w", format=target) as sink:
                 copy = sink.add_stream_from_template(stream)
                 shift, due = 0, 0

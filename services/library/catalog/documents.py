@@ -61,6 +61,7 @@ PLAYLISTS = Collection(
     (
         Index(("owner_id", "create_time")),
         Index(("owner_id", "slot"), unique=True, present="slot"),
+        Index(("network",), present="network"),
         Index(("clip_ids",), each="clip_ids"),
     ),
 )
@@ -69,7 +70,7 @@ PLAYS = Collection(
     (Index(("clip_id", "hour")), Index(("clip_id", "source")), Index(("listener_id", "play_time"))),
 )
 PLAY_HOURS = Collection("play_hours", (Index(("family", "hour", "play_count")), Index(("clip_id", "hour"))))
-LISTENERS = Collection("play_listeners", (Index(("clip_id",)),))
+LISTENERS = Collection("play_listeners", (Index(("clip_id",)), Index(("clip_id", "network"), present="network")))
 COLLECTIONS = (
     CLIPS, DELETIONS, VOTES, FAVORITES, SUGGESTIONS, PLAYLISTS, PLAYS, PLAY_HOURS, LISTENERS,
 )  # fmt: skip

@@ -19,6 +19,8 @@ from soundwright.services.library.documents import from_doc, insert_doc_if_absen
 from soundwright.services.library.search_terms import facet
 from soundwright.services.library.table import Table
 
+_NETWORK_LISTENERS = 10  # of a clip: callers without an account choose their names and sessions
+
 
 class PlayStore(ClipDocs):
     """Plays, hourly counts and listeners in the document store."""
@@ -82,10 +84,21 @@ class PlayStore(ClipDocs):
 
     # listeners
 
-    async def add_listener(self, clip_id: str, listener: str) -> bool:
-        """Record a listener of a clip. Return False if the listener is already recorded."""
-        key = _listener_key(clip_id, listener)
-        return await insert_doc_if_absent(self._docs, LISTENERS.name, {"id": key, "clip_id": clip_id})
+    async def add_listener(self, clip_id: str, listener: str, network: str) -> bool:
+        """Record a listener of a clip. Return False if the listener is already recorded, or too many are of its network.
+
+        Args:
+            network: the ID of the address of a listener without a registered account; empty for others.
+        """
+        of_network = {"clip_id": clip_id, **({"network": network} if network else {})}
+        if not await insert_doc_if_absent(
+            self._docs, LISTENERS.name, {"id": _listener_key(clip_id, listener), **of_network}
+        ):
+            return False
+        if network and await self._docs.count(LISTENERS.name, of_network) > _NETWORK_LISTENERS:
+            await self.remove_listener(clip_id, listener)
+            return False
+        return True
 
     async def remove_listener(self, clip_id: str, listener: str) -> None:
         """Delete the record of a listener."""

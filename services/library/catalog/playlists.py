@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
-from soundwright.kit.security.identity import Principal
+from soundwright.kit.security.identity import NETWORK_SHARE, Principal
 from soundwright.services.library.access import owns
 from soundwright.services.library.catalog.records import Clip, Entry, Playlist
 from soundwright.services.library.catalog.service import require_clip
@@ -41,8 +41,12 @@ class Playlists:
         now = self._clock.now()
         playlist = Playlist(
             f"pl_{secrets.token_hex(6)}", principal.id, name, description, is_public, now, now,
-            creator_key=principal.creator_key or None,
+            creator_key=principal.creator_key or None, network=principal.network or None,
         )  # fmt: skip
+        # Callers without an account choose their names, so those of one address have a limit together.
+        limit = NETWORK_SHARE * _PLAYLIST_LIMIT
+        if playlist.network and await self._store.playlists.count({"network": playlist.network}) >= limit:
+            raise errors.TOO_MANY_PLAYLISTS(limit=limit)
         if not await self._store.playlists.add_in_slot(playlist, {"owner_id": principal.id}, _PLAYLIST_LIMIT):
             raise errors.TOO_MANY_PLAYLISTS(limit=_PLAYLIST_LIMIT)
         return playlist

@@ -68,7 +68,7 @@ class Plays:
         play = Play(str(uuid.uuid4()), clip_id, principal.id, source, int(now // HOUR_SECONDS), now)
         await self._store.plays.insert(play)
         listener = f"session:{session_id}" if session_id else f"principal:{principal.id}"
-        is_new = await self._store.add_listener(clip_id, listener)
+        is_new = await self._store.add_listener(clip_id, listener, principal.network)
         await self._store.count_play(clip, play.hour)
         try:
             return await change_clip(

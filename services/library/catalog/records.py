@@ -120,6 +120,7 @@ class Playlist:
     Attributes:
         creator_key: see :func:`soundwright.services.library.access.owns`.
         slot: its place among the playlists of its owner, which limits their number.
+        network: the ID of the address of an owner without a registered account; None: the owner has one.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Playlist:
     entries: list[Entry] = field(default_factory=list)
     creator_key: str | None = None
     slot: int | None = None
+    network: str | None = None
     revision: int = 0
 
     def is_visible_to(self, principal: Principal) -> bool:

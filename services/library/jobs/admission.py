@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
-from soundwright.kit.security.identity import Principal
+from soundwright.kit.security.identity import NETWORK_SHARE, Principal
 from soundwright.services.library.jobs.order import STARVATION_SECONDS
 from soundwright.services.library.jobs.service import (
     Admissions,
@@ -27,7 +27,6 @@ from soundwright.services.library.jobs.service import (
     Stage,
     granted_priority,
 )
-from soundwright.services.library.storage.service import NETWORK_SHARE
 
 if TYPE_CHECKING:
     from soundwright.services.library.jobs.store import JobDocs

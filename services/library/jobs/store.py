@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -126,19 +127,13 @@ class JobDocs(Table[Job]):
     async def next_job(self, queue: str, now: float) -> Job | None:
         """Return the job of a queue that starts next: one whose worker died, else the first queued job that may start."""
         dead = {"state": JobState.RUNNING, "queue": queue, "lease_until": LessThan(now)}
-        if found := await self.first(dead, sort="lease_until"):
-            return found
-        for rank in RANKS:
-            where = {
-                "state": JobState.QUEUED,
-                "queue": queue,
-                "priority": rank.priority,
-                "due_time": LessThan(now + _CLOCK_TOLERANCE_SECONDS),
-                **rank.conditions(now),
-            }
-            if found := await self.first(where, sort="create_time"):
-                return found
-        return None
+        due = {"state": JobState.QUEUED, "queue": queue, "due_time": LessThan(now + _CLOCK_TOLERANCE_SECONDS)}
+        ranked = ({**due, "priority": rank.priority, **rank.conditions(now)} for rank in RANKS)
+        # At the same time, because a worker waits for the answer.
+        found = await asyncio.gather(
+            self.first(dead, sort="lease_until"), *(self.first(where, sort="create_time") for where in ranked)
+        )
+        return next(filter(None, found), None)
 
     async def next_change_time(self, queue: str) -> float | None:
         """Return when a lease of the queue ends or a delayed job may start, whichever is first; None: no such job."""

@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.kit.ports import Clock
+from soundwright.kit.security.identity import NETWORK_SHARE
 from soundwright.services.library.storage.records import OwnerReservations, Reservation
 
 if TYPE_CHECKING:
     from soundwright.services.library.storage.store import StorageDocs
-
-NETWORK_SHARE = 4
-"""How many callers without a registered account are usual behind one address: a household or an office."""
 
 _NETWORK_PREFIX = "network:"
 _RESERVATION_SECONDS = 3600.0  # then a crashed upload or job no longer holds space

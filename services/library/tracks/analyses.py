@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from soundwright.kit.notes import each_signal_once
+
 _MATRICES, _UNAVAILABLE = "features", "unavailable"
 
 
@@ -62,4 +64,4 @@ def _values(leaves: Mapping[str, Any]) -> dict[str, Any]:
         values[_MATRICES] = matrices
     if missing := [reason for feature, reason in unavailable.items() if feature not in values]:
         values[_UNAVAILABLE] = missing
-    return values
+    return each_signal_once(values)

@@ -247,4 +247,4 @@ def _checked_description(description: str) -> str:
 
 
 def _invalid(field: str, problem: str) -> AppError:
-    return errors.invalid(field, problem, f"The field {field} {problem}.")
+    return errors.invalid(field, problem, f"The {field} {problem}.")

@@ -8,7 +8,7 @@
 import { forgetOffline } from "./offline.ts";
 import { signal } from "@preact/signals";
 import { api, type Corrections, dataOf, getFile, type Track } from "./client.ts";
-import { ApiError } from "./errors.ts";
+import { ApiError, refusal } from "./errors.ts";
 import { bodyOf } from "./requests.ts";
 import { currentCsrfToken } from "./session.ts";
 
@@ -29,15 +29,18 @@ export type Edit = Partial<
 
 /** The latest change, until it is final. */
 export const latest = signal<Change | null>(null);
-/** How far a change of many tracks is, which the rate limit lets take minutes. Empty: none is on its way. */
+/** How far a change of many tracks is, which needs several requests. Empty: none is on its way. */
 export const underway = signal("");
 /** Tracks that are deleted, or will be. */
 export const deleted = signal<ReadonlySet<string>>(new Set());
 
-/** With more tracks than this, a change shows its progress, and the page asks before it is left. */
-const MANY = 20;
+/** The most tracks of a request. With more, a change shows its progress, and the page asks before it is left. */
+const BATCH_LIMIT = 100;
 /** Browsers let 64 KiB of all requests together outlive a page. A character has up to 3 bytes. */
-const KEEPALIVE_LENGTH = 10_000;
+const KEEPALIVE_LENGTH = 20_000;
+
+/** What became of a track: the changed one, null if it is gone, or why it stays as it was. */
+type Outcome = Track | Error | null;
 
 type Listener = (changed: readonly Track[]) => void;
 
@@ -54,11 +57,18 @@ export function onEdited(listener: Listener): () => void {
 /** Let deletions become final when the page is left. Called once. */
 export function startEdits(): void {
   addEventListener("pagehide", () => {
-    const headers = { "x-csrf-token": currentCsrfToken() };
-    for (const id of unsent) void fetch(`/api/tracks/${id}`, { method: "DELETE", keepalive: true, headers });
+    const headers = { "x-csrf-token": currentCsrfToken(), "content-type": "application/json" };
+    for (const deletions of batchesOf([...unsent])) {
+      void fetch("/api/tracks/batch", {
+        method: "POST",
+        keepalive: true,
+        headers,
+        body: JSON.stringify({ deletions }),
+      });
+    }
   });
   addEventListener("beforeunload", (event) => {
-    if (underway.value || unsent.size > MANY) event.preventDefault();
+    if (underway.value) event.preventDefault();
   });
 }
 
@@ -69,32 +79,21 @@ export function deleteTracks(tracks: readonly Track[]): void {
   offer({
     text: `${namesOf(tracks)} deleted.`,
     undo: async () => restore(ids),
-    finish: () => forEach("Deleting", ids, sendDeletion),
+    finish: () => sendDeletions(tracks),
   });
 }
 
-/** Change tracks, each as `edit` says. Tracks before the one that the server refuses stay changed. */
+/** Change tracks, each as `edit` says. Throws an error that names the tracks that the server refuses. The others are changed. */
 export async function editTracks(tracks: readonly Track[], edit: (track: Track) => Edit): Promise<void> {
-  const done: [Track, Edit][] = [];
-  const changed: Track[] = [];
-  try {
-    await forEach("Changing", tracks, async (track) => {
-      const wanted = edit(track);
-      changed.push(await send(track.id, wanted));
-      done.push([track, wanted]);
-    });
-  } finally {
-    tell(changed);
-    if (done.length > 0) {
-      const undo = async () => {
-        const undone: Track[] = [];
-        await forEach("Undoing", done, async ([track, wanted]) => {
-          undone.push(await send(track.id, before(track, wanted)));
-        }).finally(() => tell(undone));
-      };
-      offer({ text: `${namesOf(done.map(([track]) => track))} changed.`, undo });
-    }
+  const outcomes = await sendChanges("Changing", tracks, edit);
+  const done = tracks.filter((_, at) => !(outcomes[at] instanceof Error));
+  if (done.length > 0) {
+    const undo = async () => {
+      requireAll(done, await sendChanges("Undoing", done, (track) => before(track, edit(track))));
+    };
+    offer({ text: `${namesOf(done)} changed.`, undo });
   }
+  requireAll(tracks, outcomes);
 }
 
 /** Make a picture the cover of a track. Without one, remove the cover. */
@@ -133,18 +132,6 @@ export async function finishDeletions(): Promise<boolean> {
   return true;
 }
 
-/** Do something with one track after another. */
-async function forEach<T>(doing: string, items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
-  try {
-    for (const [done, item] of items.entries()) {
-      if (items.length > MANY) underway.value = `${doing}: ${done} of ${items.length} tracks. Keep this page open.`;
-      await act(item);
-    }
-  } finally {
-    if (items.length > MANY) underway.value = "";
-  }
-}
-
 function tell(changed: readonly Track[]): void {
   for (const listener of listeners) listener(changed);
 }
@@ -160,25 +147,74 @@ function restore(ids: readonly string[]): void {
   deleted.value = new Set([...deleted.value].filter((id) => !ids.includes(id)));
 }
 
-async function sendDeletion(id: string): Promise<void> {
+async function sendDeletions(tracks: readonly Track[]): Promise<void> {
+  const ids = tracks.map(({ id }) => id);
+  const outcomes = await sendAll("Deleting", ids, (deletions) => ({ deletions }));
+  // Tracks that were deleted elsewhere are gone, too.
+  const isKept = (outcome: Outcome | undefined) =>
+    outcome instanceof Error && !(outcome instanceof ApiError && outcome.code === "TRACK_NOT_FOUND");
+  const gone = ids.filter((_, at) => !isKept(outcomes[at]));
+  restore(ids.filter((_, at) => isKept(outcomes[at])));
+  for (const id of gone) unsent.delete(id);
+  await Promise.all(gone.map(forgetOffline));
+  const kept = outcomes.map((outcome) => (isKept(outcome) ? outcome : null));
   try {
-    await bodyOf(api.DELETE("/api/tracks/{track_id}", { params: { path: { track_id: id } } })).catch(unlessGone);
-    unsent.delete(id);
-    await forgetOffline(id);
+    requireAll(tracks, kept);
   } catch (error) {
-    restore([id]);
-    latest.value ??= { text: `A track was not deleted. ${(error as Error).message}`, undo: null };
+    latest.value ??= { text: `Not all tracks were deleted. ${(error as Error).message}`, undo: null };
   }
 }
 
-/** Throw an error, unless it says that the track was deleted elsewhere. */
-function unlessGone(error: unknown): void {
-  if (!(error instanceof ApiError && error.code === "TRACK_NOT_FOUND")) throw error;
+async function sendChanges(
+  doing: string,
+  tracks: readonly Track[],
+  edit: (track: Track) => Edit,
+): Promise<readonly Outcome[]> {
+  const entries = tracks.map((track) => ({ track_id: track.id, ...edit(track) }));
+  const outcomes = await sendAll(doing, entries, (changes) => ({ changes }));
+  tell(outcomes.filter((outcome) => outcome !== null && !(outcome instanceof Error)) as Track[]);
+  return outcomes;
 }
 
-function send(id: string, body: Edit): Promise<Track> {
+/** Send one batch after another. Return what became of each entry. */
+async function sendAll<T>(
+  doing: string,
+  entries: readonly T[],
+  bodyOf: (part: readonly T[]) => object,
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const part of batchesOf(entries)) {
+    if (entries.length > BATCH_LIMIT)
+      underway.value = `${doing}: ${outcomes.length} of ${entries.length} tracks. Keep this page open.`;
+    outcomes.push(...(await sendBatch(bodyOf(part)).catch((error: Error) => part.map(() => error))));
+  }
+  if (entries.length > BATCH_LIMIT) underway.value = "";
+  return outcomes;
+}
+
+async function sendBatch(body: object): Promise<Outcome[]> {
   const keepalive = JSON.stringify(body).length < KEEPALIVE_LENGTH; // the edit is stored although the page is left
-  return dataOf(api.PATCH("/api/tracks/{track_id}", { params: { path: { track_id: id } }, body, keepalive }));
+  const { results } = await dataOf(api.POST("/api/tracks/batch", { body: body as never, keepalive }));
+  return results.map(({ track, error, error_code: code, details }) =>
+    error === null ? track : refusal(200, { message: error, code, details }),
+  );
+}
+
+function batchesOf<T>(entries: readonly T[]): T[][] {
+  const count = Math.ceil(entries.length / BATCH_LIMIT);
+  return Array.from({ length: count }, (_, at) => entries.slice(at * BATCH_LIMIT, (at + 1) * BATCH_LIMIT));
+}
+
+/** Throw an error that says which tracks stay as they were, unless there are none. */
+function requireAll(tracks: readonly Track[], outcomes: readonly Outcome[]): void {
+  const [first, ...others] = tracks.filter((_, at) => outcomes[at] instanceof Error);
+  const error = outcomes.find((outcome) => outcome instanceof Error);
+  if (!first || !error) return;
+  if (tracks.length === 1) throw error;
+  const count = `${1 + others.length} of ${tracks.length} tracks`;
+  throw new Error(
+    `${count} ${others.length > 0 ? "stay as they were" : "stays as it was"}. “${first.title}”: ${error.message}`,
+  );
 }
 
 async function sendCover(track: Track, picture: Blob | null): Promise<Track> {

@@ -152,6 +152,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tracks/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change and delete up to 100 tracks
+         * @description Change and delete up to 100 tracks. Each succeeds or fails by itself, and `results` says which.
+         *
+         *     For the rate limit, a batch counts as one request. It can be repeated: changes have the same result, and deletions of
+         *     tracks that are gone fail with `TRACK_NOT_FOUND`.
+         */
+        post: operations["change_tracks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uploads": {
         parameters: {
             query?: never;
@@ -3408,6 +3431,113 @@ export interface components {
             corrections?: components["schemas"]["Corrections"] | null;
         };
         /**
+         * ChangesOfTrack
+         * @description A track and its changes. Omitted fields do not change. An empty value or null clears a field.
+         */
+        ChangesOfTrack: {
+            /**
+             * @description The title. It cannot be empty.
+             * @example Blinding Lights
+             */
+            title?: string | null;
+            /** @description The artist. */
+            artist?: string | null;
+            /** @description The album. */
+            album?: string | null;
+            /**
+             * @description Beats per minute.
+             * @example 128.5
+             */
+            bpm?: number | null;
+            /**
+             * @description A key such as "A minor" or "F# major".
+             * @example A minor
+             */
+            key?: string | null;
+            /**
+             * @description Tags of 1 to 50 characters.
+             * @example [
+             *       "synthwave"
+             *     ]
+             */
+            tags?: string[] | null;
+            /** @description All corrections of the analysis, instead of the earlier ones. Later analyses keep them. */
+            corrections?: components["schemas"]["Corrections"] | null;
+            /**
+             * @description The track's ID.
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            track_id: string;
+        };
+        /**
+         * TrackBatchParameters
+         * @description The tracks to change and to delete: 1 to 100, each once.
+         */
+        TrackBatchParameters: {
+            /**
+             * @description The changes of each track.
+             * @default []
+             * @example [
+             *       {
+             *         "artist": "The Weeknd",
+             *         "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e"
+             *       }
+             *     ]
+             */
+            changes?: components["schemas"]["ChangesOfTrack"][];
+            /**
+             * @description The IDs of the tracks to delete.
+             * @default []
+             * @example [
+             *       "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+             *     ]
+             */
+            deletions?: string[];
+        };
+        /**
+         * TrackBatch
+         * @description The results of a batch: those of `changes`, then those of `deletions`, each in the order of the request.
+         */
+        TrackBatch: {
+            /** @example 1 */
+            completed: number;
+            /** @example 0 */
+            failed: number;
+            results: components["schemas"]["TrackResult"][];
+        };
+        /**
+         * TrackResult
+         * @description What became of a track.
+         */
+        TrackResult: {
+            /**
+             * @description As in the request.
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            track_id: string;
+            /**
+             * @example completed
+             * @enum {string}
+             */
+            status: "completed" | "failed";
+            /** @description The changed track. Null: it was deleted, or nothing changed. */
+            track: components["schemas"]["Track"] | null;
+            /**
+             * @description Why the track stays as it was.
+             * @example null
+             */
+            error: string | null;
+            /** @example null */
+            error_code: string | null;
+            /**
+             * @description Messages by field, of a `VALIDATION_ERROR`.
+             * @example null
+             */
+            details: {
+                [key: string]: string[];
+            } | null;
+        };
+        /**
          * UploadParameters
          * @description The file to upload.
          */
@@ -4058,7 +4188,7 @@ export interface components {
              */
             measured: boolean;
             /**
-             * @description How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: unknown.
+             * @description How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: not measured.
              * @example 4.9
              */
             gain_db: number | null;
@@ -8957,6 +9087,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `SERVICE_UNAVAILABLE`, `MODEL_UNAVAILABLE`, `WEIGHTS_CHANGED` */
+        forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `TRACK_NOT_FOUND` */
         forge_404_TRACK_NOT_FOUND_2: {
             headers: {
@@ -9836,19 +9979,6 @@ export interface components {
         };
         /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `ROLE_TOO_LOW` */
         forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ROLE_TOO_LOW: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `SERVICE_UNAVAILABLE`, `MODEL_UNAVAILABLE`, `WEIGHTS_CHANGED` */
-        forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -11687,6 +11817,124 @@ export interface operations {
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
         };
     };
+    change_tracks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "changes": [
+                 *         {
+                 *           "artist": "The Weeknd",
+                 *           "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e"
+                 *         }
+                 *       ],
+                 *       "deletions": [
+                 *         "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["TrackBatchParameters"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "completed": 1,
+                     *         "failed": 0,
+                     *         "results": [
+                     *           {
+                     *             "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "status": "completed",
+                     *             "track": {
+                     *               "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *               "title": "Blinding Lights",
+                     *               "artist": "The Weeknd",
+                     *               "album": "After Hours",
+                     *               "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *               "cover_path": "/api/tracks/0f8fad5b-d9cb-469f-a165-70867728950e/cover?version=9a3c01de",
+                     *               "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
+                     *               "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
+                     *               "duration": 200,
+                     *               "duration_seconds": 200.04,
+                     *               "bpm": 128,
+                     *               "key": "A minor",
+                     *               "tags": [
+                     *                 "synthwave"
+                     *               ],
+                     *               "corrections": {
+                     *                 "bar_one_seconds": 1.07,
+                     *                 "chords": [
+                     *                   {
+                     *                     "start_seconds": 200.04,
+                     *                     "end_seconds": 200.04,
+                     *                     "label": "F#m7"
+                     *                   }
+                     *                 ],
+                     *                 "lyrics": "[00:12.30]<00:12.30>Hello <00:12.80>world<00:13.40>"
+                     *               },
+                     *               "source": "spotify",
+                     *               "status": "downloaded",
+                     *               "download_status": "completed",
+                     *               "download_job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *               "download_error": null,
+                     *               "download_error_code": null,
+                     *               "stem_count": 0,
+                     *               "filename": "blinding-lights.flac",
+                     *               "file_path": "/files/downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac",
+                     *               "file_size": 8820044,
+                     *               "content_type": "audio/flac",
+                     *               "content_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *               "container": "flac",
+                     *               "codec": "flac",
+                     *               "sample_rate_hz": 44100,
+                     *               "channel_count": 2,
+                     *               "frame_count": 8821764,
+                     *               "warnings": [],
+                     *               "created_at": "2026-03-04T18:30:00Z",
+                     *               "updated_at": "2026-03-04T18:30:00Z"
+                     *             },
+                     *             "error": null,
+                     *             "error_code": null,
+                     *             "details": null
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["TrackBatch"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_BAD_REQUEST"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+        };
+    };
     begin_upload: {
         parameters: {
             query?: never;
@@ -12410,7 +12658,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED"];
         };
     };
     separate_batch: {

@@ -43,7 +43,7 @@ export function BatchControls({ selected, onClear }: BatchControlsProps) {
   return (
     <div class="panel batch" role="group" aria-label="Selected tracks">
       <span>{tracksText(selected.length)} selected</span>
-      <WishControls trackIds={ids.length > TRACK_LIMIT ? [] : ids} wish={wish} onChange={setWish} />
+      {ids.length <= TRACK_LIMIT && <WishControls trackIds={ids} wish={wish} onChange={setWish} />}
       <div class="row">
         <Button
           label="Separate the selected tracks"

@@ -278,6 +278,21 @@ export function Section({ title, problem, isLoading = false, onRetry, children }
   );
 }
 
+/** A page whose subject is being loaded, or cannot be shown. */
+export function Missing({ problem, action }: { problem: string; action: ComponentChildren }) {
+  return (
+    <div class="page">
+      {problem ? (
+        <Notice look="bad" action={action}>
+          {problem}
+        </Notice>
+      ) : (
+        <Loading />
+      )}
+    </div>
+  );
+}
+
 /** Says that something is being loaded, if it takes more than a moment. */
 export function Loading() {
   const [isSlow, setSlow] = useState(false);

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from library_fixture import ANN, BOB, Library, dying, ids, reason
 
+from soundwright.kit.bars import bars_of
 from soundwright.kit.security.identity import Principal
 from soundwright.services.analysis.agents.camelot import Camelot, match_tempo, parse_key
-from soundwright.services.analysis.agents.cue_points import Cue, bar_starts, find_cues, likely_chorus
+from soundwright.services.analysis.agents.cue_points import Cue, find_cues, likely_chorus
 from soundwright.services.analysis.agents.llm import LanguageModel
 from soundwright.services.analysis.agents.loudness_advice import advise
 from soundwright.services.analysis.agents.references import suggested_work, tracks_of
@@ -154,11 +155,11 @@ def test_the_chorus_is_probably_what_comes_most_often_and_longest() -> None:
 
 def test_bars_are_the_detected_ones_or_have_four_beats() -> None:
     beats = [0.5 * beat for beat in range(9)]
-    assert bar_starts({"beats": beats, "bars": {"beats_per_bar": 3, "downbeats": [0.5, 2.0, 3.5]}}) == [0.5, 2.0, 3.5]
-    for bars in ({}, {"bars": None}, {"bars": {"downbeats": []}}):
-        assert bar_starts({"beats": beats, **bars}) == [0.0, 2.0]
-    assert not bar_starts({"beats": beats[:3]})
-    assert not bar_starts({})
+    detected = {"beats_per_bar": 3, "downbeats": [0.5, 2.0, 3.5]}
+    assert bars_of({"beats": beats, "bars": detected}) == detected
+    for bars in ({}, {"bars": None}, {"bars": {"beats_per_bar": 0, "downbeats": []}}):
+        assert bars_of({"beats": beats, **bars}) == {"beats_per_bar": 4, "downbeats": [0.0, 2.0, 4.0]}
+    assert not bars_of({})["downbeats"]
 
 
 def test_cues_stand_at_phrases_and_drops_where_the_level_jumps() -> None:

@@ -6,6 +6,8 @@ import base64
 import datetime
 import json
 import os
+import signal
+import subprocess
 import sys
 import tomllib
 import types
@@ -31,6 +33,17 @@ from soundwright_client.cli.commands import app
 
 ROOT = Path(__file__).parents[3]
 SECRET = f"whsec_{base64.b64encode(b'0123456789abcdef0123456789abcdef').decode()}"
+ENDED_BY_SIGNALS = """
+import signal, sys
+from soundwright_client.local import end_by_signals
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a shell's job in the background
+end_by_signals()
+try:
+    print("ready", flush=True)
+    signal.pause()
+finally:
+    print("stopped", flush=True)
+"""
 JOB = {"id": "1", "job_type": "processing", "status": "queued"}
 BUSY = httpx.Response(503, json={"error": "x", "code": "STOPPING", "message": "The server is restarting."})
 
@@ -230,3 +243,14 @@ def test_pauses_grow_and_the_platform_requires_the_client_of_its_version() -> No
     versions = [project["version"] for project in projects]
     assert versions[0] == versions[1]
     assert f"soundwright-client=={versions[0]}" in projects[0]["dependencies"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_a_program_in_order(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDED_BY_SIGNALS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        program.send_signal(number)
+        assert program.stdout.read() == "stopped\n"

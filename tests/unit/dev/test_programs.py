@@ -1,13 +1,19 @@
-"""The licences and the lock of the packages."""
+"""The licences and the lock of the packages, and the end of the installer."""
 
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
+
+import psutil
 
 from dev.tools import install, licences
 from dev.tools.licences import Package
 from soundwright.kit.packaged_weights import PACKAGES
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -48,3 +54,19 @@ def test_the_packages_of_weights_are_the_locked_ones_everywhere() -> None:
     assert all(locked[name] == version for name, version in (each.split("==") for each in PACKAGES))
     assert {"audiocraft", *(each.split("==")[0] for each in PACKAGES)} == set(install.WITHOUT_DEPENDENCIES)
     assert " ".join(PACKAGES) in (ROOT / "docs" / "CLI.md").read_text()
+
+
+def test_a_signal_also_ends_what_the_installer_has_started(tmp_path: Path) -> None:
+    child = f"import os, time; open({str(tmp_path / 'child')!r}, 'w').write(f'{{os.getpid()}}\\n'); time.sleep(600)"
+    program = (
+        "import sys; from dev.tools import install\n"
+        f"install.up_to_date = lambda extra: install.call([sys.executable, '-c', {child!r}])\n"
+        "sys.exit(install.main('local'))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) as installer:
+        eventually(
+            lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text().endswith("\n"), "the child"
+        )
+        installer.send_signal(signal.SIGTERM)
+        assert installer.wait(30) == 130
+    assert not psutil.pid_exists(int((tmp_path / "child").read_text()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,15 @@ class Site:
         self.reencoder = Reencoder(FileBlobs(folder / "blobs"), slots, PendingFiles(LIMITS), self.scratch, 60, 10**9)
         self.stem = job_pb2.AudioOutput(blob_key="stem", frame_count=FRAMES, channel_count=1)
 
-    async def convert(self, caller_id: str = "ann", gone: asyncio.Event | None = None) -> Any:
+    async def convert(
+        self, caller_id: str = "ann", gone: asyncio.Event | None = None, network: str = "", peer: str = ""
+    ) -> Any:
         async def receive() -> Any:
             await (gone or asyncio.Event()).wait()
             return {"type": "http.disconnect"}
 
-        request = Request({"type": "http", "principal_id": caller_id, "headers": []}, receive)
+        caller = {"principal_id": caller_id, "network": network, "peer": peer}
+        request = Request({"type": "http", "headers": [], **caller}, receive)
         return await self.reencoder.response(request, self.stem, "wav16", "song", track_pb2.Track())
 
     def files(self) -> list[Path]:
@@ -99,6 +103,22 @@ async def test_files_are_limited_by_number_for_a_caller_and_for_all(site: Site) 
     for response in waiting:
         await read(response)
     assert site.files() == []
+
+
+async def test_guests_of_an_address_have_a_limit_together(site: Site) -> None:
+    site.stem.frame_count = 0
+    files = PendingFiles(dataclasses.replace(LIMITS, caller_count=1, total_count=100))
+    site.reencoder = dataclasses.replace(site.reencoder, pending_files=files)
+    for guest in ("a", "b", "c", "d"):
+        await site.convert(guest, network="home")
+    assert "4 converted files of guests at your address" in await refused(site.convert("e", network="home"))
+    await site.convert("e", network="office")
+
+
+async def test_listeners_of_shared_links_have_the_limits_of_their_address(site: Site) -> None:
+    for peer in ("198.51.100.1", "198.51.100.2"):
+        await asyncio.gather(*(site.convert("", peer=peer) for _ in range(2)))
+    assert "converted files of yours" in await refused(site.convert("", peer="198.51.100.2"))
 
 
 async def test_requests_at_the_same_time_are_limited_before_they_are_converted(site: Site) -> None:

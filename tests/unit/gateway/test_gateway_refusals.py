@@ -100,6 +100,13 @@ FIELDS: dict[str, list[tuple[Any, str]]] = {
         ({}, "url"), ({"url": 5}, "url"), ({"url": HOOK, "events": []}, "events"), ({"url": HOOK, "events": "*"}, "events"),
         ({"url": HOOK, "description": "x" * 201}, "description"),
     ],
+    "POST /api/tracks/batch": [
+        ({}, "body"), ({"deletions": [UNKNOWN, UNKNOWN.upper()]}, "body"),
+        ({"changes": [{"track_id": UNKNOWN, "title": "Tune"}], "deletions": [UNKNOWN.replace("-", "")]}, "body"),
+        ({"changes": [{"track_id": str(each)} for each in range(51)], "deletions": [*map(str, range(50, 100))]}, "body"),
+        ({"deletions": [*map(str, range(101))]}, "deletions"), ({"changes": [{"title": "Tune"}]}, "changes"),
+        ({"changes": [{"track_id": UNKNOWN, "bpm": "fast"}]}, "changes"),
+    ],
     "POST /api/tracks/from-clip": [({}, "clip_id"), ({"clip_id": ["x"]}, "clip_id")],
     "POST /api/export/stems": [({"format": "flac"}, "track_id")],
     "PUT /api/lalalai/key": [

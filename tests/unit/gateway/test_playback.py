@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,7 +25,15 @@ from soundwright.library.v1 import job_pb2
 from soundwright.services.gateway.callers.access import declared_access
 from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
 from soundwright.services.gateway.dialects.forge.stems import stem_routes
-from soundwright.services.gateway.files.playback import PIXEL_FRAMES, Playback, segment_count, segment_frame_count
+from soundwright.services.gateway.files import playback as playback_module
+from soundwright.services.gateway.files.files import Span
+from soundwright.services.gateway.files.playback import (
+    PIXEL_FRAMES,
+    Growing,
+    Playback,
+    segment_count,
+    segment_frame_count,
+)
 from soundwright.services.gateway.settings import GatewaySettings
 from tests.clocks import HandClock
 from tests.waiting import until
@@ -118,6 +127,23 @@ async def test_segments_count_until_they_are_read(playback: Playback, stem: job_
     assert len(content) == int(unread[0].headers["content-length"])
     assert (await playback.segment(request(), stem, 0)).status_code == 200
     assert await reason(playback.segment(request(), stem, 0)) == "TOO_MANY_CONVERSIONS"
+
+
+async def test_a_recording_whose_file_is_lost_ends(
+    playback: Playback, blobs: HeldBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(playback_module, "LOOK_SECONDS", 0.0)
+    lost = Growing("1", RATE_HZ, 1, RATE_HZ, RATE_HZ, functools.partial(blobs.open, "stems/lost.flac"))
+
+    async def find() -> Growing:
+        return lost
+
+    async def read() -> None:
+        async with asyncio.timeout(30):
+            async for _ in playback.wav(lost, find, Span(0, lost.size_bytes)):
+                pass
+
+    assert await reason(read()) == "FILE_NOT_FOUND"
 
 
 async def test_a_refused_segment_does_not_count(

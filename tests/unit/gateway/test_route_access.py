@@ -62,7 +62,7 @@ ROUTES: dict[RouteAccess, str] = {
         /api/analysis/analyze /api/webhooks/{ID}/test /api/webhooks/deliveries/{ID}/replay""",
     RouteAccess(ACCOUNT, NORMAL): f"""
         GET /api/spotify/search /api/spotify/track/4uLU6hMCjMI75M1A2tKUQC /api/tracks /api/tokens
-        POST /api/spotify/fetch /api/tracks PATCH /api/tracks/{ID} DELETE /api/tracks/{ID}""",
+        POST /api/spotify/fetch /api/tracks /api/tracks/batch PATCH /api/tracks/{ID} DELETE /api/tracks/{ID}""",
     RouteAccess(ACCOUNT, POLLING): f"""
         GET /api/processing/batch/{ID} /api/download/job/{ID} /api/processing/job/{ID} /api/analysis/job/{ID} /api/jobs/{ID}
         /api/tracks/{ID}""",

@@ -111,13 +111,9 @@ def test_a_midi_file_follows_the_beats_of_the_recording() -> None:
     assert of_kind(conductor, 0x2F) == [(13 * 480, b"")]
 
 
-def test_piano_notes_replace_notes_of_the_same_signal_and_bring_the_pedal() -> None:
+def test_piano_notes_come_first_and_bring_the_pedal() -> None:
     read = {"name": "piano", "notes": [[1.1, 0.5, 60, 80]], "pedals": [[1.1, 0.5], [1.6, 0.5]]}
-    values = {
-        **VALUES,
-        "notes": {"parts": [{"name": "piano", "notes": [[1.1, 0.5, 61, 80]]}, *VALUES["notes"]["parts"]]},
-    }
-    _, tracks = read_midi(song_midi("Blue Hour", {**values, "piano_notes": {"parts": [read]}}))
+    _, tracks = read_midi(song_midi("Blue Hour", {**VALUES, "piano_notes": {"parts": [read]}}))
     assert [of_kind(track, 0x03)[0][1] for track in tracks[2:]] == [b"piano", b"bass", b"other"]
     assert [event for event in tracks[2] if event[1][0] < 0xF0] == [
         (0, b"\xc0\0"), (960, b"\xb0\x40\x7f"), (960, b"\x90\x3c\x50"),

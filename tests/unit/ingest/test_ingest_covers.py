@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from mutagen.id3 import APIC, ID3
 
 from soundwright.services.ingest.fetch.covers import COVER, write_cover
 from soundwright.services.ingest.fetch.tags import Tags, write_tags
@@ -49,6 +50,18 @@ def test_the_cover_in_tags_becomes_a_small_jpeg(tmp_path: Path, container: str, 
     assert (width, height) == (640, 320)
     assert np.allclose(colour, (255, 0, 0), atol=8)
     assert Path(COVER).read_bytes().startswith(b"\xff\xd8\xff")
+
+
+def test_the_front_comes_first_and_its_content_says_what_it_is(tmp_path: Path) -> None:
+    song, tags = tmp_path / "song.mp3", ID3()
+    song.write_bytes(by_ffmpeg(SECOND, "mp3", "mp3"))
+    front, back = picture(tmp_path / "front", 64, 32), picture(tmp_path / "back", 16, 16)
+    broken = picture(tmp_path / "broken", 8, 8)[:40]
+    for kind, mime, data in ((4, "image/png", back), (3, "image/png", broken), (3, "image/jpeg", front)):
+        tags.add(APIC(mime=mime, type=kind, desc=f"{len(data)}", data=data))
+    tags.save(song)
+    write_cover(song)
+    assert cover()[:2] == (64, 32)
 
 
 def test_the_cover_of_an_mp4_file_is_found(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from soundwright.services.ingest.fetch.encoding import keep
 from soundwright.services.ingest.fetch.tags import Tags, picture_type, read_tags, write_tags
 from soundwright.services.ingest.fetch.unwrap import unwrap
 from tests.broken_media import by_ffmpeg
+from tests.mp4_boxes import box, tag_box, with_boxes
 
 RATE_HZ = 44_100
 LIMITS = audio.AudioLimits()
@@ -169,6 +170,14 @@ def test_sound_comes_out_of_its_wrapping_unchanged(tmp_path: Path, codec: str, c
     middle = decoded(path)[:, 24_000:72_000]
     assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
     assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_pcm_in_matroska_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "media"
+    path.write_bytes(by_ffmpeg(tone(0.5), "matroska", "pcm_s16le", rate_hz=RATE_HZ))
+    unwrap(path)
+    assert audio.sniff(path) == "matroska"
+    assert decoded(keep(path, tmp_path, None, LIMITS, unheard)[0]).shape == tone(0.5).T.shape
 
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
@@ -318,6 +327,29 @@ def test_the_encoding_of_texts_in_wav_files_is_found(tmp_path: Path, encoding: s
     info = b"LIST" + struct.pack("<I", 12 + len(text)) + b"INFOINAM" + struct.pack("<I", len(text)) + text
     path.write_bytes(path.read_bytes() + info)
     assert read_tags(path) == Tags(title="Björk")
+
+
+def test_several_values_and_utf16_in_mp4_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "media"
+    values = {
+        b"\xa9nam": [(2, "夜".encode("utf-16-be"))],
+        b"\xa9ART": [(1, b"Anna"), (1, b"AC;DC")],
+        b"\xa9alb": [(1, b" ")],
+    }
+    items = b"".join(
+        box(name, b"".join(box(b"data", struct.pack(">II", kind, 0) + text) for kind, text in found))
+        for name, found in values.items()
+    )
+    path.write_bytes(with_boxes(by_ffmpeg(tone(0.5), "ipod", "aac", rate_hz=RATE_HZ), tags=tag_box(items)))
+    assert read_tags(path) == Tags(title="夜", artist="Anna, AC;DC")
+
+
+def test_the_chunks_name_and_auth_of_aiff_files_are_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "media", tone(0.5), format="AIFF")
+    chunks = b"".join(name + struct.pack(">I", 4) + text for name, text in ((b"NAME", b"Tune"), (b"AUTH", b"Anna")))
+    content = path.read_bytes() + chunks
+    path.write_bytes(content[:4] + struct.pack(">I", len(content) - 8) + content[8:])
+    assert read_tags(path) == Tags(title="Tune", artist="Anna")
 
 
 @pytest.mark.parametrize("content", [b"", b"ID3\x03\x00\x00\x7f\x7f\x7f\x7f", b"fLaC" + b"\xff" * 50, b"<html>"])

@@ -170,6 +170,19 @@ class Library:
         raise AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track.")
 
 
+class Slow(Library):
+    """Stores no track before another replica has stored it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called, self.may_store = asyncio.Event(), asyncio.Event()
+
+    async def CreateTrack(self, request: Any) -> Any:
+        self.called.set()
+        await self.may_store.wait()
+        return request
+
+
 class Arrived:
     """An upload in parts, all of which have arrived. The store puts them together."""
 
@@ -195,13 +208,16 @@ class Arrived:
         self.upload = None
 
 
+def ingest_of(library: Library, arrived: Arrived, blobs: FileBlobs, scratch: Path) -> IngestRpc:
+    nothing, reader = cast(Any, None), ConfinedAudio(audio.AudioLimits(), 1, scratch)
+    uploads, tracks = cast(Any, arrived), cast(Any, library)
+    return IngestRpc(blobs, tracks, uploads, reader, nothing, nothing, nothing, False, 1 << 20, scratch)
+
+
 async def test_calls_that_complete_an_upload_at_once_return_its_track(tmp_path: Path) -> None:
-    blobs, reader = FileBlobs(tmp_path / "blobs"), ConfinedAudio(audio.AudioLimits(), 1, tmp_path)
-    nothing, library = cast(Any, None), Library()
+    blobs, nothing, library = FileBlobs(tmp_path / "blobs"), cast(Any, None), Library()
     arrived = Arrived(blobs, written(tmp_path / "song", tone(0.5)))
-    ingest = IngestRpc(
-        blobs, cast(Any, library), cast(Any, arrived), reader, nothing, nothing, nothing, False, 1 << 20, tmp_path
-    )
+    ingest = ingest_of(library, arrived, blobs, tmp_path)
     assert arrived.upload is not None
     wanted = pb.FinishDirectUploadRequest(upload_id=arrived.upload.id)
     with principal_scope(Principal("ann", "user")):
@@ -210,6 +226,22 @@ async def test_calls_that_complete_an_upload_at_once_return_its_track(tmp_path: 
             await ingest.AbortDirectUpload(pb.AbortDirectUploadRequest(upload_id=wanted.upload_id), nothing)
     assert [answer.track.id for answer in answers] == [wanted.upload_id] * 4
     assert len(library.tracks) == 1
+    await blobs.close()
+
+
+async def test_a_replica_completes_an_upload_whose_file_another_one_has_moved(tmp_path: Path) -> None:
+    """The other one may still store the track, or may have stopped before."""
+    blobs, nothing, slow, library = FileBlobs(tmp_path / "blobs"), cast(Any, None), Slow(), Library()
+    arrived = Arrived(blobs, written(tmp_path / "song", tone(0.5)))
+    assert arrived.upload is not None
+    wanted = pb.FinishDirectUploadRequest(upload_id=arrived.upload.id)
+    with principal_scope(Principal("ann", "user")):
+        first = asyncio.create_task(ingest_of(slow, arrived, blobs, tmp_path).FinishDirectUpload(wanted, nothing))
+        await slow.called.wait()
+        second = await ingest_of(library, arrived, blobs, tmp_path).FinishDirectUpload(wanted, nothing)
+        slow.may_store.set()
+        assert (await first).track == second.track == library.tracks[0]
+    assert await blobs.stat(second.track.blob_key) is not None
     await blobs.close()
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from soundwright.kit.audio import AudioFile, AudioInfo, decode_blocks, inspect, probe, regroup, sniff
 from soundwright.kit.errors import AppError
 from tests.broken_media import by_ffmpeg
-from tests.mp4_boxes import edit_list, gapless_tag, with_boxes
+from tests.mp4_boxes import box, edit_list, gapless_tag, with_boxes
 
 RATE_HZ = 44_100
 
@@ -386,6 +386,19 @@ def test_the_successor_of_rf64_and_a_chunk_after_the_samples(tmp_path: Path) -> 
     assert (inspect(path).frame_count, inspect(path).warnings) == (5_001, ())
 
 
+def test_the_first_format_counts_and_not_the_frames_that_an_aiff_header_declares(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    soundfile.write(path, noise(5_001, 2), RATE_HZ, subtype="PCM_16", format="WAV")
+    expected, content = decoded(path), path.read_bytes()
+    second = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8)
+    path.write_bytes(content[:36] + second + content[36:])
+    np.testing.assert_array_equal(decoded(path), expected)
+    soundfile.write(path, noise(5_001, 2), RATE_HZ, subtype="PCM_16", format="AIFF")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(struct.pack(">HI", 2, 5_001), struct.pack(">HI", 2, 100), 1))
+    np.testing.assert_array_equal(decoded(path), expected)
+
+
 def test_a_file_that_is_shorter_than_it_says_is_truncated_and_an_empty_one_empty(tmp_path: Path) -> None:
     path = tmp_path / "recording.wav"
     soundfile.write(path, noise(50_000, 2), RATE_HZ, subtype="PCM_16")
@@ -474,6 +487,27 @@ def test_the_tag_of_itunes_is_the_start_and_the_length_without_an_edit_list(tmp_
     path.write_bytes(with_boxes(plain, tags=gapless_tag(DELAY, -(frame_count + DELAY) % 1024, frame_count)))
     assert_alike(decoded(path), written)
     assert inspect(path).warnings == ()
+
+
+def test_the_tag_of_itunes_is_found_behind_a_large_cover(tmp_path: Path) -> None:
+    picture = struct.pack(">II", 13, 0) + b"\xff\xd8" + bytes(2 << 20)
+    path, cover = tmp_path / "recording.m4a", box(b"covr", box(b"data", picture))
+    padding = -(SWEEP_FRAMES + DELAY) % 1024
+    path.write_bytes(with_boxes(without_edits("aac"), tags=gapless_tag(DELAY, padding, SWEEP_FRAMES, cover)))
+    assert_alike(decoded(path), sweep())
+
+
+def test_a_quicktime_file_needs_no_type(tmp_path: Path) -> None:
+    path, written = tmp_path / "recording.mov", by_ffmpeg(sweep(), "mov", "pcm_s16le", rate_hz=RATE_HZ)
+    path.write_bytes(written.replace(b"ftyp", b"wide", 1))
+    assert_alike(decoded(path), sweep())
+
+
+def test_an_edit_list_that_presents_nothing_is_an_empty_recording(tmp_path: Path) -> None:
+    path, edits = tmp_path / "recording.m4a", edit_list([(RATE_HZ, 100 * RATE_HZ)])
+    path.write_bytes(with_boxes(without_edits("aac"), edits=edits, movie_clock=RATE_HZ))
+    with pytest.raises(AppError, match="AUDIO_EMPTY"):
+        inspect(path)
 
 
 @pytest.mark.parametrize("flags", ["frag_keyframe+empty_moov+delay_moov", "dash+delay_moov"])

@@ -155,7 +155,7 @@ def test_the_limits_are_the_callers(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "poison"),
-    [*((dtype, poison) for dtype in ("<f4", "<f8") for poison in (np.nan, np.inf, -np.inf)), ("<f8", 1e300)],
+    [*((dtype, poison) for dtype in ("<f4", "<f8") for poison in (np.nan, np.inf, -np.inf, -1e11))],
 )
 def test_samples_that_are_not_finite(path: Path, dtype: str, poison: float) -> None:
     samples = np.zeros((2 * RATE_HZ, 2), dtype)

@@ -23,7 +23,7 @@ from soundwright.kit.engines import (
 )
 from soundwright.kit.engines.availability import WeightsState
 from soundwright.kit.engines.models_rpc import ModelRpc
-from soundwright.kit.errors import AppError
+from soundwright.kit.errors import AppError, Code
 from soundwright.services.generation.batching import Batcher
 from soundwright.services.generation.engines.audiocraft.engine import MODELS
 from soundwright.services.generation.registry import Registry
@@ -148,6 +148,27 @@ async def test_with_fallback_every_request_is_taken_and_nothing_is_loaded(make: 
     assert here.states() == {ModelState.READY}
     if not installed:
         await here.models.warm_up()
+    assert here.loads() == []
+
+
+async def test_after_a_job_that_ran_the_fallback_the_next_one_is_expected_to_do_so(make: Make) -> None:
+    here = make(fallback="WHEN_UNAVAILABLE")
+    assert (await here.models.expected("music")).model == "music"  # its weights may come
+    error = AppError(Code.NOT_PROVISIONED, "CHECKPOINT_UNTRUSTED", "Nobody has signed it.")
+    here.models.note(ModelSelection("procedural", "composer", "music", reason="why", error=error))
+    expected = await here.models.expected("music")
+    assert (expected.model, expected.reason) == ("composer", "music has a file that is not trusted.")
+    here.models.note(ModelSelection("scripted", "music", "music"))
+    assert (await here.models.expected("music")).model == "music"
+
+
+async def test_a_request_that_no_model_can_run_is_known_before_it_is_made(make: Make) -> None:
+    here = make(installed=False, fallback="WHEN_UNAVAILABLE")
+    await here.models.check("music")
+    for model, outputs in (("music", None), ("music", ("an output that the fallback lacks",))):
+        with pytest.raises(AppError, match="MODEL_UNSUPPORTED"):
+            await here.models.check(model, outputs)
+    await make().models.check("music")  # its weights may come
     assert here.loads() == []
 
 

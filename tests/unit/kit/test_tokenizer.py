@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from soundwright.kit.tokenizer import phrases, runs, signs, words
 
-TEXTS = st.text(st.one_of(st.sampled_from("ab -éÉ.ßıİŁ夜かﾞ한\u0301\u3099\ufe0f"), st.characters()), max_size=20)
+TEXTS = st.text(st.one_of(st.sampled_from("ab -éÉ.ßıİŁÆ夜かกีﾞ한\u0301\u3099\ufe0f"), st.characters()), max_size=20)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,8 @@ TEXTS = st.text(st.one_of(st.sampled_from("ab -éÉ.ßıİŁ夜かﾞ한\u0301\u
         ("がか ｶﾞ", ["が", "か", "ガ"]),  # another letter, not a diacritic
         ("夜に駆けるDrive 한국어 人々〇", [*"夜に駆ける", "drive", *"한국어", *"人々〇"]),
         ("ん゙の", ["ん\u3099", "の"]),
-        ("हिन्दी กีต้าร์", ["हिन्दी", "กีต้าร์"]),
+        ("हिन्दी กีต้าร์ ລາວ", ["हिन्दी", "กี", "ต้", "า", "ร์", "ລ", "າ", "ວ"]),
+        ("Æon Œuvre ﬁnal", ["aeon", "oeuvre", "final"]),
         ("العَرَبِيَّة שָׁלוֹם", ["العربية", "שלום"]),
         ("❤️ 1️⃣ \u0301 \ud800 \x00", ["1"]),
         ("", []),

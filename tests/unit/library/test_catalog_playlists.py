@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from library_fixture import ADMIN, ANN, BOB, GUEST, UNKNOWN, Library, ids, reason
 
+from soundwright.kit.security.identity import Principal
 from soundwright.services.library.catalog.records import Clip, Playlist
 
 
@@ -104,6 +105,17 @@ async def test_a_clip_that_is_added_during_a_reorder_stays(library: Library, mon
     monkeypatch.setattr(clips, "by_ids", read_and_add)
     assert await reason(library.playlists.reorder(ANN, playlist.id, [b, a])) == "ORDER_INVALID"
     assert await held(library, playlist) == [a, b, c]
+
+
+async def test_names_that_an_address_invents_have_a_limit_together(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soundwright.services.library.catalog.playlists._PLAYLIST_LIMIT", 1)
+    for name in range(4):
+        await library.playlists.create(Principal(f"anon:{name}", "anonymous", "address:1"), "Rain", "", False)
+    stranger, neighbour = (Principal("anon:x", "anonymous", f"address:{number}") for number in (1, 2))
+    assert await reason(library.playlists.create(stranger, "Rain", "", False)) == "TOO_MANY_PLAYLISTS"
+    await library.playlists.create(neighbour, "Rain", "", False)
 
 
 async def test_the_number_of_entries_is_limited(library: Library) -> None:

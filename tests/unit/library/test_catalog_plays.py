@@ -6,6 +6,7 @@ import asyncio
 
 from library_fixture import ANN, BOB, GUEST, HOUR, LISTENERS, UNKNOWN, Library, dying, reason
 
+from soundwright.kit.security.identity import Principal
 from soundwright.services.library.catalog.records import Clip
 
 
@@ -29,6 +30,18 @@ async def test_plays_and_listeners_are_counted(library: Library) -> None:
     now = await library.catalog.get(clip.id)
     assert (now.play_count, now.listener_count) == (7, 4)
     assert (await library.plays.record(BOB, clip.id, "", "bob")).listener_count == 5  # a session is not a principal
+
+
+async def test_listeners_with_invented_names_count_up_to_ten_for_an_address(library: Library) -> None:
+    clip = await library.clip()
+    for name in range(20):
+        await library.plays.record(Principal(f"anon:{name}", "anonymous", "address:1"), clip.id, "radio", "")
+        await library.plays.record(
+            Principal("address:1", "anonymous", "address:1"), clip.id, "radio", f"session {name}"
+        )
+    assert (await library.catalog.get(clip.id)).listener_count == 10
+    await library.plays.record(Principal("anon:other", "anonymous", "address:2"), clip.id, "radio", "")
+    assert (await library.plays.record(ANN, clip.id, "radio", "")).listener_count == 12
 
 
 async def test_counts_include_past_hours(library: Library) -> None:

@@ -16,6 +16,7 @@ from soundwright.kit.errors import AppError
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.jobs.service import Job, JobResult
 from soundwright.services.library.paging import Page, PageRequest
+from soundwright.services.library.schema import renew_terms
 from soundwright.services.library.tracks.analyses import Analysis
 from soundwright.services.library.tracks.records import (
     ChordCorrection,
@@ -228,6 +229,36 @@ async def test_analyses_may_be_stored_in_any_order(library: Library) -> None:
             "j2",
             {"tempo": 2, "key": 1, "chords": 3},
         )
+
+
+async def test_tracks_and_clips_of_the_first_version_are_found_by_new_terms(library: Library) -> None:
+    await stored(library, title="เพลงรัก")
+    clip = await library.clip(prompt="เพลงรัก")
+    for collection, document_id in (("tracks", "t1"), ("clips", clip.id)):
+        doc = await library.docs.get(collection, document_id)
+        assert doc is not None
+        await library.docs.replace(collection, {**doc, "terms": ["เพลงรัก"]}, doc["revision"])
+    assert await listed(library, search="รัก") == []
+    await renew_terms(library.docs)
+    assert await listed(library, search="รัก") == ["t1"]
+    renewed = await library.docs.get("clips", clip.id)
+    await renew_terms(library.docs)
+    assert await library.docs.get("clips", clip.id) == renewed, "what is current stays as it is"
+
+
+async def test_what_the_model_for_pianos_read_replaces_the_notes_of_the_same_signal(library: Library) -> None:
+    read = (
+        {"notes": {"model": "n", "parts": [{"name": "bass"}, {"name": "piano"}]}},
+        {"piano_notes": {"parts": [{"name": "piano"}]}},
+    )
+    for track_id, order in (("t1", (0, 1)), ("t2", (1, 0))):
+        made = await stored(library, track_id)
+        for place in order:
+            analysis = Analysis(track_id, "j", "ann", "e", made.create_time, 1.0 + place, json.dumps(read[place]))
+            await library.track_docs.store_analysis(analysis)
+        assert json.loads((await library.tracks.analysis(ANN, track_id)).values_json) == {
+            "notes": {"model": "n", "parts": [{"name": "bass"}]}, **read[1],
+        }  # fmt: skip
 
 
 async def test_a_track_shows_no_analysis_of_a_deleted_one_with_its_id(library: Library) -> None:

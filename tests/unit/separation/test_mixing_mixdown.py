@@ -222,11 +222,8 @@ def test_a_mix_of_too_many_samples_is_refused(studio: Studio, tmp_path: Path) ->
     assert not (tmp_path / "mix.wav").exists()
 
 
-def test_mixes_of_nothing_and_of_what_no_number_can_hold_are_refused(studio: Studio) -> None:
-    studio.add(np.full((10, 2), 3e38, np.float32))
-    studio.add(np.full((10, 2), 3e38, np.float32))
-    with pytest.raises(AppError, match="AUDIO_NOT_FINITE"):
-        studio.mix()
+def test_mixes_of_nothing_are_refused(studio: Studio) -> None:
+    studio.add(noise(10))
     with pytest.raises(AppError) as caught:
         studio.mix(MixedStem(0, edits=(Edit("trim", 0, 5000),)))
     assert list(caught.value.meta["details"]) == ["stems"]

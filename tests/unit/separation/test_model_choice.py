@@ -10,7 +10,14 @@ import pytest
 from soundwright.kit.engines import ModelDeclaration
 from soundwright.kit.errors import AppError
 from soundwright.separation.v1.jobs_pb2 import ChainStep, SeparationParameters
-from soundwright.services.separation.choice import Candidate, Quality, choose, needed_stems, parse_quality
+from soundwright.services.separation.choice import (
+    Candidate,
+    Quality,
+    choose,
+    measured_gain_db,
+    needed_stems,
+    parse_quality,
+)
 from soundwright.services.separation.engines.demucs import DemucsEngine
 from soundwright.services.separation.engines.dsp import DspEngine
 from soundwright.services.separation.engines.roformer import RoformerEngine
@@ -87,6 +94,20 @@ def test_the_reason_names_hardware_weights_and_gain() -> None:
     slow = chosen(candidates(("spleeter", "dsp"), {"spleeter": 0.01}), ["vocals"], "balanced", 240.0, False)
     assert slow.reason.endswith("(gain 8.3 dB, measured).")
     assert "it is the best of those that come close to the quickest, since none is quick enough" in slow.reason
+
+
+def test_the_last_resort_says_so() -> None:
+    reason = chosen(candidates(("dsp",), {}), STEMS, "best", 240.0, False).reason
+    assert reason.endswith("a CPU: no network for drums, bass, other, vocals can run on this server now.")
+
+
+@pytest.mark.parametrize(
+    ("model", "stems", "gain_db"),
+    [("spleeter", ("vocals",), 8.3), ("htdemucs", ("vocals",), None), ("dsp", STEMS, None)],
+)
+def test_estimates_are_no_measurements(model: str, stems: tuple[str, ...], gain_db: float | None) -> None:
+    (declared,) = (each for each in MODELS if each.name == model)
+    assert measured_gain_db(declared, stems) == gain_db
 
 
 TWO = ("mel-band-roformer-vocals", "dsp")

@@ -193,7 +193,7 @@ class JobPlan(message.Message):
     measured: builtins.bool
     """the estimate follows from jobs on this server"""
     gain_db: builtins.float
-    """mean improvement of the requested stems over the mix (SI-SDR); absent if unknown"""
+    """mean improvement of the requested stems over the mix (SI-SDR); absent if not measured"""
     better_model: builtins.str
     """what "auto" would choose if an administrator fetched its weights; empty if that is no better"""
     def __init__(

@@ -90,7 +90,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
     )
     async def export_mix(request: Request) -> Response:
         """Mix uploaded or stored stems into an audio file, as described by the manifest."""
-        with gateway.pending_files.holding(request.scope["principal_id"], content_length(request)) as conversion:
+        with gateway.pending_files.holding(request.scope, content_length(request)) as conversion:
             mix_id = str(uuid.uuid4())
             folder = f"uploads/mixes/{mix_id}"  # ingest deletes old uploads, also after a crash of this process
             reservation = Reservation(gateway.clients.storage, mix_id)

@@ -9,13 +9,12 @@ from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from soundwright.analysis.v1 import agent_service_pb2
-from soundwright.ingest.v1 import ingest_service_pb2
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import data
 from soundwright.services.gateway.dialects.forge.shapes import Data
+from soundwright.services.gateway.features import features
 from soundwright.services.gateway.openapi.responses import documented
 
 
@@ -30,17 +29,14 @@ class Features(TypedDict):
 
 def feature_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/api/features", tags=["operations"])
-    agents, ingest = gateway.clients.agents, gateway.clients.ingest
 
     @router.get("")
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(Data[Features])
     async def get_features() -> Response:
         """Get which optional features the operator has configured."""
-        features: Features = {
-            "language_model": (await agents.GetStatus(agent_service_pb2.GetStatusRequest())).model or None,
-            "spotify": (await ingest.GetStatus(ingest_service_pb2.GetStatusRequest())).spotify,
-        }
-        return data(features)
+        spotify, model = await features(gateway.clients)
+        found: Features = {"language_model": model or None, "spotify": spotify}
+        return data(found)
 
     return router

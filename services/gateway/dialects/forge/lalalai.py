@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -19,7 +20,7 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import data
 from soundwright.services.gateway.dialects.forge.shapes import Data
 from soundwright.services.gateway.openapi.responses import Uuid, documented
-from soundwright.services.gateway.wire.parameters import LICENSE_KEY, body_of, body_schema
+from soundwright.services.gateway.wire.parameters import LICENSE_KEY, LICENSE_KEY_PROBLEM, body_of, body_schema
 
 _PROVIDER = "lalalai"
 # Includes slow responses of lalal.ai.
@@ -40,10 +41,17 @@ class KeyParameters(BaseModel):
     """Your own license key."""
 
     api_key: str = Field(
-        pattern=LICENSE_KEY,
         description="The key. It is stored encrypted and never returned.",
+        json_schema_extra={"pattern": LICENSE_KEY},
         examples=["0123456789abcdef"],
     )
+
+    @field_validator("api_key")
+    @classmethod
+    def _key(cls, value: str) -> str:
+        if not re.fullmatch(LICENSE_KEY, value):
+            raise ValueError(LICENSE_KEY_PROBLEM)
+        return value
 
 
 class Quota(TypedDict):

@@ -67,7 +67,7 @@ class SeparationPlan(TypedDict):
     gain_db: Annotated[
         float | None,
         Field(
-            description="How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: unknown.",
+            description="How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: not measured.",
             examples=[4.9],
         ),
     ]
@@ -91,6 +91,8 @@ def plan_routes(gateway: Gateway) -> APIRouter:
         errors.TRACKS_NOT_FOUND,
         errors.AUDIOS_NOT_READY,
         errors.VALIDATION_ERROR,
+        errors.MODEL_UNAVAILABLE,
+        errors.WEIGHTS_CHANGED,
     )
     async def plan_separations(
         request: Request, parameters: Annotated[PlanParameters, Depends(body_of(PlanParameters))]

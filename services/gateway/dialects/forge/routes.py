@@ -34,6 +34,7 @@ from soundwright.services.gateway.dialects.forge.spotify import spotify_routes
 from soundwright.services.gateway.dialects.forge.stems import stem_routes
 from soundwright.services.gateway.dialects.forge.storage import storage_routes
 from soundwright.services.gateway.dialects.forge.tokens import token_routes
+from soundwright.services.gateway.dialects.forge.track_batches import track_batch_routes
 from soundwright.services.gateway.dialects.forge.track_links import track_link_routes
 from soundwright.services.gateway.dialects.forge.tracks import track_routes
 from soundwright.services.gateway.dialects.forge.uploads import upload_routes
@@ -62,7 +63,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         return Response(status_code=204)
 
     parts = (
-        track_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, track_link_routes, setlist_routes, shared_track_routes, live_routes, export_routes, song_file_routes,
+        track_routes, track_batch_routes, upload_routes, processing_routes, plan_routes, batch_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, track_link_routes, setlist_routes, shared_track_routes, live_routes, export_routes, song_file_routes,
         daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, account_routes, feature_routes, guest_routes, admin_routes, platform_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:

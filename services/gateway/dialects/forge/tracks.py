@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -15,7 +16,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import track_pb2
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
-from soundwright.services.gateway.clients import Gateway
+from soundwright.services.gateway.clients import Clients, Gateway
 from soundwright.services.gateway.dialects.forge.serializers import data, listing, page_links, track_to_wire
 from soundwright.services.gateway.dialects.forge.shapes import Corrections, Data, Page, Track
 from soundwright.services.gateway.files.covers import cover_response
@@ -268,20 +269,37 @@ def track_routes(gateway: Gateway) -> APIRouter:
         track_id: TrackId, changes: Annotated[TrackChanges, Depends(body_of(TrackChanges))]
     ) -> Response:
         """Update the ``title``, ``artist``, ``album``, ``bpm``, ``key``, ``tags`` or ``corrections`` of a track."""
-        given = changes.model_dump(exclude_unset=True)
-        values = {field: value for field, value in given.items() if value is not None}
-        request = pb.UpdateTrackRequest(track_id=track_id, track=track_pb2.Track(**values), fields=list(given))
-        with denied_is_unknown():
-            answer = await clients.tracks.UpdateTrack(request)
-        return data(track_to_wire(answer.track))
+        return data(track_to_wire(await update_own(clients, track_id, changes.model_dump(exclude_unset=True))))
 
     @router.delete("/{track_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(None, errors.TRACK_NOT_FOUND, status=204)
     async def delete_track(track_id: TrackId) -> Response:
         """Delete a track, its files, stems and analysis, and cancel its jobs."""
-        with denied_is_unknown():
-            await clients.tracks.DeleteTrack(pb.DeleteTrackRequest(track_id=track_id))
+        await delete_own(clients, track_id)
         return Response(status_code=204)
 
     return router
+
+
+async def update_own(clients: Clients, track_id: str, given: Mapping[str, Any]) -> track_pb2.Track:
+    """Change the given fields of a track, and return it.
+
+    Raises:
+        AppError: ``TRACK_NOT_FOUND``; ``VALIDATION_ERROR``.
+    """
+    values = {field: value for field, value in given.items() if value is not None}
+    request = pb.UpdateTrackRequest(track_id=track_id, track=track_pb2.Track(**values), fields=list(given))
+    with denied_is_unknown():
+        track: track_pb2.Track = (await clients.tracks.UpdateTrack(request)).track
+    return track
+
+
+async def delete_own(clients: Clients, track_id: str) -> None:
+    """Delete a track.
+
+    Raises:
+        AppError: ``TRACK_NOT_FOUND``.
+    """
+    with denied_is_unknown():
+        await clients.tracks.DeleteTrack(pb.DeleteTrackRequest(track_id=track_id))

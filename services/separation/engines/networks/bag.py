@@ -21,7 +21,8 @@ class Bag:
     Args:
         networks: callables from float32 [items, channels, frames] to float32 [items, stems, channels, frames], both on
             ``device``. A network with a method ``valid_length`` reads that many frames for a window. A network with an
-            attribute ``concurrent_calls`` is called from so many threads at once.
+            attribute ``concurrent_calls`` is called from so many threads at once. One with the attribute ``takes_rows`` gets the
+            indices of the wanted stems as a second argument, and computes no others.
         weights: float32 [networks, stems].
         stems: names of the outputs of the networks.
         sample_rate_hz: sample rate of the networks.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import math
+import re
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -208,7 +209,7 @@ class NetworkEngine(Engine):
             with torch.inference_mode():
                 if device.startswith("cuda"):
                     return self._infer_on_gpu(device, network, size, inputs, rows)
-                return _wanted(network(torch.from_numpy(inputs).to(device)), rows).cpu().numpy()
+                return _wanted(network, torch.from_numpy(inputs).to(device), rows).cpu().numpy()
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
@@ -233,10 +234,10 @@ class NetworkEngine(Engine):
 
         if self._gpu_mode == "mixed":
             with torch.autocast(device_type, torch.float16):
-                outputs = _wanted(network(inputs), rows).float()
+                outputs = _wanted(network, inputs, rows).float()
             if bool(outputs.isfinite().all()):
                 return outputs
-        return _wanted(network(inputs), rows)
+        return _wanted(network, inputs, rows)
 
     def _bag(self, model: str) -> Bag:
         # The first look takes no lock, so that a download of one model does not delay the models in memory.
@@ -258,12 +259,10 @@ class NetworkEngine(Engine):
 
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         if device != "cpu":
-            if not torch.cuda.is_available():
-                raise errors.MODEL_UNAVAILABLE(
-                    (
-                        f"The model {model!r} cannot run on the device {device!r}: PyTorch finds no GPU. Set"
-                        " SOUNDWRIGHT_SEPARATION_DEVICE=cpu, or install a driver and a PyTorch for the GPU."
-                    ),
+            if (torch.device(device).index or 0) >= (count := torch.cuda.device_count()):
+                raise errors.MODEL_NOT_INSTALLED(
+                    f"The model {model!r} cannot run on the device {device!r}: PyTorch finds {count or 'no'} GPU. Set"
+                    " SOUNDWRIGHT_SEPARATION_DEVICE=cpu, or install a driver and a PyTorch for the GPU.",
                     model=model,
                 )
             # PyTorch computes convolutions with 10 bits of precision unless it is told not to.
@@ -304,7 +303,8 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether PyTorch, or a library of the GPU that it uses, found no memory on the device."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error)
+    # CUBLAS_STATUS_ALLOC_FAILED, CUFFT_ALLOC_FAILED, CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
+    return isinstance(error, torch.OutOfMemoryError) or bool(re.search("ALLOC(ATION)?_FAILED", str(error)))
 
 
 def _out_of_memory() -> AppError:
@@ -323,6 +323,8 @@ def _free_memory() -> None:
     torch.cuda.empty_cache()
 
 
-def _wanted(outputs: Any, rows: Rows) -> Any:
+def _wanted(network: Any, inputs: Any, rows: Rows) -> Any:
     """Return the outputs of the wanted stems."""
-    return outputs if rows is None else outputs[:, rows]
+    if rows is None:
+        return network(inputs)
+    return network(inputs, rows) if getattr(network, "takes_rows", False) else network(inputs)[:, rows]

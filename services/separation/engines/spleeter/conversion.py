@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from soundwright.kit.packaged_weights import Arrays
 
@@ -38,21 +39,45 @@ def read_arrays(content: bytes) -> Arrays:
 
     Raises:
         pickle.UnpicklingError: it contains something else, which is not called.
+        ValueError: the data of an array do not have its shape.
         zipfile.BadZipFile: it is not such a file.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-        arrays: Arrays = _ArrayUnpickler(io.BytesIO(archive.read(name))).load()
-    return arrays
+        found = _ArrayUnpickler(io.BytesIO(archive.read(name))).load()
+    if not isinstance(found, dict) or not all(isinstance(array, _Array) for array in found.values()):
+        raise pickle.UnpicklingError("the file is not a dictionary of arrays")
+    return {name: array.values for name, array in found.items()}
+
+
+class _Array:
+    """Receives the parts of an array. NumPy's own method believes them: with a wrong length, it reads other memory."""
+
+    values: NDArray[np.float32]
+
+    def __setstate__(self, state: tuple[int, tuple[int, ...], object, bool, bytes]) -> None:
+        _version, shape, _dtype, _is_fortran, data = state
+        self.values = np.frombuffer(data, "<f4").reshape(shape)
+
+
+class _Float32:
+    """Stands for the only type of numbers that the arrays have."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        if code != "f4":
+            raise pickle.UnpicklingError(f"{code} is not part of an array of floats")
+
+    def __setstate__(self, state: object) -> None:
+        """Do nothing: these are facts about the type."""
 
 
 class _ArrayUnpickler(pickle.Unpickler):
     """Reads arrays of numbers and plain values, and refuses everything else."""
 
     _ALLOWED: Mapping[tuple[str, str], Callable[..., Any]] = {
-        ("numpy.core.multiarray", "_reconstruct"): lambda _kind, _shape, _code: np.empty(0, np.float32),
+        ("numpy.core.multiarray", "_reconstruct"): lambda _kind, _shape, _code: _Array(),
         ("numpy", "ndarray"): lambda: None,  # only named, as the first argument above
-        ("numpy", "dtype"): np.dtype,
+        ("numpy", "dtype"): _Float32,
         ("_codecs", "encode"): lambda text, _encoding: text.encode("latin1"),
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from soundwright.services.separation.engines.networks import Bag, CpuMode, NetworkEngine
 from soundwright.services.separation.engines.small import SmallEngine
 from soundwright.services.separation.engines.spleeter.models import SPLEETER, SPLEETER_WITH_SMALL, WEIGHTS
-from soundwright.services.separation.service import ACCOMPANIMENT, STEMS, Mix, Samples
+from soundwright.services.separation.service import ACCOMPANIMENT, STEMS
 
 _SAMPLE_RATE_HZ = 44_100
 # The network gives the same for windows on a grid of 65,536 frames (1.5 s): see ``network``.
@@ -41,11 +40,6 @@ class SpleeterEngine(NetworkEngine):
     def is_present(self, model: str) -> bool:
         """Return whether the files of the weights are there, or the package that contains them."""
         return WEIGHTS.is_present() and (model == SPLEETER.name or self._small.is_present("small"))
-
-    def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
-        """See :meth:`NetworkEngine.separate`. Vocals alone do not need ``small``."""
-        alone = stems is not None and set(stems) == {_VOCALS}
-        return super().separate(mix, SPLEETER.name if alone else model, stems)
 
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``.

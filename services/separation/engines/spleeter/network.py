@@ -121,8 +121,10 @@ class VocalsFirst(nn.Module):
     Args:
         vocals: the first network.
         others: the second network. Its margin is at most that of the first one.
-        rows: indices of the wanted stems in the outputs of the second network.
+        rows: indices of the stems in the outputs of the second network.
     """
+
+    takes_rows = True
 
     def __init__(self, vocals: SpleeterNetwork, others: nn.Module, rows: Sequence[int]) -> None:
         super().__init__()
@@ -135,13 +137,20 @@ class VocalsFirst(nn.Module):
         """Return how many frames the networks read for a window of ``length`` frames."""
         return self.vocals.valid_length(length)
 
-    def forward(self, audio: Tensor) -> Tensor:
-        """Return the other stems and the vocals, float32 [items, stems, 2, frames], of ``audio``, float32 [items, 2, frames]."""
+    def forward(self, audio: Tensor, rows: Sequence[int] = ()) -> Tensor:
+        """Return the other stems and the vocals, float32 [items, stems, 2, frames], of ``audio``, float32 [items, 2, frames].
+
+        Args:
+            rows: indices of the wanted stems; empty: all. For the vocals alone, the second network does not run.
+        """
         vocals = self.vocals(audio)
+        if list(rows) == [len(self._rows)]:
+            return vocals
         skipped = self._skipped_frames
         rest = (audio - vocals[:, 0])[..., skipped : audio.shape[-1] - skipped]
         others = functional.pad(self.others(rest, self._rows), (skipped, skipped))
-        return torch.cat([others, vocals], dim=1)
+        stems = torch.cat([others, vocals], dim=1)
+        return stems[:, list(rows)] if rows else stems
 
 
 def read_network(content: bytes, margin_frames: int, in_bfloat16: bool) -> SpleeterNetwork:

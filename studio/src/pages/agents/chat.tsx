@@ -53,7 +53,7 @@ export function Chat({ conversationId, tracks, onAnswer, children }: ChatProps) 
         ))}
       </ol>
       <div ref={end} />
-      <Question text={text} onInput={setText} isBusy={action.isBusy} onSend={() => void ask()} />
+      {messages && <Question text={text} onInput={setText} isBusy={action.isBusy} onSend={() => void ask()} />}
     </>
   );
 }

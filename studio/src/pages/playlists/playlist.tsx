@@ -15,7 +15,7 @@ import { useAction, useLoaded } from "../../api/requests.ts";
 import * as player from "../../player/player.ts";
 import { navigate } from "../../router.ts";
 import { Button, Notice } from "../../ui/components.tsx";
-import { Confirm, Field, Form, Submit } from "../../ui/forms.tsx";
+import { Confirm, Field, Form, Missing, Submit } from "../../ui/forms.tsx";
 import { OrderedList } from "../../ui/ordered-list.tsx";
 import { timeText } from "../../waveform/view.ts";
 
@@ -27,7 +27,7 @@ export default function PlaylistPage({ id }: { id: string }) {
   const action = useAction();
   // The order that is being stored, until the server has confirmed it.
   const [order, setOrder] = useState<readonly Entry[] | null>(null);
-  if (!playlist) return <div class="page">{problem && <Notice look="bad">{problem}</Notice>}</div>;
+  if (!playlist) return <Missing problem={problem} action={<a href="/studio/playlists">All playlists</a>} />;
   const entries = order ?? playlist.tracks;
   const change = async (operation: Promise<void>) => {
     await action.run(() => operation);

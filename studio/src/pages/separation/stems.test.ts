@@ -3,21 +3,21 @@ import { test } from "node:test";
 import { stemsOf } from "./stems.ts";
 
 const MODELS = [
-  { name: "four", stem_types: ["drums", "bass", "other", "vocals"] },
-  { name: "two", stem_types: ["vocals", "other"] },
-  { name: "six", stem_types: ["drums", "bass", "other", "vocals", "guitar", "piano"] },
+  { name: "four", stem_types: ["drums", "bass", "other", "vocals"], available: true },
+  { name: "two", stem_types: ["vocals", "accompaniment"], available: true },
+  { name: "six", stem_types: ["drums", "bass", "other", "vocals", "guitar", "piano"], available: false },
 ];
 
-test("a model offers its stems, and the default is the first one", () => {
-  assert.deepEqual(stemsOf(MODELS, "two"), ["vocals", "other"]);
-  assert.deepEqual(stemsOf(MODELS, ""), MODELS[0]?.stem_types);
+test("a model offers its stems, but for what the others leave", () => {
+  assert.deepEqual(stemsOf(MODELS, "six"), MODELS[2]?.stem_types);
+  assert.deepEqual(stemsOf(MODELS, "two"), ["vocals"]);
 });
 
-test("the automatic choice offers the stems of all models once", () => {
-  assert.deepEqual(stemsOf(MODELS, "auto"), ["drums", "bass", "other", "vocals", "guitar", "piano"]);
+test("the automatic choice offers the stems of all available models once", () => {
+  assert.deepEqual(stemsOf(MODELS, "auto"), ["drums", "bass", "other", "vocals"]);
 });
 
 test("nothing is offered before the models are known", () => {
-  for (const model of ["", "auto", "four"]) assert.deepEqual(stemsOf([], model), []);
+  for (const model of ["auto", "four"]) assert.deepEqual(stemsOf([], model), []);
   assert.deepEqual(stemsOf(MODELS, "unknown"), []);
 });

@@ -3,10 +3,14 @@
 export interface ModelStems {
   readonly name: string;
   readonly stem_types: readonly string[];
+  /** Whether it can run now. */
+  readonly available: boolean;
 }
 
-/** Return the stems that can be requested of a model. The first model is the default, and `auto` finds one for any stem. */
+/** Return the stems that can be requested alone of a model. `auto` finds an available one for any stem. */
 export function stemsOf(models: readonly ModelStems[], model: string): readonly string[] {
-  if (model === "auto") return [...new Set(models.flatMap((each) => each.stem_types))];
-  return (model ? models.find((each) => each.name === model) : models[0])?.stem_types ?? [];
+  const able = models.filter(({ name, available }) => (model === "auto" ? available : name === model));
+  const stems = new Set(able.flatMap((each) => each.stem_types));
+  stems.delete("accompaniment"); // what each of the others leaves
+  return [...stems];
 }

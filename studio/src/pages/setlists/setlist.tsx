@@ -9,7 +9,7 @@ import { changeSetlist, deleteSetlist, getSetlist } from "../../api/setlists.ts"
 import { useAction, useLoaded } from "../../api/requests.ts";
 import { navigate } from "../../router.ts";
 import { Cover, Notice } from "../../ui/components.tsx";
-import { Confirm, Field, Form, Submit } from "../../ui/forms.tsx";
+import { Confirm, Field, Form, Missing, Submit } from "../../ui/forms.tsx";
 import { OrderedList } from "../../ui/ordered-list.tsx";
 import { timeText } from "../../waveform/view.ts";
 import { AddTracks } from "./add-tracks.tsx";
@@ -23,7 +23,7 @@ export default function SetlistPage({ id }: { id: string }) {
   // The tracks that are being stored, until the server has confirmed them.
   const [order, setOrder] = useState<readonly Track[] | null>(null);
   const storing = useRef(Promise.resolve());
-  if (!setlist) return <div class="page">{problem && <Notice look="bad">{problem}</Notice>}</div>;
+  if (!setlist) return <Missing problem={problem} action={<a href="/studio/setlists">All setlists</a>} />;
   const tracks = order ?? setlist.tracks;
   // One change after another, so that a quick second one does not undo the first.
   const store = (changed: readonly Track[]) => {

@@ -21,18 +21,24 @@ export default function StagePage({ id: place }: { id: string }) {
   return (
     <>
       <nav class="page stage" aria-label="Setlist">
-        {problem && <Notice look="bad">{problem}</Notice>}
+        {problem && (
+          <Notice look="bad" action={<a href="/studio/setlists">All setlists</a>}>
+            {problem}
+          </Notice>
+        )}
         {setlist && (
           <div class="row apart">
             <span>
               <a href={`/studio/setlists/${id}`}>{setlist.name}</a>
-              <span class="quiet number">
-                {" "}
-                {index + 1} of {setlist.tracks.length}
-              </span>
+              {track && (
+                <span class="quiet number">
+                  {" "}
+                  {index + 1} of {setlist.tracks.length}
+                </span>
+              )}
             </span>
             <span class="row">
-              {index > 0 && (
+              {track && index > 0 && (
                 <a class="button" href={addressOf(index - 1)}>
                   Previous
                 </a>
@@ -45,7 +51,7 @@ export default function StagePage({ id: place }: { id: string }) {
             </span>
           </div>
         )}
-        {setlist && !track && <Notice look="bad">The setlist has no track with this number.</Notice>}
+        {setlist && !track && <Notice look="bad">The setlist has no such track anymore.</Notice>}
       </nav>
       {track && (
         <TrackPage

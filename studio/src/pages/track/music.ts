@@ -36,11 +36,10 @@ export class Music {
     const { lyrics } = this.corrections.value;
     return lyrics == null ? (this.analysis.value?.lyrics?.lines ?? []) : linesOf(lyrics);
   });
-  /** The notes, by stem. What the model for pianos read replaces what the other one read from the same signal. */
+  /** The notes, by stem. */
   readonly parts = computed(() => {
     const { notes, piano_notes } = this.analysis.value ?? {};
-    const parts = [...(notes?.parts ?? []), ...(piano_notes?.parts ?? [])];
-    return [...new Map(parts.map((part) => [part.name, part])).values()];
+    return [...(piano_notes?.parts ?? []), ...(notes?.parts ?? [])];
   });
   readonly melody = computed(() => {
     const found = this.analysis.value?.melody;

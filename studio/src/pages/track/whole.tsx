@@ -43,6 +43,7 @@ export function Whole({
   const element = useRef<HTMLAudioElement>(null);
   const [begin] = useState(() => (isPlaying && !isReloaded() ? 0 : (savedOf(trackId).seconds ?? 0)));
   const [share, setShare] = useState(begin / seconds);
+  const [isLost, setLost] = useState(false);
   const peaks = useSignal<Pyramid | null>(null);
   const [pause] = useState(() => () => element.current?.pause());
   useEffect(() => () => leaveFloor(pause), [pause]);
@@ -98,8 +99,10 @@ export function Whole({
           leaveFloor(pause);
           if (!ended) onPause?.(currentTime);
         }}
+        onError={() => setLost(true)}
         onTimeUpdate={(event) => setShare(event.currentTarget.currentTime / seconds)}
       />
+      {isLost && <Notice look="bad">The recording cannot be played. Reload the page to see why.</Notice>}
     </div>
   );
 }
