@@ -146,7 +146,7 @@ drum_and_bass: 168 174 178 kit_electronic bass_reese; voice flute synth_lead; de
   bass: 1-----------1--- 1-----1---3-5---
   layers: epiano 57 ivcb 0.8 -0.25 x-----------x--- | pad 53 ivcbo 1 0 x--------------- | synth_pluck 64 c 0.6 0.45 0.2.3.2.1.2.3.2.
   chords: I7 I7 vi7 IV7 | I7 IV7 vi7 V ; i7 i7 VI7 VII | i7 VI7 III7 VII
-hip_hop: 80 90 102 kit_808 bass_sub; voice_low flute synth_lead; brightness 0, swing 0.16, swing_beats 0.25, density 1.3, drums 3
+hip_hop: 80 90 102 kit_808 bass_sub; voice_low flute synth_lead; brightness 0, swing 0.16, swing_beats 0.25, density 1.3, drums 2.1
   groove: kick X.....x.x..x.... | snare ....X.......X... | hat x.o.x.ox..o.x.o.
   light: kick X.......x..x.... | snare ....X.......X... | hat x.o.x.o.x.o.x.o.
   bass: 1-----1-1--1-5--
