@@ -36,10 +36,12 @@ class LoudnessMeter:
     Args:
         sample_rate_hz: sample rate.
         channel_count: number of channels, at least 1.
+        finds_peak: whether the true peak is measured, too.
     """
 
-    def __init__(self, sample_rate_hz: int, channel_count: int) -> None:
+    def __init__(self, sample_rate_hz: int, channel_count: int, *, finds_peak: bool = True) -> None:
         self._sample_rate_hz = sample_rate_hz
+        self._finds_peak = finds_peak
         self._weights = np.array(_CHANNEL_WEIGHTS.get(channel_count, (1.0,) * channel_count))
         self._sections = _k_weighting(sample_rate_hz)
         self._state = np.zeros((len(self._sections), channel_count, 2))
@@ -54,7 +56,8 @@ class LoudnessMeter:
         if block.shape[1] == 0:
             return
         self._add_energy(block)
-        self._add_peak(block)
+        if self._finds_peak:
+            self._add_peak(block)
 
     def loudness_lufs(self) -> float | None:
         """Return the integrated loudness in LUFS; None for less than 400 ms of signal or if all is below -70 LUFS."""

@@ -33,7 +33,8 @@ class Interpretation(TypedDict):
         list[str],
         Field(
             description="Parameters of the request that the model could not follow. `duration`: a loop has whole bars of the "
-            "requested tempo. `continue_from`: the clip was joined, but not listened to.",
+            "requested tempo. `continue_from`: the clip was joined, but not listened to; tempo and key are those "
+            "that it states.",
             examples=[[]],
         ),
     ]

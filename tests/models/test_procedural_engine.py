@@ -168,6 +168,23 @@ def test_the_composer_continues_its_own_clip_as_one_piece_and_no_other() -> None
         assert joined.interpretation.ignored_parameters == ("continue_from",)
 
 
+def test_a_clip_of_another_version_is_continued_in_its_tempo_and_key_on_the_beat() -> None:
+    first = generate("rock at 133 bpm in C major", 8.0)
+    assert first.interpretation is not None
+    made = replace(first.interpretation, tempo_bpm=120.0, key="D minor")
+    parts = (Part("rock", 8.0, 7, model="composer", interpretation=made), Part("solo drums", 4.0, 8))
+    lead_in = Clip(np.zeros((2, round(7.8 * RATE_HZ)), np.float32), RATE_HZ)
+    take = Take("solo drums", 4.2, 8, lead_in, parts=parts)
+    clip = ProceduralEngine().generate("composer", [take], lambda share: None)[0]
+    assert clip.samples.shape == (2, round(4.2 * RATE_HZ))
+    assert clip.interpretation is not None
+    assert (clip.interpretation.tempo_bpm, clip.interpretation.key) == (120.0, "D minor")
+    # A bar begins after 8 s, which is 0.2 s after the beginning of the take.
+    loud = np.abs(clip.samples).max(axis=0)
+    before, after = loud[round(0.15 * RATE_HZ) : round(0.19 * RATE_HZ)], loud[round(0.2 * RATE_HZ) :][: RATE_HZ // 25]
+    assert after.max() > 2 * before.max()
+
+
 def test_a_clip_says_what_is_heard() -> None:
     music = generate("lo-fi beats with rain, zorb").interpretation
     assert music is not None

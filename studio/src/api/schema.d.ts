@@ -5548,7 +5548,7 @@ export interface components {
              */
             ignored_words: string[];
             /**
-             * @description Parameters of the request that the model could not follow. `duration`: a loop has whole bars of the requested tempo. `continue_from`: the clip was joined, but not listened to.
+             * @description Parameters of the request that the model could not follow. `duration`: a loop has whole bars of the requested tempo. `continue_from`: the clip was joined, but not listened to; tempo and key are those that it states.
              * @example []
              */
             ignored_parameters: string[];

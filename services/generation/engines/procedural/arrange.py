@@ -136,6 +136,8 @@ def arrange(plan: Plan) -> Song:
         style.beats_per_bar,
         plan.duration_seconds,
         _tracks(score, style, lead, plan, rng),
+        # Calm music is played softly, which is dull.
+        0.0 if plan.energy < _CALM_ENERGY else style.brightness,
     )
 
 

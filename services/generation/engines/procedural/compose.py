@@ -83,8 +83,8 @@ def compose(prompt: str, duration_seconds: float, seed: int) -> Song:
     return compose_parts((Part(prompt, duration_seconds, seed),)).song
 
 
-def compose_parts(parts: Sequence[Part]) -> Composition:
-    """Return a piece of one or several parts, each of which continues the one before.
+def compose_parts(parts: Sequence[Part], like: Interpretation | None = None) -> Composition:
+    """Return a piece of one or several parts, each of which continues the one before. ``like`` decides tempo and key.
 
     All parts have style, tempo, key, chords and refrain of the first one. Each begins with the bar in which the part
     before would end, so that no part but the last has an ending. A loop has whole bars: its tempo is adapted, or its
@@ -93,6 +93,8 @@ def compose_parts(parts: Sequence[Part]) -> Composition:
     first, last = parts[0], parts[-1]
     request = parse_prompt(last.prompt)
     plan = plan_first(first)
+    if like is not None:
+        plan = replace(plan, tempo_bpm=like.tempo_bpm, key=Key.parse(like.key))
     bar_beats = STYLES[plan.style].beats_per_bar
     bar_seconds = 60.0 * bar_beats / plan.tempo_bpm
     end_seconds, start_bar = plan.duration_seconds, 0
@@ -119,7 +121,9 @@ def compose_parts(parts: Sequence[Part]) -> Composition:
     if last.is_loop:
         song = _joined([(song, 0), *((_bar(song, number), round(bars) * bar_beats) for number in range(_TAIL_BARS))],
                        end_seconds + _TAIL_BARS * bar_seconds)  # fmt: skip
-    return Composition(song, end_seconds, _interpretation(request, plan, song, bars, is_continued=len(parts) > 1))
+    return Composition(
+        song, end_seconds, _interpretation(request, plan, song, bars, is_continued=like is not None or len(parts) > 1)
+    )
 
 
 def plan_first(part: Part) -> Plan:
@@ -361,9 +365,10 @@ def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
         ]
     present = {layer.instrument for layer in layers}
     strikes = {name for name in wanted if INSTRUMENTS[name].role == STRIKE}
-    for place, name in enumerate(name for name in wanted if name not in present):
-        if place < len(layers):
-            old = layers[place]
+    others = [place for place, layer in enumerate(layers) if layer.instrument not in wanted]
+    for name in (name for name in wanted if name not in present):
+        if others:
+            old = layers[place := others.pop(0)]
             figure = old.pattern if name in strikes else _LONG_NOTES[style.beats_per_bar]
             if name in strikes and set(old.pattern) <= {"x", "-", " "} and name != "power_guitar":
                 figure = _BROKEN_CHORDS[style.beats_per_bar]

@@ -42,6 +42,8 @@ def _room(rate_hz: int, decay_seconds: float, rng: np.random.Generator) -> Sampl
 
 def panned(stereo: Samples, pan: float) -> Samples:
     """Pan with constant power from -1 (left) to 1 (right), unity at the centre."""
+    if pan == 0.0 and stereo.ndim == 2:
+        return stereo
     angle = (np.clip(pan, -1.0, 1.0) + 1.0) * np.pi / 4.0
     sides = np.sqrt(2.0) * np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32)
     return np.asarray(sides * stereo, dtype=np.float32)
@@ -59,12 +61,10 @@ def widened(stereo: Samples, rate_hz: int, amount: float) -> Samples:
     return np.stack([stereo[0] + side, stereo[1] - side])
 
 
-def brightened(samples: Samples, rate_hz: int, amount: float) -> Samples:
-    """Add ``amount`` of the signal above about 1.5 kHz: a gentle high shelf."""
-    if amount <= 0:
-        return samples
+def treble(samples: Samples, rate_hz: int) -> Samples:
+    """Return the signal above about 1.5 kHz, with a gentle slope."""
     below = scipy.ndimage.uniform_filter1d(samples, max(3, rate_hz // 3000), axis=1, mode="nearest")
-    return np.asarray(samples + np.float32(amount) * (samples - below), dtype=np.float32)
+    return np.asarray(samples - below, dtype=np.float32)
 
 
 def saturated(samples: Samples, drive: float) -> Samples:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,9 @@ from soundwright.services.generation.engines.procedural import effects
 from soundwright.services.generation.engines.procedural.compose import Composition, compose_parts, plan_first, seed_for
 from soundwright.services.generation.engines.procedural.midi import midi_file
 from soundwright.services.generation.engines.procedural.render import mix, render_stems
+from soundwright.services.generation.engines.procedural.score import STEMS
 from soundwright.services.generation.engines.procedural.sounds import Heard, ambience, design, render_cue, scene
+from soundwright.services.generation.engines.procedural.styles import STYLES
 from soundwright.services.generation.engines.procedural.waves import fade
 from soundwright.services.generation.service import (
     MAX_SECONDS,
@@ -35,7 +37,6 @@ _RATE_HZ = 44100
 _FADE_LIMIT_SECONDS = 1.0  # by which takes are longer than their clip
 _PEAK = 0.89
 _SOUND_RMS = 0.14
-_AMBIENCE_LEVEL = 0.35
 _LOOP_TAIL_SECONDS = 0.5
 
 
@@ -67,7 +68,7 @@ class ProceduralEngine(Engine):
     """Text to audio by rules and synthesis, in stereo at 44100 Hz, much faster than real time.
 
     The composer continues its own clips exactly: it plays them again, without their ending, and goes on with the next
-    bar. Other lead-ins are ignored.
+    bar. It continues those of other versions in their tempo and key, on the beat. Other lead-ins are ignored.
     """
 
     name = "procedural"
@@ -131,7 +132,7 @@ def clip_parts(history: Sequence[Part], fade_seconds: float) -> dict[str, Sample
         loop_seconds=last.duration_seconds if last.is_loop and len(history) == 1 else None,
         parts=tuple(history) if len(history) > 1 else (),
     )
-    _, parts, _, _ = _music_parts(take, lambda share: None)
+    _, parts, _, _ = _music_parts(take, lambda share: None, {stem: (stem,) for stem in STEMS})
     # The composer's stem "vocals" has the melody, which an instrument may play.
     return {"lead" if name == "vocals" else name: samples for name, samples in parts.items() if samples.any()}
 
@@ -141,12 +142,12 @@ def _report_part(report: Callable[[float], None], begin: float, span: float, sha
 
 
 def _music(take: Take, report: Callable[[float], None]) -> Clip:
-    piece, parts, behind, is_followed = _music_parts(take, report)
+    piece, parts, behind, is_followed = _music_parts(take, report, {"music": STEMS})
     seconds = take.duration_seconds if take.loop_seconds is None else take.loop_seconds
     has_other_length = take.loop_seconds is not None and abs(piece.duration_seconds - seconds) > 0.5 / _RATE_HZ
     ignored = (*(("duration",) if has_other_length else ()), *_unheard(take, is_followed=is_followed))
     return Clip(
-        np.sum(list(parts.values()), axis=0, dtype=np.float32),
+        mix(parts),
         _RATE_HZ,
         _with_sounds(replace(piece.interpretation, ignored_parameters=ignored), behind),
         piece.duration_seconds if is_followed or has_other_length else None,
@@ -156,28 +157,43 @@ def _music(take: Take, report: Callable[[float], None]) -> Clip:
     )
 
 
-def _music_parts(take: Take, report: Callable[[float], None]) -> tuple[Composition, dict[str, Samples], Heard, bool]:
-    """Return the score, its parts, float32 [2, frames] each, the sounds behind it, and whether it repeats earlier parts."""
+def _music_parts(
+    take: Take, report: Callable[[float], None], groups: Mapping[str, Sequence[str]]
+) -> tuple[Composition, dict[str, Samples], Heard, bool]:
+    """Return the score, its groups of stems, float32 [2, frames] each, the sounds behind it, and whether it repeats earlier parts."""
     is_followed = _can_follow(take.parts)
     is_loop = take.loop_seconds is not None
     seconds = take.duration_seconds if take.loop_seconds is None else take.loop_seconds
-    parts = take.parts if is_followed else (Part(take.prompt, seconds, take.seed, is_loop),)
-    piece = compose_parts(parts)
+    like, begun_seconds = (None, 0.0) if is_followed or is_loop else _joined_to(take)
+    parts = take.parts if is_followed else (Part(take.prompt, begun_seconds + seconds, take.seed, is_loop),)
+    piece = compose_parts(parts, like)
     if parts[-1].is_loop:
         tail_seconds = _LOOP_TAIL_SECONDS if is_followed else take.duration_seconds - seconds
     else:
         tail_seconds = 0.0
     root = seed_for(parts[0].prompt, parts[0].seed)
-    stems = render_stems(piece.song, _RATE_HZ, root, report)
+    stems = render_stems(piece.song, _RATE_HZ, root, report, groups)
     behind = ambience(take.prompt)
     if behind.cues:
         music, rng = mix(stems), np.random.default_rng([root, 2])
         sound = sum(render_cue(cue, music.shape[1], _RATE_HZ, rng) for cue in behind.cues)
-        stems["ambience"] = np.asarray(np.float32(_AMBIENCE_LEVEL) * sound, dtype=np.float32)
+        stems["ambience"] = np.asarray(np.float32(behind.level) * sound, dtype=np.float32)
         gain = _final_gain(music + stems["ambience"], effects.active_rms(music, _RATE_HZ))
         stems = {name: np.asarray(samples * gain, dtype=np.float32) for name, samples in stems.items()}
-    frames = _frames(piece.duration_seconds + tail_seconds)
-    return piece, {name: samples[:, :frames] for name, samples in stems.items()}, behind, is_followed
+    begin, end = _frames(begun_seconds), _frames(piece.duration_seconds + tail_seconds)
+    if begin:
+        end = begin + _frames(take.duration_seconds)
+    return piece, {name: samples[:, begin:end] for name, samples in stems.items()}, behind, is_followed
+
+
+def _joined_to(take: Take) -> tuple[Interpretation | None, float]:
+    """Return tempo and key of the clip of another version that a take continues, and how much of a bar is over when the take begins."""
+    like = take.parts[0].interpretation if take.parts else None
+    if take.lead_in is None or like is None or not like.tempo_bpm:
+        return None, 0.0
+    before_seconds = take.lead_in.samples.shape[1] / take.lead_in.sample_rate_hz
+    beats = STYLES[plan_first(Part(take.prompt, take.duration_seconds, take.seed)).style].beats_per_bar
+    return like, before_seconds % (60.0 * beats / like.tempo_bpm)
 
 
 def _can_follow(parts: Sequence[Part]) -> bool:

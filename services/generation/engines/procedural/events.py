@@ -1,11 +1,17 @@
-"""Sounds that occur once: each recipe renders one occurrence to float32 [frames] with a peak of 1."""
+"""Sounds that occur once, as recipes: each renders one occurrence to float32 [frames] with a peak of 1."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from soundwright.services.generation.engines.procedural.textures import Stage
 from soundwright.services.generation.engines.procedural.tones import Sung, Tone, sung
 from soundwright.services.generation.engines.procedural.waves import (
     Wave,
@@ -13,7 +19,6 @@ from soundwright.services.generation.engines.procedural.waves import (
     fade,
     noise,
     peak_normalised,
-    phase,
     seconds,
     sine,
 )
@@ -22,330 +27,249 @@ Event = Callable[[int, np.random.Generator], Wave]
 """``(sample_rate_hz, rng)`` to float32 [frames]."""
 
 
-def _ring(rate_hz: int, length_seconds: float, partials: Sequence[tuple[float, float, float]]) -> Wave:
-    """Decaying sines, each (Hz, level, half-life in seconds)."""
-    frames = round(length_seconds * rate_hz)
-    out = np.zeros(frames, dtype=np.float32)
-    for hz, level, half_life in partials:
-        if hz < 0.45 * rate_hz:
-            out += np.float32(level) * sine(phase(hz, frames, rate_hz)) * decay(frames, rate_hz, half_life)
-    return out * fade(frames, rate_hz, 0.001, 0.05)
+class Shot(Stage):
+    """What a recipe is made with."""
+
+    def share(self, end: float = 1.0) -> NDArray[np.float64]:
+        """Return a line from 0 to ``end``."""
+        return np.linspace(0.0, end, self.frames)
+
+    def square(self, hz: ArrayLike, drive: float) -> Wave:
+        """Return an overdriven tone."""
+        return np.tanh(drive * self.tone(hz))
+
+    def fall(self, half_life_seconds: float) -> Wave:
+        return decay(self.frames, self.rate_hz, half_life_seconds)
+
+    def fade(self, attack_seconds: float, release_seconds: float) -> Wave:
+        return fade(self.frames, self.rate_hz, attack_seconds, release_seconds)
+
+    def air(self, low_hz: float, high_hz: float) -> Wave:
+        return noise(self.frames, self.rate_hz, self.rng, low_hz, high_hz)
+
+    def burst(self, low_hz: float, high_hz: float, half_life_seconds: float) -> Wave:
+        """Return noise that decays."""
+        return self.air(low_hz, high_hz) * self.fall(half_life_seconds)
+
+    def ring(self, *partials: tuple[float, float, float]) -> Wave:
+        """Return decaying sines, each (Hz, level, half-life in seconds)."""
+        out = np.zeros(self.frames, dtype=np.float32)
+        for hz, level, half_life in partials:
+            if hz < 0.45 * self.rate_hz:
+                out += np.float32(level) * self.tone(hz) * self.fall(half_life)
+        return out * self.fade(0.001, 0.05)
+
+    def lasting(self, length_seconds: float) -> Shot:
+        return replace(self, frames=round(length_seconds * self.rate_hz))
+
+    def after(self, start_seconds: float) -> Shot:
+        """Return what is left of it after a time."""
+        return replace(self, frames=self.frames - round(start_seconds * self.rate_hz))
+
+    def at(self, start_seconds: float, wave: NDArray[Any]) -> Wave:
+        """Return a wave at its time, with silence before and after it."""
+        out = np.zeros(self.frames, dtype=np.float32)
+        start = round(start_seconds * self.rate_hz)
+        out[start : start + wave.size] = wave[: self.frames - start]
+        return out
 
 
-def _done(wave: Wave, rate_hz: int) -> Wave:
-    return peak_normalised(np.asarray(wave * fade(wave.size, rate_hz, 0.001, 0.02), dtype=np.float32))
-
-
-def thunder(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A crack and a long, uneven roll."""
-    frames = round(6.0 * rate_hz)
-    time = seconds(frames, rate_hz)
+def _thunder(shot: Shot) -> NDArray[Any]:
+    time = seconds(shot.frames, shot.rate_hz)
     roll = np.exp2(-time / 1.1)
     for _ in range(6):
-        at = rng.uniform(0.1, 3.0)
-        roll = roll + rng.uniform(0.2, 0.7) * np.where(time > at, np.exp2(-(time - at) / 0.5), 0.0)
-    rumble = noise(frames, rate_hz, rng, 25.0, 180.0) * roll
-    body = noise(frames, rate_hz, rng, 120.0, 900.0) * roll * np.exp2(-time / 0.9)
-    crack = noise(frames, rate_hz, rng, 600.0, 7000.0) * decay(frames, rate_hz, 0.07)
-    return _done(np.tanh(0.7 * (rumble + 0.6 * body + 0.9 * crack)), rate_hz)
+        at = shot.rng.uniform(0.1, 3.0)
+        roll = roll + shot.rng.uniform(0.2, 0.7) * np.where(time > at, np.exp2(-(time - at) / 0.5), 0.0)
+    rumble = shot.air(25, 180) * roll
+    body = shot.air(120, 900) * roll * np.exp2(-time / 0.9)
+    return np.tanh(0.7 * (rumble + 0.6 * body + 0.9 * shot.burst(600, 7000, 0.07)))
 
 
-def explosion(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A blast, a falling boom and debris."""
-    frames = round(3.5 * rate_hz)
-    boom = sine(phase(38.0 + 70.0 * decay(frames, rate_hz, 0.12), frames, rate_hz)) * decay(frames, rate_hz, 0.45)
-    blast = noise(frames, rate_hz, rng, 60.0, 5000.0) * decay(frames, rate_hz, 0.16)
-    tail = noise(frames, rate_hz, rng, 40.0, 500.0) * decay(frames, rate_hz, 0.7)
-    debris = noise(frames, rate_hz, rng, 1500.0, 8000.0) * decay(frames, rate_hz, 0.5) * (rng.random(frames) > 0.995)
-    return _done(np.tanh(1.5 * (boom + 0.9 * blast + 0.5 * tail) + 0.8 * debris.astype(np.float32)), rate_hz)
+def _explosion(shot: Shot) -> NDArray[Any]:
+    boom = shot.tone(38.0 + 70.0 * shot.fall(0.12)) * shot.fall(0.45)
+    blast, tail = shot.burst(60, 5000, 0.16), shot.burst(40, 500, 0.7)
+    debris = shot.burst(1500, 8000, 0.5) * (shot.rng.random(shot.frames) > 0.995)
+    return np.tanh(1.5 * (boom + 0.9 * blast + 0.5 * tail) + 0.8 * debris)
 
 
-def gunshot(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A sharp report and its echo."""
-    frames = round(1.2 * rate_hz)
-    shot = noise(frames, rate_hz, rng, 150.0, 9000.0) * decay(frames, rate_hz, 0.02)
-    echo = noise(frames, rate_hz, rng, 150.0, 1800.0) * decay(frames, rate_hz, 0.15)
-    return _done(np.tanh(2.0 * (shot + 0.25 * echo)), rate_hz)
+def _beat(shot: Shot, hz: float) -> NDArray[Any]:
+    return shot.tone(hz * (1.0 + 0.8 * shot.fall(0.02))) * shot.fall(0.035) + 0.6 * shot.burst(90, 900, 0.014)
 
 
-def footstep(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Heel, then sole."""
-    frames = round(0.28 * rate_hz)
-    heel = noise(frames, rate_hz, rng, 70.0, 700.0) * decay(frames, rate_hz, 0.014)
-    late = round(rng.uniform(0.06, 0.09) * rate_hz)
-    sole = np.zeros(frames, dtype=np.float32)
-    sole[late:] = noise(frames - late, rate_hz, rng, 500.0, 4500.0) * decay(frames - late, rate_hz, 0.022)
-    return _done(heel + 0.45 * sole, rate_hz)
-
-
-def heartbeat(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Lub and dub."""
-    frames = round(0.6 * rate_hz)
-    out = np.zeros(frames, dtype=np.float32)
-    for at, level, hz in ((0.0, 1.0, 52.0), (0.27, 0.75, 66.0)):
-        start = round(at * rate_hz)
-        rest = frames - start
-        thump = sine(phase(hz * (1.0 + 0.8 * decay(rest, rate_hz, 0.02)), rest, rate_hz)) * decay(rest, rate_hz, 0.035)
-        knock = noise(rest, rate_hz, rng, 90.0, 900.0) * decay(rest, rate_hz, 0.014)
-        out[start:] += np.float32(level) * (thump + 0.6 * knock)
-    return _done(out, rate_hz)
-
-
-def door(rate_hz: int, rng: np.random.Generator) -> Wave:
+def _door(shot: Shot) -> NDArray[Any]:
     """A creak that speeds up, and a slam."""
-    frames = round(1.6 * rate_hz)
-    creak_frames = round(0.9 * rate_hz)
-    rate = 35.0 + 60.0 * np.linspace(0.0, 1.0, creak_frames) ** 2 + 12.0 * np.sin(np.linspace(0, 9, creak_frames))
-    saw = (phase(rate, creak_frames, rate_hz) % 1.0).astype(np.float32)
-    wood = np.exp2(-saw * 9.0) * noise(creak_frames, rate_hz, rng, 500.0, 2200.0)
-    out = np.zeros(frames, dtype=np.float32)
-    out[:creak_frames] = 0.35 * wood * fade(creak_frames, rate_hz, 0.2, 0.1)
-    rest = frames - creak_frames
-    slam = noise(rest, rate_hz, rng, 60.0, 1400.0) * decay(rest, rate_hz, 0.045)
-    latch = noise(rest, rate_hz, rng, 1500.0, 6000.0) * decay(rest, rate_hz, 0.008)
-    out[creak_frames:] += slam + 0.5 * latch
-    return _done(out, rate_hz)
+    creak, rest = shot.lasting(0.9), shot.after(0.9)
+    saw = (creak.phase(35.0 + 60.0 * creak.share() ** 2 + 12.0 * np.sin(creak.share(9))) % 1.0).astype(np.float32)
+    wood = np.exp2(-saw * 9.0) * creak.air(500, 2200)
+    slam, latch = rest.burst(60, 1400, 0.045), rest.burst(1500, 6000, 0.008)
+    return shot.at(0.0, 0.35 * wood * creak.fade(0.2, 0.1)) + shot.at(0.9, slam + 0.5 * latch)
 
 
-def knock(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Three knocks on wood."""
-    frames = round(0.9 * rate_hz)
-    out = np.zeros(frames, dtype=np.float32)
-    for at in (0.0, 0.22, 0.44):
-        start = round((at + rng.uniform(0, 0.02)) * rate_hz)
-        hit = _ring(rate_hz, 0.2, ((180.0, 1.0, 0.02), (410.0, 0.6, 0.014), (900.0, 0.3, 0.008)))
-        out[start : start + hit.size] += hit[: frames - start]
-    return _done(out, rate_hz)
+def _knocks(shot: Shot) -> NDArray[Any]:
+    hit = shot.lasting(0.2).ring((180.0, 1.0, 0.02), (410.0, 0.6, 0.014), (900.0, 0.3, 0.008))
+    return sum((shot.at(at + shot.rng.uniform(0, 0.02), hit) for at in (0.0, 0.22, 0.44)), shot.at(0.0, hit[:0]))
 
 
-def glass(rate_hz: int, rng: np.random.Generator) -> Wave:
+def _glass(shot: Shot) -> NDArray[Any]:
     """A pane that breaks and falls in pieces."""
-    frames = round(1.6 * rate_hz)
-    out = 0.7 * noise(frames, rate_hz, rng, 2500.0, 14000.0) * decay(frames, rate_hz, 0.03)
+    out = 0.7 * shot.air(2500, 14000) * shot.fall(0.03)
     for _ in range(38):
-        start = round(min(1.3, rng.exponential(0.28)) * rate_hz)
-        hz = rng.uniform(2500.0, 9500.0)
-        shard = _ring(rate_hz, 0.25, ((hz, 1.0, 0.02), (hz * 1.47, 0.6, 0.015)))
-        end = min(frames, start + shard.size)
-        out[start:end] += np.float32(rng.uniform(0.1, 0.5)) * shard[: end - start]
-    return _done(out, rate_hz)
+        start, hz = min(1.3, shot.rng.exponential(0.28)), shot.rng.uniform(2500.0, 9500.0)
+        shard = shot.lasting(0.25).ring((hz, 1.0, 0.02), (hz * 1.47, 0.6, 0.015))
+        out += shot.at(start, shot.rng.uniform(0.1, 0.5) * shard)
+    return out
 
 
-def metal(rate_hz: int, rng: np.random.Generator) -> Wave:
+def _metal(shot: Shot) -> NDArray[Any]:
     """A clang: inharmonic partials of a struck plate."""
-    base = rng.uniform(280.0, 480.0)
+    base = shot.rng.uniform(280.0, 480.0)
     ratios = (1.0, 1.59, 2.14, 2.65, 3.4, 4.15, 5.43, 6.8)
-    return _done(
-        _ring(rate_hz, 1.6, [(base * ratio, 1.0 / (1 + 0.3 * n), 0.35 / ratio) for n, ratio in enumerate(ratios)]),
-        rate_hz,
-    )
+    return shot.ring(*((base * ratio, 1.0 / (1 + 0.3 * n), 0.35 / ratio) for n, ratio in enumerate(ratios)))
 
 
-def bell(rate_hz: int, rng: np.random.Generator) -> Wave:
+def _bell(shot: Shot) -> NDArray[Any]:
     """A church bell: hum, prime, tierce, quint, nominal and above."""
-    base = 330.0 * 2.0 ** (rng.integers(-3, 4) / 12.0)
+    base = 330.0 * 2.0 ** (shot.rng.integers(-3, 4) / 12.0)
     partials = ((0.5, 0.6, 1.5), (1.0, 1.0, 1.0), (1.2, 0.7, 0.7), (1.5, 0.4, 0.6), (2.0, 0.8, 0.5), (2.67, 0.4, 0.3))
-    return _done(_ring(rate_hz, 4.0, [(base * ratio, level, life) for ratio, level, life in partials]), rate_hz)
+    return shot.ring(*((base * ratio, level, life) for ratio, level, life in partials))
 
 
-def chime(rate_hz: int, rng: np.random.Generator) -> Wave:
+def _chime(shot: Shot) -> NDArray[Any]:
     """A sparkle of small bells going up: magic, a reward."""
-    frames = round(1.8 * rate_hz)
-    out = np.zeros(frames, dtype=np.float32)
+    out = np.zeros(shot.frames, dtype=np.float32)
     for number, step in enumerate((0, 4, 7, 12, 16, 19, 24)):
-        start = round(0.065 * number * rate_hz)
-        hz = 880.0 * 2.0 ** (step / 12.0)
-        out[start:] += _ring(rate_hz, (frames - start) / rate_hz, ((hz, 0.7, 0.18), (2.76 * hz, 0.2, 0.06)))[
-            : frames - start
-        ]
-    return _done(out, rate_hz)
+        start, hz = 0.065 * number, 880.0 * 2.0 ** (step / 12.0)
+        out += shot.at(start, shot.after(start).ring((hz, 0.7, 0.18), (2.76 * hz, 0.2, 0.06)))
+    return out
 
 
-def beep(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """One plain tone."""
-    frames = round(0.18 * rate_hz)
-    base = phase(1000.0, frames, rate_hz)
-    return _done((sine(base) + 0.15 * sine(3 * base)) * fade(frames, rate_hz, 0.005, 0.02), rate_hz)
-
-
-def notification(rate_hz: int, rng: np.random.Generator) -> Wave:
+def _notification(shot: Shot) -> NDArray[Any]:
     """Two friendly tones, the second higher."""
-    frames = round(0.9 * rate_hz)
-    low = 660.0 * 2.0 ** (rng.integers(-2, 3) / 12.0)
-    out = _ring(rate_hz, 0.9, ((low, 0.8, 0.09), (2 * low, 0.2, 0.05)))
-    start = round(0.13 * rate_hz)
-    out[start:] += _ring(rate_hz, 0.9, ((low * 1.5, 1.0, 0.14), (low * 3, 0.2, 0.07)))[: frames - start]
-    return _done(out, rate_hz)
+    low = 660.0 * 2.0 ** (shot.rng.integers(-2, 3) / 12.0)
+    high = shot.ring((low * 1.5, 1.0, 0.14), (low * 3, 0.2, 0.07))
+    return shot.ring((low, 0.8, 0.09), (2 * low, 0.2, 0.05)) + shot.at(0.13, high)
 
 
-def failure(rate_hz: int, rng: np.random.Generator) -> Wave:
+def _failure(shot: Shot) -> NDArray[Any]:
     """Two low buzzes going down: an error."""
-    frames = round(0.6 * rate_hz)
-    pitch = np.where(np.arange(frames) < frames // 2, 220.0, 165.0)
-    base = phase(pitch, frames, rate_hz)
-    gate = np.where(np.arange(frames) % (frames // 2) < 0.42 * frames, 1.0, 0.0).astype(np.float32)
-    return _done(np.tanh(2.5 * sine(base)) * gate * fade(frames, rate_hz, 0.004, 0.03), rate_hz)
+    place, half = np.arange(shot.frames), shot.frames // 2
+    gate = np.where(place % half < 0.42 * shot.frames, 1.0, 0.0).astype(np.float32)
+    return shot.square(np.where(place < half, 220.0, 165.0), 2.5) * gate * shot.fade(0.004, 0.03)
 
 
-def click(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A button or a mouse: press and release."""
-    frames = round(0.12 * rate_hz)
-    out = noise(frames, rate_hz, rng, 1800.0, 9000.0) * decay(frames, rate_hz, 0.0025)
-    start = round(0.07 * rate_hz)
-    out[start:] += 0.5 * noise(frames - start, rate_hz, rng, 2500.0, 11000.0) * decay(frames - start, rate_hz, 0.002)
-    return _done(out, rate_hz)
+def _whistles(shot: Shot) -> NDArray[Any]:
+    parts: list[Wave] = []
+    base = shot.rng.uniform(2400.0, 4200.0)
+    for _ in range(int(shot.rng.integers(2, 7))):
+        one = shot.lasting(shot.rng.uniform(0.05, 0.16))
+        slide = one.share(shot.rng.uniform(-0.5, 0.5)) + 0.06 * np.sin(one.share(shot.rng.uniform(4, 30)))
+        chirp = one.tone(base * 2.0**slide) * np.sin(np.pi * one.share()) ** 0.7
+        pause = shot.lasting(shot.rng.uniform(0.02, 0.09))
+        parts += [chirp.astype(np.float32), np.zeros(pause.frames, dtype=np.float32)]
+    return np.concatenate(parts)
 
 
-def tick(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A clock."""
-    return _done(_ring(rate_hz, 0.1, ((2100.0, 1.0, 0.005), (3900.0, 0.7, 0.004), (900.0, 0.4, 0.008))), rate_hz)
+def _bleeps(shot: Shot) -> NDArray[Any]:
+    parts: list[Wave] = []
+    for _ in range(int(shot.rng.integers(5, 11))):
+        one = shot.lasting(shot.rng.uniform(0.04, 0.11))
+        slide = 2.0 ** (one.share(shot.rng.uniform(-1, 1)) * 0.7)
+        parts.append(one.tone(shot.rng.uniform(350.0, 2300.0) * slide) * one.fade(0.004, 0.01))
+    return np.concatenate(parts)
 
 
-def coin(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Two square tones of an arcade reward."""
-    frames = round(0.6 * rate_hz)
-    pitch = np.where(np.arange(frames) < round(0.08 * rate_hz), 988.0, 1319.0)
-    return _done(np.tanh(3.0 * sine(phase(pitch, frames, rate_hz))) * decay(frames, rate_hz, 0.12), rate_hz)
+def _voice(shot: Shot, recipe: Sung, low: int, high: int, length_seconds: float, glide_from: int, drive: float = 0.0,
+           force: float = 1.0, variant: int = 0) -> NDArray[Any]:  # fmt: skip
+    """An animal: a vowel that glides to a random pitch."""
+    tone = Tone(int(shot.rng.integers(low, high)), length_seconds, force, glide_from_midi=glide_from, variant=variant)
+    voice = sung(recipe, tone, shot.rate_hz, shot.rng)
+    return np.tanh(drive * voice) if drive else voice
 
 
-def jump(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A quick rise."""
-    frames = round(0.3 * rate_hz)
-    pitch = 220.0 * 2.0 ** (2.0 * np.linspace(0.0, 1.0, frames))
-    return _done(np.tanh(2.0 * sine(phase(pitch, frames, rate_hz))) * decay(frames, rate_hz, 0.12), rate_hz)
+# name: length in seconds (0 if the recipe decides), and the recipe.
+_RECIPES: Mapping[str, tuple[float, Callable[[Shot], NDArray[Any]]]] = {
+    # A crack and a long, uneven roll.
+    "thunder": (6.0, _thunder),
+    # A blast, a falling boom and debris.
+    "explosion": (3.5, _explosion),
+    # A sharp report and its echo.
+    "gunshot": (1.2, lambda shot: np.tanh(2.0 * (shot.burst(150, 9000, 0.02) + 0.25 * shot.burst(150, 1800, 0.15)))),
+    # Heel, then sole.
+    "footstep": (0.28, lambda shot: shot.burst(70, 700, 0.014) + 0.45 * shot.at(
+        late := shot.rng.uniform(0.06, 0.09), shot.after(late).burst(500, 4500, 0.022))),
+    # Lub and dub.
+    "heartbeat": (0.6, lambda shot: _beat(shot, 52.0) + shot.at(0.27, 0.75 * _beat(shot.after(0.27), 66.0))),
+    "door": (1.6, _door),
+    "knock": (0.9, _knocks),
+    "glass": (1.6, _glass),
+    "metal": (1.6, _metal),
+    "bell": (4.0, _bell),
+    "chime": (1.8, _chime),
+    "beep": (0.18, lambda shot: (shot.tone(1000.0) + 0.15 * sine(3 * shot.phase(1000.0))) * shot.fade(0.005, 0.02)),
+    "notification": (0.9, _notification),
+    "failure": (0.6, _failure),
+    # A button or a mouse: press and release.
+    "click": (0.12, lambda shot: shot.burst(1800, 9000, 0.0025) + shot.at(
+        0.07, 0.5 * shot.after(0.07).burst(2500, 11000, 0.002))),
+    # A clock.
+    "tick": (0.1, lambda shot: shot.ring((2100.0, 1.0, 0.005), (3900.0, 0.7, 0.004), (900.0, 0.4, 0.008))),
+    # Two square tones of an arcade reward.
+    "coin": (0.6, lambda shot: shot.square(
+        np.where(np.arange(shot.frames) < round(0.08 * shot.rate_hz), 988.0, 1319.0), 3.0) * shot.fall(0.12)),
+    # A quick rise.
+    "jump": (0.3, lambda shot: shot.square(220.0 * 2.0 ** (2.0 * shot.share()), 2.0) * shot.fall(0.12)),
+    # A tone that falls fast.
+    "laser": (0.45, lambda shot: np.tanh(1.8 * sine(
+        (base := shot.phase(180.0 + shot.rng.uniform(2200.0, 3400.0) * shot.fall(0.05))) + 0.3 * sine(2.01 * base)
+    )) * shot.fall(0.1)),
+    # Something passes: noise whose band rises and falls.
+    "whoosh": (0.9, lambda shot: shot.air(200, 900) * (bump := np.sin(np.pi * shot.share()) ** 2)
+        + 1.2 * (shot.air(900, 5000) * bump**3)),
+    # A punch or a thud.
+    "impact": (0.7, lambda shot: np.tanh(1.6 * (
+        shot.tone(55.0 + 90.0 * shot.fall(0.02)) * shot.fall(0.08) + 0.5 * shot.burst(300, 4500, 0.018)))),
+    # Two alternating tones, one second.
+    "alarm": (1.0, lambda shot: shot.square(
+        np.where((np.arange(shot.frames) // (shot.rate_hz // 4)) % 2, 960.0, 770.0), 2.0)),
+    # One wail up and down.
+    "siren": (4.0, lambda shot: np.tanh(1.5 * (
+        sine(base := shot.phase(620.0 * 2.0 ** (0.6 - 0.6 * np.cos(2 * np.pi * shot.share())))) + 0.3 * sine(2 * base)))),
+    # A car or a ship: two buzzing tones.
+    "horn": (0.9, lambda shot: (shot.square(405.0, 3.0) + shot.square(495.0, 3.0)) * shot.fade(0.03, 0.08)),
+    # One ring of two seconds.
+    "phone": (2.0, lambda shot: (shot.tone(440.0) + shot.tone(480.0)) * (0.6 + 0.4 * np.sign(shot.tone(20.0)))
+        * shot.fade(0.01, 0.05)),
+    # A phrase of sliding whistles.
+    "bird": (0.0, _whistles),
+    # A drop into still water.
+    "drip": (0.35, lambda shot: shot.tone(shot.rng.uniform(700.0, 1300.0) * (1.0 + 0.8 * shot.share())) * shot.fall(0.03)),
+    # Something falls into water.
+    "splash": (1.2, lambda shot: shot.burst(500, 8000, 0.12) * shot.fade(0.02, 0.2) + 0.9 * shot.burst(80, 600, 0.08)),
+    # A dog: short, rough and falling.
+    "bark": (0.0, partial(_voice, recipe=Sung("ah", 0.35, 0.9, 0.0), low=57, high=62, length_seconds=0.09, glide_from=66, drive=3.0)),
+    # A cat: high, rising and falling.
+    "meow": (0.0, partial(_voice, recipe=Sung("", 0.04, 1.4, 15.0), low=74, high=79, length_seconds=0.55, glide_from=70, force=0.8, variant=2)),
+    # A beast: very low and torn.
+    "roar": (0.0, partial(_voice, recipe=Sung("oh", 0.6, 0.62, 90.0), low=31, high=36, length_seconds=1.6, glide_from=42, drive=3.5)),
+    # A run of random electronic tones.
+    "robot": (0.0, _bleeps),
+    # One key of a keyboard.
+    "typing": (0.09, lambda shot: shot.burst(900, 5500, 0.006)
+        + 0.6 * (shot.tone(shot.rng.uniform(200.0, 280.0)) * shot.fall(0.012))),
+    # Tension that climbs.
+    "riser": (3.0, lambda shot: (
+        0.5 * (shot.tone(110.0 * (climb := 2.0 ** (3.0 * shot.share()))) + shot.tone(111.3 * climb))
+        + 0.5 * shot.air(1000, 9000)) * shot.share() ** 2),
+}  # fmt: skip
 
 
-def laser(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A tone that falls fast."""
-    frames = round(0.45 * rate_hz)
-    pitch = 180.0 + rng.uniform(2200.0, 3400.0) * decay(frames, rate_hz, 0.05)
-    base = phase(pitch.astype(np.float64), frames, rate_hz)
-    return _done(np.tanh(1.8 * sine(base + 0.3 * sine(2.01 * base))) * decay(frames, rate_hz, 0.1), rate_hz)
+def _rendered(
+    length_seconds: float, recipe: Callable[[Shot], NDArray[Any]], rate_hz: int, rng: np.random.Generator
+) -> Wave:
+    wave = np.asarray(recipe(Shot(round(length_seconds * rate_hz), rate_hz, rng)), dtype=np.float32)
+    return peak_normalised(wave * fade(wave.size, rate_hz, 0.001, 0.02))
 
 
-def whoosh(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Something passes: noise whose band rises and falls."""
-    frames = round(0.9 * rate_hz)
-    bump = np.sin(np.pi * np.linspace(0.0, 1.0, frames)) ** 2
-    low = noise(frames, rate_hz, rng, 200.0, 900.0) * bump
-    high = noise(frames, rate_hz, rng, 900.0, 5000.0) * bump**3
-    return _done((low + 1.2 * high).astype(np.float32), rate_hz)
-
-
-def impact(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A punch or a thud."""
-    frames = round(0.7 * rate_hz)
-    thud = sine(phase(55.0 + 90.0 * decay(frames, rate_hz, 0.02), frames, rate_hz)) * decay(frames, rate_hz, 0.08)
-    slap = noise(frames, rate_hz, rng, 300.0, 4500.0) * decay(frames, rate_hz, 0.018)
-    return _done(np.tanh(1.6 * (thud + 0.5 * slap)), rate_hz)
-
-
-def alarm(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Two alternating tones, one second."""
-    frames = rate_hz
-    high = (np.arange(frames) // (rate_hz // 4)) % 2
-    base = phase(np.where(high, 960.0, 770.0), frames, rate_hz)
-    return _done(np.tanh(2.0 * sine(base)), rate_hz)
-
-
-def siren(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """One wail up and down, four seconds."""
-    frames = 4 * rate_hz
-    pitch = 620.0 * 2.0 ** (0.6 - 0.6 * np.cos(2 * np.pi * np.linspace(0.0, 1.0, frames)))
-    base = phase(pitch, frames, rate_hz)
-    return _done(np.tanh(1.5 * (sine(base) + 0.3 * sine(2 * base))), rate_hz)
-
-
-def horn(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A car or a ship: two buzzing tones."""
-    frames = round(0.9 * rate_hz)
-    tone = np.tanh(3.0 * sine(phase(405.0, frames, rate_hz))) + np.tanh(3.0 * sine(phase(495.0, frames, rate_hz)))
-    return _done(tone * fade(frames, rate_hz, 0.03, 0.08), rate_hz)
-
-
-def phone(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """One ring of two seconds and its pause."""
-    frames = round(2.0 * rate_hz)
-    tone = sine(phase(440.0, frames, rate_hz)) + sine(phase(480.0, frames, rate_hz))
-    warble = 0.6 + 0.4 * np.sign(sine(phase(20.0, frames, rate_hz)))
-    return _done((tone * warble).astype(np.float32) * fade(frames, rate_hz, 0.01, 0.05), rate_hz)
-
-
-def bird(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A phrase of sliding whistles."""
-    parts = []
-    base = rng.uniform(2400.0, 4200.0)
-    for _ in range(int(rng.integers(2, 7))):
-        frames = round(rng.uniform(0.05, 0.16) * rate_hz)
-        slide = np.linspace(0.0, rng.uniform(-0.5, 0.5), frames) + 0.06 * np.sin(
-            np.linspace(0, rng.uniform(4, 30), frames)
-        )
-        chirp = sine(phase(base * 2.0**slide, frames, rate_hz)) * np.sin(np.pi * np.linspace(0, 1, frames)) ** 0.7
-        parts += [chirp.astype(np.float32), np.zeros(round(rng.uniform(0.02, 0.09) * rate_hz), dtype=np.float32)]
-    return _done(np.concatenate(parts), rate_hz)
-
-
-def drip(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A drop into still water."""
-    frames = round(0.35 * rate_hz)
-    pitch = rng.uniform(700.0, 1300.0) * (1.0 + 0.8 * np.linspace(0.0, 1.0, frames))
-    return _done(sine(phase(pitch, frames, rate_hz)) * decay(frames, rate_hz, 0.03), rate_hz)
-
-
-def splash(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Something falls into water."""
-    frames = round(1.2 * rate_hz)
-    burst = noise(frames, rate_hz, rng, 500.0, 8000.0) * decay(frames, rate_hz, 0.12)
-    plunge = noise(frames, rate_hz, rng, 80.0, 600.0) * decay(frames, rate_hz, 0.08)
-    return _done(burst * fade(frames, rate_hz, 0.02, 0.2) + 0.9 * plunge, rate_hz)
-
-
-def bark(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A dog: a short, rough vowel that falls."""
-    tone = Tone(int(rng.integers(57, 62)), 0.09, 1.0, glide_from_midi=66)
-    voice = sung(Sung("ah", breath=0.35, tract=0.9, vibrato_cents=0.0), tone, rate_hz, rng)
-    return _done(np.tanh(3.0 * voice), rate_hz)
-
-
-def meow(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A cat: a high vowel that rises and falls."""
-    tone = Tone(int(rng.integers(74, 79)), 0.55, 0.8, glide_from_midi=70, variant=2)
-    return _done(sung(Sung(breath=0.04, tract=1.4, vibrato_cents=15.0), tone, rate_hz, rng), rate_hz)
-
-
-def roar(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A beast: a very low, torn voice."""
-    tone = Tone(int(rng.integers(31, 36)), 1.6, 1.0, glide_from_midi=42)
-    voice = sung(Sung("oh", breath=0.6, tract=0.62, vibrato_cents=90.0), tone, rate_hz, rng)
-    return _done(np.tanh(3.5 * voice), rate_hz)
-
-
-def robot(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A run of random electronic tones."""
-    parts = []
-    for _ in range(int(rng.integers(5, 11))):
-        frames = round(rng.uniform(0.04, 0.11) * rate_hz)
-        slide = 2.0 ** (np.linspace(0.0, rng.uniform(-1, 1), frames) * 0.7)
-        parts.append(
-            sine(phase(rng.uniform(350.0, 2300.0) * slide, frames, rate_hz)) * fade(frames, rate_hz, 0.004, 0.01)
-        )
-    return _done(np.concatenate(parts), rate_hz)
-
-
-def typing(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """One key of a keyboard."""
-    frames = round(0.09 * rate_hz)
-    clack = noise(frames, rate_hz, rng, 900.0, 5500.0) * decay(frames, rate_hz, 0.006)
-    thock = sine(phase(rng.uniform(200.0, 280.0), frames, rate_hz)) * decay(frames, rate_hz, 0.012)
-    return _done(clack + 0.6 * thock, rate_hz)
-
-
-def riser(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Tension that climbs for three seconds."""
-    frames = 3 * rate_hz
-    climb = np.linspace(0.0, 1.0, frames)
-    tone = sine(phase(110.0 * 2.0 ** (3.0 * climb), frames, rate_hz)) + sine(
-        phase(111.3 * 2.0 ** (3.0 * climb), frames, rate_hz)
-    )
-    air = noise(frames, rate_hz, rng, 1000.0, 9000.0)
-    return _done(((0.5 * tone + 0.5 * air) * climb**2).astype(np.float32), rate_hz)
+EVENTS: Mapping[str, Event] = MappingProxyType(
+    {name: partial(_rendered, length_seconds, recipe) for name, (length_seconds, recipe) in _RECIPES.items()}
+)

@@ -95,7 +95,7 @@ contrabass 43 lead 30 55 0.3 0 8
 pizzicato 45 strike 43 84 0.3 0.4
 harp 46 strike 40 96 0.35 0.4
 timpani 47 strike 40 57 0.3 0.2
-strings 48 sustain 43 91 0.32 0.6
+strings 49 sustain 43 91 0.32 0.6
 choir 52 sustain 48 79 0.4 0.6
 trumpet 56 lead 55 82 0.22 0 10
 trombone 57 lead 42 70 0.22 0 8
@@ -172,7 +172,7 @@ def _synth(
 
 _SYNTHETIC: Mapping[str, Instrument] = {
     **{
-        name: Instrument(partial(_kit, kit), DRUMS, reverb=0.12, drive=0.35)
+        name: Instrument(partial(_kit, kit), DRUMS, reverb=0.12)
         for name, kit in drums.KITS.items()
     },
     "bass_sub": _bass(Analog(tilt=2.6, low_hz=160, high_hz=420, sustain=0.85, release_seconds=0.05), 38, drive=1.0),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
+from soundwright.kit.audio.loudness import LoudnessMeter
 from soundwright.services.generation.engines.procedural import effects
 from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS, Instrument
 from soundwright.services.generation.engines.procedural.score import STEMS, Note, Song, Track
@@ -22,14 +24,20 @@ _TRACK_RMS = 0.1
 _STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.62}
 _ROOM_SECONDS = 1.2
 _PRESENCE = {"drums": 1.3, "bass": 0.2, "vocals": 1.3, "other": 1.5}
+_ROOM_PRESENCE = 1.4
+_EACH_STEM: Mapping[str, Sequence[str]] = {stem: (stem,) for stem in STEMS}
 _KIT_RMS = 0.2
-_PUSH = 1.8  # the loudest peaks may exceed the limiter's threshold by about 5 dB
-_LOUDEST_RMS = 0.18  # upper bound, because dense music would otherwise be louder than other music
+_PUSH = 2.2  # the loudest peaks may exceed the limiter's threshold by about 7 dB
+_LOUDNESS_LUFS = -13.9  # that of finished clips, whose last fade it includes
 _VELOCITY_LEVELS = 5
 
 
 def render_stems(
-    song: Song, sample_rate_hz: int = 44100, seed: int = 0, report: Callable[[float], None] = lambda share: None
+    song: Song,
+    sample_rate_hz: int = 44100,
+    seed: int = 0,
+    report: Callable[[float], None] = lambda share: None,
+    groups: Mapping[str, Sequence[str]] = _EACH_STEM,
 ) -> dict[str, Samples]:
     """Render a song.
 
@@ -38,48 +46,44 @@ def render_stems(
         sample_rate_hz: sample rate.
         seed: seed of noise and rooms; the score contains all notes.
         report: called with the share of the work that is done, 0 to 1.
+        groups: names of what to return, each with the stems in it: by default, each of :data:`score.STEMS` alone. One group is
+            the quickest.
 
     Returns:
-        float32 [2, frames] for each of :data:`score.STEMS`, silent if the song has no such track. Their sum is the mix,
-        whose peak is below 0.9. The same arguments give the same samples.
+        float32 [2, frames] for each group, silent if the song has no such track. Their sum is the mix, whose peak is below 0.9.
+        The same arguments give the same samples.
     """
     done = count()
 
     def played() -> None:
         report((next(done) + 1) / (len(song.tracks) + 1))
 
-    stems = {
-        stem: _render_stem(
-            stem, song, sample_rate_hz, np.random.SeedSequence([seed, number]), [seed, len(STEMS)], played
-        )
-        for number, stem in enumerate(STEMS)
-    }
-    return _mastered(stems, sample_rate_hz)
+    seeds = {stem: np.random.SeedSequence([seed, number]) for number, stem in enumerate(STEMS)}
+    rendered = {}
+    for name, stems in groups.items():
+        dry, bright = (np.zeros((2, song.frames(sample_rate_hz)), dtype=np.float32) for _ in range(2))
+        send = np.zeros(dry.shape[1], dtype=np.float32)
+        for stem in stems:
+            tracks = [track for track in song.tracks if track.stem == stem and track.notes]
+            for track, track_seed in zip(tracks, seeds[stem].spawn(len(tracks)), strict=True):
+                sound = _render_track(track, song, sample_rate_hz, track_seed)
+                played()
+                dry += sound
+                bright += np.float32(song.brightness * _PRESENCE[stem]) * sound
+                if reverb := INSTRUMENTS[track.instrument].reverb:
+                    send += np.float32(0.5 * reverb) * (sound[0] + sound[1])
+        if send.any():  # all tracks are in the same room
+            room = np.random.default_rng([seed, len(STEMS)])
+            wet = effects.reverb(send, sample_rate_hz, _ROOM_SECONDS, room)
+            dry += wet
+            bright += np.float32(song.brightness * _ROOM_PRESENCE) * wet
+        rendered[name] = dry + effects.treble(bright, sample_rate_hz) if song.brightness else dry
+    return _mastered(rendered, sample_rate_hz)
 
 
-def mix(stems: dict[str, Samples]) -> Samples:
+def mix(stems: Mapping[str, Samples]) -> Samples:
     """Return the sum of stems, float32 [2, frames]."""
-    return np.asarray(np.sum([stems[stem] for stem in STEMS], axis=0), dtype=np.float32)
-
-
-def _render_stem(
-    stem: str, song: Song, rate_hz: int, seed: np.random.SeedSequence, room: list[int], played: Callable[[], None]
-) -> Samples:
-    """Return all tracks of a stem in the room, which is the same for all of them, float32 [2, frames]. ``played`` is called after each track."""
-    frames = song.frames(rate_hz)
-    dry = np.zeros((2, frames), dtype=np.float32)
-    send = np.zeros(frames, dtype=np.float32)
-    tracks = [track for track in song.tracks if track.stem == stem and track.notes]
-    for track, track_seed in zip(tracks, seed.spawn(len(tracks)), strict=True):
-        sound = _render_track(track, song, rate_hz, track_seed)
-        played()
-        dry += sound
-        reverb = INSTRUMENTS[track.instrument].reverb
-        if reverb:
-            send += np.float32(0.5 * reverb) * (sound[0] + sound[1])
-    if send.any():
-        dry += effects.reverb(send, rate_hz, _ROOM_SECONDS, np.random.default_rng(room))
-    return effects.brightened(dry, rate_hz, _PRESENCE[stem])
+    return functools.reduce(np.add, stems.values())
 
 
 def _render_track(track: Track, song: Song, rate_hz: int, seed: np.random.SeedSequence) -> Samples:
@@ -121,7 +125,7 @@ def _place_notes(
             played = instrument.play(tone, rate_hz, np.random.default_rng(source))
             sound = rendered[tone] = np.atleast_2d(played)
         end = min(frames, start + sound.shape[1])
-        dry[:, start:end] += np.float32(note.velocity) * sound[:, : end - start]
+        dry[:, start:end] += np.float32(note.velocity**2) * sound[:, : end - start]
     return dry
 
 
@@ -141,13 +145,27 @@ def _tone(note: Note, before: Note | None, instrument: Instrument, number: int, 
     )
 
 
-def _mastered(stems: dict[str, Samples], rate_hz: int) -> dict[str, Samples]:
-    """Return the stems at the level of a finished song. One gain curve for all keeps their sum equal to the mix."""
-    total = mix(stems)
+def _mastered(groups: dict[str, Samples], rate_hz: int) -> dict[str, Samples]:
+    """Return groups of stems at the loudness of finished clips. One gain curve for all keeps their sum equal to the mix.
+
+    Only what exceeds the peak at that loudness is limited.
+    """
+    total = mix(groups)
     peak = float(np.max(np.abs(total), initial=0.0))
     if peak < 1e-6:
-        return stems
-    scale = np.float32(min(_PUSH * _PEAK / peak, _LOUDEST_RMS / max(effects.active_rms(total, rate_hz), 1e-9)))
+        return groups
+    scale = np.float32(min(_PUSH * _PEAK / peak, _gain_to_loudness(total, rate_hz)))
     gain = scale * effects.limiter_gain(total * scale, _PEAK, rate_hz)
     gain *= fade(gain.size, rate_hz, 0.002, min(0.6, 0.05 * gain.size / rate_hz))
-    return {stem: np.asarray(samples * gain, dtype=np.float32) for stem, samples in stems.items()}
+    for samples in groups.values():
+        samples *= gain
+    return groups
+
+
+def _gain_to_loudness(samples: Samples, rate_hz: int) -> float:
+    """Return the gain to the loudness of finished clips. It is measured at half the sample rate, where little is missing."""
+    even = samples.shape[1] // 2 * 2
+    meter = LoudnessMeter(rate_hz // 2, samples.shape[0], finds_peak=False)
+    meter.push(np.float32(0.5) * (samples[:, :even:2] + samples[:, 1:even:2]))
+    loudness = meter.loudness_lufs()
+    return 10.0 ** ((_LOUDNESS_LUFS - loudness) / 20.0) if loudness is not None else np.inf

@@ -99,6 +99,7 @@ class Song:
         beats_per_bar: quarter notes per bar.
         duration_seconds: length of the rendered audio.
         tracks: the players.
+        brightness: treble of the mix, from 0 (as it was recorded) to 1 (as in pop).
     """
 
     name: str
@@ -107,6 +108,7 @@ class Song:
     beats_per_bar: int
     duration_seconds: float
     tracks: tuple[Track, ...]
+    brightness: float = 1.0
 
     @property
     def seconds_per_beat(self) -> float:

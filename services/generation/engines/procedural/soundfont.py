@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from soundwright.kit import errors
 from soundwright.kit.packaged_weights import REMEDY, package_path
 from soundwright.kit.weights import read_verified
-from soundwright.services.generation.engines.procedural.waves import Wave, fade, seconds
+from soundwright.services.generation.engines.procedural.waves import Wave, fade
 
 _PACKAGE, _FILE = "pretty_midi", "pretty_midi/TimGM6mb.sf2"
 _SHA256 = "82475b91a76de15cb28a104707d3247ba932e228bada3f47bba63c6b31aaf7a1"
@@ -37,6 +37,7 @@ _VELOCITY_CENTS = 2400  # of the filter from the lowest to the highest velocity,
 _USUAL_VELOCITY = 0.7  # which leaves the filter as it is
 _ATTENUATION_SHARE = 0.4  # of the declared centibels, as in the hardware that fonts are made for
 _OPEN_HZ = 14_000.0
+_CONTROL_FRAMES = 32  # from one value of an envelope to the next
 
 
 Ratio = NDArray[np.float64]
@@ -178,22 +179,30 @@ def _tone(
     if region.loop is None:
         frames = min(frames, int((region.samples.size - 2) / step / float(frequency_ratio.max())))
     frames = max(frames, 1)
-    ratio = frequency_ratio[:frames]
-    moved = np.concatenate([[0.0], np.cumsum(ratio)])[:frames]  # it stays at the last ratio
-    place = np.concatenate([moved, moved[-1] + ratio[-1] * np.arange(1, frames - moved.size + 1)]) * step
+    place = np.arange(frames) * step
+    if frequency_ratio.size > 1:  # it stays at the last ratio
+        moved = np.concatenate([[0.0], np.cumsum(frequency_ratio[:frames])])[:frames]
+        rest = frequency_ratio[:frames][-1] * np.arange(1, frames - moved.size + 1)
+        place = np.concatenate([moved, moved[-1] + rest]) * step
     wave = _read(region, place)
-    time = seconds(frames, rate_hz)
-    envelope = _envelope(values, _VOLUME_ENVELOPE, time, hold_seconds, depth_db=100.0)
+    time = np.arange(0, frames + _CONTROL_FRAMES, _CONTROL_FRAMES, dtype=np.float32) / np.float32(rate_hz)
+    envelope = _smooth(_envelope(values, _VOLUME_ENVELOPE, time, hold_seconds, depth_db=100.0), frames)
     cents = values[_CUTOFF] + _VELOCITY_CENTS * (velocity - _USUAL_VELOCITY)
     closed_hz, swept_hz = _hz(cents), _hz(cents + values[_SWEEP])
     closed = _lowpassed(wave, rate_hz, closed_hz)
     if values[_SWEEP] > 0 and closed_hz < _OPEN_HZ:
         share = _envelope(values, _FILTER_ENVELOPE, time, hold_seconds, depth_db=None)
-        closed = closed + share * (_lowpassed(wave, rate_hz, swept_hz) - closed)
+        closed = closed + _smooth(share, frames) * (_lowpassed(wave, rate_hz, swept_hz) - closed)
     level = 10.0 ** (-_ATTENUATION_SHARE * values[_ATTENUATION] / 200)
     angle = (values[_PAN] / 500 + 1.0) * np.pi / 4
     sides = np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32) * np.float32(level)
     return np.asarray(sides * (closed * envelope * fade(frames, rate_hz, 0.001, 0.01)), dtype=np.float32)
+
+
+def _smooth(points: Wave, frames: int) -> Wave:
+    """Return lines between points that are ``_CONTROL_FRAMES`` apart, float32 [frames]."""
+    ramp = np.arange(_CONTROL_FRAMES, dtype=np.float32) / _CONTROL_FRAMES
+    return np.asarray((points[:-1, None] + np.diff(points)[:, None] * ramp).reshape(-1)[:frames], dtype=np.float32)
 
 
 def _lowpassed(wave: Wave, rate_hz: int, cutoff_hz: float) -> Wave:
@@ -202,9 +211,9 @@ def _lowpassed(wave: Wave, rate_hz: int, cutoff_hz: float) -> Wave:
         return wave
     k = math.tan(math.pi * cutoff_hz / rate_hz)
     scale = 1.0 / (1.0 + math.sqrt(2.0) * k + k * k)
-    rising = np.array([1.0, 2.0, 1.0]) * k * k * scale
-    falling = np.array([1.0, 2.0 * (k * k - 1.0) * scale, (1.0 - math.sqrt(2.0) * k + k * k) * scale])
-    return np.asarray(scipy.signal.lfilter(rising, falling, wave), dtype=np.float32)
+    rising = np.array([1.0, 2.0, 1.0], dtype=np.float32) * np.float32(k * k * scale)
+    falling = np.array([1.0, 2.0 * (k * k - 1.0) * scale, (1.0 - math.sqrt(2.0) * k + k * k) * scale], dtype=np.float32)
+    return scipy.signal.lfilter(rising, falling, wave)
 
 
 def _read(region: _Region, place: NDArray[np.float64]) -> Wave:

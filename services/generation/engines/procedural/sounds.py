@@ -79,11 +79,11 @@ bird 0.7 1 0.5; drip 1.1 0.8 0.7; splash 2.5; bark 0.9 0.8; meow 2.2; roar 3.2; 
 def _sources() -> Iterator[tuple[str, Source]]:
     for entry in _TEXTURES.split():
         name, _, level = entry.partition(":")
-        yield name, Source(getattr(textures, name), level=float(level or 1))
+        yield name, Source(textures.TEXTURES[name], level=float(level or 1))
     for entry in _EVENTS.split(";"):
         names, *values = entry.split()
         name, _, recipe = names.partition("=")
-        yield name, Source(None, getattr(events, recipe or name), *map(float, values))
+        yield name, Source(None, events.EVENTS[recipe or name], *map(float, values))
 
 
 SOURCES: Mapping[str, Source] = MappingProxyType(dict(_sources()))
@@ -156,6 +156,7 @@ _SCENES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             ("drone", "drone, drones, ambience, ambient, atmosphere, dark ambience, soundscape, pad, eerie, mysterious"),
             ("drone door wind", "horror, haunted, haunted house, scary, spooky, creepy, ghost, nightmare"),
             ("drip drone", "cave, dungeon, sewer, cavern"),
+            ("wind robot static", "experimental, weird, strange, bizarre, avant garde, musique concrete, abstract, noise music"),
             ("static", "static, radio, white noise, noise, interference, television, tv, pink noise, brown noise"),
             ("vinyl", "vinyl, record, crackle, vinyl crackle, gramophone, record player, turntable"),
         )
@@ -181,9 +182,12 @@ _MODIFIERS = _DISTANT | _STRONG | _LIGHT | _FAST | _SLOW | _LARGE_ROOMS | _SMALL
 # Phrases for places. They are used only if the prompt names no other sound.
 _SETTINGS = _phrases(
     "ui, interface, app, sci fi, futuristic, video game, retro game, ambient, ambience, atmosphere, soundscape, scary, spooky, creepy, eerie,"
-    " mysterious, nature, night, magical, metallic, noise, power, electric, mechanical, people, water"
+    " mysterious, nature, night, magical, metallic, noise, power, electric, mechanical, people, water,"
+    " experimental, weird, strange, bizarre, avant garde, musique concrete, abstract, noise music"
 )
 _AMBIENCE = ("rain", "vinyl", "ocean", "fire", "bird", "crickets", "thunder", "stream")
+_NOISES = ("wind", "robot", "static")  # of experimental music
+_BEHIND, _IN_FRONT = 0.35, 0.9  # levels of the sounds of music
 _AMBIENCE_WORDS = _phrases(
     "rain, raindrops, rainfall, vinyl, vinyl crackle, ocean, waves, fireplace, campfire, birds, birdsong, crickets, thunder, thunderstorm,"
     " stream, crackle"
@@ -199,12 +203,14 @@ class Heard:
         words: words of the prompt that name or exclude them, or say how they sound.
         ignored_words: the other words, except those without meaning.
         is_named: whether the prompt names any of the sounds.
+        level: of all of them, in music.
     """
 
     cues: tuple[Cue, ...]
     words: frozenset[str]
     ignored_words: tuple[str, ...]
     is_named: bool = True
+    level: float = 1.0
 
 
 def cues(prompt: str) -> tuple[Cue, ...]:
@@ -219,9 +225,11 @@ def scene(prompt: str) -> Heard:
 
 
 def ambience(prompt: str) -> Heard:
-    """Return the background sounds in a prompt for music ("lo-fi beats and rain")."""
+    """Return the background sounds in a prompt for music ("lo-fi beats and rain"), or the noises of experimental music."""
+    noisy = _heard(prompt, {phrase: names for phrase, names in _SCENES.items() if names == _NOISES})
     heard = _heard(prompt, {phrase: names for phrase, names in _SCENES.items() if phrase in _AMBIENCE_WORDS})
-    return replace(heard, cues=tuple(cue for cue in heard.cues if cue.source in _AMBIENCE))
+    heard = replace(heard, cues=tuple(cue for cue in heard.cues if cue.source in _AMBIENCE), level=_BEHIND)
+    return heard if heard.cues or not noisy.cues else replace(noisy, level=_IN_FRONT)
 
 
 def _heard(prompt: str, scenes: Mapping[str, tuple[str, ...]]) -> Heard:

@@ -7,12 +7,12 @@ curves mask the repetition.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from soundwright.services.generation.engines.procedural.waves import Wave, decay, fade, phase, scan, sine, tables
 
@@ -25,7 +25,7 @@ _CLICK_CREST = 4.5
 
 @dataclass(frozen=True)
 class Stage:
-    """Parameters of a texture.
+    """Parameters of a texture, or the length of a short sound.
 
     Args:
         frames: length to fill.
@@ -44,6 +44,12 @@ class Stage:
     @property
     def seconds(self) -> float:
         return self.frames / self.rate_hz
+
+    def phase(self, hz: ArrayLike) -> NDArray[np.float64]:
+        return phase(hz, self.frames, self.rate_hz)
+
+    def tone(self, hz: ArrayLike) -> Wave:
+        return sine(self.phase(hz))
 
 
 def _shape(size: int, rate_hz: int, low_hz: float, high_hz: float, tilt: float) -> NDArray[np.float32]:
@@ -129,44 +135,6 @@ def _upsampled(points: NDArray[np.floating], frames: int) -> Wave:
     return np.asarray(lines.reshape(-1)[:frames], dtype=np.float32)
 
 
-Texture = Callable[[Stage], Samples]
-
-
-def rain(stage: Stage) -> Samples:
-    """Hiss of many distant drops, and the patter of near ones."""
-    hiss = bed(stage, 900.0, 9000.0, 0.35)
-    patter = crackle(stage, 150.0 + 1500.0 * stage.strength, 900.0, 6500.0)
-    return hiss * drift(stage, 3.0, 0.8, 1.1) + (1.1 - 0.6 * stage.strength) * patter
-
-
-def wind(stage: Stage) -> Samples:
-    """Gusts: a low rush, and a whistle that grows with the strength."""
-    gust = drift(stage, 1.8 / stage.pace, 0.15, 1.0)
-    rush = bed(stage, 80.0, 500.0 + 500.0 * stage.strength, 0.5)
-    whistle = bed(stage, 500.0, 1100.0, 0.0)
-    return rush * gust + (0.15 + 0.5 * stage.strength) * whistle * gust**2 * drift(stage, 0.9, 0.2, 1.0)
-
-
-def ocean(stage: Stage) -> Samples:
-    """Waves that roll in, break and run out."""
-    wave = swell(stage, 7.0 / stage.pace, 2.2)
-    roll = bed(stage, 60.0, 500.0, 0.5)
-    foam = bed(stage, 700.0, 7000.0, 0.4)
-    return roll * (0.35 + wave) + foam * (0.1 + 1.1 * wave**2)
-
-
-def stream(stage: Stage) -> Samples:
-    """A brook: bubbling tones over a rush."""
-    rush = bed(stage, 500.0, 5000.0, 0.5)
-    bubbles = _bubbles(stage, 22.0)
-    return 0.5 * rush * drift(stage, 1.2, 0.8, 1.2) + bubbles
-
-
-def bubbling(stage: Stage) -> Samples:
-    """Bubbles under water or in a pot."""
-    return 0.25 * bed(stage, 60.0, 400.0, 0.6) + _bubbles(stage, 9.0 * stage.pace)
-
-
 def _bubbles(stage: Stage, per_second: float) -> Samples:
     """Bubbles as decaying sines with rising pitch (van den Doel, 2005)."""
     frames = min(stage.frames, round(_BED_SECONDS * stage.rate_hz))
@@ -197,114 +165,130 @@ def _add_wrapped(loop: Samples, grain: Wave, rng: np.random.Generator) -> None:
         loop[channel, : grain.size - head] += gain * grain[head:]
 
 
-def fire(stage: Stage) -> Samples:
-    """A low roar, a hiss, and wood that cracks."""
-    roar = bed(stage, 50.0, 350.0, 0.5) * drift(stage, 0.4, 0.5, 1.1)
-    hiss = bed(stage, 2000.0, 9000.0, 0.3) * drift(stage, 0.3, 0.2, 0.6)
-    return 0.7 * roar + 0.3 * hiss + 0.5 * crackle(stage, 10.0 + 14.0 * stage.strength, 800.0, 8000.0)
-
-
-def crowd(stage: Stage) -> Samples:
-    """Many people talking: babble in the bands of speech, each with its own rhythm of syllables."""
+def _bands(stage: Stage, period_seconds: float, low: float, tilt: float, *bands: tuple[float, float]) -> Samples:
+    """Return bands of noise, each with its own rhythm."""
     babble = np.zeros((2, stage.frames), dtype=np.float32)
-    for low, high in ((180.0, 420.0), (420.0, 900.0), (900.0, 1800.0), (1800.0, 3200.0)):
-        babble += bed(stage, low, high) * drift(stage, 0.16 / stage.pace, 0.2, 1.0) * (300.0 / low) ** 0.6
-    return babble * drift(stage, 2.5, 0.7, 1.1)
+    for low_hz, high_hz in bands:
+        babble += bed(stage, low_hz, high_hz) * drift(stage, period_seconds, low, 1.0) * (300.0 / low_hz) ** tilt
+    return babble
 
 
-def cheering(stage: Stage) -> Samples:
-    """A roaring audience with applause."""
-    roar = np.zeros((2, stage.frames), dtype=np.float32)
-    for low, high in ((500.0, 900.0), (900.0, 1500.0), (2200.0, 3400.0)):
-        roar += bed(stage, low, high) * drift(stage, 0.5, 0.5, 1.0)
-    return roar + 0.6 * applause(stage)
+def _rain(stage: Stage) -> Samples:
+    """Hiss of many distant drops, and the patter of near ones."""
+    hiss, patter = bed(stage, 900, 9000, 0.35), crackle(stage, 150.0 + 1500.0 * stage.strength, 900, 6500)
+    return hiss * drift(stage, 3.0, 0.8, 1.1) + (1.1 - 0.6 * stage.strength) * patter
 
 
-def applause(stage: Stage) -> Samples:
+def _wind(stage: Stage) -> Samples:
+    """Gusts: a low rush, and a whistle that grows with the strength."""
+    gust = drift(stage, 1.8 / stage.pace, 0.15, 1.0)
+    rush, whistle = bed(stage, 80, 500.0 + 500.0 * stage.strength, 0.5), bed(stage, 500, 1100)
+    return rush * gust + (0.15 + 0.5 * stage.strength) * whistle * gust**2 * drift(stage, 0.9, 0.2, 1.0)
+
+
+def _ocean(stage: Stage) -> Samples:
+    """Waves that roll in, break and run out."""
+    wave = swell(stage, 7.0 / stage.pace, 2.2)
+    return bed(stage, 60, 500, 0.5) * (0.35 + wave) + bed(stage, 700, 7000, 0.4) * (0.1 + 1.1 * wave**2)
+
+
+def _stream(stage: Stage) -> Samples:
+    """A brook: bubbling tones over a rush."""
+    rush, bubbles = bed(stage, 500, 5000, 0.5), _bubbles(stage, 22.0)
+    return 0.5 * rush * drift(stage, 1.2, 0.8, 1.2) + bubbles
+
+
+def _applause(stage: Stage) -> Samples:
     """Clapping: hundreds of short bursts per second."""
-    return crackle(stage, 90.0 + 400.0 * stage.strength, 700.0, 3800.0, 0.6) * drift(stage, 1.5, 0.8, 1.1)
+    return crackle(stage, 90.0 + 400.0 * stage.strength, 700, 3800, 0.6) * drift(stage, 1.5, 0.8, 1.1)
 
 
-def static(stage: Stage) -> Samples:
-    """Radio or television noise."""
-    return bed(stage, 300.0, 9000.0) * drift(stage, 0.15, 0.6, 1.0) + 0.2 * crackle(stage, 25.0, 1000.0, 9000.0)
-
-
-def vinyl(stage: Stage) -> Samples:
-    """A dusty record."""
-    return 0.7 * crackle(stage, 14.0, 700.0, 9000.0) + 0.5 * bed(stage, 200.0, 7000.0, 0.5)
-
-
-def engine(stage: Stage) -> Samples:
+def _engine(stage: Stage) -> Samples:
     """A combustion engine: harmonics of the firing rate, with noise that pulses along."""
     rate = (28.0 + 50.0 * stage.strength) * stage.pace
-    revolutions = phase(rate * drift(stage, 1.6, 0.9, 1.25).astype(np.float64), stage.frames, stage.rate_hz)
+    revolutions = stage.phase(rate * drift(stage, 1.6, 0.9, 1.25).astype(np.float64))
     n = np.arange(1, 80)
     rough = stage.rng.uniform(0.4, 1.0, n.size) * n**-0.9 * (1.0 + 1.5 * (n % 4 == 0))
     motor = scan(tables(rough, stage.rng.uniform(-np.pi, np.pi, n.size)), revolutions / 2.0)
-    pulse = 0.6 + 0.4 * sine(revolutions)
-    exhaust = bed(stage, 120.0, 2500.0, 0.6) * pulse
-    level = np.float32(np.sqrt(np.mean(motor**2)) + 1e-9)
-    return np.asarray(motor / level + 0.6 * exhaust, dtype=np.float32)
+    exhaust = bed(stage, 120, 2500, 0.6) * (0.6 + 0.4 * sine(revolutions))
+    return np.asarray(motor / np.float32(np.sqrt(np.mean(motor**2)) + 1e-9) + 0.6 * exhaust, dtype=np.float32)
 
 
-def propeller(stage: Stage) -> Samples:
-    """A helicopter: air chopped by blades."""
-    chop = (0.5 + 0.5 * sine(phase(11.0 * stage.pace, stage.frames, stage.rate_hz))) ** 3
-    return bed(stage, 50.0, 900.0, 0.6) * (0.15 + chop) + 0.3 * bed(stage, 800.0, 4000.0, 0.5)
-
-
-def jet(stage: Stage) -> Samples:
-    """A turbine: a roar and its whine."""
-    whine = sine(phase(2400.0 * drift(stage, 3.0, 0.97, 1.03).astype(np.float64), stage.frames, stage.rate_hz))
-    return bed(stage, 80.0, 4000.0, 0.5) * drift(stage, 1.5, 0.85, 1.1) + 0.12 * whine
-
-
-def train(stage: Stage) -> Samples:
+def _train(stage: Stage) -> Samples:
     """A rumble with the double beat of wheels over rail joints."""
-    at = phase(1.15 * stage.pace, stage.frames, stage.rate_hz) % 1.0
+    at = stage.phase(1.15 * stage.pace) % 1.0
     beat = (np.exp2(-at * 22.0) + np.exp2(-((at - 0.18) % 1.0) * 22.0)).astype(np.float32)
-    rumble = bed(stage, 40.0, 600.0, 0.5)
-    rails = bed(stage, 800.0, 5000.0, 0.6)
-    return rumble * (0.5 + 0.9 * beat) + 0.4 * rails * (0.3 + beat)
+    return bed(stage, 40, 600, 0.5) * (0.5 + 0.9 * beat) + 0.4 * bed(stage, 800, 5000, 0.6) * (0.3 + beat)
 
 
-def traffic(stage: Stage) -> Samples:
+def _traffic(stage: Stage) -> Samples:
     """A street: a far rumble and cars that pass."""
     passing = swell(stage, 5.0 / stage.pace, 3.0)
-    return bed(stage, 40.0, 400.0, 0.5) + 0.8 * bed(stage, 300.0, 3500.0, 0.5) * passing
+    return bed(stage, 40, 400, 0.5) + 0.8 * bed(stage, 300, 3500, 0.5) * passing
 
 
-def hum(stage: Stage) -> Samples:
+def _hum(stage: Stage) -> Samples:
     """A machine at rest: mains harmonics and air."""
-    base = phase(60.0, stage.frames, stage.rate_hz)
+    base = stage.phase(60.0)
     tone = sine(base) + 0.6 * sine(2 * base) + 0.3 * sine(4 * base) + 0.15 * sine(7 * base)
-    beat = drift(stage, 2.0, 0.85, 1.1)
-    return 0.6 * tone * beat + 0.5 * bed(stage, 150.0, 2500.0, 0.6)
+    return 0.6 * tone * drift(stage, 2.0, 0.85, 1.1) + 0.5 * bed(stage, 150, 2500, 0.6)
 
 
-def drone(stage: Stage) -> Samples:
+def _drone(stage: Stage) -> Samples:
     """A dark, slowly moving chord of detuned unisons: the default if a prompt names no known sound."""
     root = 55.0 * 2.0 ** (stage.rng.integers(0, 8) / 12.0)
-    sides = []
-    for _ in range(2):
-        side = np.zeros(stage.frames, dtype=np.float32)
+    sides = np.zeros((2, stage.frames), dtype=np.float32)
+    for side in sides:
         for ratio in (1.0, 1.498, 2.0, 2.997, 4.0, 5.04):
-            detune = ratio * (1.0 + 0.0025 * stage.rng.standard_normal())
-            tone = sine(phase(root * detune, stage.frames, stage.rate_hz))
+            tone = stage.tone(root * (ratio * (1.0 + 0.0025 * stage.rng.standard_normal())))
             side += tone * drift(stage, 2.5, 0.1, 1.0) / np.float32(ratio**0.6)
-        sides.append(side)
-    return np.stack(sides) + 0.35 * bed(stage, 150.0, 3500.0, 0.6) * drift(stage, 2.0, 0.2, 1.0)
+    return sides + 0.35 * bed(stage, 150, 3500, 0.6) * drift(stage, 2.0, 0.2, 1.0)
 
 
-def crickets(stage: Stage) -> Samples:
+def _crickets(stage: Stage) -> Samples:
     """A summer night: several insects, each a gated high tone."""
-    night = 0.12 * bed(stage, 200.0, 3000.0, 0.6)
+    night = 0.12 * bed(stage, 200, 3000, 0.6)
     for _ in range(3):
         hz, gate = stage.rng.uniform(3900.0, 4900.0), stage.rng.uniform(14.0, 22.0)
-        chirp = np.maximum(sine(phase(gate, stage.frames, stage.rate_hz) + stage.rng.random()), 0.0)
-        group = sine(phase(stage.rng.uniform(0.7, 1.4) * stage.pace, stage.frames, stage.rate_hz)) > -0.1
-        tone = sine(phase(hz, stage.frames, stage.rate_hz)) * chirp * group
+        chirp = np.maximum(sine(stage.phase(gate) + stage.rng.random()), 0.0)
+        tone = stage.tone(hz) * chirp * (stage.tone(stage.rng.uniform(0.7, 1.4) * stage.pace) > -0.1)
         side = stage.rng.uniform(0.2, 0.8)
         night += np.sqrt(np.array([[side], [1 - side]], dtype=np.float32)) * tone
     return night
+
+
+Texture = Callable[[Stage], Samples]
+TEXTURES: Mapping[str, Texture] = {
+    "rain": _rain,
+    "wind": _wind,
+    "ocean": _ocean,
+    "stream": _stream,
+    # Under water or in a pot.
+    "bubbling": lambda stage: 0.25 * bed(stage, 60, 400, 0.6) + _bubbles(stage, 9.0 * stage.pace),
+    # A low roar, a hiss, and wood that cracks.
+    "fire": lambda stage: 0.7 * (bed(stage, 50, 350, 0.5) * drift(stage, 0.4, 0.5, 1.1))
+        + 0.3 * (bed(stage, 2000, 9000, 0.3) * drift(stage, 0.3, 0.2, 0.6))
+        + 0.5 * crackle(stage, 10.0 + 14.0 * stage.strength, 800, 8000),
+    # Many people talking: babble in the bands of speech, each with its own rhythm of syllables.
+    "crowd": lambda stage: _bands(stage, 0.16 / stage.pace, 0.2, 0.6, (180, 420), (420, 900), (900, 1800), (1800, 3200))
+        * drift(stage, 2.5, 0.7, 1.1),
+    # A roaring audience with applause.
+    "cheering": lambda stage: _bands(stage, 0.5, 0.5, 0.0, (500, 900), (900, 1500), (2200, 3400)) + 0.6 * _applause(stage),
+    "applause": _applause,
+    # Radio or television noise.
+    "static": lambda stage: bed(stage, 300, 9000) * drift(stage, 0.15, 0.6, 1.0) + 0.2 * crackle(stage, 25, 1000, 9000),
+    # A dusty record.
+    "vinyl": lambda stage: 0.7 * crackle(stage, 14, 700, 9000) + 0.5 * bed(stage, 200, 7000, 0.5),
+    "engine": _engine,
+    # A helicopter: air chopped by blades.
+    "propeller": lambda stage: bed(stage, 50, 900, 0.6) * (0.15 + (0.5 + 0.5 * stage.tone(11.0 * stage.pace)) ** 3)
+        + 0.3 * bed(stage, 800, 4000, 0.5),
+    # A turbine: a whine and its roar.
+    "jet": lambda stage: 0.12 * stage.tone(2400.0 * drift(stage, 3.0, 0.97, 1.03).astype(np.float64))
+        + bed(stage, 80, 4000, 0.5) * drift(stage, 1.5, 0.85, 1.1),
+    "train": _train,
+    "traffic": _traffic,
+    "hum": _hum,
+    "drone": _drone,
+    "crickets": _crickets,
+}  # fmt: skip

@@ -117,8 +117,11 @@ def varied(name: str, style: Style, seed: int) -> Style:
         if rng.random() < _REST and number > 0 and layer.instrument != "power_guitar":
             continue
         is_long = set(layer.pattern) <= {"x", "-", " "} and layer.pattern.count("x") <= layer.pattern.count(" ") + 1
-        stays = is_long or layer.instrument == "power_guitar"
-        figure = layer.pattern if stays else lines["chords"]
+        figure = layer.pattern if is_long else lines["chords"]
+        if layer.instrument == "power_guitar":  # the eighths stay; what else strikes has the accents, and rings on
+            figure = (
+                layer.pattern if layer.sections == "co" else "x" + re.sub("[^x]", "-", figure.replace("o", "x"))[1:]
+            )
         if any(map(str.isdigit, layer.pattern)) and rng.random() < _BREAK:
             figure = str(rng.choice(_BROKEN.split()))
         others = next((group for group in _ALIKE if group[0] == layer.instrument), ())

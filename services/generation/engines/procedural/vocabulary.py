@@ -52,7 +52,7 @@ class Mood:
 # style [tempo] [instruments of the band]: genres. A colour ends with "~".
 _GENRES = """
 pop: pop, k pop, kpop, j pop, jpop, radio~, indie pop, commercial, corporate, christmas, britpop, twee pop, jangle pop,
-    power pop, art pop, teen pop, soft pop, beach pop, bubblegum pop, easy listening, jingle
+    power pop, art pop, teen pop, soft pop, beach pop, bubblegum pop, jingle
 pop 120 synth_lead: dance pop, electropop, electro pop, hyperpop, europop, bedroom pop, indietronica, indie electronic
 pop 84 pad: dream pop, noise pop, psychedelic pop
 pop 104 strings: chamber pop, baroque pop, schlager
@@ -96,7 +96,8 @@ hip_hop 84 pad: trip hop, downtempo, downbeat
 trap: trap, drill, 808s, phonk, cloud rap, festival trap, mumble rap, crunk, uk drill
 lofi: lo fi, lofi, chillhop, study beats, study music, chill beats, vaporwave, lo fi hip hop, lofi hip hop, jazz hop, lo fi beats,
     lofi beats, chillout, chill out
-bossa: bossa nova, bossa, lounge, exotica, elevator music, muzak
+bossa: bossa nova, bossa
+bossa 104 strings piano: lounge, easy listening, exotica, elevator music, muzak
 bossa 136: samba, brazilian~, choro, mpb, pagode, forro
 latin: latin, salsa, mambo, cumbia, cuban~, son, cha cha, bachata, merengue, latin pop, latin jazz, afro cuban jazz, timba, vallenato
 latin 96 nylon_guitar: rumba, bolero, kizomba, zouk
@@ -142,10 +143,11 @@ ambient 60 choir: plainchant, gregorian, gregorian chant, chant, sacred
 cinematic: cinematic~, orchestral~, orchestra~, soundtrack~, film score, movie~, trailer~, film~, epic~, symphonic~, fantasy~, battle~,
     adventure~, game music, boss fight, score, anthem~, documentary~, superhero, hybrid orchestral
 cinematic 112 brass trumpet: march, marching band, fanfare, military, brass band
-classical: classical, chamber, chamber music, sonata, romantic era, nocturne, etude, prelude, mozart, chopin, beethoven, symphony,
-    modern classical, neoclassical, contemporary classical, concerto, minimalism, impressionist, recital
+classical: classical, chamber, chamber music, sonata, romantic era, nocturne, etude, prelude, chopin,
+    modern classical, neoclassical, contemporary classical, minimalism, impressionist, recital
 classical 104 harpsichord strings: baroque, bach, vivaldi, fugue, rococo
 classical 100 strings violin: string quartet, string trio
+classical 112 strings violin french_horn: symphony, concerto, mozart, beethoven, overture
 classical 80 voice strings: opera, aria, opera aria, operatic, oratorio, bel canto, operetta
 classical 76 choir organ: requiem, hymn, choral, church music, mass, carol
 chiptune: chiptune, 8 bit, 8bit, chip tune, retro game, video game, arcade, nes, gameboy, bitpop, game boy, 16 bit
@@ -205,7 +207,7 @@ harp: harp, lyre, kora, kantele, concert harp
 marimba: marimba, balafon
 synth_pluck: arpeggio, arpeggios, arpeggiated, arp, plucks, synth pluck, sequencer
 saw_chord: supersaw, synth chords, stabs
-synth_lead: synth, synths, synthesizer, synthesizers, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer,
+synth_lead: synth, synths, electronics, synthesizer, synthesizers, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer,
     keytar
 square_lead: square wave, chip lead
 sax: sax, saxophone, saxophones, tenor saxophone, alto saxophone, soprano saxophone, tenor sax, alto sax
