@@ -178,11 +178,12 @@ def _bounded(frame: type[id3.TextFrame]) -> type[id3.TextFrame]:
 
 
 class APIC(id3.APIC):  # type: ignore[misc]
-    """A picture that is not read if it is compressed, or described in UTF-16, which takes mutagen a step for each byte."""
+    """A picture that is not read if it is compressed or has a long description: of UTF-16, mutagen takes a step for each byte."""
 
     @classmethod
     def _fromData(cls, header: Any, flags: int, data: bytes) -> id3.Frame:
-        if data[:1] in (b"\1", b"\2") or flags & (cls.FLAG23_COMPRESS | cls.FLAG24_COMPRESS):
+        is_long = b"\0\0" not in data[:_MAX_DESCRIPTION_BYTES] and data[:1] in (b"\1", b"\2")
+        if is_long or flags & (cls.FLAG23_COMPRESS | cls.FLAG24_COMPRESS):
             raise ID3JunkFrameError
         return super()._fromData(header, flags, data)
 
@@ -192,6 +193,7 @@ _MP4_ITEMS = {b"\xa9nam": "title", b"\xa9ART": "artist", b"\xa9alb": "album"}
 _MP4_ENCODINGS = {2: "utf-16-be"}
 _MAX_FRAME_BYTES = 4096
 _MAX_VALUES = 50
+_MAX_DESCRIPTION_BYTES = 1000
 _MAX_TAG_BYTES = 16 << 20
 _TEXT_FRAMES = {
     name: _bounded(frame)
