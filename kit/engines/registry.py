@@ -185,12 +185,14 @@ class EngineRegistry(Generic[E]):
     def needs_consent(self, model: str) -> bool:
         """Return whether nobody has allowed the weights of a model, whose licence is not stated.
 
+        It does not matter where the libraries of the engine are missing.
+
         Raises:
             AppError: ``MODEL_UNKNOWN``.
         """
         declaration, engine = self._entry(model)
         is_allowed = bool(self._unlicensed & {model, "*"}) or model in self.allowed
-        return not (declaration.is_licensed or is_allowed or engine.is_local(model))
+        return not (declaration.is_licensed or is_allowed or engine.is_local(model)) and engine.is_installed()
 
     def short_reason(self, model: str, error: AppError) -> str:
         """Return in one sentence why a model cannot be loaded."""

@@ -35,7 +35,9 @@ class GenerationSettings(Settings):
         0, ge=0, description="CPU threads per process. 0 means the default of PyTorch."
     )
     generation_device: str = Field(
-        "", description="Device: cpu, cuda, cuda:1 and so on. If empty, CUDA is used if available."
+        "",
+        pattern=r"^(cpu|cuda(:\d+)?)?$",
+        description="Device: cpu, cuda, cuda:1 and so on. If empty, CUDA is used if available.",
     )
     generation_model_dir: Path | None = Field(
         None, description="Folder with checkpoints. If empty, they come from the cache and the hub."

@@ -30,7 +30,9 @@ class SeparationSettings(Settings):
         0, ge=0, description="Segments per batch. 0 means 1 on a CPU, and on a GPU as many as fit."
     )
     separation_device: str = Field(
-        "", description="Device: cpu, cuda, cuda:1 and so on. If empty, CUDA is used if available."
+        "",
+        pattern=r"^(cpu|cuda(:\d+)?)?$",
+        description="Device: cpu, cuda, cuda:1 and so on. If empty, CUDA is used if available.",
     )
     separation_gpu_workers: bool = Field(
         False, description="Jobs run on GPUs in other processes of this service, for the choice of the model auto."

@@ -15,6 +15,7 @@ from soundwright.kit.errors import AppError
 from soundwright.services.separation.engines.networks import Bag
 from soundwright.services.separation.engines.small import SmallEngine
 from soundwright.services.separation.engines.small.engine import SMALL
+from soundwright.services.separation.settings import SeparationSettings
 from tests.models.recordings import song
 
 
@@ -53,7 +54,12 @@ def agreement_db(expected: Any, actual: Any) -> float:
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")]
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+    ],
 )
 def test_a_device_without_room_for_the_weights_is_reported(error: RuntimeError) -> None:
     class Crowded(SmallEngine):
@@ -67,13 +73,15 @@ def test_a_device_without_room_for_the_weights_is_reported(error: RuntimeError) 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_gpu_that_is_not_there_is_reported() -> None:
-    with pytest.raises(AppError, match=r"MODEL_UNAVAILABLE: .*'cuda:0': PyTorch finds no GPU"):
+    with pytest.raises(AppError, match=r"MODEL_UNSUPPORTED: .*'cuda:0': PyTorch finds no GPU"):
         SmallEngine(device="cuda:0").load(SMALL.name)
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "cpu"])
 async def test_the_operator_says_what_networks_run_on(device: str) -> None:
     assert await gpu.has_gpu(device) == device.startswith("cuda")
+    with pytest.raises(ValueError, match="separation_device"):
+        SeparationSettings(separation_device=f"{device}!")
 
 
 async def test_without_a_choice_pytorch_says_what_networks_run_on() -> None:

@@ -56,6 +56,7 @@ test("selected tracks are separated, edited and deleted, and changes can be undo
   await button("× 2: double the tempo").click();
   await button("Save").click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Blue Hour");
+  await expect(button("Edit the track")).toBeFocused(); // the keyboard goes on where the dialog was opened
   await expect(page.locator(".facts")).toContainText("123.0 bpm");
   expect((await stored(other.id)).data).toMatchObject({ title: "Blue Hour", artist: "Nobody", key: "F# minor", bpm: 123 });
   await button("Undo").click();

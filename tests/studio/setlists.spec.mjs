@@ -2,6 +2,8 @@
 
 import { expect, test } from "./studio.mjs";
 
+test.use({ expected: ["status of 404"] });
+
 test("a setlist is made, reordered and played in order", async ({ page, user, button, link, confirm, accessible }) => {
   for (const [title, bpm, key] of [["Opener", 120, "A minor"], ["Ballad", 72, "F# major"], ["Finale", 140, "C major"]]) {
     const id = await user.upload(title, 0.5);
@@ -41,4 +43,10 @@ test("a setlist is made, reordered and played in order", async ({ page, user, bu
   await page.getByRole("navigation", { name: "Setlist" }).getByRole("link", { name: "Saturday" }).click();
   await confirm("Delete the setlist", "Delete the setlist");
   await expect(page.getByText(/^A setlist has the tracks/)).toBeVisible();
+  for (const back of [1, 2]) {
+    await page.goBack();
+    await expect(page.getByRole("alert")).toContainText("There is no such setlist. It may have been deleted.");
+    await expect(page.getByRole("alert").getByRole("link", { name: "All setlists" })).toHaveCount(1);
+    expect(page.url()).toMatch(back === 1 ? /setlists\/[\w-]+$/ : /setlists\/[\w-]+\/2$/);
+  }
 });

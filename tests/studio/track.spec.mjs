@@ -229,6 +229,10 @@ test("loops begin at once, snap to beats, have names, and Space plays whatever w
   await expect(button("Mute drums")).toHaveAttribute("aria-pressed", "true");
   await page.keyboard.press("Space");
   await expect(button("Play")).toBeVisible();
+  await page.getByLabel("Begin at %").click(); // numbers need no spaces
+  await page.keyboard.press("Space");
+  await expect(button("Pause")).toBeVisible();
+  await page.keyboard.press("Space");
   await ruler.dispatchEvent("keydown", { key: '"', code: "Digit2", shiftKey: true }); // of a German keyboard
   await expect(button("Solo bass")).toHaveAttribute("aria-pressed", "true");
   await button("Forget the loop Chorus").click();

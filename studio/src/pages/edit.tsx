@@ -12,6 +12,8 @@ const NAMES = TONICS.flatMap((tonic) => ["major", "minor"].map((mode) => `${toni
 const KEYS = [["", "unknown"], ...NAMES.map((name) => [name, name] as const)] as const;
 /** The choice that leaves the key of each track as it is. */
 const KEPT = "kept";
+const MIN_TEMPO = 20;
+const MAX_TEMPO = 400;
 const FACTORS = [
   ["1", "unchanged"],
   ["0.5", "÷ 2"],
@@ -62,11 +64,26 @@ export function EditDialog({ tracks, onClose }: { tracks: readonly Track[]; onCl
         />
         {only ? (
           <>
-            <Field label="Tempo in bpm" type="number" min={20} max={400} value={fields.bpm} onInput={set("bpm")} />
-            <Button label="÷ 2: halve the tempo" disabled={!fields.bpm} onClick={() => multiply(0.5)}>
+            <Field
+              label="Tempo in bpm"
+              type="number"
+              min={MIN_TEMPO}
+              max={MAX_TEMPO}
+              value={fields.bpm}
+              onInput={set("bpm")}
+            />
+            <Button
+              label="÷ 2: halve the tempo"
+              disabled={Number(fields.bpm) < 2 * MIN_TEMPO}
+              onClick={() => multiply(0.5)}
+            >
               ÷ 2
             </Button>
-            <Button label="× 2: double the tempo" disabled={!fields.bpm} onClick={() => multiply(2)}>
+            <Button
+              label="× 2: double the tempo"
+              disabled={!fields.bpm || Number(fields.bpm) > MAX_TEMPO / 2}
+              onClick={() => multiply(2)}
+            >
               × 2
             </Button>
           </>

@@ -30,7 +30,8 @@ export function Links({ onStarted }: { onStarted: () => void }) {
   const look = () =>
     run(async () => {
       setFound(null);
-      const body = { url: url.trim() };
+      const text = url.trim();
+      const body = { url: /^\w+:/.test(text) ? text : `https://${text}` };
       setFound({ url: body.url, preview: await dataOf(api.POST("/api/download/preview", { body })) });
     });
   const download = (urls: readonly string[]) =>
@@ -63,7 +64,6 @@ export function Links({ onStarted }: { onStarted: () => void }) {
           Link
           <input
             class="input grow"
-            type="url"
             inputMode="url"
             placeholder="https://"
             required

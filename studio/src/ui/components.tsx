@@ -176,7 +176,14 @@ export function JobBadge({ job }: { job: Pick<Job, "status" | "error"> }) {
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   const element = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  useEffect(() => element.current?.showModal(), []);
+  useEffect(() => {
+    const opener = document.activeElement;
+    element.current?.showModal();
+    return () => {
+      // The browser gives the focus back only if the dialog closes before it is removed.
+      if (opener instanceof HTMLElement && document.activeElement === document.body) opener.focus();
+    };
+  }, []);
   return (
     <dialog class="dialog" ref={element} aria-labelledby={titleId} onClose={props.onClose}>
       <div class="row apart">

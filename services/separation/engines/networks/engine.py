@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import math
+import re
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -258,12 +259,10 @@ class NetworkEngine(Engine):
 
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         if device != "cpu":
-            if not torch.cuda.is_available():
-                raise errors.MODEL_UNAVAILABLE(
-                    (
-                        f"The model {model!r} cannot run on the device {device!r}: PyTorch finds no GPU. Set"
-                        " SOUNDWRIGHT_SEPARATION_DEVICE=cpu, or install a driver and a PyTorch for the GPU."
-                    ),
+            if (torch.device(device).index or 0) >= (count := torch.cuda.device_count()):
+                raise errors.MODEL_NOT_INSTALLED(
+                    f"The model {model!r} cannot run on the device {device!r}: PyTorch finds {count or 'no'} GPU. Set"
+                    " SOUNDWRIGHT_SEPARATION_DEVICE=cpu, or install a driver and a PyTorch for the GPU.",
                     model=model,
                 )
             # PyTorch computes convolutions with 10 bits of precision unless it is told not to.
@@ -304,7 +303,8 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether PyTorch, or a library of the GPU that it uses, found no memory on the device."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error)
+    # CUBLAS_STATUS_ALLOC_FAILED, CUFFT_ALLOC_FAILED, CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
+    return isinstance(error, torch.OutOfMemoryError) or bool(re.search("ALLOC(ATION)?_FAILED", str(error)))
 
 
 def _out_of_memory() -> AppError:

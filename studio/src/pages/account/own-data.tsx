@@ -45,7 +45,9 @@ export function OwnData() {
           <Form label="Delete the account" onSubmit={() => void remove()}>
             <Field label={`Type ${name} to confirm`} value={typed} onInput={setTyped} required />
             {account && <Field label="Password" type="password" value={password} onInput={setPassword} required />}
-            <Submit disabled={isBusy || typed.trim().toLowerCase() !== name.toLowerCase()}>Delete everything</Submit>
+            <Submit disabled={isBusy || typed.trim().toLowerCase() !== name.toLowerCase()}>
+              {isBusy ? "Deleting…" : "Delete everything"}
+            </Submit>
           </Form>
           {problem && <Notice look="bad">{problem}</Notice>}
         </Dialog>

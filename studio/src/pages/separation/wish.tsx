@@ -1,9 +1,9 @@
 /** What a separation runs: Fast, Balanced or Best, what each of them means for the tracks, and more behind "Advanced". */
 
 import "./separation.css";
-import { useCallback, useId } from "preact/hooks";
+import { useCallback, useEffect, useId } from "preact/hooks";
 import { api, dataOf, type SeparationModel, type SeparationPlan } from "../../api/client.ts";
-import { followJob } from "../../api/jobs.ts";
+import { followJob, onJobFinished } from "../../api/jobs.ts";
 import { useLoaded } from "../../api/requests.ts";
 import { isAdministrator } from "../../api/session.ts";
 import { Button, Notice } from "../../ui/components.tsx";
@@ -83,6 +83,8 @@ export function WishControls({ trackIds, wish, onChange }: Props) {
     return { fast: plans("fast"), balanced: plans("balanced"), best: plans("best"), named };
   }, [ids, model, stem]);
   const { value: all, problem, reload } = useLoaded(load);
+  // A model that has run is measured.
+  useEffect(() => onJobFinished((job) => job.job_type === "processing" && void reload()), [reload]);
   const isLoading = ids !== "" && !all && !problem;
   const choices = choicesOf(all);
   const hasChoice = choices.length > 1;
@@ -182,7 +184,9 @@ function Better({ plans, models, onEnabled }: BetterProps) {
   const model = models.find((each) => each.name === name);
   if (!model) return null;
   const facts = factsOf(model);
-  const words = [facts.size_bytes && sizeText(facts.size_bytes), `licence ${facts.licence}`].filter(Boolean).join(", ");
+  const words = [facts.size_bytes && sizeText(facts.size_bytes), `licence: ${facts.licence}`]
+    .filter(Boolean)
+    .join(", ");
   return (
     <Notice action={isAdministrator && <EnableModel component="separation" model={facts} onChange={onEnabled} />}>
       Better quality: {model.name} ({words}).{!isAdministrator && " An administrator can enable it."}

@@ -130,7 +130,7 @@ function keyOf({ key, code, shiftKey }: KeyboardEvent): string {
 function usesKey(target: EventTarget | null, key: string): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target.closest("dialog")) return true;
-  const isText = target.matches("input:not([type=range], [type=checkbox], [type=radio]), textarea");
+  const isText = target.matches("input:not([type=range], [type=checkbox], [type=radio], [type=number]), textarea");
   if (key === " " && usedPointer && !isText) {
     target.blur(); // else Firefox clicks a button when the key is released
     return false;
