@@ -42,6 +42,8 @@ def _reap(_number: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
+    import tests.quick.sitecustomize  # noqa: F401
+
     services._import_shared_modules()
     signal.signal(signal.SIGCHLD, _reap)
     for line in iter(sys.stdin.readline, ""):

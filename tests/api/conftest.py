@@ -1,4 +1,4 @@
-"""The stories run in two topologies. They speak HTTP and import nothing of the services."""
+"""The stories run in two topologies, most in one of them. They speak HTTP and import nothing of the services."""
 
 from __future__ import annotations
 

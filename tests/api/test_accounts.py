@@ -54,7 +54,7 @@ def link_to(stack: Stack, recipient: str, kind: str, count: int = 1) -> str:
 # ------------------------------------------------------------------------------------------------------ in and out
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_somebody_registers_logs_in_and_out(stack: Stack, browser: Browser) -> None:
     page = browser.get("/users/register")
     assert page.status_code == 200
@@ -193,7 +193,7 @@ def test_a_script_gets_a_token_with_email_and_password(ann: Browser) -> None:
         assert (wrong.status_code, wrong.json()["code"]) == (401, "CREDENTIALS_INVALID")
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_a_new_password_logs_out_everybody_else(stack: Stack, ann: Browser) -> None:
     token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
     with Browser(stack.base_url, ann.email) as elsewhere:
@@ -216,7 +216,7 @@ def test_a_new_password_logs_out_everybody_else(stack: Stack, ann: Browser) -> N
         assert elsewhere.log_in(password="a better password").status_code == 302
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_links_in_mails_confirm_log_in_and_change_the_address(stack: Stack, ann: Browser) -> None:
     assert "not confirmed yet" in ann.get("/users/settings").text
     path = link_to(stack, ann.email, "confirmation")
@@ -249,7 +249,7 @@ def test_links_in_mails_confirm_log_in_and_change_the_address(stack: Stack, ann:
 # ---------------------------------------------------------------------------------------------------------- suspension
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_who_is_suspended_is_refused_in_every_dialect_at_once(stack: Stack, ann: Browser, admin: httpx.Client) -> None:
     token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
     bearer, session = {"Authorization": f"Bearer {token}"}, ann.cookies[SESSION]

@@ -54,7 +54,7 @@ def done(admin: httpx.Client) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------------------ following
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 async def test_a_job_is_followed_from_the_snapshot_to_its_end(stack: Stack, admin: httpx.Client) -> None:
     track_id, job_id = analysis(admin, 20.0)
     async with opened(stack, stack.token) as socket:
@@ -81,7 +81,7 @@ async def test_a_job_is_followed_from_the_snapshot_to_its_end(stack: Stack, admi
     assert admin.get(f"/export/analysis/{track_id}").status_code == 200
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 async def test_several_listen_and_one_hears_of_several(stack: Stack, admin: httpx.Client) -> None:
     jobs = [analysis(admin)[1] for _ in range(3)]
     async with opened(stack, stack.token) as one, opened(stack, stack.token) as other:
@@ -213,7 +213,7 @@ async def test_only_the_owner_joins_a_job(stack: Stack, admin: httpx.Client, oth
     assert await refused(socket_url(stack.base_url, vsn="2.0.0", token=token)) == 403
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 async def test_whoever_is_suspended_is_thrown_out_and_others_stay(stack: Stack, admin: httpx.Client) -> None:
     token, email = account(stack)
     async with opened(stack, token) as socket, opened(stack, stack.token) as bystander:
@@ -223,7 +223,7 @@ async def test_whoever_is_suspended_is_thrown_out_and_others_stay(stack: Stack, 
         assert await Phoenix(bystander).quiet()
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 async def test_a_revoked_token_ends_its_sockets(stack: Stack) -> None:
     token, _ = account(stack)
     async with opened(stack, token) as socket:

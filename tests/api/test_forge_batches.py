@@ -43,7 +43,7 @@ def of_type(client: httpx.Client, job_type: str) -> int:
     return int(client.get("/api/jobs", params={"type": job_type}).json()["meta"]["total_count"])
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 async def test_a_batch_of_three_is_separated(stack: Stack, admin: httpx.Client, tracks: list[str]) -> None:
     batch = separated(admin, tracks, format="wav16")
     assert [job["track_id"] for job in batch["jobs"]] == tracks
@@ -86,7 +86,7 @@ async def test_a_batch_of_three_is_separated(stack: Stack, admin: httpx.Client, 
     assert (refused.status_code, refused.json()["code"]) == (409, "JOB_FINISHED")
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_a_batch_with_a_cancelled_job_is_completed_and_starts_that_one_again(
     admin: httpx.Client, receiver: WebhookReceiver, tracks: list[str]
 ) -> None:

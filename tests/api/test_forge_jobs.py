@@ -50,7 +50,7 @@ def test_the_ledger_is_filtered_and_paged(admin: httpx.Client) -> None:
     assert (beyond["data"], beyond["meta"]["total_count"]) == ([], 3)
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_a_job_is_cancelled_while_it_waits_or_runs(admin: httpx.Client) -> None:
     long = upload(admin, encoded(song(20.0)))
     jobs = [separate(admin, long) for _ in range(3)]

@@ -1,76 +1,27 @@
-"""gRPC clients that authenticate with an API token against a running stack: grpcio, and buf."""
+"""gRPC clients that authenticate with an API token against a running stack. test_grpc_document.py has those of buf."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-import subprocess
 import uuid
-from pathlib import Path
 
 import grpc
 import httpx
 import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.rpc import error_details_pb2
 from grpc_calls import address, call, refused
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from soundwright.access.v1 import access_pb2
 from soundwright.analysis.v1 import agent_service_pb2, agent_service_pb2_grpc, analysis_service_pb2_grpc
 from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
-from soundwright.generation.v1 import generation_service_pb2, generation_service_pb2_grpc
-from soundwright.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc
 from soundwright.models.v1 import model_service_pb2, model_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as separation_pb
 from soundwright.separation.v1 import separation_service_pb2_grpc as separation_grpc
-from tests.servers import executable
 from tests.stacks import Stack
-
-COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
-
-
-READ = {
-    "library": (library_service_pb2_grpc.TrackServiceStub, "ListTracks", library_pb.ListTracksRequest()),
-    "separation": (
-        model_service_pb2_grpc.ModelServiceStub, "ListModels", model_service_pb2.ListModelsRequest(),
-    ),
-    "analysis": (
-        agent_service_pb2_grpc.AgentServiceStub, "CheckProviders", agent_service_pb2.CheckProvidersRequest(),
-    ),
-    "generation": (
-        generation_service_pb2_grpc.GenerationServiceStub, "GetStatus", generation_service_pb2.GetStatusRequest(),
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("component", READ)
-async def test_each_component_accepts_an_api_token(stack: Stack, component: str) -> None:
-    await call(stack, component, *READ[component], stack.token)
-    assert await refused(stack, component, *READ[component], "") == "UNAUTHORIZED"
-    assert await refused(stack, component, *READ[component], "x" * 43) == "UNAUTHORIZED"
-
-
-async def test_ingest_accepts_an_api_token(stack: Stack) -> None:
-    stub = ingest_service_pb2_grpc.IngestServiceStub
-    search = "SearchSpotify", ingest_service_pb2.SearchSpotifyRequest(query="", page=1, page_size=1)
-    assert await refused(stack, "ingest", stub, *search, stack.token) not in ("UNAUTHORIZED", "API_TOKEN_NOT_ACCEPTED")
-    assert await refused(stack, "ingest", stub, *search, "") == "UNAUTHORIZED"
-    upload = "CreateUpload", ingest_service_pb2.CreateUploadRequest()
-    assert await refused(stack, "ingest", stub, *upload, stack.token) == "API_TOKEN_NOT_ACCEPTED"
-
-
-@pytest.mark.parametrize("component", COMPONENTS)
-async def test_health_needs_no_token(stack: Stack, component: str) -> None:
-    stub = health_pb2_grpc.HealthStub
-    for token in ("", stack.token, "wrong"):
-        answer = await call(stack, component, stub, "Check", health_pb2.HealthCheckRequest(), token)
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 @pytest.fixture(scope="module")
@@ -119,59 +70,3 @@ async def test_reflection_shows_which_calls_accept_a_token(stack: Stack) -> None
 
     accepts = await asyncio.to_thread(described)
     assert (accepts["WatchJob"], accepts["ClaimJob"]) == (True, False)
-
-
-# ----------------------------------------------------------------------------------------------------------------- buf
-
-
-def buf_curl(stack: Stack, component: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run buf next to the data directory, as the README shows it."""
-    command = [
-        executable("buf", "run `make setup`"),
-        "curl",
-        "--protocol",
-        "grpc",
-        "--unix-socket",
-        socket_of(stack, component),
-    ]
-    return subprocess.run(
-        [*command, *arguments], cwd=stack.data_dirs[0], capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def socket_of(stack: Stack, component: str) -> str:
-    """Return the path below the data directory if that is where the socket is: relative, like in the README."""
-    path = Path(address(stack, component).removeprefix("unix:"))
-    data_dir = stack.data_dirs[0].resolve()
-    return str(path.relative_to(data_dir) if path.is_relative_to(data_dir) else path)
-
-
-@pytest.mark.topology("embedded")  # the sockets are those of the README
-def test_buf_calls_with_a_token(stack: Stack) -> None:
-    listing = "http://localhost/soundwright.models.v1.ModelService/ListModels"
-    done = buf_curl(stack, "separation", "-H", f"authorization: Bearer {stack.token}", listing)
-    assert done.returncode == 0, done.stderr
-    assert "htdemucs" in [model["name"] for model in json.loads(done.stdout)["models"]]
-    refusal = json.loads(buf_curl(stack, "separation", listing).stderr)
-    assert (refusal["code"], refusal["message"]) == ("unauthenticated", "Valid Bearer token required")
-
-
-@pytest.mark.topology("embedded")  # the sockets are those of the README
-def test_buf_shows_the_details_of_an_error(stack: Stack) -> None:
-    done = buf_curl(
-        stack, "analysis",
-        "-H", f"authorization: Bearer {stack.token}", "-d", '{"track_id": "x", "features": ["nope"]}',
-        "http://localhost/soundwright.analysis.v1.AnalysisService/CreateJob",
-    )  # fmt: skip
-    details = {each["type"]: base64.b64decode(each["value"] + "==") for each in json.loads(done.stderr)["details"]}
-    info = error_details_pb2.ErrorInfo.FromString(details["google.rpc.ErrorInfo"])
-    assert (info.domain, info.reason) == ("soundwright", "VALIDATION_ERROR")
-    [violation] = error_details_pb2.BadRequest.FromString(details["google.rpc.BadRequest"]).field_violations
-    assert violation.field == "features"
-    assert violation.description.startswith("nope is not known; use any of: ")
-
-
-@pytest.mark.topology("embedded")  # the sockets are those of the README
-def test_buf_lists_services(stack: Stack) -> None:
-    listed = buf_curl(stack, "library", "--list-services", "http://localhost").stdout.split()
-    assert "soundwright.library.v1.TrackService" in listed

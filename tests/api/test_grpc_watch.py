@@ -54,7 +54,7 @@ async def _rest(states: Any) -> AsyncIterator[pb.WatchJobResponse]:
         yield state
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 async def test_watchers_see_the_life_of_a_job(stack: Stack, admin: httpx.Client, track_id: str) -> None:
     job_id = await asyncio.to_thread(separate, admin, track_id, model="dsp")
     first, second = await asyncio.gather(*(watched(stack, job_id, stack.token) for _ in range(2)))
@@ -74,7 +74,7 @@ async def test_watchers_see_the_life_of_a_job(stack: Stack, admin: httpx.Client,
     assert await watched(stack, job_id, stack.token) == [first[-1]]
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 async def test_a_suspension_ends_a_watch(stack: Stack, admin: httpx.Client, lalalai: LalalaiSimulator) -> None:
     lalalai.held = True
     token = await asyncio.to_thread(stack.create_account, "watch-suspended@example.org")

@@ -106,7 +106,7 @@ def test_the_normalised_recording_never_clips(pipeline: httpx.Client, job: dict[
     assert np.corrcoef(normalised[:, 0], SAMPLES[:, 0])[0, 1] > 0.99
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_all_tracks_in_one_archive(pipeline: httpx.Client, job: dict[str, Any]) -> None:
     answer = pipeline.get(f"/download/{job['job_id']}/all")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")

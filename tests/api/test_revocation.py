@@ -57,7 +57,7 @@ def user_path(admin: httpx.Client, ann: Ann) -> str:
     return f"/api/admin/users/{user['id']}"
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_a_revoked_token_is_refused(ann: Ann) -> None:
     assert set(ann.get("/api/tracks")) == {200}
     (token,) = ann.browser.get("/api/tokens").json()["data"]
@@ -67,7 +67,7 @@ def test_a_revoked_token_is_refused(ann: Ann) -> None:
     assert set(ann.statuses_after_a_second("/api/tracks")) == {401}
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_a_suspended_account_is_refused(ann: Ann, admin: httpx.Client) -> None:
     path = user_path(admin, ann)
     assert set(ann.get("/api/tracks")) == {200}

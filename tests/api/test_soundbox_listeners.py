@@ -84,7 +84,7 @@ def test_favorites_are_added_checked_and_removed(box: httpx.Client, fresh: str, 
     assert [item["id"] for item in box.get("/api/favorites", params=user).json()["items"]] == [clip]
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_three_listeners_who_agree_change_a_category(box: httpx.Client, fresh: str) -> None:
     path = f"/api/library/{fresh}"
     users = [listener() for _ in range(3)]

@@ -203,7 +203,7 @@ def test_an_error_of_spotify_logs_nobody_in(browser: Browser, spotify: SpotifySi
 # ------------------------------------------------------------------------------------------------------------- connect
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_a_connection_opens_private_playlists_until_it_ends(
     stack: Stack, ann: Browser, spotify: SpotifySimulator
 ) -> None:

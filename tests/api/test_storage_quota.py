@@ -54,7 +54,7 @@ def stems_of(stack: Stack, job_id: str) -> list[str]:
     return [key for key in stack.stored("stems/") if job_id in key and "/live/" not in key]
 
 
-@pytest.mark.topology("embedded", "cluster")
+@pytest.mark.topology("cluster")
 def test_an_account_stores_no_more_than_its_quota(
     stack: Stack, ann: httpx.Client, admin: httpx.Client, site: Any
 ) -> None:

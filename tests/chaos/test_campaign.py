@@ -35,6 +35,7 @@ from machine import Machine, small_disk
 from work import CAMPAIGN_SETTINGS, SETTINGS
 
 from tests.api.stories import encoded, song
+from tests.files import files_below
 from tests.servers.fault_proxy import fault_proxy
 from tests.simulators.lalalai import LalalaiSimulator
 from tests.simulators.media_site import MediaSite
@@ -106,6 +107,7 @@ def _campaign(
         for client in clients:
             client.look_again()
         events = _settled(machine)
+        eventually(lambda: files_below(machine.data_dir / "scratch") == [], "no temporary file is left")
         machine.stop()
         _hold(machine, clients, songs, events)
         attempts = [outcome.last["attempt"] for client in clients for outcome in client.outcomes.values()]

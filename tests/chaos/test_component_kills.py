@@ -24,20 +24,6 @@ from soundwright_client.local import Stack
 from tests.waiting import eventually
 
 
-def test_a_killed_worker_is_replaced_and_its_job_done_once(stack: Stack, work: Work, song: Path) -> None:
-    track_id = work.upload(song)
-    job_id = work.separate(track_id)
-    work.until_in_mid_job(job_id)
-    dead = kill(stack, "separation")
-    # The others do not even notice.
-    assert work.call("GET", f"/api/tracks/{track_id}").status_code == 200
-    assert work.call("GET", "/config").status_code == 200
-    work.upload(song)
-    restarted(stack, dead, "separation")
-    work.until_healthy()
-    work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
-
-
 def test_watches_go_on_after_the_library_restarts(stack: Stack, work: Work, song: Path) -> None:
     job_id = work.separate(work.upload(song))
     work.until_in_mid_job(job_id)

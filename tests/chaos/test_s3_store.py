@@ -1,4 +1,4 @@
-"""A stack whose files are in an S3 store: redirects, uploads in parts, a store that goes away, and what killed workers leave."""
+"""A stack whose files are in an S3 store: redirects, uploads in parts, and a store that goes away."""
 
 from __future__ import annotations
 
@@ -18,15 +18,11 @@ from typing import Any
 import httpx
 import pytest
 import soundfile
-from processes import eventually, kill, restarted
+from processes import eventually
 from work import FRAME_COUNT, RECORDINGS, SETTINGS
 
-from soundwright.kit.adapters.s3.blobs import Access, S3Blobs
-from soundwright.kit.adapters.sqlite.docs import SqliteDocs
-from soundwright.kit.adapters.system.clock import SystemClock
+from soundwright.kit.adapters.s3.blobs import Access
 from soundwright.kit.settings import Settings
-from soundwright.services.library.orphans.service import Orphans
-from soundwright.services.library.orphans.store import BlobDocs
 from soundwright_client.local import Stack, running
 from tests.files import files_below
 from tests.lossy_calls import Calls
@@ -309,44 +305,6 @@ def test_a_cut_while_results_are_stored_costs_nothing(world: World, track: dict[
     eventually(lambda: world.job(job_id)["attempt"] >= 2, "the first attempt fails")
     world.proxy.remove(fault)
     assert_whole_once(world, job_id)
-
-
-class Later(SystemClock):
-    """Two days later."""
-
-    def now(self) -> float:
-        return super().now() + 48 * 3600
-
-
-async def test_files_of_a_killed_worker_are_found_and_deleted(world: World, track: dict[str, Any]) -> None:
-    def left() -> set[str]:
-        return {key for key in stored(world, "stems/") if job_id in key and "/live/" not in key}
-
-    job_id = world.separate(track["id"])
-    world.until_in_mid_job(job_id)
-    slow = world.proxy.add("bandwidth", upstream=True, rate=500)
-    eventually(left, "a stem is stored, and others follow slowly")
-    dead = kill(world.stack, "separation")
-    docs = SqliteDocs(world.stack.data_dir / "library.db")
-    blobs = S3Blobs(world.store.access)
-    orphans = Orphans(blobs, BlobDocs(docs), Later())
-    try:
-        # The job may still be run again, so its files stay.
-        assert [each.key async for each in orphans.find(24 * 3600) if job_id in each.key] == []
-        assert world.client.delete(f"/api/jobs/{job_id}").status_code == 204
-        world.proxy.remove(slow)
-        eventually(lambda: world.job(job_id)["status"] == "failed", "the job is cancelled")
-        before, of_the_job = set(await blobs.keys("")), left()
-        assert of_the_job
-        deleted = {orphan.key for orphan in await orphans.delete(24 * 3600)}
-        assert {key for key in deleted if "/live/" not in key} == of_the_job
-        assert {key for key in await blobs.keys("") if "/live/" not in key} == {
-            key for key in before - deleted if "/live/" not in key
-        }
-    finally:
-        await blobs.close()
-        await docs.close()
-    restarted(world.stack, dead, "separation")
 
 
 def test_the_command_lists_orphans(world: World) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from soundwright.services.__main__ import COMPONENTS
+from soundwright.kit.settings import load
+from soundwright.services.__main__ import COMPONENTS, _settings_of
 from tests.certificates import Authority
 from tests.deploy.manifests import of_kind
 from tests.servers.nats import nats_user
@@ -103,6 +106,12 @@ def environment_of(data: Data, pod: Mapping[str, Any], container: Mapping[str, A
         return value
 
     return {name: translated(value) for name, value in _variables(data, container)}
+
+
+def settings_in(environment: Mapping[str, str], component: str) -> Any:
+    """Return the settings of a component that has no other variables."""
+    with mock.patch.dict(os.environ, environment, clear=True):
+        return load(_settings_of(COMPONENTS[component]))
 
 
 def _variables(data: Data, container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

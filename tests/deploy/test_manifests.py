@@ -85,6 +85,22 @@ def test_pods_keep_the_rules_of_the_platform(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_pods_and_scalers_name_exists_and_the_name_space_is_restricted(overlay: str) -> None:
+    (space,) = of_kind(f"overlays/{overlay}", "Namespace").values()
+    assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    for name, template in pod_templates(f"overlays/{overlay}"):
+        for key, kind in (("serviceAccountName", "ServiceAccount"), ("priorityClassName", "PriorityClass")):
+            if value := template["spec"].get(key):
+                assert value in of_kind(f"overlays/{overlay}", kind), name
+    for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
+        for name, scaler in of_kind(f"overlays/{overlay}", kind).items():
+            assert scaler["spec"]["scaleTargetRef"]["name"] in of_kind(f"overlays/{overlay}", "Deployment"), name
+    for name, deployment in of_kind(f"overlays/{overlay}", "Deployment").items():
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items(), name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_each_service_selects_pods_that_open_its_ports(overlay: str) -> None:
     templates = dict(pod_templates(f"overlays/{overlay}"))
     for name, service in of_kind(f"overlays/{overlay}", "Service").items():
@@ -224,13 +240,14 @@ def _references(overlay: str) -> list[Any]:
 def test_production_workers_use_gpus_and_scale_to_zero() -> None:
     deployments = of_kind("overlays/prod", "Deployment")
     scaled = of_kind("overlays/prod", "ScaledObject")
-    for component in ("separation", "generation"):
+    for component, jobs in (("separation", "1"), ("generation", "2")):
         worker = deployments[f"soundwright-{component}-worker"]
         container = worker["spec"]["template"]["spec"]["containers"][0]
         assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
         assert container["image"].endswith("-cuda")
         assert worker["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": "100%"}
         assert "replicas" not in worker["spec"]
+        assert scaled[f"soundwright-{component}-worker"]["spec"]["triggers"][0]["metadata"]["lagThreshold"] == jobs
         assert scaled[f"soundwright-{component}-worker"]["spec"]["minReplicaCount"] == 0
         api = deployments[f"soundwright-{component}"]["spec"]["template"]["spec"]["containers"][0]
         assert not [name for name in api["resources"]["limits"] if "/" in name]

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import pytest
 
-from soundwright.kit.settings import load
-from soundwright.services.__main__ import COMPONENTS, _settings_of
+from soundwright.services.__main__ import COMPONENTS
 from tests.deploy.compose import compose, passwords
 from tests.deploy.manifests import OVERLAYS, containers, pod_templates
-from tests.deploy.pods import Credentials, data_of, environment_of
+from tests.deploy.pods import Credentials, data_of, environment_of, settings_in
 
 
 @pytest.fixture(scope="module")
 def credentials(tmp_path_factory: pytest.TempPathFactory) -> Credentials:
     return Credentials(tmp_path_factory.mktemp("credentials"))
-
-
-def settings_in(environment: Mapping[str, str], component: str) -> Any:
-    with mock.patch.dict(os.environ, environment, clear=True):
-        return load(_settings_of(COMPONENTS[component]))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -27,7 +27,7 @@ from soundwright.services.library.transfer import commands, files
 from soundwright.services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise
 from soundwright.services.library.transfer.running_libraries import using
 
-COUNT = 40
+COUNT = 8
 
 
 class Library:
