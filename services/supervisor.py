@@ -68,11 +68,14 @@ def run(targets: Sequence[str], run_target: RunTarget) -> int:
     return _Supervisor(settings, targets, run_target, password).run()
 
 
-def _locked(path: Path) -> BinaryIO | None:
-    """Return a file that is locked until this process ends; None if another process has locked it. Forks do not keep the lock."""
+def _locked(path: Path, *, waits: bool = False) -> BinaryIO | None:
+    """Return a file that is locked until this process ends. Forks do not keep the lock.
+
+    If another process has locked the file, wait for its end, or return None.
+    """
     file = path.open("ab")
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
     except BlockingIOError:
         return None
     return file
@@ -164,7 +167,11 @@ class _Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         if sys.platform != "linux":  # frameworks of macOS cannot be used after a fork
             os.execv(sys.executable, [sys.executable, "-m", "soundwright.services", target])  # noqa: S606
-        sys.exit(self._run_target(target))
+        # The component of a supervisor that was killed drains first. At its end, it removes the sockets of its address.
+        running = _locked(self._settings.run_dir / f"{target}.running", waits=True)
+        status = self._run_target(target)
+        del running
+        sys.exit(status)
 
     def _ended(self) -> list[tuple[str, int]]:
         """Return the targets whose processes have ended since the last call, and their exit statuses."""

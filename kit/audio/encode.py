@@ -242,7 +242,7 @@ class _FlacSink:
 
 
 class EncodedStream:
-    """A stream of a container that encodes samples. Lossy codecs, those with a bit rate, hold samples above full scale."""
+    """A stream of a container that encodes samples. Of the codecs with a bit rate, MP3 holds samples above full scale, and AAC lowers them."""
 
     def __init__(
         self, file: Any, codec: str, sample_rate_hz: int, channel_count: int, layout: str, kbits: int | None = None

@@ -245,6 +245,9 @@ def test_production_workers_use_gpus_and_scale_to_zero() -> None:
         container = worker["spec"]["template"]["spec"]["containers"][0]
         assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
         assert container["image"].endswith("-cuda")
+        pod = worker["spec"]["template"]["spec"]
+        assert pod["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+        assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
         assert worker["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": "100%"}
         assert "replicas" not in worker["spec"]
         assert scaled[f"soundwright-{component}-worker"]["spec"]["triggers"][0]["metadata"]["lagThreshold"] == jobs

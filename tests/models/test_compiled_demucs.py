@@ -117,7 +117,7 @@ def test_a_damaged_export_is_made_again(
 
 
 def test_openvino_sends_nothing_to_its_developers() -> None:
-    script = "from kit import compiled_model; import sys\n"
+    script = "from soundwright.kit import compiled_model; import sys\n"
     script += "compiled_model.version(); assert 'openvino' in sys.modules; print(sys.modules['openvino_telemetry'])"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "None"

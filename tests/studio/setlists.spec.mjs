@@ -43,10 +43,10 @@ test("a setlist is made, reordered and played in order", async ({ page, user, bu
   await page.getByRole("navigation", { name: "Setlist" }).getByRole("link", { name: "Saturday" }).click();
   await confirm("Delete the setlist", "Delete the setlist");
   await expect(page.getByText(/^A setlist has the tracks/)).toBeVisible();
-  for (const back of [1, 2]) {
+  for (const address of [/setlists\/[\w-]+$/, /setlists\/[\w-]+\/\d$/]) {
     await page.goBack();
+    await expect(page).toHaveURL(address);
     await expect(page.getByRole("alert")).toContainText("There is no such setlist. It may have been deleted.");
     await expect(page.getByRole("alert").getByRole("link", { name: "All setlists" })).toHaveCount(1);
-    expect(page.url()).toMatch(back === 1 ? /setlists\/[\w-]+$/ : /setlists\/[\w-]+\/2$/);
   }
 });

@@ -20,6 +20,7 @@ from soundwright.services.__main__ import COMPONENTS
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 # A target writes each of its starts to `started`. It ends with the status in `status`, or on SIGTERM once `drained` exists.
+# Without its supervisor, it ends at once, unless `orphans` exists.
 STACK = """
 import os, signal, sys, time
 from pathlib import Path
@@ -32,7 +33,7 @@ def run_target(target):
     signal.signal(signal.SIGTERM, lambda *_: (stopping.append(True), Path("stopping").touch()))
     with Path("started").open("a") as file:
         print(os.getpid(), file=file)
-    while os.getppid() == parent and not (stopping and Path("drained").exists()):  # an orphan ends at once
+    while (os.getppid() == parent or Path("orphans").exists()) and not (stopping and Path("drained").exists()):
         time.sleep(0.01)
         if Path("status").exists():
             status = int(Path("status").read_text())
@@ -144,6 +145,34 @@ def test_a_second_stack_over_the_same_data_does_not_start(tmp_path: Path) -> Non
         with supervised(tmp_path) as second:
             assert second.process.wait(DEADLINE_SECONDS) == os.EX_TEMPFAIL
         assert len((tmp_path / "started").read_text().splitlines()) == 1
+
+
+def test_a_component_begins_when_that_of_a_killed_supervisor_has_ended(tmp_path: Path) -> None:
+    with supervised(tmp_path) as first:
+        first.write("orphans")
+        first.target()
+        first.process.kill()
+        try:
+            eventually((tmp_path / "stopping").exists)
+            with supervised(tmp_path) as second:
+                [new] = eventually(psutil.Process(second.process.pid).children)
+                eventually(
+                    lambda: any("->" in lock and str(new.pid) in lock for lock in _locks()) or _starts(tmp_path) > 1
+                )
+                assert _starts(tmp_path) == 1
+                first.write("drained")
+                assert second.target(start=2) == new
+        finally:
+            first.write("drained")  # the orphan ends
+
+
+def _starts(folder: Path) -> int:
+    return len((folder / "started").read_text().splitlines())
+
+
+def _locks() -> list[str]:
+    """Return the locks of files. An arrow marks those that a process waits for."""
+    return Path("/proc/locks").read_text().splitlines()
 
 
 # Jobs and configured connections need these. They take between 0.1 and several seconds.
