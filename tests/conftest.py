@@ -8,7 +8,6 @@ import gc
 import os
 import re
 import shutil
-import signal
 import tempfile
 import zlib
 from collections.abc import Generator, Iterator
@@ -19,6 +18,8 @@ import httpx
 import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from soundwright_client.local import end_by_signals
 
 # Timings do not decide: a test may run on a machine that is busy with other work.
 hypothesis.settings.register_profile("tests", deadline=None)
@@ -34,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()  # collecting tests makes millions of objects that stay: searching them for garbage takes as long again
     if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
         os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores Ctrl-C
+        end_by_signals()  # the stacks of tests stop in order
         os.environ["OMP_NUM_THREADS"] = "1"  # several processes compute at a time, and idle threads would spin
         os.environ["NUMBA_OPT"] = (
             "0"  # on a fresh machine, compiling librosa takes longer than running what it compiles

@@ -8,7 +8,8 @@ from soundwright.kit.confined.process import Confinement, ProcessDied, run_confi
 from soundwright.kit.errors import AppError
 from soundwright.kit.log import get_logger
 from soundwright.kit.text import one_line
-from soundwright.services.ingest.fetch.covers import COVER, picture_type
+from soundwright.services.ingest.fetch.covers import COVER
+from soundwright.services.ingest.fetch.pictures import picture_type
 from soundwright.services.ingest.fetch.tags import Tags
 
 _CPU_SECONDS = 2.0

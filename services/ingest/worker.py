@@ -22,8 +22,8 @@ from soundwright.kit.worker.derived_files import cover_key
 from soundwright.kit.worker.kind import JobKind, JobLimits, WorkQueue
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.services.ingest import service
-from soundwright.services.ingest.fetch.covers import picture_type
 from soundwright.services.ingest.fetch.fetcher import Fetched, Fetcher
+from soundwright.services.ingest.fetch.pictures import picture_type
 from soundwright.services.ingest.fetch.tags import Tags
 from soundwright.services.ingest.own_tags import cover_in, own_tags
 from soundwright.services.ingest.recordings import describe

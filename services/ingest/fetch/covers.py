@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -13,6 +14,8 @@ import numpy as np
 from av.stream import Disposition
 
 from soundwright.kit.audio.containers import DEMUXERS, sniff
+from soundwright.services.ingest.fetch.pictures import picture_type
+from soundwright.services.ingest.fetch.tags import tagged_pictures
 
 COVER = "cover.jpg"
 """The file in the working folder that :func:`write_cover` writes."""
@@ -23,15 +26,6 @@ _DECODERS = ("mjpeg", "png", "webp")
 _HEAD_BYTES = 12
 _FRONT = "Cover (front)"
 _PICTURE_LIMIT = 8
-
-
-def picture_type(data: bytes) -> str:
-    """Return the media type of a JPEG, PNG or WebP picture by its first bytes, or an empty string for other data."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return "image/png" if data.startswith(b"\x89PNG\r\n\x1a\n") else ""
 
 
 def write_cover(source: Path) -> None:
@@ -48,7 +42,8 @@ def _decoded(source: Path) -> av.VideoFrame | None:
     with source.open("rb") as opened:
         if picture_type(opened.read(_HEAD_BYTES)):
             return _frame(source.read_bytes())
-    return next(filter(None, map(_frame, _pictures(source))), None)
+    found = chain(_pictures(source), islice(tagged_pictures(source), _PICTURE_LIMIT))
+    return next(filter(None, map(_frame, found)), None)
 
 
 def _pictures(source: Path) -> Sequence[bytes]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from soundwright.kit.audio import AudioLimits
 from soundwright.kit.confined.recordings import describe
-from soundwright.services.ingest.fetch.covers import COVER, picture_type, write_cover
+from soundwright.services.ingest.fetch.covers import COVER, write_cover
 from soundwright.services.ingest.fetch.encoding import keep
+from soundwright.services.ingest.fetch.pictures import picture_type
 from soundwright.services.ingest.fetch.tags import Tags, read_tags, write_tags
 
 

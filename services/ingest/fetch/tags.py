@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +24,7 @@ from mutagen.oggvorbis import OggVorbis
 from soundwright.kit.audio.containers import DEMUXERS, sniff
 from soundwright.kit.audio.mp4 import boxes, tag_items
 from soundwright.kit.audio.pcm import riff_chunks
-from soundwright.services.ingest.fetch.covers import picture_type
+from soundwright.services.ingest.fetch.pictures import picture_type
 
 _FRONT_COVER = 3
 
@@ -68,6 +69,23 @@ def _id3_texts(path: Path) -> dict[str, list[str]]:
         name: tags.getall(frame.__name__) for name, frame in zip(_NAMES, (id3.TIT2, id3.TPE1, id3.TALB), strict=True)
     }
     return {name: [text for frame in found for text in frame.text] for name, found in frames.items()}
+
+
+def tagged_pictures(path: Path) -> Iterator[bytes]:
+    """Yield pictures that FFmpeg leaves out: those of APE tags, and those whose format the tag names wrongly or not at all."""
+    with contextlib.suppress(Exception):
+        yield from (
+            frame.data
+            for frame in ID3(_id3_chunk(path) or path, known_frames={"APIC": APIC}, load_v1=False).getall("APIC")
+        )
+    with contextlib.suppress(Exception):
+        yield bytes(APEv2(path)["Cover Art (Front)"].value).partition(b"\0")[2]  # after its name
+    with path.open("rb") as file:
+        for item, start, end in tag_items(file, path.stat().st_size if sniff(path) == "m4a" else 0):
+            if item == b"covr":
+                for _, begin, stop in islice(boxes(file, start, end), _MAX_VALUES):
+                    file.seek(begin + 8)
+                    yield file.read(max(0, min(stop - begin - 8, _MAX_TAG_BYTES)))
 
 
 def _id3_chunk(path: Path) -> io.BytesIO | None:
@@ -159,11 +177,23 @@ def _bounded(frame: type[id3.TextFrame]) -> type[id3.TextFrame]:
     return type(frame.__name__, (frame,), {"_fromData": classmethod(from_data)})
 
 
+class APIC(id3.APIC):  # type: ignore[misc]
+    """A picture that is not read if it is compressed or has a long description: of UTF-16, mutagen takes a step for each byte."""
+
+    @classmethod
+    def _fromData(cls, header: Any, flags: int, data: bytes) -> id3.Frame:
+        is_long = b"\0\0" not in data[:_MAX_DESCRIPTION_BYTES] and data[:1] in (b"\1", b"\2")
+        if is_long or flags & (cls.FLAG23_COMPRESS | cls.FLAG24_COMPRESS):
+            raise ID3JunkFrameError
+        return super()._fromData(header, flags, data)
+
+
 _NAMES = ("title", "artist", "album")
 _MP4_ITEMS = {b"\xa9nam": "title", b"\xa9ART": "artist", b"\xa9alb": "album"}
 _MP4_ENCODINGS = {2: "utf-16-be"}
 _MAX_FRAME_BYTES = 4096
 _MAX_VALUES = 50
+_MAX_DESCRIPTION_BYTES = 1000
 _MAX_TAG_BYTES = 16 << 20
 _TEXT_FRAMES = {
     name: _bounded(frame)

@@ -7,11 +7,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from mutagen.apev2 import BINARY, APEv2, APEValue
 from mutagen.id3 import APIC, ID3
 
 from soundwright.services.ingest.fetch.covers import COVER, write_cover
 from soundwright.services.ingest.fetch.tags import Tags, write_tags
 from tests.broken_media import by_ffmpeg
+from tests.mp4_boxes import box, tag_box, with_boxes
 
 SECOND = np.zeros((44_100, 2), np.float32)
 
@@ -60,6 +62,25 @@ def test_the_front_comes_first_and_its_content_says_what_it_is(tmp_path: Path) -
     for kind, mime, data in ((4, "image/png", back), (3, "image/png", broken), (3, "image/jpeg", front)):
         tags.add(APIC(mime=mime, type=kind, desc=f"{len(data)}", data=data))
     tags.save(song)
+    write_cover(song)
+    assert cover()[:2] == (64, 32)
+
+
+@pytest.mark.parametrize("kind", ["a type without a name", "APE", "MP4"])
+def test_covers_that_ffmpeg_leaves_out_are_found(tmp_path: Path, kind: str) -> None:
+    song, data = tmp_path / "song", picture(tmp_path / "cover", 64, 32)
+    song.write_bytes(by_ffmpeg(SECOND, "mp3", "mp3"))
+    if kind == "MP4":
+        items = box(b"covr", box(b"data", bytes(8) + data))
+        song.write_bytes(with_boxes(by_ffmpeg(SECOND, "ipod", "aac"), tags=tag_box(items)))
+    elif kind == "APE":
+        ape = APEv2()
+        ape["Cover Art (Front)"] = APEValue(b"cover.png\0" + data, BINARY)
+        ape.save(song)
+    else:
+        tags = ID3()
+        tags.add(APIC(mime="", type=3, data=data))
+        tags.save(song)
     write_cover(song)
     assert cover()[:2] == (64, 32)
 

@@ -23,7 +23,8 @@ from mutagen.wave import WAVE
 from soundwright.kit import audio
 from soundwright.kit.errors import AppError
 from soundwright.services.ingest.fetch.encoding import keep
-from soundwright.services.ingest.fetch.tags import Tags, picture_type, read_tags, write_tags
+from soundwright.services.ingest.fetch.pictures import picture_type
+from soundwright.services.ingest.fetch.tags import Tags, read_tags, write_tags
 from soundwright.services.ingest.fetch.unwrap import unwrap
 from tests.broken_media import by_ffmpeg
 from tests.mp4_boxes import box, tag_box, with_boxes
