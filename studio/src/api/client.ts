@@ -38,6 +38,7 @@ export type Suggestion = components["schemas"]["Suggestion"];
 
 const LOG_IN = "/users/log-in";
 const RETRY_LIMIT = 3;
+const LOGIN_SECONDS = 0.5; // of another tab, until its session is here
 
 export const api = createClient<paths>({
   baseUrl: location.origin,
@@ -85,12 +86,16 @@ async function send(request: Request): Promise<Response> {
   for (let attempt = 1; ; attempt++) {
     const response = await (isSafe ? fetchCopy(request) : sendWithToken((token) => fetchCopy(request, token)));
     if (response.status >= 502 && isAway(await refusalOf(response.clone()))) connectionLost();
-    if (response.status === 401) {
-      location.assign(`${LOG_IN}?return_to=${encodeURIComponent(location.pathname)}`);
-    }
-    if (response.status === 429 && response.headers.get("x-ratelimit-remaining") === "0" && attempt < RETRY_LIMIT) {
+    if (response.status === 401 && attempt === 1) {
+      await pause(LOGIN_SECONDS); // a login replaces the session, also that of a request that is on its way
+    } else if (
+      response.status === 429 &&
+      response.headers.get("x-ratelimit-remaining") === "0" &&
+      attempt < RETRY_LIMIT
+    ) {
       await pause(Number(response.headers.get("retry-after") ?? 1));
     } else {
+      if (response.status === 401) location.assign(`${LOG_IN}?return_to=${encodeURIComponent(location.pathname)}`);
       return response;
     }
   }
