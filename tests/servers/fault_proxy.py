@@ -79,6 +79,10 @@ class Proxy:
 
     async def _cut(self) -> None:
         if self._server is not None:
+            # First those that were just accepted get their transports, which a closed server would leave open.
+            for listener in self._server.sockets:
+                self._loop.remove_reader(listener.fileno())
+            await asyncio.sleep(0)
             self._server.close()
             self._server = None
         await self._close_connections()
