@@ -113,8 +113,8 @@ class Sockets:
             return
         principal_id, network = identity.principal.id, identity.principal.network
         limits = {principal_id: self._settings.socket_caller_limit}
-        if network != principal_id:  # guests of one address have a limit together
-            limits |= {network: NETWORK_SHARE * self._settings.socket_caller_limit} if network else {}
+        if network and network != principal_id:  # guests of one address have a limit together
+            limits[network] = NETWORK_SHARE * self._settings.socket_caller_limit
         full = len(self._sockets) >= self._settings.socket_limit
         if full or any(self._counts[key] >= limit for key, limit in limits.items()):
             await _deny(opening, 503 if full else 429)
@@ -141,8 +141,10 @@ class Sockets:
             closing = Closing(0, "stopping")
         finally:
             self._sockets.discard(served)
-            self._counts.subtract(limits.keys())
-            self._counts += Counter()  # without zeros
+            for key in limits:
+                self._counts[key] -= 1
+                if not self._counts[key]:
+                    del self._counts[key]
             SOCKETS_OPEN.dec()
             SOCKETS_CLOSED.labels(closing.reason).inc()
             log.info("socket.closed", principal=principal_id, reason=closing.reason, code=closing.code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -80,12 +80,8 @@ def tagged_pictures(path: Path) -> Iterator[bytes]:
         )
     with contextlib.suppress(Exception):
         yield bytes(APEv2(path)["Cover Art (Front)"].value).partition(b"\0")[2]  # after its name
-    with path.open("rb") as file:
-        for item, start, end in tag_items(file, path.stat().st_size if sniff(path) == "m4a" else 0):
-            if item == b"covr":
-                for _, begin, stop in islice(boxes(file, start, end), _MAX_VALUES):
-                    file.seek(begin + 8)
-                    yield file.read(max(0, min(stop - begin - 8, _MAX_TAG_BYTES)))
+    for _, data in _mp4_values(path, (b"covr",), _MAX_TAG_BYTES + _MP4_HEAD_BYTES):
+        yield data[_MP4_HEAD_BYTES:]
 
 
 def _id3_chunk(path: Path) -> io.BytesIO | None:
@@ -109,16 +105,23 @@ def _vorbis_texts(path: Path) -> dict[str, list[str]]:
 def _mp4_texts(path: Path) -> dict[str, list[str]]:
     """Return the texts of MP4 atoms, which can have several values. FFmpeg reads the first one, and no UTF-16."""
     found: dict[str, list[str]] = {}
-    with path.open("rb") as file:
-        for item, start, end in tag_items(file, path.stat().st_size if sniff(path) == "m4a" else 0):
-            if item not in _MP4_ITEMS:
-                continue
-            texts = found.setdefault(_MP4_ITEMS[item], [])
-            for _, begin, stop in islice(boxes(file, start, end), _MAX_VALUES - len(texts)):
-                file.seek(begin)
-                data = file.read(min(stop - begin, _MAX_FRAME_BYTES))
-                texts.append(data[8:].decode(_MP4_ENCODINGS.get(data[3], "utf-8"), "replace"))
+    for item, data in _mp4_values(path, tuple(_MP4_ITEMS), _MAX_FRAME_BYTES):
+        text = data[_MP4_HEAD_BYTES:].decode(_MP4_ENCODINGS.get(data[3], "utf-8"), "replace")
+        found.setdefault(_MP4_ITEMS[item], []).append(text)
     return found
+
+
+def _mp4_values(path: Path, names: Sequence[bytes], max_bytes: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and value of MP4 atoms with these names, up to ``_MAX_VALUES`` of each. A value begins with its type."""
+    if sniff(path) != "m4a":
+        return
+    left = dict.fromkeys(names, _MAX_VALUES)
+    with path.open("rb") as file:
+        for item, start, end in tag_items(file, path.stat().st_size):
+            for _, begin, stop in islice(boxes(file, start, end), left.get(item, 0)):
+                left[item] -= 1
+                file.seek(begin)
+                yield item, file.read(min(stop - begin, max_bytes))
 
 
 def _container_texts(path: Path) -> dict[str, list[str]]:
@@ -191,6 +194,7 @@ class APIC(id3.APIC):  # type: ignore[misc]
 _NAMES = ("title", "artist", "album")
 _MP4_ITEMS = {b"\xa9nam": "title", b"\xa9ART": "artist", b"\xa9alb": "album"}
 _MP4_ENCODINGS = {2: "utf-16-be"}
+_MP4_HEAD_BYTES = 8
 _MAX_FRAME_BYTES = 4096
 _MAX_VALUES = 50
 _MAX_DESCRIPTION_BYTES = 1000

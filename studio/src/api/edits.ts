@@ -180,13 +180,13 @@ async function sendChanges(
 async function sendAll<T>(
   doing: string,
   entries: readonly T[],
-  bodyOf: (part: readonly T[]) => object,
+  wrapped: (part: readonly T[]) => object,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const part of batchesOf(entries)) {
     if (entries.length > BATCH_LIMIT)
       underway.value = `${doing}: ${outcomes.length} of ${entries.length} tracks. Keep this page open.`;
-    outcomes.push(...(await sendBatch(bodyOf(part)).catch((error: Error) => part.map(() => error))));
+    outcomes.push(...(await sendBatch(wrapped(part)).catch((error: Error) => part.map(() => error))));
   }
   if (entries.length > BATCH_LIMIT) underway.value = "";
   return outcomes;
