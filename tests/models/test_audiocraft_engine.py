@@ -257,6 +257,12 @@ def test_attention_is_that_of_the_library_it_stands_for() -> None:
 
 
 @pytest.mark.usefixtures("library")
+def test_attention_does_not_plan_anew_at_each_token() -> None:
+    from soundwright.services.generation.engines.audiocraft import library  # noqa: F401
+
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+
+
 def test_what_stands_in_during_the_import_is_gone_after_it() -> None:
     assert not {"torchaudio", "spacy", "flashy", "num2words", "audiocraft.solvers"} & set(sys.modules)
     with pytest.raises(AttributeError, match="torchaudio"):

@@ -6,13 +6,19 @@ import gzip
 import json
 from pathlib import Path
 
-from soundwright.services.gateway.web.studio_pages import read_build
+from soundwright.services.gateway.callers.browsers import Browsers
+from soundwright.services.gateway.settings import GatewaySettings
+from soundwright.services.gateway.web.studio_pages import read_build, studio_routes
+from soundwright.services.gateway.web.views import Views
 
 
 def test_without_a_build_there_is_nothing_to_serve(tmp_path: Path) -> None:
     build = read_build(tmp_path)
     assert build.scripts == ()
     assert build.assets == {}
+    # The gateway starts all the same, and the page says how to build the studio.
+    views = Views(Browsers(GatewaySettings()))
+    assert studio_routes(views, build, media_origin="", open_access=True).routes
 
 
 def test_the_entry_comes_first_and_its_imports_follow(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Imports audiocraft 1.3.0, and patches it to run with current versions of its dependencies.
 
-Importing this module applies five patches to the whole process:
+Importing this module applies six patches to the whole process:
 
 * Modules that only training needs (spaCy, torchaudio, flashy, the solvers and so on) are replaced by stubs.
 * xformers' memory-efficient attention is replaced by PyTorch's scaled dot product attention.
+* That attention does not use cuDNN, which plans anew for each length of the keys, and so at each token
+  (github.com/pytorch/pytorch/pull/155958).
 * Each row of a batch is sampled with its own generator (:func:`drawing`), so that the result of a take does not depend on
   the other takes of its batch.
 * Checkpoints are loaded without running code from them, regardless of PyTorch's environment variables.
@@ -116,6 +118,7 @@ disable_progress_bar()
 
 # One backend for all models: MAGNeT supports only this one, and selects it for the whole process when it is loaded.
 set_efficient_attention_backend("xformers")
+torch.backends.cuda.enable_cudnn_sdp(False)
 
 _generators: ContextVar[Sequence[torch.Generator]] = ContextVar("generators")
 _pretrained_folder: ContextVar[Callable[[str, Sequence[str]], Path]] = ContextVar("pretrained_folder")
