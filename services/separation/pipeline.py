@@ -5,8 +5,10 @@ The folders are part of the pipeline contract. All outputs keep the channels and
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -71,24 +73,29 @@ class PipelineWorker:
         started = time.monotonic()
         stages = queued_stages()
         result = job_pb2.JobResult()
-        async with (
-            self._separation.recording(context) as (mix, folder),
-            JobOutputs(self._blobs, context) as store,
-        ):
-            run = functools.partial(self._stage, context, stages)
-            selection, stems = await run(0, functools.partial(_separate, mix=mix, folder=folder, model=spec.model))
-            parts = await run(1, functools.partial(_decompose, mix=mix, folder=folder))
-            composite = await run(2, functools.partial(_compose, mix=mix, folder=folder, parts=parts))
-            normalized = await run(3, functools.partial(_normalize, mix=mix, folder=folder))
+        async with contextlib.AsyncExitStack() as opened:
+            async with self._stage(context, stages, 0) as run:
+                mix, folder = await opened.enter_async_context(self._separation.recording(context))
+                selection, stems = await run(functools.partial(_separate, mix=mix, folder=folder, model=spec.model))
+            async with self._stage(context, stages, 1) as run:
+                parts = await run(functools.partial(_decompose, mix=mix, folder=folder))
+            async with self._stage(context, stages, 2) as run:
+                composite = await run(functools.partial(_compose, mix=mix, folder=folder, parts=parts))
+            async with self._stage(context, stages, 3) as run:
+                normalized = await run(functools.partial(_normalize, mix=mix, folder=folder))
             describe_selection(selection, result)
             # The files move only now, because the third stage reads the files of the second.
+            store = await opened.enter_async_context(JobOutputs(self._blobs, context))
             for output, file in (*stems, *parts, *composite, *normalized):
                 result.outputs.append(await store.put(output, file))
             result.compute_seconds = time.monotonic() - started
             return result
 
-    async def _stage(self, context: JobContext, stages: list[job_pb2.Stage], index: int, work: Work[Registry, T]) -> T:
-        """Run one stage and update its record."""
+    @contextlib.asynccontextmanager
+    async def _stage(
+        self, context: JobContext, stages: list[job_pb2.Stage], index: int
+    ) -> AsyncIterator[Callable[[Work[Registry, T]], Awaitable[T]]]:
+        """Record a stage that lasts as long as the block. What it provides runs work in an engine process."""
         begin, end = _SPANS[index]
         stage = stages[index]
         stage.state = job_pb2.JOB_STATE_RUNNING
@@ -96,17 +103,16 @@ class PipelineWorker:
         context.set_stages(stages)
         context.report(begin, stage.name)
         try:
-            done = await self._processes.run(work, lambda share: context.report(begin + (end - begin) * share))
+            yield lambda work: self._processes.run(work, lambda share: context.report(begin + (end - begin) * share))
+            stage.state = job_pb2.JOB_STATE_SUCCEEDED
         except AppError as error:
             stage.state = job_pb2.JOB_STATE_FAILED
             stage.error_message = error.message
-            stage.finish_time.CopyFrom(self._now())
-            context.set_stages(stages)
             raise
-        stage.state = job_pb2.JOB_STATE_SUCCEEDED
-        stage.finish_time.CopyFrom(self._now())
-        context.set_stages(stages)
-        return done
+        finally:
+            if stage.state != job_pb2.JOB_STATE_RUNNING:  # the stage of a stopped job has no end
+                stage.finish_time.CopyFrom(self._now())
+                context.set_stages(stages)
 
     def _now(self) -> Timestamp:
         stamp = Timestamp()

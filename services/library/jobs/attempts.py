@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -55,8 +56,9 @@ class JobAttempts:
         command_id = f"{named_job_id}.{publication}"
         while True:
             now = self._clock.now()
-            named = await self._ledger.require(named_job_id)
-            started = await self._store.job_started_by(command_id)
+            named, started = await asyncio.gather(
+                self._ledger.require(named_job_id), self._store.job_started_by(command_id)
+            )
             if started is None and named.command_id is None:
                 started = named
             if started is not None and started.state.terminal:
