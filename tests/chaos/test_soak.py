@@ -25,6 +25,8 @@ _AT_ONCE = 4
 # Pools grow until they are warm. A leak of one for each job would be more.
 _DESCRIPTORS, _THREADS = 16, 12
 _MEMORY_SHARE, _MEMORY_BYTES = 1.1, 20_000_000
+# The page caches of SQLite fill while the database grows: 16 MiB for each of the four connections.
+_CACHE_BYTES = {"library": 4 * 16 * 2**20}
 
 
 @dataclass
