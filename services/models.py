@@ -19,8 +19,8 @@ from soundwright.kit import infra
 from soundwright.kit.adapters.system.clock import SystemClock
 from soundwright.kit.engines import EngineRegistry, ModelDeclaration
 from soundwright.kit.engines.consents import terms
+from soundwright.kit.engines.hub import require_hub
 from soundwright.kit.errors import AppError
-from soundwright.kit.hub import require_hub
 from soundwright.kit.settings import SettingsError, load
 from soundwright.services.analysis.registry import build_registry as build_analysis
 from soundwright.services.analysis.settings import AnalysisSettings

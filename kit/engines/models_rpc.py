@@ -7,9 +7,9 @@ from typing import Any
 
 from soundwright.kit.engines.availability import ModelAvailability, WeightsState
 from soundwright.kit.engines.declaration import ModelDeclaration
+from soundwright.kit.engines.hub import fetched_bytes
 from soundwright.kit.engines.registry import EngineRegistry
 from soundwright.kit.engines.speeds import MeasuredSpeeds
-from soundwright.kit.hub import fetched_bytes
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_administrator
 from soundwright.models.v1 import model_pb2, model_service_pb2_grpc

@@ -119,7 +119,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """Read the request of a call. A call with an API token has the limits of a request over HTTP.
 
         Handlers get messages as a stream, so that they are read here: gRPC would do it before the caller is known, hold the
-        messages of strangers in memory, and report its own exception.
+        messages of unknown callers in memory, and report its own exception.
 
         Raises:
             AppError: ``MESSAGE_INVALID``; ``TOO_LARGE``; ``RATE_LIMITED``.
