@@ -189,14 +189,11 @@ def _with_consents(work: Callable[[Consents], Awaitable[T]]) -> T:
     async def run() -> T:
         settings = load(LibrarySettings)
         settings.prepare_folders()
-        docs = infra.open_docs(settings)
-        try:
+        async with infra.closing(infra.open_docs(settings)) as docs:
             await migrate(docs)
             identity = build_identity(docs, settings, SystemClock())
             await identity.prepare()
             return await work(identity.consents)
-        finally:
-            await docs.close()
 
     return asyncio.run(run())
 
