@@ -26,10 +26,15 @@ M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 
-def to_wire(value: Any, kind: type[M]) -> M:
-    """Return a message with the fields that the dataclass instance also has. None leaves a field unset."""
-    fields = ((name, convert, getattr(value, name, None)) for name, convert in _plan(kind))
-    return kind(**{name: convert(item) if convert else item for name, convert, item in fields if item is not None})
+def to_wire(value: Any, kind: type[M], **given: Any) -> M:
+    """Return a message with the fields that the dataclass instance also has. None leaves a field unset.
+
+    Args:
+        given: the fields that the instance does not have, or not with these values.
+    """
+    fields = ((name, convert, getattr(value, name, None)) for name, convert in _plan(kind) if name not in given)
+    found = {name: convert(item) if convert else item for name, convert, item in fields if item is not None}
+    return kind(**found, **given)
 
 
 def from_wire(message: Message, kind: type[T]) -> T:
@@ -73,7 +78,7 @@ def _conversion(field: Any) -> Callable[[Any], Any] | None:
     if field.enum_type is not None:
         prefix = _prefix(field.enum_type)
         one = lambda word: prefix + word.upper()  # noqa: E731
-    elif field.message_type is None:
+    elif field.message_type is None or field.message_type.GetOptions().map_entry:
         return None
     elif field.message_type is Timestamp.DESCRIPTOR:
         one = time_to_wire
@@ -90,7 +95,7 @@ def _unpacked(packed: Any) -> AnyMessage:
 
 def _to_dict(message: Message) -> Mapping[str, Any]:
     if isinstance(message, AnyMessage):
-        return _packed(message)
+        return {"type_url": message.type_url, "value": base64.b64encode(message.value).decode()}
     values: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
         if field.has_presence and not message.HasField(field.name):
@@ -110,10 +115,6 @@ def _item_from_wire(field: Any, value: Any) -> Any:
     if field.message_type is Timestamp.DESCRIPTOR:
         return _seconds(value, field.name)
     return _to_dict(value)
-
-
-def _packed(message: AnyMessage) -> Mapping[str, str]:
-    return {"type_url": message.type_url, "value": base64.b64encode(message.value).decode()}
 
 
 def time_to_wire(seconds: float | None) -> Timestamp | None:
