@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from soundwright.kit.messages import from_wire, time_from_wire, to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import catalog_service_pb2 as pb
@@ -18,13 +19,7 @@ from soundwright.services.library.catalog.tags import THRESHOLD, Tags
 from soundwright.services.library.catalog.totals import Totals
 from soundwright.services.library.catalog.trends import Trends
 from soundwright.services.library.catalog.votes import Votes
-from soundwright.services.library.serializers import (
-    bounded,
-    from_wire,
-    page_bounds,
-    time_from_wire,
-    to_wire,
-)
+from soundwright.services.library.paging import bounded, page_bounds
 
 _PAGE_SIZE_LIMIT = 500
 _LIST_LIMIT = 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soundwright.kit.messages import to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import Principal, Signer, api_token_id, require_principal
 from soundwright.library.v1 import account_pb2, library_service_pb2_grpc
@@ -14,7 +15,7 @@ from soundwright.services.library.identity.email_links import EmailLinks
 from soundwright.services.library.identity.guests import Guests
 from soundwright.services.library.identity.service import Accounts
 from soundwright.services.library.identity.sessions import Sessions, Visit
-from soundwright.services.library.serializers import page_bounds, to_wire
+from soundwright.services.library.paging import page_bounds
 
 _PAGE_SIZE_LIMIT = 100
 
