@@ -102,7 +102,7 @@ class EngineProcesses(Generic[E]):
         self._name = name
         self._build = build
         self._idle_seconds = idle_seconds
-        self._lane_count = -(-slot_count // (process_count or slot_count))
+        self._connection_count = -(-slot_count // (process_count or slot_count))
         self._slots = ComputeSlots(name, slot_count)
         self._idle: list[_WorkerThread] = []  # the last one was used last, and is used first
         self._lock = threading.Lock()
@@ -154,7 +154,7 @@ class EngineProcesses(Generic[E]):
                 self._discard(thread)
             if self._closed:
                 raise errors.STOPPING("The service is stopping. Try again in a minute.")
-            process = _EngineProcess(self._build, self._lane_count)
+            process = _EngineProcess(self._build, self._connection_count)
             self._processes.add(process)
             first, *others = process.threads
             self._idle += others
@@ -312,18 +312,18 @@ def _serve(connections: Sequence[Connection], build: Callable[[], Any], configur
     engine = build()
     for connection in connections[1:]:
         threading.Thread(target=_serve_or_exit, args=(connection, engine), daemon=True).start()
-    _serve_lane(connections[0], engine)
+    _serve_connection(connections[0], engine)
 
 
 def _serve_or_exit(connection: Connection, engine: Any) -> None:
     """Serve a thread. If that ends, so does the process, because its parent would wait for a result."""
     try:
-        _serve_lane(connection, engine)
+        _serve_connection(connection, engine)
     finally:
         os._exit(1)
 
 
-def _serve_lane(connection: Connection, engine: Any) -> None:
+def _serve_connection(connection: Connection, engine: Any) -> None:
     """Run the work that a connection brings, one after another."""
 
     def send(kind: str, value: Any) -> None:

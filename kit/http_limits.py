@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from soundwright.kit import errors
 from soundwright.kit.errors import ErrorType
 from soundwright.kit.metrics import HTTP_REFUSED
+from soundwright.kit.periodic import every, failures_logged
 
 _PIECE_BYTES = 4096
 _BODY_PIECE_BYTES = 1 << 16
@@ -121,21 +122,21 @@ class ConnectionGuard:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[ConnectionGuard]:
         """Check the times of all connections while the block runs."""
-        task = asyncio.create_task(self._check_periodically())
+        limits = self.limits
+        interval = min(1.0, limits.head_seconds / 4, limits.body_idle_seconds / 4, limits.unread_seconds / 4)
+
+        async def check() -> None:
+            self._forget_closed()
+            for connection in list(self._addresses):
+                with failures_logged("connection.not_checked"):
+                    connection.check_times(interval)
+
+        task = asyncio.create_task(every(interval, "connections.not_checked", check, first_seconds=interval))
         try:
             yield self
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-    async def _check_periodically(self) -> None:
-        limits = self.limits
-        interval = min(1.0, limits.head_seconds / 4, limits.body_idle_seconds / 4, limits.unread_seconds / 4)
-        while True:
-            await asyncio.sleep(interval)
-            self._forget_closed()
-            for connection in list(self._addresses):
-                connection.check_times(interval)
 
 
 def _network(host: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import re
 import ssl
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from soundwright.kit.adapters.filesystem.blobs import FileBlobs
@@ -20,7 +23,17 @@ from soundwright.kit.settings import Settings, SettingsError
 
 _BROKER_WAIT_SECONDS = 5.0
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+S = TypeVar("S", Docs, Blobs)
 log = get_logger()
+
+
+@contextlib.asynccontextmanager
+async def closing(store: S) -> AsyncIterator[S]:
+    """Close a store at the end of the block."""
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def open_docs(settings: Settings) -> Docs:

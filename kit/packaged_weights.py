@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from soundwright.kit import errors
 from soundwright.kit.engines.declaration import ModelFile
+from soundwright.kit.errors import AppError
 from soundwright.kit.log import get_logger
 from soundwright.kit.scratch import process_folder
 from soundwright.kit.weights import read_verified, verified
@@ -93,7 +94,7 @@ class PackagedWeights:
         return package_path(self.package, self.folder)
 
     def content(self) -> bytes:
-        """Return the content of the safetensors file, and write it before if it is missing.
+        """Return the content of the safetensors file, and write it before if it is missing, or was damaged by a loss of power.
 
         Where it cannot be written, because the folder belongs to somebody else or the disk is full, each load converts again.
 
@@ -101,8 +102,13 @@ class PackagedWeights:
             AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         with installed_files(self.model):
-            if self.path.is_file() or (folder := self.package_files()) is None:
-                return read_verified(self.path, self.file.sha256, self.model)
+            folder = self.package_files()
+            if self.path.is_file() or folder is None:
+                try:
+                    return read_verified(self.path, self.file.sha256, self.model)
+                except AppError:
+                    if folder is None:
+                        raise
             content = self._converted(folder)
         try:
             self._keep(content)

@@ -61,4 +61,4 @@ def _stamp(path: Path) -> tuple[int, int, int]:
         status = path.stat()
     except OSError:
         return (0, 0, 0)
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
+    return (status.st_ctime_ns, status.st_ino, status.st_size)  # ctime: new permissions are a change, too

@@ -121,7 +121,7 @@ def refuses_messages(settings: Settings) -> bool:
     except urllib.error.HTTPError as error:
         with error:
             return b"write error" in error.read(_HEALTH_ANSWER_BYTES)
-    except (OSError, http.client.HTTPException):
+    except (OSError, ValueError, http.client.HTTPException):
         return False  # the server does not run, or is starting
 
 

@@ -9,6 +9,8 @@ import os
 import secrets
 from pathlib import Path
 
+from soundwright.kit.security.private_files import write_private
+
 _NAME = "admin-password"
 
 
@@ -25,8 +27,7 @@ def first_password(data_dir: Path) -> str:
     if (data_dir / "admin-token").exists():
         return ""
     password = secrets.token_urlsafe(12)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as output:
-        output.write(password)
+    write_private(file, password)
     return password
 
 

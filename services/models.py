@@ -19,8 +19,8 @@ from soundwright.kit import infra
 from soundwright.kit.adapters.system.clock import SystemClock
 from soundwright.kit.engines import EngineRegistry, ModelDeclaration
 from soundwright.kit.engines.consents import terms
+from soundwright.kit.engines.hub import require_hub
 from soundwright.kit.errors import AppError
-from soundwright.kit.hub import require_hub
 from soundwright.kit.settings import SettingsError, load
 from soundwright.services.analysis.registry import build_registry as build_analysis
 from soundwright.services.analysis.settings import AnalysisSettings
@@ -189,14 +189,11 @@ def _with_consents(work: Callable[[Consents], Awaitable[T]]) -> T:
     async def run() -> T:
         settings = load(LibrarySettings)
         settings.prepare_folders()
-        docs = infra.open_docs(settings)
-        try:
+        async with infra.closing(infra.open_docs(settings)) as docs:
             await migrate(docs)
             identity = build_identity(docs, settings, SystemClock())
             await identity.prepare()
             return await work(identity.consents)
-        finally:
-            await docs.close()
 
     return asyncio.run(run())
 

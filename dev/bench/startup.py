@@ -30,7 +30,7 @@ _HERE = Path(__file__).resolve().parents[2]
 _STACK = "all"
 _COMPONENTS = ("library", "ingest", "separation", "analysis", "generation", "gateway")
 _READY_SECONDS = 120.0
-_SETTLE_SECONDS = 10.0
+_IDLE_SECONDS = 10.0
 Figures = tuple[float, float, float]
 
 
@@ -69,7 +69,7 @@ def _start(checkout: Path, component: str) -> Figures:
             _until_ready(process, data_dir, component)
             seconds = time.perf_counter() - started
             cpu_seconds = sum(sum(each.cpu_times()[:2]) for each in _family(process))
-            time.sleep(_SETTLE_SECONDS)
+            time.sleep(_IDLE_SECONDS)
             memory_bytes = sum(each.memory_full_info().pss for each in _family(process))
             return seconds, cpu_seconds, memory_bytes / 2**20
 

@@ -45,7 +45,6 @@ class ModelSelection:
         source: repository of its weights; empty if it has none.
         reason: why the requested model does not run, in one sentence; empty if it does, or if the operator chose the
             fallback.
-        details: the same, with what to do.
         error: the same, as it was raised.
     """
 
@@ -54,13 +53,17 @@ class ModelSelection:
     requested_model: str
     source: str = ""
     reason: str = ""
-    details: str = ""
     error: AppError | None = field(default=None, compare=False)
 
     @property
     def degraded(self) -> bool:
         """Whether the model replaces the requested one because that is not available."""
         return bool(self.reason)
+
+    @property
+    def details(self) -> str:
+        """The reason, with what to do."""
+        return self.error.message if self.error else ""
 
 
 @dataclass
@@ -279,8 +282,7 @@ class EngineRegistry(Generic[E]):
     ) -> ModelSelection:
         """Return the selection of a model in the place of another."""
         declaration, engine = self._entry(model)
-        details = error.message if error else ""
-        return ModelSelection(engine.name, model, requested_model, declaration.source, reason, details, error)
+        return ModelSelection(engine.name, model, requested_model, declaration.source, reason, error)
 
     def _entry(self, model: str) -> tuple[ModelDeclaration, E]:
         if model not in self._entries:

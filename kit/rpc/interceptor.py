@@ -48,6 +48,7 @@ _TIME_LIMIT_SECONDS = 60
 # Streams end this way although they are not complete. The client repeats the call to continue.
 _REGULAR_ENDS = (errors.SERVICE_STOPPING.reason, errors.STREAM_ENDED.reason)
 _STREAM_LIMIT = 1000
+_CALLER_STREAM_LIMIT = 100
 _OPEN_STREAM_LIMIT = 500
 _OPEN_STREAMS_PER_CONNECTION = 10
 _OPEN_STREAM_SECONDS = 3600
@@ -119,7 +120,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """Read the request of a call. A call with an API token has the limits of a request over HTTP.
 
         Handlers get messages as a stream, so that they are read here: gRPC would do it before the caller is known, hold the
-        messages of strangers in memory, and report its own exception.
+        messages of unknown callers in memory, and report its own exception.
 
         Raises:
             AppError: ``MESSAGE_INVALID``; ``TOO_LARGE``; ``RATE_LIMITED``.
@@ -233,11 +234,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 def _stream_limits(method: str, context: Context) -> dict[str, int]:
     """Return the counters of streams in which a stream of ``method`` counts, and their limits.
 
-    Streams of callers without credentials do not use up those of others. The platform's own clients watch the health of each
+    No caller, and none without credentials, can use up the streams of others. The platform's own clients watch the health of each
     connection; other clients of the same socket have only as much.
     """
     if not method.startswith(_OPEN_SERVICES):
-        return {"calls": _STREAM_LIMIT}
+        return {"calls": _STREAM_LIMIT, f"calls {require_principal().id}": _CALLER_STREAM_LIMIT}
     name, peer = method.split("/")[1], context.peer()
     if name.startswith("grpc.health.") and peer_names(context.auth_context()):
         return {}

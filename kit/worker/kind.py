@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
@@ -21,14 +21,6 @@ Handler = Callable[[JobContext, Spec], Awaitable[job_pb2.JobResult]]
 FinishCallback = Callable[[job_pb2.Job], Awaitable[None]]
 """Cleans up after a job that succeeded, failed or was cancelled. It may be called more than once for a job. It must not
 raise, and must not take longer than a lease."""
-
-
-def _no_affinity(_spec: Any) -> str:
-    return ""
-
-
-def _unknown_work(_spec: Any) -> float:
-    return 0.0
 
 
 @dataclass(frozen=True)
@@ -89,8 +81,8 @@ class JobKind(Generic[Spec]):
     attempt_limit: int
     limits: JobLimits
     output_folder: str = ""
-    affinity: Callable[[Spec], str] = _no_affinity
-    work_seconds: Callable[[Spec], float] = _unknown_work
+    affinity: Callable[[Spec], str] = lambda _spec: ""
+    work_seconds: Callable[[Spec], float] = lambda _spec: 0.0
     stages: Sequence[tuple[str, str]] = ()
     has_track: bool = True
     creates_track: bool = False

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
+from soundwright.kit.periodic import failures_logged
 from soundwright.kit.ports import Blobs
 from soundwright.kit.worker.context import JobContext
 from soundwright.kit.worker.derived_files import score_file, score_key, waveform_file, waveform_key
@@ -50,7 +51,8 @@ class JobOutputs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            await delete_outputs(self._blobs, self._folder, self._job.id, [self._job.attempt])
+            with failures_logged("outputs.not_deleted", job_id=self._job.id):  # then they go with the orphans
+                await delete_outputs(self._blobs, self._folder, self._job.id, [self._job.attempt])
 
     async def put(self, output: job_pb2.AudioOutput, file: Path) -> job_pb2.AudioOutput:
         """Store ``file``, and its waveform and score if there are any, and return its record.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from soundwright.analysis.v1 import agent_service_pb2 as pb
 from soundwright.analysis.v1 import agent_service_pb2_grpc
+from soundwright.kit.messages import from_wire
 from soundwright.kit.ports import Clock
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_administrator
@@ -27,13 +28,7 @@ class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
 
     async def Chat(self, request: pb.ChatRequest, context: Context) -> pb.ChatResponse:
         answered = await self._orchestrator.answer(
-            Question(
-                turn_id=request.turn_id,
-                message=request.message,
-                conversation_id=request.conversation_id,
-                track_ids=tuple(dict.fromkeys(request.track_ids)),
-                task=request.task,
-            )
+            from_wire(request, Question, track_ids=tuple(dict.fromkeys(request.track_ids)))
         )
         return pb.ChatResponse(
             conversation=answered.conversation,

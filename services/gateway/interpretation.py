@@ -27,7 +27,7 @@ class Interpretation(TypedDict):
         ),
     ]
     ignored_words: Annotated[
-        list[str], Field(description="Words and wishes in the prompt without effect.", examples=[["granular"]])
+        list[str], Field(description="Words of the prompt that have no effect.", examples=[["granular"]])
     ]
     ignored_parameters: Annotated[
         list[str],

@@ -18,6 +18,7 @@ from soundwright.kit.compute import EngineProcesses
 from soundwright.kit.engines import ModelAvailability, ModelState
 from soundwright.kit.errors import AppError
 from soundwright.kit.log import get_logger
+from soundwright.kit.messages import from_wire, to_wire
 from soundwright.kit.ports import Blobs, Bus
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import principal_scope, require_principal
@@ -39,7 +40,7 @@ from soundwright.services.generation.prompts import suggest
 from soundwright.services.generation.registry import Registry
 from soundwright.services.generation.settings import GenerationSettings
 from soundwright.services.generation.tiers import Tier, tier_of
-from soundwright.services.generation.worker import clip_history, find_clip, spec_from_wire
+from soundwright.services.generation.worker import clip_history, find_clip
 
 log = get_logger()
 
@@ -82,7 +83,7 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
     async def CreateJobs(self, request: pb.CreateJobsRequest, context: Context) -> pb.CreateJobsResponse:
         tier_name, tier = tier_of(require_principal().role, self._settings.generation_tiers)
         count = request.variation_count or 1
-        asked = spec_from_wire(request.parameters)
+        asked = from_wire(request.parameters, service.GenerationSpec)
         if asked.seed < 0:  # all attempts and repeated requests use the one that is chosen here
             asked = dataclasses.replace(asked, seed=uuid.uuid4().int & 0x7FFF_FFFF)
         spec = service.parse_spec(asked, variation_count=count, max_seconds=tier.max_seconds, registry=self._registry)
@@ -171,14 +172,7 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         )
         device = await self._batcher.device()
         if device is not None:
-            answer.device.CopyFrom(
-                pb.Device(
-                    name=device.name,
-                    busy=self._batcher.is_busy,
-                    memory_used_bytes=device.memory_used_bytes,
-                    memory_total_bytes=device.memory_total_bytes,
-                )
-            )
+            answer.device.CopyFrom(to_wire(device, pb.Device, busy=self._batcher.is_busy))
         return answer
 
     async def RenderSpectrogram(

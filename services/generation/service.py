@@ -30,7 +30,7 @@ class Interpretation:
         style, tempo_bpm, key, bars, instruments: what plays. Empty and 0 for sound effects.
         sounds: sound effects and backgrounds.
         chosen: fields above that the prompt leaves open, so that the seed chose them.
-        ignored_words: words and wishes in the prompt without effect.
+        ignored_words: words of the prompt that have no effect.
         ignored_parameters: parameters of the request that the engine could not follow.
     """
 

@@ -10,12 +10,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from soundwright.generation.v1 import jobs_pb2
 from soundwright.kit.compute import EngineProcesses
 from soundwright.kit.engines import ModelSelection
 from soundwright.kit.errors import AppError, Code
+from soundwright.kit.messages import from_wire, to_wire
 from soundwright.kit.ports import Blobs
 from soundwright.kit.worker.context import JobContext
 from soundwright.kit.worker.derived_files import score_file
@@ -105,7 +105,7 @@ class GenerationWorker:
 
     async def handle(self, context: JobContext, wanted: jobs_pb2.GenerationSpec) -> job_pb2.JobResult:
         """Generate the clip that the job describes."""
-        spec = spec_from_wire(wanted)
+        spec = from_wire(wanted, service.GenerationSpec)
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
             folder = Path(name)
@@ -130,8 +130,14 @@ class GenerationWorker:
             if kept.order.score_file.exists():
                 kept.order.score_file.replace(score_file(order.audio))
             async with JobOutputs(self._blobs, context) as store:
-                audio = await store.put(_audio_output(clip), order.audio)
-                picture = await store.put(_picture_output(), order.picture)
+                audio = await store.put(
+                    to_wire(clip, job_pb2.AudioOutput, name="audio", path="audio.wav", content_type="audio/wav"),
+                    order.audio,
+                )
+                picture = await store.put(
+                    job_pb2.AudioOutput(name="spectrogram", path="spectrogram.png", content_type="image/png"),
+                    order.picture,
+                )
                 context.report(1.0, "Complete")
             return _result(spec, kept, clip, (audio, picture), time.monotonic() - started)
 
@@ -210,18 +216,9 @@ async def find_clip(catalog: catalog_service_pb2_grpc.CatalogServiceStub, clip_i
     return (await catalog.GetGeneration(catalog_service_pb2.GetGenerationRequest(generation_id=clip_id))).generation
 
 
-def spec_from_wire(spec: jobs_pb2.GenerationSpec) -> service.GenerationSpec:
-    """Return the parameters in a message, whose fields have the same names."""
-    return service.GenerationSpec(**{field.name: getattr(spec, field.name) for field in spec.DESCRIPTOR.fields})
-
-
 def _part(clip: generation_pb2.Generation, duration_seconds: float) -> service.Part:
-    interpretation = None
-    if clip.HasField("interpretation"):
-        said: dict[str, Any] = {field.name: value for field, value in clip.interpretation.ListFields()}
-        lists = {name: tuple(value) for name, value in said.items() if not isinstance(value, (str, float))}
-        interpretation = service.Interpretation(**{**said, **lists})
-    return service.Part(clip.prompt, duration_seconds, clip.seed, clip.is_loop, clip.engine_model, interpretation)
+    said = from_wire(clip.interpretation, service.Interpretation) if clip.HasField("interpretation") else None
+    return service.Part(clip.prompt, duration_seconds, clip.seed, clip.is_loop, clip.engine_model, said)
 
 
 def _take_order(spec: service.GenerationSpec, source: _Source | None, retake: int, folder: Path) -> TakeOrder:
@@ -249,23 +246,6 @@ def _message(kind: str, share: float | None) -> str:
     if share == 1.0:
         return "Checking quality"
     return f"Generating {kind}... {100 * share:.0f}%"
-
-
-def _audio_output(clip: FinishedClip) -> job_pb2.AudioOutput:
-    return job_pb2.AudioOutput(
-        name="audio",
-        path="audio.wav",
-        content_type="audio/wav",
-        sample_rate_hz=clip.sample_rate_hz,
-        channel_count=clip.channel_count,
-        frame_count=clip.frame_count,
-        peak=clip.peak,
-        clipped_sample_count=clip.clipped_sample_count,
-    )
-
-
-def _picture_output() -> job_pb2.AudioOutput:
-    return job_pb2.AudioOutput(name="spectrogram", path="spectrogram.png", content_type="image/png")
 
 
 def _result(
@@ -302,6 +282,6 @@ def _result(
             spectrogram_blob_key=picture.blob_key,
             audio_size_bytes=audio.size_bytes,
             continued_from_id=spec.continue_from_id,
-            interpretation=generation_pb2.Interpretation(**dataclasses.asdict(heard)) if heard else None,
+            interpretation=to_wire(heard, generation_pb2.Interpretation) if heard else None,
         ),
     )

@@ -11,8 +11,8 @@ from typing import Any
 from soundwright.kit.audio import AudioLimits
 from soundwright.kit.compute import ComputeSlots
 from soundwright.kit.confined.audio import ConfinedAudio
-from soundwright.kit.errors import AppError
 from soundwright.kit.log import get_logger
+from soundwright.kit.periodic import every, failures_logged
 from soundwright.kit.ports import Blobs, Clock
 from soundwright.kit.run import Runtime
 from soundwright.kit.security.egress_policy import EgressPolicy
@@ -113,7 +113,9 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
     )
     server.add(rpc)
     async with runtime.serving(server, *workers), runtime.warming_up(functools.partial(warm_up, scratch)):
-        purging = asyncio.create_task(_purge(blobs, direct, runtime.clock))
+        purging = asyncio.create_task(
+            every(_PURGE_PAUSE_SECONDS, "uploads.not_purged", functools.partial(purge, blobs, direct, runtime.clock))
+        )
         try:
             yield
         finally:
@@ -122,23 +124,16 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
     catalog_slots.close()
 
 
-async def _purge(blobs: Blobs, direct: DirectUploads, clock: Clock) -> None:
-    """Delete the files of abandoned uploads, every hour."""
-    while True:
-        try:
-            count = await purge_once(blobs, direct, clock)
-            if count:
-                log.info("uploads.purged", count=count)
-        except AppError as error:
-            log.warning("uploads.not_purged", reason=error.reason, error=error.message)
-        await asyncio.sleep(_PURGE_PAUSE_SECONDS)
-
-
-async def purge_once(blobs: Blobs, direct: DirectUploads, clock: Clock) -> int:
+async def purge(blobs: Blobs, direct: DirectUploads, clock: Clock) -> int:
     """Delete the files of abandoned uploads. Return their number."""
-    count = await blobs.purge_partial(direct.keep_seconds)
+    count = 0
+    with failures_logged("uploads.parts_not_purged"):
+        count = await blobs.purge_partial(direct.keep_seconds)
     async for key, info in blobs.scan("uploads/"):
         if clock.now() - info.modify_time > direct.keep_seconds:
-            await (direct.abandon(key) if key.startswith(DIRECT_FOLDER) else blobs.delete(key))
-            count += 1
+            with failures_logged("uploads.not_purged", key=key):
+                await (direct.abandon(key) if key.startswith(DIRECT_FOLDER) else blobs.delete(key))
+                count += 1
+    if count:
+        log.info("uploads.purged", count=count)
     return count

@@ -14,6 +14,7 @@ from soundwright.ingest.v1 import jobs_pb2
 from soundwright.kit import errors
 from soundwright.kit.compute import ComputeSlots
 from soundwright.kit.errors import AppError, Code, suppressed
+from soundwright.kit.messages import from_wire, to_wire
 from soundwright.kit.ports import Bus
 from soundwright.kit.security.egress_client import read_web
 from soundwright.kit.security.egress_policy import EgressPolicy
@@ -23,7 +24,6 @@ from soundwright.kit.worker.kind import JobKind
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.services.ingest import service
 from soundwright.services.ingest.links import ShortLink, SpotifyLink, parse_link, parse_spotify_link
-from soundwright.services.ingest.serializers import skipped_to_wire, spec_from_wire, spec_to_wire
 from soundwright.services.ingest.service import DownloadSpec
 from soundwright.services.ingest.settings import IngestSettings
 from soundwright.services.ingest.songs import Collection, Song, track_id_of
@@ -128,7 +128,7 @@ class Downloads:
         if isinstance(link, SpotifyLink | ShortLink):
             collection = await self._collection(link)
             answer.kind, answer.name, answer.truncated = collection.kind, collection.name, collection.truncated
-            answer.skipped.extend(skipped_to_wire(collection))
+            answer.skipped.extend(to_wire(each, pb.SkippedEntry) for each in collection.skipped)
             distinct = {song.spotify_id: song for song in collection.songs}
             return [
                 DownloadSpec(track_id_of(owner_id, song.source_id), quality, song.url, song)
@@ -144,7 +144,7 @@ class Downloads:
         if not track.download_job_id:
             raise errors.NOT_DOWNLOADED()
         request = library_service_pb2.GetJobRequest(job_id=track.download_job_id)
-        spec = spec_from_wire(self._kind.parse((await self._jobs.GetJob(request)).job))
+        spec = from_wire(self._kind.parse((await self._jobs.GetJob(request)).job), DownloadSpec)
         return dataclasses.replace(spec, quality=service.parse_quality(quality)) if quality.strip() else spec
 
     def _require_room(self, unfinished_count: int, new_count: int) -> None:
@@ -161,7 +161,7 @@ class Downloads:
             self._bus,
             self._jobs,
             self._kind,
-            spec_to_wire(spec),
+            to_wire(spec, jobs_pb2.DownloadSpec),
             library_service_pb2.CreateJobRequest(
                 track_id=spec.track_id,
                 output_folder=service.track_folder(spec.track_id),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from soundwright.kit import errors
 from soundwright.kit.confined.audio import ConfinedAudio
 from soundwright.kit.errors import AppError, Code, suppressed
 from soundwright.kit.log import get_logger
+from soundwright.kit.messages import time_to_wire, to_wire
 from soundwright.kit.ports import Blobs
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
@@ -27,7 +27,6 @@ from soundwright.services.ingest.downloads import Downloads
 from soundwright.services.ingest.own_tags import cover_in, own_tags, write_small_cover
 from soundwright.services.ingest.previews import LinkPreviews
 from soundwright.services.ingest.recordings import describe
-from soundwright.services.ingest.serializers import skipped_to_wire, song_to_wire
 from soundwright.services.ingest.songs import Song
 from soundwright.services.ingest.spotify_accounts import SpotifyAccounts
 
@@ -278,26 +277,12 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         return None
 
     def _direct_to_wire(self, upload: DirectUpload) -> pb.DirectUpload:
-        wire = pb.DirectUpload(
-            id=upload.id,
-            filename=upload.filename,
-            size_bytes=upload.size_bytes,
-            part_size_bytes=upload.part_size_bytes,
-            part_count=upload.part_count,
-        )
-        wire.expire_time.FromSeconds(int(upload.create_time + self._direct.keep_seconds))
-        return wire
+        expire_time = time_to_wire(float(int(upload.create_time + self._direct.keep_seconds)))
+        return to_wire(upload, pb.DirectUpload, expire_time=expire_time)
 
     async def FetchSpotify(self, request: pb.FetchSpotifyRequest, context: Context) -> pb.FetchSpotifyResponse:
         collection = await self._downloads.spotify(request.url)
-        return pb.FetchSpotifyResponse(
-            kind=collection.kind,
-            id=collection.id,
-            name=collection.name,
-            songs=await self._songs(collection.songs),
-            skipped=skipped_to_wire(collection),
-            truncated=collection.truncated,
-        )
+        return to_wire(collection, pb.FetchSpotifyResponse, songs=await self._songs(collection.songs))
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         return pb.GetStatusResponse(spotify=self._has_spotify)
@@ -308,14 +293,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         return pb.SearchSpotifyResponse(songs=await self._songs(songs), total_count=total)
 
     async def PreviewLink(self, request: pb.PreviewLinkRequest, context: Context) -> pb.PreviewLinkResponse:
-        preview = await self._previews.look(request.url)
-        return pb.PreviewLinkResponse(
-            kind=preview.kind,
-            name=preview.name,
-            entries=[pb.LinkEntry(**dataclasses.asdict(entry)) for entry in preview.entries],
-            entry_count=preview.entry_count,
-            truncated=preview.truncated,
-        )
+        return to_wire(await self._previews.look(request.url), pb.PreviewLinkResponse)
 
     async def CreateDownloads(self, request: pb.CreateDownloadsRequest, context: Context) -> pb.CreateDownloadsResponse:
         return await self._downloads.create(request)
@@ -338,4 +316,4 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
 
     async def _songs(self, songs: Sequence[Song]) -> list[pb.Song]:
         track_ids = await self._downloads.track_ids([song.source_id for song in songs])
-        return [song_to_wire(song, track_id) for song, track_id in zip(songs, track_ids, strict=True)]
+        return [to_wire(song, pb.Song, track_id=track_id) for song, track_id in zip(songs, track_ids, strict=True)]

@@ -17,6 +17,8 @@ _PROVIDER = "spotify"
 _RENEWAL_MARGIN_SECONDS = 60.0
 _RENEWAL_SECONDS = 30.0  # after this time without a result, another call renews the token
 _WAIT_SECONDS = 0.1
+_STORE_ATTEMPTS = 4
+_STORE_PAUSE_SECONDS = 1.0
 _NO_TOKEN_REASONS = frozenset({"CONNECTION_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SECRET_UNREADABLE"})
 log = get_logger()
 
@@ -69,7 +71,17 @@ class SpotifyTokens:
         except AppError:
             await self._replace(account_id, token.to_json(), revision + 1)  # the next call may try again
             raise
-        return renewed.access_token if await self._replace(account_id, renewed.to_json(), revision + 1) else ""
+        return renewed.access_token if await self._kept(account_id, renewed.to_json(), revision + 1) else ""
+
+    async def _kept(self, account_id: str, secret: str, revision: int) -> bool:
+        """Store a renewed token, as :meth:`_replace` does. It may be the only valid one, so try again if the library fails."""
+        for _ in range(_STORE_ATTEMPTS - 1):
+            try:
+                return await self._replace(account_id, secret, revision)
+            except AppError as error:
+                log.warning("spotify.token_not_stored", account_id=account_id, reason=error.reason)
+                await asyncio.sleep(_STORE_PAUSE_SECONDS)
+        return await self._replace(account_id, secret, revision)
 
     async def _get_stored(self, account_id: str) -> pb.GetConnectionSecretResponse | None:
         request = pb.GetConnectionSecretRequest(account_id=account_id, provider=_PROVIDER)

@@ -13,6 +13,7 @@ from soundwright.kit.confined.audio import ConfinedAudio, recording_of
 from soundwright.kit.confined.recordings import Recording
 from soundwright.kit.errors import AppError
 from soundwright.kit.log import get_logger
+from soundwright.kit.messages import from_wire
 from soundwright.kit.ports import Blobs
 from soundwright.kit.security.egress_client import read_web
 from soundwright.kit.security.egress_policy import EgressPolicy
@@ -27,7 +28,6 @@ from soundwright.services.ingest.fetch.pictures import picture_type
 from soundwright.services.ingest.fetch.tags import Tags
 from soundwright.services.ingest.own_tags import cover_in, own_tags
 from soundwright.services.ingest.recordings import describe
-from soundwright.services.ingest.serializers import spec_from_wire
 from soundwright.services.ingest.service import DownloadSpec
 from soundwright.services.ingest.settings import IngestSettings
 
@@ -76,7 +76,7 @@ class DownloadWorker:
     async def handle(self, context: JobContext, wanted: jobs_pb2.DownloadSpec) -> job_pb2.JobResult:
         """Download the audio of the job's track, unless the track has audio already."""
         started = time.monotonic()
-        spec = spec_from_wire(wanted)
+        spec = from_wire(wanted, DownloadSpec)
         track = await self._track(spec.track_id)
         if track.blob_key:
             return job_pb2.JobResult(engine="library")

@@ -40,48 +40,29 @@ from soundwright.services.library.transfer import commands as transfer
 
 async def _migrate(_options: argparse.Namespace) -> None:
     log.configure("library", level="info", fmt="console")
-    docs = infra.open_docs(load(LibrarySettings))
-    try:
+    async with infra.closing(infra.open_docs(load(LibrarySettings))) as docs:
         await Stores(docs).prepare()
         sys.stdout.write(f"The documents are at version {await schema_version(docs)}. All indexes exist.\n")
-    finally:
-        await docs.close()
 
 
 async def _create_account(options: argparse.Namespace) -> None:
     settings = load(LibrarySettings)
-    docs = infra.open_docs(settings)
-    try:
+    async with infra.closing(infra.open_docs(settings)) as docs:
         await migrate(docs)
         identity = build_identity(docs, settings, SystemClock())
         await identity.prepare()
         sys.stdout.write(await identity.accounts.create_with_token(options.email, options.role) + "\n")
-    finally:
-        await docs.close()
-
-
-async def _back_up(options: argparse.Namespace) -> None:
-    await transfer.back_up(load(LibrarySettings), options.folder)
-
-
-async def _restore(options: argparse.Namespace) -> None:
-    await transfer.restore(load(LibrarySettings), options.folder)
 
 
 async def _apply_retention(options: argparse.Namespace) -> None:
     settings = load(LibrarySettings)
-    docs = infra.open_docs(settings)
-    blobs = infra.open_blobs(settings)
-    try:
+    async with infra.closing(infra.open_docs(settings)) as docs, infra.closing(infra.open_blobs(settings)) as blobs:
         stores = Stores(docs)
         await stores.prepare()
         storage = Storage(stores.storage, _no_quota, SystemClock())
         ledger = build_ledger(stores, SystemClock(), storage)
         retention = build_retention(settings, docs, stores, blobs, ledger, SystemClock())
         sys.stdout.write(table(await (retention.apply() if options.apply else retention.preview())))
-    finally:
-        await docs.close()
-        await blobs.close()
 
 
 async def _no_quota(_owner_id: str) -> int:
@@ -94,10 +75,6 @@ async def _rotate_secret(options: argparse.Namespace) -> None:
 
 async def _signing_keys(options: argparse.Namespace) -> None:
     sys.stdout.write(renew_signing_keys(options.folder, options.finish) + "\n")
-
-
-async def _orphans(options: argparse.Namespace) -> None:
-    await report_orphans(load(LibrarySettings), options.older_than_hours, delete=options.delete)
 
 
 def _hours(text: str) -> float:
@@ -121,11 +98,23 @@ def main(arguments: list[str]) -> int:
     create.add_argument("email")
     create.add_argument("--role", choices=list(ROLE_RANKS), default="user")
     command("migrate", _migrate, "Create missing indexes and migrate documents of earlier versions.")
-    backup = command("backup", _back_up, "Write all documents and files into a folder, also while the stack runs.")
+    backup = command(
+        "backup",
+        lambda options: transfer.back_up(load(LibrarySettings), options.folder),
+        "Write all documents and files into a folder, also while the stack runs.",
+    )
     backup.add_argument("folder", type=Path)
-    restore = command("restore", _restore, "Restore a backup into empty stores.")
+    restore = command(
+        "restore",
+        lambda options: transfer.restore(load(LibrarySettings), options.folder),
+        "Restore a backup into empty stores.",
+    )
     restore.add_argument("folder", type=Path)
-    orphans = command("orphans", _orphans, "List files that no record names, also while the stack runs.")
+    orphans = command(
+        "orphans",
+        lambda options: report_orphans(load(LibrarySettings), options.older_than_hours, delete=options.delete),
+        "List files that no record names, also while the stack runs.",
+    )
     orphans.add_argument("--delete", action="store_true", help="delete them")
     orphans.add_argument("--older-than-hours", type=_hours, default=24.0, metavar="N", help="default: 24; at least 1")
     retention = command("retention", _apply_retention, "Show what is old enough to be deleted, or delete it.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from soundwright.kit.messages import word_from_wire
 from soundwright.library.v1 import job_pb2
-from soundwright.services.library.serializers import word_from_wire
 from soundwright.services.library.webhooks.messages import PublicKind
 
 

@@ -19,6 +19,7 @@ from soundwright.kit.ports import Doc, Docs
 T = TypeVar("T")
 S = TypeVar("S")
 _TOKEN_LIMIT = 8192
+_DEFAULT_PAGE_SIZE = 20
 _Value = Annotated[float, Field(allow_inf_nan=False)] | str | None
 _TOKEN: TypeAdapter[tuple[bool, list[_Value]]] = TypeAdapter(tuple[bool, list[_Value]])
 
@@ -104,3 +105,26 @@ def _place(token: str, length: int) -> tuple[bool, tuple[Any, ...]]:
         sentence = "This is no cursor of this list. Follow the links of a page, or begin without a cursor."
         raise errors.invalid("cursor", "must come from a link to the next or previous page", sentence) from None
     return backwards, tuple(values)
+
+
+def bounded(size: int, limit: int) -> int:
+    """Return a requested page size, limited to ``limit``. The default is 20."""
+    return min(limit, size) if size > 0 else _DEFAULT_PAGE_SIZE
+
+
+def page_request(request: Any, limit: int) -> PageRequest:
+    """Return what page a request with ``page``, ``page_size`` and ``page_token`` names."""
+    offset, size = page_bounds(request.page, request.page_size, limit)
+    return PageRequest(size, offset, request.page_token)
+
+
+def page_to_wire(page: Page[Any]) -> dict[str, Any]:
+    """Return the fields of a response that describe a page."""
+    names = ("total_count", "previous_page_token", "next_page_token")
+    return {name: getattr(page, name) for name in names}
+
+
+def page_bounds(page: int, page_size: int, limit: int) -> tuple[int, int]:
+    """Return the offset and the size of a page. Pages are numbered from 1."""
+    size = bounded(page_size, limit)
+    return (max(1, page) - 1) * size, size

@@ -33,11 +33,8 @@ async def rotate_secret(settings: LibrarySettings, finish: bool) -> str:
     if not configured and not finish:
         add_secret(settings)
     platform_secrets = settings.secrets()
-    docs = infra.open_docs(settings)
-    try:
+    async with infra.closing(infra.open_docs(settings)) as docs:
         changed = await reseal(docs, platform_secrets)
-    finally:
-        await docs.close()
     done = f"{changed} documents were encrypted with the current secret. "
     if configured:
         return done + "A day from now, remove previous secrets from SOUNDWRIGHT_SECRET."

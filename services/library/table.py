@@ -6,9 +6,14 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from pydantic import ValidationError
+
+from soundwright.kit.log import get_logger
 from soundwright.kit.ports import Collection, Doc, Docs, OneOf
 from soundwright.services.library.documents import from_doc, insert_in_slot, inserted, walk
 from soundwright.services.library.paging import Page, PageRequest, read_page
+
+log = get_logger()
 
 
 class Record(Protocol):
@@ -24,7 +29,11 @@ T = TypeVar("T", bound=Record)
 
 
 class Table(Generic[T]):
-    """Reads and writes documents. Conditions and sort fields are those of :class:`soundwright.kit.ports.Docs`."""
+    """Reads and writes documents. Conditions and sort fields are those of :class:`soundwright.kit.ports.Docs`.
+
+    A document that is not valid, for example because its store was damaged, is logged and left out of all that is found, so that
+    it does not hide the others.
+    """
 
     def __init__(
         self, docs: Docs, collection: Collection, kind: type[T], to_doc: Callable[[Any], Doc] = dataclasses.asdict
@@ -52,18 +61,38 @@ class Table(Generic[T]):
         ids = list(dict.fromkeys(record_ids))
         return {record.id: record for record in await self.find({"id": OneOf(ids)}, limit=len(ids))} if ids else {}
 
-    async def find(self, where: Mapping[str, Any], *, after: T | None = None, **options: Any) -> list[T]:
-        """Return documents that meet all conditions.
+    async def find(
+        self, where: Mapping[str, Any], *, after: T | None = None, limit: int = 100, **options: Any
+    ) -> list[T]:
+        """Return documents that meet all conditions: ``limit``, or all that are left.
 
         Args:
             after: the last document of the page before.
-            options: ``sort``, ``descending``, ``limit`` and ``offset`` of :meth:`soundwright.kit.ports.Docs.find`.
+            options: ``sort``, ``descending`` and ``offset`` of :meth:`soundwright.kit.ports.Docs.find`.
         """
         sort = options.get("sort", "id")
         fields = (sort,) if isinstance(sort, str) else sort
         place = None if after is None else (*(getattr(after, field) for field in fields), after.id)
-        docs = await self._docs.find(self._name, where, after=place, **options)
-        return [from_doc(self._kind, doc) for doc in docs]
+        found: list[T] = []
+        while (lacking := limit - len(found)) > 0:
+            docs = await self._docs.find(self._name, where, after=place, limit=lacking, **options)
+            found += self.records(docs)
+            if len(docs) < lacking:
+                break
+            place = (*(docs[-1].get(field) for field in fields), docs[-1]["id"])
+            options.pop("offset", None)
+        return found
+
+    def records(self, docs: Iterable[Doc]) -> list[T]:
+        """Return the valid ones of these documents."""
+        found: list[T] = []
+        for doc in docs:
+            try:
+                found.append(from_doc(self._kind, doc))
+            except ValidationError as error:
+                fields = [".".join(map(str, each["loc"])) for each in error.errors()]
+                log.error("document.invalid", collection=self._name, id=doc["id"], fields=fields)
+        return found
 
     async def first(self, where: Mapping[str, Any], **options: Any) -> T | None:
         """Return the first document that meets all conditions, or None."""
@@ -78,7 +107,7 @@ class Table(Generic[T]):
     ) -> Page[T]:
         """Return a page of the documents that meet all conditions, with tokens of the adjacent pages."""
         page = await read_page(self._docs, self._name, where, asked, sort=sort, descending=descending)
-        return page.map(lambda docs: [from_doc(self._kind, doc) for doc in docs])
+        return page.map(self.records)
 
     async def count(self, where: Mapping[str, Any]) -> int:
         """Return the number of documents that meet all conditions."""
@@ -87,14 +116,15 @@ class Table(Generic[T]):
     async def walk(self, where: Mapping[str, Any] | None = None, sort: tuple[str, ...] = ("id",)) -> AsyncIterator[T]:
         """Yield all documents that meet all conditions."""
         async for doc in walk(self._docs, self._name, where, sort):
-            yield from_doc(self._kind, doc)
+            for record in self.records([doc]):
+                yield record
 
     async def renew(self) -> None:
         """Write those documents again that this version would write otherwise, for example with other terms of a search."""
         async for each in walk(self._docs, self._name):
             doc: Doc | None = each
-            while doc is not None:
-                written = self._to_doc(from_doc(self._kind, doc))
+            while doc is not None and (records := self.records([doc])):
+                written = self._to_doc(records[0])
                 is_current = all(name in doc and doc[name] == value for name, value in written.items())
                 if is_current or await self._docs.replace(self._name, written, doc["revision"]):
                     break

@@ -15,6 +15,7 @@ from soundwright.kit.compute import EngineProcesses, Report
 from soundwright.kit.confined.audio import ConfinedAudio
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.file_names import content_type, encoding_extension
+from soundwright.kit.messages import to_wire
 from soundwright.kit.ports import Blobs
 from soundwright.kit.song_tags import SongTags, tags_of
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
@@ -113,12 +114,7 @@ class Mixes:
             mixed: Mixed = await self._processes.run(work, report)
             report(1.0)
             await self._blobs.put_file(output_key, target)
-        return pb.RenderMixResponse(
-            sample_rate_hz=mixed.sample_rate_hz,
-            frame_count=mixed.frame_count,
-            limited=mixed.limited,
-            content_type=content_type(extension),
-        )
+        return to_wire(mixed, pb.RenderMixResponse, content_type=content_type(extension))
 
     async def _tags(self, track_id: str, spec: MixSpec) -> SongTags:
         """Return the tags of a mix: tempo and key are those that it has."""

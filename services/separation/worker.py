@@ -12,6 +12,7 @@ from pathlib import Path
 from soundwright.kit import audio
 from soundwright.kit.compute import EngineProcesses
 from soundwright.kit.engines import MeasuredSpeeds, ModelAvailability
+from soundwright.kit.messages import to_wire
 from soundwright.kit.ports import Blobs
 from soundwright.kit.worker import live
 from soundwright.kit.worker.context import JobContext
@@ -123,8 +124,5 @@ def _affinity(spec: jobs_pb2.SeparationSpec) -> str:
 
 def _details(runs: Sequence[Run]) -> jobs_pb2.SeparationDetails:
     return jobs_pb2.SeparationDetails(
-        runs=[
-            jobs_pb2.ModelRun(model=run.model, engine=run.engine, stem=run.stem, compute_seconds=run.seconds)
-            for run in runs
-        ]
+        runs=[to_wire(run, jobs_pb2.ModelRun, compute_seconds=run.seconds) for run in runs]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import itertools
 import os
@@ -443,6 +444,21 @@ class TestFileBlobs(BlobsContract):
         assert [path.name for path in root.iterdir()] == [".partial"]
         await blobs.delete("never/there")
         assert root.is_dir()
+
+    async def test_a_folder_of_another_user_hides_no_blobs(
+        self, blobs: FileBlobs, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (root / "lost+found").mkdir()
+        await put(blobs, "a/b", b"data")
+        scandir = os.scandir
+
+        def refused(path: str) -> Any:  # root may read every folder
+            if os.fspath(path).endswith("lost+found"):
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refused)
+        assert await blobs.keys("") == ["a/b"]
 
     async def test_purge_partial_removes_what_dead_writers_left_and_spares_the_living(
         self, blobs: FileBlobs, root: Path

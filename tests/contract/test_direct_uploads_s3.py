@@ -13,7 +13,7 @@ from test_blobs_contract import get, put
 from soundwright.kit.adapters.s3.blobs import S3Blobs
 from soundwright.kit.adapters.system.clock import SystemClock
 from soundwright.kit.errors import AppError
-from soundwright.services.ingest.app import purge_once
+from soundwright.services.ingest.app import purge
 from soundwright.services.ingest.direct_uploads import DirectUpload, DirectUploads
 from soundwright.services.ingest.service import staging_key
 from tests.servers.s3 import S3Server
@@ -106,9 +106,9 @@ async def test_abandoned_uploads_are_deleted(blobs: S3Blobs, uploads: DirectUplo
     await uploads.assemble(assembled)
     await put(blobs, "uploads/mixes/x/0", b"mix")
     await put(blobs, "tracks/t/original.wav", b"track")
-    assert await purge_once(blobs, uploads, clock) == 0
+    assert await purge(blobs, uploads, clock) == 0
     clock.ahead = KEEP_SECONDS + 60
-    assert await purge_once(blobs, uploads, clock) > 0
+    assert await purge(blobs, uploads, clock) > 0
     assert await blobs.keys("") == ["tracks/t/original.wav"]
     assert await send(uploads, begun, 2, b"12345") == 404
     assert await blobs.purge_partial(0) == 0

@@ -14,8 +14,8 @@ import pytest
 from demucs.htdemucs import HTDemucs
 
 from soundwright.kit.engines import EngineRegistry, FallbackPolicy, ModelDeclaration, ModelFile
+from soundwright.kit.engines.hub import fetched_bytes, model_file
 from soundwright.kit.errors import AppError, Code
-from soundwright.kit.hub import fetched_bytes, model_file
 from soundwright.services.separation.engines.demucs import DemucsEngine
 from soundwright.services.separation.engines.dsp import DspEngine
 from tests.models.hub import Hub, hub_settings

@@ -109,10 +109,16 @@ def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         SpleeterEngine(device="cpu").load(BOTH)
 
 
-def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first load writes them."""
+@pytest.mark.parametrize("is_torn", [False, True])
+def test_the_files_of_the_package_become_the_declared_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_torn: bool
+) -> None:
+    """The first load writes them, and a later one replaces what a loss of power left of them."""
     target = tmp_path / "share" / "spleeter.safetensors"
     monkeypatch.setattr(PackagedWeights, "path", target)
+    if is_torn:
+        target.parent.mkdir()
+        target.write_bytes(bytes(1000))
     assert SpleeterEngine().is_present("spleeter")
     SpleeterEngine(device="cpu").load("spleeter")
     (file,) = models.SPLEETER.files

@@ -6,8 +6,8 @@ import { appoint, expect, test } from "./studio.mjs";
 const MODEL = process.env.STUDIO_MODEL;
 
 /** Return what the API plans for a track. */
-async function planOf(user, track_id, wish) {
-  const { data } = await (await user.post("/api/processing/plan", { data: { track_ids: [track_id], ...wish } })).json();
+async function planOf(user, track_id, parameters) {
+  const { data } = await (await user.post("/api/processing/plan", { data: { track_ids: [track_id], ...parameters } })).json();
   return data[0];
 }
 

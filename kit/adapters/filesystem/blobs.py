@@ -228,10 +228,14 @@ class FileBlobs:
             limit = time.time() - older_than_seconds
             count = 0
             for path in self._partial.iterdir():
-                with contextlib.suppress(FileNotFoundError):  # its writer has just finished
+                try:
                     if path.stat().st_mtime <= limit:
                         path.unlink()
                         count += 1
+                except FileNotFoundError:  # its writer has just finished
+                    continue
+                except OSError as error:  # it must not keep the others
+                    _failures.error("blobs.not_purged", kind=type(error).__name__, error=str(error))
             return count
 
         with _translate_errors():
@@ -279,10 +283,13 @@ def _info(status: os.stat_result) -> BlobInfo:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield all files below a folder. Unlike ``rglob``, tolerate folders that are removed in the meantime."""
+    """Yield all files below a folder. Tolerate folders that are removed in the meantime, and folders of others, like ``lost+found``."""
 
     def check(error: OSError) -> None:
-        _ignore_changes(None, "", (None, error, None))
+        if isinstance(error, PermissionError):
+            _failures.error("blobs.folder_unreadable", kind=str(error.filename), error=str(error))
+        else:
+            _ignore_changes(None, "", (None, error, None))
 
     for base, _, names in os.walk(folder, onerror=check):
         yield from (Path(base, name) for name in names)

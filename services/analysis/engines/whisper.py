@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from soundwright.kit import errors, lrc
 from soundwright.kit.engines import ModelDeclaration, ModelFile
-from soundwright.kit.hub import cached_model_file, model_file
+from soundwright.kit.engines.hub import cached_model_file, model_file
 from soundwright.kit.weights import read_verified
 from soundwright.services.analysis.engines.mono import mono_blocks
 from soundwright.services.analysis.engines.vocal_activity import HOP, RATE_HZ, Activity, activity_of

@@ -103,7 +103,7 @@ class Browsers:
         return _csrf_token(self._secrets.current, secret)
 
     def is_valid_csrf_token(self, secret: str, token: str) -> bool:
-        return bool(secret) and any(
+        return any(
             hmac.compare_digest(_csrf_token(each, secret).encode(), token.encode()) for each in self._secrets.all
         )
 

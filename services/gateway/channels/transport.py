@@ -17,6 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.log import correlation_scope, get_logger
 from soundwright.kit.metrics import SOCKETS_CLOSED, SOCKETS_OPEN
+from soundwright.kit.periodic import every
 from soundwright.kit.security.identity import NETWORK_SHARE
 from soundwright.services.gateway.callers.rate_limits import RateClass, RateLimiter
 from soundwright.services.gateway.channels.authenticator import Credential, SocketAuthenticator, fields_of
@@ -86,7 +87,10 @@ class Sockets:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the job feed and revalidate the credentials of open sockets inside the block."""
-        revalidation = asyncio.create_task(self._revalidate_periodically())
+        seconds = self._settings.socket_check_seconds
+        revalidation = asyncio.create_task(
+            every(seconds, "sockets.not_checked", self._revalidate_all, first_seconds=seconds)
+        )
         try:
             async with self._feed.running():
                 yield
@@ -149,14 +153,12 @@ class Sockets:
             SOCKETS_CLOSED.labels(closing.reason).inc()
             log.info("socket.closed", principal=principal_id, reason=closing.reason, code=closing.code)
 
-    async def _revalidate_periodically(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.socket_check_seconds)
-            sockets: defaultdict[Credential, list[Socket]] = defaultdict(list)
-            for served in self._sockets:
-                sockets[served.identity.credential].append(served)
-            semaphore = asyncio.Semaphore(_REVALIDATION_LIMIT)
-            await asyncio.gather(*(self._revalidate_sockets(semaphore, *item) for item in sockets.items()))
+    async def _revalidate_all(self) -> None:
+        sockets: defaultdict[Credential, list[Socket]] = defaultdict(list)
+        for served in self._sockets:
+            sockets[served.identity.credential].append(served)
+        semaphore = asyncio.Semaphore(_REVALIDATION_LIMIT)
+        await asyncio.gather(*(self._revalidate_sockets(semaphore, *item) for item in sockets.items()))
 
     async def _revalidate_sockets(
         self, semaphore: asyncio.Semaphore, credential: Credential, sockets: list[Socket]

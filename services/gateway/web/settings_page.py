@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -22,10 +21,9 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.features import has_spotify
 from soundwright.services.gateway.web.responses import form_body, page_responses
 from soundwright.services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registered_session_of
-from soundwright.services.gateway.wire.parameters import LICENSE_KEY, LICENSE_KEY_PROBLEM
+from soundwright.services.gateway.wire.parameters import license_key
 
 _LIFETIMES_DAYS = {"": 0, "month": 30, "quarter": 90, "year": 365}  # 0: the key does not expire
-_LALALAI_KEY = re.compile(LICENSE_KEY)
 _FORM = form_body(
     {
         "action": (
@@ -161,9 +159,7 @@ class _SettingsPage:
         return self._views.redirect(request, SETTINGS, "key_revoked")
 
     async def connect_lalalai(self, request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
-        key = form.get("key", "").strip()
-        if not _LALALAI_KEY.fullmatch(key):
-            raise errors.invalid("key", LICENSE_KEY_PROBLEM)
+        key = license_key("key", form.get("key", "").strip())
         connection = connection_service_pb2.PutConnectionRequest(provider="lalalai", secret=key)
         await self._connections.PutConnection(connection)
         return self._views.redirect(request, SETTINGS, "connected")

@@ -30,7 +30,17 @@ Cursor = Annotated[
 
 LICENSE_KEY = r"^[!-~]{8,200}$"
 """The format of an API key of lalal.ai, which is sent in a header."""
-LICENSE_KEY_PROBLEM = "must be 8 to 200 printable ASCII characters without spaces"
+
+
+def license_key(field: str, value: str) -> str:
+    """Return an API key of lalal.ai, which a caller has sent in ``field``.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR``.
+    """
+    if not re.fullmatch(LICENSE_KEY, value):
+        raise errors.invalid(field, "must be 8 to 200 printable ASCII characters without spaces")
+    return value
 
 
 def _id_of(what: str) -> Any:

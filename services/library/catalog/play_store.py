@@ -15,7 +15,7 @@ from soundwright.services.library.catalog.documents import (
     model_condition,
 )
 from soundwright.services.library.catalog.records import Clip, Play
-from soundwright.services.library.documents import from_doc, insert_doc_if_absent
+from soundwright.services.library.documents import insert_doc_if_absent
 from soundwright.services.library.search_terms import facet
 from soundwright.services.library.table import Table
 
@@ -80,7 +80,7 @@ class PlayStore(ClipDocs):
         terms = [Contains(facet(name, value)) for name, value in model_condition(model).items()]
         where = {"terms": AllOf(terms)} if terms else {}
         docs, _ = await self._docs.page(CLIPS.name, where, sort=BY_PLAYS, descending=True, limit=limit, offset=0)
-        return [from_doc(Clip, doc) for doc in docs if doc["play_count"]]
+        return self.clips.records(doc for doc in docs if doc["play_count"])
 
     # listeners
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from soundwright.kit.messages import from_wire, time_from_wire, to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import catalog_service_pb2 as pb
@@ -18,14 +19,7 @@ from soundwright.services.library.catalog.tags import THRESHOLD, Tags
 from soundwright.services.library.catalog.totals import Totals
 from soundwright.services.library.catalog.trends import Trends
 from soundwright.services.library.catalog.votes import Votes
-from soundwright.services.library.serializers import (
-    bounded,
-    from_wire,
-    page_bounds,
-    time_from_wire,
-    time_to_wire,
-    to_wire,
-)
+from soundwright.services.library.paging import bounded, page_bounds
 
 _PAGE_SIZE_LIMIT = 500
 _LIST_LIMIT = 100
@@ -142,23 +136,13 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
 
     async def GetFeedback(self, request: pb.GetFeedbackRequest, context: Context) -> pb.GetFeedbackResponse:
         require_principal()
-        feedback = await self._votes.feedback(request.generation_id)
-        return pb.GetFeedbackResponse(
-            positive_reasons=feedback.positive_reasons,
-            negative_reasons=feedback.negative_reasons,
-            suggested_models=feedback.suggested_models,
-            vote_count=feedback.vote_count,
-        )
+        return to_wire(await self._votes.feedback(request.generation_id), pb.GetFeedbackResponse)
 
     async def ListVotes(self, request: pb.ListVotesRequest, context: Context) -> pb.ListVotesResponse:
         offset, limit = max(0, request.offset), bounded(request.limit, _LIST_LIMIT)
         votes, has_more = await self._votes.list_votes(require_principal(), offset, limit)
         return pb.ListVotesResponse(
-            votes=[
-                pb.CastVote(generation=_to_wire(clip), vote=vote.vote, vote_time=time_to_wire(vote.vote_time))
-                for clip, vote in votes
-            ],
-            has_more=has_more,
+            votes=[to_wire(vote, pb.CastVote, generation=_to_wire(clip)) for clip, vote in votes], has_more=has_more
         )
 
     # --------------------------------------------------------------------------------------------------- favorites
@@ -174,10 +158,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
         favorites, total = await self._favorites.list_favorites(require_principal(), request.model, offset, limit)
         return pb.ListFavoritesResponse(
-            favorites=[
-                pb.Favorite(generation=_to_wire(clip), add_time=time_to_wire(favorite.add_time))
-                for clip, favorite in favorites
-            ],
+            favorites=[to_wire(favorite, pb.Favorite, generation=_to_wire(clip)) for clip, favorite in favorites],
             total_count=total,
         )
 
@@ -189,12 +170,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
 
     async def SuggestTag(self, request: pb.SuggestTagRequest, context: Context) -> pb.SuggestTagResponse:
         outcome = await self._tags.suggest(require_principal(), request.generation_id, request.category, request.remove)
-        return pb.SuggestTagResponse(
-            consensus_reached=outcome.consensus_reached,
-            suggestion_count=outcome.suggestion_count,
-            threshold=THRESHOLD,
-            categories=outcome.categories,
-        )
+        return to_wire(outcome, pb.SuggestTagResponse, threshold=THRESHOLD)
 
     async def WithdrawTag(self, request: pb.WithdrawTagRequest, context: Context) -> pb.WithdrawTagResponse:
         await self._tags.withdraw(require_principal(), request.generation_id, request.category, request.remove)
@@ -227,7 +203,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         return pb.GetPlaylistResponse(
             playlist=to_wire(playlist, pb.Playlist),
             entries=[
-                pb.PlaylistEntry(generation=_to_wire(clip), position=position, add_time=time_to_wire(entry.add_time))
+                to_wire(entry, pb.PlaylistEntry, generation=_to_wire(clip), position=position)
                 for position, (clip, entry) in enumerate(clips)
             ],
             is_owner=owns(principal, playlist.owner_id, playlist.creator_key),
@@ -273,13 +249,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
 
     async def GetPlayStats(self, request: pb.GetPlayStatsRequest, context: Context) -> pb.GetPlayStatsResponse:
         require_principal()
-        stats = await self._plays.stats(request.generation_id)
-        return pb.GetPlayStatsResponse(
-            play_count=stats.play_count,
-            listener_count=stats.listener_count,
-            by_source=stats.by_source,
-            by_day=stats.by_day,
-        )
+        return to_wire(await self._plays.stats(request.generation_id), pb.GetPlayStatsResponse)
 
     async def ListMostPlayed(self, request: pb.ListMostPlayedRequest, context: Context) -> pb.ListMostPlayedResponse:
         require_principal()
@@ -294,15 +264,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         offset, limit = max(0, request.offset), bounded(request.limit, _LIST_LIMIT)
         plays, has_more = await self._plays.list_plays(require_principal(), offset, limit)
         return pb.ListPlaysResponse(
-            plays=[
-                pb.Play(
-                    generation=_to_wire(clip),
-                    source=play.source,
-                    play_time=time_to_wire(play.play_time),
-                )
-                for clip, play in plays
-            ],
-            has_more=has_more,
+            plays=[to_wire(play, pb.Play, generation=_to_wire(clip)) for clip, play in plays], has_more=has_more
         )
 
 

@@ -28,7 +28,6 @@ from soundwright.services.library.catalog.documents import (
 )
 from soundwright.services.library.catalog.playlist_store import PlaylistStore
 from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFilter, ClipSort, Deletion
-from soundwright.services.library.documents import from_doc
 from soundwright.services.library.search_terms import any_phrase, facet
 from soundwright.services.library.table import Table
 
@@ -83,7 +82,7 @@ class CatalogStore(ClipDocs):
         docs, total = await self._docs.page(
             CLIPS.name, _where(chosen), sort=order, descending=True, limit=limit, offset=offset
         )
-        return [from_doc(Clip, doc) for doc in docs], total
+        return self.clips.records(docs), total
 
     async def sample_clips(
         self, chosen: ClipFilter, count: int, exclude_ids: Sequence[str], favorites_of: str | None
@@ -100,7 +99,7 @@ class CatalogStore(ClipDocs):
         # A sample without some of its clips is a sample of the other clips.
         drawn = await self._docs.sample(CLIPS.name, where, count + len(excluded))
         kept = [doc for doc in drawn if doc["id"] not in excluded][:count]
-        return [from_doc(Clip, doc) for doc in kept]
+        return self.clips.records(kept)
 
     async def count_by_family(self) -> dict[str, int]:
         """Return the number of clips of each family."""

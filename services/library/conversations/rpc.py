@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soundwright.kit.messages import from_wire, to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import conversation_service_pb2 as pb
@@ -13,7 +14,7 @@ from soundwright.services.library.conversations.service import (
     TrackReference,
     Turn,
 )
-from soundwright.services.library.serializers import from_wire, page_request, page_to_wire, to_wire
+from soundwright.services.library.paging import page_request, page_to_wire
 
 _PAGE_SIZE_LIMIT = 100
 

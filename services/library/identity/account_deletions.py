@@ -24,7 +24,7 @@ from soundwright.services.library.identity.sessions import Sessions
 if TYPE_CHECKING:
     from soundwright.services.library.identity.store import IdentityStore
 
-_SETTLE_SECONDS = 86400.0
+_REPEAT_SECONDS = 86400.0
 _SUPER_ADMIN = "super_admin"
 log = get_logger()
 
@@ -77,11 +77,12 @@ class AccountDeletions:
         raise errors.LAST_SUPER_ADMIN()
 
     async def resume(self) -> int:
-        """Remove what deleted accounts own. Return how many accounts are done."""
+        """Remove deleted accounts, and what they own. Return how many accounts are done."""
         count = 0
         async for deletion in self._store.deletions.walk():
             with failures_logged("account.deletion_interrupted", account_id=deletion.id):
+                await self._store.accounts.delete(deletion.id)  # the request may have ended before this step
                 is_empty = await self._remove_belongings(deletion.id)
-                if is_empty and self._clock.now() - deletion.delete_time > _SETTLE_SECONDS:
+                if is_empty and self._clock.now() - deletion.delete_time > _REPEAT_SECONDS:
                     count += await self._store.deletions.delete(deletion.id)
         return count

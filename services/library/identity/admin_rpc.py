@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from soundwright.kit.messages import to_wire, word_from_wire
 from soundwright.kit.ports import Blobs, Clock
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
@@ -18,8 +19,7 @@ from soundwright.services.library.jobs.ledger import JobLedger
 from soundwright.services.library.jobs.rpc import job_to_wire, listed_job_to_wire
 from soundwright.services.library.jobs.service import BATCH, Job, Priority
 from soundwright.services.library.jobs.store import JobDocs
-from soundwright.services.library.paging import PageRequest
-from soundwright.services.library.serializers import page_bounds, to_wire, word_from_wire
+from soundwright.services.library.paging import PageRequest, page_bounds
 from soundwright.services.library.storage.store import StorageDocs
 
 _PAGE_SIZE_LIMIT = 100

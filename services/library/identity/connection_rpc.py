@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from soundwright.kit.messages import to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import account_pb2, connection_service_pb2_grpc
 from soundwright.library.v1 import connection_service_pb2 as pb
 from soundwright.services.library.identity.connections import Connections
 from soundwright.services.library.identity.records import Connection
-from soundwright.services.library.serializers import to_wire
 
 
 class ConnectionRpc(connection_service_pb2_grpc.ConnectionServiceServicer):

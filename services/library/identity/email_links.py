@@ -69,7 +69,7 @@ class EmailLinks:
     async def log_in(self, secret: str, remembered: bool) -> tuple[str, Account]:
         """Redeem a login link, and return the secret of a new session with its account.
 
-        An unconfirmed account may have been registered by a stranger who does not control the mailbox. So the first
+        An unconfirmed account may have been registered by somebody who does not control the mailbox. So the first
         login by link confirms the address, removes the password, and revokes all sessions, API tokens and connections.
 
         Raises:
@@ -110,7 +110,7 @@ class EmailLinks:
     async def confirm(self, secret: str, browser_key: str, session_secret: str) -> tuple[Account, Account]:
         """Redeem a link that confirms the address of an account or changes it. Return the account before and after.
 
-        A stranger may have registered the address. So the first confirmation removes the password, and revokes all sessions,
+        Somebody else may have registered the address. So the first confirmation removes the password, and revokes all sessions,
         API tokens and connections, unless it comes from the browser that registered or from a session of the account.
 
         Args:
@@ -119,7 +119,7 @@ class EmailLinks:
 
         Raises:
             AppError: ``LINK_INVALID``; ``EMAIL_TAKEN`` if another account has the new address; ``SESSION_NEEDED`` for a change
-                outside a session of the account. Otherwise, strangers could move an account of theirs to a mailbox of another
+                outside a session of the account. Otherwise, anybody could move their account to the mailbox of another
                 person, who would use it with them.
         """
         link, before = await self._find(secret, ("confirm", "email"))

@@ -22,7 +22,7 @@ LOGIN_LINK_SECONDS = 15 * 60.0
 """The lifetime of a login link."""
 
 _CONFIRMATION_SECONDS = 7 * 86400.0
-# Limits the emails that strangers can trigger to one mailbox.
+# Limits the emails to one mailbox, which anybody can trigger.
 _MAILBOX_BUDGET = Budget(free=5, wait_seconds=300.0, limit_seconds=3600.0, memory_seconds=6 * 3600.0)
 
 

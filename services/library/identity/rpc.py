@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soundwright.kit.messages import to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import Principal, Signer, api_token_id, require_principal
 from soundwright.library.v1 import account_pb2, library_service_pb2_grpc
@@ -14,7 +15,7 @@ from soundwright.services.library.identity.email_links import EmailLinks
 from soundwright.services.library.identity.guests import Guests
 from soundwright.services.library.identity.service import Accounts
 from soundwright.services.library.identity.sessions import Sessions, Visit
-from soundwright.services.library.serializers import page_bounds, time_to_wire, to_wire
+from soundwright.services.library.paging import page_bounds
 
 _PAGE_SIZE_LIMIT = 100
 
@@ -166,23 +167,8 @@ def account_to_wire(account: Account) -> account_pb2.Account:
 
 
 def _session(session: Session) -> account_pb2.Session:
-    return account_pb2.Session(
-        id=session.public_id,
-        create_time=time_to_wire(session.create_time),
-        authenticate_time=time_to_wire(session.authenticate_time),
-        use_time=time_to_wire(session.use_time),
-        expire_time=time_to_wire(session.expire_time),
-        ip_address=session.ip_address,
-        user_agent=session.user_agent,
-    )
+    return to_wire(session, account_pb2.Session, id=session.public_id)
 
 
 def _token(token: ApiToken) -> account_pb2.ApiToken:
-    return account_pb2.ApiToken(
-        id=token.public_id,
-        name=token.name,
-        prefix=token.prefix,
-        create_time=time_to_wire(token.create_time),
-        use_time=time_to_wire(token.use_time),
-        expire_time=time_to_wire(token.expire_time),
-    )
+    return to_wire(token, account_pb2.ApiToken, id=token.public_id)

@@ -41,7 +41,7 @@ _BOOTSTRAP_TOKEN_LIMIT = 10
 _BOOTSTRAP_ROLE = "super_admin"
 log = get_logger()
 
-# A stranger who knows an email address could lock out its owner, so the wait per account is short. One guess per minute
+# Anybody who knows an email address could lock out its owner, so the wait per account is short. One guess per minute
 # is harmless for passwords of 12 characters.
 _LOGIN_BUDGET = Budget(free=5, wait_seconds=1.0, limit_seconds=60.0)
 

@@ -92,9 +92,11 @@ class Sessions:
         fresh = now - session.authenticate_time < _FRESH_SECONDS
         renewed = ""
         if now - session.create_time >= _RENEWAL_SECONDS and not session.renewed and not passive:
+            renewed = await self._renew(session, visit)  # first: if the store fails then, the session stays as it is
             ending = dataclasses.replace(session, renewed=True, expire_time=now + _OVERLAP_SECONDS)
-            if await self._store.sessions.replace(ending):  # only one of parallel requests renews
-                renewed = await self._renew(session, visit)
+            if not await self._store.sessions.replace(ending):  # a parallel request has renewed the session
+                await self.close(renewed)
+                renewed = ""
         elif visit and not session.renewed:
             session = await self._record(session, visit)
         return ActiveSession(session, account, fresh, renewed)

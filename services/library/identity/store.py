@@ -9,7 +9,7 @@ from soundwright.kit import errors
 from soundwright.kit.errors import suppressed
 from soundwright.kit.ports import Collection, Docs, Index, LessThan
 from soundwright.kit.security.identity import GUEST_ROLE
-from soundwright.services.library.documents import from_doc, walk
+from soundwright.services.library.documents import walk
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.identity.credentials import ApiToken, Link, Session
 from soundwright.services.library.identity.login_throttle import ThrottleRecord
@@ -124,7 +124,7 @@ class IdentityStore:
             return await self.accounts.page(where, sort="create_time", descending=True, offset=offset, limit=limit)
         wanted = search.lower()
         newest_first = walk(self._docs, "accounts", where, ("create_time",), descending=True)
-        matching = [from_doc(Account, doc) async for doc in newest_first if wanted in doc["email"]]
+        matching = self.accounts.records([doc async for doc in newest_first if wanted in doc["email"]])
         return matching[offset : offset + limit], len(matching)
 
     async def list_guests(self, before: float, after: Account | None, limit: int) -> list[Account]:

@@ -91,7 +91,7 @@ async def reserve(store: JobDocs, jobs: Sequence[Job], limits: Limits, now: floa
     job = jobs[0]
     admissions = await store.admissions.get(job.kind) or Admissions(job.kind)
     valid = [one for one in admissions.reservations if one.expire_time > now]
-    # The look-up comes before the count: a job that is stored in between counts twice for now, but never not at all.
+    # The look-up comes before the count: a job that is stored in between may count twice for a moment, but is never missed.
     stored = await store.by_ids(one.job_id for one in valid)
     pending = [one for one in valid if one.job_id not in stored]
     try:

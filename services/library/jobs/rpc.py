@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable
 
 from soundwright.kit import errors, tracing
 from soundwright.kit.log import correlation_id
+from soundwright.kit.messages import from_wire, to_wire, word_from_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
@@ -22,13 +23,11 @@ from soundwright.services.library.jobs.service import (
     Job,
     JobError,
     JobResult,
-    NewTrack,
     PackedMessage,
-    Priority,
     Stage,
 )
 from soundwright.services.library.jobs.watches import JobWatches
-from soundwright.services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
+from soundwright.services.library.paging import page_request, page_to_wire
 
 _PAGE_SIZE_LIMIT = 100
 
@@ -158,26 +157,12 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
 
 
 def _new_job(request: pb.CreateJobRequest) -> NewJob:
-    return NewJob(
+    return from_wire(
+        request,
+        NewJob,
         kind=_kind_from_wire(request.kind),
-        track_id=request.track_id,
-        spec=from_wire(request.spec, PackedMessage),
-        attempt_limit=request.attempt_limit,
-        queue=request.queue,
         correlation_id=correlation_id(),
         traceparent=tracing.traceparent(),
-        job_id=request.job_id,
-        idempotency_key=request.idempotency_key,
-        fingerprint=request.fingerprint,
-        priority=_priority_from_wire(request.priority),
-        stages=_stages_from_wire(request.stages),
-        output_folder=request.output_folder,
-        creates_track=request.creates_track,
-        public_spec=request.public_spec,
-        affinity=request.affinity,
-        work_seconds=request.work_seconds,
-        starvation_seconds=request.starvation_seconds,
-        new_track=from_wire(request.new_track, NewTrack) if request.HasField("new_track") else None,
         further_job_ids=tuple(request.further_job_ids[:BATCH_SIZE_LIMIT]),
         limits=Limits(request.pending_limit, request.hourly_limit, request.queue_limit),
     )
@@ -188,11 +173,6 @@ def _kind_from_wire(kind: job_pb2.JobKind.ValueType) -> str:
     if word is None:
         raise errors.JOB_KIND_INVALID()
     return word
-
-
-def _priority_from_wire(priority: job_pb2.Priority.ValueType) -> Priority | None:
-    word = word_from_wire(job_pb2.Priority.DESCRIPTOR, priority)
-    return Priority(word) if word else None
 
 
 def _stages_from_wire(stages: Iterable[job_pb2.Stage]) -> list[Stage]:

@@ -14,16 +14,11 @@ from soundwright.services.library.stores import Stores
 
 async def report_orphans(settings: LibrarySettings, older_than_hours: float, *, delete: bool) -> None:
     """Print the orphans of the stores in the settings, and delete them if asked to."""
-    docs = infra.open_docs(settings)
-    blobs = infra.open_blobs(settings)
-    try:
+    async with infra.closing(infra.open_docs(settings)) as docs, infra.closing(infra.open_blobs(settings)) as blobs:
         await Stores(docs).prepare()
         orphans = Orphans(blobs, BlobDocs(docs), SystemClock())
         seconds = older_than_hours * 3600
         found = await orphans.delete(seconds) if delete else [each async for each in orphans.find(seconds)]
-    finally:
-        await blobs.close()
-        await docs.close()
     sys.stdout.write("".join(map(_line, found)))
     size = sum(orphan.size_bytes for orphan in found) / 1e6
     done = "Deleted" if delete else "Found"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from soundwright.kit.log import get_logger
 from soundwright.kit.periodic import failures_logged
-from soundwright.kit.ports import BlobInfo, Blobs, Clock
+from soundwright.kit.ports import Blobs, Clock
 from soundwright.kit.worker.derived_files import described_key
 
 if TYPE_CHECKING:
@@ -76,20 +76,20 @@ class Orphans:
             if owner is None or info.modify_time > latest:
                 continue
             if owner != known[0]:
-                known = (owner, await self._records.named(owner))
+                known = (owner, None)  # files whose record cannot be read stay
+                with failures_logged("orphan.record_unreadable", key=key):
+                    known = (owner, await self._records.named(owner))
             if known[1] is not None and key not in known[1] and described_key(key) not in known[1]:
-                yield self._orphan(key, info)
+                yield Orphan(key, info.size_bytes, self._clock.now() - info.modify_time)
 
     async def delete(self, older_than_seconds: float) -> list[Orphan]:
         """Delete the orphans of at least this age, and the parts of uploads that were not completed. Return the orphans."""
+        with failures_logged("orphan.parts_not_deleted"):
+            await self._blobs.purge_partial(max(older_than_seconds, MIN_AGE_SECONDS))
         deleted = []
         async for orphan in self.find(older_than_seconds):
             with failures_logged("orphan.not_deleted", key=orphan.key):
                 await self._blobs.delete(orphan.key)
                 log.info("orphan.deleted", key=orphan.key, size_bytes=orphan.size_bytes)
                 deleted.append(orphan)
-        await self._blobs.purge_partial(max(older_than_seconds, MIN_AGE_SECONDS))
         return deleted
-
-    def _orphan(self, key: str, info: BlobInfo) -> Orphan:
-        return Orphan(key, info.size_bytes, self._clock.now() - info.modify_time)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soundwright.kit.ports import Blobs, Clock, Doc, Docs
+from soundwright.kit.ports import Blobs, Clock, Docs
 from soundwright.kit.security.identity import is_anonymous_id
 from soundwright.services.library.catalog.service import Catalog
 from soundwright.services.library.jobs.ledger import JobLedger
@@ -29,22 +29,24 @@ def build_retention(
         # The first, so that a preview is exact: records whose files the other rules delete follow in the next round.
         JobRule("jobs", settings.keep_jobs_days, store),
         *(OutputRule(folder, days, folder, store, stores.jobs, ledger, blobs) for folder, days in folders.items()),
-        TrackRule("downloads", settings.keep_downloads_days, store, deletions, _is_download),
-        TrackRule("anonymous", settings.keep_anonymous_days, store, deletions, _is_anonymous),
+        TrackRule(
+            "downloads", settings.keep_downloads_days, store, deletions, lambda track: bool(track["download_job_id"])
+        ),
+        TrackRule(
+            "anonymous",
+            settings.keep_anonymous_days,
+            store,
+            deletions,
+            lambda track: is_anonymous_id(track["owner_id"]),
+        ),
         ClipRule("clips", settings.keep_clips_days, store, Catalog(stores.clips, blobs, clock, ledger.remove_results)),
         RecordRule("audit", settings.keep_audit_days, store, "audit"),
-        RecordRule("deliveries", settings.keep_deliveries_days, store, "webhook_deliveries", _is_still_to_be_sent),
+        RecordRule(
+            "deliveries",
+            settings.keep_deliveries_days,
+            store,
+            "webhook_deliveries",
+            lambda sent: sent["due_time"] is not None,
+        ),
     ]
     return Retention(rules, clock)
-
-
-def _is_still_to_be_sent(delivery: Doc) -> bool:
-    return delivery["due_time"] is not None
-
-
-def _is_download(track: Doc) -> bool:
-    return bool(track["download_job_id"])
-
-
-def _is_anonymous(track: Doc) -> bool:
-    return is_anonymous_id(track["owner_id"])

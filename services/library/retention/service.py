@@ -79,11 +79,13 @@ class Retention:
         return [await self._run(rule, delete=False) for rule in self._rules]
 
     async def apply(self) -> list[Summary]:
-        """Delete what is old enough, and return what was deleted."""
-        summaries = [await self._run(rule, delete=True) for rule in self._rules]
-        for each in summaries:
-            if each.count:
-                log.info("retention.applied", rule=each.rule, count=each.count, size_bytes=each.size_bytes)
+        """Delete what is old enough, and return what was deleted. A rule that fails does not stop the others."""
+        summaries = []
+        for rule in self._rules:
+            with failures_logged("retention.failed", rule=rule.name):
+                summaries.append(each := await self._run(rule, delete=True))
+                if each.count:
+                    log.info("retention.applied", rule=each.rule, count=each.count, size_bytes=each.size_bytes)
         return summaries
 
     async def _run(self, rule: Rule, *, delete: bool) -> Summary:

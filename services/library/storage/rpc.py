@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soundwright.kit.messages import to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import storage_service_pb2 as pb
@@ -31,4 +32,4 @@ class StorageRpc(storage_service_pb2_grpc.StorageServiceServicer):
 
 
 def _usage(usage: Usage) -> pb.Usage:
-    return pb.Usage(used_bytes=usage.used_bytes, limit_bytes=usage.limit_bytes, available_bytes=usage.available_bytes)
+    return to_wire(usage, pb.Usage)

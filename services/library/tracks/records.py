@@ -56,18 +56,18 @@ class Track:
     artist: str
     album: str
     source: str
-    filename: str
-    blob_key: str  # empty: the track has no audio yet
-    content_type: str
-    content_sha256: str
-    size_bytes: int
-    container: str
-    codec: str
-    sample_rate_hz: int
-    channel_count: int
-    frame_count: int
-    duration_seconds: float
-    warnings: list[str]
+    filename: str = ""
+    blob_key: str = ""  # empty: the track has no audio yet
+    content_type: str = ""
+    content_sha256: str = ""
+    size_bytes: int = 0
+    container: str = ""
+    codec: str = ""
+    sample_rate_hz: int = 0
+    channel_count: int = 0
+    frame_count: int = 0
+    duration_seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
     level: list[float] = field(
         default_factory=list
     )  # see :class:`soundwright.kit.audio.level.Level`; empty: not measured

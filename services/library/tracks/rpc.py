@@ -6,15 +6,16 @@ import dataclasses
 from collections.abc import Sequence
 
 from soundwright.kit import errors
+from soundwright.kit.messages import from_wire, to_wire, word_from_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
-from soundwright.services.library.serializers import from_wire, page_request, page_to_wire, to_wire, word_from_wire
+from soundwright.services.library.paging import page_request, page_to_wire
 from soundwright.services.library.tracks.deletions import TrackDeletions
 from soundwright.services.library.tracks.downloads import TrackDownloads
 from soundwright.services.library.tracks.links import TrackLinks
-from soundwright.services.library.tracks.records import Track, TrackFilter, TrackLink, TrackSort, TrackStatus
+from soundwright.services.library.tracks.records import Track, TrackFilter, TrackLink, TrackSort
 from soundwright.services.library.tracks.service import EDITABLE, Tracks
 
 _PAGE_SIZE_LIMIT = 100
@@ -38,20 +39,7 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
     async def ListTracks(self, request: pb.ListTracksRequest, context: Context) -> pb.ListTracksResponse:
         principal = require_principal()
         sort = TrackSort(word_from_wire(pb.TrackSort.DESCRIPTOR, request.sort) or TrackSort.CREATE_TIME)
-        status = word_from_wire(pb.TrackStatus.DESCRIPTOR, request.status)
-        chosen = TrackFilter(
-            owner_id=principal.id,
-            search=request.search,
-            status=TrackStatus(status) if status else None,
-            artist=request.artist,
-            album=request.album,
-            tag=request.tag,
-            source=request.source,
-            key=request.key,
-            min_bpm=request.min_bpm if request.HasField("min_bpm") else None,
-            titles_in=request.titles_in,
-            max_bpm=request.max_bpm if request.HasField("max_bpm") else None,
-        )
+        chosen = from_wire(request, TrackFilter, owner_id=principal.id)
         descending = request.descending if request.HasField("descending") else sort.descending
         asked = page_request(request, _PAGE_SIZE_LIMIT)
         page = await self._tracks.list_tracks(principal, chosen, sort, descending, asked)

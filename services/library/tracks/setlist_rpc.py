@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from soundwright.kit import errors
+from soundwright.kit.messages import to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import library_service_pb2_grpc, track_pb2
-from soundwright.services.library.serializers import to_wire
 from soundwright.services.library.tracks.downloads import TrackDownloads
 from soundwright.services.library.tracks.setlists import Setlists
 

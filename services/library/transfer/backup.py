@@ -17,7 +17,7 @@ from soundwright.kit.ports import Blobs, Clock, Collection, Doc, Docs
 from soundwright.kit.security.private_files import write_private
 from soundwright.services.library.documents import walk
 from soundwright.services.library.schema import require_current
-from soundwright.services.library.transfer.documents import COLLECTIONS, Progress, Tally, line, read_lines
+from soundwright.services.library.transfer.documents import COLLECTIONS, CollectionDigest, Progress, line, read_lines
 from soundwright.services.library.transfer.files import FILE_COLLECTIONS, WorkList, copy_blob, in_pages, keys_in
 from soundwright.services.library.transfer.folder import BackupFolder, BlobEntry, KnownBlobs
 
@@ -83,19 +83,19 @@ class Backup:
                 "schema_version": version,
                 "snapshot": self._path.name,
                 "one_moment": one_moment,
-                "collections": {name: tally.to_json() for name, tally in collections.items()},
+                "collections": {name: digest.to_json() for name, digest in collections.items()},
                 "blobs": {"count": count, "size_bytes": size_bytes},
             }
         )
         await self._prune()
-        documents = sum(tally.count for tally in collections.values())
+        documents = sum(digest.count for digest in collections.values())
         self._progress(f"The backup is complete: {documents} documents, {count} files, {size_bytes} bytes.")
         if lacking:
             raise errors.FILES_MISSING(count=len(lacking), first=lacking[0])
 
-    async def _write_documents(self, now: float) -> tuple[dict[str, Tally], bool]:
-        """Write all collections. Return their tallies, and whether they are as of one moment."""
-        tallies = {}
+    async def _write_documents(self, now: float) -> tuple[dict[str, CollectionDigest], bool]:
+        """Write all collections. Return their digests, and whether they are as of one moment."""
+        digests = {}
         async with self._docs.snapshot(self._scratch) as frozen:
             one_moment = frozen is not self._docs
             for collection in COLLECTIONS:
@@ -103,13 +103,13 @@ class Backup:
                 documents = walk(frozen, collection)
                 if collection == "jobs" and not one_moment:
                     documents = _with_results_pending(documents, now - _RESULTS_SECONDS)
-                tallies[collection] = tally = Tally()
+                digests[collection] = digest = CollectionDigest()
                 with (self._path / f"{collection}.jsonl").open("wb") as file:
                     async for doc in documents:
-                        tally.add(doc)
+                        digest.add(doc)
                         file.write(line(doc))
-                self._progress(f"{collection}: {tally.count} documents")
-        return tallies, one_moment
+                self._progress(f"{collection}: {digest.count} documents")
+        return digests, one_moment
 
     def _documents(self, collection: str) -> AsyncIterator[Doc]:
         return read_lines(self._path / f"{collection}.jsonl")

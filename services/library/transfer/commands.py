@@ -25,21 +25,15 @@ def _progress(text: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _docs(settings: Settings) -> AsyncIterator[Docs]:
-    docs = infra.open_docs(settings)
-    try:
-        yield docs
-    finally:
-        await docs.close()
-
-
-@contextlib.asynccontextmanager
-async def _blobs(settings: Settings) -> AsyncIterator[Blobs]:
-    blobs = infra.open_blobs(settings)
-    try:
-        yield blobs
-    finally:
-        await blobs.close()
+async def _stores(settings: Settings, folder: BackupFolder) -> AsyncIterator[tuple[Docs, Blobs, Blobs]]:
+    """Open the stores of the settings, and the files of a backup, inside the block."""
+    stored = infra.open_blobs(settings.model_copy(update={"blobs_url": folder.blobs_url}))
+    async with (
+        infra.closing(infra.open_docs(settings)) as docs,
+        infra.closing(infra.open_blobs(settings)) as blobs,
+        infra.closing(stored),
+    ):
+        yield docs, blobs, stored
 
 
 async def back_up(settings: LibrarySettings, path: Path) -> None:
@@ -47,8 +41,7 @@ async def back_up(settings: LibrarySettings, path: Path) -> None:
     folder = BackupFolder(path)
     private = _private_files(settings)
     with folder.locked(), process_folder(settings.scratch_dir("transfer")) as scratch:
-        stored_settings = settings.model_copy(update={"blobs_url": folder.blobs_url})
-        async with _docs(settings) as docs, _blobs(settings) as blobs, _blobs(stored_settings) as stored:
+        async with _stores(settings, folder) as (docs, blobs, stored):
             await Backup(docs, blobs, folder, stored, scratch, SystemClock(), _progress).write(private)
 
 
@@ -70,7 +63,6 @@ def _private_files(settings: LibrarySettings) -> dict[str, str]:
 async def restore(settings: LibrarySettings, path: Path) -> None:
     """Restore a backup into the empty stores of the settings."""
     folder = BackupFolder(path)
-    stored_settings = settings.model_copy(update={"blobs_url": folder.blobs_url})
     folder.require_manifest()
     _require_same_secret(settings, folder)
     # Before the documents: a library that starts without the secret would make another one.
@@ -79,7 +71,7 @@ async def restore(settings: LibrarySettings, path: Path) -> None:
         configured = name == "secret" and settings.secret.get_secret_value()
         if saved.exists() and not target.exists() and not configured:
             write_private(target, saved.read_text())
-    async with _docs(settings) as docs, _blobs(settings) as blobs, _blobs(stored_settings) as stored:
+    async with _stores(settings, folder) as (docs, blobs, stored):
         await Restore(docs, blobs, folder, stored, SystemClock(), _progress).run()
 
 

@@ -32,7 +32,7 @@ _BATCH = 500
 
 
 @dataclass
-class Tally:
+class CollectionDigest:
     """The number of documents of a collection, and the SHA-256 of their lines in the order of their ids."""
 
     count: int = 0
@@ -46,7 +46,7 @@ class Tally:
         self._hash.update(line(doc))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the tally for a manifest."""
+        """Return the digest for a manifest."""
         return {"count": self.count, "sha256": self._hash.hexdigest()}
 
 
@@ -82,13 +82,13 @@ async def synchronise(source: AsyncIterator[Doc], target: Docs, collection: str,
     await target.load(collection, pending)
 
 
-async def compare(source: AsyncIterator[Doc], target: Docs, collection: str) -> Tally:
-    """Compare a collection with ``source``, which yields documents by id, and return the tally of both.
+async def compare(source: AsyncIterator[Doc], target: Docs, collection: str) -> CollectionDigest:
+    """Compare a collection with ``source``, which yields documents by id, and return the digest of both.
 
     Raises:
         AppError: ``COPY_DIFFERS``.
     """
-    expected, found = Tally(), Tally()
+    expected, found = CollectionDigest(), CollectionDigest()
     async for wanted, present in _pairs(source, walk(target, collection)):
         if wanted is not None:
             expected.add(wanted)

@@ -8,7 +8,7 @@ from typing import Any
 from soundwright.kit import errors
 from soundwright.kit.ports import Blobs, Clock, Docs
 from soundwright.services.library.schema import LATEST_VERSION
-from soundwright.services.library.transfer.documents import Progress, Tally, compare, read_lines, synchronise
+from soundwright.services.library.transfer.documents import CollectionDigest, Progress, compare, read_lines, synchronise
 from soundwright.services.library.transfer.files import copy_blob, holds, in_pages
 from soundwright.services.library.transfer.folder import BackupFolder, BlobEntry, entries_of
 from soundwright.services.library.transfer.running_libraries import begin_import, end_import, require_unused
@@ -46,8 +46,8 @@ class Restore:
         for name in manifest["collections"]:
             await synchronise(read_lines(snapshot / f"{name}.jsonl"), self._docs, name, self._progress)
         for name in manifest["collections"]:
-            tally = await compare(read_lines(snapshot / f"{name}.jsonl"), self._docs, name)
-            self._progress(f"{name}: {tally.count} documents, sha256 {tally.to_json()['sha256']}")
+            digest = await compare(read_lines(snapshot / f"{name}.jsonl"), self._docs, name)
+            self._progress(f"{name}: {digest.count} documents, sha256 {digest.to_json()['sha256']}")
         await end_import(self._docs)
         self._progress(f"The backup of {manifest['create_time']} is restored.")
 
@@ -57,7 +57,7 @@ class Restore:
         if manifest["schema_version"] > LATEST_VERSION:
             raise errors.BACKUP_TOO_NEW(version=manifest["schema_version"], latest_version=LATEST_VERSION)
         for name, expected in manifest["collections"].items():
-            if await _tally(self._folder.path / manifest["snapshot"] / f"{name}.jsonl") != expected:
+            if await _digest_of(self._folder.path / manifest["snapshot"] / f"{name}.jsonl") != expected:
                 raise errors.BACKUP_DAMAGED(
                     f"The documents of the collection {name} in the backup are not those that were written."
                 )
@@ -76,9 +76,9 @@ class Restore:
             await copy_blob(self._stored, self._blobs, entry.key, entry.copy)
 
 
-async def _tally(path: Path) -> dict[str, Any]:
-    tally = Tally()
+async def _digest_of(path: Path) -> dict[str, Any]:
+    digest = CollectionDigest()
     if path.exists():
         async for doc in read_lines(path):
-            tally.add(doc)
-    return tally.to_json()
+            digest.add(doc)
+    return digest.to_json()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from soundwright.kit.messages import time_to_wire, to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import webhook_service_pb2 as pb
 from soundwright.library.v1 import webhook_service_pb2_grpc
-from soundwright.services.library.serializers import page_bounds, time_to_wire, to_wire
+from soundwright.services.library.paging import page_bounds
 from soundwright.services.library.webhooks.deliveries import Deliveries
 from soundwright.services.library.webhooks.dispatcher import WebhookDispatcher
 from soundwright.services.library.webhooks.records import Delivery, Webhook

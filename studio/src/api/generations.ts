@@ -30,9 +30,9 @@ export const generations = signal<readonly Generation[]>(remembered());
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** Ask for clips. Throws {@link ApiError} with the sentence of the server. */
-export async function generate(wish: GenerateBody): Promise<void> {
-  const { job_ids: ids } = await bodyOf(api.POST("/generate", { body: wish }));
-  set([{ prompt: wish.prompt, variations: ids.map(waiting) }, ...generations.value].slice(0, REMEMBERED));
+export async function generate(body: GenerateBody): Promise<void> {
+  const { job_ids: ids } = await bodyOf(api.POST("/generate", { body }));
+  set([{ prompt: body.prompt, variations: ids.map(waiting) }, ...generations.value].slice(0, REMEMBERED));
   follow();
 }
 

@@ -5541,7 +5541,7 @@ export interface components {
              */
             chosen: string[];
             /**
-             * @description Words and wishes in the prompt without effect.
+             * @description Words of the prompt that have no effect.
              * @example [
              *       "granular"
              *     ]

@@ -6,7 +6,7 @@ import { followJob } from "../api/jobs.ts";
 import { useAction } from "../api/requests.ts";
 import { Button, Notice } from "../ui/components.tsx";
 import { EditButtons } from "./edit.tsx";
-import { FIRST_WISH, parametersOf, WishControls } from "./separation/wish.tsx";
+import { DEFAULT_SETTINGS, parametersOf, SeparationControls } from "./separation/controls.tsx";
 
 /** The most tracks of a batch that the server takes. */
 const TRACK_LIMIT = 100;
@@ -17,7 +17,7 @@ interface BatchControlsProps {
 }
 
 export function BatchControls({ selected, onClear }: BatchControlsProps) {
-  const [wish, setWish] = useState(FIRST_WISH);
+  const [settings, setSettings] = useState(DEFAULT_SETTINGS);
   const [started, setStarted] = useState(0);
   const { isBusy, problem, run } = useAction();
   const isOpen = selected.length > 0;
@@ -28,7 +28,7 @@ export function BatchControls({ selected, onClear }: BatchControlsProps) {
   const ids = selected.filter((track) => track.file_path).map(({ id }) => id);
   const separate = () =>
     run(async () => {
-      const body = { track_ids: ids, ...parametersOf(wish) };
+      const body = { track_ids: ids, ...parametersOf(settings) };
       const batch = await dataOf(api.POST("/api/processing/batch", { body: body as never }));
       await followJob(batch.id);
       onClear();
@@ -43,7 +43,7 @@ export function BatchControls({ selected, onClear }: BatchControlsProps) {
   return (
     <div class="panel batch" role="group" aria-label="Selected tracks">
       <span>{tracksText(selected.length)} selected</span>
-      {ids.length <= TRACK_LIMIT && <WishControls trackIds={ids} wish={wish} onChange={setWish} />}
+      {ids.length <= TRACK_LIMIT && <SeparationControls trackIds={ids} settings={settings} onChange={setSettings} />}
       <div class="row">
         <Button
           label="Separate the selected tracks"

@@ -14,7 +14,7 @@ import { BatchControls } from "./batch.tsx";
 import { Picture } from "./demo/picture.tsx";
 import { Progress } from "./jobs/row.tsx";
 import { Links } from "./links.tsx";
-import { separate } from "./separation/wish.tsx";
+import { separate } from "./separation/controls.tsx";
 import { ChooseFiles, onUploaded } from "./uploads.tsx";
 
 const PAGE_SIZE = 100;

@@ -17,12 +17,14 @@ from mutagen.flac import FLAC
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.kit import audio
 from soundwright.kit.adapters.filesystem.blobs import FileBlobs
+from soundwright.kit.adapters.system.clock import SystemClock
 from soundwright.kit.confined.audio import ConfinedAudio
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.kit.settings import SettingsError, load
 from soundwright.library.v1 import library_service_pb2
-from soundwright.services.ingest.direct_uploads import DirectUpload
+from soundwright.services.ingest.app import purge
+from soundwright.services.ingest.direct_uploads import DIRECT_FOLDER, DirectUpload, DirectUploads
 from soundwright.services.ingest.rpc import IngestRpc
 from soundwright.services.ingest.service import (
     clean_filename,
@@ -307,3 +309,13 @@ def test_settings_do_not_show_the_secret(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SOUNDWRIGHT_SPOTIFY_CLIENT_SECRET", "very secret")
     settings = load(IngestSettings)
     assert "very secret" not in repr(settings) + str(settings.model_dump())
+
+
+async def test_an_upload_with_a_damaged_record_keeps_no_other_from_being_deleted(tmp_path: Path) -> None:
+    blobs, clock = FileBlobs(tmp_path), SystemClock()
+    damaged, abandoned = f"{DIRECT_FOLDER}someone/{new_upload_id()}", f"uploads/{new_upload_id()}"
+    for key in (damaged, abandoned):
+        async with blobs.write(key) as writer:
+            await writer.write(b"{")
+    assert await purge(blobs, DirectUploads(blobs, clock, 1, keep_seconds=-1.0), clock) == 1
+    assert await blobs.keys("uploads/") == [damaged]

@@ -13,6 +13,7 @@ import pytest_asyncio
 from jobs_platform import served
 from library_fixture import Library, raises_error
 
+from soundwright.kit import errors
 from soundwright.kit.errors import Code
 from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.kit.security.sealing import Sealer
@@ -277,6 +278,28 @@ async def test_a_transient_failure_of_the_renewal(ann: Connected, spotify: Spoti
         await ann.current()
     assert await ann.stored() == before
     assert await ann.current() != ""
+
+
+async def test_a_renewed_token_is_kept_although_the_library_fails_once(
+    ann: Connected, spotify: SpotifySimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spotify.rotating = True
+    monkeypatch.setattr("soundwright.services.ingest.spotify_tokens._STORE_PAUSE_SECONDS", 0.0)
+    ann.library.clock.time += 3600
+    tokens, failures = ann.tokens(), [errors.STORE_UNAVAILABLE()]
+    replace = tokens._replace
+
+    async def failing(account_id: str, secret: str, revision: int) -> bool:
+        if failures and spotify.token_count > asked:
+            raise failures.pop()
+        return await replace(account_id, secret, revision)
+
+    asked = spotify.token_count
+    monkeypatch.setattr(tokens, "_replace", failing)
+    renewed = await ann.current(tokens=tokens)
+    stored = await ann.stored()
+    assert stored is not None
+    assert (stored.access_token, failures) == (renewed, [])
 
 
 async def test_an_unreadable_secret_means_no_token(ann: Connected) -> None:

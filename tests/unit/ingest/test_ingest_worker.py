@@ -15,17 +15,18 @@ import pytest
 import pytest_asyncio
 from jobs_platform import served
 
+from soundwright.ingest.v1 import jobs_pb2
 from soundwright.kit import audio
 from soundwright.kit.adapters.filesystem.blobs import FileBlobs
 from soundwright.kit.adapters.system.clock import SystemClock
 from soundwright.kit.confined.audio import ConfinedAudio
 from soundwright.kit.errors import AppError
+from soundwright.kit.messages import from_wire, to_wire
 from soundwright.kit.security.egress_policy import EgressPolicy
 from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.kit.worker.context import JobContext
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.services.ingest.fetch.fetcher import Fetcher
-from soundwright.services.ingest.serializers import spec_from_wire, spec_to_wire
 from soundwright.services.ingest.service import DownloadSpec, title_of_address
 from soundwright.services.ingest.songs import Song, track_id_of
 from soundwright.services.ingest.worker import DownloadWorker
@@ -73,7 +74,7 @@ class World:
             id=str(uuid.uuid4()), kind=job_pb2.JOB_KIND_DOWNLOAD, owner_id=ANN.id, attempt=attempt,
             track_id=spec.track_id,
         )  # fmt: skip
-        return await self.worker.handle(JobContext(job), spec_to_wire(spec))
+        return await self.worker.handle(JobContext(job), to_wire(spec, jobs_pb2.DownloadSpec))
 
     async def track(self, spec: DownloadSpec) -> Any:
         with principal_scope(ANN):
@@ -103,7 +104,7 @@ def wanted(quality: str = "low", **changes: Any) -> DownloadSpec:
 
 def test_what_is_asked_for_survives_the_ledger() -> None:
     for spec in (wanted(artists=("A", "B"), isrc="X"), DownloadSpec("id", "high", "https://example.org/")):
-        assert spec_from_wire(spec_to_wire(spec)) == spec
+        assert from_wire(to_wire(spec, jobs_pb2.DownloadSpec), DownloadSpec) == spec
 
 
 def test_a_source_is_one_track_of_each_owner() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from soundwright.kit.scratch import process_folder
 from soundwright.kit.security.private_files import private_folder
+from soundwright.kit.settings import Settings
 from soundwright.services import broker
 from soundwright.services.first_password import first_password, forget
 
@@ -108,6 +109,27 @@ def test_a_damaged_port_or_token_is_replaced(tmp_path: Path, content: str) -> No
     assert 0 < port < 65536
     assert len(token) == 64
     assert [(tmp_path / name).read_text() for name in ("port", "token")] == [str(port), token]
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0", b"\xff"])
+def test_a_damaged_address_of_the_broker_does_not_end_the_supervisor(tmp_path: Path, content: bytes) -> None:
+    settings = Settings(data_dir=tmp_path)
+    settings.prepare_folders()
+    (settings.run_dir / "nats.health").write_bytes(content)
+    assert not broker.refuses_messages(settings)
+
+
+def test_a_password_is_stored_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOUNDWRIGHT_ADMIN_PASSWORD", raising=False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            first_password(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "admin-password").exists()
+    assert len(first_password(tmp_path)) >= 16
 
 
 def test_the_password_stays_the_same_until_it_was_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from raw_http import Raw
 
-from soundwright.kit.http_limits import ConnectionGuard, HttpLimits
+from soundwright.kit.http_limits import ConnectionGuard, HttpLimits, LimitedProtocol
 from soundwright.kit.http_server import serve_http
 from soundwright_client.local import free_ports
 from tests.http_attacks import CHUNKED, GET, HUGE, IDLE, MIB, POST, SLOW
@@ -212,6 +212,23 @@ async def test_a_request_that_does_not_arrive_in_time_is_refused() -> None:
         attacks = [attack(name, *pieces) for name, pieces in SLOW.items()]
         await asyncio.gather(*attacks)
         assert set(app.bodies) == {0, -1}  # the application is told that the client is gone
+
+
+async def test_a_connection_that_cannot_be_checked_leaves_the_others_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    check, broken = LimitedProtocol.check_times, list[LimitedProtocol]()
+
+    def fail_for_the_first(connection: LimitedProtocol, seconds: float) -> None:
+        broken[:] = broken or [connection]
+        if connection is broken[0]:
+            raise RuntimeError("simulated")
+        check(connection, seconds)
+
+    monkeypatch.setattr(LimitedProtocol, "check_times", fail_for_the_first)
+    async with serving(head_seconds=0.4) as (port, _app), connected(port):
+        await until(lambda: bool(broken))
+        async with connected(port) as other, asyncio.timeout(20):
+            await other.send(b"GET / HTTP/1.1\r\n")
+            assert b"408 Request Timeout" in await other.receive()
 
 
 async def test_an_idle_connection_is_closed() -> None:

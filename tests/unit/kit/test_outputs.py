@@ -72,6 +72,17 @@ async def fail_midway(blobs: FileBlobs, folder: Path, attempt: int) -> None:
         raise ZeroDivisionError
 
 
+async def test_outputs_that_cannot_be_deleted_do_not_hide_why_the_attempt_ended(
+    blobs: FileBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_prefix: str) -> int:
+        raise AppError(Code.UNAVAILABLE, "BLOBS_UNAVAILABLE", "The file store does not answer.")
+
+    monkeypatch.setattr(blobs, "delete_prefix", fail)
+    with pytest.raises(ZeroDivisionError):
+        await fail_midway(blobs, tmp_path, 1)
+
+
 async def test_a_failed_attempt_spares_the_outputs_of_others(blobs: FileBlobs, tmp_path: Path) -> None:
     others = [f"stems/20/{JOB_ID}/vocals", f"stems/2/{JOB_ID}0/vocals", f"exports/2/{JOB_ID}/vocals"]
     others += [f"stems/{JOB_ID}/20/vocals"]

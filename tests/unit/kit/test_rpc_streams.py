@@ -78,8 +78,9 @@ class Served:
         self.tokens = tokens
         self.stub = library_service_pb2_grpc.JobServiceStub(channel)
 
-    def watch(self, job_id: str, **options: Any) -> Any:
-        return self.stub.WatchJob(pb.WatchJobRequest(job_id=job_id), metadata=BY_TOKEN, **options)
+    def watch(self, job_id: str, token: str = "ann-token", **options: Any) -> Any:
+        metadata = (("authorization", f"Bearer {token}"),)
+        return self.stub.WatchJob(pb.WatchJobRequest(job_id=job_id), metadata=metadata, **options)
 
     def health_watch(self, service: str = "") -> Any:
         stub: Any = health_pb2_grpc.HealthStub(self.channel)
@@ -94,7 +95,7 @@ async def served() -> AsyncIterator[Served]:
     async def authenticate(token: str) -> Principal:
         if token not in tokens:
             raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
-        return ANN
+        return Principal(token.removesuffix("-token"), "user")
 
     server = rpc.RpcServer(f"unix:{folder / 'rpc.sock'}", signer_of("library"), authenticate)
     jobs = Jobs()
@@ -211,6 +212,15 @@ async def test_streams_are_limited(served: Served, monkeypatch: pytest.MonkeyPat
             third = served.watch("one")
             with contextlib.suppress(grpc.aio.AioRpcError):
                 await third.read()
+
+
+async def test_one_account_leaves_streams_for_others(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interceptor, "_CALLER_STREAM_LIMIT", 2)
+    served.tokens.add("bob-token")
+    for call in (served.watch("one"), served.watch("one"), served.watch("one", "bob-token")):
+        await call.read()
+    assert await refusal(served.watch("one")) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+    assert (await served.watch("one", "bob-token").read()).position
 
 
 async def test_streams_without_credentials_leave_those_of_callers_alone(

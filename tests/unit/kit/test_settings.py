@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from soundwright.kit.infra import open_blobs
+from soundwright.kit.reloaded import Reloaded
 from soundwright.kit.settings import Settings, SettingsError, load, unknown_variables
 from soundwright.services.__main__ import COMPONENTS, main
 from soundwright.services.library.settings import LibrarySettings
@@ -274,3 +275,21 @@ def test_unknown_queues_are_refused(monkeypatch: pytest.MonkeyPatch, value: str)
     monkeypatch.setenv("SOUNDWRIGHT_WORKER_QUEUES", value)
     with pytest.raises(SettingsError, match=r"SOUNDWRIGHT_WORKER_QUEUES: .*comma-separated list of ingest, separation"):
         load(Settings)
+
+
+def test_a_file_that_could_not_be_read_is_read_again_with_new_permissions(tmp_path: Path) -> None:
+    path, refusals = tmp_path / "secret", [PermissionError("the file belongs to root")]
+    path.write_text("old")
+
+    def read() -> str:
+        if path.read_text() == "a new one" and refusals:
+            raise refusals.pop()
+        return path.read_text()
+
+    source = Reloaded("test", [path], read, (OSError,))
+    path.write_text("a new one")
+    assert source.current == "old"
+    changed = path.stat().st_ctime_ns
+    while path.stat().st_ctime_ns == changed:  # the clock of the file system has steps
+        path.chmod(0o600)
+    assert source.current == "a new one"

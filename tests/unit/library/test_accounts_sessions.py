@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from library_fixture import CLIENT_IP, PASSWORD, START, Library, reason, refusal
 
+from soundwright.kit import errors
 from soundwright.kit.errors import Code
 from soundwright.kit.security.identity import Principal, address_scope
 from soundwright.services.library.bearer_secrets import digest
@@ -50,6 +51,21 @@ async def test_a_used_session_is_renewed_after_7_days(library: Library) -> None:
     assert await reason(library.sessions.authenticate(first)) == "UNAUTHORIZED"
     library.clock.time += 6 * DAY
     assert await reason(library.change_password(second, "", NEW)) == "PASSWORD_NEEDED"
+
+
+async def test_a_session_stays_if_the_store_fails_when_it_is_renewed(library: Library) -> None:
+    await library.account()
+    secret = await library.log_in()
+    library.clock.time += 7 * DAY
+
+    async def fail(_session: object) -> bool:
+        raise errors.STORE_UNAVAILABLE()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(library.identity.store.sessions, "add", fail)
+        assert await reason(library.sessions.authenticate(secret)) == "STORE_UNAVAILABLE"
+    library.clock.time += DAY
+    assert (await library.sessions.authenticate(secret)).renewed_secret
 
 
 async def test_sessions_are_listed_with_their_last_use(library: Library) -> None:

@@ -8,13 +8,13 @@ import pytest
 from library_fixture import ANN, BOB, UNKNOWN, WORKER, Library, ids, reason, refusal
 
 from soundwright.kit.errors import Code
+from soundwright.kit.messages import from_wire, time_to_wire, to_wire
 from soundwright.kit.security.identity import Principal, principal_scope
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.library.v1 import generation_pb2
 from soundwright.services.library.catalog.records import Clip, ClipFilter
 from soundwright.services.library.catalog.rpc import CatalogRpc
 from soundwright.services.library.jobs.service import Interpretation
-from soundwright.services.library.serializers import from_wire, time_to_wire, to_wire
 
 
 class Served:

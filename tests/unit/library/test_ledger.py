@@ -502,6 +502,31 @@ async def test_a_dead_workers_job_is_queued_again_and_may_start_at_once(library:
     assert (mine, again.attempt) == (True, 2)
 
 
+async def test_a_step_that_fails_stops_no_other_repair(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = await library.job()
+    library.clock.advance(LOST + 1)
+
+    async def fail(_limit: int) -> None:
+        raise PermissionError("a file cannot be deleted")
+
+    monkeypatch.setattr(library.jobs, "jobs_with_pending_results", fail)
+    await library.sweeper.sweep()
+    assert ids(library.published) == [lost.id]
+
+
+async def test_a_damaged_job_neither_hides_other_jobs_from_repair_nor_blocks_their_queue(library: Library) -> None:
+    damaged, waiting = await library.job(), await library.job()
+    doc = await library.docs.get("jobs", damaged.id)
+    assert doc is not None
+    assert await library.docs.replace("jobs", {**doc, "progress_ratio": "half"}, doc["revision"])
+    library.clock.advance(LOST + 1)
+    await library.sweeper.sweep()
+    assert ids(library.published) == [waiting.id]
+    assert (await library.start(waiting)).id == waiting.id
+    listed = await library.ledger.list_jobs(ANN, [], [], "", PageRequest(10))
+    assert ids(listed.entries) == [waiting.id]
+
+
 async def test_two_sweepers_publish_a_job_once(library: Library) -> None:
     await library.job()
     library.clock.advance(LOST + 1)

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from library_fixture import CLIENT_IP, PASSWORD, Library, opened, raises_error, reason, refusal
 
+from soundwright.kit import errors
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.security.identity import Principal
 from soundwright.services.library.identity.account import Account
+from soundwright.services.library.identity.account_deletions import AccountDeletions
 from soundwright.services.library.identity.credentials import checked_email, password_problems
 from soundwright.services.library.identity.login_throttle import Budget
 
@@ -404,3 +406,24 @@ async def test_many_guests_are_deleted_in_batches_and_accounts_stay(library: Lib
     library.clock.time += DAY_SECONDS
     assert await swept(library) == 25
     assert await stored(library, ann.id) is not None
+
+
+async def test_a_deletion_that_the_store_interrupted_is_completed(library: Library) -> None:
+    ann, identity = await library.account(), library.identity
+    secret = await library.log_in()
+
+    async def nothing_left(_account_id: str) -> bool:
+        return True
+
+    deletions = AccountDeletions(
+        identity.store, library.accounts, library.sessions, identity.audit, library.clock, nothing_left
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(identity.store.accounts, "delete", unavailable)
+        assert await reason(deletions.delete(secret, PASSWORD, CLIENT_IP)) == "STORE_UNAVAILABLE"
+    await deletions.resume()
+    assert await stored(library, ann.id) is None
+
+
+async def unavailable(_account_id: str) -> bool:
+    raise errors.STORE_UNAVAILABLE()

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from soundwright.kit.errors import AppError
+from soundwright.kit.messages import from_wire, time_from_wire, to_wire, word_from_wire
 from soundwright.library.v1 import (
     account_pb2,
     catalog_service_pb2,
@@ -33,7 +34,6 @@ from soundwright.services.library.jobs.service import (
     Priority,
     Stage,
 )
-from soundwright.services.library.serializers import from_wire, time_from_wire, to_wire, word_from_wire
 from soundwright.services.library.tracks.records import PendingDownload, Track
 from soundwright.services.library.tracks.service import Analysis
 

@@ -113,6 +113,19 @@ async def test_files_of_a_failed_job_are_orphans(folder: Folder) -> None:
     assert await folder.found() == {key}
 
 
+async def test_one_file_that_cannot_be_judged_or_deleted_stops_no_other(folder: Folder) -> None:
+    left = folder.library.root / ".partial" / "left"
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    (left.parent / "a folder").mkdir()
+    os.utime(left.parent / "a folder", (0, 0))
+    kept = await folder.file(f"stems/1/{JOB}/vocals.flac")
+    await folder.doc("jobs", id=JOB, state="unknown")
+    orphan = await folder.file(f"stems/1/{OTHER}/vocals.flac")
+    assert [each.key for each in await folder.orphans.delete(24 * HOUR)] == [orphan]
+    assert folder.library.files() == {kept}
+
+
 async def test_young_files_stay(folder: Folder) -> None:
     await folder.file(f"stems/1/{JOB}/bass.flac", age_hours=0.9)
     await folder.file(f"stems/1/{OTHER}/bass.flac", age_hours=5)

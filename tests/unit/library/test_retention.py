@@ -274,6 +274,14 @@ async def test_a_deletion_that_fails_stops_no_other_and_is_continued(
     assert library.files() == {"tracks/t1/original.wav"}
 
 
+async def test_a_rule_that_fails_stops_no_other(library: Library) -> None:
+    await stored(library, "t1")
+    await done(library, "stems", "t1")
+    await library.docs.insert("jobs", {"id": "damaged", "create_time": 0.0})
+    library.clock.advance(100 * DAY)
+    assert [summary.rule for summary in await retention(library, jobs=1, stems=1).apply() if summary.count] == ["stems"]
+
+
 def test_the_table_shows_each_rule() -> None:
     lines = table([Summary("stems", 30.0, 2, 1000, 0.0), Summary("audit", 0.0)]).splitlines()
     assert [line.split() for line in lines] == [

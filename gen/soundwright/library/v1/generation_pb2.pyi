@@ -182,7 +182,7 @@ class Interpretation(message.Message):
 
     @builtins.property
     def ignored_words(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """words and wishes in the prompt without effect"""
+        """words of the prompt that have no effect"""
 
     @builtins.property
     def ignored_parameters(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:

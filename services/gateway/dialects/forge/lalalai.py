@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -20,7 +19,7 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import data
 from soundwright.services.gateway.dialects.forge.shapes import Data
 from soundwright.services.gateway.openapi.responses import Uuid, documented
-from soundwright.services.gateway.wire.parameters import LICENSE_KEY, LICENSE_KEY_PROBLEM, body_of, body_schema
+from soundwright.services.gateway.wire.parameters import LICENSE_KEY, body_of, body_schema, license_key
 
 _PROVIDER = "lalalai"
 # Includes slow responses of lalal.ai.
@@ -45,13 +44,6 @@ class KeyParameters(BaseModel):
         json_schema_extra={"pattern": LICENSE_KEY},
         examples=["0123456789abcdef"],
     )
-
-    @field_validator("api_key")
-    @classmethod
-    def _key(cls, value: str) -> str:
-        if not re.fullmatch(LICENSE_KEY, value):
-            raise ValueError(LICENSE_KEY_PROBLEM)
-        return value
 
 
 class Quota(TypedDict):
@@ -136,8 +128,8 @@ def lalalai_routes(gateway: Gateway) -> APIRouter:
     @documented(Data[StoredKey], errors.VALIDATION_ERROR, errors.REGISTRATION_NEEDED)
     async def put_lalalai_key(parameters: Annotated[KeyParameters, Depends(body_of(KeyParameters))]) -> Response:
         """Store your own license key and use it for new jobs. Running jobs keep the key that they started with."""
-        asked = connection_service_pb2.PutConnectionRequest(provider=_PROVIDER, secret=parameters.api_key)
-        await connections.PutConnection(asked)
+        key = license_key("api_key", parameters.api_key)
+        await connections.PutConnection(connection_service_pb2.PutConnectionRequest(provider=_PROVIDER, secret=key))
         stored: StoredKey = {"own_key": True}
         return data(stored)
 

@@ -13,7 +13,7 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.soundbox.identity import named_user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import sent_by_user, user_scope
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     IdsBody,
@@ -23,10 +23,7 @@ from soundwright.services.gateway.dialects.soundbox.params import (
     UserBody,
     UserId,
     json_body,
-    read_json,
-    user_id_of,
     valid_ids,
-    validate_body,
 )
 from soundwright.services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire, page_to_wire, time_to_wire
 from soundwright.services.gateway.dialects.soundbox.shapes import Clip, Done, Paged, SpacedTime
@@ -73,7 +70,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
         user_id: UserId = "", page: PageNumber = 1, per_page: PageSize = 20, model: ModelFilter = ""
     ) -> Response:
         """List favorites. The most recently added come first."""
-        with named_user_scope(user_id):
+        with user_scope(user_id, is_named=True):
             answer = await catalog.ListFavorites(pb.ListFavoritesRequest(page=page, page_size=per_page, model=model))
         items: list[Favorite] = [
             {**clip_to_wire(favorite.generation), "favorited_at": time_to_wire(favorite, "add_time", " ")}
@@ -86,9 +83,8 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
     @documented(_FavoriteChecks, errors.USER_ID_FOREIGN)
     async def check_favorites(request: Request) -> Response:
         """Check favorites. Returns which of the given clips are favorites of the user."""
-        values = await read_json(request)
-        with named_user_scope(user_id_of(request, values)):
-            given = validate_body(IdsBody, values).generation_ids
+        async with sent_by_user(request, IdsBody, is_named=True) as sent:
+            given = sent.generation_ids
             ids = valid_ids(given)
             answer = await catalog.CheckFavorites(pb.CheckFavoritesRequest(generation_ids=sorted(set(ids.values()))))
         favorites = set(answer.favorite_ids)
@@ -100,8 +96,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
     @documented(Favorited, errors.USER_ID_FOREIGN, errors.GENERATION_NOT_FOUND)
     async def add_favorite(request: Request, gen_id: ClipId) -> Response:
         """Add a favorite. Has no effect if the clip is already a favorite."""
-        values = await read_json(request)
-        with named_user_scope(user_id_of(request, values)):
+        async with sent_by_user(request, UserBody, is_named=True):
             answer = await catalog.AddFavorite(pb.AddFavoriteRequest(generation_id=clip_id(gen_id)))
         return JSONResponse({"success": True, "favorited": True, "was_new": answer.added})
 
@@ -110,8 +105,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
     @documented(Unfavorited, errors.USER_ID_FOREIGN, errors.GENERATION_NOT_FOUND)
     async def remove_favorite(request: Request, gen_id: ClipId) -> Response:
         """Remove a favorite. Has no effect if the clip is not a favorite."""
-        values = await read_json(request)
-        with named_user_scope(user_id_of(request, values)):
+        async with sent_by_user(request, UserBody, is_named=True):
             answer = await catalog.RemoveFavorite(pb.RemoveFavoriteRequest(generation_id=clip_id(gen_id)))
         return JSONResponse({"success": True, "favorited": False, "was_removed": answer.removed})
 

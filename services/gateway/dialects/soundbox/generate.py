@@ -18,7 +18,7 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.soundbox.dialect import SuccessRoute
-from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import sent_by_user
 from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
@@ -28,9 +28,6 @@ from soundwright.services.gateway.dialects.soundbox.params import (
     UserBody,
     json_body,
     must,
-    read_json,
-    user_id_of,
-    validate_body,
 )
 from soundwright.services.gateway.dialects.soundbox.serializers import job_to_wire
 from soundwright.services.gateway.dialects.soundbox.shapes import Accepted, ClipJob
@@ -138,9 +135,7 @@ def generate_routes(gateway: Gateway) -> APIRouter:
         """Generate a clip or several variations. Returns the IDs of the jobs; poll `GET /job/{job_id}` for their status. Requests
         with the same ``Idempotency-Key`` return the jobs of the first one.
         The limits count each variation: all of them are accepted, or none."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
-            parameters = validate_body(GenerateBody, values)
+        async with sent_by_user(request, GenerateBody) as parameters:
             job_request = pb.CreateJobsRequest(
                 parameters=jobs_pb2.GenerationSpec(
                     prompt=parameters.prompt,

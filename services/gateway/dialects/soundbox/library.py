@@ -17,7 +17,7 @@ from soundwright.library.v1 import generation_pb2
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Clients, Gateway
-from soundwright.services.gateway.dialects.soundbox.identity import owner_ids, user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import owner_ids, sent_by_user
 from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
@@ -34,8 +34,6 @@ from soundwright.services.gateway.dialects.soundbox.params import (
     UserBody,
     UserId,
     json_body,
-    read_json,
-    user_id_of,
 )
 from soundwright.services.gateway.dialects.soundbox.serializers import (
     clip_id,
@@ -159,8 +157,7 @@ def library_routes(gateway: Gateway) -> APIRouter:
     async def delete_clip(request: Request, gen_id: ClipId) -> Response:
         """Delete a clip. Also deletes its files and votes, and removes it from playlists. Only the owner and administrators can
         delete a clip."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
+        async with sent_by_user(request, UserBody):
             await catalog.DeleteGeneration(pb.DeleteGenerationRequest(generation_id=clip_id(gen_id)))
         return JSONResponse({"success": True})
 

@@ -16,7 +16,7 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.soundbox.identity import public_user_id, user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import public_user_id, sent_by_user, user_scope
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     OptionalText,
@@ -26,10 +26,7 @@ from soundwright.services.gateway.dialects.soundbox.params import (
     UserId,
     json_body,
     must,
-    read_json,
     strings,
-    user_id_of,
-    validate_body,
 )
 from soundwright.services.gateway.dialects.soundbox.serializers import (
     clip_id,
@@ -148,9 +145,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
     @documented(SavedPlaylist, errors.USER_ID_FOREIGN, errors.TOO_MANY_PLAYLISTS, status=201)
     async def create_playlist(request: Request) -> Response:
         """Create a playlist."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
-            given = validate_body(PlaylistBody, values)
+        async with sent_by_user(request, PlaylistBody) as given:
             if given.name is None:
                 raise errors.BAD_REQUEST("name is required")
             answer = await catalog.CreatePlaylist(
@@ -191,9 +186,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
     @documented(SavedPlaylist, *_REFUSALS)
     async def update_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Update a playlist. Only the owner can update it."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
-            given = validate_body(PlaylistBody, values)
+        async with sent_by_user(request, PlaylistBody) as given:
             answer = await _call(
                 catalog.UpdatePlaylist,
                 pb.UpdatePlaylistRequest(
@@ -210,8 +203,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
     @documented(Done, *_REFUSALS)
     async def delete_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Delete a playlist. Its clips stay in the library."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
+        async with sent_by_user(request, UserBody):
             await _call(catalog.DeletePlaylist, pb.DeletePlaylistRequest(playlist_id=_checked_id(playlist_id)))
         return JSONResponse(_DONE)
 
@@ -220,9 +212,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
     @documented(Placed, *_REFUSALS, errors.GENERATION_NOT_FOUND, errors.PLAYLIST_FULL)
     async def add_to_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Add a clip to the end of a playlist."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
-            given = validate_body(EntryBody, values)
+        async with sent_by_user(request, EntryBody) as given:
             if not given.generation_id:
                 raise errors.BAD_REQUEST("generation_id is required")
             entry = pb.AddToPlaylistRequest(
@@ -240,8 +230,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
     @documented(Done, *_REFUSALS, errors.GENERATION_NOT_FOUND, errors.NOT_IN_PLAYLIST)
     async def remove_from_playlist(request: Request, playlist_id: PlaylistId, gen_id: ClipId) -> Response:
         """Remove a clip from a playlist."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
+        async with sent_by_user(request, UserBody):
             entry = pb.RemoveFromPlaylistRequest(playlist_id=_checked_id(playlist_id), generation_id=clip_id(gen_id))
             await _call(catalog.RemoveFromPlaylist, entry)
         return JSONResponse(_DONE)
@@ -251,9 +240,8 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
     @documented(Done, *_REFUSALS, errors.GENERATION_NOT_FOUND)
     async def reorder_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Reorder the clips of a playlist."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
-            ids = [clip_id(name) for name in validate_body(OrderBody, {"track_order": None, **values}).track_order]
+        async with sent_by_user(request, OrderBody, track_order=None) as given:
+            ids = [clip_id(name) for name in given.track_order]
             await _call(
                 catalog.ReorderPlaylist,
                 pb.ReorderPlaylistRequest(playlist_id=_checked_id(playlist_id), generation_ids=ids),

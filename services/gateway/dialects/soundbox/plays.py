@@ -15,7 +15,7 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import sent_by_user, user_scope
 from soundwright.services.gateway.dialects.soundbox.params import (
     Clamped,
     ClipId,
@@ -24,9 +24,6 @@ from soundwright.services.gateway.dialects.soundbox.params import (
     UserBody,
     UserId,
     json_body,
-    read_json,
-    user_id_of,
-    validate_body,
 )
 from soundwright.services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire, time_to_wire
 from soundwright.services.gateway.dialects.soundbox.shapes import Clip, Count, Done, SpacedTime
@@ -125,9 +122,7 @@ def play_routes(gateway: Gateway) -> APIRouter:
     @documented(Played, errors.USER_ID_FOREIGN, errors.GENERATION_NOT_FOUND)
     async def record_play(request: Request, gen_id: ClipId) -> Response:
         """Record a play of a clip. Returns the play counts of the clip."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
-            given = validate_body(PlayBody, values)
+        async with sent_by_user(request, PlayBody) as given:
             answer = await catalog.RecordPlay(
                 pb.RecordPlayRequest(
                     generation_id=clip_id(gen_id),

@@ -11,20 +11,19 @@ from starlette.responses import JSONResponse, Response
 from soundwright.generation.v1 import generation_service_pb2 as pb
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError, Code, suppressed
+from soundwright.kit.security.identity import require_principal
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.soundbox.generate import find_job
-from soundwright.services.gateway.dialects.soundbox.identity import named_user_scope, public_user_id
+from soundwright.services.gateway.dialects.soundbox.identity import public_user_id, sent_by_user
 from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     UserBody,
     json_body,
-    read_json,
-    user_id_of,
 )
 from soundwright.services.gateway.dialects.soundbox.serializers import (
     duration_to_wire,
@@ -129,18 +128,17 @@ def queue_routes(gateway: Gateway) -> APIRouter:
     @documented(CancelledClip, errors.USER_ID_FOREIGN, errors.ACCESS_DENIED, errors.JOB_NOT_FOUND)
     async def cancel_clip_job(request: Request, job_id: ClipId) -> Response:
         """Cancel a queued job. Only the owner can cancel it; running jobs cannot be cancelled."""
-        values = await read_json(request)
-        with named_user_scope(user_id_of(request, values)) as principal:
-            await _cancel(gateway, job_id, principal.id)
+        async with sent_by_user(request, UserBody, is_named=True):
+            await _cancel(gateway, job_id)
         return JSONResponse({"success": True, "message": "Job cancelled"})
 
     return router
 
 
-async def _cancel(gateway: Gateway, job_id: str, owner_id: str) -> None:
+async def _cancel(gateway: Gateway, job_id: str) -> None:
     try:
         job = (await find_job(gateway, job_id)).job
-        if job.owner_id != owner_id:
+        if job.owner_id != require_principal().id:
             raise errors.ACCESS_DENIED("Not authorized to cancel this job")
         if job.state == job_pb2.JOB_STATE_RUNNING:
             raise errors.BAD_REQUEST("Cannot cancel a job that is already processing")

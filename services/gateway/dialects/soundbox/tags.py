@@ -15,16 +15,13 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import sent_by_user, user_scope
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     Text,
     UserBody,
     UserId,
     json_body,
-    read_json,
-    user_id_of,
-    validate_body,
 )
 from soundwright.services.gateway.dialects.soundbox.serializers import clip_id
 from soundwright.services.gateway.dialects.soundbox.shapes import Count, Done
@@ -105,9 +102,7 @@ def tag_routes(gateway: Gateway) -> APIRouter:
     @documented(Suggested, errors.USER_ID_FOREIGN)
     async def suggest_tag(request: Request, gen_id: ClipId) -> Response:
         """Suggest a category for a clip, or its removal. The suggestion is applied when `threshold` users have made it."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
-            given = validate_body(TagBody, values)
+        async with sent_by_user(request, TagBody) as given:
             try:
                 answer = await catalog.SuggestTag(
                     pb.SuggestTagRequest(
@@ -123,9 +118,7 @@ def tag_routes(gateway: Gateway) -> APIRouter:
     @documented(Withdrawn, errors.USER_ID_FOREIGN)
     async def cancel_tag(request: Request, gen_id: ClipId) -> Response:
         """Withdraw a suggestion."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
-            given = validate_body(TagBody, values)
+        async with sent_by_user(request, TagBody) as given:
             try:
                 await catalog.WithdrawTag(
                     pb.WithdrawTagRequest(

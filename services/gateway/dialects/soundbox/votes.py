@@ -17,7 +17,7 @@ from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.soundbox.dialect import SuccessRoute
 from soundwright.services.gateway.dialects.soundbox.files import clip_id_of_file
-from soundwright.services.gateway.dialects.soundbox.identity import named_user_scope, user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import sent_by_user
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     IdsBody,
@@ -27,10 +27,7 @@ from soundwright.services.gateway.dialects.soundbox.params import (
     is_one_of,
     json_body,
     must,
-    read_json,
-    user_id_of,
     valid_ids,
-    validate_body,
 )
 from soundwright.services.gateway.dialects.soundbox.serializers import clip_id
 from soundwright.services.gateway.dialects.soundbox.shapes import Count, Done
@@ -156,9 +153,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
     @documented(Voted, errors.USER_ID_FOREIGN, errors.GENERATION_NOT_FOUND)
     async def vote(request: Request, gen_id: ClipId) -> Response:
         """Vote for a clip. Replaces an earlier vote of the user; 0 withdraws it."""
-        values = await read_json(request)
-        with named_user_scope(user_id_of(request, values)):
-            given = validate_body(VoteBody, values)
+        async with sent_by_user(request, VoteBody, is_named=True) as given:
             answer = await catalog.Vote(
                 pb.VoteRequest(
                     generation_id=clip_id(gen_id),
@@ -182,9 +177,8 @@ def vote_routes(gateway: Gateway) -> APIRouter:
     @documented(VotesById, errors.USER_ID_FOREIGN)
     async def check_votes(request: Request) -> Response:
         """Check votes. Returns the vote of the user for each given clip, 0 for none."""
-        values = await read_json(request)
-        with named_user_scope(user_id_of(request, values)):
-            given = validate_body(IdsBody, values).generation_ids
+        async with sent_by_user(request, IdsBody, is_named=True) as sent:
+            given = sent.generation_ids
             ids = valid_ids(given)
             answer = await catalog.GetVotes(pb.GetVotesRequest(generation_ids=sorted(set(ids.values()))))
         cast = {name: answer.votes[ids[name]] for name in given if ids.get(name, "") in answer.votes}
@@ -221,9 +215,7 @@ def _rating_routes(gateway: Gateway) -> APIRouter:
     @documented(Done, errors.USER_ID_FOREIGN, errors.RATED_FILE_NOT_FOUND)
     async def rate(request: Request) -> Response:
         """Rate a clip. All users share one rating; use `/api/library/{gen_id}/vote` for votes of each user."""
-        values = await read_json(request)
-        with user_scope(user_id_of(request, values)):
-            given = validate_body(RateBody, {"rating": "missing", **values})
+        async with sent_by_user(request, RateBody, rating="missing") as given:
             try:
                 await gateway.clients.catalog.RateGeneration(
                     pb.RateGenerationRequest(generation_id=clip_id_of_file(given.filename, ".wav"), rating=given.rating)

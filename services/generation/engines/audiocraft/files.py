@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from soundwright.kit import errors
+from soundwright.kit.engines.hub import cached_file, hub_file
 from soundwright.kit.errors import AppError
-from soundwright.kit.hub import cached_file, hub_file
 
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
 TEXT_ENCODER = ("config.json", "tokenizer.json", "model.safetensors")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from soundwright.kit.engines import ModelDeclaration, ModelFile
-from soundwright.kit.hub import cached_model_file
+from soundwright.kit.engines.hub import cached_model_file
 
 
 def are_present(declaration: ModelDeclaration, model_dir: Path | None) -> bool:

@@ -17,8 +17,8 @@ from demucs.apply import BagOfModels
 
 from soundwright.kit import errors
 from soundwright.kit.engines import ModelDeclaration, ModelFile
+from soundwright.kit.engines.hub import model_file
 from soundwright.kit.errors import AppError
-from soundwright.kit.hub import model_file
 from soundwright.kit.weights import read_verified
 from soundwright.services.separation.engines.demucs.checkpoints import read_network
 from soundwright.services.separation.engines.demucs.files import network_path

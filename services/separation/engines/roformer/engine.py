@@ -8,8 +8,8 @@ from typing import Any
 
 from soundwright.kit import errors
 from soundwright.kit.engines import ModelDeclaration
+from soundwright.kit.engines.hub import cached_model_file, model_file
 from soundwright.kit.errors import AppError
-from soundwright.kit.hub import cached_model_file, model_file
 from soundwright.kit.weights import imported_models, read_verified
 from soundwright.services.separation.engines.networks import Bag, CpuMode, NetworkEngine
 from soundwright.services.separation.engines.roformer.config import (

@@ -5,7 +5,7 @@ import { analyseAll } from "../../api/analysis.ts";
 import type { AgentMessage, Suggestion } from "../../api/client.ts";
 import { useAction } from "../../api/requests.ts";
 import { Button, Notice } from "../../ui/components.tsx";
-import { separate } from "../separation/wish.tsx";
+import { separate } from "../separation/controls.tsx";
 
 export function Answer({ message }: { message: AgentMessage }) {
   return (

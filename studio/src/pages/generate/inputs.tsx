@@ -19,12 +19,12 @@ const STATES: Readonly<Record<string, string>> = {
   error: "is not available",
 };
 
-export function Prompt({ wish, onChange }: { wish: GenerateBody; onChange: Change }) {
+export function Prompt({ body, onChange }: { body: GenerateBody; onChange: Change }) {
   const id = useId();
   const [problem, setProblem] = useState("");
   const suggest = () => {
     setProblem("");
-    bodyOf(api.POST("/random-prompt", { body: { model: wish.model ?? "music" } })).then(
+    bodyOf(api.POST("/random-prompt", { body: { model: body.model ?? "music" } })).then(
       ({ prompt }) => onChange({ prompt }),
       (error: Error) => setProblem(error.message),
     );
@@ -45,7 +45,7 @@ export function Prompt({ wish, onChange }: { wish: GenerateBody; onChange: Chang
         maxLength={500}
         required
         placeholder="Describe what you want to hear, for example: slow cello over vinyl crackle"
-        value={wish.prompt}
+        value={body.prompt}
         onInput={(event) => onChange({ prompt: event.currentTarget.value })}
       />
       {problem && <p role="alert">{problem}</p>}
@@ -53,7 +53,7 @@ export function Prompt({ wish, onChange }: { wish: GenerateBody; onChange: Chang
   );
 }
 
-export function ModelChoice({ wish, onChange }: { wish: GenerateBody; onChange: Change }) {
+export function ModelChoice({ body, onChange }: { body: GenerateBody; onChange: Change }) {
   const id = useId();
   const [states, setStates] = useState<Readonly<Record<string, string>>>({});
   useEffect(() => {
@@ -62,14 +62,14 @@ export function ModelChoice({ wish, onChange }: { wish: GenerateBody; onChange: 
       () => {}, // the choice works without
     );
   }, []);
-  const state = STATES[states[wish.model ?? "music"] ?? ""];
+  const state = STATES[states[body.model ?? "music"] ?? ""];
   return (
     <div class="form-field">
       <label for={id}>Model</label>
       <select
         id={id}
         class="input"
-        value={wish.model}
+        value={body.model}
         onChange={(event) => {
           const model = MODELS.find(([key]) => key === event.currentTarget.value)?.[0];
           if (model) onChange({ model });

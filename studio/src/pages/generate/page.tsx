@@ -16,7 +16,7 @@ const START: GenerateBody = { prompt: "", duration: 8, model: "music", loop: fal
 
 /** `id` is the clip to continue, if any. */
 export default function GeneratePage({ id }: { id: string }) {
-  const [wish, setWish] = useState(START);
+  const [body, setBody] = useState(START);
   const [source, setSource] = useState<Clip | null>(null);
   const [problem, setProblem] = useState("");
   const [isBusy, setBusy] = useState(false);
@@ -27,16 +27,16 @@ export default function GeneratePage({ id }: { id: string }) {
       (clip) => {
         setSource(clip);
         const model = clip.model as NonNullable<GenerateBody["model"]>;
-        setWish({ ...START, prompt: clip.prompt, model, continue_from: clip.id });
+        setBody({ ...START, prompt: clip.prompt, model, continue_from: clip.id });
       },
       (error: ApiError) => setProblem(error.status === 404 ? GONE : error.message),
     );
   }, [id]);
-  const change = (changed: Partial<GenerateBody>) => setWish((before) => ({ ...before, ...changed }));
+  const change = (changed: Partial<GenerateBody>) => setBody((before) => ({ ...before, ...changed }));
   const submit = () => {
     setProblem("");
     setBusy(true);
-    generate(wish)
+    generate(body)
       .catch((error: Error) => setProblem(error.message))
       .finally(() => setBusy(false));
   };
@@ -56,28 +56,28 @@ export default function GeneratePage({ id }: { id: string }) {
             The new clip begins with “{shortened(source.prompt)}” and goes on from there.
           </Notice>
         )}
-        <Prompt wish={wish} onChange={change} />
+        <Prompt body={body} onChange={change} />
         <div class="generate-options">
-          <ModelChoice wish={wish} onChange={change} />
+          <ModelChoice body={body} onChange={change} />
           <NumberField
             label={source ? "Seconds to add" : "Length in seconds"}
-            value={wish.duration ?? 8}
+            value={body.duration ?? 8}
             min={1}
             max={120}
             onInput={(duration) => change({ duration })}
           />
           <NumberField
             label="Variations"
-            value={wish.variations ?? 1}
+            value={body.variations ?? 1}
             min={1}
             max={3}
             onInput={(variations) => change({ variations })}
           />
-          <Seed wish={wish} onChange={change} />
+          <Seed body={body} onChange={change} />
           <label class="check">
             <input
               type="checkbox"
-              checked={wish.loop}
+              checked={body.loop}
               onChange={(event) => change({ loop: event.currentTarget.checked })}
             />
             Seamless loop
@@ -85,7 +85,7 @@ export default function GeneratePage({ id }: { id: string }) {
         </div>
         {problem && <Notice look="bad">{problem}</Notice>}
         <div class="row">
-          <button type="submit" class="button primary" disabled={isBusy || wish.prompt.trim().length < 3}>
+          <button type="submit" class="button primary" disabled={isBusy || body.prompt.trim().length < 3}>
             {isBusy ? "Sending…" : "Generate"}
           </button>
         </div>
@@ -95,13 +95,13 @@ export default function GeneratePage({ id }: { id: string }) {
   );
 }
 
-function Seed({ wish, onChange }: { wish: GenerateBody; onChange: (changed: Partial<GenerateBody>) => void }) {
-  const isRandom = (wish.seed ?? -1) < 0;
+function Seed({ body, onChange }: { body: GenerateBody; onChange: (changed: Partial<GenerateBody>) => void }) {
+  const isRandom = (body.seed ?? -1) < 0;
   return (
     <div class="seed">
       <NumberField
         label="Seed"
-        value={isRandom ? null : (wish.seed ?? null)}
+        value={isRandom ? null : (body.seed ?? null)}
         min={0}
         max={Number.MAX_SAFE_INTEGER}
         placeholder="random"

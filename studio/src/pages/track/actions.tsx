@@ -8,22 +8,22 @@ import { nameOf } from "../../api/notifications.ts";
 import { useAction } from "../../api/requests.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Progress } from "../jobs/row.tsx";
-import { FIRST_WISH, separate, WishControls } from "../separation/wish.tsx";
+import { DEFAULT_SETTINGS, separate, SeparationControls } from "../separation/controls.tsx";
 
 /** Starts a separation, and shows those that run. */
 export function SeparateControls({ track, isFirst }: { track: Track; isFirst: boolean }) {
-  const [wish, setWish] = useState(FIRST_WISH);
+  const [settings, setSettings] = useState(DEFAULT_SETTINGS);
   const { isBusy, problem, run } = useAction();
   const text = isBusy ? "Starting…" : isFirst ? "Separate into stems" : "Separate again";
   return (
     <section class="panel separate" aria-label="Separate">
-      <WishControls trackIds={track.file_path ? [track.id] : []} wish={wish} onChange={setWish} />
+      <SeparationControls trackIds={track.file_path ? [track.id] : []} settings={settings} onChange={setSettings} />
       <div class="row">
         <Button
           label={text}
           look={isFirst ? "primary" : "plain"}
           disabled={isBusy || !track.file_path}
-          onClick={() => void run(() => separate(track.id, wish))}
+          onClick={() => void run(() => separate(track.id, settings))}
         >
           {text}
         </Button>

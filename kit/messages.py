@@ -1,4 +1,4 @@
-"""Conversion between dataclasses and protobuf messages, for the RPC modules of the library.
+"""Conversion between dataclasses and protobuf messages.
 
 A dataclass and its message have the same field names. Enum values become lower-case words, timestamps become seconds
 since 1970, ``Any`` becomes its type URL and Base64, and absent fields become None or the default of the dataclass.
@@ -19,27 +19,33 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import TypeAdapter, ValidationError
 
 from soundwright.kit import errors
-from soundwright.services.library.paging import Page, PageRequest
 
-_DEFAULT_PAGE_SIZE = 20
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 
-def to_wire(value: Any, kind: type[M]) -> M:
-    """Return a message with the fields that the dataclass instance also has. None leaves a field unset."""
-    fields = ((name, convert, getattr(value, name, None)) for name, convert in _plan(kind))
-    return kind(**{name: convert(item) if convert else item for name, convert, item in fields if item is not None})
+def to_wire(value: Any, kind: type[M], /, **given: Any) -> M:
+    """Return a message with the fields that the dataclass instance also has. None leaves a field unset.
+
+    Args:
+        given: the fields that the instance does not have, or not with these values.
+    """
+    fields = ((name, convert, getattr(value, name, None)) for name, convert in _plan(kind) if name not in given)
+    found = {name: convert(item) if convert else item for name, convert, item in fields if item is not None}
+    return kind(**found, **given)
 
 
-def from_wire(message: Message, kind: type[T]) -> T:
+def from_wire(message: Message, kind: type[T], /, **given: Any) -> T:
     """Return an instance of a dataclass with the fields that the message also has.
+
+    Args:
+        given: the fields that the message does not have, or not with these values.
 
     Raises:
         AppError: ``FIELD_INVALID``: a field is missing, or its value is not one of the dataclass.
     """
     try:
-        value: T = _adapters(kind).validate_python(_to_dict(message))
+        value: T = _adapters(kind).validate_python({**_to_dict(message), **given})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
@@ -73,14 +79,15 @@ def _conversion(field: Any) -> Callable[[Any], Any] | None:
     if field.enum_type is not None:
         prefix = _prefix(field.enum_type)
         one = lambda word: prefix + word.upper()  # noqa: E731
-    elif field.message_type is None:
+    elif field.message_type is None or field.message_type.GetOptions().map_entry:
         return None
     elif field.message_type is Timestamp.DESCRIPTOR:
         one = time_to_wire
     elif field.message_type is AnyMessage.DESCRIPTOR:
         one = _unpacked
     else:
-        one = functools.partial(to_wire, kind=GetMessageClass(field.message_type))
+        nested = GetMessageClass(field.message_type)
+        one = lambda value: to_wire(value, nested)  # noqa: E731
     return (lambda items: [one(item) for item in items]) if field.is_repeated else one
 
 
@@ -90,7 +97,7 @@ def _unpacked(packed: Any) -> AnyMessage:
 
 def _to_dict(message: Message) -> Mapping[str, Any]:
     if isinstance(message, AnyMessage):
-        return _packed(message)
+        return {"type_url": message.type_url, "value": base64.b64encode(message.value).decode()}
     values: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
         if field.has_presence and not message.HasField(field.name):
@@ -110,10 +117,6 @@ def _item_from_wire(field: Any, value: Any) -> Any:
     if field.message_type is Timestamp.DESCRIPTOR:
         return _seconds(value, field.name)
     return _to_dict(value)
-
-
-def _packed(message: AnyMessage) -> Mapping[str, str]:
-    return {"type_url": message.type_url, "value": base64.b64encode(message.value).decode()}
 
 
 def time_to_wire(seconds: float | None) -> Timestamp | None:
@@ -141,26 +144,3 @@ def _seconds(stamp: Timestamp, name: str) -> float:
         raise errors.FIELD_INVALID(
             f"{name} must be a time between the years 1 and 9999, with 0 to 999999999 nanoseconds."
         ) from None
-
-
-def bounded(size: int, limit: int) -> int:
-    """Return a requested page size, limited to ``limit``. The default is 20."""
-    return min(limit, size) if size > 0 else _DEFAULT_PAGE_SIZE
-
-
-def page_request(request: Any, limit: int) -> PageRequest:
-    """Return what page a request with ``page``, ``page_size`` and ``page_token`` names."""
-    offset, size = page_bounds(request.page, request.page_size, limit)
-    return PageRequest(size, offset, request.page_token)
-
-
-def page_to_wire(page: Page[Any]) -> dict[str, Any]:
-    """Return the fields of a response that describe a page."""
-    names = ("total_count", "previous_page_token", "next_page_token")
-    return {name: getattr(page, name) for name in names}
-
-
-def page_bounds(page: int, page_size: int, limit: int) -> tuple[int, int]:
-    """Return the offset and the size of a page. Pages are numbered from 1."""
-    size = bounded(page_size, limit)
-    return (max(1, page) - 1) * size, size

@@ -14,7 +14,7 @@ import { EnableModel, type ModelFacts } from "./enable-model.tsx";
 import { choicesOf, QUALITIES, type Quality } from "./qualities.ts";
 import { stemsOf } from "./stems.ts";
 
-export interface Wish {
+export interface SeparationSettings {
   readonly quality: Quality;
   /** `auto`, or a model, for which the quality does not count. */
   readonly model: string;
@@ -22,16 +22,16 @@ export interface Wish {
   readonly stem: string;
 }
 
-export const FIRST_WISH: Wish = { quality: "balanced", model: "auto", stem: "" };
+export const DEFAULT_SETTINGS: SeparationSettings = { quality: "balanced", model: "auto", stem: "" };
 
 /** Return the parameters of a separation. */
-export function parametersOf({ quality, model, stem }: Wish) {
+export function parametersOf({ quality, model, stem }: SeparationSettings) {
   return { model, quality: model === "auto" ? quality : "", stems: stem ? [stem] : [] };
 }
 
 /** Start a separation of a track, and follow it. */
-export async function separate(trackId: string, wish = FIRST_WISH): Promise<void> {
-  const body = { track_id: trackId, ...parametersOf(wish) };
+export async function separate(trackId: string, settings = DEFAULT_SETTINGS): Promise<void> {
+  const body = { track_id: trackId, ...parametersOf(settings) };
   const { job_id } = await dataOf(api.POST("/api/processing/separate", { body: body as never }));
   await followJob(job_id);
 }
@@ -59,13 +59,13 @@ function loadModels(): Promise<readonly SeparationModel[]> {
 interface Props {
   /** The tracks that have audio. */
   trackIds: readonly string[];
-  wish: Wish;
-  onChange: (wish: Wish) => void;
+  settings: SeparationSettings;
+  onChange: (settings: SeparationSettings) => void;
 }
 
-export function WishControls({ trackIds, wish, onChange }: Props) {
+export function SeparationControls({ trackIds, settings, onChange }: Props) {
   const ids = trackIds.join(" ");
-  const { model, stem } = wish;
+  const { model, stem } = settings;
   const group = useId();
   const {
     value: models,
@@ -76,8 +76,8 @@ export function WishControls({ trackIds, wish, onChange }: Props) {
     if (!ids) return null;
     const trackIds = ids.split(" ");
     const [found, named] = await Promise.all([
-      loadPlans(trackIds, { ...parametersOf({ ...FIRST_WISH, stem }), qualities: QUALITIES }),
-      model === "auto" ? null : loadPlans(trackIds, parametersOf({ ...FIRST_WISH, stem, model })),
+      loadPlans(trackIds, { ...parametersOf({ ...DEFAULT_SETTINGS, stem }), qualities: QUALITIES }),
+      model === "auto" ? null : loadPlans(trackIds, parametersOf({ ...DEFAULT_SETTINGS, stem, model })),
     ]);
     const plans = (wanted: Quality) => found.filter(({ quality }) => quality === wanted);
     return { fast: plans("fast"), balanced: plans("balanced"), best: plans("best"), named };
@@ -88,13 +88,13 @@ export function WishControls({ trackIds, wish, onChange }: Props) {
   const isLoading = ids !== "" && !all && !problem;
   const choices = choicesOf(all);
   const hasChoice = choices.length > 1;
-  const chosen = all && (model === "auto" ? all[wish.quality] : all.named);
+  const chosen = all && (model === "auto" ? all[settings.quality] : all.named);
   const reloadAll = () => {
     pendingModels = null;
     return Promise.all([reload(), reloadModels()]);
   };
   return (
-    <div class="wish">
+    <div class="separation-settings">
       {isLoading || !hasChoice ? (
         <p class="quality">
           <strong>{isLoading ? "\u00a0" : `${choices[0]?.name} are the same on this server`}</strong>
@@ -108,8 +108,8 @@ export function WishControls({ trackIds, wish, onChange }: Props) {
               <input
                 type="radio"
                 name={group}
-                checked={model === "auto" && qualities.includes(wish.quality)}
-                onChange={() => onChange({ ...wish, quality, model: "auto" })}
+                checked={model === "auto" && qualities.includes(settings.quality)}
+                onChange={() => onChange({ ...settings, quality, model: "auto" })}
               />
               <strong>{name}</strong>
               <span class="quiet">{all ? planText(all[quality]) : "\u00a0"}</span>
@@ -131,7 +131,7 @@ export function WishControls({ trackIds, wish, onChange }: Props) {
         </Notice>
       )}
       {chosen && models && <Better plans={chosen} models={models} onEnabled={reloadAll} />}
-      {models && <Advanced models={models} wish={wish} onChange={onChange} onEnabled={reloadAll} />}
+      {models && <Advanced models={models} settings={settings} onChange={onChange} onEnabled={reloadAll} />}
     </div>
   );
 }
@@ -196,15 +196,15 @@ function Better({ plans, models, onEnabled }: BetterProps) {
 
 interface AdvancedProps {
   models: readonly SeparationModel[];
-  wish: Wish;
-  onChange: (wish: Wish) => void;
+  settings: SeparationSettings;
+  onChange: (settings: SeparationSettings) => void;
   onEnabled: () => unknown;
 }
 
-function Advanced({ models, wish, onChange, onEnabled }: AdvancedProps) {
-  const stems = stemsOf(models, wish.model);
-  const change = (changed: Partial<Wish>) => {
-    const next = { ...wish, ...changed };
+function Advanced({ models, settings, onChange, onEnabled }: AdvancedProps) {
+  const stems = stemsOf(models, settings.model);
+  const change = (changed: Partial<SeparationSettings>) => {
+    const next = { ...settings, ...changed };
     onChange(stemsOf(models, next.model).includes(next.stem) ? next : { ...next, stem: "" });
   };
   const missing = models.filter(({ available }) => !available);
@@ -215,7 +215,11 @@ function Advanced({ models, wish, onChange, onEnabled }: AdvancedProps) {
         <div class="row">
           <label class="field">
             Model
-            <select class="input" value={wish.model} onChange={(event) => change({ model: event.currentTarget.value })}>
+            <select
+              class="input"
+              value={settings.model}
+              onChange={(event) => change({ model: event.currentTarget.value })}
+            >
               <option value="auto">Automatic</option>
               {models.map((model) => (
                 <option key={model.name} value={model.name} disabled={!model.available}>
@@ -226,7 +230,11 @@ function Advanced({ models, wish, onChange, onEnabled }: AdvancedProps) {
           </label>
           <label class="field">
             Stems
-            <select class="input" value={wish.stem} onChange={(event) => change({ stem: event.currentTarget.value })}>
+            <select
+              class="input"
+              value={settings.stem}
+              onChange={(event) => change({ stem: event.currentTarget.value })}
+            >
               <option value="">All</option>
               {stems.map((name) => (
                 <option key={name} value={name}>
