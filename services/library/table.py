@@ -8,12 +8,12 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
-from soundwright.kit.log import get_logger
+from soundwright.kit.log import FailureLog
 from soundwright.kit.ports import Collection, Doc, Docs, OneOf
 from soundwright.services.library.documents import from_doc, insert_in_slot, inserted, walk
 from soundwright.services.library.paging import Page, PageRequest, read_page
 
-log = get_logger()
+_failures = FailureLog()
 
 
 class Record(Protocol):
@@ -91,7 +91,7 @@ class Table(Generic[T]):
                 found.append(from_doc(self._kind, doc))
             except ValidationError as error:
                 fields = [".".join(map(str, each["loc"])) for each in error.errors()]
-                log.error("document.invalid", collection=self._name, id=doc["id"], fields=fields)
+                _failures.error("document.invalid", kind=self._name, id=doc["id"], fields=fields)
         return found
 
     async def first(self, where: Mapping[str, Any], **options: Any) -> T | None:
