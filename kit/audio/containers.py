@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,7 +44,7 @@ _XING_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))  # flag and size: frames, byte
 _ENCODERS_WITH_DELAYS = (b"LAME", b"Lavf", b"Lavc")
 _OGG_BEGIN = b"OggS\0\2"
 _OGG_HEAD_BYTES = 27
-_MAX_OGG_LINKS = 1_000
+_MAX_OGG_STREAMS = 1_000
 _PIECE_BYTES = 1 << 20
 _MAX_FLAC_BLOCKS = 1_000
 _FLAC_COMMENTS = 4
@@ -232,18 +233,24 @@ def ogg_links(path: Path, offset: int) -> list[tuple[int, int]]:
 
     Streams that sound at the same time begin together, so they are one.
     """
-    begins, after, past, tail = [offset], offset, offset, b""
+    begins, after = [offset], offset
     with path.open("rb") as file:
-        file.seek(offset)
-        while (piece := file.read(_PIECE_BYTES)) and len(begins) < _MAX_OGG_LINKS:
-            window, start, found = tail + piece, past - len(tail), -1
-            while (found := window.find(_OGG_BEGIN, found + 1)) >= 0:
-                at = start + found
-                if at > after:
-                    begins.append(at)
-                after = at + _ogg_page_bytes(os.pread(file.fileno(), _OGG_HEAD_BYTES + 255, at))
-            past, tail = past + len(piece), window[1 - len(_OGG_BEGIN) :]
+        for at in itertools.islice(_ogg_beginnings(file, offset), _MAX_OGG_STREAMS):
+            if at > after:
+                begins.append(at)
+            after = at + _ogg_page_bytes(os.pread(file.fileno(), _OGG_HEAD_BYTES + 255, at))
     return list(itertools.pairwise([*begins, path.stat().st_size]))
+
+
+def _ogg_beginnings(file: BinaryIO, past: int) -> Iterator[int]:
+    """Yield where the first pages of streams are, from the offset ``past``."""
+    file.seek(past)
+    tail = b""
+    while piece := file.read(_PIECE_BYTES):
+        window, start, found = tail + piece, past - len(tail), -1
+        while (found := window.find(_OGG_BEGIN, found + 1)) >= 0:
+            yield start + found
+        past, tail = past + len(piece), window[1 - len(_OGG_BEGIN) :]
 
 
 def _ogg_page_bytes(head: bytes) -> int:
