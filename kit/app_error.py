@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from soundwright.kit.text import size_text
+
 DATA_DAMAGED_STATUS = 65
 """The exit status of a component whose stored data is damaged or lost: a restart does not help (``EX_DATAERR`` of sysexits.h)."""
 
@@ -103,7 +105,7 @@ class ErrorType:
 
     Attributes:
         code: the kind of error.
-        sentence: what is wrong and what to do. Fields in braces stand for values of the error.
+        sentence: what is wrong and what to do. Fields in braces stand for values of the error; bytes are shown as sizes.
         reason: the identifier for programs; by default the name in the catalogue.
         note: what docs/ERRORS.md says about it besides.
         example: values with which the documentation shows the error.
@@ -121,7 +123,8 @@ class ErrorType:
         Args:
             sentence: says more than the sentence of the catalogue, which is the usual one.
         """
-        return AppError(self.code, self.reason, sentence or self.sentence.format_map(meta), meta)
+        shown = {name: size_text(value) if name.endswith("_bytes") else value for name, value in meta.items()}
+        return AppError(self.code, self.reason, sentence or self.sentence.format_map(shown), meta)
 
     @property
     def shown(self) -> AppError:

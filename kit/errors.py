@@ -268,7 +268,7 @@ AUDIOS_NOT_READY = ErrorType(
 AUDIO_EXISTS = ErrorType(Code.EXISTS, "This track has audio already.")
 QUOTA_EXCEEDED = ErrorType(
     Code.TOO_LARGE,
-    "Your storage quota of {limit_bytes} bytes has no room for {required_bytes} more bytes; {used_bytes} bytes are in use. "
+    "Your storage quota of {limit_bytes} has no room for {required_bytes} more; {used_bytes} are in use. "
     "Delete tracks or clips, or ask an administrator for a larger quota.",
     note="Nothing is stored. A job whose outputs do not fit fails with this code.",
     example={"limit_bytes": 1_000_000_000, "required_bytes": 52_428_800, "used_bytes": 980_000_000},

@@ -2,7 +2,7 @@
 
 A word is a run of letters and digits with their marks. In Chinese, Japanese, Korean, Thai, Lao, Burmese and Khmer, where no blanks
 separate words or words have endings, each character is a word. Words are compared without case and diacritics: "Noël" equals "noel",
-"Straße" equals "strasse". A query is a list of phrases. Blanks separate phrases; other characters separate the words of a phrase, so ``lo-fi`` is the phrase "lo fi".
+"Straße" equals "strasse", "٣" equals "3". A query is a list of phrases. Blanks separate phrases; other characters separate the words of a phrase, so ``lo-fi`` is the phrase "lo fi".
 There is no query syntax: quotes, stars, colons and ``OR`` have no meaning.
 
 Signs count where there are no words: the name "!!!" and a query for it.
@@ -19,8 +19,11 @@ Phrase = tuple[str, ...]
 _PHRASE_LIMIT = 256
 
 _ASCII_WORD = re.compile("[a-z0-9]+")
-# Variation selectors and enclosing marks, mostly of emoji. They change only the look of the previous character.
-_STYLING = re.compile("[\ufe00-\ufe0f\u20d0-\u20ff\U000e0100-\U000e01ef]")
+# Variation selectors, enclosing marks and skin tones, mostly of emoji, and what only joins, lengthens or may break a word: the
+# soft hyphen, the tatweel of Arabic, the joiners of words and letters. They change only the look of a text.
+_STYLING = re.compile(
+    "[\ufe00-\ufe0f\u20d0-\u20ff\U000e0100-\U000e01ef\U0001f3fb-\U0001f3ff\u00ad\u0640\u200d\u2060\ufeff]"
+)
 # Letters with a stroke, the dotless i and some ligatures have no decomposition, but users type them as plain letters.
 _PLAIN = str.maketrans({**dict(zip("øłđħŧı", "oldhti", strict=True)), "æ": "ae", "œ": "oe"})
 # Combining classes of diacritics: points of Semitic scripts, and marks around letters. Marks of other classes form another
@@ -49,9 +52,15 @@ def runs(text: str) -> list[Phrase]:
     bare = "".join(sign for sign in decomposed if unicodedata.combining(sign) not in _DIACRITIC_CLASSES)
     composed = unicodedata.normalize("NFC", bare).translate(_PLAIN)
     # Marks belong to a word, but a run of marks alone is no word.
-    found = "".join(sign if unicodedata.category(sign)[0] in "LNM" else " " for sign in composed).split()
+    found = "".join(_plain(sign) for sign in composed).split()
     split = (tuple(filter(_is_word, _WORD_OF_RUN.findall(run))) for run in found)
     return [run for run in split if run]
+
+
+def _plain(sign: str) -> str:
+    """Return a letter or mark, the ASCII digit for a digit of any script, or a blank for another sign."""
+    category = unicodedata.category(sign)
+    return str(unicodedata.decimal(sign)) if category == "Nd" else sign if category[0] in "LNM" else " "
 
 
 def _is_word(text: str) -> bool:

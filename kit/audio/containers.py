@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +39,13 @@ _STREAM_STARTS = re.compile(rb"fLaC|OggS|\xff[\xe2\xe3\xf0-\xf3\xf8-\xfb]")
 _MAGIC = {b"fLaC": "flac", b"OggS": "ogg"}
 _ZIP = b"PK\3\4"
 _XING_BYTES = 200
+_XING = re.compile(rb"(?:Xing|Info)(....)", re.DOTALL)
+_XING_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))  # flag and size: frames, bytes, table of contents, quality
+_ENCODERS_WITH_DELAYS = (b"LAME", b"Lavf", b"Lavc")
+_OGG_BEGIN = b"OggS\0\2"
+_OGG_HEAD_BYTES = 27
+_MAX_OGG_STREAMS = 1_000
+_PIECE_BYTES = 1 << 20
 _MAX_FLAC_BLOCKS = 1_000
 _FLAC_COMMENTS = 4
 
@@ -196,5 +206,55 @@ def promised_seconds(path: Path, container: str, offset: int, demuxer_seconds: f
         with path.open("rb") as file:
             file.seek(offset)
             first_frame = file.read(_XING_BYTES)
-            return demuxer_seconds if any(tag in first_frame for tag in (b"Xing", b"Info", b"VBRI")) else None
+            exact = _xing_seconds(first_frame)
+            has_length = any(tag in first_frame for tag in (b"Xing", b"Info", b"VBRI"))
+            return (exact or demuxer_seconds) if has_length else None
     return demuxer_seconds
+
+
+def _xing_seconds(first_frame: bytes) -> float | None:
+    """Return the exact length that the first frame of an MP3 declares with the encoder's delay and padding; None if it does not."""
+    found = _XING.search(first_frame)
+    if found is None:
+        return None
+    flags, at = int.from_bytes(found[1]), found.end()
+    encoder = first_frame[at + sum(size for flag, size in _XING_FIELDS if flags & flag) :]
+    if not flags & 1 or len(encoder) < 24 or encoder[:4] not in _ENCODERS_WITH_DELAYS:
+        return None
+    version, delays = first_frame[1] >> 3 & 3, int.from_bytes(encoder[21:24])
+    samples = (1152 if version == 3 else 576) * int.from_bytes(first_frame[at : at + 4])
+    return (
+        max(0, samples - (delays >> 12) - (delays & 0xFFF)) / _MPEG_RATES_HZ[version][first_frame[2] >> 2 & 3] or None
+    )
+
+
+def ogg_links(path: Path, offset: int) -> list[tuple[int, int]]:
+    """Return begin and end of the streams of an Ogg file that follow each other, as in recordings of radio stations.
+
+    Streams that sound at the same time begin together, so they are one.
+    """
+    begins, after = [offset], offset
+    with path.open("rb") as file:
+        for at in itertools.islice(_ogg_beginnings(file, offset), _MAX_OGG_STREAMS):
+            if at > after:
+                begins.append(at)
+            after = at + _ogg_page_bytes(os.pread(file.fileno(), _OGG_HEAD_BYTES + 255, at))
+    return list(itertools.pairwise([*begins, path.stat().st_size]))
+
+
+def _ogg_beginnings(file: BinaryIO, past: int) -> Iterator[int]:
+    """Yield where the first pages of streams are, from the offset ``past``."""
+    file.seek(past)
+    tail = b""
+    while piece := file.read(_PIECE_BYTES):
+        window, start, found = tail + piece, past - len(tail), -1
+        while (found := window.find(_OGG_BEGIN, found + 1)) >= 0:
+            yield start + found
+        past, tail = past + len(piece), window[1 - len(_OGG_BEGIN) :]
+
+
+def _ogg_page_bytes(head: bytes) -> int:
+    if len(head) < _OGG_HEAD_BYTES:
+        return 0
+    segment_count = head[_OGG_HEAD_BYTES - 1]
+    return _OGG_HEAD_BYTES + segment_count + sum(head[_OGG_HEAD_BYTES : _OGG_HEAD_BYTES + segment_count])

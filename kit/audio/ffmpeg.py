@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,9 +22,16 @@ from av.stream import Discard
 from numpy.typing import NDArray
 
 from soundwright.kit import errors
-from soundwright.kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, comment_count, locate, promised_seconds
+from soundwright.kit.audio.containers import (
+    DEMUXERS,
+    SUPPORTED_FORMATS,
+    comment_count,
+    locate,
+    ogg_links,
+    promised_seconds,
+)
 from soundwright.kit.audio.mp4 import Edit, Timeline, read_timeline
-from soundwright.kit.audio.pcm import Pcm, find_pcm
+from soundwright.kit.audio.pcm import PCM_CONTAINERS, Pcm, find_pcm
 from soundwright.kit.errors import AppError
 
 Samples = NDArray[np.float32]
@@ -115,6 +122,7 @@ class Decoding:
     Args:
         path: the file.
         limits: limits of rate, channels and length.
+        link: begin and end of the Ogg stream in the file to decode; None: all of the file.
 
     Raises:
         AppError: ``UNPROCESSABLE`` with AUDIO_EMPTY, AUDIO_UNREADABLE, AUDIO_RATE_UNSUPPORTED,
@@ -122,13 +130,14 @@ class Decoding:
         OSError: the file cannot be opened.
     """
 
-    def __init__(self, path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, path: Path, limits: AudioLimits = DEFAULT_LIMITS, link: tuple[int, int] | None = None) -> None:
         self._path = path
         self._limits = limits
         self._damaged = False
         self._start: int | None = None  # of the packets read so far, in ticks of the stream
         self._end: int | None = None
         self._file: Any = None
+        self._part: _Part | None = None
         self.frame_count = 0
         self.peak = 0.0
         located = locate(path)
@@ -146,19 +155,26 @@ class Decoding:
                 f"The file has more than {_MAX_COMMENT_COUNT} tags. Export the audio again, without its tags."
             )
         self._timeline = read_timeline(path) if container == "m4a" else Timeline()
+        self._further: Sequence[tuple[int, int]] = ()  # the links of a chained Ogg file after the first one
+        if container == "ogg" and link is None:
+            first_link, *self._further = ogg_links(path, self._offset)
+            link = first_link if self._further else None
+        self._part = None if link is None else _Part(path, *link)
         try:
             self._file = av.open(
-                f"file:{path.resolve()}",
+                f"file:{path.resolve()}" if self._part is None else self._part,
                 format=DEMUXERS[container],
                 options={
                     **({"ignore_editlist": "1"} if self._timeline.is_forward else {}),
                     "protocol_whitelist": "file",
                     "codec_whitelist": ",".join(_CODECS),
-                    "skip_initial_bytes": str(self._offset),  # FFmpeg would parse all frames of the tags
+                    # FFmpeg would parse all frames of the tags.
+                    "skip_initial_bytes": "0" if self._part else str(self._offset),
                 },
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, ValueError) as error:
+            self.close()
             raise _unreadable("The file is damaged, or its content does not match its format.") from error
         try:
             self._stream, codec, header_seconds = self._read_header(container)
@@ -171,6 +187,7 @@ class Decoding:
                     else errors.AUDIO_EMPTY()
                 )
             self._first = first
+            header_seconds = None if self._further else header_seconds
             self.info = AudioInfo(container, codec, first.sample_rate, first.layout.nb_channels, header_seconds)
             self._check(self.info.sample_rate_hz, self.info.channel_count)
         except BaseException:
@@ -187,8 +204,9 @@ class Decoding:
 
     def close(self) -> None:
         """Close the file. Closing it again has no effect."""
-        if self._file is not None:
-            self._file.close()
+        for opened in (self._file, self._part):
+            if opened is not None:
+                opened.close()
 
     def chunks(self) -> Iterator[Samples]:
         """Yield the signal once, in blocks of the lengths in the file."""
@@ -196,7 +214,8 @@ class Decoding:
             frames = self._pcm.blocks(self._path)
         else:
             presented = self._presented() if self._timeline.is_forward else self._unpadded()
-            frames = {"m4a": presented, "ogg": self._unpadded()}.get(self.info.container) or self._converted()
+            unpadded = {"m4a": presented, "mp3": self._unpadded(), "ogg": self._links()}
+            frames = unpadded.get(self.info.container) or self._converted()
         rate_hz = self.info.sample_rate_hz
         for chunk in frames:
             peak = float(np.abs(chunk).max(initial=0.0))
@@ -250,6 +269,8 @@ class Decoding:
         if not context.sample_rate:
             raise _unreadable("The file is damaged, or its content does not match its format.")
         self._check(context.sample_rate, context.channels)
+        if container in PCM_CONTAINERS and context.name.startswith("pcm_"):  # FFmpeg would guess their size
+            raise _unreadable("The header of the file does not say how its samples are stored.")
         for other in self._file.streams:
             if other.index != stream.index:
                 other.discard = Discard.all
@@ -258,6 +279,7 @@ class Decoding:
         if seconds is not None and self._timeline.is_forward:
             seconds = self._timeline.seconds(seconds)
         promised = promised_seconds(self._path, container, self._offset, seconds)
+        self._end_seconds = promised
         if promised and seconds and min(promised, seconds) > self._limits.max_seconds:
             raise self._too_long()
         if promised and seconds:
@@ -325,6 +347,23 @@ class Decoding:
                 raise _changes_midway()
             yield _samples(frame, info.channel_count)
 
+    def _links(self) -> Iterator[Samples]:
+        """Yield the signal of an Ogg file, whose streams begin and end each for itself if several are chained."""
+        yield from self._unpadded()
+        for link in self._further:
+            try:
+                other = Decoding(self._path, self._limits, link)
+            except AppError:
+                self._damaged = True
+                continue
+            with other:
+                if (other.info.sample_rate_hz, other.info.channel_count) != (
+                    self.info.sample_rate_hz,
+                    self.info.channel_count,
+                ):
+                    raise _changes_midway()
+                yield from other.chunks()
+
     def _unpadded(self) -> Iterator[Samples]:
         """Yield the signal without the padding after its end, which FFmpeg does not remove completely."""
         held: deque[Samples] = deque()
@@ -342,8 +381,7 @@ class Decoding:
 
     def _padding_frames(self, frame_count: int) -> int:
         """Return how many of the last frames are after the end of the track."""
-        end_seconds = (self._stream.duration or 0) * self._stream.time_base
-        excess = frame_count - round(end_seconds * self.info.sample_rate_hz)
+        excess = frame_count - round((self._end_seconds or 0) * self.info.sample_rate_hz)
         return excess if 0 < excess <= _MAX_PADDING_FRAMES else 0
 
     def _presented(self) -> Iterator[Samples]:
@@ -384,6 +422,31 @@ class Decoding:
             if end is None or abs(end - each) < _EDIT_LIST_TICK_SECONDS * rate_hz:
                 return each
         return end
+
+
+class _Part:
+    """A part of a file as a file.
+
+    Args:
+        begin: the first byte.
+        end: the byte after the last one.
+    """
+
+    def __init__(self, path: Path, begin: int, end: int) -> None:
+        self._file = path.open("rb")
+        self._begin, self._end = begin, end
+        self.close = self._file.close
+        self.seek(0)
+
+    def read(self, byte_count: int) -> bytes:
+        return self._file.read(max(0, min(byte_count, self._end - self._file.tell())))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        origins = (self._begin, self._file.tell(), self._end)
+        return self._file.seek(origins[whence] + offset) - self._begin
+
+    def tell(self) -> int:
+        return self._file.tell() - self._begin
 
 
 class _Media:

@@ -134,14 +134,13 @@ def find_pcm(path: Path, container: str, offset: int) -> Pcm | None:
     """Return the samples of a file, or None if they are neither PCM nor floats, or are not found.
 
     Args:
-        container: "wav", "w64", "aiff", "au" or "caf", else the result is None.
+        container: one of :data:`PCM_CONTAINERS`, else the result is None.
         offset: where it begins in the file.
 
     Raises:
         OSError: the file cannot be read.
     """
-    finders = {"wav": _find_in_riff, "w64": _find_in_w64, "aiff": _find_in_aiff, "au": _find_in_au, "caf": _find_in_caf}
-    find = finders.get(container)
+    find = _FINDERS.get(container)
     if find is None:
         return None
     with path.open("rb") as file:
@@ -314,3 +313,7 @@ def _extended(data: bytes) -> int:
     exponent, mantissa = struct.unpack(">HQ", data)
     shift = 16_383 + 63 - exponent
     return round(mantissa / 2**shift) if 0 <= shift < 64 else 0
+
+
+_FINDERS = {"wav": _find_in_riff, "w64": _find_in_w64, "aiff": _find_in_aiff, "au": _find_in_au, "caf": _find_in_caf}
+PCM_CONTAINERS = frozenset(_FINDERS)

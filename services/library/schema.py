@@ -20,7 +20,7 @@ _VERSION_ID = "version"
 
 
 async def renew_terms(docs: Docs) -> None:
-    """Write the terms of searches anew: words of Thai, Lao, Burmese and Khmer are characters, and æ and œ are two letters."""
+    """Write the terms of searches anew: words of Thai, Lao, Burmese and Khmer are characters, æ and œ are two letters, and digits are ASCII."""
     for table in (TrackDocs(docs), ClipDocs(docs).clips):
         await table.prepare()
         await table.renew()

@@ -79,7 +79,7 @@ def choose(
 
     The best model has the highest mean of the known gains of the stems. A model without any comes after the others. If
     no model is quick enough, the best of those runs that take at most twice as long as the quickest. Models without weights
-    are the last resort.
+    are the last resort. If ``other`` is wanted, models that also have drums and bass come first, because that of the rest contains them.
 
     Args:
         candidates: in the order of preference among equals.
@@ -89,8 +89,10 @@ def choose(
     Returns:
         None if no available model has the stems.
     """
-    able = [each for each in candidates if each.is_available and set(stems) <= set(each.declaration.outputs)]
-    able = [each for each in able if each.declaration.needs_weights] or able
+    with_stems = [each for each in candidates if each.is_available and set(stems) <= set(each.declaration.outputs)]
+    networks = [each for each in with_stems if each.declaration.needs_weights]
+    able = [each for each in networks if _has_true_other(each.declaration)] if "other" in stems else networks
+    able = able or networks or with_stems
     if not able:
         return None
 
@@ -113,7 +115,14 @@ def choose(
     if not chosen.declaration.needs_weights:
         why = f"no network for {wanted} can run on this server now"
     reason = f"auto chose {name} for quality {quality!r}, {audio_seconds:.0f} seconds of audio and {hardware}: {why}."
+    if "other" in stems and not _has_true_other(chosen.declaration):
+        reason += " Its stem other is everything but the vocals."
     return Choice(name, reason)
+
+
+def _has_true_other(declaration: ModelDeclaration) -> bool:
+    """Return whether the stem ``other`` of a model has no drums and no bass."""
+    return set(STEMS) <= set(declaration.outputs)
 
 
 def estimated_seconds(candidate: Candidate, audio_seconds: float, has_gpu: bool) -> float:

@@ -108,6 +108,7 @@ class _Separation:
         spec, registry = self._spec, self._registry
         if len(self._costs) == 1:
             selection = registry.select(spec.model, self._stems)
+            self._stems = self._stems or _parts_beside_accompaniment(registry, spec.model, selection.model)
             names = service.result_stems(self._stems, registry.declaration(selection.model).outputs)
             outputs = self._separate_mix([selection.model], names, {})
         else:
@@ -196,3 +197,11 @@ class _Separation:
 
     def _signal(self, name: str) -> ScratchSignal:
         return ScratchSignal(self._folder / f"{name}.f32", self._mix)
+
+
+def _parts_beside_accompaniment(registry: Registry, requested: str, used: str) -> tuple[str, ...]:
+    """Return the stems to request of a fallback, so that it has the accompaniment as the requested model has; empty: all."""
+    wanted, has = registry.declaration(requested).outputs, registry.declaration(used).outputs
+    if ACCOMPANIMENT in wanted and ACCOMPANIMENT not in has:
+        return tuple(stem for stem in wanted if stem != ACCOMPANIMENT)
+    return ()

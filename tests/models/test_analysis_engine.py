@@ -307,7 +307,7 @@ def test_louder_off_beats_are_not_the_beats(silence_seconds: float) -> None:
     assert np.abs(beats[:, None] - expected).min(axis=1).max() < 0.07
 
 
-@pytest.mark.parametrize("tempo_bpm", [52, 61, 68, 75, 100, 140, 165, 190])
+@pytest.mark.parametrize("tempo_bpm", [52, 61, 68, 75, 100, 140, 165, 190, 200])
 def test_a_snare_on_every_second_beat_decides_the_octave_of_the_tempo(tempo_bpm: int) -> None:
     beats = range(20 * tempo_bpm // 60)
     drums = [Note(beat, 0.25, SNARE if beat % 2 else KICK, 1.0) for beat in beats]
@@ -322,6 +322,45 @@ def test_a_snare_on_every_second_beat_decides_the_octave_of_the_tempo(tempo_bpm:
     octaves = [2 * tempo_bpm, tempo_bpm / 2]
     others = [other["tempo"] for other in result["tempo_alternatives"]]
     assert any(other == pytest.approx(octave, rel=0.01) for other in others for octave in octaves)
+
+
+def strokes(bar: dict[int, Sequence[float]], bar_beats: int, bars: int) -> tuple[Note, ...]:
+    """Repeat a bar of drums, given by the beats of each of them. Hats are soft."""
+    return tuple(
+        Note(index * bar_beats + beat, 0.2, drum, 0.5 if drum == HAT else 1.0)
+        for index in range(bars)
+        for drum, beats in bar.items()
+        for beat in beats
+    )
+
+
+EIGHTHS, THIRDS = [step / 2 for step in range(8)], [step / 3 for step in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("tempo_bpm", "bar_beats", "drums", "piano"),
+    [
+        (100, 4, {KICK: [2], SNARE: [2], HAT: EIGHTHS}, []),  # a one-drop: nothing on the one
+        (66, 2, {KICK: [0], SNARE: [1], HAT: THIRDS}, [60, 64, 67, 60, 64, 67]),  # 6/8
+        (62, 2, {KICK: [0], SNARE: [1], HAT: THIRDS}, [60, 64, 67, 60, 64, 67]),
+        (80, 4, {}, [48, 64, 67, 64, 60, 64, 67, 64]),  # broken chords
+    ],
+)
+def test_the_metre_decides_what_is_a_beat(
+    tempo_bpm: int, bar_beats: int, drums: dict[int, Sequence[float]], piano: list[int]
+) -> None:
+    bars = 20 * tempo_bpm // 60 // bar_beats
+    chords = (
+        Note(bar_beats * (bar + step / len(piano)), 1.0, pitch, 0.8 if pitch < 64 else 0.6)
+        for bar in range(bars)
+        for step, pitch in enumerate(piano)
+    )
+    tracks = (
+        Track("drums", "kit_acoustic", strokes(drums, bar_beats, bars)),
+        Track("other", "piano", tuple(chords)),
+    )
+    sound = mix(render_stems(Song("metre", tempo_bpm, "C major", bar_beats, 20.0, tracks), 22050))
+    assert analyse(sound, 22050, ["tempo"])["tempo"] == pytest.approx(tempo_bpm, rel=0.01)
 
 
 def test_inverted_polarity_of_a_channel_changes_no_feature(music: Samples) -> None:

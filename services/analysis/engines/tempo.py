@@ -24,10 +24,15 @@ _PREFERRED_BPM = 120.0
 _PREFERENCE_OCTAVES = 1.0
 _FASTEST_BEAT_BPM = 200.0
 _SLOWEST_BEAT_BPM = 40.0
-_FASTEST_BACKBEAT_BPM = 195.0
+_FASTEST_BACKBEAT_BPM = 205.0
+_FASTEST_BACKBEAT_OF_QUARTERS_BPM = 195.0
+_SLOWEST_ONE_DROP_BPM = 60.0
 _BACKBEAT = {1.0: 0.45, 0.5: 0.6, 2.0: 0.45}  # by factor; off-beats of a slower piece can look like a backbeat
 _PULSE = 0.2
+_SOFT_PULSE = 0.05
+_TRIPLE = 0.15  # how much more beats of three pulses repeat than beats of two
 _ALIKE = 0.95
+_UNACCENTED = 0.85
 _ABSENT = 0.1
 _MIN_PERIODS = 3.0
 _TIGHTNESS = 100.0
@@ -77,11 +82,13 @@ class Onsets:
         attack: float64 [frames], at least 0: mean rise of the amplitude. Loud strokes count more, which helps to
             distinguish beats from off-beats.
         snare: float64 [frames], at least 0: mean rise of the amplitude of the highest bands.
+        kick: float64 [frames], at least 0: mean rise of the amplitude of the low bands.
     """
 
     rise_db: Doubles
     attack: Doubles
     snare: Doubles
+    kick: Doubles
 
 
 _NO_RHYTHM = Rhythm(0.0, 0.0, (), np.zeros(0))
@@ -93,7 +100,7 @@ def find_onsets(levels: Iterable[Floats]) -> Onsets:
     Args:
         levels: consecutive batches of levels in dB, float32 [frames, bands]; at least one.
     """
-    rises, attacks, snares = [], [], []
+    rises, attacks, snares, kicks = [], [], [], []
     previous: Floats | None = None
     for batch in levels:
         joined = np.concatenate([batch[:1] if previous is None else previous, batch])
@@ -105,11 +112,13 @@ def find_onsets(levels: Iterable[Floats]) -> Onsets:
         louder = np.maximum(np.diff(amplitude, axis=0), 0.0)
         attacks.append(louder.mean(axis=1))
         snares.append(louder[:, _FIRST_SNARE_BAND:].mean(axis=1))
+        kicks.append(louder[:, :_LOW_BANDS].mean(axis=1))
         previous = batch[-1:]
     return Onsets(
         np.concatenate(rises, axis=1).astype(np.float64),
         np.concatenate(attacks).astype(np.float64),
         np.concatenate(snares).astype(np.float64),
+        np.concatenate(kicks).astype(np.float64),
     )
 
 
@@ -117,8 +126,8 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
     """Estimate the tempo and the beats of a recording.
 
     Tempi are ranked by the mean autocorrelation at half, one, two and four periods. The remaining ambiguity, mostly of the
-    octave, is resolved by a log-normal preference around 120 bpm, like human tapping (Parncutt, Music Perception 1994), and then
-    by the drums: a snare or clap plays every second beat.
+    octave, is resolved by a log-normal preference around 120 bpm, like human tapping (Parncutt, Music Perception 1994), then by
+    the metre, whose beats can have three pulses, and then by the drums: a snare or clap plays every second beat.
     Beats are tracked by dynamic programming (Ellis, JNMR 2007), and moved by half a period if the off-beats were tracked.
 
     Args:
@@ -144,9 +153,10 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
     best = int(np.argmax(score))
     if score[best] <= 1e-6:
         return _NO_RHYTHM
-    coarse = float(periods[best])
-    coarse *= _backbeat_correction(onsets.snare, repetition, coarse, float(tempi_bpm[best])) or _octave_correction(
-        by_band, coarse, float(tempi_bpm[best])
+    coarse = float(periods[best]) * _metre_correction(repetition, float(periods[best]))
+    coarse_bpm = 60.0 * frames_per_second / coarse
+    coarse *= _backbeat_correction(onsets, repetition, coarse, coarse_bpm) or _octave_correction(
+        by_band, coarse, coarse_bpm
     )
     period = _refine(repetition, coarse)
     tempo_bpm = 60.0 * frames_per_second / period
@@ -178,7 +188,8 @@ def _autocorrelation(peaks: Doubles) -> Doubles:
 def _octave_correction(by_band: Doubles, period: float, tempo_bpm: float) -> float:
     """Return the factor by which to correct the period: 0.5, 1 or 2.
 
-    Pulses that are all alike, like those of a metronome, are all beats: 0.5. A pulse that no band repeats is no beat: 2.
+    Pulses that are all alike, like those of a metronome, and have no accents, are all beats: 0.5. A pulse that no band repeats is
+    no beat: 2.
     """
 
     def repetition(multiple: float) -> Doubles:
@@ -187,30 +198,50 @@ def _octave_correction(by_band: Doubles, period: float, tempo_bpm: float) -> flo
         return np.asarray(np.maximum(by_band[:, max(1, lag - 2) : lag + 3], 0.0).sum(axis=1))
 
     half, once, twice = repetition(0.5), repetition(1.0), repetition(2.0)
-    if 2.0 * tempo_bpm <= _FASTEST_BEAT_BPM and bool(np.all(half > _ALIKE * once)):
+    is_alike = np.all((half > _ALIKE * once) & (half > _UNACCENTED * twice))
+    if 2.0 * tempo_bpm <= _FASTEST_BEAT_BPM and bool(is_alike):
         return 0.5
     if tempo_bpm / 2.0 >= _SLOWEST_BEAT_BPM and bool(np.all(once < _ABSENT * twice)):
         return 2.0
     return 1.0
 
 
-def _backbeat_correction(snare: Doubles, repetition: Doubles, period: float, tempo_bpm: float) -> float | None:
+def _metre_correction(repetition: Doubles, period: float) -> float:
+    """Return the factor by which to correct the period: 1.5 if beats of three pulses, as in 6/8, repeat better than beats of two."""
+    once, longer, twice, twice_longer = (_near(repetition, multiple * period) for multiple in (1.0, 1.5, 2.0, 3.0))
+    return 1.5 if longer - once > _TRIPLE and twice_longer - twice > _TRIPLE else 1.0
+
+
+def _near(repetition: Doubles, lag: float) -> float:
+    """Return the highest autocorrelation near a lag, at least 0."""
+    return float(repetition[max(1, round(lag) - _NEAR_FRAMES) : round(lag) + _NEAR_FRAMES + 1].max(initial=0.0))
+
+
+def _backbeat_correction(onsets: Onsets, repetition: Doubles, period: float, tempo_bpm: float) -> float | None:
     """Return the factor by which to correct the period, 0.5, 1 or 2, if a snare or clap plays every second beat; otherwise None.
 
-    A period is that of the beat if the loud strokes repeat after two periods and not after one, and softer ones after one.
+    A period is that of the beat if the loud strokes repeat after two periods and not after one, and softer ones after one. Slow
+    beats also need a kick between the snares: in a one-drop, both play together on every fourth beat of twice the tempo.
     """
-    power = np.square(scipy.ndimage.convolve1d(snare, (0.25, 0.5, 0.25)))
+    power, kick_power = (
+        np.square(scipy.ndimage.convolve1d(strokes, (0.25, 0.5, 0.25))) for strokes in (onsets.snare, onsets.kick)
+    )
     strokes = _autocorrelation(power[None] - power.mean())[0]
 
-    def at(values: Doubles, lag: float) -> float:
-        near = values[max(1, round(lag) - _NEAR_FRAMES) : round(lag) + _NEAR_FRAMES + 1]
-        return max(0.0, float(near.max(initial=0.0)))
+    def kick_after_snare(lag: int) -> float:
+        lags = range(max(0, lag - _NEAR_FRAMES), lag + _NEAR_FRAMES + 1)
+        return max(float(power[: power.size - each] @ kick_power[each:]) / (power.size - each) for each in lags)
 
     for factor, least in _BACKBEAT.items():
         beat = factor * period
-        is_possible = _SLOWEST_BEAT_BPM <= tempo_bpm / factor <= _FASTEST_BACKBEAT_BPM
-        if is_possible and at(strokes, 2.0 * beat) - at(strokes, beat) >= least and at(repetition, beat) >= _PULSE:
-            return factor
+        has_eighths = _near(repetition, beat / 2.0) >= _SOFT_PULSE
+        fastest_bpm = _FASTEST_BACKBEAT_BPM if has_eighths else _FASTEST_BACKBEAT_OF_QUARTERS_BPM
+        is_possible = _SLOWEST_BEAT_BPM <= tempo_bpm / factor <= fastest_bpm
+        is_backbeat = _near(strokes, 2.0 * beat) - _near(strokes, beat) >= least and _near(repetition, beat) >= _PULSE
+        if is_possible and is_backbeat:
+            is_slow = tempo_bpm / factor < _SLOWEST_ONE_DROP_BPM
+            if not is_slow or kick_after_snare(round(beat)) >= kick_after_snare(0):
+                return factor
     return None
 
 

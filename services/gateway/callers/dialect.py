@@ -25,7 +25,6 @@ class Dialect:
         render: returns the error response for a problem.
         default_access: applies to paths of this dialect without a route, and to unsupported methods.
         cors: whether browsers may call from pages of any origin (CORS). The others serve the pages of allowed origins.
-        logged_path: returns the form of a path that may be logged, for paths that contain secrets.
         error: the type of the body that ``render`` returns, for pydantic; None: the body is not JSON.
     """
 
@@ -34,7 +33,6 @@ class Dialect:
     render: Callable[[Problem], Response]
     default_access: RouteAccess
     cors: bool = False
-    logged_path: Callable[[str], str] = str
     title: str = ""
     error: Any = None
 

@@ -22,6 +22,7 @@ from soundwright.services.gateway.callers.dialect import Dialect, dialect_for
 from soundwright.services.gateway.callers.host_policy import HostPolicy
 from soundwright.services.gateway.edge.route_table import ROUTE_KEY, FoundRoute
 from soundwright.services.gateway.wire.decoding import plain_cookies
+from soundwright.services.gateway.wire.logged import without_secrets
 from soundwright.services.gateway.wire.problems import problem_of
 
 _PROBE = "/health"
@@ -161,7 +162,7 @@ class _Exchange:
 
     @property
     def logged_path(self) -> str:
-        return self.dialect.logged_path(self.scope["path"])
+        return without_secrets(self.scope["path"])
 
     def record(self, message: Message) -> None:
         """Note what the response sends."""

@@ -143,11 +143,13 @@ async def made_response(
 def requested_part(request: Request, headers: dict[str, str], size_bytes: int) -> tuple[int, Span] | Response:
     """Return the status of the response and the part of a file that the request selects, or the response 416.
 
+    Only GET has ranges (RFC 9110, section 14.2).
+
     Args:
         headers: those of the file. Its length, and the place of the part, are added.
     """
     conditions, status, span = request.headers, 200, None
-    if "range" in conditions and _range_applies(conditions, headers):
+    if "range" in conditions and not is_head(request.scope) and _range_applies(conditions, headers):
         try:
             span = parse_range(conditions["range"], size_bytes)
         except Unsatisfiable:

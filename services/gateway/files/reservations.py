@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
+from soundwright.kit.text import size_text
 from soundwright.library.v1 import storage_service_pb2 as pb
 from soundwright.library.v1 import storage_service_pb2_grpc
 
@@ -43,5 +44,5 @@ class Reservation:
 
 def quota_exceeded(room_bytes: int) -> AppError:
     return errors.QUOTA_EXCEEDED(
-        f"Your storage quota has room for {room_bytes} more bytes. Delete tracks or clips to free space."
+        f"Your storage quota has room for {size_text(room_bytes)} more. Delete tracks or clips to free space."
     )

@@ -12,7 +12,6 @@ from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.web.templates import PAGE_HEADERS, render_template
 from soundwright.services.gateway.wire.problems import Problem
 
-_SECRET = re.compile(r"(/users/(?:log-in|log_in|confirm|settings/confirm-email)/|/studio/shared/).+")
 _TITLES = {
     403: "Not allowed",
     404: "Page not found",
@@ -33,16 +32,10 @@ def render(problem: Problem) -> Response:
     )
 
 
-def logged_path(path: str) -> str:
-    """Return ``path`` without the secret that links contain."""
-    return _SECRET.sub(r"\1[secret]", path)
-
-
 PAGES = Dialect(
     name="pages",
     title="Pages",
     paths=re.compile(r"/$|/favicon\.ico$|/(users|auth|assets|studio)(/|$)"),
     render=render,
     default_access=RouteAccess(Access.BROWSER, RateClass.PAGES),
-    logged_path=logged_path,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 _PIECE_BYTES = 1 << 12
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"')
-_EXTENDED_FILENAME = re.compile(rb"; *filename\* *= *(utf-8|iso-8859-1)'[^';]*'([^;\s]*)", re.IGNORECASE)
+_QUOTED = re.compile(rb'(?<!\*=)"(?:[^"\\]|\\.)*+"')
+_EXTENDED_FILENAME = re.compile(rb"""; *filename\* *= *"?(?:([^';"]*)'[^';"]*')?([^;\s"]*)""", re.IGNORECASE)
+_CHARSETS = (b"utf-8", b"iso-8859-1")
 
 
 @dataclass(frozen=True)
@@ -157,16 +158,21 @@ class MultipartReader:
         _, options = parse_options_header(disposition)
         if b"name" not in options:
             raise FormParserError("a part has no name")
-        filename = _extended_filename(disposition)
-        if filename is None and b"filename" in options:
-            filename = options[b"filename"].decode(errors="replace")
-        self._events.append(PartBegin(options[b"name"].decode(errors="replace"), filename))
+        self._events.append(PartBegin(options[b"name"].decode(errors="replace"), _filename(disposition, options)))
 
     def _end(self) -> None:
         self.complete = True
 
 
-def _extended_filename(disposition: bytes) -> str | None:
-    """Return the parameter ``filename*`` (RFC 8187), which some clients send instead of ``filename``; None if there is none."""
+def _filename(disposition: bytes, options: Mapping[bytes, bytes]) -> str | None:
+    """Return the name of a file, also if it is only in ``filename*`` (RFC 8187); None for a field.
+
+    Some clients quote that parameter. If its character set is unknown, ``filename`` is the better one of the two.
+    """
+    plain = options.get(b"filename")
     found = _EXTENDED_FILENAME.search(_QUOTED.sub(b'""', disposition))
-    return found and unquote(found[2].decode("ascii", "replace"), found[1].decode(), "replace")
+    charset = (found[1] or b"").lower() if found else b""
+    if found and (plain is None or charset in _CHARSETS):
+        known = charset.decode() if charset in _CHARSETS else "utf-8"
+        return unquote(found[2].decode("ascii", "replace"), known, "replace")
+    return None if plain is None else plain.decode(errors="replace")

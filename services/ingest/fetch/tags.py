@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 
-from soundwright.kit.audio.containers import DEMUXERS, sniff
+from soundwright.kit.audio.containers import DEMUXERS, locate, sniff
 from soundwright.kit.audio.mp4 import boxes, tag_items
 from soundwright.kit.audio.pcm import riff_chunks
 from soundwright.services.ingest.fetch.pictures import picture_type
@@ -50,10 +52,12 @@ def read_tags(path: Path) -> Tags:
     Several values, for example of artists, are joined by commas. A file can have several tags: what one lacks comes from the next.
     """
     found: dict[str, list[str]] = {}
-    for texts_of in (_id3_texts, _ape_texts, _vorbis_texts, _mp4_texts, _container_texts, _id3v1_texts):
+    id3_texts = (partial(_id3_texts, tag) for tag in _id3_tags(path))
+    readers = (_ape_texts, _vorbis_texts, _mp4_texts, _container_texts, _id3v1_texts)
+    for texts_of in (*id3_texts, *(partial(reader, path) for reader in readers)):
         # Untrusted tags can make the readers raise anything, and the audio does not depend on them.
         with contextlib.suppress(Exception):
-            texts = texts_of(path).items()
+            texts = texts_of().items()
             found = {
                 **{name: kept for name, each in texts if (kept := [text for text in each if text.strip()])},
                 **found,
@@ -62,9 +66,9 @@ def read_tags(path: Path) -> Tags:
     return Tags(title=title, artist=artist, album=album)
 
 
-def _id3_texts(path: Path) -> dict[str, list[str]]:
-    """Return the texts of ID3v2 tags at the beginning of the file, or in a chunk of a WAV or AIFF file."""
-    tags = ID3(_id3_chunk(path) or path, known_frames=_TEXT_FRAMES, load_v1=False)
+def _id3_texts(tag: bytes) -> dict[str, list[str]]:
+    """Return the texts of an ID3v2 tag."""
+    tags = ID3(io.BytesIO(tag), known_frames=_TEXT_FRAMES, load_v1=False)
     frames = {
         name: tags.getall(frame.__name__) for name, frame in zip(_NAMES, (id3.TIT2, id3.TPE1, id3.TALB), strict=True)
     }
@@ -73,26 +77,48 @@ def _id3_texts(path: Path) -> dict[str, list[str]]:
 
 def tagged_pictures(path: Path) -> Iterator[bytes]:
     """Yield pictures that FFmpeg leaves out: those of APE tags, and those whose format the tag names wrongly or not at all."""
-    with contextlib.suppress(Exception):
-        yield from (
-            frame.data
-            for frame in ID3(_id3_chunk(path) or path, known_frames={"APIC": APIC}, load_v1=False).getall("APIC")
-        )
+    for tag in _id3_tags(path):
+        with contextlib.suppress(Exception):
+            frames = ID3(io.BytesIO(tag), known_frames={"APIC": APIC}, load_v1=False)
+            yield from (frame.data for frame in frames.getall("APIC"))
     with contextlib.suppress(Exception):
         yield bytes(APEv2(path)["Cover Art (Front)"].value).partition(b"\0")[2]  # after its name
     for _, data in _mp4_values(path, (b"covr",), _MAX_TAG_BYTES + _MP4_HEAD_BYTES):
         yield data[_MP4_HEAD_BYTES:]
 
 
-def _id3_chunk(path: Path) -> io.BytesIO | None:
+def _id3_tags(path: Path) -> Iterator[bytes]:
+    """Yield the ID3v2 tags of a file: in a chunk of a WAV or AIFF file, or else one after the other at its beginning, and at its end."""
+    file_bytes = path.stat().st_size
     with path.open("rb") as file:
-        order = {b"RIFF": "<", b"FORM": ">"}.get(file.read(4))
-        if order:
-            for name, start, size in riff_chunks(file, 12, path.stat().st_size, order):
-                if name.lower() == b"id3 ":
-                    file.seek(start)
-                    return io.BytesIO(file.read(min(size, _MAX_TAG_BYTES)))
-    return None
+        order = _CHUNK_ORDERS.get(file.read(4))
+        for name, start, size in riff_chunks(file, 12, file_bytes, order) if order else ():
+            if name.lower() == b"id3 ":
+                file.seek(start)
+                yield file.read(min(size, _MAX_TAG_BYTES))
+                return
+        start = 0
+        for _ in range(_MAX_ID3_TAGS):
+            file.seek(start)
+            head = file.read(_ID3_HEAD_BYTES)
+            if _ID3.match(head) is None:
+                break
+            file.seek(start)
+            yield file.read(_id3_bytes(head))
+            start += _id3_bytes(head)
+        file.seek(max(start, file_bytes - _MAX_TAG_BYTES))
+        rest = file.read()
+    ends = (len(rest), len(rest) - _ID3V1_BYTES)
+    for found in _ID3.finditer(rest):
+        if found.start() + _id3_bytes(found[0]) in ends:
+            yield rest[found.start() :]
+            return
+
+
+def _id3_bytes(head: bytes) -> int:
+    """Return the size of an ID3v2 tag by its first bytes, with its footer."""
+    size = sum(byte << 7 * (3 - place) for place, byte in enumerate(head[6:]))
+    return _ID3_HEAD_BYTES + size + (_ID3_HEAD_BYTES if head[5] & 0x10 else 0)
 
 
 def _vorbis_texts(path: Path) -> dict[str, list[str]]:
@@ -126,10 +152,13 @@ def _mp4_values(path: Path, names: Sequence[bytes], max_bytes: int) -> Iterator[
 
 def _container_texts(path: Path) -> dict[str, list[str]]:
     """Return the texts of chunks of WAV and AIFF files, and of other containers. FFmpeg joins several by semicolons."""
-    container = sniff(path)
-    if container is None:
+    located = locate(path)
+    if located is None:
         return {}
-    options = {"protocol_whitelist": "file"}
+    container, offset = located
+    # What is not the beginning of a stream of MP3 or AAC is a tag, which FFmpeg reads.
+    skipped = 0 if container in ("mp3", "aac") else offset
+    options = {"protocol_whitelist": "file", "skip_initial_bytes": str(skipped)}
     with av.open(
         f"file:{path.resolve()}", format=DEMUXERS[container], options=options, metadata_errors="surrogateescape"
     ) as file:
@@ -192,6 +221,10 @@ class APIC(id3.APIC):  # type: ignore[misc]
 
 
 _NAMES = ("title", "artist", "album")
+_CHUNK_ORDERS = {b"RIFF": "<", b"RIFX": ">", b"FORM": ">"}
+_ID3 = re.compile(rb"ID3[\2-\4]\0[\0-\xff][\0-\x7f]{4}")
+_ID3_HEAD_BYTES, _ID3V1_BYTES = 10, 128
+_MAX_ID3_TAGS = 8
 _MP4_ITEMS = {b"\xa9nam": "title", b"\xa9ART": "artist", b"\xa9alb": "album"}
 _MP4_ENCODINGS = {2: "utf-16-be"}
 _MP4_HEAD_BYTES = 8

@@ -104,6 +104,7 @@ async def site(blobs: FileBlobs) -> httpx.AsyncClient:
         await writer.write(CONTENT)
 
     async def get(request: Request) -> Response:
+        request.scope["soundwright.head"] = request.method == "HEAD"  # as the edge does
         return await blob_response(request, blobs, "a/file.wav", content_type="audio/wav", filename="file.wav")
 
     def refuse(_: Request, error: Exception) -> Response:
@@ -156,6 +157,9 @@ async def test_serves_whole_parts_and_nothing(site: httpx.AsyncClient) -> None:
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, "bytes */2560")
     several = await site.get("/f", headers={"Range": "bytes=0-1,4-5"})
     assert (several.status_code, several.content) == (200, CONTENT)
+    for value in ("bytes=0-1", "bytes=2560-"):  # only GET has ranges
+        head = await site.head("/f", headers={"Range": value})
+        assert (head.status_code, head.headers["content-length"]) == (200, "2560")
 
 
 async def test_conditional_requests_are_answered(site: httpx.AsyncClient) -> None:

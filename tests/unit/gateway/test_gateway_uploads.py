@@ -78,6 +78,9 @@ def test_any_content_survives_any_slicing(contents: list[tuple[str, bytes]], cut
         ("filename=\"naive.wav\"; filename*=utf-8''na%C3%AFve.wav", "naïve.wav"),
         ("filename=\"naive.wav\"; filename*=klingon''na%C3%AFve.wav", "naive.wav"),
         ("filename=\"a; filename*=utf-8''b.wav\"", "a; filename*=utf-8''b.wav"),
+        ("filename*=\"UTF-8''na%C3%AFve.wav\"", "naïve.wav"),
+        ("filename*=klingon''na%C3%AFve.wav", "naïve.wav"),
+        ("filename*=song.wav", "song.wav"),
     ],
 )
 async def test_extended_filenames_name_files(parameters: str, filename: str) -> None:

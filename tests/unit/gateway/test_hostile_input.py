@@ -9,6 +9,7 @@ from raw_http import LongestStep, Raw, serving
 
 from soundwright.services.gateway.wire import limits
 from soundwright.services.gateway.wire.decoding import form_pairs, json_value, plain_cookies
+from soundwright.services.gateway.wire.logged import without_secrets
 
 STEP_SECONDS = 0.3  # of processor time. The code that these inputs were made for needed 1 to 28 seconds
 FORM = b"application/x-www-form-urlencoded"
@@ -120,3 +121,22 @@ def test_only_cookies_of_plain_characters_are_read() -> None:
     header = 'a=b; c="d"; e=f-_.~=; g=\\; h=é; i="\\"; j="k"l; m="'
     assert plain_cookies(header) == 'a=b; c="d"; e=f-_.~='
     assert plain_cookies("a=" + "b" * limits.COOKIES_BYTES) == ""
+
+
+SECRET = "Fa44x3xGNvwggMPwDvPZz8LU4JPvZyfZYQGBrfDTTI0"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"/api/shared/{SECRET}/audio", "/api/shared/[secret]/audio"),
+        (f"/api/shared//{SECRET}/audio", "/api/shared//[secret]/audio"),
+        (f"//studio/shared/{SECRET[:-1]}", "//studio/shared/[secret]"),  # cut off by who copied it
+        (f"/users/settings/confirm-email/{SECRET}", "/users/settings/confirm-email/[secret]"),
+        (f"/Studio/Shared/{SECRET}", "/Studio/Shared/[secret]"),
+        (f"TypeError at http://127.0.0.1:4000/studio/shared/{SECRET}:1:2", "TypeError at http://127.0.0.1:4000/studio/shared/[secret]"),
+        ("/api/tracks/7891745a-4a5e-411c-97bd-ebbe048716f4", "/api/tracks/7891745a-4a5e-411c-97bd-ebbe048716f4"),
+    ],
+)  # fmt: skip
+def test_secrets_of_links_are_not_logged_wherever_they_are(text: str, expected: str) -> None:
+    assert without_secrets(text) == expected

@@ -15,7 +15,7 @@ import soundfile
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC
-from mutagen.id3 import ID3, TIT2, TPE1, TSSE, Encoding
+from mutagen.id3 import ID3, TIT2, TPE1, TSSE, Encoding, Frames
 from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
@@ -310,6 +310,38 @@ def test_what_one_tag_lacks_comes_from_the_next(tmp_path: Path) -> None:
     file.save()
     path.write_bytes(encoder.getvalue() + path.read_bytes())
     assert read_tags(path) == Tags(title="Vorbis", artist="Anna, Bert")
+
+
+def id3(**texts: list[str]) -> bytes:
+    """Return an ID3v2.4 tag of text frames."""
+    written, tags = io.BytesIO(), ID3()
+    for name, values in texts.items():
+        tags.add(Frames[name](Encoding.UTF8, values))
+    tags.save(written, padding=lambda info: 0)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(("format", "kind"), [("MP3", {"subtype": "MPEG_LAYER_III"}), ("FLAC", {})])
+def test_id3_tags_are_read_one_after_the_other_and_at_the_end(
+    tmp_path: Path, format: str, kind: dict[str, str]
+) -> None:
+    path = written(tmp_path / "song", tone(0.5), format=format, **kind)
+    sound = path.read_bytes()
+    title, rest = id3(TIT2=["Title"]), id3(TIT2=["Other"], TPE1=["Anna", "Bert"])
+    with_footer = rest[:5] + b"\x10" + rest[6:] + b"3DI" + rest[3:5] + b"\x10" + rest[6:10]
+    behind = b"TAG" + bytes(125)
+    for content in (title + rest + sound, title + sound + rest, title + sound + with_footer + behind):
+        path.write_bytes(content)
+        assert read_tags(path) == Tags(title="Title", artist="Anna, Bert")
+
+
+def test_tags_behind_junk_are_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "lossless", tone(0.5), format="FLAC")
+    file = FLAC(path)
+    file["title"] = "Title"
+    file.save()
+    path.write_bytes(b"junk" * 10 + path.read_bytes())
+    assert read_tags(path) == Tags(title="Title")
 
 
 @pytest.mark.parametrize(("kind", "format"), [(WAVE, "WAV"), (AIFF, "AIFF")])

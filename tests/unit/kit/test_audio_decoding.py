@@ -188,6 +188,31 @@ def test_an_mp3_without_a_length_in_its_header_decodes_without_warning(tmp_path:
     assert summary.frame_count >= 50_000
 
 
+@pytest.mark.parametrize("rest", [b"text" * 5_000, b"ID3\4\0\0\0\1\x1c\x20" + bytes(20_000)])
+def test_what_is_behind_an_mp3_does_not_hide_its_end(tmp_path: Path, rest: bytes) -> None:
+    path = tmp_path / "song.mp3"
+    soundfile.write(path, tone(50_001, 2), RATE_HZ, format="MP3")
+    path.write_bytes(path.read_bytes() + rest)
+    assert_alike(decoded(path), tone(50_001, 2))
+    assert "TRUNCATED" not in inspect(path).warnings
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_streams_of_a_radio_station_follow_each_other_to_the_sample(tmp_path: Path, subtype: str) -> None:
+    path, rate_hz, frame_counts = tmp_path / "radio.ogg", 48_000, (50_001, 30_003, 1_000, 50_001)
+    content = b""
+    for frame_count in frame_counts:
+        soundfile.write(path, tone(frame_count, 2, rate_hz), rate_hz, format="OGG", subtype=subtype)
+        content += path.read_bytes()
+    path.write_bytes(b"junk" + content)
+    samples, start = decoded(path), 0
+    assert samples.shape[1] == sum(frame_counts)
+    for frame_count in frame_counts:
+        assert_alike(samples[:, start : start + frame_count], tone(frame_count, 2, rate_hz))
+        start += frame_count
+    assert inspect(path).warnings == ()
+
+
 def test_the_name_of_a_file_means_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ünï#co%20de: 曲.m3u8"
     soundfile.write(path, noise(100, 1), RATE_HZ, format="FLAC")

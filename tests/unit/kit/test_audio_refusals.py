@@ -49,6 +49,11 @@ def with_flac_frame_count(content: bytes, frame_count: int) -> bytes:
     return content[:18] + word.to_bytes(8, "big") + content[26:]
 
 
+def caf_of_64_bits() -> bytes:
+    form = pack(">d4s5I", 44_100, b"lpcm", 0, 16, 1, 2, 16)
+    return b"caff\0\1\0\0desc" + pack(">q", 32) + form + b"data" + pack(">q", 16_004) + bytes(16_004)
+
+
 def refusal(path: Path, content: bytes, limits: AudioLimits | None = None) -> AppError:
     path.write_bytes(content)
     with pytest.raises(AppError) as caught:
@@ -98,6 +103,8 @@ def test_a_flac_of_no_frames_is_empty(path: Path) -> None:
         pytest.param(b"\xff\xfb\x90\x00" + np.random.default_rng(1).bytes(9_000), id="one MPEG header and garbage"),
         pytest.param(wav()[:20], id="half a WAV header"), pytest.param(wav(rate_hz=0), id="0 Hz"),
         pytest.param(wav(rate_hz=2**31), id="2^31 Hz"),
+        pytest.param(wav()[:16] + pack("<I", 14) + wav()[20:34] + wav()[36:], id="WAV without bits per sample"),
+        pytest.param(caf_of_64_bits(), id="CAF with integers of 64 bits, which FFmpeg takes for 16"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read(path: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from soundwright.kit import errors
 from soundwright.kit.errors import CATALOGUE, Code
 
 Nodes = list[tuple[str, ast.AST]]
@@ -83,3 +84,9 @@ def test_codes_have_statuses_of_grpc_and_http() -> None:
         assert code.value.is_server_fault is (
             code.value.http_status >= 500 and code not in (Code.UNIMPLEMENTED, Code.NOT_PROVISIONED)
         )
+
+
+def test_sentences_have_sizes_and_programs_have_bytes() -> None:
+    error = errors.QUOTA_EXCEEDED(limit_bytes=5_000_000_000, required_bytes=1_234_567, used_bytes=999_600)
+    assert error.message.startswith("Your storage quota of 5 GB has no room for 1.23 MB more; 1 MB are in use. ")
+    assert error.meta["required_bytes"] == 1_234_567

@@ -121,6 +121,8 @@ TWO = ("mel-band-roformer-vocals", "dsp")
         # A model for vocals and the rest qualifies only for requests of its stems.
         (TWO, ("vocals",), "best", True, "mel-band-roformer-vocals"),
         (TWO, ("vocals", "other"), "best", True, "mel-band-roformer-vocals"),
+        # Its other is the whole accompaniment, unlike that of a model with four stems.
+        ((*TWO, *INSTALLED), ("vocals", "other"), "best", True, BOTH),
         (TWO, STEMS, "best", True, "dsp"),
         # Scores on different test sets are brought to one scale. On one set, it has 10.98 dB, and bs-roformer 9.19 dB.
         (ALL, ("vocals",), "best", True, "mel-band-roformer-vocals"),
@@ -136,6 +138,11 @@ def test_the_stems_decide_which_models_can_run(
 ) -> None:
     choice = choose(candidates(available, {}), stems, quality, 240.0, has_gpu)
     assert (choice and choice.model) == expected
+
+
+def test_the_reason_says_that_other_is_the_whole_accompaniment() -> None:
+    reason = chosen(candidates(TWO, {}), ("vocals", "other"), "best", 240.0, True).reason
+    assert reason.endswith(". Its stem other is everything but the vocals.")
 
 
 def test_a_chain_needs_a_model_with_its_first_stem() -> None:

@@ -31,8 +31,9 @@ GAINS: dict[str, dict[str, float]] = {
     "second": {"drums": 0.75, "vocals": 0.25, "piano": 2.0},
     "voices": {"lead": 0.5, "backing": 0.125},
     "built-in": {"vocals": 0.5, "drums": 0.5},
+    "karaoke": {"vocals": 0.25, "accompaniment": 0.75},
 }
-COSTS = {"default": 1.0, "second": 3.0, "voices": 4.0}
+COSTS = {"default": 1.0, "second": 3.0, "voices": 4.0, "karaoke": 1.0}
 
 
 def spec_of(model: str = "plan", **fields: Any) -> SeparationSpec:
@@ -46,7 +47,7 @@ def declared(name: str) -> ModelDeclaration:
     return ModelDeclaration(
         name=name, description="Parts", architecture="Parts", outputs=tuple(GAINS[name]), code_licence="MIT",
         weights_licence="MIT" if has_weights else "", needs_weights=has_weights, relative_cost=COSTS.get(name),
-        fallback="built-in" if name == "default" else "",
+        fallback="built-in" if name in ("default", "karaoke") else "",
     )  # fmt: skip
 
 
@@ -144,6 +145,12 @@ def test_a_fallback_runs_for_one_model_and_not_for_a_plan(world: World) -> None:
     assert [run.model for run in done.runs] == ["built-in"]
     with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
         world.separate(models=("default", "built-in"), combine="average")
+
+
+def test_a_fallback_has_the_accompaniment_of_the_model(world: World) -> None:
+    world.engine.missing = {"karaoke"}
+    done = world.separate(model="karaoke")
+    assert (done.selection.model, world.gains(done)) == ("built-in", {"vocals": 0.5, "accompaniment": 0.5})
 
 
 @pytest.mark.parametrize(

@@ -46,14 +46,6 @@ def render(problem: Problem) -> Response:
     return JSONResponse(body, status_code=problem.status, headers=dict(problem.headers))
 
 
-_SECRET = re.compile(r"(/api/shared/)[^/]+")
-
-
-def logged_path(path: str) -> str:
-    """Return ``path`` without the secret of a link to a track."""
-    return _SECRET.sub(r"\1[secret]", path)
-
-
 FORGE = Dialect(
     name="forge",
     title="Sound Forge Alchemy",
@@ -61,5 +53,4 @@ FORGE = Dialect(
     render=render,
     error=ForgeError,
     default_access=RouteAccess(Access.ACCOUNT, RateClass.NORMAL),
-    logged_path=logged_path,
 )

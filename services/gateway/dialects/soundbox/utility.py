@@ -19,6 +19,7 @@ from soundwright.services.gateway.dialects.soundbox.dialect import SuccessRoute
 from soundwright.services.gateway.dialects.soundbox.params import json_body, read_json
 from soundwright.services.gateway.dialects.soundbox.shapes import Count, Done
 from soundwright.services.gateway.openapi.responses import EXTRA_FIELDS, documented
+from soundwright.services.gateway.wire.logged import without_secrets
 
 log = get_logger()
 
@@ -90,8 +91,8 @@ def utility_routes(gateway: Gateway) -> APIRouter:
         values = await read_json(request)
         log.warning(
             "client.error",
-            error=_line(values.get("message"), 500),
-            url=_line(values.get("url"), 200).partition("?")[0],  # queries can contain secrets
+            error=without_secrets(_line(values.get("message"), 500)),
+            url=without_secrets(_line(values.get("url"), 200).partition("?")[0]),  # queries can contain secrets
             user_agent=_line(values.get("userAgent"), 100),
             client_time=_line(values.get("timestamp"), 50),
         )

@@ -40,7 +40,8 @@ export function Models() {
 
 function Row({ model, onChange }: { model: PlatformModel; onChange: () => unknown }) {
   const percent = fetchedPercent(model);
-  const canFetch = model.needs_consent || model.weights === "missing" || model.weights === "failed";
+  const canRun = model.weights !== "not_installed";
+  const canFetch = canRun && (model.needs_consent || model.weights === "missing" || model.weights === "failed");
   return (
     <>
       <tr>

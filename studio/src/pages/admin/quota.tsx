@@ -25,7 +25,8 @@ export function Quota({ user, disabled, onChange }: QuotaProps) {
   const [isOpen, open] = useState(false);
   return (
     <span class="row">
-      {sizeText(user.storage_used_bytes)} of {quotaText(user.storage_quota_bytes)}
+      {sizeText(user.storage_used_bytes)}
+      {quotaText(user.storage_quota_bytes)}
       <Button label={`Change the quota of ${user.email}`} look="quiet" disabled={disabled} onClick={() => open(true)}>
         Change
       </Button>
@@ -60,6 +61,6 @@ function QuotaDialog(props: { user: User; onClose: () => void; onChange: (bytes:
 }
 
 function quotaText(bytes: number | null): string {
-  if (bytes === null) return "the default";
-  return bytes === 0 ? "no limit" : sizeText(bytes);
+  if (bytes === null) return ", default quota";
+  return bytes === 0 ? ", no limit" : ` of ${sizeText(bytes)}`;
 }
