@@ -263,7 +263,9 @@ def test_genre_words_are_no_instruments() -> None:
     assert request.unwanted == {"voice"}
 
 
-@pytest.mark.parametrize("prompt", ["solo piano", "piano solo", "only piano please", "piano only"])
+@pytest.mark.parametrize(
+    "prompt", ["solo piano", "piano solo", "only piano please", "piano only", "nothing but a piano"]
+)
 def test_solo(prompt: str) -> None:
     assert parse_prompt(prompt).is_solo
     score = compose(prompt, 12.0, 3)

@@ -29,9 +29,26 @@ _SHORT_KEY = re.compile(r"(?<![A-Za-z0-9#])([A-G])(#|b|♯|♭)?m(?![A-Za-z0-9#]
 _KEY_OF = re.compile(r"\bkey of ([a-g])(#|♯|b|♭|[ -]sharp|[ -]flat)?(?![a-z0-9])")
 _TEMPO_LIMITS_BPM = (40.0, 220.0)
 _LONGEST_PHRASE = 4  # in words
-_WORD = re.compile(r"[^\W_]+(?:[&/'’][^\W_]+)*#?|&")
+_WORD = re.compile(r"[^\W_]+(?:(?:[&'’]|(?<=\d)/(?=\d))[^\W_]+)*#?|&")
+# Other ways to say a word that is recognised.
+_SAME = (
+    (re.compile(r"\bbeats (?:per|a) minute\b", re.I), "bpm"),
+    (re.compile(r"\bnothing but\b", re.I), "only"),
+    (re.compile(r"\b([^\W_]+)-free\b", re.I), r"without \1"),
+    (
+        re.compile(
+            r"\bw/o(?:ut)?\b|\b(?:anything|everything|all) but\b|\b(?:leave|leaving) out\b|\b(?:free|devoid|instead) of\b"
+            r"|\b(?:do not|don['’]?t) (?:want|use|add|include|need|like|play)\b",
+            re.I,
+        ),
+        "without",
+    ),
+)
 _CLAUSE_END = re.compile(r"[,.;:!?()\n]")
-_JOINERS = frozenset(("and", "or", "any", "nor", "the", "a", "no", "of"))
+_ARTICLES = ("the", "a", "an", "some")
+# Words between a negation and what it excludes.
+_JOINING = "the a an some and or any nor no of single kind kinds sort sorts sound sounds hint trace"
+_JOINERS = frozenset(_JOINING.split())
 _LEADING_SOLO = ("solo", "only", "just", "unaccompanied")
 _ALONE = ("cappella", "capella", "duo", "duet")
 _LOOPS = frozenset(("loop", "loopable", "looping", "seamless"))
@@ -88,10 +105,17 @@ Hit = tuple[int, int, str]
 """Where a phrase occurs in a prompt: position and length in words, and the phrase."""
 
 
+def plain(prompt: str) -> str:
+    """Return a prompt with one way to say what can be said in several: "drum-free" is "without drum"."""
+    for said, same in _SAME:
+        prompt = said.sub(same, prompt)
+    return prompt
+
+
 def words_of(prompt: str) -> tuple[str, ...]:
     """Return the lower-case words of a prompt.
 
-    Hyphens and most punctuation separate words; ``#``, ``&``, ``/`` and digits do not.
+    Hyphens and most punctuation separate words; ``#``, ``&``, digits and ``/`` between digits do not.
     """
     return tuple(_WORD.findall(prompt.lower()))
 
@@ -145,6 +169,7 @@ def negated(prompt: str, hits: Iterable[Hit]) -> frozenset[int]:
 
 def parse_prompt(prompt: str) -> Request:
     """Parse a prompt. Unknown words are ignored, so any text gives a request."""
+    prompt = plain(prompt)
     words = words_of(prompt)
     text = prompt.lower()
     genres = find_words(words, GENRES)
@@ -154,7 +179,9 @@ def parse_prompt(prompt: str) -> Request:
     without = negated(prompt, (*moods, *paces, *genres, *named))
     unwanted = {INSTRUMENTS[phrase] for start, _, phrase in named if start in without}
     unwanted |= {_ABSENCES[word] for word in words if word in _ABSENCES}
-    wanted = tuple(dict.fromkeys(INSTRUMENTS[phrase] for start, _, phrase in named if start not in without))
+    wanted = tuple(
+        name for name in dict.fromkeys(INSTRUMENTS[phrase] for _, _, phrase in named) if name not in unwanted
+    )
     heard_moods, heard_paces = ([hit for hit in hits if hit[0] not in without] for hits in (moods, paces))
     run = _first_run([hit for hit in genres if hit[0] not in without], _clause_starts(prompt))
     genre = _head(run)
@@ -217,9 +244,15 @@ def _ignored(prompt: str, hits: Iterable[Hit]) -> tuple[str, ...]:
     """Return the words that are neither part of a hit, a tempo or a key, nor without meaning for music."""
     known = {place for start, length, _ in hits for place in range(start, start + length)}
     text = prompt.lower()
+    tempo = _TEMPO_BPM.search(text)
     spans = [
         match.span()
-        for match in (_TEMPO_BPM.search(text), _KEY.search(text), _SHORT_KEY.search(prompt), _KEY_OF.search(text))
+        for match in (
+            tempo if tempo and _named_tempo(tempo) == _tempo(text) else None,
+            _KEY.search(text),
+            _SHORT_KEY.search(prompt),
+            _KEY_OF.search(text),
+        )
         if match
     ]
     return tuple(
@@ -240,8 +273,11 @@ def _tempo(text: str) -> float | None:
     if match is None:
         return None
     low, high = _TEMPO_LIMITS_BPM
-    value = float(next(group for group in match.groups() if group))
-    return min(max(value, low), high)
+    return min(max(_named_tempo(match), low), high)
+
+
+def _named_tempo(match: re.Match[str]) -> float:
+    return float(next(group for group in match.groups() if group))
 
 
 def _key(prompt: str, text: str) -> tuple[int | None, bool | None]:
@@ -274,7 +310,7 @@ def _pitch_class(letter: str, accidental: str | None) -> int:
 def _is_solo(words: tuple[str, ...], named: Sequence[Hit]) -> bool:
     """Return whether the prompt asks for a solo: ``solo piano``, ``piano only``; not for a guitar solo in a band."""
     for start, length, _ in named:
-        before = words[start - 1] if start else ""
+        before = next((word for word in words[:start][::-1] if word not in _ARTICLES), "")
         after = words[start + length] if start + length < len(words) else ""
         if before in _LEADING_SOLO or after in ("only", "alone") or (after == "solo" and len(named) == 1):
             return True

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundwright.services.generation.engines.procedural import effects, events, textures
-from soundwright.services.generation.engines.procedural.prompt import find_words, negated, words_of
+from soundwright.services.generation.engines.procedural.prompt import find_words, negated, plain, words_of
 from soundwright.services.generation.engines.procedural.textures import Stage
 from soundwright.services.generation.engines.procedural.vocabulary import FILLERS, NEGATIONS
 from soundwright.services.generation.engines.procedural.waves import Wave
@@ -233,6 +233,7 @@ def ambience(prompt: str) -> Heard:
 
 
 def _heard(prompt: str, scenes: Mapping[str, tuple[str, ...]]) -> Heard:
+    prompt = plain(prompt)
     words = words_of(prompt)
     found: dict[str, Cue] = {}
     end_before = 0

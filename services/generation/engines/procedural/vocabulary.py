@@ -59,8 +59,8 @@ pop 104 strings: chamber pop, baroque pop, schlager
 pop 116 choir: doo wop, barbershop
 pop 100 steel_guitar: acoustic pop, folk pop, country pop, skiffle
 rock: rock, indie~, indie rock, alternative~, alternative rock, hard rock, garage rock, classic rock, arena rock, southern rock,
-    glam rock, rock and roll, rock n roll, math rock, stoner rock, jazz rock, latin rock, blues rock, college rock
-rock 168 guitar_lead: surf, surf rock, rockabilly, psychobilly
+    glam rock, math rock, stoner rock, jazz rock, latin rock, blues rock, college rock
+rock 168 guitar_lead: surf, surf rock, rockabilly, psychobilly, rock and roll, rock n roll, rock'n'roll, oldies~, 60s~, 50s~
 rock 92 power_guitar: grunge, emo, gothic rock, goth rock, noise rock, post hardcore
 rock 84 pad: shoegaze, post rock, slowcore, space rock, psychedelic rock, psychedelic, soft rock, progressive rock, prog rock, art rock
 rock 120 synth_lead: krautrock, post punk, coldwave, cold wave
@@ -89,7 +89,7 @@ trance 150 saw_chord: hardstyle, gabber, hard dance
 disco: disco, nu disco, 70s~, italo disco, space disco, boogie, future funk, bollywood disco, hi nrg
 synthwave: synthwave, retrowave, outrun, 80s~, synthpop, synth pop, new wave, cyberpunk, darkwave, darksynth, vapor, dreamwave,
     chillwave, new romantic
-drum_and_bass: drum and bass, drum n bass, drum & bass, dnb, d&b, jungle, liquid funk, liquid drum and bass, neurofunk, breakcore
+drum_and_bass: drum and bass, drum n bass, drum'n'bass, drum & bass, dnb, d&b, jungle, liquid funk, liquid drum and bass, neurofunk, breakcore
 drum_and_bass 136: breakbeat, breaks, big breaks, broken beat
 hip_hop: hip hop, hiphop, rap, boom bap, old school hip hop, g funk, instrumental hip hop, new jack swing, conscious rap, gangsta rap
 hip_hop 84 pad: trip hop, downtempo, downbeat
@@ -191,7 +191,7 @@ harpsichord: harpsichord, clavichord, spinet, cembalo
 organ: organ, hammond
 pad: pad, pads, synth pad, synth pads, crystal bowl, singing bowl, singing bowls, glass harmonica
 strings: strings, string section, string orchestra, string ensemble, violins, string quartet
-choir: choir, choral, chorus singers, choirs, monks, humming, chanting
+choir: choir, a cappella, a capella, acappella, choral, chorus singers, choirs, monks, humming, chanting
 brass: brass, horns, horn section
 nylon_guitar: nylon guitar, nylon string guitar, classical guitar, spanish guitar, flamenco guitar, ukulele, lute, oud,
     fingerstyle guitar, cavaquinho, charango
@@ -217,7 +217,7 @@ harmonica: harmonica, mouth organ, blues harp, chromatic harmonica
 trumpet: trumpet, trumpets, cornet, flugelhorn, muted trumpet, bugle
 violin: violin, electric violin
 cello: cello, cellos
-voice: voice, voices, vocal, vocals, singer, singing, female vocals, female vocal, female voice, sung, lyrics, soprano, vocalist,
+voice: voice, voices, vocal, vocals, singer, singing, sings, female vocals, female vocal, female voice, sung, lyrics, soprano, vocalist,
     woman singing
 voice_low: male vocals, male vocal, male voice, baritone, deep voice, tenor, male singer, man singing, rapper
 bass_upright: upright bass, double bass, walking bass
@@ -278,6 +278,10 @@ trap: bass_sub
 synthwave: synth_lead, synth_pluck, saw_chord
 """
 
+_NEGATIONS = (
+    "no not without minus sans lacking except excluding exclude avoid skip omit remove zero neither never nobody"
+)
+
 _FILLERS = """
 a an the and or but nor any of in on at to for from with by as is it its be that this than then over under into
 some very more less most much quite really rather yet please i me my we you your want need like make create
@@ -315,6 +319,6 @@ MOODS = _by_phrase(_MOODS, _mood)
 HOMES = _by_phrase(_HOMES, lambda values, _: values[0])
 PACES = _by_phrase(_PACES, lambda values, _: float(values[0]))
 INSTRUMENTS = _by_phrase(_INSTRUMENTS, lambda values, _: values[0])
-NEGATIONS = frozenset(("no", "not", "without", "minus", "sans", "lacking", "except", "excluding"))
+NEGATIONS = frozenset(_NEGATIONS.split())
 # Words that say nothing about the music, so that their absence from it is not reported.
 FILLERS = frozenset(_FILLERS.split())
