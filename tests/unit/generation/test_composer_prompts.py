@@ -110,6 +110,7 @@ def test_no_sound_that_is_excluded_is_heard() -> None:
     assert ambience("lo-fi beats without the sound of rain").cues == ()
     assert ambience("lo-fi beats, rain-free").cues == ()
     assert [cue.source for cue in scene("a forest without birds").cues] == ["wind", "stream"]
+    assert [cue.source for cue in scene("a city street without horns").cues] == ["traffic"]
     assert [cue.source for cue in scene("storm, no heavy rain or wind").cues] == ["thunder"]
 
 
@@ -142,6 +143,12 @@ def test_words_without_effect_are_named() -> None:
     said = piece("dark granular techno at 130 bpm in F# minor with a zorbing bass").interpretation
     assert said.ignored_words == ("granular", "zorbing")
     assert (said.style, said.tempo_bpm, said.key) == ("techno", 130.0, "F# minor")
+    assert piece("a happy lullaby in 3/4, sad, slow and fast; 🎈").interpretation.ignored_words == (
+        "3/4",
+        "sad",
+        "fast",
+        "🎈",
+    )
     assert piece("techno at 300 bpm").interpretation.ignored_words == ("300",)
     assert piece("techno at 60 beats per minute").interpretation.tempo_bpm == 60.0
     heard = scene("heavy rain on a zinc roof")

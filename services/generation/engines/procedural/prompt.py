@@ -29,7 +29,7 @@ _SHORT_KEY = re.compile(r"(?<![A-Za-z0-9#])([A-G])(#|b|♯|♭)?m(?![A-Za-z0-9#]
 _KEY_OF = re.compile(r"\bkey of ([a-g])(#|♯|b|♭|[ -]sharp|[ -]flat)?(?![a-z0-9])")
 _TEMPO_LIMITS_BPM = (40.0, 220.0)
 _LONGEST_PHRASE = 4  # in words
-_WORD = re.compile(r"[^\W_]+(?:(?:[&'’]|(?<=\d)/(?=\d))[^\W_]+)*#?|&")
+_WORD = re.compile(r"[^\W_]+(?:(?:[&'’]|(?<=\d)/(?=\d))[^\W_]+)*#?|[&\U0001f300-\U0001f3fa\U0001f400-\U0001faff]")
 # Other ways to say a word that is recognised.
 _SAME = (
     (re.compile(r"\bbeats (?:per|a) minute\b", re.I), "bpm"),
@@ -121,15 +121,19 @@ def words_of(prompt: str) -> tuple[str, ...]:
 
 
 def find_words(words: tuple[str, ...], phrases: Container[str]) -> list[Hit]:
-    """Return where phrases occur as whole words. Longer phrases have precedence."""
+    """Return where phrases occur as whole words, also with an "s" at their end. Longer phrases have precedence."""
     found: list[Hit] = []
     start = 0
     while start < len(words):
-        lengths = range(min(_LONGEST_PHRASE, len(words) - start), 0, -1)
-        hit = next((length for length in lengths if " ".join(words[start : start + length]) in phrases), 0)
-        if hit:
-            found.append((start, hit, " ".join(words[start : start + hit])))
-        start += hit or 1
+        ends = range(min(start + _LONGEST_PHRASE, len(words)), start, -1)
+        said = ((end, " ".join(words[start:end])) for end in ends)
+        spelled = (
+            (end, phrase) for end, text in said for phrase in (text, text.removesuffix("s")) if phrase in phrases
+        )
+        end, phrase = next(spelled, (start + 1, ""))
+        if phrase:
+            found.append((start, end - start, phrase))
+        start = end
     return found
 
 
@@ -182,19 +186,26 @@ def parse_prompt(prompt: str) -> Request:
     wanted = tuple(
         name for name in dict.fromkeys(INSTRUMENTS[phrase] for _, _, phrase in named) if name not in unwanted
     )
-    heard_moods, heard_paces = ([hit for hit in hits if hit[0] not in without] for hits in (moods, paces))
-    run = _first_run([hit for hit in genres if hit[0] not in without], _clause_starts(prompt))
-    genre = _head(run)
-    band = dict.fromkeys(name for member in run for name in member.band)
+    heard = [hit for hit in genres if hit[0] not in without]
+    run = _first_run(heard, _clause_starts(prompt))
+    genre = _head([GENRES[phrase] for _, _, phrase in run])
+    mood = next((MOODS[phrase] for start, _, phrase in moods if start not in without), None)
+    pace = next((PACES[phrase] for start, _, phrase in paces if start not in without), None)
+    unmet = {hit for hit in heard if hit not in run and not GENRES[hit[2]].is_colour}
+    unmet = {hit for hit in unmet if genre and GENRES[hit[2]].style != genre.style}
+    unmet |= {hit for hit in moods if mood and MOODS[hit[2]].is_minor not in (None, mood.is_minor)}
+    unmet |= {hit for hit in paces if pace is not None and pace * PACES[hit[2]] < 0}
+    effects = {hit for hit in (*genres, *moods, *paces) if hit not in unmet or hit[0] in without}
+    band = dict.fromkeys(name for _, _, phrase in run for name in GENRES[phrase].band)
     tonic, is_minor = _key(prompt, text)
     flags = set(words)
     return Request(
         genre=genre,
         tempo_bpm=_tempo(text),
-        pace=PACES[heard_paces[0][2]] if heard_paces else None,
+        pace=pace,
         tonic=tonic,
         is_minor=is_minor,
-        mood=MOODS[heard_moods[0][2]] if heard_moods else None,
+        mood=mood,
         wanted=wanted,
         band=tuple(name for name in band if name not in unwanted and name not in wanted),
         unwanted=frozenset(unwanted),
@@ -203,7 +214,7 @@ def parse_prompt(prompt: str) -> Request:
         is_instrumental="instrumental" in flags or bool({"voice", "voice_low"} & unwanted),
         is_loop=bool(flags & _LOOPS),
         builds=bool(flags & _BUILDS),
-        ignored_words=_ignored(prompt, (*genres, *named, *moods, *paces)),
+        ignored_words=_ignored(prompt, (*effects, *named)),
     )
 
 
@@ -218,7 +229,7 @@ def _clause_starts(prompt: str) -> frozenset[int]:
     )
 
 
-def _first_run(hits: Sequence[Hit], clauses: frozenset[int]) -> tuple[Genre, ...]:
+def _first_run(hits: Sequence[Hit], clauses: frozenset[int]) -> list[Hit]:
     """Return the first genre and those that follow it without a word between: "folk metal"."""
     run: list[Hit] = []
     for hit in hits:
@@ -230,7 +241,7 @@ def _first_run(hits: Sequence[Hit], clauses: frozenset[int]) -> tuple[Genre, ...
                 continue
             run = []
         run.append(hit)
-    return tuple(GENRES[phrase] for _, _, phrase in run)
+    return run
 
 
 def _head(run: Sequence[Genre]) -> Genre | None:
