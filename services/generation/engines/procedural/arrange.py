@@ -27,48 +27,29 @@ _HELD_LEAST_BARS = 8  # in shorter pieces, the band plays on through the last ba
 
 @dataclass(frozen=True)
 class Plan:
-    """Decisions about a piece before its notes are written.
+    """Decisions about a piece before its notes are written."""
 
-    Args:
-        name: name of the song.
-        style: a name in :data:`styles.STYLES`.
-        tempo_bpm: quarter notes per minute.
-        key: major or minor key.
-        duration_seconds: length of the audio.
-        seed: seed of motifs, fills and humanisation.
-        progression: Roman numerals; empty for one of the style's own.
-        lead: instrument of the melody; empty for one of the style's own.
-        stems: which of the four stems play.
-        layers: chord instruments that replace those of the style, if any.
-        lead_gain: level of the melody.
-        bass: instrument of the bass; empty for the style's own.
-        energy: 0 (calm) to 1 (full); scales the density of melody and drums.
-        has_intro, has_outro: whether the form has an intro and an outro.
-        builds: whether the piece grows from soft to loud.
-        ends: whether the piece comes to an end. Otherwise its last bar is complete, and leads to the next one.
-        variation: seed of all but chords and refrain; 0 for ``seed``.
-        is_varied: whether grooves, lines and players are drawn by ``seed``.
-    """
-
-    name: str
-    style: str
-    tempo_bpm: float
-    key: Key
-    duration_seconds: float
-    seed: int
-    progression: str = ""
-    lead: str = ""
-    lead_gain: float = 1.0
-    stems: frozenset[str] = frozenset(STEMS)
-    layers: tuple[Layer, ...] = ()
-    bass: str = ""
-    energy: float = 0.8
-    has_intro: bool = True
+    name: str  # name of the song
+    style: str  # a name in styles.STYLES
+    tempo_bpm: float  # quarter notes per minute
+    key: Key  # major or minor key
+    duration_seconds: float  # length of the audio
+    seed: int  # seed of motifs, fills and humanisation
+    progression: str = ""  # Roman numerals; empty for one of the style's own
+    lead: str = ""  # instrument of the melody; empty for one of the style's own
+    lead_gain: float = 1.0  # level of the melody
+    stems: frozenset[str] = frozenset(STEMS)  # which of the four stems play
+    layers: tuple[Layer, ...] = ()  # chord instruments that replace those of the style, if any
+    bass: str = ""  # instrument of the bass; empty for the style's own
+    energy: float = 0.8  # 0 (calm) to 1 (full); scales the density of melody and drums
+    has_intro: bool = True  # whether the form has an intro and an outro
     has_outro: bool = True
-    builds: bool = False
-    ends: bool = True
-    variation: int = 0
-    is_varied: bool = False
+    builds: bool = False  # whether the piece grows from soft to loud
+    ends: bool = (
+        True  # whether the piece comes to an end. Otherwise its last bar is complete, and leads to the next one.
+    )
+    variation: int = 0  # seed of all but chords and refrain; 0 for `seed`
+    is_varied: bool = False  # whether grooves, lines and players are drawn by `seed`
 
 
 @dataclass

@@ -59,17 +59,11 @@ def seed_for(prompt: str, seed: int) -> int:
 
 @dataclass(frozen=True)
 class Composition:
-    """A piece, and how the prompt of its last part was read.
+    """A piece, and how the prompt of its last part was read."""
 
-    Args:
-        song: the score. That of a loop goes on after ``duration_seconds`` with its beginning.
-        duration_seconds: length of the clip.
-        interpretation: what the composer plays.
-    """
-
-    song: Song
-    duration_seconds: float
-    interpretation: Interpretation
+    song: Song  # the score. That of a loop goes on after `duration_seconds` with its beginning.
+    duration_seconds: float  # length of the clip
+    interpretation: Interpretation  # what the composer plays
 
 
 def compose(prompt: str, duration_seconds: float, seed: int) -> Song:

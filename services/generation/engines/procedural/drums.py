@@ -26,23 +26,14 @@ LOW_TOM, MID_TOM, HIGH_TOM, SHAKER, CONGA, COWBELL = 45, 47, 50, 70, 63, 56
 
 @dataclass(frozen=True)
 class Kit:
-    """A drum kit.
+    """A drum kit."""
 
-    Args:
-        program: kit of the font, for all but the kick.
-        kick_hz: resting pitch of the kick.
-        kick_half_life_seconds: half-life of the kick.
-        kick_click: level of the beater.
-        drive: saturation of the kick, 0 is clean.
-        cymbals: level of hats and cymbals.
-    """
-
-    program: int
-    kick_hz: float = 52.0
-    kick_half_life_seconds: float = 0.07
-    kick_click: float = 0.35
-    drive: float = 0.5
-    cymbals: float = 1.0
+    program: int  # kit of the font, for all but the kick
+    kick_hz: float = 52.0  # resting pitch of the kick
+    kick_half_life_seconds: float = 0.07  # half-life of the kick
+    kick_click: float = 0.35  # level of the beater
+    drive: float = 0.5  # saturation of the kick, 0 is clean
+    cymbals: float = 1.0  # level of hats and cymbals
 
 
 KITS = {

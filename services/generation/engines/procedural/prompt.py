@@ -59,41 +59,23 @@ _FLAGS = frozenset((*_LOOPS, *_BUILDS, *_ABSENCES, *_LEADING_SOLO, *_ALONE, "alo
 
 @dataclass(frozen=True)
 class Request:
-    """A parsed prompt. The composer decides about empty fields.
+    """A parsed prompt. The composer decides about empty fields."""
 
-    Args:
-        genre: the genre in the prompt, or None.
-        tempo_bpm: tempo as a number, or None.
-        pace: -1 (slow) to 1 (fast), or None.
-        tonic: pitch class, or None.
-        is_minor: mode, or None.
-        mood: the first mood in the prompt, or None.
-        wanted: instruments in the prompt, in order.
-        band: instruments of the genre that the prompt does not name.
-        unwanted: instruments and roles to leave out.
-        unwanted_styles: styles of genres that the prompt excludes.
-        is_solo: only the wanted instruments play.
-        is_instrumental: no voice.
-        is_loop: no intro and no outro.
-        builds: starts quietly and grows.
-        ignored_words: words without effect, in order.
-    """
-
-    genre: Genre | None = None
-    tempo_bpm: float | None = None
-    pace: float | None = None
-    tonic: int | None = None
-    is_minor: bool | None = None
-    mood: Mood | None = None
-    wanted: tuple[str, ...] = ()
-    band: tuple[str, ...] = ()
-    unwanted: frozenset[str] = frozenset()
-    unwanted_styles: frozenset[str] = frozenset()
-    is_solo: bool = False
-    is_instrumental: bool = False
-    is_loop: bool = False
-    builds: bool = False
-    ignored_words: tuple[str, ...] = ()
+    genre: Genre | None = None  # the genre in the prompt, or None
+    tempo_bpm: float | None = None  # tempo as a number, or None
+    pace: float | None = None  # -1 (slow) to 1 (fast), or None
+    tonic: int | None = None  # pitch class, or None
+    is_minor: bool | None = None  # mode, or None
+    mood: Mood | None = None  # the first mood in the prompt, or None
+    wanted: tuple[str, ...] = ()  # instruments in the prompt, in order
+    band: tuple[str, ...] = ()  # instruments of the genre that the prompt does not name
+    unwanted: frozenset[str] = frozenset()  # instruments and roles to leave out
+    unwanted_styles: frozenset[str] = frozenset()  # styles of genres that the prompt excludes
+    is_solo: bool = False  # only the wanted instruments play
+    is_instrumental: bool = False  # no voice
+    is_loop: bool = False  # no intro and no outro
+    builds: bool = False  # starts quietly and grows
+    ignored_words: tuple[str, ...] = ()  # words without effect, in order
 
     @property
     def style(self) -> str:

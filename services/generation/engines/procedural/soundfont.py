@@ -45,20 +45,13 @@ Ratio = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Region:
-    """A recording, and how it is played for some of the keys.
+    """A recording, and how it is played for some of the keys."""
 
-    Args:
-        samples: from the recording's start to its end, float32.
-        loop: first frame of the loop, and the first after it; None if the tone ends by itself.
-        sample_rate_hz, root_midi: of the recording.
-        generators: values by number.
-    """
-
-    samples: Wave
-    loop: tuple[int, int] | None
-    sample_rate_hz: int
+    samples: Wave  # from the recording's start to its end, float32
+    loop: tuple[int, int] | None  # first frame of the loop, and the first after it; None if the tone ends by itself
+    sample_rate_hz: int  # of the recording
     root_midi: float
-    generators: Mapping[int, int]
+    generators: Mapping[int, int]  # values by number
 
     def covers(self, pitch_midi: int, velocity: int) -> bool:
         (keys, velocities) = (self.generators[number] for number in (_KEYS, _VELOCITIES))

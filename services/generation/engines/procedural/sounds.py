@@ -24,38 +24,23 @@ _VARIANTS = 6
 
 @dataclass(frozen=True)
 class Source:
-    """One kind of sound.
+    """One kind of sound."""
 
-    Args:
-        texture: renders it, if it is continuous.
-        event: renders one occurrence, if it is discrete.
-        spacing_seconds: time between occurrences.
-        jitter: irregularity of the spacing: 0 is regular, 1 is random.
-        level: loudness relative to other sources.
-    """
-
-    texture: textures.Texture | None = None
-    event: events.Event | None = None
-    spacing_seconds: float = 3.0
-    jitter: float = 0.5
-    level: float = 1.0
+    texture: textures.Texture | None = None  # renders it, if it is continuous
+    event: events.Event | None = None  # renders one occurrence, if it is discrete
+    spacing_seconds: float = 3.0  # time between occurrences
+    jitter: float = 0.5  # irregularity of the spacing: 0 is regular, 1 is random
+    level: float = 1.0  # loudness relative to other sources
 
 
 @dataclass(frozen=True)
 class Cue:
-    """A source as a prompt requests it.
+    """A source as a prompt requests it."""
 
-    Args:
-        source: a name in :data:`SOURCES`.
-        strength: 0 to 1.
-        pace: 1 is normal.
-        is_distant: duller and quieter.
-    """
-
-    source: str
-    strength: float = 0.5
-    pace: float = 1.0
-    is_distant: bool = False
+    source: str  # a name in SOURCES
+    strength: float = 0.5  # 0 to 1
+    pace: float = 1.0  # 1 is normal
+    is_distant: bool = False  # duller and quieter
 
 
 _SOUNDSCAPE = (Cue("drone"), Cue("whoosh", strength=0.2, pace=0.4, is_distant=True))
@@ -196,21 +181,13 @@ _AMBIENCE_WORDS = _phrases(
 
 @dataclass(frozen=True)
 class Heard:
-    """The sounds of a prompt.
+    """The sounds of a prompt."""
 
-    Args:
-        cues: in order, without duplicates.
-        words: words of the prompt that name or exclude them, or say how they sound.
-        ignored_words: the other words, except those without meaning.
-        is_named: whether the prompt names any of the sounds.
-        level: of all of them, in music.
-    """
-
-    cues: tuple[Cue, ...]
-    words: frozenset[str]
-    ignored_words: tuple[str, ...]
-    is_named: bool = True
-    level: float = 1.0
+    cues: tuple[Cue, ...]  # in order, without duplicates
+    words: frozenset[str]  # words of the prompt that name or exclude them, or say how they sound
+    ignored_words: tuple[str, ...]  # the other words, except those without meaning
+    is_named: bool = True  # whether the prompt names any of the sounds
+    level: float = 1.0  # of all of them, in music
 
 
 def cues(prompt: str) -> tuple[Cue, ...]:

@@ -19,64 +19,37 @@ Groove = Mapping[int, str]
 
 @dataclass(frozen=True)
 class Layer:
-    """One chord instrument.
+    """One chord instrument."""
 
-    Args:
-        instrument: a name in :data:`instruments.INSTRUMENTS`.
-        pattern: one bar, or several separated by spaces that alternate.
-        lowest_midi: lowest pitch of its voicings.
-        sections: first letters of the sections in which it plays (intro, verse, chorus, bridge, outro).
-        gain: level.
-        pan: position, -1 (left) to 1 (right).
-    """
-
-    instrument: str
-    pattern: str
-    lowest_midi: int = 55
-    sections: str = "ivcbo"
-    gain: float = 1.0
-    pan: float = 0.0
+    instrument: str  # a name in instruments.INSTRUMENTS
+    pattern: str  # one bar, or several separated by spaces that alternate
+    lowest_midi: int = 55  # lowest pitch of its voicings
+    sections: str = "ivcbo"  # first letters of the sections in which it plays (intro, verse, chorus, bridge, outro)
+    gain: float = 1.0  # level
+    pan: float = 0.0  # position, -1 (left) to 1 (right)
 
 
 @dataclass(frozen=True)
 class Style:
-    """A genre.
+    """A genre."""
 
-    Args:
-        tempo_bpm: slowest, usual and fastest tempo.
-        kit: instrument of the drums.
-        groove: drums of the chorus.
-        light: drums of the verse; drums that are missing here rest.
-        bass, bass_pattern: instrument and line.
-        layers: chord instruments.
-        leads: instruments for the melody, most typical first.
-        major, minor: progressions.
-        beats_per_bar: quarter notes per bar.
-        swing: delay of every second eighth (``swing_beats`` 0.5) or sixteenth (0.25), relative to its length.
-        swing_beats: which notes swing.
-        density: density of the melody, about 0.5 (sparse) to 1.5 (busy).
-        drums: level of the drums.
-        brightness: treble of the mix, 0 to 1.
-        accents: one bar whose strikes attract the notes of the melody; empty for its beats.
-    """
-
-    tempo_bpm: tuple[float, float, float]
-    kit: str
-    groove: Groove
-    light: Groove
-    bass: str
+    tempo_bpm: tuple[float, float, float]  # slowest, usual and fastest tempo
+    kit: str  # instrument of the drums
+    groove: Groove  # drums of the chorus
+    light: Groove  # drums of the verse; drums that are missing here rest
+    bass: str  # instrument and line
     bass_pattern: str
-    layers: tuple[Layer, ...]
-    leads: tuple[str, ...]
-    major: tuple[str, ...] = ("I V vi IV", "I vi IV V", "I IV vi V")
+    layers: tuple[Layer, ...]  # chord instruments
+    leads: tuple[str, ...]  # instruments for the melody, most typical first
+    major: tuple[str, ...] = ("I V vi IV", "I vi IV V", "I IV vi V")  # progressions
     minor: tuple[str, ...] = ("i VI III VII", "i iv VI V", "i VII VI VII", "i VI iv V")
-    beats_per_bar: int = 4
-    swing: float = 0.0
-    swing_beats: float = 0.5
-    density: float = 1.0
-    drums: float = 1.0
-    brightness: float = 1.0
-    accents: str = ""
+    beats_per_bar: int = 4  # quarter notes per bar
+    swing: float = 0.0  # delay of every second eighth (`swing_beats` 0.5) or sixteenth (0.25), relative to its length
+    swing_beats: float = 0.5  # which notes swing
+    density: float = 1.0  # density of the melody, about 0.5 (sparse) to 1.5 (busy)
+    drums: float = 1.0  # level of the drums
+    brightness: float = 1.0  # treble of the mix, 0 to 1
+    accents: str = ""  # one bar whose strikes attract the notes of the melody; empty for its beats
 
 
 # name: slowest, usual and fastest tempo, kit, bass; leads; feel. Layers have instrument, lowest pitch, sections, gain, place and

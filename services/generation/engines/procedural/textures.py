@@ -25,21 +25,13 @@ _CLICK_CREST = 4.5
 
 @dataclass(frozen=True)
 class Stage:
-    """Parameters of a texture, or the length of a short sound.
+    """Parameters of a texture, or the length of a short sound."""
 
-    Args:
-        frames: length to fill.
-        rate_hz: sample rate.
-        rng: random generator.
-        strength: 0 (faint) to 1 (violent); 0.5 is normal.
-        pace: speed of events; 1 is normal.
-    """
-
-    frames: int
-    rate_hz: int
-    rng: np.random.Generator
-    strength: float = 0.5
-    pace: float = 1.0
+    frames: int  # length to fill
+    rate_hz: int  # sample rate
+    rng: np.random.Generator  # random generator
+    strength: float = 0.5  # 0 (faint) to 1 (violent); 0.5 is normal
+    pace: float = 1.0  # speed of events; 1 is normal
 
     @property
     def seconds(self) -> float:

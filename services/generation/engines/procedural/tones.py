@@ -31,21 +31,13 @@ from soundwright.services.generation.engines.procedural.waves import (
 
 @dataclass(frozen=True)
 class Tone:
-    """One note for an instrument.
+    """One note for an instrument."""
 
-    Args:
-        pitch_midi: MIDI note number.
-        duration_seconds: length without the release.
-        velocity: 0 to 1; affects the timbre. The renderer scales the level.
-        glide_from_midi: pitch from which a legato instrument glides, if any.
-        variant: small number that varies repeated notes (vowels, noise).
-    """
-
-    pitch_midi: int
-    duration_seconds: float
-    velocity: float
-    glide_from_midi: int | None = None
-    variant: int = 0
+    pitch_midi: int  # MIDI note number
+    duration_seconds: float  # length without the release
+    velocity: float  # 0 to 1; affects the timbre. The renderer scales the level.
+    glide_from_midi: int | None = None  # pitch from which a legato instrument glides, if any
+    variant: int = 0  # small number that varies repeated notes (vowels, noise)
 
     @property
     def hz(self) -> float:
@@ -57,36 +49,22 @@ class Tone:
 
 @dataclass(frozen=True)
 class Analog:
-    """A subtractive synthesiser: detuned waves with a low-pass and an envelope.
+    """A subtractive synthesiser: detuned waves with a low-pass and an envelope."""
 
-    Args:
-        tilt: slope of the harmonics; 1 for a saw wave.
-        odd: only odd harmonics (a square wave).
-        low_hz, high_hz: cutoff at rest and at the peak of the envelope.
-        sweep_half_life_seconds: half-life of the cutoff.
-        half_life_seconds, sustain: of the level.
-        attack_seconds, release_seconds: of the level.
-        detune_cents: detuning of the outermost waves.
-        voices: number of waves.
-        sub: level of a sine one octave lower.
-        resonance: height of the peak at the cutoff.
-        vibrato_cents: depth of a delayed vibrato.
-    """
-
-    tilt: float = 1.0
-    odd: bool = False
-    low_hz: float = 300.0
+    tilt: float = 1.0  # slope of the harmonics; 1 for a saw wave
+    odd: bool = False  # only odd harmonics (a square wave)
+    low_hz: float = 300.0  # cutoff at rest and at the peak of the envelope
     high_hz: float = 2500.0
-    sweep_half_life_seconds: float = 0.12
-    half_life_seconds: float = 0.5
+    sweep_half_life_seconds: float = 0.12  # half-life of the cutoff
+    half_life_seconds: float = 0.5  # of the level
     sustain: float = 0.7
-    attack_seconds: float = 0.004
+    attack_seconds: float = 0.004  # of the level
     release_seconds: float = 0.06
-    detune_cents: float = 0.0
-    voices: int = 1
-    sub: float = 0.0
-    resonance: float = 0.0
-    vibrato_cents: float = 0.0
+    detune_cents: float = 0.0  # detuning of the outermost waves
+    voices: int = 1  # number of waves
+    sub: float = 0.0  # level of a sine one octave lower
+    resonance: float = 0.0  # height of the peak at the cutoff
+    vibrato_cents: float = 0.0  # depth of a delayed vibrato
 
 
 def analog(recipe: Analog, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
@@ -126,22 +104,14 @@ _PAD_SIZES = (2**14, 2**17)
 
 @dataclass(frozen=True)
 class Pad:
-    """Harmonics as narrow bands of noise: an ensemble in stereo.
+    """Harmonics as narrow bands of noise: an ensemble in stereo."""
 
-    Args:
-        tilt: slope of the harmonics.
-        cutoff_hz: upper edge.
-        spread_cents: width of the bands, which is the size of the ensemble.
-        attack_seconds, release_seconds: of the level.
-        sustain, half_life_seconds: of the level.
-    """
-
-    tilt: float = 1.0
-    cutoff_hz: float = 4000.0
-    spread_cents: float = 22.0
-    attack_seconds: float = 0.25
+    tilt: float = 1.0  # slope of the harmonics
+    cutoff_hz: float = 4000.0  # upper edge
+    spread_cents: float = 22.0  # width of the bands, which is the size of the ensemble
+    attack_seconds: float = 0.25  # of the level
     release_seconds: float = 0.5
-    sustain: float = 1.0
+    sustain: float = 1.0  # of the level
     half_life_seconds: float = 1.0
 
 
@@ -220,19 +190,12 @@ def pitch_curve(
 
 @dataclass(frozen=True)
 class Sung:
-    """A singer.
+    """A singer."""
 
-    Args:
-        vowel: a fixed vowel in :data:`VOWELS`, or empty to sing syllables.
-        breath: level of the breath noise.
-        tract: scale of the formants; below 1 for a larger (deeper) singer.
-        vibrato_cents: depth of the vibrato.
-    """
-
-    vowel: str = ""
-    breath: float = 0.05
-    tract: float = 1.0
-    vibrato_cents: float = 28.0
+    vowel: str = ""  # a fixed vowel in VOWELS, or empty to sing syllables
+    breath: float = 0.05  # level of the breath noise
+    tract: float = 1.0  # scale of the formants; below 1 for a larger (deeper) singer
+    vibrato_cents: float = 28.0  # depth of the vibrato
 
 
 def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:

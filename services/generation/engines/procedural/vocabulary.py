@@ -10,43 +10,30 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
+from soundwright.services.generation.engines.procedural.instruments import PHRASES
+
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class Genre:
-    """A genre by its usual name.
+    """A genre by its usual name."""
 
-    Args:
-        name: as the prompt says it.
-        style: a name in :data:`styles.STYLES`.
-        tempo_bpm: its usual tempo; None for that of the style.
-        band: instruments that it has besides those of the style.
-        is_colour: whether the word is also an adjective ("epic rock"), which yields to another genre.
-    """
-
-    name: str
-    style: str
-    tempo_bpm: float | None = None
-    band: tuple[str, ...] = ()
-    is_colour: bool = False
+    name: str  # as the prompt says it
+    style: str  # a name in styles.STYLES
+    tempo_bpm: float | None = None  # its usual tempo; None for that of the style
+    band: tuple[str, ...] = ()  # instruments that it has besides those of the style
+    is_colour: bool = False  # whether the word is also an adjective ("epic rock"), which yields to another genre
 
 
 @dataclass(frozen=True)
 class Mood:
-    """The effect of a mood on music.
+    """The effect of a mood on music."""
 
-    Args:
-        is_minor: the mode that it suggests; None for either.
-        pace: -1 (slowest of the style) to 1 (fastest).
-        energy: 0 (calm) to 1 (full).
-        styles: suitable styles if the prompt names no genre.
-    """
-
-    is_minor: bool | None
-    pace: float
-    energy: float
-    styles: tuple[str, ...]
+    is_minor: bool | None  # the mode that it suggests; None for either
+    pace: float  # -1 (slowest of the style) to 1 (fastest)
+    energy: float  # 0 (calm) to 1 (full)
+    styles: tuple[str, ...]  # suitable styles if the prompt names no genre
 
 
 # style [tempo] [instruments of the band]: genres. A colour ends with "~".
@@ -184,85 +171,22 @@ _PACES = """
 0.95: fast, quick, rapid, very fast, presto, fast paced, high tempo, racing, vivace
 """
 
+# Those that are not recorded, and roles.
 _INSTRUMENTS = """
-piano: piano, pianos, grand piano, keys, keyboard, upright piano, felt piano, prepared piano, honky tonk piano, toy piano
-epiano: electric piano, rhodes, wurlitzer, e piano
-harpsichord: harpsichord, clavichord, spinet, cembalo
-organ: organ, hammond
-pad: pad, pads, synth pad, synth pads, crystal bowl, singing bowl, singing bowls, glass harmonica
-strings: strings, string section, string orchestra, string ensemble, violins, string quartet
-choir: choir, a cappella, a capella, acappella, choral, chorus singers, choirs, monks, humming, chanting
-brass: brass, horns, horn section
-nylon_guitar: nylon guitar, nylon string guitar, classical guitar, spanish guitar, flamenco guitar, ukulele, lute, oud,
-    fingerstyle guitar, cavaquinho, charango
-guitar: guitar, guitars
-steel_guitar: acoustic guitar, acoustic guitars, mandolin, twelve string guitar, bouzouki, balalaika, resonator guitar
-clean_guitar: clean guitar, clean electric guitar, rhythm guitar, baritone guitar
-banjo: banjo, banjos, ngoni
-sitar: sitar, electric sitar, sarod, veena, tanpura, tambura
-power_guitar: electric guitar, electric guitars, distorted guitar, distorted guitars, heavy guitars, guitar riff, guitar riffs,
-    power chords
-guitar_lead: guitar solo, lead guitar, slide guitar, pedal steel, pedal steel guitar, lap steel, lap steel guitar
-harp: harp, lyre, kora, kantele, concert harp
-marimba: marimba, balafon
-synth_pluck: arpeggio, arpeggios, arpeggiated, arp, plucks, synth pluck, sequencer
+pad: pad, synth pad, crystal bowl, singing bowl, glass harmonica
+guitar: guitar
+synth_pluck: arpeggio, arpeggiated, arp, plucks, synth pluck, sequencer
 saw_chord: supersaw, synth chords, stabs
-synth_lead: synth, synths, electronics, synthesizer, synthesizers, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer,
-    keytar
+synth_lead: synth, electronics, synthesizer, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer, keytar
 square_lead: square wave, chip lead
-sax: sax, saxophone, saxophones, tenor saxophone, alto saxophone, soprano saxophone, tenor sax, alto sax
-flute: flute, flutes, alto flute
-clarinet: clarinet, bass clarinet, woodwinds, woodwind, didgeridoo
-harmonica: harmonica, mouth organ, blues harp, chromatic harmonica
-trumpet: trumpet, trumpets, cornet, flugelhorn, muted trumpet, bugle
-violin: violin, electric violin
-cello: cello, cellos
-voice: voice, voices, vocal, vocals, singer, singing, sings, female vocals, female vocal, female voice, sung, lyrics, soprano, vocalist,
-    woman singing
-voice_low: male vocals, male vocal, male voice, baritone, deep voice, tenor, male singer, man singing, rapper
-bass_upright: upright bass, double bass, walking bass
-bass_electric: bass guitar, bassline, bass line, bass, electric bass, fretless bass
+voice: voice, vocal, singer, singing, sings, female vocal, female voice, sung, lyrics, soprano, vocalist, woman singing
+voice_low: male vocal, male voice, baritone, deep voice, tenor, male singer, man singing, rapper
 bass_sub: sub bass, 808 bass, 808
-bass_fm: synth bass, acid bass
-drums: drums, drum, drum kit, percussion, beat, beats, drumming, drummer, hi hats, cymbals, snare, kick, bongos, bongo, congas, conga,
-    tabla, djembe, cajon, taiko, tambourine, shaker, shakers, maracas, castanets, hand drums, cowbell, claps, handclaps, taiko drums,
-    snare drums, drum machine, hi hat, hihat, breakbeats, cymbal, gong, gongs, dholak, mridangam, washboard, woodblocks, woodblock,
-    talking drum, bodhran, darbuka
+drums: drum, drum kit, percussion, beat, drumming, drummer, snare, kick, bongo, conga, tabla, djembe, cajon, taiko, tambourine, shaker, maracas,
+    castanets, hand drums, cowbell, claps, handclaps, taiko drums, snare drums, drum machine, hi hat, hihat, breakbeats, cymbal, gong, dholak,
+    mridangam, washboard, woodblock, talking drum, bodhran, darbuka
 melody: melody, lead, solo line
 chords: chords, harmony
-celesta: celesta
-glockenspiel: glockenspiel, bells, chimes, triangle
-bell: music box, bell, handbells
-vibraphone: vibraphone, vibes, bowed vibraphone
-tubular_bells: tubular bells, church bells
-xylophone: xylophone
-dulcimer: dulcimer, santoor, cimbalom, yangqin, hammered dulcimer, zither, kanun
-clavinet: clavinet
-church_organ: church organ, pipe organ, chamber organ
-accordion: accordion, bandoneon, concertina, harmonium, melodica, reed organ
-jazz_guitar: jazz guitar
-bass_slap: slap bass
-viola: viola, viola da gamba
-contrabass: contrabass, bowed bass
-pizzicato: pizzicato
-timpani: timpani, kettledrum
-trombone: trombone, trombones
-tuba: tuba, euphonium
-french_horn: french horn, french horns, horn
-oboe: oboe, english horn, cor anglais, duduk, kaval
-bassoon: bassoon, contrabassoon
-piccolo: piccolo
-recorder: recorder, whistle, tin whistle
-pan_flute: pan flute, panpipes, quena
-shakuhachi: shakuhachi, ney, bansuri, dizi
-ocarina: ocarina, whistling
-shamisen: shamisen, pipa
-koto: koto, guzheng, guqin, gayageum
-kalimba: kalimba, mbira, thumb piano
-bagpipe: bagpipes, bagpipe, uilleann pipes
-fiddle: fiddle, hardanger fiddle, nyckelharpa, hurdy gurdy, erhu, sarangi
-shehnai: shehnai, suona
-steel_drums: steel drum, steel drums, steelpan, steel pan, hang drum, hang, handpan
 """
 
 # style: instruments that belong to it if the prompt names no genre.
@@ -318,7 +242,7 @@ GENRES = _by_phrase(_GENRES, _genre)
 MOODS = _by_phrase(_MOODS, _mood)
 HOMES = _by_phrase(_HOMES, lambda values, _: values[0])
 PACES = _by_phrase(_PACES, lambda values, _: float(values[0]))
-INSTRUMENTS = _by_phrase(_INSTRUMENTS, lambda values, _: values[0])
+INSTRUMENTS = MappingProxyType({**PHRASES, **_by_phrase(_INSTRUMENTS, lambda values, _: values[0])})
 NEGATIONS = frozenset(_NEGATIONS.split())
 # Words that say nothing about the music, so that their absence from it is not reported.
 FILLERS = frozenset(_FILLERS.split())
