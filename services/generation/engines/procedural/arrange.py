@@ -14,7 +14,13 @@ from soundwright.services.generation.engines.procedural.form import Section, for
 from soundwright.services.generation.engines.procedural.harmony import Chord, nearest_pitch, progression, voicing
 from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS
 from soundwright.services.generation.engines.procedural.melody import Motif, compose_motif, sing
-from soundwright.services.generation.engines.procedural.players import BASS_LOWEST_MIDI, bass_bar, drum_bar, layer_bar
+from soundwright.services.generation.engines.procedural.players import (
+    BASS_LOWEST_MIDI,
+    Bar,
+    bass_bar,
+    drum_bar,
+    layer_bar,
+)
 from soundwright.services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
 from soundwright.services.generation.engines.procedural.styles import STYLES, Layer, Style
 from soundwright.services.generation.engines.procedural.variety import varied
@@ -92,17 +98,12 @@ def arrange(plan: Plan) -> Song:
             chords[section.bars - 1 :] = [tonic, tonic]
         entry = number > 0 and section.kind in ("chorus", "verse")
         for index in range(min(section.bars, closing_bar - bar)):
-            start = (bar + index) * style.beats_per_bar
-            fills = index == section.bars - 1 and section.bars >= 2 and section.kind != "outro"
-            drum_bar(
-                score.drums, style, section, start, index, plan.energy, rng, crash=entry and index == 0, fill=fills
-            )
-            bass_bar(score.bass, style, section, start, bar + index, chords[index], chords[index + 1][0])
+            now = Bar(style, section, bar + index, index, chords[index], chords[index + 1][0])
+            drum_bar(score.drums, now, plan.energy, rng, is_entry=entry)
+            bass_bar(score.bass, now)
             for place, layer in enumerate(style.layers):
                 if section.kind[0] in layer.sections:
-                    voicings[place] = layer_bar(
-                        score.layers[place], layer, style, section, start, bar + index, chords[index], voicings[place]
-                    )
+                    voicings[place] = layer_bar(score.layers[place], now, layer, voicings[place])
         if section.kind in motifs:
             start = bar * style.beats_per_bar
             until = beats if bar + section.bars == bars else start + section.bars * style.beats_per_bar

@@ -6,7 +6,7 @@ Klatt, 1980).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
@@ -17,7 +17,6 @@ from soundwright.services.generation.engines.procedural.waves import (
     decay,
     fade,
     harmonics,
-    held,
     lowpass_states,
     midi_to_hz,
     noise,
@@ -42,6 +41,14 @@ class Tone:
     @property
     def hz(self) -> float:
         return float(midi_to_hz(self.pitch_midi))
+
+
+def _held(tone: Tone, rate_hz: int, recipe: Analog | Pad | Sung) -> Wave:
+    """Return attack, exponential decay to a level and a smooth release after the tone, float32 [tone + release]."""
+    frames = max(1, round(tone.duration_seconds * rate_hz)) + round(recipe.release_seconds * rate_hz)
+    falling = np.float32(1.0 - recipe.sustain) * decay(frames, rate_hz, recipe.half_life_seconds)
+    attack_seconds = min(recipe.attack_seconds, 0.6 * tone.duration_seconds)
+    return (np.float32(recipe.sustain) + falling) * fade(frames, rate_hz, attack_seconds, recipe.release_seconds)
 
 
 # --- filtered waves -----------------------------------------------------------------------------------------------
@@ -69,14 +76,7 @@ class Analog:
 
 def analog(recipe: Analog, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
     """Render detuned waves with a sweeping low-pass from one table."""
-    envelope = held(
-        tone.duration_seconds,
-        rate_hz,
-        recipe.attack_seconds,
-        recipe.half_life_seconds,
-        recipe.sustain,
-        recipe.release_seconds,
-    )
+    envelope = _held(tone, rate_hz, recipe)
     top = recipe.low_hz + (recipe.high_hz - recipe.low_hz) * (0.4 + 0.6 * tone.velocity)
     cutoffs = np.geomspace(recipe.low_hz, max(top, recipe.low_hz + 1.0), 12)
     amplitudes = lowpass_states(tone.hz, rate_hz, cutoffs, recipe.tilt, recipe.resonance)
@@ -117,14 +117,7 @@ class Pad:
 
 def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
     """Render PADsynth with one inverse FFT per side, read from a random position, float32 [2, frames]."""
-    envelope = held(
-        tone.duration_seconds,
-        rate_hz,
-        min(recipe.attack_seconds, 0.6 * tone.duration_seconds),
-        recipe.half_life_seconds,
-        recipe.sustain,
-        recipe.release_seconds,
-    )
+    envelope = _held(tone, rate_hz, recipe)
     hz = tone.hz
     n = harmonics(hz, rate_hz, limit=64)
     levels = 1.0 / n**recipe.tilt / (1.0 + (n * hz / (recipe.cutoff_hz * (0.6 + 0.5 * tone.velocity))) ** 4)
@@ -196,12 +189,16 @@ class Sung:
     breath: float = 0.05  # level of the breath noise
     tract: float = 1.0  # scale of the formants; below 1 for a larger (deeper) singer
     vibrato_cents: float = 28.0  # depth of the vibrato
+    attack_seconds: float = 0.035  # of the level
+    half_life_seconds: float = 0.8
+    sustain: float = 0.8
+    release_seconds: float = 0.09
 
 
 def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
     """Render a sung syllable: glottal harmonics with formants that move between vowels."""
-    attack = 0.035 if tone.glide_from_midi is None else 0.02
-    envelope = held(tone.duration_seconds, rate_hz, attack, 0.8, 0.8, 0.09)
+    begins = tone.glide_from_midi is None
+    envelope = _held(tone, rate_hz, recipe if begins else replace(recipe, attack_seconds=0.02))
     frames = envelope.size
     pitch = pitch_curve(tone, frames, rate_hz, recipe.vibrato_cents, glide_seconds=0.09, scoop_cents=70.0)
     n = harmonics(tone.hz, rate_hz, limit=120)
@@ -219,7 +216,7 @@ def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wa
     wave = scan(table, phase(pitch, frames, rate_hz), position) * tremor
     air = noise(frames, rate_hz, rng, 1800.0, 7500.0)
     wave = wave + recipe.breath * air
-    if tone.glide_from_midi is None:
+    if begins:
         # A consonant: a short burst of high noise at the start of the syllable.
         puff = noise(frames, rate_hz, rng, 3500.0, 9500.0) * fade(frames, rate_hz, 0.012, 0.01)
         wave = wave + 0.25 * puff * decay(frames, rate_hz, 0.018)

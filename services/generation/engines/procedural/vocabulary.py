@@ -38,51 +38,49 @@ class Mood:
 
 # style [tempo] [instruments of the band]: genres. A colour ends with "~".
 _GENRES = """
-pop: pop, k pop, kpop, j pop, jpop, radio~, indie pop, commercial, corporate, christmas, britpop, twee pop, jangle pop,
-    power pop, art pop, teen pop, soft pop, beach pop, bubblegum pop, jingle
+pop: pop, k pop, kpop, j pop, jpop, radio~, commercial, corporate, christmas, britpop, twee pop, jangle pop, power pop, art pop, teen pop, soft pop,
+    beach pop, bubblegum pop, jingle
 pop 120 synth_lead: dance pop, electropop, electro pop, hyperpop, europop, bedroom pop, indietronica, indie electronic
 pop 84 pad: dream pop, noise pop, psychedelic pop
 pop 104 strings: chamber pop, baroque pop, schlager
 pop 116 choir: doo wop, barbershop
 pop 100 steel_guitar: acoustic pop, folk pop, country pop, skiffle
-rock: rock, indie~, indie rock, alternative~, alternative rock, hard rock, garage rock, classic rock, arena rock, southern rock,
-    glam rock, math rock, stoner rock, jazz rock, latin rock, blues rock, college rock
+rock: rock, indie~, alternative~, classic rock, arena rock, southern rock, glam rock, math rock, stoner rock, college rock
 rock 168 guitar_lead: surf, surf rock, rockabilly, psychobilly, rock and roll, rock n roll, rock'n'roll, oldies~, 60s~, 50s~
 rock 92 power_guitar: grunge, emo, gothic rock, goth rock, noise rock, post hardcore
 rock 84 pad: shoegaze, post rock, slowcore, space rock, psychedelic rock, psychedelic, soft rock, progressive rock, prog rock, art rock
 rock 120 synth_lead: krautrock, post punk, coldwave, cold wave
 rock 126 strings: symphonic rock, rock opera
 rock 112 steel_guitar: folk rock, heartland rock
-punk: punk, punk rock, pop punk, hardcore punk, hardcore, skate punk, riot grrrl, street punk, oi
+punk: punk, punk rock, hardcore, skate punk, riot grrrl, street punk, oi
 punk 176 violin: celtic punk, folk punk
 punk 168 trumpet: ska punk
-metal: metal, heavy metal, metalcore, thrash, thrash metal, djent, groove metal, nu metal, deathcore
+metal: metal, metalcore, thrash, djent, nu metal, deathcore
 metal 190 voice_low: death metal, melodic death metal, black metal, grindcore
 metal 126 voice_low: doom metal, sludge metal, sludge, doom, stoner metal
 metal 160 guitar_lead: power metal, speed metal
 metal 150 strings choir: symphonic metal, gothic metal, opera metal
 metal 150 violin flute: folk metal, viking metal, pagan metal
-house: house, deep house, edm, dance music, dance~, club~, electronic dance, garage, electro, electronic~, electronica, tech house,
-    uk garage, speed garage, french house, chicago house, bass house, big room, big room house, progressive house, electro house,
-    afro house, gqom, amapiano, lo fi house, ambient house, witch house, disco house, big beat, electroclash, footwork, idm
+house: house, deep house, edm, dance music, dance~, club~, electronic dance, garage, electro, electronic~, electronica, tech house, uk garage,
+    speed garage, french house, chicago house, bass house, big room, progressive house, afro house, gqom, amapiano, witch house, big beat,
+    electroclash, footwork, idm
 house 122 piano: piano house, acid house
 house 112 marimba: tropical house, balearic, balearic beat
 house 124 trumpet clarinet: electro swing
 dubstep: dubstep, brostep, future bass, chillstep, melodic dubstep, grime, future garage, riddim, wobble bass, glitch hop
-techno: techno, industrial, acid, minimal~, acid techno, minimal techno, melodic techno, detroit techno, dub techno, hard techno,
-    ambient techno, glitch, ebm, acid house techno
-trance: trance, psytrance, psy trance, eurodance, rave, goa trance, goa, uplifting trance, progressive trance, hands up, happy hardcore
+techno: techno, industrial, acid, minimal~, melodic techno, detroit techno, glitch, ebm, acid house techno
+trance: trance, psytrance, psy trance, eurodance, rave, goa, uplifting trance, progressive trance, hands up, happy hardcore
 trance 150 saw_chord: hardstyle, gabber, hard dance
-disco: disco, nu disco, 70s~, italo disco, space disco, boogie, future funk, bollywood disco, hi nrg
-synthwave: synthwave, retrowave, outrun, 80s~, synthpop, synth pop, new wave, cyberpunk, darkwave, darksynth, vapor, dreamwave,
-    chillwave, new romantic
+disco: disco, nu disco, 70s~, italo disco, space disco, boogie, future funk, hi nrg
+synthwave: synthwave, retrowave, outrun, 80s~, synthpop, synth pop, new wave, cyberpunk, darkwave, darksynth, vapor, dreamwave, chillwave,
+    new romantic
 drum_and_bass: drum and bass, drum n bass, drum'n'bass, drum & bass, dnb, d&b, jungle, liquid funk, liquid drum and bass, neurofunk, breakcore
 drum_and_bass 136: breakbeat, breaks, big breaks, broken beat
 hip_hop: hip hop, hiphop, rap, boom bap, old school hip hop, g funk, instrumental hip hop, new jack swing, conscious rap, gangsta rap
 hip_hop 84 pad: trip hop, downtempo, downbeat
 trap: trap, drill, 808s, phonk, cloud rap, festival trap, mumble rap, crunk, uk drill
-lofi: lo fi, lofi, chillhop, study beats, study music, chill beats, vaporwave, lo fi hip hop, lofi hip hop, jazz hop, lo fi beats,
-    lofi beats, chillout, chill out
+lofi: lo fi, lofi, chillhop, study beats, study music, chill beats, vaporwave, lo fi hip hop, lofi hip hop, jazz hop, lo fi beats, lofi beats,
+    chillout, chill out
 bossa: bossa nova, bossa
 bossa 104 strings piano: lounge, easy listening, exotica, elevator music, muzak
 bossa 136: samba, brazilian~, choro, mpb, pagode, forro
@@ -92,76 +90,75 @@ latin 94 bass_sub: reggaeton, dembow, baile funk, funk carioca, moombahton, kudu
 latin 116 brass: mariachi, ranchera, tex mex, norteno, banda
 latin 112 violin organ piano: tango, milonga
 latin 120 nylon_guitar: flamenco, spanish~, fado, rai, gypsy
-latin 110 clean_guitar: afrobeat, afrobeats, highlife, soukous, kwaito, african~, ethio jazz, cape jazz
+latin 110 clean_guitar: afrobeat, highlife, soukous, kwaito, african~, ethio jazz, cape jazz
 latin 118 marimba: calypso, soca, steelband, caribbean~, tropical~
-funk: funk, funky~, groove~, groovy~, p funk, funk rock, go go, acid jazz, jazz funk
+funk: funk, funky~, groove~, groovy~, p funk, funk rock, go go, acid jazz
 soul: soul, soulful~, r&b, rnb, rhythm and blues, neo soul, motown, northern soul, contemporary r&b, quiet storm
 soul 88 organ choir: gospel, spiritual, worship
-jazz: jazz, jazzy~, jazz fusion, fusion, modal jazz, nu jazz, soul jazz, chamber jazz, jazz trio, free jazz, spiritual jazz, cool jazz
+jazz: jazz, jazzy~, fusion, modal jazz, nu jazz, jazz trio, free jazz, spiritual jazz, cool jazz
 jazz 200: bebop, hard bop, post bop, gypsy jazz, manouche
-jazz 152 brass trumpet clarinet: swing, big band, dixieland, new orleans, charleston, big band swing, speakeasy
+jazz 152 brass trumpet clarinet: swing, big band, dixieland, new orleans, charleston, speakeasy
 jazz 92 sax epiano: smooth jazz, dark jazz, noir jazz
 jazz 120 piano: ragtime, stride piano, stride, boogie woogie, cabaret
 jazz 116 voice: vocal jazz, crooner, scat
-blues: blues, bluesy~, delta, electric blues, chicago blues, slow blues
+blues: blues, bluesy~, delta, electric blues, chicago blues
 blues 90 steel_guitar harmonica: delta blues, country blues, acoustic blues
-reggae: reggae, dub, rocksteady, dancehall, jamaican~, roots reggae, lovers rock, ambient dub
+reggae: reggae, dub, rocksteady, dancehall, jamaican~, roots reggae, lovers rock
 reggae 126 trumpet: ska, two tone
-ballad: ballad, love song, power ballad, slow song, chanson, torch song, folk ballad
+ballad: ballad, love song, power ballad, slow song, chanson, torch song
 ballad 66 piano: piano ballad
 ballad 62 bell: lullaby, nursery rhyme, cradle song
-waltz: waltz, 3/4, three four, minuet, viennese, mazurka, viennese waltz
+waltz: waltz, 3/4, three four, minuet, viennese, mazurka
 waltz 120 organ: musette
-country: country, americana, western~, outlaw country, alternative country, alt country, honky tonk, western swing, nashville, cajun, zydeco
+country: country, americana, western~, outlaw country, alt country, honky tonk, western swing, nashville, cajun, zydeco
 country 132 banjo violin: bluegrass, hillbilly, old time, hoedown, square dance
-folk: folk, acoustic~, singer songwriter, indie folk, freak folk, neofolk, folktronica, acoustic folk, chamber folk, psychedelic folk,
-    folklore, nordic~, russian~, world, world music, world fusion, klezmer, balkan~
+folk: folk, acoustic~, singer songwriter, freak folk, neofolk, folktronica, psychedelic folk, folklore, nordic~, russian~, world, world fusion,
+    klezmer, balkan~
 folk 120 violin flute: celtic, irish, scottish, celtic folk, jig, reel, sea shanty, shanty, medieval folk, breton
 folk 100 flute harp: medieval~, renaissance, tavern, bardic
 folk 96 flute marimba: andean, gamelan, polynesian~, hawaiian
 folk 72 harp flute: japanese~, chinese~, asian, oriental, korean~
 folk 116 organ: polka, oktoberfest, bavarian
-indian: indian, raga, indian classical, indian music, indian classical music, bollywood, hindustani, carnatic, bhangra, qawwali, sitar music
+indian: indian, raga, indian classical, bollywood, hindustani, carnatic, bhangra, qawwali, sitar music
 indian 100 flute: arabic, arabian, middle eastern, persian, turkish, egyptian
-ambient: ambient, drone, meditation, spa, new age, soundscape, atmospheric~, sleep, yoga, space music, healing, space ambient,
-    dark ambient, psybient, musique concrete, mindfulness, relaxation, sound bath
+ambient: ambient, drone, meditation, spa, new age, soundscape, atmospheric~, sleep, yoga, space music, healing, space ambient, psybient,
+    musique concrete, mindfulness, relaxation, sound bath
 ambient 80 dark_pad: experimental~, avant garde, abstract~
-ambient 60 choir: plainchant, gregorian, gregorian chant, chant, sacred
-cinematic: cinematic~, orchestral~, orchestra~, soundtrack~, film score, movie~, trailer~, film~, epic~, symphonic~, fantasy~, battle~,
-    adventure~, game music, boss fight, score, anthem~, documentary~, superhero, hybrid orchestral
+ambient 60 choir: plainchant, gregorian, chant, sacred
+cinematic: cinematic~, orchestral~, orchestra~, soundtrack~, movie~, trailer~, film~, epic~, symphonic~, fantasy~, battle~, adventure~, game music,
+    boss fight, score, anthem~, documentary~, superhero, hybrid orchestral
 cinematic 112 brass trumpet: march, marching band, fanfare, military, brass band
-classical: classical, chamber, chamber music, sonata, romantic era, nocturne, etude, prelude, chopin,
-    modern classical, neoclassical, contemporary classical, minimalism, impressionist, recital
+classical: classical, chamber, sonata, romantic era, nocturne, etude, prelude, chopin, modern classical, neoclassical, contemporary classical,
+    minimalism, impressionist, recital
 classical 104 harpsichord strings: baroque, bach, vivaldi, fugue, rococo
 classical 100 strings violin: string quartet, string trio
 classical 112 strings violin french_horn: symphony, concerto, mozart, beethoven, overture
-classical 80 voice strings: opera, aria, opera aria, operatic, oratorio, bel canto, operetta
+classical 80 voice strings: opera, aria, operatic, oratorio, bel canto, operetta
 classical 76 choir organ: requiem, hymn, choral, church music, mass, carol
 chiptune: chiptune, 8 bit, 8bit, chip tune, retro game, video game, arcade, nes, gameboy, bitpop, game boy, 16 bit
 """
 
 # mode, pace and energy, styles: moods.
 _MOODS = """
-major 0.35 0.9 pop funk disco country: happy, joyful, cheerful, joy, fun, playful, sunny, bright, feel good, carefree, whimsical, summer,
-    party, festive, quirky, mischievous, funny, comical, humorous, silly, merry, jolly, cute, exuberant, innocent, childlike
-major 0.3 0.95 pop cinematic trance: uplifting, inspiring, inspirational, motivational, hopeful, optimistic, triumphant, victorious,
-    proud, euphoric, bold, confident, determined, empowering, positive, ecstatic, celebratory, patriotic
-minor -0.6 0.4 ballad classical lofi: sad, melancholic, melancholy, sorrowful, lonely, heartbroken, mournful, tragic, somber, sombre,
-    emotional, rainy, solemn, depressing, gloom, grieving, regretful, desperate, moody, pensive
-minor -0.2 0.65 cinematic techno synthwave trap: dark, ominous, sinister, evil, gloomy, gothic, brooding, grim, menacing, noir, bleak,
-    gritty, cold, dystopian, threatening
-minor -0.3 0.6 cinematic ambient: tense, suspenseful, suspense, scary, creepy, horror, eerie, anxious, spooky, haunting, thriller,
-    mysterious, mystery, enigmatic, restless, uneasy, nervous, paranoid, unsettling
-major -0.6 0.3 ambient lofi bossa classical: peaceful, calm, relaxing, relaxed, gentle, soft, serene, tranquil, soothing, quiet, chill,
-    meditative, mellow, warm, cozy, cosy, delicate, contemplative, introspective, lazy, sleepy, reflective, light
-either -0.5 0.4 ambient synthwave: dreamy, ethereal, floating, heavenly, celestial, magical, hypnotic, airy, surreal, otherworldly,
-    trippy, cosmic, spacey, mystical
-major -0.4 0.45 ballad soul bossa: romantic, tender, love, sensual, intimate, sexy, heartfelt, passionate, elegant, graceful, sentimental,
-    seductive
+major 0.35 0.9 pop funk disco country: happy, joyful, cheerful, joy, fun, playful, sunny, bright, feel good, carefree, whimsical, summer, party,
+    festive, quirky, mischievous, funny, comical, humorous, silly, merry, jolly, cute, exuberant, innocent, childlike
+major 0.3 0.95 pop cinematic trance: uplifting, inspiring, inspirational, motivational, hopeful, optimistic, triumphant, victorious, proud, euphoric,
+    bold, confident, determined, empowering, positive, ecstatic, celebratory, patriotic
+minor -0.6 0.4 ballad classical lofi: sad, melancholic, melancholy, sorrowful, lonely, heartbroken, mournful, tragic, somber, sombre, emotional,
+    rainy, solemn, depressing, gloom, grieving, regretful, desperate, moody, pensive
+minor -0.2 0.65 cinematic techno synthwave trap: dark, ominous, sinister, evil, gloomy, gothic, brooding, grim, menacing, noir, bleak, gritty, cold,
+    dystopian, threatening
+minor -0.3 0.6 cinematic ambient: tense, suspenseful, suspense, scary, creepy, horror, eerie, anxious, spooky, haunting, thriller, mysterious,
+    mystery, enigmatic, restless, uneasy, nervous, paranoid, unsettling
+major -0.6 0.3 ambient lofi bossa classical: peaceful, calm, relaxing, relaxed, gentle, soft, serene, tranquil, soothing, quiet, chill, meditative,
+    mellow, warm, cozy, cosy, delicate, contemplative, introspective, lazy, sleepy, reflective, light
+either -0.5 0.4 ambient synthwave: dreamy, ethereal, floating, heavenly, celestial, magical, hypnotic, airy, surreal, otherworldly, trippy, cosmic,
+    spacey, mystical
+major -0.4 0.45 ballad soul bossa: romantic, tender, love, sensual, intimate, sexy, heartfelt, passionate, elegant, graceful, sentimental, seductive
 either -0.3 0.5 lofi synthwave soul: nostalgic, wistful, bittersweet, vintage, retro, longing, yearning
 minor 0.1 1.0 cinematic: epic, heroic, majestic, powerful, grand, dramatic, massive, intense, glorious, noble, monumental
-minor 0.6 1.0 rock drum_and_bass metal house: energetic, aggressive, angry, furious, driving, wild, frantic, high energy, hard, heavy,
-    exciting, pumping, fierce, fiery, defiant, rebellious, chaotic, violent, loud, brutal, rage, edgy
+minor 0.6 1.0 rock drum_and_bass metal house: energetic, aggressive, angry, furious, driving, wild, frantic, high energy, hard, heavy, exciting,
+    pumping, fierce, fiery, defiant, rebellious, chaotic, violent, loud, brutal, rage, edgy
 """
 
 _PACES = """
@@ -221,7 +218,8 @@ def _rows(table: str) -> list[tuple[list[str], list[str]]]:
     return [(values.split(), phrases.split(", ")) for values, phrases in (line.split(": ", 1) for line in lines)]
 
 
-def _by_phrase(table: str, value: Callable[[list[str], str], V]) -> Mapping[str, V]:
+def by_phrase(table: str, value: Callable[[list[str], str], V]) -> Mapping[str, V]:
+    """Return what the phrases of a table mean, in lines of values, a colon and phrases."""
     return MappingProxyType(
         {phrase.rstrip("~"): value(values, phrase) for values, phrases in _rows(table) for phrase in phrases}
     )
@@ -238,11 +236,11 @@ def _mood(values: list[str], _phrase: str) -> Mood:
     return Mood({"major": False, "minor": True, "either": None}[mode], float(pace), float(energy), tuple(styles))
 
 
-GENRES = _by_phrase(_GENRES, _genre)
-MOODS = _by_phrase(_MOODS, _mood)
-HOMES = _by_phrase(_HOMES, lambda values, _: values[0])
-PACES = _by_phrase(_PACES, lambda values, _: float(values[0]))
-INSTRUMENTS = MappingProxyType({**PHRASES, **_by_phrase(_INSTRUMENTS, lambda values, _: values[0])})
+GENRES = by_phrase(_GENRES, _genre)
+MOODS = by_phrase(_MOODS, _mood)
+HOMES = by_phrase(_HOMES, lambda values, _: values[0])
+PACES = by_phrase(_PACES, lambda values, _: float(values[0]))
+INSTRUMENTS = MappingProxyType({**PHRASES, **by_phrase(_INSTRUMENTS, lambda values, _: values[0])})
 NEGATIONS = frozenset(_NEGATIONS.split())
 # Words that say nothing about the music, so that their absence from it is not reported.
 FILLERS = frozenset(_FILLERS.split())
