@@ -249,6 +249,22 @@ def test_a_loop_may_be_continued_and_a_continuation_may_be_a_loop() -> None:
     assert notes(loop.song, "drums", 32, 36) == [(time + 32, pitch) for time, pitch in notes(loop.song, "drums", 0, 4)]
 
 
+def test_phrases_without_a_beat_rise_and_fall() -> None:
+    def loudest(prompt: str, share: float) -> float:
+        song = piece(prompt, 16.0).song
+        beat = share * 16.0 / song.seconds_per_beat
+        near = [note.velocity for note in _all_notes(song, "other") if abs(note.start_beat - beat) < 1.1]
+        return max(near)
+
+    assert loudest("string quartet at 60 bpm", 0.0) < 0.75 * loudest("string quartet at 60 bpm", 0.5)
+    assert loudest("house at 120 bpm", 0.0) > 0.75 * loudest("house at 120 bpm", 0.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_soloist_begins_at_once(seed: int) -> None:
+    assert min(note.start_beat for note in _all_notes(piece("solo cello", seed=seed).song, "vocals")) == 0.0
+
+
 def test_nobody_sings_unless_the_prompt_asks_for_it() -> None:
     players = {name for prompt in ("pop", "hip hop", "soul", "happy song") for seed in range(6)
                for name in piece(prompt, seed=seed).interpretation.instruments}  # fmt: skip
@@ -283,6 +299,20 @@ def test_named_players_play_and_others_do_not_take_their_place(
     players = set(piece(prompt).interpretation.instruments)
     assert present <= players
     assert not absent & players
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stem"), [("string quartet", "other"), ("rock with organ", "other"), ("celtic harp", "vocals")]
+)
+def test_a_named_player_plays_in_every_section(prompt: str, stem: str) -> None:
+    song = piece(prompt, 30.0).song
+    named = {"strings", "organ", "harp"}
+    starts = {
+        int(note.start_beat / 4 + 0.1) for track in song.tracks if track.instrument in named for note in track.notes
+    }
+    bars = int(30.0 / song.seconds_per_beat / 4)
+    assert {stem} <= {track.stem for track in song.tracks if track.instrument in named}
+    assert len(starts & set(range(bars))) > 0.8 * bars
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from soundwright.services.generation.engines.procedural.variety import varied
 _INTRO_LEAST_SECONDS = 20.0
 _SHORTEST_BAR = 0.15  # of a whole bar; what is left of a piece after its last whole bar is a bar if it is longer
 _CALM_ENERGY = 0.45
+_PHRASE_BARS, _PHRASE_DEPTH = 4, 0.4  # of music without a beat
 _HELD_LEAST_BARS = 8  # in shorter pieces, the band plays on through the last bar
 
 
@@ -109,6 +110,9 @@ def arrange(plan: Plan) -> Song:
             until = beats if bar + section.bars == bars else start + section.bars * style.beats_per_bar
             score.lead += _melody(motifs[section.kind], section, chords, start, until, style, lead, plan)
         bar += section.bars
+    if plan.stems == {"vocals"}:  # a soloist does not wait
+        first, *rest = score.lead
+        score.lead = [replace(first, start_beat=0.0, duration_beats=first.start_beat + first.duration_beats), *rest]
     if closing_bar < bars:
         _close(score, style, tonic[0], closing_bar * style.beats_per_bar, beats, voicings)
     return Song(
@@ -252,17 +256,22 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
 
 
 def _with_dynamics(score: _Score, plan: Plan) -> _Score:
-    """Return the score as loud as the piece is energetic, with a crescendo if it builds. Calm pieces and soft kits have no crashes."""
+    """Return the score as loud as the piece is energetic, with a crescendo if it builds. Phrases without a beat rise and fall. Calm
+    pieces and soft kits have no crashes."""
     force = min(1.0, 0.5 + 0.625 * plan.energy)
-    rise_beats = _beats(plan) if plan.builds else 0.0
-    is_calm = plan.energy < _CALM_ENERGY or STYLES[plan.style].kit == "kit_soft"
+    style, beats = STYLES[plan.style], _beats(plan)
+    is_calm = plan.energy < _CALM_ENERGY or style.kit == "kit_soft"
+    depth = 0.0 if KICK in style.groove else _PHRASE_DEPTH
+    phrases = max(1, round(bar_count(plan) / _PHRASE_BARS))
 
     def played(notes: list[Note]) -> list[Note]:
+        shares = [note.start_beat / beats for note in notes]
+        levels = [
+            0.3 + 0.7 * share if plan.builds else 1.0 - depth * math.cos(math.pi * phrases * share) ** 2
+            for share in shares
+        ]
         return [
-            replace(
-                note, velocity=note.velocity * force * (0.3 + 0.7 * note.start_beat / rise_beats if rise_beats else 1.0)
-            )
-            for note in notes
+            replace(note, velocity=note.velocity * force * level) for note, level in zip(notes, levels, strict=True)
         ]
 
     drums = [

@@ -325,7 +325,7 @@ def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
     wanted = [name for name in players if name in _CHORDS or (name in leads[1:] and name not in _VOICES)]
     is_complete = bool(wanted) and not style.groove  # chamber music has no other players than those
     layers = [
-        layer
+        replace(layer, sections="ivcbo") if layer.instrument in wanted else layer
         for layer in style.layers
         if not _is_unwanted(layer.instrument, request) and not (is_complete and layer.instrument not in wanted)
     ]

@@ -40,7 +40,7 @@ KITS = {
     "kit_acoustic": Kit(0),
     "kit_rock": Kit(16, kick_hz=58.0, kick_click=0.6, drive=1.2),
     "kit_electronic": Kit(24, kick_hz=47.0, kick_half_life_seconds=0.1, kick_click=0.3, cymbals=1.7),
-    "kit_808": Kit(25, kick_hz=49.0, kick_half_life_seconds=0.16, kick_click=0.15, drive=0.8, cymbals=1.4),
+    "kit_808": Kit(25, kick_hz=49.0, kick_half_life_seconds=0.09, kick_click=0.15, cymbals=1.4),
     "kit_lofi": Kit(8, kick_hz=55.0, kick_click=0.12, drive=1.5, cymbals=0.8),
     "kit_soft": Kit(32, kick_hz=60.0, kick_click=0.08, drive=0.0),
 }
