@@ -28,7 +28,7 @@ from soundwright.services.generation.engines.procedural.variety import varied
 _INTRO_LEAST_SECONDS = 20.0
 _SHORTEST_BAR = 0.15  # of a whole bar; what is left of a piece after its last whole bar is a bar if it is longer
 _CALM_ENERGY = 0.45
-_PHRASE_BARS, _PHRASE_DEPTH = 4, 0.4  # of music without a beat
+_PHRASE_BARS, _PHRASE_DEPTH = 4, 0.45  # of music without a beat
 _HELD_LEAST_BARS = 8  # in shorter pieces, the band plays on through the last bar
 
 
@@ -256,23 +256,21 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
 
 
 def _with_dynamics(score: _Score, plan: Plan) -> _Score:
-    """Return the score as loud as the piece is energetic, with a crescendo if it builds. Phrases without a beat rise and fall. Calm
-    pieces and soft kits have no crashes."""
+    """Return the score as loud as the piece is energetic, growing if it builds. Phrases without a beat swell, calm pieces have no crashes."""
     force = min(1.0, 0.5 + 0.625 * plan.energy)
     style, beats = STYLES[plan.style], _beats(plan)
     is_calm = plan.energy < _CALM_ENERGY or style.kit == "kit_soft"
     depth = 0.0 if KICK in style.groove else _PHRASE_DEPTH
-    phrases = max(1, round(bar_count(plan) / _PHRASE_BARS))
+    bars = bar_count(plan)
+    turns = math.pi * max(1, round(bars / _PHRASE_BARS)) / (bars * style.beats_per_bar)
+
+    def level(note: Note) -> float:
+        if plan.builds:
+            return 0.3 + 0.7 * note.start_beat / beats
+        return 1.0 - depth * math.cos(turns * (note.start_beat + note.duration_beats / 2)) ** 2
 
     def played(notes: list[Note]) -> list[Note]:
-        shares = [note.start_beat / beats for note in notes]
-        levels = [
-            0.3 + 0.7 * share if plan.builds else 1.0 - depth * math.cos(math.pi * phrases * share) ** 2
-            for share in shares
-        ]
-        return [
-            replace(note, velocity=note.velocity * force * level) for note, level in zip(notes, levels, strict=True)
-        ]
+        return [replace(note, velocity=note.velocity * force * level(note)) for note in notes]
 
     drums = [
         replace(note, pitch_midi=HAT) if is_calm and note.pitch_midi == OPEN_HAT else note
