@@ -97,6 +97,8 @@ def test_negations_end_where_they_say(prompt: str, unwanted: set[str], wanted: t
 
 def test_no_genre_that_is_excluded_is_played() -> None:
     assert parse_prompt("no jazz, a blues").style == "blues"
+    assert [parse_prompt(prompt).style for prompt in ("drum-free trance", "no drums trance")] == ["trance"] * 2
+    assert parse_prompt("guitar-free piano tune").wanted == ("piano",)
     assert parse_prompt("anything but jazz").unwanted_styles == {"jazz"}
     assert {piece("happy, not funk or disco", seed=seed).interpretation.style for seed in range(12)} == {
         "pop",

@@ -34,7 +34,7 @@ _WORD = re.compile(r"[^\W_]+(?:(?:[&'’]|(?<=\d)/(?=\d))[^\W_]+)*#?|[&\U0001f30
 _SAME = (
     (re.compile(r"\bbeats (?:per|a) minute\b", re.I), "bpm"),
     (re.compile(r"\bnothing but\b", re.I), "only"),
-    (re.compile(r"\b([^\W_]+)-free\b", re.I), r"without \1"),
+    (re.compile(r"\b([^\W_]+)-free\b", re.I), r"without \1,"),
     (
         re.compile(
             r"\bw/o(?:ut)?\b|\b(?:anything|everything|all) but\b|\b(?:leave|leaving) out\b|\b(?:free|devoid|instead) of\b"
@@ -88,17 +88,14 @@ Hit = tuple[int, int, str]
 
 
 def plain(prompt: str) -> str:
-    """Return a prompt with one way to say what can be said in several: "drum-free" is "without drum"."""
+    """Return a prompt with one way to say what can be said in several: "drum-free" is "without drum,"."""
     for said, same in _SAME:
         prompt = said.sub(same, prompt)
     return prompt
 
 
 def words_of(prompt: str) -> tuple[str, ...]:
-    """Return the lower-case words of a prompt.
-
-    Hyphens and most punctuation separate words; ``#``, ``&``, digits and ``/`` between digits do not.
-    """
+    """Return the lower-case words of a prompt, between which are hyphens and most punctuation, but not ``#``, ``&`` and the "/" of "3/4"."""
     return tuple(_WORD.findall(prompt.lower()))
 
 
@@ -127,13 +124,16 @@ def negated(prompt: str, hits: Iterable[Hit]) -> frozenset[int]:
     words = words_of(prompt)
     clauses = _clause_starts(prompt)
     lengths = {start: length for start, length, _ in hits}
+    phrases = {start: phrase for start, _, phrase in hits}
     places: set[int] = set()
     for start, word in enumerate(words):
         if word not in NEGATIONS:
             continue
         run: list[int] = []  # of hits and of the words that join them
         place = start + 1
-        while place < len(words) and (place in lengths or words[place] in _JOINERS):
+        while place < len(words) and (place in phrases or words[place] in _JOINERS):
+            if run and phrases.get(run[-1]) in INSTRUMENTS and phrases.get(place) in GENRES:
+                break  # "no drums techno" is a techno
             run.append(place)
             place += lengths.get(place, 1)
         ends = [
