@@ -80,6 +80,12 @@ def test_a_genre_has_its_tempo() -> None:
         ("pop without drums, bass, and vocals; with piano", {"drums", "bass_electric", "voice"}, ("piano",)),
         ("jazz, not sad, no soft drums", {"drums"}, ()),
         ("drumless house", {"drums"}, ()),
+        ("pop, don't use drums, piano please", {"drums"}, ("piano",)),
+        ("drum-free pop w/o any kind of piano", {"drums", "piano"}, ()),
+        ("pop with neither drums nor piano, leave out the bass", {"drums", "piano", "bass_electric"}, ()),
+        ("folk, not a single drum, nobody sings", {"drums", "voice"}, ()),
+        ("everything but drums", {"drums"}, ()),
+        ("piano without piano", {"piano"}, ()),
     ],
 )
 def test_negations_end_where_they_say(prompt: str, unwanted: set[str], wanted: tuple[str, ...]) -> None:
@@ -91,6 +97,9 @@ def test_negations_end_where_they_say(prompt: str, unwanted: set[str], wanted: t
 
 def test_no_genre_that_is_excluded_is_played() -> None:
     assert parse_prompt("no jazz, a blues").style == "blues"
+    assert [parse_prompt(prompt).style for prompt in ("drum-free trance", "no drums trance")] == ["trance"] * 2
+    assert parse_prompt("guitar-free piano tune").wanted == ("piano",)
+    assert parse_prompt("anything but jazz").unwanted_styles == {"jazz"}
     assert {piece("happy, not funk or disco", seed=seed).interpretation.style for seed in range(12)} == {
         "pop",
         "country",
@@ -100,7 +109,10 @@ def test_no_genre_that_is_excluded_is_played() -> None:
 def test_no_sound_that_is_excluded_is_heard() -> None:
     assert [cue.source for cue in ambience("lo-fi beats, no rain").cues] == []
     assert [cue.source for cue in ambience("lo-fi beats, no rain, but ocean waves").cues] == ["ocean"]
+    assert ambience("lo-fi beats without the sound of rain").cues == ()
+    assert ambience("lo-fi beats, rain-free").cues == ()
     assert [cue.source for cue in scene("a forest without birds").cues] == ["wind", "stream"]
+    assert [cue.source for cue in scene("a city street without horns").cues] == ["traffic"]
     assert [cue.source for cue in scene("storm, no heavy rain or wind").cues] == ["thunder"]
 
 
@@ -117,10 +129,30 @@ def test_the_guitars_of_metal_ring_on() -> None:
     assert max(pauses) < 0.1
 
 
+def test_guitars_of_rock_ring_on_or_pause() -> None:
+    def longest_pause(seed: int) -> float:
+        tracks = (track for track in piece("rock at 120 bpm", seed=seed).song.tracks if track.stem == "other")
+        [guitar] = (track for track in tracks if track.pan > 0.5)
+        roots = [note for note in guitar.notes[::3] if note.start_beat < 7.9]
+        return max(after.start_beat - note.start_beat - note.duration_beats for note, after in pairwise(roots))
+
+    pauses = [longest_pause(seed) for seed in range(8)]
+    assert min(pauses) < 0.1
+    assert max(pauses) > 0.4
+
+
 def test_words_without_effect_are_named() -> None:
     said = piece("dark granular techno at 130 bpm in F# minor with a zorbing bass").interpretation
     assert said.ignored_words == ("granular", "zorbing")
     assert (said.style, said.tempo_bpm, said.key) == ("techno", 130.0, "F# minor")
+    assert piece("a happy lullaby in 3/4, sad, slow and fast; 🎈").interpretation.ignored_words == (
+        "3/4",
+        "sad",
+        "fast",
+        "🎈",
+    )
+    assert piece("techno at 300 bpm").interpretation.ignored_words == ("300",)
+    assert piece("techno at 60 beats per minute").interpretation.tempo_bpm == 60.0
     heard = scene("heavy rain on a zinc roof")
     assert (heard.ignored_words, heard.is_named) == (("zinc", "roof"), True)
     assert scene("qwertz").is_named is False
@@ -219,6 +251,22 @@ def test_a_loop_may_be_continued_and_a_continuation_may_be_a_loop() -> None:
     assert notes(loop.song, "drums", 32, 36) == [(time + 32, pitch) for time, pitch in notes(loop.song, "drums", 0, 4)]
 
 
+def test_phrases_without_a_beat_rise_and_fall() -> None:
+    def loudest(prompt: str, share: float) -> float:
+        song = piece(prompt, 16.0).song
+        beat = share * 16.0 / song.seconds_per_beat
+        near = [note.velocity for note in _all_notes(song, "other") if abs(note.start_beat - beat) < 1.1]
+        return max(near)
+
+    assert loudest("string quartet at 60 bpm", 0.0) < 0.75 * loudest("string quartet at 60 bpm", 0.5)
+    assert loudest("house at 120 bpm", 0.0) > 0.75 * loudest("house at 120 bpm", 0.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_soloist_begins_at_once(seed: int) -> None:
+    assert min(note.start_beat for note in _all_notes(piece("solo cello", seed=seed).song, "vocals")) == 0.0
+
+
 def test_nobody_sings_unless_the_prompt_asks_for_it() -> None:
     players = {name for prompt in ("pop", "hip hop", "soul", "happy song") for seed in range(6)
                for name in piece(prompt, seed=seed).interpretation.instruments}  # fmt: skip
@@ -253,6 +301,20 @@ def test_named_players_play_and_others_do_not_take_their_place(
     players = set(piece(prompt).interpretation.instruments)
     assert present <= players
     assert not absent & players
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stem"), [("string quartet", "other"), ("rock with organ", "other"), ("celtic harp", "vocals")]
+)
+def test_a_named_player_plays_in_every_section(prompt: str, stem: str) -> None:
+    song = piece(prompt, 30.0).song
+    named = {"strings", "organ", "harp"}
+    starts = {
+        int(note.start_beat / 4 + 0.1) for track in song.tracks if track.instrument in named for note in track.notes
+    }
+    bars = int(30.0 / song.seconds_per_beat / 4)
+    assert {stem} <= {track.stem for track in song.tracks if track.instrument in named}
+    assert len(starts & set(range(bars))) > 0.8 * bars
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundwright.services.generation.engines.procedural.arrange import arrange
-from soundwright.services.generation.engines.procedural.compose import compose, plan_music
+from soundwright.services.generation.engines.procedural.compose import compose_parts, plan_music
 from soundwright.services.generation.engines.procedural.form import form
 from soundwright.services.generation.engines.procedural.harmony import (
     nearest_pitch,
@@ -21,11 +21,16 @@ from soundwright.services.generation.engines.procedural.melody import compose_mo
 from soundwright.services.generation.engines.procedural.prompt import find_words, parse_prompt, words_of
 from soundwright.services.generation.engines.procedural.score import PITCH_CLASSES, Key, Song
 from soundwright.services.generation.engines.procedural.songs import SONGS, song
-from soundwright.services.generation.engines.procedural.sounds import ambience, cues
+from soundwright.services.generation.engines.procedural.sounds import ambience, scene
 from soundwright.services.generation.engines.procedural.styles import STYLES
 from soundwright.services.generation.engines.procedural.variety import varied
+from soundwright.services.generation.service import Part
 
 KEYS = st.builds(Key, st.integers(0, 11), st.booleans())
+
+
+def compose(prompt: str, duration_seconds: float, seed: int) -> Song:
+    return compose_parts((Part(prompt, duration_seconds, seed),)).song
 
 
 def test_numerals_are_chords_of_the_key_and_a_dominant_in_minor_has_its_leading_note() -> None:
@@ -263,7 +268,9 @@ def test_genre_words_are_no_instruments() -> None:
     assert request.unwanted == {"voice"}
 
 
-@pytest.mark.parametrize("prompt", ["solo piano", "piano solo", "only piano please", "piano only"])
+@pytest.mark.parametrize(
+    "prompt", ["solo piano", "piano solo", "only piano please", "piano only", "nothing but a piano"]
+)
 def test_solo(prompt: str) -> None:
     assert parse_prompt(prompt).is_solo
     score = compose(prompt, 12.0, 3)
@@ -337,7 +344,7 @@ def test_seeds_and_prompts_decide() -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_understood_somehow(prompt: str) -> None:
     assert plan_music(prompt, 10.0, 0) == plan_music(prompt, 10.0, 0)
-    cues(prompt)
+    scene(prompt)
 
 
 def test_longest_phrase_wins() -> None:
@@ -358,16 +365,17 @@ def test_longest_phrase_wins() -> None:
     ],
 )
 def test_sounds_by_whole_words(prompt: str, sources: list[str]) -> None:
-    assert [cue.source for cue in cues(prompt)] == sources
+    heard = scene(prompt)
+    assert [cue.source for cue in heard.cues if heard.is_named] == sources
 
 
 def test_words_before_a_sound_bend_it() -> None:
-    rain, thunder = cues("heavy rain with distant thunder")
+    rain, thunder = scene("heavy rain with distant thunder").cues
     assert rain.strength == 0.9
     assert not rain.is_distant
     assert thunder.is_distant
     assert thunder.strength == 0.5
-    assert cues("fast footsteps")[0].pace > 1.0 > cues("slow footsteps")[0].pace
+    assert scene("fast footsteps").cues[0].pace > 1.0 > scene("slow footsteps").cues[0].pace
 
 
 def test_music_may_name_a_background() -> None:

@@ -14,7 +14,13 @@ from soundwright.services.generation.engines.procedural.form import Section, for
 from soundwright.services.generation.engines.procedural.harmony import Chord, nearest_pitch, progression, voicing
 from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS
 from soundwright.services.generation.engines.procedural.melody import Motif, compose_motif, sing
-from soundwright.services.generation.engines.procedural.players import BASS_LOWEST_MIDI, bass_bar, drum_bar, layer_bar
+from soundwright.services.generation.engines.procedural.players import (
+    BASS_LOWEST_MIDI,
+    Bar,
+    bass_bar,
+    drum_bar,
+    layer_bar,
+)
 from soundwright.services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
 from soundwright.services.generation.engines.procedural.styles import STYLES, Layer, Style
 from soundwright.services.generation.engines.procedural.variety import varied
@@ -22,53 +28,35 @@ from soundwright.services.generation.engines.procedural.variety import varied
 _INTRO_LEAST_SECONDS = 20.0
 _SHORTEST_BAR = 0.15  # of a whole bar; what is left of a piece after its last whole bar is a bar if it is longer
 _CALM_ENERGY = 0.45
+_PHRASE_BARS, _PHRASE_DEPTH = 4, 0.45  # of music without a beat
 _HELD_LEAST_BARS = 8  # in shorter pieces, the band plays on through the last bar
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Decisions about a piece before its notes are written.
+    """Decisions about a piece before its notes are written."""
 
-    Args:
-        name: name of the song.
-        style: a name in :data:`styles.STYLES`.
-        tempo_bpm: quarter notes per minute.
-        key: major or minor key.
-        duration_seconds: length of the audio.
-        seed: seed of motifs, fills and humanisation.
-        progression: Roman numerals; empty for one of the style's own.
-        lead: instrument of the melody; empty for one of the style's own.
-        stems: which of the four stems play.
-        layers: chord instruments that replace those of the style, if any.
-        lead_gain: level of the melody.
-        bass: instrument of the bass; empty for the style's own.
-        energy: 0 (calm) to 1 (full); scales the density of melody and drums.
-        has_intro, has_outro: whether the form has an intro and an outro.
-        builds: whether the piece grows from soft to loud.
-        ends: whether the piece comes to an end. Otherwise its last bar is complete, and leads to the next one.
-        variation: seed of all but chords and refrain; 0 for ``seed``.
-        is_varied: whether grooves, lines and players are drawn by ``seed``.
-    """
-
-    name: str
-    style: str
-    tempo_bpm: float
-    key: Key
-    duration_seconds: float
-    seed: int
-    progression: str = ""
-    lead: str = ""
-    lead_gain: float = 1.0
-    stems: frozenset[str] = frozenset(STEMS)
-    layers: tuple[Layer, ...] = ()
-    bass: str = ""
-    energy: float = 0.8
-    has_intro: bool = True
+    name: str  # name of the song
+    style: str  # a name in styles.STYLES
+    tempo_bpm: float  # quarter notes per minute
+    key: Key  # major or minor key
+    duration_seconds: float  # length of the audio
+    seed: int  # seed of motifs, fills and humanisation
+    progression: str = ""  # Roman numerals; empty for one of the style's own
+    lead: str = ""  # instrument of the melody; empty for one of the style's own
+    lead_gain: float = 1.0  # level of the melody
+    stems: frozenset[str] = frozenset(STEMS)  # which of the four stems play
+    layers: tuple[Layer, ...] = ()  # chord instruments that replace those of the style, if any
+    bass: str = ""  # instrument of the bass; empty for the style's own
+    energy: float = 0.8  # 0 (calm) to 1 (full); scales the density of melody and drums
+    has_intro: bool = True  # whether the form has an intro and an outro
     has_outro: bool = True
-    builds: bool = False
-    ends: bool = True
-    variation: int = 0
-    is_varied: bool = False
+    builds: bool = False  # whether the piece grows from soft to loud
+    ends: bool = (
+        True  # whether the piece comes to an end. Otherwise its last bar is complete, and leads to the next one.
+    )
+    variation: int = 0  # seed of all but chords and refrain; 0 for `seed`
+    is_varied: bool = False  # whether grooves, lines and players are drawn by `seed`
 
 
 @dataclass
@@ -111,22 +99,20 @@ def arrange(plan: Plan) -> Song:
             chords[section.bars - 1 :] = [tonic, tonic]
         entry = number > 0 and section.kind in ("chorus", "verse")
         for index in range(min(section.bars, closing_bar - bar)):
-            start = (bar + index) * style.beats_per_bar
-            fills = index == section.bars - 1 and section.bars >= 2 and section.kind != "outro"
-            drum_bar(
-                score.drums, style, section, start, index, plan.energy, rng, crash=entry and index == 0, fill=fills
-            )
-            bass_bar(score.bass, style, section, start, bar + index, chords[index], chords[index + 1][0])
+            now = Bar(style, section, bar + index, index, chords[index], chords[index + 1][0])
+            drum_bar(score.drums, now, plan.energy, rng, is_entry=entry)
+            bass_bar(score.bass, now)
             for place, layer in enumerate(style.layers):
                 if section.kind[0] in layer.sections:
-                    voicings[place] = layer_bar(
-                        score.layers[place], layer, style, section, start, bar + index, chords[index], voicings[place]
-                    )
+                    voicings[place] = layer_bar(score.layers[place], now, layer, voicings[place])
         if section.kind in motifs:
             start = bar * style.beats_per_bar
             until = beats if bar + section.bars == bars else start + section.bars * style.beats_per_bar
             score.lead += _melody(motifs[section.kind], section, chords, start, until, style, lead, plan)
         bar += section.bars
+    if plan.stems == {"vocals"}:  # a soloist does not wait
+        first, *rest = score.lead
+        score.lead = [replace(first, start_beat=0.0, duration_beats=first.start_beat + first.duration_beats), *rest]
     if closing_bar < bars:
         _close(score, style, tonic[0], closing_bar * style.beats_per_bar, beats, voicings)
     return Song(
@@ -270,18 +256,21 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
 
 
 def _with_dynamics(score: _Score, plan: Plan) -> _Score:
-    """Return the score as loud as the piece is energetic, with a crescendo if it builds. Calm pieces and soft kits have no crashes."""
+    """Return the score as loud as the piece is energetic, growing if it builds. Phrases without a beat swell, calm pieces have no crashes."""
     force = min(1.0, 0.5 + 0.625 * plan.energy)
-    rise_beats = _beats(plan) if plan.builds else 0.0
-    is_calm = plan.energy < _CALM_ENERGY or STYLES[plan.style].kit == "kit_soft"
+    style, beats = STYLES[plan.style], _beats(plan)
+    is_calm = plan.energy < _CALM_ENERGY or style.kit == "kit_soft"
+    depth = 0.0 if KICK in style.groove else _PHRASE_DEPTH
+    bars = bar_count(plan)
+    turns = math.pi * max(1, round(bars / _PHRASE_BARS)) / (bars * style.beats_per_bar)
+
+    def level(note: Note) -> float:
+        if plan.builds:
+            return 0.3 + 0.7 * note.start_beat / beats
+        return 1.0 - depth * math.cos(turns * (note.start_beat + note.duration_beats / 2)) ** 2
 
     def played(notes: list[Note]) -> list[Note]:
-        return [
-            replace(
-                note, velocity=note.velocity * force * (0.3 + 0.7 * note.start_beat / rise_beats if rise_beats else 1.0)
-            )
-            for note in notes
-        ]
+        return [replace(note, velocity=note.velocity * force * level(note)) for note in notes]
 
     drums = [
         replace(note, pitch_midi=HAT) if is_calm and note.pitch_midi == OPEN_HAT else note

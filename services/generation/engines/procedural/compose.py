@@ -30,13 +30,8 @@ _CHAMBER = frozenset(
 )
 # What plays the melody if a prompt names one of these; other instruments play it themselves.
 _SOLOISTS = {
-    "strings": "violin",
-    "brass": "trumpet",
-    "power_guitar": "guitar_lead",
-    "saw_chord": "synth_lead",
-    "synth_pluck": "synth_lead",
-    "pad": "",
-}
+    "strings": "violin", "brass": "trumpet", "power_guitar": "guitar_lead", "saw_chord": "synth_lead", "synth_pluck": "synth_lead", "pad": "",
+}  # fmt: skip
 _LEAD_BEHIND = 0.45  # level of a melody that the prompt does not ask for, against a singer's
 _BEHIND = 0.6  # level of other players behind those that a prompt names
 # Progressions for a dark mood, which replace those of the style.
@@ -48,6 +43,7 @@ _TAIL_BARS = 2  # of a loop, for its cross-fade
 _LEAST_PART_SECONDS = 0.05
 _NAMES = {"epiano": "electric piano", "sax": "saxophone", "bell": "music box", "bass_fm": "synth bass"}
 _TEMPO_STRETCH = 0.08
+_ROLES = {"drums": "drums", "bass": "bass_", "vocals": "melody", "other": "chords"}  # of the stems
 _LEFT_HAND = {4: "0-------0-------", 3: "0-----------"}
 
 
@@ -59,28 +55,11 @@ def seed_for(prompt: str, seed: int) -> int:
 
 @dataclass(frozen=True)
 class Composition:
-    """A piece, and how the prompt of its last part was read.
+    """A piece, and how the prompt of its last part was read."""
 
-    Args:
-        song: the score. That of a loop goes on after ``duration_seconds`` with its beginning.
-        duration_seconds: length of the clip.
-        interpretation: what the composer plays.
-    """
-
-    song: Song
-    duration_seconds: float
-    interpretation: Interpretation
-
-
-def compose(prompt: str, duration_seconds: float, seed: int) -> Song:
-    """Return the score for a prompt. The same arguments give the same score.
-
-    Args:
-        prompt: free text; see :func:`prompt.parse_prompt` for what is recognised.
-        duration_seconds: length of the piece, above 0.
-        seed: any integer.
-    """
-    return compose_parts((Part(prompt, duration_seconds, seed),)).song
+    song: Song  # the score. That of a loop goes on after `duration_seconds` with its beginning.
+    duration_seconds: float  # length of the clip
+    interpretation: Interpretation  # what the composer plays
 
 
 def compose_parts(parts: Sequence[Part], like: Interpretation | None = None) -> Composition:
@@ -335,15 +314,7 @@ def _lead(request: Request, style: Style, rng: np.random.Generator) -> str:
 
 
 def _stems(request: Request) -> frozenset[str]:
-    out = set()
-    if "drums" in request.unwanted:
-        out.add("drums")
-    if any(name.startswith("bass_") for name in request.unwanted):
-        out.add("bass")
-    if "melody" in request.unwanted:
-        out.add("vocals")
-    if "chords" in request.unwanted:
-        out.add("other")
+    out = {stem for stem, role in _ROLES.items() if any(name.startswith(role) for name in request.unwanted)}
     return frozenset(STEMS) - out or frozenset(STEMS)
 
 
@@ -354,7 +325,7 @@ def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
     wanted = [name for name in players if name in _CHORDS or (name in leads[1:] and name not in _VOICES)]
     is_complete = bool(wanted) and not style.groove  # chamber music has no other players than those
     layers = [
-        layer
+        replace(layer, sections="ivcbo") if layer.instrument in wanted else layer
         for layer in style.layers
         if not _is_unwanted(layer.instrument, request) and not (is_complete and layer.instrument not in wanted)
     ]
@@ -406,12 +377,7 @@ def _solo(plan: Plan, request: Request, style: Style) -> Plan:
         )
         lead = next(iter(leads), chords[0])
         return replace(plan, stems=frozenset(("other", "vocals")), layers=hands, lead=lead)
-    stems = set()
-    for name in request.wanted:
-        if name == "drums":
-            stems.add("drums")
-        elif name.startswith("bass_"):
-            stems.add("bass")
-        else:
-            stems.add("vocals")
-    return replace(plan, stems=frozenset(stems) or plan.stems, has_intro=False)
+    stems = frozenset(
+        "drums" if name == "drums" else "bass" if name.startswith("bass_") else "vocals" for name in request.wanted
+    )
+    return replace(plan, stems=stems or plan.stems, has_intro=False)

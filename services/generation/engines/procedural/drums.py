@@ -26,30 +26,21 @@ LOW_TOM, MID_TOM, HIGH_TOM, SHAKER, CONGA, COWBELL = 45, 47, 50, 70, 63, 56
 
 @dataclass(frozen=True)
 class Kit:
-    """A drum kit.
+    """A drum kit."""
 
-    Args:
-        program: kit of the font, for all but the kick.
-        kick_hz: resting pitch of the kick.
-        kick_half_life_seconds: half-life of the kick.
-        kick_click: level of the beater.
-        drive: saturation of the kick, 0 is clean.
-        cymbals: level of hats and cymbals.
-    """
-
-    program: int
-    kick_hz: float = 52.0
-    kick_half_life_seconds: float = 0.07
-    kick_click: float = 0.35
-    drive: float = 0.5
-    cymbals: float = 1.0
+    program: int  # kit of the font, for all but the kick
+    kick_hz: float = 52.0  # resting pitch of the kick
+    kick_half_life_seconds: float = 0.07  # half-life of the kick
+    kick_click: float = 0.35  # level of the beater
+    drive: float = 0.5  # saturation of the kick, 0 is clean
+    cymbals: float = 1.0  # level of hats and cymbals
 
 
 KITS = {
     "kit_acoustic": Kit(0),
     "kit_rock": Kit(16, kick_hz=58.0, kick_click=0.6, drive=1.2),
     "kit_electronic": Kit(24, kick_hz=47.0, kick_half_life_seconds=0.1, kick_click=0.3, cymbals=1.7),
-    "kit_808": Kit(25, kick_hz=49.0, kick_half_life_seconds=0.16, kick_click=0.15, drive=0.8, cymbals=1.4),
+    "kit_808": Kit(25, kick_hz=49.0, kick_half_life_seconds=0.09, kick_click=0.15, cymbals=1.4),
     "kit_lofi": Kit(8, kick_hz=55.0, kick_click=0.12, drive=1.5, cymbals=0.8),
     "kit_soft": Kit(32, kick_hz=60.0, kick_click=0.08, drive=0.0),
 }

@@ -6,6 +6,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from soundwright.services.generation.engines.procedural.waves import lines
+
 Samples = NDArray[np.float32]
 
 
@@ -107,9 +109,7 @@ def limiter_gain(samples: Samples, ceiling: float, rate_hz: int) -> NDArray[np.f
     smooth = scipy.ndimage.uniform_filter1d(lowest, span, mode="nearest")
     # Interpolate linearly between the centres of the blocks.
     points = np.concatenate([smooth[:1], smooth, smooth[-1:]]).astype(np.float32)
-    ramp = np.arange(hop, dtype=np.float32) / hop
-    lines = points[:-1, None] + np.diff(points)[:, None] * ramp
-    return np.asarray(lines.reshape(-1)[hop // 2 : hop // 2 + frames], dtype=np.float32)
+    return lines(points, hop)[hop // 2 : hop // 2 + frames]
 
 
 def active_rms(samples: Samples, rate_hz: int) -> float:

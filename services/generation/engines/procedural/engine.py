@@ -40,28 +40,22 @@ _SOUND_RMS = 0.14
 _LOOP_TAIL_SECONDS = 0.5
 
 
-COMPOSER = ModelDeclaration(
-    name="composer",
-    description="Music by rules, recorded tones and synthesis; runs when the weights of a music model are missing",
-    architecture="Rules and synthesis",
-    outputs=(MUSIC,),
-    sample_rate_hz=_RATE_HZ,
-    code_licence="Apache-2.0",
-    needs_weights=False,
-    device_memory_bytes=0,
-    listed=False,
-)
-SOUND_DESIGNER = ModelDeclaration(
-    name="sound-designer",
-    description="Sound effects by rules and synthesis; runs when the weights of a sound model are missing",
-    architecture="Rules and synthesis",
-    outputs=(SOUND,),
-    sample_rate_hz=_RATE_HZ,
-    code_licence="Apache-2.0",
-    needs_weights=False,
-    device_memory_bytes=0,
-    listed=False,
-)
+def _declared(name: str, output: str, description: str) -> ModelDeclaration:
+    return ModelDeclaration(
+        name=name,
+        description=f"{description} synthesis; runs when the weights of a {output} model are missing",
+        architecture="Rules and synthesis",
+        outputs=(output,),
+        sample_rate_hz=_RATE_HZ,
+        code_licence="Apache-2.0",
+        needs_weights=False,
+        device_memory_bytes=0,
+        listed=False,
+    )
+
+
+COMPOSER = _declared("composer", MUSIC, "Music by rules, recorded tones and")
+SOUND_DESIGNER = _declared("sound-designer", SOUND, "Sound effects by rules and")
 
 
 class ProceduralEngine(Engine):

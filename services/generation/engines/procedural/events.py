@@ -188,17 +188,12 @@ def _voice(shot: Shot, recipe: Sung, low: int, high: int, length_seconds: float,
 
 # name: length in seconds (0 if the recipe decides), and the recipe.
 _RECIPES: Mapping[str, tuple[float, Callable[[Shot], NDArray[Any]]]] = {
-    # A crack and a long, uneven roll.
-    "thunder": (6.0, _thunder),
-    # A blast, a falling boom and debris.
-    "explosion": (3.5, _explosion),
-    # A sharp report and its echo.
-    "gunshot": (1.2, lambda shot: np.tanh(2.0 * (shot.burst(150, 9000, 0.02) + 0.25 * shot.burst(150, 1800, 0.15)))),
-    # Heel, then sole.
-    "footstep": (0.28, lambda shot: shot.burst(70, 700, 0.014) + 0.45 * shot.at(
+    "thunder": (6.0, _thunder),  # a crack and a long, uneven roll
+    "explosion": (3.5, _explosion),  # a blast, a falling boom and debris
+    "gunshot": (1.2, lambda shot: np.tanh(2.0 * (shot.burst(150, 9000, 0.02) + 0.25 * shot.burst(150, 1800, 0.15)))),  # a sharp report and its echo
+    "footstep": (0.28, lambda shot: shot.burst(70, 700, 0.014) + 0.45 * shot.at(  # heel, then sole
         late := shot.rng.uniform(0.06, 0.09), shot.after(late).burst(500, 4500, 0.022))),
-    # Lub and dub.
-    "heartbeat": (0.6, lambda shot: _beat(shot, 52.0) + shot.at(0.27, 0.75 * _beat(shot.after(0.27), 66.0))),
+    "heartbeat": (0.6, lambda shot: _beat(shot, 52.0) + shot.at(0.27, 0.75 * _beat(shot.after(0.27), 66.0))),  # lub and dub
     "door": (1.6, _door),
     "knock": (0.9, _knocks),
     "glass": (1.6, _glass),
@@ -208,56 +203,36 @@ _RECIPES: Mapping[str, tuple[float, Callable[[Shot], NDArray[Any]]]] = {
     "beep": (0.18, lambda shot: (shot.tone(1000.0) + 0.15 * sine(3 * shot.phase(1000.0))) * shot.fade(0.005, 0.02)),
     "notification": (0.9, _notification),
     "failure": (0.6, _failure),
-    # A button or a mouse: press and release.
-    "click": (0.12, lambda shot: shot.burst(1800, 9000, 0.0025) + shot.at(
+    "click": (0.12, lambda shot: shot.burst(1800, 9000, 0.0025) + shot.at(  # a button or a mouse: press and release
         0.07, 0.5 * shot.after(0.07).burst(2500, 11000, 0.002))),
-    # A clock.
-    "tick": (0.1, lambda shot: shot.ring((2100.0, 1.0, 0.005), (3900.0, 0.7, 0.004), (900.0, 0.4, 0.008))),
-    # Two square tones of an arcade reward.
-    "coin": (0.6, lambda shot: shot.square(
+    "tick": (0.1, lambda shot: shot.ring((2100.0, 1.0, 0.005), (3900.0, 0.7, 0.004), (900.0, 0.4, 0.008))),  # a clock
+    "coin": (0.6, lambda shot: shot.square(  # two square tones of an arcade reward
         np.where(np.arange(shot.frames) < round(0.08 * shot.rate_hz), 988.0, 1319.0), 3.0) * shot.fall(0.12)),
-    # A quick rise.
-    "jump": (0.3, lambda shot: shot.square(220.0 * 2.0 ** (2.0 * shot.share()), 2.0) * shot.fall(0.12)),
-    # A tone that falls fast.
-    "laser": (0.45, lambda shot: np.tanh(1.8 * sine(
+    "jump": (0.3, lambda shot: shot.square(220.0 * 2.0 ** (2.0 * shot.share()), 2.0) * shot.fall(0.12)),  # a quick rise
+    "laser": (0.45, lambda shot: np.tanh(1.8 * sine(  # a tone that falls fast
         (base := shot.phase(180.0 + shot.rng.uniform(2200.0, 3400.0) * shot.fall(0.05))) + 0.3 * sine(2.01 * base)
     )) * shot.fall(0.1)),
-    # Something passes: noise whose band rises and falls.
-    "whoosh": (0.9, lambda shot: shot.air(200, 900) * (bump := np.sin(np.pi * shot.share()) ** 2)
+    "whoosh": (0.9, lambda shot: shot.air(200, 900) * (bump := np.sin(np.pi * shot.share()) ** 2)  # something passes: noise whose band rises and falls
         + 1.2 * (shot.air(900, 5000) * bump**3)),
-    # A punch or a thud.
-    "impact": (0.7, lambda shot: np.tanh(1.6 * (
+    "impact": (0.7, lambda shot: np.tanh(1.6 * (  # a punch or a thud
         shot.tone(55.0 + 90.0 * shot.fall(0.02)) * shot.fall(0.08) + 0.5 * shot.burst(300, 4500, 0.018)))),
-    # Two alternating tones, one second.
-    "alarm": (1.0, lambda shot: shot.square(
+    "alarm": (1.0, lambda shot: shot.square(  # two alternating tones, one second
         np.where((np.arange(shot.frames) // (shot.rate_hz // 4)) % 2, 960.0, 770.0), 2.0)),
-    # One wail up and down.
-    "siren": (4.0, lambda shot: np.tanh(1.5 * (
+    "siren": (4.0, lambda shot: np.tanh(1.5 * (  # one wail up and down
         sine(base := shot.phase(620.0 * 2.0 ** (0.6 - 0.6 * np.cos(2 * np.pi * shot.share())))) + 0.3 * sine(2 * base)))),
-    # A car or a ship: two buzzing tones.
-    "horn": (0.9, lambda shot: (shot.square(405.0, 3.0) + shot.square(495.0, 3.0)) * shot.fade(0.03, 0.08)),
-    # One ring of two seconds.
-    "phone": (2.0, lambda shot: (shot.tone(440.0) + shot.tone(480.0)) * (0.6 + 0.4 * np.sign(shot.tone(20.0)))
+    "horn": (0.9, lambda shot: (shot.square(405.0, 3.0) + shot.square(495.0, 3.0)) * shot.fade(0.03, 0.08)),  # a car or a ship: two buzzing tones
+    "phone": (2.0, lambda shot: (shot.tone(440.0) + shot.tone(480.0)) * (0.6 + 0.4 * np.sign(shot.tone(20.0)))  # one ring of two seconds
         * shot.fade(0.01, 0.05)),
-    # A phrase of sliding whistles.
-    "bird": (0.0, _whistles),
-    # A drop into still water.
-    "drip": (0.35, lambda shot: shot.tone(shot.rng.uniform(700.0, 1300.0) * (1.0 + 0.8 * shot.share())) * shot.fall(0.03)),
-    # Something falls into water.
-    "splash": (1.2, lambda shot: shot.burst(500, 8000, 0.12) * shot.fade(0.02, 0.2) + 0.9 * shot.burst(80, 600, 0.08)),
-    # A dog: short, rough and falling.
-    "bark": (0.0, partial(_voice, recipe=Sung("ah", 0.35, 0.9, 0.0), low=57, high=62, length_seconds=0.09, glide_from=66, drive=3.0)),
-    # A cat: high, rising and falling.
-    "meow": (0.0, partial(_voice, recipe=Sung("", 0.04, 1.4, 15.0), low=74, high=79, length_seconds=0.55, glide_from=70, force=0.8, variant=2)),
-    # A beast: very low and torn.
-    "roar": (0.0, partial(_voice, recipe=Sung("oh", 0.6, 0.62, 90.0), low=31, high=36, length_seconds=1.6, glide_from=42, drive=3.5)),
-    # A run of random electronic tones.
-    "robot": (0.0, _bleeps),
-    # One key of a keyboard.
-    "typing": (0.09, lambda shot: shot.burst(900, 5500, 0.006)
+    "bird": (0.0, _whistles),  # a phrase of sliding whistles
+    "drip": (0.35, lambda shot: shot.tone(shot.rng.uniform(700.0, 1300.0) * (1.0 + 0.8 * shot.share())) * shot.fall(0.03)),  # a drop into still water
+    "splash": (1.2, lambda shot: shot.burst(500, 8000, 0.12) * shot.fade(0.02, 0.2) + 0.9 * shot.burst(80, 600, 0.08)),  # something falls into water
+    "bark": (0.0, partial(_voice, recipe=Sung("ah", 0.35, 0.9, 0.0), low=57, high=62, length_seconds=0.09, glide_from=66, drive=3.0)),  # a dog: short, rough and falling
+    "meow": (0.0, partial(_voice, recipe=Sung("", 0.04, 1.4, 15.0), low=74, high=79, length_seconds=0.55, glide_from=70, force=0.8, variant=2)),  # a cat: high, rising and falling
+    "roar": (0.0, partial(_voice, recipe=Sung("oh", 0.6, 0.62, 90.0), low=31, high=36, length_seconds=1.6, glide_from=42, drive=3.5)),  # a beast: very low and torn
+    "robot": (0.0, _bleeps),  # a run of random electronic tones
+    "typing": (0.09, lambda shot: shot.burst(900, 5500, 0.006)  # one key of a keyboard
         + 0.6 * (shot.tone(shot.rng.uniform(200.0, 280.0)) * shot.fall(0.012))),
-    # Tension that climbs.
-    "riser": (3.0, lambda shot: (
+    "riser": (3.0, lambda shot: (  # tension that climbs
         0.5 * (shot.tone(110.0 * (climb := 2.0 ** (3.0 * shot.share()))) + shot.tone(111.3 * climb))
         + 0.5 * shot.air(1000, 9000)) * shot.share() ** 2),
 }  # fmt: skip

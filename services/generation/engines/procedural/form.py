@@ -9,15 +9,10 @@ _ENERGY = {"intro": 0.72, "verse": 0.82, "chorus": 1.0, "bridge": 0.7, "outro": 
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the form.
+    """A section of the form."""
 
-    Args:
-        kind: intro, verse, chorus, bridge or outro.
-        bars: length in bars.
-    """
-
-    kind: str
-    bars: int
+    kind: str  # intro, verse, chorus, bridge or outro
+    bars: int  # length in bars
 
     @property
     def energy(self) -> float:

@@ -14,15 +14,10 @@ _MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 
 @dataclass(frozen=True)
 class Chord:
-    """A chord of a key.
+    """A chord of a key."""
 
-    Args:
-        root: pitch class.
-        intervals: semitones above the root, ascending from 0.
-    """
-
-    root: int
-    intervals: tuple[int, ...]
+    root: int  # pitch class
+    intervals: tuple[int, ...]  # semitones above the root, ascending from 0
 
     @property
     def pitch_classes(self) -> tuple[int, ...]:

@@ -19,17 +19,11 @@ _SWELL = 0.12  # loudness of the middle of a phrase above its ends
 
 @dataclass(frozen=True)
 class Motif:
-    """Two bars of melody without pitches.
+    """Two bars of melody without pitches."""
 
-    Args:
-        starts: sixteenths from the start of the motif.
-        lengths: lengths in sixteenths.
-        contour: scale steps from the centre, for each note.
-    """
-
-    starts: tuple[int, ...]
-    lengths: tuple[int, ...]
-    contour: tuple[int, ...]
+    starts: tuple[int, ...]  # sixteenths from the start of the motif
+    lengths: tuple[int, ...]  # lengths in sixteenths
+    contour: tuple[int, ...]  # scale steps from the centre, for each note
 
 
 def compose_motif(rng: np.random.Generator, beats_per_bar: int, density: float, span: int, accents: str = "") -> Motif:

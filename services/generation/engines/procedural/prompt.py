@@ -29,9 +29,26 @@ _SHORT_KEY = re.compile(r"(?<![A-Za-z0-9#])([A-G])(#|b|♯|♭)?m(?![A-Za-z0-9#]
 _KEY_OF = re.compile(r"\bkey of ([a-g])(#|♯|b|♭|[ -]sharp|[ -]flat)?(?![a-z0-9])")
 _TEMPO_LIMITS_BPM = (40.0, 220.0)
 _LONGEST_PHRASE = 4  # in words
-_WORD = re.compile(r"[^\W_]+(?:[&/'’][^\W_]+)*#?|&")
+_WORD = re.compile(r"[^\W_]+(?:(?:[&'’]|(?<=\d)/(?=\d))[^\W_]+)*#?|[&\U0001f300-\U0001f3fa\U0001f400-\U0001faff]")
+# Other ways to say a word that is recognised.
+_SAME = (
+    (re.compile(r"\bbeats (?:per|a) minute\b", re.I), "bpm"),
+    (re.compile(r"\bnothing but\b", re.I), "only"),
+    (re.compile(r"\b([^\W_]+)-free\b", re.I), r"without \1,"),
+    (
+        re.compile(
+            r"\bw/o(?:ut)?\b|\b(?:anything|everything|all) but\b|\b(?:leave|leaving) out\b|\b(?:free|devoid|instead) of\b"
+            r"|\b(?:do not|don['’]?t) (?:want|use|add|include|need|like|play)\b",
+            re.I,
+        ),
+        "without",
+    ),
+)
 _CLAUSE_END = re.compile(r"[,.;:!?()\n]")
-_JOINERS = frozenset(("and", "or", "any", "nor", "the", "a", "no", "of"))
+_ARTICLES = ("the", "a", "an", "some")
+# Words between a negation and what it excludes.
+_JOINING = "the a an some and or any nor no of single kind kinds sort sorts sound sounds hint trace"
+_JOINERS = frozenset(_JOINING.split())
 _LEADING_SOLO = ("solo", "only", "just", "unaccompanied")
 _ALONE = ("cappella", "capella", "duo", "duet")
 _LOOPS = frozenset(("loop", "loopable", "looping", "seamless"))
@@ -42,41 +59,23 @@ _FLAGS = frozenset((*_LOOPS, *_BUILDS, *_ABSENCES, *_LEADING_SOLO, *_ALONE, "alo
 
 @dataclass(frozen=True)
 class Request:
-    """A parsed prompt. The composer decides about empty fields.
+    """A parsed prompt. The composer decides about empty fields."""
 
-    Args:
-        genre: the genre in the prompt, or None.
-        tempo_bpm: tempo as a number, or None.
-        pace: -1 (slow) to 1 (fast), or None.
-        tonic: pitch class, or None.
-        is_minor: mode, or None.
-        mood: the first mood in the prompt, or None.
-        wanted: instruments in the prompt, in order.
-        band: instruments of the genre that the prompt does not name.
-        unwanted: instruments and roles to leave out.
-        unwanted_styles: styles of genres that the prompt excludes.
-        is_solo: only the wanted instruments play.
-        is_instrumental: no voice.
-        is_loop: no intro and no outro.
-        builds: starts quietly and grows.
-        ignored_words: words without effect, in order.
-    """
-
-    genre: Genre | None = None
-    tempo_bpm: float | None = None
-    pace: float | None = None
-    tonic: int | None = None
-    is_minor: bool | None = None
-    mood: Mood | None = None
-    wanted: tuple[str, ...] = ()
-    band: tuple[str, ...] = ()
-    unwanted: frozenset[str] = frozenset()
-    unwanted_styles: frozenset[str] = frozenset()
-    is_solo: bool = False
-    is_instrumental: bool = False
-    is_loop: bool = False
-    builds: bool = False
-    ignored_words: tuple[str, ...] = ()
+    genre: Genre | None = None  # the genre in the prompt, or None
+    tempo_bpm: float | None = None  # tempo as a number, or None
+    pace: float | None = None  # -1 (slow) to 1 (fast), or None
+    tonic: int | None = None  # pitch class, or None
+    is_minor: bool | None = None  # mode, or None
+    mood: Mood | None = None  # the first mood in the prompt, or None
+    wanted: tuple[str, ...] = ()  # instruments in the prompt, in order
+    band: tuple[str, ...] = ()  # instruments of the genre that the prompt does not name
+    unwanted: frozenset[str] = frozenset()  # instruments and roles to leave out
+    unwanted_styles: frozenset[str] = frozenset()  # styles of genres that the prompt excludes
+    is_solo: bool = False  # only the wanted instruments play
+    is_instrumental: bool = False  # no voice
+    is_loop: bool = False  # no intro and no outro
+    builds: bool = False  # starts quietly and grows
+    ignored_words: tuple[str, ...] = ()  # words without effect, in order
 
     @property
     def style(self) -> str:
@@ -88,24 +87,32 @@ Hit = tuple[int, int, str]
 """Where a phrase occurs in a prompt: position and length in words, and the phrase."""
 
 
-def words_of(prompt: str) -> tuple[str, ...]:
-    """Return the lower-case words of a prompt.
+def plain(prompt: str) -> str:
+    """Return a prompt with one way to say what can be said in several: "drum-free" is "without drum,"."""
+    for said, same in _SAME:
+        prompt = said.sub(same, prompt)
+    return prompt
 
-    Hyphens and most punctuation separate words; ``#``, ``&``, ``/`` and digits do not.
-    """
+
+def words_of(prompt: str) -> tuple[str, ...]:
+    """Return the lower-case words of a prompt, between which are hyphens and most punctuation, but not ``#``, ``&`` and the "/" of "3/4"."""
     return tuple(_WORD.findall(prompt.lower()))
 
 
 def find_words(words: tuple[str, ...], phrases: Container[str]) -> list[Hit]:
-    """Return where phrases occur as whole words. Longer phrases have precedence."""
+    """Return where phrases occur as whole words, also with an "s" at their end. Longer phrases have precedence."""
     found: list[Hit] = []
     start = 0
     while start < len(words):
-        lengths = range(min(_LONGEST_PHRASE, len(words) - start), 0, -1)
-        hit = next((length for length in lengths if " ".join(words[start : start + length]) in phrases), 0)
-        if hit:
-            found.append((start, hit, " ".join(words[start : start + hit])))
-        start += hit or 1
+        ends = range(min(start + _LONGEST_PHRASE, len(words)), start, -1)
+        said = ((end, " ".join(words[start:end])) for end in ends)
+        spelled = (
+            (end, phrase) for end, text in said for phrase in (text, text.removesuffix("s")) if phrase in phrases
+        )
+        end, phrase = next(spelled, (start + 1, ""))
+        if phrase:
+            found.append((start, end - start, phrase))
+        start = end
     return found
 
 
@@ -117,13 +124,16 @@ def negated(prompt: str, hits: Iterable[Hit]) -> frozenset[int]:
     words = words_of(prompt)
     clauses = _clause_starts(prompt)
     lengths = {start: length for start, length, _ in hits}
+    phrases = {start: phrase for start, _, phrase in hits}
     places: set[int] = set()
     for start, word in enumerate(words):
         if word not in NEGATIONS:
             continue
         run: list[int] = []  # of hits and of the words that join them
         place = start + 1
-        while place < len(words) and (place in lengths or words[place] in _JOINERS):
+        while place < len(words) and (place in phrases or words[place] in _JOINERS):
+            if run and phrases.get(run[-1]) in INSTRUMENTS and phrases.get(place) in GENRES:
+                break  # "no drums techno" is a techno
             run.append(place)
             place += lengths.get(place, 1)
         ends = [
@@ -145,6 +155,7 @@ def negated(prompt: str, hits: Iterable[Hit]) -> frozenset[int]:
 
 def parse_prompt(prompt: str) -> Request:
     """Parse a prompt. Unknown words are ignored, so any text gives a request."""
+    prompt = plain(prompt)
     words = words_of(prompt)
     text = prompt.lower()
     genres = find_words(words, GENRES)
@@ -154,20 +165,29 @@ def parse_prompt(prompt: str) -> Request:
     without = negated(prompt, (*moods, *paces, *genres, *named))
     unwanted = {INSTRUMENTS[phrase] for start, _, phrase in named if start in without}
     unwanted |= {_ABSENCES[word] for word in words if word in _ABSENCES}
-    wanted = tuple(dict.fromkeys(INSTRUMENTS[phrase] for start, _, phrase in named if start not in without))
-    heard_moods, heard_paces = ([hit for hit in hits if hit[0] not in without] for hits in (moods, paces))
-    run = _first_run([hit for hit in genres if hit[0] not in without], _clause_starts(prompt))
-    genre = _head(run)
-    band = dict.fromkeys(name for member in run for name in member.band)
+    wanted = tuple(
+        name for name in dict.fromkeys(INSTRUMENTS[phrase] for _, _, phrase in named) if name not in unwanted
+    )
+    heard = [hit for hit in genres if hit[0] not in without]
+    run = _first_run(heard, _clause_starts(prompt))
+    genre = _head([GENRES[phrase] for _, _, phrase in run])
+    mood = next((MOODS[phrase] for start, _, phrase in moods if start not in without), None)
+    pace = next((PACES[phrase] for start, _, phrase in paces if start not in without), None)
+    unmet = {hit for hit in heard if hit not in run and not GENRES[hit[2]].is_colour}
+    unmet = {hit for hit in unmet if genre and GENRES[hit[2]].style != genre.style}
+    unmet |= {hit for hit in moods if mood and MOODS[hit[2]].is_minor not in (None, mood.is_minor)}
+    unmet |= {hit for hit in paces if pace is not None and pace * PACES[hit[2]] < 0}
+    effects = {hit for hit in (*genres, *moods, *paces) if hit not in unmet or hit[0] in without}
+    band = dict.fromkeys(name for _, _, phrase in run for name in GENRES[phrase].band)
     tonic, is_minor = _key(prompt, text)
     flags = set(words)
     return Request(
         genre=genre,
         tempo_bpm=_tempo(text),
-        pace=PACES[heard_paces[0][2]] if heard_paces else None,
+        pace=pace,
         tonic=tonic,
         is_minor=is_minor,
-        mood=MOODS[heard_moods[0][2]] if heard_moods else None,
+        mood=mood,
         wanted=wanted,
         band=tuple(name for name in band if name not in unwanted and name not in wanted),
         unwanted=frozenset(unwanted),
@@ -176,7 +196,7 @@ def parse_prompt(prompt: str) -> Request:
         is_instrumental="instrumental" in flags or bool({"voice", "voice_low"} & unwanted),
         is_loop=bool(flags & _LOOPS),
         builds=bool(flags & _BUILDS),
-        ignored_words=_ignored(prompt, (*genres, *named, *moods, *paces)),
+        ignored_words=_ignored(prompt, (*effects, *named)),
     )
 
 
@@ -191,7 +211,7 @@ def _clause_starts(prompt: str) -> frozenset[int]:
     )
 
 
-def _first_run(hits: Sequence[Hit], clauses: frozenset[int]) -> tuple[Genre, ...]:
+def _first_run(hits: Sequence[Hit], clauses: frozenset[int]) -> list[Hit]:
     """Return the first genre and those that follow it without a word between: "folk metal"."""
     run: list[Hit] = []
     for hit in hits:
@@ -203,7 +223,7 @@ def _first_run(hits: Sequence[Hit], clauses: frozenset[int]) -> tuple[Genre, ...
                 continue
             run = []
         run.append(hit)
-    return tuple(GENRES[phrase] for _, _, phrase in run)
+    return run
 
 
 def _head(run: Sequence[Genre]) -> Genre | None:
@@ -217,9 +237,15 @@ def _ignored(prompt: str, hits: Iterable[Hit]) -> tuple[str, ...]:
     """Return the words that are neither part of a hit, a tempo or a key, nor without meaning for music."""
     known = {place for start, length, _ in hits for place in range(start, start + length)}
     text = prompt.lower()
+    tempo = _TEMPO_BPM.search(text)
     spans = [
         match.span()
-        for match in (_TEMPO_BPM.search(text), _KEY.search(text), _SHORT_KEY.search(prompt), _KEY_OF.search(text))
+        for match in (
+            tempo if tempo and _named_tempo(tempo) == _tempo(text) else None,
+            _KEY.search(text),
+            _SHORT_KEY.search(prompt),
+            _KEY_OF.search(text),
+        )
         if match
     ]
     return tuple(
@@ -240,8 +266,11 @@ def _tempo(text: str) -> float | None:
     if match is None:
         return None
     low, high = _TEMPO_LIMITS_BPM
-    value = float(next(group for group in match.groups() if group))
-    return min(max(value, low), high)
+    return min(max(_named_tempo(match), low), high)
+
+
+def _named_tempo(match: re.Match[str]) -> float:
+    return float(next(group for group in match.groups() if group))
 
 
 def _key(prompt: str, text: str) -> tuple[int | None, bool | None]:
@@ -274,7 +303,7 @@ def _pitch_class(letter: str, accidental: str | None) -> int:
 def _is_solo(words: tuple[str, ...], named: Sequence[Hit]) -> bool:
     """Return whether the prompt asks for a solo: ``solo piano``, ``piano only``; not for a guitar solo in a band."""
     for start, length, _ in named:
-        before = words[start - 1] if start else ""
+        before = next((word for word in words[:start][::-1] if word not in _ARTICLES), "")
         after = words[start + length] if start + length < len(words) else ""
         if before in _LEADING_SOLO or after in ("only", "alone") or (after == "solo" and len(named) == 1):
             return True

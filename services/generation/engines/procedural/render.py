@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from soundwright.kit.audio.loudness import LoudnessMeter
 from soundwright.services.generation.engines.procedural import effects
-from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS, Instrument
+from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS, LEAD, Instrument
 from soundwright.services.generation.engines.procedural.score import STEMS, Note, Song, Track
 from soundwright.services.generation.engines.procedural.tones import Tone
 from soundwright.services.generation.engines.procedural.waves import fade
@@ -132,7 +132,7 @@ def _place_notes(
 def _tone(note: Note, before: Note | None, instrument: Instrument, number: int, song: Song) -> Tone:
     """Return the tone of a note with its timbre rounded to a few steps, so that repeated notes are rendered once."""
     glide = None
-    if instrument.legato and before is not None:
+    if instrument.role == LEAD and before is not None:
         gap = note.start_beat - (before.start_beat + before.duration_beats)
         if abs(gap) < 0.06 and before.pitch_midi != note.pitch_midi:
             glide = before.pitch_midi

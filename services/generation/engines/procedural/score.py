@@ -19,15 +19,10 @@ _FLATS = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#", "Cb": "B",
 
 @dataclass(frozen=True)
 class Key:
-    """A major or minor key.
+    """A major or minor key."""
 
-    Args:
-        tonic: pitch class, 0 (C) to 11 (B).
-        is_minor: natural minor with a raised leading note in dominant chords; otherwise major.
-    """
-
-    tonic: int
-    is_minor: bool
+    tonic: int  # pitch class, 0 (C) to 11 (B)
+    is_minor: bool  # natural minor with a raised leading note in dominant chords; otherwise major
 
     def __str__(self) -> str:
         return f"{PITCH_CLASSES[self.tonic]} {'minor' if self.is_minor else 'major'}"
@@ -54,61 +49,38 @@ class Key:
 
 @dataclass(frozen=True)
 class Note:
-    """One event of a track.
+    """One event of a track."""
 
-    Args:
-        start_beat: beats from the start of the song, at least 0.
-        duration_beats: length in beats, above 0; instruments add their own release.
-        pitch_midi: MIDI note number (60 is middle C); for drums the General MIDI drum.
-        velocity: loudness, above 0, at most 1.
-    """
-
-    start_beat: float
-    duration_beats: float
-    pitch_midi: int
-    velocity: float
+    start_beat: float  # beats from the start of the song, at least 0
+    duration_beats: float  # length in beats, above 0; instruments add their own release
+    pitch_midi: int  # MIDI note number (60 is middle C); for drums the General MIDI drum
+    velocity: float  # loudness, above 0, at most 1
 
 
 @dataclass(frozen=True)
 class Track:
-    """One player.
+    """One player."""
 
-    Args:
-        stem: the stem that the track belongs to, one of :data:`STEMS`.
-        instrument: a name in :data:`instruments.INSTRUMENTS`.
-        notes: notes in any order.
-        gain: linear level in the mix. Tracks are levelled first, so 1 is the same loudness for every instrument.
-        pan: -1 (left) to 1 (right).
-    """
-
-    stem: str
-    instrument: str
-    notes: tuple[Note, ...]
-    gain: float = 1.0
-    pan: float = 0.0
+    stem: str  # the stem that the track belongs to, one of STEMS
+    instrument: str  # a name in instruments.INSTRUMENTS
+    notes: tuple[Note, ...]  # notes in any order
+    gain: float = (
+        1.0  # linear level in the mix. Tracks are levelled first, so 1 is the same loudness for every instrument.
+    )
+    pan: float = 0.0  # -1 (left) to 1 (right)
 
 
 @dataclass(frozen=True)
 class Song:
-    """A piece.
+    """A piece."""
 
-    Args:
-        name: short and unique.
-        tempo_bpm: quarter notes per minute, constant; beat 0 is at second 0.
-        key: a name like ``"A minor"`` or ``"C# major"``, spelled with sharps.
-        beats_per_bar: quarter notes per bar.
-        duration_seconds: length of the rendered audio.
-        tracks: the players.
-        brightness: treble of the mix, from 0 (as it was recorded) to 1 (as in pop).
-    """
-
-    name: str
-    tempo_bpm: float
-    key: str
-    beats_per_bar: int
-    duration_seconds: float
-    tracks: tuple[Track, ...]
-    brightness: float = 1.0
+    name: str  # short and unique
+    tempo_bpm: float  # quarter notes per minute, constant; beat 0 is at second 0
+    key: str  # a name like `"A minor"` or `"C# major"`, spelled with sharps
+    beats_per_bar: int  # quarter notes per bar
+    duration_seconds: float  # length of the rendered audio
+    tracks: tuple[Track, ...]  # the players
+    brightness: float = 1.0  # treble of the mix, from 0 (as it was recorded) to 1 (as in pop)
 
     @property
     def seconds_per_beat(self) -> float:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from soundwright.kit import errors
 from soundwright.kit.packaged_weights import REMEDY, package_path
 from soundwright.kit.weights import read_verified
-from soundwright.services.generation.engines.procedural.waves import Wave, fade
+from soundwright.services.generation.engines.procedural.waves import Wave, fade, lines
 
 _PACKAGE, _FILE = "pretty_midi", "pretty_midi/TimGM6mb.sf2"
 _SHA256 = "82475b91a76de15cb28a104707d3247ba932e228bada3f47bba63c6b31aaf7a1"
@@ -45,20 +45,13 @@ Ratio = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Region:
-    """A recording, and how it is played for some of the keys.
+    """A recording, and how it is played for some of the keys."""
 
-    Args:
-        samples: from the recording's start to its end, float32.
-        loop: first frame of the loop, and the first after it; None if the tone ends by itself.
-        sample_rate_hz, root_midi: of the recording.
-        generators: values by number.
-    """
-
-    samples: Wave
-    loop: tuple[int, int] | None
-    sample_rate_hz: int
+    samples: Wave  # from the recording's start to its end, float32
+    loop: tuple[int, int] | None  # first frame of the loop, and the first after it; None if the tone ends by itself
+    sample_rate_hz: int  # of the recording
     root_midi: float
-    generators: Mapping[int, int]
+    generators: Mapping[int, int]  # values by number
 
     def covers(self, pitch_midi: int, velocity: int) -> bool:
         (keys, velocities) = (self.generators[number] for number in (_KEYS, _VELOCITIES))
@@ -186,23 +179,17 @@ def _tone(
         place = np.concatenate([moved, moved[-1] + rest]) * step
     wave = _read(region, place)
     time = np.arange(0, frames + _CONTROL_FRAMES, _CONTROL_FRAMES, dtype=np.float32) / np.float32(rate_hz)
-    envelope = _smooth(_envelope(values, _VOLUME_ENVELOPE, time, hold_seconds, depth_db=100.0), frames)
+    envelope = lines(_envelope(values, _VOLUME_ENVELOPE, time, hold_seconds, depth_db=100.0), _CONTROL_FRAMES)[:frames]
     cents = values[_CUTOFF] + _VELOCITY_CENTS * (velocity - _USUAL_VELOCITY)
     closed_hz, swept_hz = _hz(cents), _hz(cents + values[_SWEEP])
     closed = _lowpassed(wave, rate_hz, closed_hz)
     if values[_SWEEP] > 0 and closed_hz < _OPEN_HZ:
         share = _envelope(values, _FILTER_ENVELOPE, time, hold_seconds, depth_db=None)
-        closed = closed + _smooth(share, frames) * (_lowpassed(wave, rate_hz, swept_hz) - closed)
+        closed = closed + lines(share, _CONTROL_FRAMES)[:frames] * (_lowpassed(wave, rate_hz, swept_hz) - closed)
     level = 10.0 ** (-_ATTENUATION_SHARE * values[_ATTENUATION] / 200)
     angle = (values[_PAN] / 500 + 1.0) * np.pi / 4
     sides = np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32) * np.float32(level)
     return np.asarray(sides * (closed * envelope * fade(frames, rate_hz, 0.001, 0.01)), dtype=np.float32)
-
-
-def _smooth(points: Wave, frames: int) -> Wave:
-    """Return lines between points that are ``_CONTROL_FRAMES`` apart, float32 [frames]."""
-    ramp = np.arange(_CONTROL_FRAMES, dtype=np.float32) / _CONTROL_FRAMES
-    return np.asarray((points[:-1, None] + np.diff(points)[:, None] * ramp).reshape(-1)[:frames], dtype=np.float32)
 
 
 def _lowpassed(wave: Wave, rate_hz: int, cutoff_hz: float) -> Wave:

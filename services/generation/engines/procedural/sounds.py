@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundwright.services.generation.engines.procedural import effects, events, textures
-from soundwright.services.generation.engines.procedural.prompt import find_words, negated, words_of
+from soundwright.services.generation.engines.procedural.prompt import find_words, negated, plain, words_of
 from soundwright.services.generation.engines.procedural.textures import Stage
-from soundwright.services.generation.engines.procedural.vocabulary import FILLERS, NEGATIONS
+from soundwright.services.generation.engines.procedural.vocabulary import FILLERS, NEGATIONS, by_phrase
 from soundwright.services.generation.engines.procedural.waves import Wave
 
 Samples = NDArray[np.float32]
@@ -24,38 +24,23 @@ _VARIANTS = 6
 
 @dataclass(frozen=True)
 class Source:
-    """One kind of sound.
+    """One kind of sound."""
 
-    Args:
-        texture: renders it, if it is continuous.
-        event: renders one occurrence, if it is discrete.
-        spacing_seconds: time between occurrences.
-        jitter: irregularity of the spacing: 0 is regular, 1 is random.
-        level: loudness relative to other sources.
-    """
-
-    texture: textures.Texture | None = None
-    event: events.Event | None = None
-    spacing_seconds: float = 3.0
-    jitter: float = 0.5
-    level: float = 1.0
+    texture: textures.Texture | None = None  # renders it, if it is continuous
+    event: events.Event | None = None  # renders one occurrence, if it is discrete
+    spacing_seconds: float = 3.0  # time between occurrences
+    jitter: float = 0.5  # irregularity of the spacing: 0 is regular, 1 is random
+    level: float = 1.0  # loudness relative to other sources
 
 
 @dataclass(frozen=True)
 class Cue:
-    """A source as a prompt requests it.
+    """A source as a prompt requests it."""
 
-    Args:
-        source: a name in :data:`SOURCES`.
-        strength: 0 to 1.
-        pace: 1 is normal.
-        is_distant: duller and quieter.
-    """
-
-    source: str
-    strength: float = 0.5
-    pace: float = 1.0
-    is_distant: bool = False
+    source: str  # a name in SOURCES
+    strength: float = 0.5  # 0 to 1
+    pace: float = 1.0  # 1 is normal
+    is_distant: bool = False  # duller and quieter
 
 
 _SOUNDSCAPE = (Cue("drone"), Cue("whoosh", strength=0.2, pace=0.4, is_distant=True))
@@ -88,81 +73,76 @@ def _sources() -> Iterator[tuple[str, Source]]:
 
 SOURCES: Mapping[str, Source] = MappingProxyType(dict(_sources()))
 
-# Sources by phrase. A phrase may stand for a whole scene.
-_SCENES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        phrase: tuple(names.split(" "))
-        for names, phrases in (
-            ("rain", "rain, raining, rainfall, rainy, raindrops, drizzle, downpour, shower"),
-            ("rain thunder wind", "storm, thunderstorm, stormy, tempest, hurricane"),
-            ("thunder", "thunder, lightning, thunderclap"),
-            ("wind", "wind, windy, breeze, gust, gusts, blizzard, tornado, howling wind"),
-            ("ocean", "ocean, sea, waves, surf, shore, coast, tide"),
-            ("ocean bird wind", "beach, seaside, seagulls, harbor, harbour"),
-            ("stream", "stream, river, brook, creek, waterfall, fountain, water, flowing water, waterfalls"),
-            ("bubbling", "bubbles, bubbling, boiling, underwater, cauldron, potion, aquarium, cooking"),
-            ("drip", "drip, dripping, drips, droplet, droplets, water drops, water drop, leak, leaking, tap"),
-            ("splash", "splash, splashing, swimming, diving"),
-            ("fire", "fire, flames, burning, fireplace, crackling fire, bonfire, frying, sizzling, torch"),
-            ("fire crickets", "campfire, camping"),
-            ("bird", "bird, birds, birdsong, chirping, tweeting, songbird, songbirds, sparrow, robin"),
-            ("bird wind stream", "forest, woods, jungle, rainforest, nature, meadow, park, garden, spring morning"),
-            ("crickets", "crickets, cicadas, insects, night, swamp, summer night, frogs, bugs"),
-            ("bark", "dog, dogs, bark, barking, puppy"),
-            ("meow", "cat, cats, meow, meowing, kitten"),
-            ("roar", "monster, roar, roaring, growl, growling, beast, dragon, dinosaur, lion, zombie, demon, creature, alien"),
-            ("crowd", "crowd, people, talking, chatter, conversation, market, babble, walla, voices"),
-            ("crowd glass", "cafe, restaurant, bar, pub, coffee shop, party"),
-            ("cheering", "cheering, cheer, stadium, sports, audience, fans, concert"),
-            ("applause", "applause, clapping, ovation"),
-            ("footsteps", "footsteps, footstep, steps, walking, running, walk, boots, marching, gravel"),
-            ("heartbeat", "heartbeat, heart, pulse, heart beat"),
-            ("door", "door, creak, creaking, creaky, gate, slam"),
-            ("knock", "knock, knocking, knocks"),
-            ("glass", "glass, shatter, shattering, breaking glass, smash, dishes, bottle"),
-            ("metal", "metal, clang, metallic, sword, swords, hammer, anvil, blacksmith, construction, chain, chains"),
-            ("engine", "engine, car, motor, motorcycle, truck, vehicle, racing, lawn mower, tractor, chainsaw, generator"),
-            ("propeller", "helicopter, propeller, chopper, rotor, fan"),
-            ("jet", "jet, airplane, aircraft, plane, turbine, rocket, takeoff"),
-            ("train", "train, railway, railroad, locomotive, subway, metro"),
-            ("traffic horn", "traffic, city, street, urban, highway, road, cars"),
-            ("horn", "horn, honk, honking, foghorn, ship horn"),
-            ("siren", "siren, police, ambulance, fire truck, emergency"),
-            ("alarm", "alarm, warning, alert, alarm clock, red alert"),
-            ("phone", "phone, telephone, ringing, ringtone, phone ringing"),
-            ("explosion", "explosion, explosions, explode, bomb, blast, boom, grenade, fireworks, detonation"),
-            ("explosion gunshot", "war, battle, battlefield, combat"),
-            ("gunshot", "gun, gunshot, gunshots, gunfire, shooting, rifle, pistol, shot, shots"),
-            ("laser", "laser, lasers, blaster, phaser, ray gun, zap, pew"),
-            ("whoosh", "whoosh, swoosh, swish, swipe, transition, swing, arrow, passing by, flyby"),
-            ("impact", "impact, hit, punch, thud, punching, kick, drum hit, boxing, falling, crash, stomp"),
-            ("riser", "riser, uplifter, tension rise, build up, buildup"),
-            ("bell", "bell, bells, church bell, church bells, gong, temple, tower bell"),
-            ("chime", "chime, chimes, magic, magical, sparkle, sparkles, fairy, spell, level up, success, reward, win, power up"),
-            ("beep", "beep, beeps, beeping, tone, monitor, sonar, hospital"),
-            ("notification", "notification, ding, message, ping, confirm, ui, interface, app"),
-            ("failure", "failure, error, fail, wrong, game over, buzzer, denied, lose"),
-            ("click", "click, clicks, clicking, button, mouse, switch, camera, snap"),
-            ("tick", "clock, tick, ticking, timer, tick tock, metronome, countdown"),
-            ("coin", "coin, coins, pickup, collect, money, cash"),
-            ("jump", "jump, jumping, hop, bounce, boing, spring"),
-            ("coin laser jump", "arcade, video game, 8 bit, retro game, platformer"),
-            ("robot", "robot, robots, computer, droid, android, sci fi computer, processing, data, glitch, android voice"),
-            ("typing", "typing, keyboard, typewriter, keys"),
-            ("typing hum", "office, workplace, server room"),
-            ("hum", "hum, humming, machine, machinery, refrigerator, air conditioner, electrical, electric, power, vent"),
-            ("engine metal hum", "factory, industrial, mechanical, workshop, mill"),
-            ("hum drone", "space, spaceship, spacecraft, starship, space station, sci fi, futuristic, ufo"),
-            ("drone", "drone, drones, ambience, ambient, atmosphere, dark ambience, soundscape, pad, eerie, mysterious"),
-            ("drone door wind", "horror, haunted, haunted house, scary, spooky, creepy, ghost, nightmare"),
-            ("drip drone", "cave, dungeon, sewer, cavern"),
-            ("wind robot static", "experimental, weird, strange, bizarre, avant garde, musique concrete, abstract, noise music"),
-            ("static", "static, radio, white noise, noise, interference, television, tv, pink noise, brown noise"),
-            ("vinyl", "vinyl, record, crackle, vinyl crackle, gramophone, record player, turntable"),
-        )
-        for phrase in phrases.split(", ")
-    }
-)  # fmt: skip
+# Sources: phrases. A phrase may stand for a whole scene.
+_SCENE_TABLE = """
+rain: rain, raining, rainfall, rainy, raindrops, drizzle, downpour, shower
+rain thunder wind: storm, thunderstorm, stormy, tempest, hurricane
+thunder: thunder, lightning, thunderclap
+wind: wind, windy, breeze, gust, gusts, blizzard, tornado, howling wind
+ocean: ocean, sea, waves, surf, shore, coast, tide
+ocean bird wind: beach, seaside, seagulls, harbor, harbour
+stream: stream, river, brook, creek, waterfall, fountain, water, flowing water, waterfalls
+bubbling: bubbles, bubbling, boiling, underwater, cauldron, potion, aquarium, cooking
+drip: drip, dripping, drips, droplet, droplets, water drops, water drop, leak, leaking, tap
+splash: splash, splashing, swimming, diving
+fire: fire, flames, burning, fireplace, crackling fire, bonfire, frying, sizzling, torch
+fire crickets: campfire, camping
+bird: bird, birds, birdsong, chirping, tweeting, songbird, songbirds, sparrow, robin
+bird wind stream: forest, woods, jungle, rainforest, nature, meadow, park, garden, spring morning
+crickets: crickets, cicadas, insects, night, swamp, summer night, frogs, bugs
+bark: dog, dogs, bark, barking, puppy
+meow: cat, cats, meow, meowing, kitten
+roar: monster, roar, roaring, growl, growling, beast, dragon, dinosaur, lion, zombie, demon, creature, alien
+crowd: crowd, people, talking, chatter, conversation, market, babble, walla, voices
+crowd glass: cafe, restaurant, bar, pub, coffee shop, party
+cheering: cheering, cheer, stadium, sports, audience, fans, concert
+applause: applause, clapping, ovation
+footsteps: footsteps, footstep, steps, walking, running, walk, boots, marching, gravel
+heartbeat: heartbeat, heart, pulse, heart beat
+door: door, creak, creaking, creaky, gate, slam
+knock: knock, knocking, knocks
+glass: glass, shatter, shattering, breaking glass, smash, dishes, bottle
+metal: metal, clang, metallic, sword, swords, hammer, anvil, blacksmith, construction, chain, chains
+engine: engine, car, motor, motorcycle, truck, vehicle, racing, lawn mower, tractor, chainsaw, generator
+propeller: helicopter, propeller, chopper, rotor, fan
+jet: jet, airplane, aircraft, plane, turbine, rocket, takeoff
+train: train, railway, railroad, locomotive, subway, metro
+traffic horn: traffic, city, street, urban, highway, road, cars
+horn: horn, honk, honking, foghorn, ship horn
+siren: siren, police, ambulance, fire truck, emergency
+alarm: alarm, warning, alert, alarm clock, red alert
+phone: phone, telephone, ringing, ringtone, phone ringing
+explosion: explosion, explosions, explode, bomb, blast, boom, grenade, fireworks, detonation
+explosion gunshot: war, battle, battlefield, combat
+gunshot: gun, gunshot, gunshots, gunfire, shooting, rifle, pistol, shot, shots
+laser: laser, lasers, blaster, phaser, ray gun, zap, pew
+whoosh: whoosh, swoosh, swish, swipe, transition, swing, arrow, passing by, flyby
+impact: impact, hit, punch, thud, punching, kick, drum hit, boxing, falling, crash, stomp
+riser: riser, uplifter, tension rise, build up, buildup
+bell: bell, bells, church bell, church bells, gong, temple, tower bell
+chime: chime, chimes, magic, magical, sparkle, sparkles, fairy, spell, level up, success, reward, win, power up
+beep: beep, beeps, beeping, tone, monitor, sonar, hospital
+notification: notification, ding, message, ping, confirm, ui, interface, app
+failure: failure, error, fail, wrong, game over, buzzer, denied, lose
+click: click, clicks, clicking, button, mouse, switch, camera, snap
+tick: clock, tick, ticking, timer, tick tock, metronome, countdown
+coin: coin, coins, pickup, collect, money, cash
+jump: jump, jumping, hop, bounce, boing, spring
+coin laser jump: arcade, video game, 8 bit, retro game, platformer
+robot: robot, robots, computer, droid, android, sci fi computer, processing, data, glitch, android voice
+typing: typing, keyboard, typewriter, keys
+typing hum: office, workplace, server room
+hum: hum, humming, machine, machinery, refrigerator, air conditioner, electrical, electric, power, vent
+engine metal hum: factory, industrial, mechanical, workshop, mill
+hum drone: space, spaceship, spacecraft, starship, space station, sci fi, futuristic, ufo
+drone: drone, drones, ambience, ambient, atmosphere, dark ambience, soundscape, pad, eerie, mysterious
+drone door wind: horror, haunted, haunted house, scary, spooky, creepy, ghost, nightmare
+drip drone: cave, dungeon, sewer, cavern
+wind robot static: experimental, weird, strange, bizarre, avant garde, musique concrete, abstract, noise music
+static: static, radio, white noise, noise, interference, television, tv, pink noise, brown noise
+vinyl: vinyl, record, crackle, vinyl crackle, gramophone, record player, turntable
+"""
+_SCENES = by_phrase(_SCENE_TABLE, lambda sources, _: tuple(sources))
 
 
 def _phrases(text: str) -> frozenset[str]:
@@ -174,6 +154,13 @@ _STRONG = _phrases("heavy, loud, intense, violent, strong, massive, huge, powerf
 _LIGHT = _phrases("light, gentle, soft, quiet, small, subtle, calm, mild, tiny, little, low")
 _FAST = _phrases("fast, rapid, quick, running, racing, frantic, accelerating, speeding")
 _SLOW = _phrases("slow, slowly, lazy, idle, idling, steady")
+_BENDS: tuple[tuple[frozenset[str], Callable[[Cue], Cue]], ...] = (
+    (_DISTANT, lambda cue: replace(cue, is_distant=True)),
+    (_STRONG, lambda cue: replace(cue, strength=0.9)),
+    (_LIGHT, lambda cue: replace(cue, strength=0.2)),
+    (_FAST, lambda cue: replace(cue, pace=1.6)),
+    (_SLOW, lambda cue: replace(cue, pace=0.65)),
+)
 _LARGE_ROOMS = _phrases(
     "cave, cavern, cathedral, church, hall, tunnel, canyon, dungeon, echo, echoing, temple, warehouse"
 )
@@ -196,26 +183,13 @@ _AMBIENCE_WORDS = _phrases(
 
 @dataclass(frozen=True)
 class Heard:
-    """The sounds of a prompt.
+    """The sounds of a prompt."""
 
-    Args:
-        cues: in order, without duplicates.
-        words: words of the prompt that name or exclude them, or say how they sound.
-        ignored_words: the other words, except those without meaning.
-        is_named: whether the prompt names any of the sounds.
-        level: of all of them, in music.
-    """
-
-    cues: tuple[Cue, ...]
-    words: frozenset[str]
-    ignored_words: tuple[str, ...]
-    is_named: bool = True
-    level: float = 1.0
-
-
-def cues(prompt: str) -> tuple[Cue, ...]:
-    """Return the sounds in a prompt, in order and without duplicates. Empty if it names no known sound."""
-    return _heard(prompt, _SCENES).cues
+    cues: tuple[Cue, ...]  # in order, without duplicates
+    words: frozenset[str]  # words of the prompt that name or exclude them, or say how they sound
+    ignored_words: tuple[str, ...]  # the other words, except those without meaning
+    is_named: bool = True  # whether the prompt names any of the sounds
+    level: float = 1.0  # of all of them, in music
 
 
 def scene(prompt: str) -> Heard:
@@ -233,6 +207,7 @@ def ambience(prompt: str) -> Heard:
 
 
 def _heard(prompt: str, scenes: Mapping[str, tuple[str, ...]]) -> Heard:
+    prompt = plain(prompt)
     words = words_of(prompt)
     found: dict[str, Cue] = {}
     end_before = 0
@@ -255,31 +230,16 @@ def _heard(prompt: str, scenes: Mapping[str, tuple[str, ...]]) -> Heard:
 
 def _bent(cue: Cue, near: tuple[str, ...]) -> Cue:
     for word in near:
-        if word in _DISTANT:
-            cue = replace(cue, is_distant=True)
-        elif word in _STRONG:
-            cue = replace(cue, strength=0.9)
-        elif word in _LIGHT:
-            cue = replace(cue, strength=0.2)
-        if word in _FAST:
-            cue = replace(cue, pace=1.6)
-        elif word in _SLOW:
-            cue = replace(cue, pace=0.65)
+        for words, change in _BENDS:
+            if word in words:
+                cue = change(cue)
     return cue
 
 
 def design(
     heard: Heard, frames: int, rate_hz: int, rng: np.random.Generator, report: Callable[[float], None]
 ) -> Samples:
-    """Return a scene, float32 [2, frames].
-
-    Args:
-        heard: its sounds, and the words about its room.
-        frames: length.
-        rate_hz: sample rate.
-        rng: random generator.
-        report: called with the share of the work that is done, 0 to 1.
-    """
+    """Return a scene, float32 [2, frames]. ``report`` is called with the share of the work that is done, 0 to 1."""
     mixed = np.zeros((2, frames), dtype=np.float32)
     for number, cue in enumerate(heard.cues):
         # The first sound is in the foreground.

@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from soundwright.services.generation.engines.procedural.waves import Wave, decay, fade, phase, scan, sine, tables
+from soundwright.services.generation.engines.procedural.waves import Wave, decay, fade, lines, phase, scan, sine, tables
 
 Samples = NDArray[np.float32]
 
@@ -25,21 +25,13 @@ _CLICK_CREST = 4.5
 
 @dataclass(frozen=True)
 class Stage:
-    """Parameters of a texture, or the length of a short sound.
+    """Parameters of a texture, or the length of a short sound."""
 
-    Args:
-        frames: length to fill.
-        rate_hz: sample rate.
-        rng: random generator.
-        strength: 0 (faint) to 1 (violent); 0.5 is normal.
-        pace: speed of events; 1 is normal.
-    """
-
-    frames: int
-    rate_hz: int
-    rng: np.random.Generator
-    strength: float = 0.5
-    pace: float = 1.0
+    frames: int  # length to fill
+    rate_hz: int  # sample rate
+    rng: np.random.Generator  # random generator
+    strength: float = 0.5  # 0 (faint) to 1 (violent); 0.5 is normal
+    pace: float = 1.0  # speed of events; 1 is normal
 
     @property
     def seconds(self) -> float:
@@ -78,14 +70,7 @@ def bed(stage: Stage, low_hz: float, high_hz: float, tilt: float = 0.0) -> Sampl
 
 
 def crackle(stage: Stage, per_second: float, low_hz: float, high_hz: float, spread: float = 1.0) -> Samples:
-    """Return short clicks at random times with random level and position, at unit RMS, float32 [2, frames].
-
-    Args:
-        stage: parameters of the texture.
-        per_second: clicks per second.
-        low_hz, high_hz: band of the clicks.
-        spread: variation of their levels.
-    """
+    """Return clicks in a band at random times with random position and levels that vary by ``spread``, at unit RMS, float32 [2, frames]."""
     size = scipy.fft.next_fast_len(min(stage.frames, round(_BED_SECONDS * stage.rate_hz)), real=True)
     count = max(1, stage.rng.poisson(per_second * size / stage.rate_hz))
     impulses = np.zeros((2, size), dtype=np.float32)
@@ -115,7 +100,7 @@ def drift(stage: Stage, period_seconds: float, low: float, high: float) -> Wave:
     share = at - np.floor(at)
     smooth = 0.5 - 0.5 * np.cos(np.pi * share)
     left = np.minimum(at.astype(int), points - 2)
-    return _upsampled(goals[left] + smooth * (goals[left + 1] - goals[left]), stage.frames)
+    return lines(goals[left] + smooth * (goals[left + 1] - goals[left]), _CONTROL_HOP)[: stage.frames]
 
 
 def swell(stage: Stage, period_seconds: float, sharpness: float = 1.0) -> Wave:
@@ -124,15 +109,7 @@ def swell(stage: Stage, period_seconds: float, sharpness: float = 1.0) -> Wave:
     at = np.arange(blocks) * (_CONTROL_HOP / stage.rate_hz)
     wobble = 0.6 * np.sin(2 * np.pi * at / (period_seconds * 3.7) + stage.rng.uniform(0, 6))
     wave = 0.5 - 0.5 * np.cos(2 * np.pi * at / period_seconds + wobble - wobble[0] + 0.6)
-    return _upsampled(wave**sharpness, stage.frames)
-
-
-def _upsampled(points: NDArray[np.floating], frames: int) -> Wave:
-    """Interpolate linearly between points that are ``_CONTROL_HOP`` frames apart."""
-    ramp = np.arange(_CONTROL_HOP, dtype=np.float32) / _CONTROL_HOP
-    start = points[:-1].astype(np.float32)
-    lines = start[:, None] + np.diff(points).astype(np.float32)[:, None] * ramp
-    return np.asarray(lines.reshape(-1)[:frames], dtype=np.float32)
+    return lines(wave**sharpness, _CONTROL_HOP)[: stage.frames]
 
 
 def _bubbles(stage: Stage, per_second: float) -> Samples:
@@ -263,28 +240,20 @@ TEXTURES: Mapping[str, Texture] = {
     "wind": _wind,
     "ocean": _ocean,
     "stream": _stream,
-    # Under water or in a pot.
-    "bubbling": lambda stage: 0.25 * bed(stage, 60, 400, 0.6) + _bubbles(stage, 9.0 * stage.pace),
-    # A low roar, a hiss, and wood that cracks.
-    "fire": lambda stage: 0.7 * (bed(stage, 50, 350, 0.5) * drift(stage, 0.4, 0.5, 1.1))
+    "bubbling": lambda stage: 0.25 * bed(stage, 60, 400, 0.6) + _bubbles(stage, 9.0 * stage.pace),  # under water or in a pot
+    "fire": lambda stage: 0.7 * (bed(stage, 50, 350, 0.5) * drift(stage, 0.4, 0.5, 1.1))  # a low roar, a hiss, and wood that cracks
         + 0.3 * (bed(stage, 2000, 9000, 0.3) * drift(stage, 0.3, 0.2, 0.6))
         + 0.5 * crackle(stage, 10.0 + 14.0 * stage.strength, 800, 8000),
-    # Many people talking: babble in the bands of speech, each with its own rhythm of syllables.
-    "crowd": lambda stage: _bands(stage, 0.16 / stage.pace, 0.2, 0.6, (180, 420), (420, 900), (900, 1800), (1800, 3200))
+    "crowd": lambda stage: _bands(stage, 0.16 / stage.pace, 0.2, 0.6, (180, 420), (420, 900), (900, 1800), (1800, 3200))  # many people talking: babble in the bands of speech, each with its own rhythm of syllables
         * drift(stage, 2.5, 0.7, 1.1),
-    # A roaring audience with applause.
-    "cheering": lambda stage: _bands(stage, 0.5, 0.5, 0.0, (500, 900), (900, 1500), (2200, 3400)) + 0.6 * _applause(stage),
+    "cheering": lambda stage: _bands(stage, 0.5, 0.5, 0.0, (500, 900), (900, 1500), (2200, 3400)) + 0.6 * _applause(stage),  # a roaring audience with applause
     "applause": _applause,
-    # Radio or television noise.
-    "static": lambda stage: bed(stage, 300, 9000) * drift(stage, 0.15, 0.6, 1.0) + 0.2 * crackle(stage, 25, 1000, 9000),
-    # A dusty record.
-    "vinyl": lambda stage: 0.7 * crackle(stage, 14, 700, 9000) + 0.5 * bed(stage, 200, 7000, 0.5),
+    "static": lambda stage: bed(stage, 300, 9000) * drift(stage, 0.15, 0.6, 1.0) + 0.2 * crackle(stage, 25, 1000, 9000),  # radio or television noise
+    "vinyl": lambda stage: 0.7 * crackle(stage, 14, 700, 9000) + 0.5 * bed(stage, 200, 7000, 0.5),  # a dusty record
     "engine": _engine,
-    # A helicopter: air chopped by blades.
-    "propeller": lambda stage: bed(stage, 50, 900, 0.6) * (0.15 + (0.5 + 0.5 * stage.tone(11.0 * stage.pace)) ** 3)
+    "propeller": lambda stage: bed(stage, 50, 900, 0.6) * (0.15 + (0.5 + 0.5 * stage.tone(11.0 * stage.pace)) ** 3)  # a helicopter: air chopped by blades
         + 0.3 * bed(stage, 800, 4000, 0.5),
-    # A turbine: a whine and its roar.
-    "jet": lambda stage: 0.12 * stage.tone(2400.0 * drift(stage, 3.0, 0.97, 1.03).astype(np.float64))
+    "jet": lambda stage: 0.12 * stage.tone(2400.0 * drift(stage, 3.0, 0.97, 1.03).astype(np.float64))  # a turbine: a whine and its roar
         + bed(stage, 80, 4000, 0.5) * drift(stage, 1.5, 0.85, 1.1),
     "train": _train,
     "traffic": _traffic,

@@ -6,7 +6,7 @@ Klatt, 1980).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
@@ -17,7 +17,6 @@ from soundwright.services.generation.engines.procedural.waves import (
     decay,
     fade,
     harmonics,
-    held,
     lowpass_states,
     midi_to_hz,
     noise,
@@ -31,25 +30,25 @@ from soundwright.services.generation.engines.procedural.waves import (
 
 @dataclass(frozen=True)
 class Tone:
-    """One note for an instrument.
+    """One note for an instrument."""
 
-    Args:
-        pitch_midi: MIDI note number.
-        duration_seconds: length without the release.
-        velocity: 0 to 1; affects the timbre. The renderer scales the level.
-        glide_from_midi: pitch from which a legato instrument glides, if any.
-        variant: small number that varies repeated notes (vowels, noise).
-    """
-
-    pitch_midi: int
-    duration_seconds: float
-    velocity: float
-    glide_from_midi: int | None = None
-    variant: int = 0
+    pitch_midi: int  # MIDI note number
+    duration_seconds: float  # length without the release
+    velocity: float  # 0 to 1; affects the timbre. The renderer scales the level.
+    glide_from_midi: int | None = None  # pitch from which a legato instrument glides, if any
+    variant: int = 0  # small number that varies repeated notes (vowels, noise)
 
     @property
     def hz(self) -> float:
         return float(midi_to_hz(self.pitch_midi))
+
+
+def _held(tone: Tone, rate_hz: int, recipe: Analog | Pad | Sung) -> Wave:
+    """Return attack, exponential decay to a level and a smooth release after the tone, float32 [tone + release]."""
+    frames = max(1, round(tone.duration_seconds * rate_hz)) + round(recipe.release_seconds * rate_hz)
+    falling = np.float32(1.0 - recipe.sustain) * decay(frames, rate_hz, recipe.half_life_seconds)
+    attack_seconds = min(recipe.attack_seconds, 0.6 * tone.duration_seconds)
+    return (np.float32(recipe.sustain) + falling) * fade(frames, rate_hz, attack_seconds, recipe.release_seconds)
 
 
 # --- filtered waves -----------------------------------------------------------------------------------------------
@@ -57,48 +56,27 @@ class Tone:
 
 @dataclass(frozen=True)
 class Analog:
-    """A subtractive synthesiser: detuned waves with a low-pass and an envelope.
+    """A subtractive synthesiser: detuned waves with a low-pass and an envelope."""
 
-    Args:
-        tilt: slope of the harmonics; 1 for a saw wave.
-        odd: only odd harmonics (a square wave).
-        low_hz, high_hz: cutoff at rest and at the peak of the envelope.
-        sweep_half_life_seconds: half-life of the cutoff.
-        half_life_seconds, sustain: of the level.
-        attack_seconds, release_seconds: of the level.
-        detune_cents: detuning of the outermost waves.
-        voices: number of waves.
-        sub: level of a sine one octave lower.
-        resonance: height of the peak at the cutoff.
-        vibrato_cents: depth of a delayed vibrato.
-    """
-
-    tilt: float = 1.0
-    odd: bool = False
-    low_hz: float = 300.0
+    tilt: float = 1.0  # slope of the harmonics; 1 for a saw wave
+    odd: bool = False  # only odd harmonics (a square wave)
+    low_hz: float = 300.0  # cutoff at rest and at the peak of the envelope
     high_hz: float = 2500.0
-    sweep_half_life_seconds: float = 0.12
-    half_life_seconds: float = 0.5
+    sweep_half_life_seconds: float = 0.12  # half-life of the cutoff
+    half_life_seconds: float = 0.5  # of the level
     sustain: float = 0.7
-    attack_seconds: float = 0.004
+    attack_seconds: float = 0.004  # of the level
     release_seconds: float = 0.06
-    detune_cents: float = 0.0
-    voices: int = 1
-    sub: float = 0.0
-    resonance: float = 0.0
-    vibrato_cents: float = 0.0
+    detune_cents: float = 0.0  # detuning of the outermost waves
+    voices: int = 1  # number of waves
+    sub: float = 0.0  # level of a sine one octave lower
+    resonance: float = 0.0  # height of the peak at the cutoff
+    vibrato_cents: float = 0.0  # depth of a delayed vibrato
 
 
 def analog(recipe: Analog, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
     """Render detuned waves with a sweeping low-pass from one table."""
-    envelope = held(
-        tone.duration_seconds,
-        rate_hz,
-        recipe.attack_seconds,
-        recipe.half_life_seconds,
-        recipe.sustain,
-        recipe.release_seconds,
-    )
+    envelope = _held(tone, rate_hz, recipe)
     top = recipe.low_hz + (recipe.high_hz - recipe.low_hz) * (0.4 + 0.6 * tone.velocity)
     cutoffs = np.geomspace(recipe.low_hz, max(top, recipe.low_hz + 1.0), 12)
     amplitudes = lowpass_states(tone.hz, rate_hz, cutoffs, recipe.tilt, recipe.resonance)
@@ -126,35 +104,20 @@ _PAD_SIZES = (2**14, 2**17)
 
 @dataclass(frozen=True)
 class Pad:
-    """Harmonics as narrow bands of noise: an ensemble in stereo.
+    """Harmonics as narrow bands of noise: an ensemble in stereo."""
 
-    Args:
-        tilt: slope of the harmonics.
-        cutoff_hz: upper edge.
-        spread_cents: width of the bands, which is the size of the ensemble.
-        attack_seconds, release_seconds: of the level.
-        sustain, half_life_seconds: of the level.
-    """
-
-    tilt: float = 1.0
-    cutoff_hz: float = 4000.0
-    spread_cents: float = 22.0
-    attack_seconds: float = 0.25
+    tilt: float = 1.0  # slope of the harmonics
+    cutoff_hz: float = 4000.0  # upper edge
+    spread_cents: float = 22.0  # width of the bands, which is the size of the ensemble
+    attack_seconds: float = 0.25  # of the level
     release_seconds: float = 0.5
-    sustain: float = 1.0
+    sustain: float = 1.0  # of the level
     half_life_seconds: float = 1.0
 
 
 def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
     """Render PADsynth with one inverse FFT per side, read from a random position, float32 [2, frames]."""
-    envelope = held(
-        tone.duration_seconds,
-        rate_hz,
-        min(recipe.attack_seconds, 0.6 * tone.duration_seconds),
-        recipe.half_life_seconds,
-        recipe.sustain,
-        recipe.release_seconds,
-    )
+    envelope = _held(tone, rate_hz, recipe)
     hz = tone.hz
     n = harmonics(hz, rate_hz, limit=64)
     levels = 1.0 / n**recipe.tilt / (1.0 + (n * hz / (recipe.cutoff_hz * (0.6 + 0.5 * tone.velocity))) ** 4)
@@ -220,25 +183,22 @@ def pitch_curve(
 
 @dataclass(frozen=True)
 class Sung:
-    """A singer.
+    """A singer."""
 
-    Args:
-        vowel: a fixed vowel in :data:`VOWELS`, or empty to sing syllables.
-        breath: level of the breath noise.
-        tract: scale of the formants; below 1 for a larger (deeper) singer.
-        vibrato_cents: depth of the vibrato.
-    """
-
-    vowel: str = ""
-    breath: float = 0.05
-    tract: float = 1.0
-    vibrato_cents: float = 28.0
+    vowel: str = ""  # a fixed vowel in VOWELS, or empty to sing syllables
+    breath: float = 0.05  # level of the breath noise
+    tract: float = 1.0  # scale of the formants; below 1 for a larger (deeper) singer
+    vibrato_cents: float = 28.0  # depth of the vibrato
+    attack_seconds: float = 0.035  # of the level
+    half_life_seconds: float = 0.8
+    sustain: float = 0.8
+    release_seconds: float = 0.09
 
 
 def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
     """Render a sung syllable: glottal harmonics with formants that move between vowels."""
-    attack = 0.035 if tone.glide_from_midi is None else 0.02
-    envelope = held(tone.duration_seconds, rate_hz, attack, 0.8, 0.8, 0.09)
+    begins = tone.glide_from_midi is None
+    envelope = _held(tone, rate_hz, recipe if begins else replace(recipe, attack_seconds=0.02))
     frames = envelope.size
     pitch = pitch_curve(tone, frames, rate_hz, recipe.vibrato_cents, glide_seconds=0.09, scoop_cents=70.0)
     n = harmonics(tone.hz, rate_hz, limit=120)
@@ -256,7 +216,7 @@ def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wa
     wave = scan(table, phase(pitch, frames, rate_hz), position) * tremor
     air = noise(frames, rate_hz, rng, 1800.0, 7500.0)
     wave = wave + recipe.breath * air
-    if tone.glide_from_midi is None:
+    if begins:
         # A consonant: a short burst of high noise at the start of the syllable.
         puff = noise(frames, rate_hz, rng, 3500.0, 9500.0) * fade(frames, rate_hz, 0.012, 0.01)
         wave = wave + 0.25 * puff * decay(frames, rate_hz, 0.018)

@@ -24,6 +24,10 @@ pop rock indie synthwave country blues ballad chiptune: kick back hat bass chord
   X.....X...X..... ....X.......X.o. x.....x...x..... 1-----1---5----- x-----x---x-----
   X............... ............X... ....x.......x... 1-------1-5-3-5- ....x-......x-..
   X..x..x...x..... ......X.......X. x.o.x.o.x.o.x.oo 1--1--1---5---8- x--x--x---x-----
+  X......X..x....x ....X.......X... x.o.x.ox..x.x.ox 1------1--1----5 x------x--x----x
+  X..X......X..... ....X.......X..o ...x..x...x...x. 1--1--1---1---5- ...x--x---x---x-
+  X.....X.......X. ....X.......X... x.....x...x...x. 1-----1-------5- x-----x-------x-
+  X.X.....X.X..... ....X.......X... x.x.....x.x..... 1-1-----5-5----- x-x-----x-x-----
 hip_hop lofi funk soul: kick back hat bass chords
   X..x..x.X..x.... ....X.......X... x.o.x.o.x.o.x.o. 1--1--1---5-8-1- x-----x---x-----
   X.........x..... ....X..o.o..X... xoxoxoxoxoxoxoxo 1-------1-1--5-8 x.xx.x.x..xx.x.x
@@ -74,6 +78,7 @@ _ALIKE = (
 _COLUMNS = {KICK: "kick", HAT: "hat", OPEN_HAT: "open_hat", RIDE: "ride"}
 _BREAK = 0.5  # share of broken chords that stay broken
 _SWAP = 0.3  # share of instruments
+_PAUSES = 0.5  # share of power guitars that stop between accents
 _REST = 0.2  # share of further players who do not play
 
 
@@ -89,6 +94,14 @@ def _grooves() -> Mapping[str, tuple[Mapping[str, str], ...]]:
 
 
 _GROOVES_OF = _grooves()
+
+
+def _guitar(own: str, accents: str, rng: np.random.Generator) -> str:
+    """Return a figure of a power guitar: its own eighths, or the accents, which ring on; or accents with pauses between them."""
+    ringing = "x" + re.sub("[^x]", "-", accents.replace("o", "x"))[1:]
+    if rng.random() < _PAUSES:
+        return re.sub("(?<=x-)-+(?=x)", lambda held: "." * len(held[0]), ringing)
+    return own or ringing
 
 
 def varied(name: str, style: Style, seed: int) -> Style:
@@ -118,10 +131,8 @@ def varied(name: str, style: Style, seed: int) -> Style:
             continue
         is_long = set(layer.pattern) <= {"x", "-", " "} and layer.pattern.count("x") <= layer.pattern.count(" ") + 1
         figure = layer.pattern if is_long else lines["chords"]
-        if layer.instrument == "power_guitar":  # the eighths stay; what else strikes has the accents, and rings on
-            figure = (
-                layer.pattern if layer.sections == "co" else "x" + re.sub("[^x]", "-", figure.replace("o", "x"))[1:]
-            )
+        if layer.instrument == "power_guitar":
+            figure = _guitar(layer.pattern if layer.sections == "co" else "", figure, rng)
         if any(map(str.isdigit, layer.pattern)) and rng.random() < _BREAK:
             figure = str(rng.choice(_BROKEN.split()))
         others = next((group for group in _ALIKE if group[0] == layer.instrument), ())

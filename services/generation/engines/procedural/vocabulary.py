@@ -10,92 +10,77 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
+from soundwright.services.generation.engines.procedural.instruments import PHRASES
+
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class Genre:
-    """A genre by its usual name.
+    """A genre by its usual name."""
 
-    Args:
-        name: as the prompt says it.
-        style: a name in :data:`styles.STYLES`.
-        tempo_bpm: its usual tempo; None for that of the style.
-        band: instruments that it has besides those of the style.
-        is_colour: whether the word is also an adjective ("epic rock"), which yields to another genre.
-    """
-
-    name: str
-    style: str
-    tempo_bpm: float | None = None
-    band: tuple[str, ...] = ()
-    is_colour: bool = False
+    name: str  # as the prompt says it
+    style: str  # a name in styles.STYLES
+    tempo_bpm: float | None = None  # its usual tempo; None for that of the style
+    band: tuple[str, ...] = ()  # instruments that it has besides those of the style
+    is_colour: bool = False  # whether the word is also an adjective ("epic rock"), which yields to another genre
 
 
 @dataclass(frozen=True)
 class Mood:
-    """The effect of a mood on music.
+    """The effect of a mood on music."""
 
-    Args:
-        is_minor: the mode that it suggests; None for either.
-        pace: -1 (slowest of the style) to 1 (fastest).
-        energy: 0 (calm) to 1 (full).
-        styles: suitable styles if the prompt names no genre.
-    """
-
-    is_minor: bool | None
-    pace: float
-    energy: float
-    styles: tuple[str, ...]
+    is_minor: bool | None  # the mode that it suggests; None for either
+    pace: float  # -1 (slowest of the style) to 1 (fastest)
+    energy: float  # 0 (calm) to 1 (full)
+    styles: tuple[str, ...]  # suitable styles if the prompt names no genre
 
 
 # style [tempo] [instruments of the band]: genres. A colour ends with "~".
 _GENRES = """
-pop: pop, k pop, kpop, j pop, jpop, radio~, indie pop, commercial, corporate, christmas, britpop, twee pop, jangle pop,
-    power pop, art pop, teen pop, soft pop, beach pop, bubblegum pop, jingle
+pop: pop, k pop, kpop, j pop, jpop, radio~, commercial, corporate, christmas, britpop, twee pop, jangle pop, power pop, art pop, teen pop, soft pop,
+    beach pop, bubblegum pop, jingle
 pop 120 synth_lead: dance pop, electropop, electro pop, hyperpop, europop, bedroom pop, indietronica, indie electronic
 pop 84 pad: dream pop, noise pop, psychedelic pop
 pop 104 strings: chamber pop, baroque pop, schlager
 pop 116 choir: doo wop, barbershop
 pop 100 steel_guitar: acoustic pop, folk pop, country pop, skiffle
-rock: rock, indie~, indie rock, alternative~, alternative rock, hard rock, garage rock, classic rock, arena rock, southern rock,
-    glam rock, rock and roll, rock n roll, math rock, stoner rock, jazz rock, latin rock, blues rock, college rock
-rock 168 guitar_lead: surf, surf rock, rockabilly, psychobilly
+rock: rock, indie~, alternative~, classic rock, arena rock, southern rock, glam rock, math rock, stoner rock, college rock
+rock 168 guitar_lead: surf, surf rock, rockabilly, psychobilly, rock and roll, rock n roll, rock'n'roll, oldies~, 60s~, 50s~
 rock 92 power_guitar: grunge, emo, gothic rock, goth rock, noise rock, post hardcore
 rock 84 pad: shoegaze, post rock, slowcore, space rock, psychedelic rock, psychedelic, soft rock, progressive rock, prog rock, art rock
 rock 120 synth_lead: krautrock, post punk, coldwave, cold wave
 rock 126 strings: symphonic rock, rock opera
 rock 112 steel_guitar: folk rock, heartland rock
-punk: punk, punk rock, pop punk, hardcore punk, hardcore, skate punk, riot grrrl, street punk, oi
+punk: punk, punk rock, hardcore, skate punk, riot grrrl, street punk, oi
 punk 176 violin: celtic punk, folk punk
 punk 168 trumpet: ska punk
-metal: metal, heavy metal, metalcore, thrash, thrash metal, djent, groove metal, nu metal, deathcore
+metal: metal, metalcore, thrash, djent, nu metal, deathcore
 metal 190 voice_low: death metal, melodic death metal, black metal, grindcore
 metal 126 voice_low: doom metal, sludge metal, sludge, doom, stoner metal
 metal 160 guitar_lead: power metal, speed metal
 metal 150 strings choir: symphonic metal, gothic metal, opera metal
 metal 150 violin flute: folk metal, viking metal, pagan metal
-house: house, deep house, edm, dance music, dance~, club~, electronic dance, garage, electro, electronic~, electronica, tech house,
-    uk garage, speed garage, french house, chicago house, bass house, big room, big room house, progressive house, electro house,
-    afro house, gqom, amapiano, lo fi house, ambient house, witch house, disco house, big beat, electroclash, footwork, idm
+house: house, deep house, edm, dance music, dance~, club~, electronic dance, garage, electro, electronic~, electronica, tech house, uk garage,
+    speed garage, french house, chicago house, bass house, big room, progressive house, afro house, gqom, amapiano, witch house, big beat,
+    electroclash, footwork, idm
 house 122 piano: piano house, acid house
 house 112 marimba: tropical house, balearic, balearic beat
 house 124 trumpet clarinet: electro swing
 dubstep: dubstep, brostep, future bass, chillstep, melodic dubstep, grime, future garage, riddim, wobble bass, glitch hop
-techno: techno, industrial, acid, minimal~, acid techno, minimal techno, melodic techno, detroit techno, dub techno, hard techno,
-    ambient techno, glitch, ebm, acid house techno
-trance: trance, psytrance, psy trance, eurodance, rave, goa trance, goa, uplifting trance, progressive trance, hands up, happy hardcore
+techno: techno, industrial, acid, minimal~, melodic techno, detroit techno, glitch, ebm, acid house techno
+trance: trance, psytrance, psy trance, eurodance, rave, goa, uplifting trance, progressive trance, hands up, happy hardcore
 trance 150 saw_chord: hardstyle, gabber, hard dance
-disco: disco, nu disco, 70s~, italo disco, space disco, boogie, future funk, bollywood disco, hi nrg
-synthwave: synthwave, retrowave, outrun, 80s~, synthpop, synth pop, new wave, cyberpunk, darkwave, darksynth, vapor, dreamwave,
-    chillwave, new romantic
-drum_and_bass: drum and bass, drum n bass, drum & bass, dnb, d&b, jungle, liquid funk, liquid drum and bass, neurofunk, breakcore
+disco: disco, nu disco, 70s~, italo disco, space disco, boogie, future funk, hi nrg
+synthwave: synthwave, retrowave, outrun, 80s~, synthpop, synth pop, new wave, cyberpunk, darkwave, darksynth, vapor, dreamwave, chillwave,
+    new romantic
+drum_and_bass: drum and bass, drum n bass, drum'n'bass, drum & bass, dnb, d&b, jungle, liquid funk, liquid drum and bass, neurofunk, breakcore
 drum_and_bass 136: breakbeat, breaks, big breaks, broken beat
 hip_hop: hip hop, hiphop, rap, boom bap, old school hip hop, g funk, instrumental hip hop, new jack swing, conscious rap, gangsta rap
 hip_hop 84 pad: trip hop, downtempo, downbeat
 trap: trap, drill, 808s, phonk, cloud rap, festival trap, mumble rap, crunk, uk drill
-lofi: lo fi, lofi, chillhop, study beats, study music, chill beats, vaporwave, lo fi hip hop, lofi hip hop, jazz hop, lo fi beats,
-    lofi beats, chillout, chill out
+lofi: lo fi, lofi, chillhop, study beats, study music, chill beats, vaporwave, lo fi hip hop, lofi hip hop, jazz hop, lo fi beats, lofi beats,
+    chillout, chill out
 bossa: bossa nova, bossa
 bossa 104 strings piano: lounge, easy listening, exotica, elevator music, muzak
 bossa 136: samba, brazilian~, choro, mpb, pagode, forro
@@ -105,76 +90,75 @@ latin 94 bass_sub: reggaeton, dembow, baile funk, funk carioca, moombahton, kudu
 latin 116 brass: mariachi, ranchera, tex mex, norteno, banda
 latin 112 violin organ piano: tango, milonga
 latin 120 nylon_guitar: flamenco, spanish~, fado, rai, gypsy
-latin 110 clean_guitar: afrobeat, afrobeats, highlife, soukous, kwaito, african~, ethio jazz, cape jazz
+latin 110 clean_guitar: afrobeat, highlife, soukous, kwaito, african~, ethio jazz, cape jazz
 latin 118 marimba: calypso, soca, steelband, caribbean~, tropical~
-funk: funk, funky~, groove~, groovy~, p funk, funk rock, go go, acid jazz, jazz funk
+funk: funk, funky~, groove~, groovy~, p funk, funk rock, go go, acid jazz
 soul: soul, soulful~, r&b, rnb, rhythm and blues, neo soul, motown, northern soul, contemporary r&b, quiet storm
 soul 88 organ choir: gospel, spiritual, worship
-jazz: jazz, jazzy~, jazz fusion, fusion, modal jazz, nu jazz, soul jazz, chamber jazz, jazz trio, free jazz, spiritual jazz, cool jazz
+jazz: jazz, jazzy~, fusion, modal jazz, nu jazz, jazz trio, free jazz, spiritual jazz, cool jazz
 jazz 200: bebop, hard bop, post bop, gypsy jazz, manouche
-jazz 152 brass trumpet clarinet: swing, big band, dixieland, new orleans, charleston, big band swing, speakeasy
+jazz 152 brass trumpet clarinet: swing, big band, dixieland, new orleans, charleston, speakeasy
 jazz 92 sax epiano: smooth jazz, dark jazz, noir jazz
 jazz 120 piano: ragtime, stride piano, stride, boogie woogie, cabaret
 jazz 116 voice: vocal jazz, crooner, scat
-blues: blues, bluesy~, delta, electric blues, chicago blues, slow blues
+blues: blues, bluesy~, delta, electric blues, chicago blues
 blues 90 steel_guitar harmonica: delta blues, country blues, acoustic blues
-reggae: reggae, dub, rocksteady, dancehall, jamaican~, roots reggae, lovers rock, ambient dub
+reggae: reggae, dub, rocksteady, dancehall, jamaican~, roots reggae, lovers rock
 reggae 126 trumpet: ska, two tone
-ballad: ballad, love song, power ballad, slow song, chanson, torch song, folk ballad
+ballad: ballad, love song, power ballad, slow song, chanson, torch song
 ballad 66 piano: piano ballad
 ballad 62 bell: lullaby, nursery rhyme, cradle song
-waltz: waltz, 3/4, three four, minuet, viennese, mazurka, viennese waltz
+waltz: waltz, 3/4, three four, minuet, viennese, mazurka
 waltz 120 organ: musette
-country: country, americana, western~, outlaw country, alternative country, alt country, honky tonk, western swing, nashville, cajun, zydeco
+country: country, americana, western~, outlaw country, alt country, honky tonk, western swing, nashville, cajun, zydeco
 country 132 banjo violin: bluegrass, hillbilly, old time, hoedown, square dance
-folk: folk, acoustic~, singer songwriter, indie folk, freak folk, neofolk, folktronica, acoustic folk, chamber folk, psychedelic folk,
-    folklore, nordic~, russian~, world, world music, world fusion, klezmer, balkan~
+folk: folk, acoustic~, singer songwriter, freak folk, neofolk, folktronica, psychedelic folk, folklore, nordic~, russian~, world, world fusion,
+    klezmer, balkan~
 folk 120 violin flute: celtic, irish, scottish, celtic folk, jig, reel, sea shanty, shanty, medieval folk, breton
 folk 100 flute harp: medieval~, renaissance, tavern, bardic
 folk 96 flute marimba: andean, gamelan, polynesian~, hawaiian
 folk 72 harp flute: japanese~, chinese~, asian, oriental, korean~
 folk 116 organ: polka, oktoberfest, bavarian
-indian: indian, raga, indian classical, indian music, indian classical music, bollywood, hindustani, carnatic, bhangra, qawwali, sitar music
+indian: indian, raga, indian classical, bollywood, hindustani, carnatic, bhangra, qawwali, sitar music
 indian 100 flute: arabic, arabian, middle eastern, persian, turkish, egyptian
-ambient: ambient, drone, meditation, spa, new age, soundscape, atmospheric~, sleep, yoga, space music, healing, space ambient,
-    dark ambient, psybient, musique concrete, mindfulness, relaxation, sound bath
+ambient: ambient, drone, meditation, spa, new age, soundscape, atmospheric~, sleep, yoga, space music, healing, space ambient, psybient,
+    musique concrete, mindfulness, relaxation, sound bath
 ambient 80 dark_pad: experimental~, avant garde, abstract~
-ambient 60 choir: plainchant, gregorian, gregorian chant, chant, sacred
-cinematic: cinematic~, orchestral~, orchestra~, soundtrack~, film score, movie~, trailer~, film~, epic~, symphonic~, fantasy~, battle~,
-    adventure~, game music, boss fight, score, anthem~, documentary~, superhero, hybrid orchestral
+ambient 60 choir: plainchant, gregorian, chant, sacred
+cinematic: cinematic~, orchestral~, orchestra~, soundtrack~, movie~, trailer~, film~, epic~, symphonic~, fantasy~, battle~, adventure~, game music,
+    boss fight, score, anthem~, documentary~, superhero, hybrid orchestral
 cinematic 112 brass trumpet: march, marching band, fanfare, military, brass band
-classical: classical, chamber, chamber music, sonata, romantic era, nocturne, etude, prelude, chopin,
-    modern classical, neoclassical, contemporary classical, minimalism, impressionist, recital
+classical: classical, chamber, sonata, romantic era, nocturne, etude, prelude, chopin, modern classical, neoclassical, contemporary classical,
+    minimalism, impressionist, recital
 classical 104 harpsichord strings: baroque, bach, vivaldi, fugue, rococo
 classical 100 strings violin: string quartet, string trio
 classical 112 strings violin french_horn: symphony, concerto, mozart, beethoven, overture
-classical 80 voice strings: opera, aria, opera aria, operatic, oratorio, bel canto, operetta
+classical 80 voice strings: opera, aria, operatic, oratorio, bel canto, operetta
 classical 76 choir organ: requiem, hymn, choral, church music, mass, carol
 chiptune: chiptune, 8 bit, 8bit, chip tune, retro game, video game, arcade, nes, gameboy, bitpop, game boy, 16 bit
 """
 
 # mode, pace and energy, styles: moods.
 _MOODS = """
-major 0.35 0.9 pop funk disco country: happy, joyful, cheerful, joy, fun, playful, sunny, bright, feel good, carefree, whimsical, summer,
-    party, festive, quirky, mischievous, funny, comical, humorous, silly, merry, jolly, cute, exuberant, innocent, childlike
-major 0.3 0.95 pop cinematic trance: uplifting, inspiring, inspirational, motivational, hopeful, optimistic, triumphant, victorious,
-    proud, euphoric, bold, confident, determined, empowering, positive, ecstatic, celebratory, patriotic
-minor -0.6 0.4 ballad classical lofi: sad, melancholic, melancholy, sorrowful, lonely, heartbroken, mournful, tragic, somber, sombre,
-    emotional, rainy, solemn, depressing, gloom, grieving, regretful, desperate, moody, pensive
-minor -0.2 0.65 cinematic techno synthwave trap: dark, ominous, sinister, evil, gloomy, gothic, brooding, grim, menacing, noir, bleak,
-    gritty, cold, dystopian, threatening
-minor -0.3 0.6 cinematic ambient: tense, suspenseful, suspense, scary, creepy, horror, eerie, anxious, spooky, haunting, thriller,
-    mysterious, mystery, enigmatic, restless, uneasy, nervous, paranoid, unsettling
-major -0.6 0.3 ambient lofi bossa classical: peaceful, calm, relaxing, relaxed, gentle, soft, serene, tranquil, soothing, quiet, chill,
-    meditative, mellow, warm, cozy, cosy, delicate, contemplative, introspective, lazy, sleepy, reflective, light
-either -0.5 0.4 ambient synthwave: dreamy, ethereal, floating, heavenly, celestial, magical, hypnotic, airy, surreal, otherworldly,
-    trippy, cosmic, spacey, mystical
-major -0.4 0.45 ballad soul bossa: romantic, tender, love, sensual, intimate, sexy, heartfelt, passionate, elegant, graceful, sentimental,
-    seductive
+major 0.35 0.9 pop funk disco country: happy, joyful, cheerful, joy, fun, playful, sunny, bright, feel good, carefree, whimsical, summer, party,
+    festive, quirky, mischievous, funny, comical, humorous, silly, merry, jolly, cute, exuberant, innocent, childlike
+major 0.3 0.95 pop cinematic trance: uplifting, inspiring, inspirational, motivational, hopeful, optimistic, triumphant, victorious, proud, euphoric,
+    bold, confident, determined, empowering, positive, ecstatic, celebratory, patriotic
+minor -0.6 0.4 ballad classical lofi: sad, melancholic, melancholy, sorrowful, lonely, heartbroken, mournful, tragic, somber, sombre, emotional,
+    rainy, solemn, depressing, gloom, grieving, regretful, desperate, moody, pensive
+minor -0.2 0.65 cinematic techno synthwave trap: dark, ominous, sinister, evil, gloomy, gothic, brooding, grim, menacing, noir, bleak, gritty, cold,
+    dystopian, threatening
+minor -0.3 0.6 cinematic ambient: tense, suspenseful, suspense, scary, creepy, horror, eerie, anxious, spooky, haunting, thriller, mysterious,
+    mystery, enigmatic, restless, uneasy, nervous, paranoid, unsettling
+major -0.6 0.3 ambient lofi bossa classical: peaceful, calm, relaxing, relaxed, gentle, soft, serene, tranquil, soothing, quiet, chill, meditative,
+    mellow, warm, cozy, cosy, delicate, contemplative, introspective, lazy, sleepy, reflective, light
+either -0.5 0.4 ambient synthwave: dreamy, ethereal, floating, heavenly, celestial, magical, hypnotic, airy, surreal, otherworldly, trippy, cosmic,
+    spacey, mystical
+major -0.4 0.45 ballad soul bossa: romantic, tender, love, sensual, intimate, sexy, heartfelt, passionate, elegant, graceful, sentimental, seductive
 either -0.3 0.5 lofi synthwave soul: nostalgic, wistful, bittersweet, vintage, retro, longing, yearning
 minor 0.1 1.0 cinematic: epic, heroic, majestic, powerful, grand, dramatic, massive, intense, glorious, noble, monumental
-minor 0.6 1.0 rock drum_and_bass metal house: energetic, aggressive, angry, furious, driving, wild, frantic, high energy, hard, heavy,
-    exciting, pumping, fierce, fiery, defiant, rebellious, chaotic, violent, loud, brutal, rage, edgy
+minor 0.6 1.0 rock drum_and_bass metal house: energetic, aggressive, angry, furious, driving, wild, frantic, high energy, hard, heavy, exciting,
+    pumping, fierce, fiery, defiant, rebellious, chaotic, violent, loud, brutal, rage, edgy
 """
 
 _PACES = """
@@ -184,85 +168,22 @@ _PACES = """
 0.95: fast, quick, rapid, very fast, presto, fast paced, high tempo, racing, vivace
 """
 
+# Those that are not recorded, and roles.
 _INSTRUMENTS = """
-piano: piano, pianos, grand piano, keys, keyboard, upright piano, felt piano, prepared piano, honky tonk piano, toy piano
-epiano: electric piano, rhodes, wurlitzer, e piano
-harpsichord: harpsichord, clavichord, spinet, cembalo
-organ: organ, hammond
-pad: pad, pads, synth pad, synth pads, crystal bowl, singing bowl, singing bowls, glass harmonica
-strings: strings, string section, string orchestra, string ensemble, violins, string quartet
-choir: choir, choral, chorus singers, choirs, monks, humming, chanting
-brass: brass, horns, horn section
-nylon_guitar: nylon guitar, nylon string guitar, classical guitar, spanish guitar, flamenco guitar, ukulele, lute, oud,
-    fingerstyle guitar, cavaquinho, charango
-guitar: guitar, guitars
-steel_guitar: acoustic guitar, acoustic guitars, mandolin, twelve string guitar, bouzouki, balalaika, resonator guitar
-clean_guitar: clean guitar, clean electric guitar, rhythm guitar, baritone guitar
-banjo: banjo, banjos, ngoni
-sitar: sitar, electric sitar, sarod, veena, tanpura, tambura
-power_guitar: electric guitar, electric guitars, distorted guitar, distorted guitars, heavy guitars, guitar riff, guitar riffs,
-    power chords
-guitar_lead: guitar solo, lead guitar, slide guitar, pedal steel, pedal steel guitar, lap steel, lap steel guitar
-harp: harp, lyre, kora, kantele, concert harp
-marimba: marimba, balafon
-synth_pluck: arpeggio, arpeggios, arpeggiated, arp, plucks, synth pluck, sequencer
+pad: pad, synth pad, crystal bowl, singing bowl, glass harmonica
+guitar: guitar
+synth_pluck: arpeggio, arpeggiated, arp, plucks, synth pluck, sequencer
 saw_chord: supersaw, synth chords, stabs
-synth_lead: synth, synths, electronics, synthesizer, synthesizers, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer,
-    keytar
+synth_lead: synth, electronics, synthesizer, synth lead, lead synth, theremin, moog, analog synthesizer, modular synthesizer, keytar
 square_lead: square wave, chip lead
-sax: sax, saxophone, saxophones, tenor saxophone, alto saxophone, soprano saxophone, tenor sax, alto sax
-flute: flute, flutes, alto flute
-clarinet: clarinet, bass clarinet, woodwinds, woodwind, didgeridoo
-harmonica: harmonica, mouth organ, blues harp, chromatic harmonica
-trumpet: trumpet, trumpets, cornet, flugelhorn, muted trumpet, bugle
-violin: violin, electric violin
-cello: cello, cellos
-voice: voice, voices, vocal, vocals, singer, singing, female vocals, female vocal, female voice, sung, lyrics, soprano, vocalist,
-    woman singing
-voice_low: male vocals, male vocal, male voice, baritone, deep voice, tenor, male singer, man singing, rapper
-bass_upright: upright bass, double bass, walking bass
-bass_electric: bass guitar, bassline, bass line, bass, electric bass, fretless bass
+voice: voice, vocal, singer, singing, sings, female vocal, female voice, sung, lyrics, soprano, vocalist, woman singing
+voice_low: male vocal, male voice, baritone, deep voice, tenor, male singer, man singing, rapper
 bass_sub: sub bass, 808 bass, 808
-bass_fm: synth bass, acid bass
-drums: drums, drum, drum kit, percussion, beat, beats, drumming, drummer, hi hats, cymbals, snare, kick, bongos, bongo, congas, conga,
-    tabla, djembe, cajon, taiko, tambourine, shaker, shakers, maracas, castanets, hand drums, cowbell, claps, handclaps, taiko drums,
-    snare drums, drum machine, hi hat, hihat, breakbeats, cymbal, gong, gongs, dholak, mridangam, washboard, woodblocks, woodblock,
-    talking drum, bodhran, darbuka
+drums: drum, drum kit, percussion, beat, drumming, drummer, snare, kick, bongo, conga, tabla, djembe, cajon, taiko, tambourine, shaker, maracas,
+    castanets, hand drums, cowbell, claps, handclaps, taiko drums, snare drums, drum machine, hi hat, hihat, breakbeats, cymbal, gong, dholak,
+    mridangam, washboard, woodblock, talking drum, bodhran, darbuka
 melody: melody, lead, solo line
 chords: chords, harmony
-celesta: celesta
-glockenspiel: glockenspiel, bells, chimes, triangle
-bell: music box, bell, handbells
-vibraphone: vibraphone, vibes, bowed vibraphone
-tubular_bells: tubular bells, church bells
-xylophone: xylophone
-dulcimer: dulcimer, santoor, cimbalom, yangqin, hammered dulcimer, zither, kanun
-clavinet: clavinet
-church_organ: church organ, pipe organ, chamber organ
-accordion: accordion, bandoneon, concertina, harmonium, melodica, reed organ
-jazz_guitar: jazz guitar
-bass_slap: slap bass
-viola: viola, viola da gamba
-contrabass: contrabass, bowed bass
-pizzicato: pizzicato
-timpani: timpani, kettledrum
-trombone: trombone, trombones
-tuba: tuba, euphonium
-french_horn: french horn, french horns, horn
-oboe: oboe, english horn, cor anglais, duduk, kaval
-bassoon: bassoon, contrabassoon
-piccolo: piccolo
-recorder: recorder, whistle, tin whistle
-pan_flute: pan flute, panpipes, quena
-shakuhachi: shakuhachi, ney, bansuri, dizi
-ocarina: ocarina, whistling
-shamisen: shamisen, pipa
-koto: koto, guzheng, guqin, gayageum
-kalimba: kalimba, mbira, thumb piano
-bagpipe: bagpipes, bagpipe, uilleann pipes
-fiddle: fiddle, hardanger fiddle, nyckelharpa, hurdy gurdy, erhu, sarangi
-shehnai: shehnai, suona
-steel_drums: steel drum, steel drums, steelpan, steel pan, hang drum, hang, handpan
 """
 
 # style: instruments that belong to it if the prompt names no genre.
@@ -277,6 +198,10 @@ funk: clavinet, bass_slap
 trap: bass_sub
 synthwave: synth_lead, synth_pluck, saw_chord
 """
+
+_NEGATIONS = (
+    "no not without minus sans lacking except excluding exclude avoid skip omit remove zero neither never nobody"
+)
 
 _FILLERS = """
 a an the and or but nor any of in on at to for from with by as is it its be that this than then over under into
@@ -293,7 +218,8 @@ def _rows(table: str) -> list[tuple[list[str], list[str]]]:
     return [(values.split(), phrases.split(", ")) for values, phrases in (line.split(": ", 1) for line in lines)]
 
 
-def _by_phrase(table: str, value: Callable[[list[str], str], V]) -> Mapping[str, V]:
+def by_phrase(table: str, value: Callable[[list[str], str], V]) -> Mapping[str, V]:
+    """Return what the phrases of a table mean, in lines of values, a colon and phrases."""
     return MappingProxyType(
         {phrase.rstrip("~"): value(values, phrase) for values, phrases in _rows(table) for phrase in phrases}
     )
@@ -310,11 +236,11 @@ def _mood(values: list[str], _phrase: str) -> Mood:
     return Mood({"major": False, "minor": True, "either": None}[mode], float(pace), float(energy), tuple(styles))
 
 
-GENRES = _by_phrase(_GENRES, _genre)
-MOODS = _by_phrase(_MOODS, _mood)
-HOMES = _by_phrase(_HOMES, lambda values, _: values[0])
-PACES = _by_phrase(_PACES, lambda values, _: float(values[0]))
-INSTRUMENTS = _by_phrase(_INSTRUMENTS, lambda values, _: values[0])
-NEGATIONS = frozenset(("no", "not", "without", "minus", "sans", "lacking", "except", "excluding"))
+GENRES = by_phrase(_GENRES, _genre)
+MOODS = by_phrase(_MOODS, _mood)
+HOMES = by_phrase(_HOMES, lambda values, _: values[0])
+PACES = by_phrase(_PACES, lambda values, _: float(values[0]))
+INSTRUMENTS = MappingProxyType({**PHRASES, **by_phrase(_INSTRUMENTS, lambda values, _: values[0])})
+NEGATIONS = frozenset(_NEGATIONS.split())
 # Words that say nothing about the music, so that their absence from it is not reported.
 FILLERS = frozenset(_FILLERS.split())

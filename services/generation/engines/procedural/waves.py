@@ -100,24 +100,17 @@ def fade(frames: int, rate_hz: int, attack_seconds: float, release_seconds: floa
     return envelope
 
 
+def lines(points: NDArray[np.floating], hop: int) -> Wave:
+    """Return straight lines between points that are ``hop`` frames apart, float32 [hop * (points - 1)]."""
+    start, ramp = points[:-1].astype(np.float32), np.arange(hop, dtype=np.float32) / hop
+    return np.asarray(
+        (start[:, None] + np.diff(points).astype(np.float32)[:, None] * ramp).reshape(-1), dtype=np.float32
+    )
+
+
 def decay(frames: int, rate_hz: int, half_life_seconds: float) -> Wave:
     """Return an exponential decay from 1 with a half-life of ``half_life_seconds``, float32 [frames]."""
     return np.asarray(np.exp2(-seconds(frames, rate_hz) / half_life_seconds), dtype=np.float32)
-
-
-def held(
-    hold_seconds: float,
-    rate_hz: int,
-    attack_seconds: float,
-    half_life_seconds: float,
-    sustain: float,
-    release_seconds: float,
-) -> Wave:
-    """Return attack, exponential decay to ``sustain`` and a smooth release after the hold, float32 [hold + release]."""
-    hold = max(1, round(hold_seconds * rate_hz))
-    frames = hold + round(release_seconds * rate_hz)
-    body = np.float32(sustain) + np.float32(1.0 - sustain) * decay(frames, rate_hz, half_life_seconds)
-    return body * fade(frames, rate_hz, attack_seconds, release_seconds)
 
 
 def noise(frames: int, rate_hz: int, rng: np.random.Generator, low_hz: float = 20.0, high_hz: float = 20_000.0) -> Wave:
