@@ -287,6 +287,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _check_body(self, now: float, interval: float) -> None:
         if self.cycle.waiting_for_100_continue:
+            self._data_time = now
             return
         if self.cycle.response_complete:  # the rest of the body is dropped, so that the client comes to the response
             if now > self._answer_time + self._limits.keep_alive_seconds:

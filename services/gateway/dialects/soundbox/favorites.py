@@ -13,7 +13,7 @@ from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.soundbox.identity import sent_by_user, user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import named_user_scope, sent_by_user
 from soundwright.services.gateway.dialects.soundbox.params import (
     ClipId,
     IdsBody,
@@ -70,7 +70,7 @@ def favorite_routes(gateway: Gateway) -> APIRouter:
         user_id: UserId = "", page: PageNumber = 1, per_page: PageSize = 20, model: ModelFilter = ""
     ) -> Response:
         """List favorites. The most recently added come first."""
-        with user_scope(user_id, is_named=True):
+        with named_user_scope(user_id):
             answer = await catalog.ListFavorites(pb.ListFavoritesRequest(page=page, page_size=per_page, model=model))
         items: list[Favorite] = [
             {**clip_to_wire(favorite.generation), "favorited_at": time_to_wire(favorite, "add_time", " ")}

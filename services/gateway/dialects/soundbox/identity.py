@@ -26,23 +26,18 @@ _ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @contextlib.contextmanager
-def user_scope(user_id: str, *, is_named: bool = False) -> Iterator[Principal]:
+def user_scope(user_id: str) -> Iterator[Principal]:
     """Make gRPC calls inside the block as the user ``user_id``.
 
     With a token or a session, the caller is its account, and ``user_id`` must be the ID of that account or empty. Under open access,
     ``user_id`` identifies an anonymous user, never an account; without it, the caller is identified by address. Everybody can
     send any ``user_id``: the library asks for the secret of the creator where that matters.
 
-    Args:
-        is_named: anonymous callers must send a ``user_id``.
-
     Raises:
-        AppError: 403 ``USER_ID_FOREIGN`` if ``user_id`` is not the ID of the account; 400 ``USER_ID_NEEDED``.
+        AppError: 403 ``USER_ID_FOREIGN`` if ``user_id`` is not the ID of the account.
     """
     principal = require_principal()
     if principal.is_anonymous:
-        if is_named and not user_id:
-            raise errors.USER_ID_NEEDED()
         if user_id:
             principal = dataclasses.replace(principal, id=ANONYMOUS_PREFIX + user_id)
     elif user_id and user_id != principal.id:
@@ -51,18 +46,30 @@ def user_scope(user_id: str, *, is_named: bool = False) -> Iterator[Principal]:
         yield principal
 
 
+def named_user_scope(user_id: str) -> contextlib.AbstractContextManager[Principal]:
+    """Return a :func:`user_scope` for which anonymous callers must send a ``user_id``.
+
+    Raises:
+        AppError: 400 ``USER_ID_NEEDED``.
+    """
+    if not user_id and require_principal().is_anonymous:
+        raise errors.USER_ID_NEEDED()
+    return user_scope(user_id)
+
+
 @contextlib.asynccontextmanager
 async def sent_by_user(request: Request, model: type[M], *, is_named: bool = False, **missing: Any) -> AsyncIterator[M]:
     """Read a body, and make gRPC calls inside the block as its user: see :func:`user_scope`.
 
     Args:
+        is_named: anonymous callers must send a ``user_id``.
         missing: values of fields that the body lacks, which are not valid.
 
     Raises:
         AppError: see :func:`read_json`, :func:`user_scope` and :func:`validate_body`.
     """
     values = await read_json(request)
-    with user_scope(user_id_of(request, values), is_named=is_named):
+    with (named_user_scope if is_named else user_scope)(user_id_of(request, values)):
         yield validate_body(model, {**missing, **values})
 
 

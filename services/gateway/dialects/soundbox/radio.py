@@ -17,7 +17,7 @@ from soundwright.library.v1 import generation_pb2
 from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
-from soundwright.services.gateway.dialects.soundbox.identity import user_scope
+from soundwright.services.gateway.dialects.soundbox.identity import named_user_scope, user_scope
 from soundwright.services.gateway.dialects.soundbox.params import (
     Clamped,
     Flag,
@@ -169,7 +169,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
     @documented(StationTracks, errors.USER_ID_NEEDED, errors.USER_ID_FOREIGN)
     async def favorite_tracks(user_id: UserId = "", model: ModelFilter = "", count: Count10 = 10) -> Response:
         """Get random favorites of the user."""
-        with user_scope(user_id, is_named=True):
+        with named_user_scope(user_id):
             clips = await selector.sample(count, pb.GenerationFilter(model=model), favorites=True)
         return _tracks(clips, source="favorites")
 
@@ -214,7 +214,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
         name = station or "shuffle"
         if name not in stations:
             raise errors.STATION_UNKNOWN(stations=", ".join(stations))
-        with user_scope(user_id, is_named=name == "favorites"):
+        with (named_user_scope if name == "favorites" else user_scope)(user_id):
             clips = await selector.station(name, limit, model)
         return JSONResponse({"station": name, "queue": clips_to_wire(clips), "stations": stations})
 
