@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from soundwright.kit.errors import AppError, Code
 from soundwright.services.generation.engines.audiocraft.engine import MODELS
 from soundwright.services.generation.engines.procedural.engine import ProceduralEngine
+from soundwright.services.generation.level import levelled, metered
 from soundwright.services.generation.quality import judge, wants_noise
 from soundwright.services.generation.service import Clip, Engine, Part, Take
 
@@ -45,6 +46,12 @@ def test_a_clip_is_clean_and_accepted_at_once(prompt: str, model: str) -> None:
     for each, seconds in ((samples, 5.3), (generate(prompt, 2.0, model=model).samples, 2.0)):
         quality = judge(each, RATE_HZ, seconds, is_music=model == "music", noise_is_wanted=wants_noise(prompt))
         assert quality.accepted, quality
+
+
+def test_single_loud_notes_do_not_make_a_clip_quiet() -> None:
+    clip = generate("spa music with bells", 9.2, seed=1)
+    meter = metered(levelled(clip.samples, RATE_HZ), RATE_HZ)
+    assert (meter.loudness_lufs() or -99.0) > -16.0
 
 
 def test_a_sound_that_goes_on_fades_in() -> None:

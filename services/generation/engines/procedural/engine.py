@@ -87,8 +87,7 @@ class ProceduralEngine(Engine):
         """
         make = _MAKERS.get(model)
         if make is None:
-            known = ", ".join(_MAKERS)
-            raise errors.MODEL_UNKNOWN(model=model, known=known)
+            raise errors.MODEL_UNKNOWN(model=model, known=", ".join(_MAKERS))
         if not all(MIN_SECONDS <= take.duration_seconds <= MAX_SECONDS + _FADE_LIMIT_SECONDS for take in takes):
             raise errors.DURATION_OUT_OF_RANGE(low=MIN_SECONDS, high=MAX_SECONDS)
         report(0.0)

@@ -27,7 +27,8 @@ _PRESENCE = {"drums": 1.3, "bass": 0.2, "vocals": 1.3, "other": 1.5}
 _ROOM_PRESENCE = 1.4
 _EACH_STEM: Mapping[str, Sequence[str]] = {stem: (stem,) for stem in STEMS}
 _KIT_RMS = 0.2
-_PUSH = 2.2  # the loudest peaks may exceed the limiter's threshold by about 7 dB
+_DEEP = 2.2  # peaks 7 dB above the limiter's threshold; limiting them takes some loudness away
+_PUSH = 4.0  # the loudest peaks may exceed the threshold by about 12 dB
 _LOUDNESS_LUFS = -13.9  # that of finished clips, whose last fade it includes
 _VELOCITY_LEVELS = 5
 
@@ -146,16 +147,17 @@ def _tone(note: Note, before: Note | None, instrument: Instrument, number: int, 
 
 
 def _mastered(groups: dict[str, Samples], rate_hz: int) -> dict[str, Samples]:
-    """Return groups of stems at the loudness of finished clips. One gain curve for all keeps their sum equal to the mix.
-
-    Only what exceeds the peak at that loudness is limited.
-    """
+    """Return groups of stems at the loudness of finished clips, by one gain curve for all. It limits what exceeds the peak there."""
     total = mix(groups)
     peak = float(np.max(np.abs(total), initial=0.0))
     if peak < 1e-6:
         return groups
-    scale = np.float32(min(_PUSH * _PEAK / peak, _gain_to_loudness(total, rate_hz)))
+    wanted = _gain_to_loudness(total, rate_hz)
+    scale = np.float32(min(_PUSH * _PEAK / peak, wanted))
     gain = scale * effects.limiter_gain(total * scale, _PEAK, rate_hz)
+    if scale * peak > _DEEP * _PEAK:
+        scale = np.float32(min(_PUSH * _PEAK / peak, wanted * _gain_to_loudness(total * gain, rate_hz)))
+        gain = scale * effects.limiter_gain(total * scale, _PEAK, rate_hz)
     gain *= fade(gain.size, rate_hz, 0.002, min(0.6, 0.05 * gain.size / rate_hz))
     for samples in groups.values():
         samples *= gain

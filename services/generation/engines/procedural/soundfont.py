@@ -133,9 +133,8 @@ class SoundFont:
         generators = {**dict.fromkeys((_SWEEP, _PAN, _ATTENUATION, _COARSE, _FINE, _MODES), 0), **_DEFAULTS, **own}
         _, start, end, loop_start, loop_end, rate_hz, root, correction, _, _ = self._headers[generators[_SAMPLE]]
         begins = start + own.get(0, 0) + 32768 * own.get(4, 0)
-        samples = self._samples[begins : end + own.get(1, 0) + 32768 * own.get(12, 0)].astype(np.float32) / np.float32(
-            32768
-        )
+        ends = end + own.get(1, 0) + 32768 * own.get(12, 0)
+        samples = self._samples[begins:ends].astype(np.float32) / np.float32(32768)
         loop = (loop_start + own.get(2, 0) + 32768 * own.get(45, 0), loop_end + own.get(3, 0) + 32768 * own.get(50, 0))
         loops = generators[_MODES] & 1 and loop[1] - loop[0] > 1
         played_root = generators[_ROOT] if generators[_ROOT] >= 0 else root
