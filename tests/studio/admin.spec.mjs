@@ -51,6 +51,7 @@ test("administrators cancel jobs of others, and give quotas and suspend", async 
   await page.getByRole("link", { name: "Users" }).click();
   await page.getByLabel("Email address").fill(email);
   await expect(rows("Users")).toHaveCount(1);
+  await expect(rows("Users")).toContainText("B, default quota");
   await button(`Change the quota of ${email}`).click();
   await page.getByLabel("Quota", { exact: true }).selectOption("own");
   await page.getByLabel("Gigabytes").fill("2.5");
