@@ -44,13 +44,21 @@ test("administrators cancel jobs of others, and give quotas and suspend", async 
   for (const id of jobs.slice(0, 4)) await request.delete(`/api/admin/jobs/${id}`, admin);
 
   const rows = (table) => page.getByRole("region", { name: table, exact: true }).locator("tbody tr");
+  await page.context().route("**/api/admin/models", async (route) => {
+    const response = await route.fetch();
+    const answer = await response.json();
+    answer.data.find(({ name }) => name === "htdemucs_6s").weights = "not_installed";
+    await route.fulfill({ response, json: answer });
+  });
   await page.getByRole("link", { name: "Models" }).click();
   await expect(rows("Models").filter({ hasText: "htdemucs_ft" })).toHaveText(/missing.*Enable$/);
+  await expect(rows("Models").filter({ hasText: "htdemucs_6s" }).first()).toHaveText(/not installed$/);
   await accessible();
 
   await page.getByRole("link", { name: "Users" }).click();
   await page.getByLabel("Email address").fill(email);
   await expect(rows("Users")).toHaveCount(1);
+  await expect(rows("Users")).toContainText("B, default quota");
   await button(`Change the quota of ${email}`).click();
   await page.getByLabel("Quota", { exact: true }).selectOption("own");
   await page.getByLabel("Gigabytes").fill("2.5");
