@@ -52,9 +52,7 @@ class Plan:
     has_intro: bool = True  # whether the form has an intro and an outro
     has_outro: bool = True
     builds: bool = False  # whether the piece grows from soft to loud
-    ends: bool = (
-        True  # whether the piece comes to an end. Otherwise its last bar is complete, and leads to the next one.
-    )
+    ends: bool = True  # whether the piece comes to an end; if not, its last bar is complete and leads on
     variation: int = 0  # seed of all but chords and refrain; 0 for `seed`
     is_varied: bool = False  # whether grooves, lines and players are drawn by `seed`
 

@@ -64,9 +64,7 @@ class Track:
     stem: str  # the stem that the track belongs to, one of STEMS
     instrument: str  # a name in instruments.INSTRUMENTS
     notes: tuple[Note, ...]  # notes in any order
-    gain: float = (
-        1.0  # linear level in the mix. Tracks are levelled first, so 1 is the same loudness for every instrument.
-    )
+    gain: float = 1.0  # linear level in the mix; 1 is the same loudness for every instrument
     pan: float = 0.0  # -1 (left) to 1 (right)
 
 
