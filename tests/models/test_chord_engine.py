@@ -92,11 +92,14 @@ def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, mo
     monkeypatch.setattr(PackagedWeights, "path", target)
     ChordEngine().load("chord-net")
     assert target.stat().st_size == CHORD_NET.files[0].size_bytes
+    target.write_bytes(b"torn by a loss of power")
+    ChordEngine().load("chord-net")
+    assert target.stat().st_size == CHORD_NET.files[0].size_bytes
     target.write_bytes(b"something else")
+    monkeypatch.setattr(PackagedWeights, "package_files", lambda _: None)
     with pytest.raises(AppError, match="WEIGHTS_CHANGED"):
         ChordEngine().load("chord-net")
     target.unlink()
-    monkeypatch.setattr(PackagedWeights, "package_files", lambda _: None)
     assert not ChordEngine().is_present("chord-net")
     with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
         ChordEngine().load("chord-net")

@@ -167,7 +167,7 @@ class JobLedger:
         while True:
             record = await self.require(batch_id)
             if planned := planned_jobs(record):
-                await asyncio.gather(*(inserted(self._store.insert(job)) for job in planned))
+                await asyncio.gather(*map(self._insert_planned, planned))
                 await self.change(batch_id, _with_jobs_stored)
                 continue
             jobs = await self.jobs_of(record)
@@ -179,6 +179,9 @@ class JobLedger:
             summary = summarized(record, jobs, self._clock.now())
             if summary.state is record.state or await self._store.replace(_without_jobs(summary)):
                 return summary
+
+    async def _insert_planned(self, job: Job) -> None:
+        await inserted(self._store.insert(job))
 
     async def _cancel_job_of_batch(self, job_id: str) -> None:
         with suppressed("JOB_FINISHED"):

@@ -161,6 +161,7 @@ def _new_job(request: pb.CreateJobRequest) -> NewJob:
         request,
         NewJob,
         kind=_kind_from_wire(request.kind),
+        spec=from_wire(request.spec, PackedMessage),  # absent: an empty one
         correlation_id=correlation_id(),
         traceparent=tracing.traceparent(),
         further_job_ids=tuple(request.further_job_ids[:BATCH_SIZE_LIMIT]),
