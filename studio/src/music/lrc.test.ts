@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LyricLine, linesOf, lrcText, withText } from "./lrc.ts";
+import { type LyricLine, linesOf, lrcText, withLine } from "./lrc.ts";
 
 type Word = readonly [start: number, end: number | null, text: string];
 const line = (start: number | null, end: number | null, text: string, ...words: Word[]): LyricLine => ({
@@ -44,6 +44,9 @@ test("no text becomes a time or a line", () => {
 
 test("a corrected line keeps the times of its words if there are as many", () => {
   const sung = line(1, 2, "Hello word", [1, 1.5, "Hello "], [1.5, 2, "word"]);
-  assert.deepEqual(withText(sung, " Hello  world "), line(1, 2, "Hello world", [1, 1.5, "Hello"], [1.5, 2, " world"]));
-  assert.deepEqual(withText(sung, "Hi"), line(1, 2, "Hi"));
+  const [next, again] = [line(3, 4, "Again"), structuredClone(sung)]; // the lyrics were loaded again meanwhile
+  const world = line(1, 2, "Hello world", [1, 1.5, "Hello"], [1.5, 2, " world"]);
+  assert.deepEqual(withLine([again, next], sung, " Hello  world "), [world, next]);
+  assert.deepEqual(withLine([again, next], sung, "Hi"), [line(1, 2, "Hi"), next]);
+  assert.deepEqual(withLine([again, next], sung, " "), [next]);
 });

@@ -86,8 +86,16 @@ export function lrcText(lines: readonly LyricLine[]): string {
     .join("\n");
 }
 
-/** Return a line with another text. If it has as many words as before, they keep their times. */
-export function withText(line: LyricLine, text: string): LyricLine {
+/**
+ * Return lines in which one has another text, or is removed if that is empty. If it has as many words as before, they keep their times.
+ * The line may come from another load of the lyrics.
+ */
+export function withLine(lines: readonly LyricLine[], line: LyricLine, text: string): LyricLine[] {
+  const isMeant = (one: LyricLine) => one.start_seconds === line.start_seconds && one.text === line.text;
+  return lines.flatMap((one) => (!isMeant(one) ? [one] : text.trim() ? [withText(one, text)] : []));
+}
+
+function withText(line: LyricLine, text: string): LyricLine {
   const parts = text.trim().split(/\s+/);
   const isAlike = parts.length === line.words.length;
   const words = isAlike

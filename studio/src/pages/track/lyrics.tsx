@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
 import { useAction } from "../../api/requests.ts";
 import { segmentAt } from "../../music/chords.ts";
-import { linesOf, lrcText, type LyricLine, type TimedLine, timedLines, withText } from "../../music/lrc.ts";
+import { linesOf, lrcText, type LyricLine, type TimedLine, timedLines, withLine } from "../../music/lrc.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Field, Form, Submit } from "../../ui/forms.tsx";
 import { timeText } from "../../waveform/view.ts";
@@ -37,8 +37,6 @@ export function Lyrics({ player }: { player: Player }) {
     const line = timed[segmentHere(player, timed)] ?? timed[0];
     if (line) toggle({ kind: "line", line, text: line.text });
   };
-  const saveLine = (line: LyricLine, text: string) =>
-    store(lines.flatMap((one) => (one !== line ? [one] : text.trim() ? [withText(one, text)] : [])));
   return (
     <section class="panel lyrics" aria-label="Lyrics">
       <h2>Lyrics</h2>
@@ -72,7 +70,7 @@ export function Lyrics({ player }: { player: Player }) {
         )}
       </div>
       {edit?.kind === "line" && (
-        <Form label="Correct the line" onSubmit={() => void saveLine(edit.line, edit.text)}>
+        <Form label="Correct the line" onSubmit={() => void store(withLine(lines, edit.line, edit.text))}>
           <Field
             label={`Line at ${timeText(edit.line.start_seconds, 1)}`}
             value={edit.text}
