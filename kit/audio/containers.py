@@ -38,6 +38,8 @@ _WINDOW_BYTES = 1 << 17
 _STREAM_STARTS = re.compile(rb"fLaC|OggS|\xff[\xe2\xe3\xf0-\xf3\xf8-\xfb]")
 _MAGIC = {b"fLaC": "flac", b"OggS": "ogg"}
 _ZIP = b"PK\3\4"
+_ID3_HEAD_BYTES = 10
+_MAX_ID3_TAGS = 8
 _XING_BYTES = 200
 _XING = re.compile(rb"(?:Xing|Info)(....)", re.DOTALL)
 _XING_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))  # flag and size: frames, bytes, table of contents, quality
@@ -80,7 +82,7 @@ def locate(path: Path) -> tuple[str, int] | None:
             return "m4a", 0
         if head[:4] == _ZIP:  # which may store an MP3
             return None
-        start = _skip_id3(file)
+        start = max((end for _, end in id3_tags(file)), default=0)
         file.seek(start)
         head = file.read(16)
         if container := _pcm_container(head):
@@ -137,17 +139,23 @@ def comment_count(path: Path, container: str, offset: int) -> int:
     return 0
 
 
-def _skip_id3(file: BinaryIO) -> int:
-    """Return the offset after the ID3v2 tags at the beginning of ``file``."""
+def id3_tags(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of the ID3v2 tags that follow each other from the beginning of ``file``."""
     start = 0
-    for _ in range(8):
+    for _ in range(_MAX_ID3_TAGS):
         file.seek(start)
-        head = file.read(10)
-        if len(head) < 10 or head[:3] != b"ID3" or max(head[6:]) > 127:
+        head = file.read(_ID3_HEAD_BYTES)
+        if len(head) < _ID3_HEAD_BYTES or head[:3] != b"ID3" or max(head[6:]) > 127:
             break
-        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-        start += 10 + size + (10 if head[5] & 0x10 else 0)
-    return start
+        end = start + id3_bytes(head)
+        yield start, end
+        start = end
+
+
+def id3_bytes(head: bytes) -> int:
+    """Return the size of an ID3v2 tag by its first ten bytes, with its footer."""
+    size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    return _ID3_HEAD_BYTES + size + (_ID3_HEAD_BYTES if head[5] & 0x10 else 0)
 
 
 def _sniff_mpeg(file: BinaryIO, start: int, following: int) -> str | None:

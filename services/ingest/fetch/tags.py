@@ -23,7 +23,7 @@ from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 
-from soundwright.kit.audio.containers import DEMUXERS, locate, sniff
+from soundwright.kit.audio.containers import DEMUXERS, id3_bytes, id3_tags, locate, sniff
 from soundwright.kit.audio.mp4 import boxes, tag_items
 from soundwright.kit.audio.pcm import riff_chunks
 from soundwright.services.ingest.fetch.pictures import picture_type
@@ -97,28 +97,21 @@ def _id3_tags(path: Path) -> Iterator[bytes]:
                 file.seek(start)
                 yield file.read(min(size, _MAX_TAG_BYTES))
                 return
-        start = 0
-        for _ in range(_MAX_ID3_TAGS):
+        after = 0
+        for start, end in id3_tags(file):
             file.seek(start)
-            head = file.read(_ID3_HEAD_BYTES)
-            if _ID3.match(head) is None:
+            tag = file.read(end - start)
+            if _ID3.match(tag) is None:
                 break
-            file.seek(start)
-            yield file.read(_id3_bytes(head))
-            start += _id3_bytes(head)
-        file.seek(max(start, file_bytes - _MAX_TAG_BYTES))
+            yield tag
+            after = end
+        file.seek(max(after, file_bytes - _MAX_TAG_BYTES))
         rest = file.read()
     ends = (len(rest), len(rest) - _ID3V1_BYTES)
     for found in _ID3.finditer(rest):
-        if found.start() + _id3_bytes(found[0]) in ends:
+        if found.start() + id3_bytes(found[0]) in ends:
             yield rest[found.start() :]
             return
-
-
-def _id3_bytes(head: bytes) -> int:
-    """Return the size of an ID3v2 tag by its first bytes, with its footer."""
-    size = sum(byte << 7 * (3 - place) for place, byte in enumerate(head[6:]))
-    return _ID3_HEAD_BYTES + size + (_ID3_HEAD_BYTES if head[5] & 0x10 else 0)
 
 
 def _vorbis_texts(path: Path) -> dict[str, list[str]]:
@@ -223,8 +216,7 @@ class APIC(id3.APIC):  # type: ignore[misc]
 _NAMES = ("title", "artist", "album")
 _CHUNK_ORDERS = {b"RIFF": "<", b"RIFX": ">", b"FORM": ">"}
 _ID3 = re.compile(rb"ID3[\2-\4]\0[\0-\xff][\0-\x7f]{4}")
-_ID3_HEAD_BYTES, _ID3V1_BYTES = 10, 128
-_MAX_ID3_TAGS = 8
+_ID3V1_BYTES = 128
 _MP4_ITEMS = {b"\xa9nam": "title", b"\xa9ART": "artist", b"\xa9alb": "album"}
 _MP4_ENCODINGS = {2: "utf-16-be"}
 _MP4_HEAD_BYTES = 8
