@@ -1,7 +1,5 @@
 """Names of chords: what musicians write, and Harte's syntax ("Symbolic representation of musical chords", ISMIR 2005)."""
 
-from __future__ import annotations
-
 import re
 
 SUFFIXES = {

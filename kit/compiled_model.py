@@ -1,7 +1,5 @@
 """Networks that OpenVINO computes on a CPU. Only this module and ``exported`` of separation know OpenVINO. https://docs.openvino.ai"""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import importlib.util

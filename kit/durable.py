@@ -3,8 +3,6 @@
 ``fsync`` of a file makes its content durable, but not its name. The name is part of the folder, which has a name in another folder.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

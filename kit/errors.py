@@ -3,8 +3,6 @@
 ``raise errors.TRACK_NOT_FOUND()`` raises one. docs/ERRORS.md and the errors in the OpenAPI document come from this module.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from soundwright.kit.app_error import DATA_DAMAGED_STATUS as DATA_DAMAGED_STATUS

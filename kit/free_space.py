@@ -1,7 +1,5 @@
 """The free space that nobody uses up: jobs and uploads stop before the stores have none."""
 
-from __future__ import annotations
-
 import errno
 import os
 from pathlib import Path

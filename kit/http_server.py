@@ -1,7 +1,5 @@
 """Serves ASGI applications over HTTP."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import math

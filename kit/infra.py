@@ -1,7 +1,5 @@
 """Opens the adapters for the URLs in the settings. Only this module interprets the scheme of such a URL."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

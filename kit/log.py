@@ -1,7 +1,5 @@
 """Structured logs: one event per unit of work, IDs in fields, and always a correlation ID."""
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
 import functools

@@ -4,8 +4,6 @@ A dataclass and its message have the same field names. Enum values become lower-
 since 1970, ``Any`` becomes its type URL and Base64, and absent fields become None or the default of the dataclass.
 """
 
-from __future__ import annotations
-
 import base64
 import functools
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Standard MIDI Files of format 1, with times in ticks. https://midi.org/standard-midi-files"""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterable, Sequence
 

@@ -3,8 +3,6 @@
 The package is locked and installed without its dependencies (docs/decisions/0056). Its files are read after a check of their digests.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.metadata
 import sys

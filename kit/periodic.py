@@ -1,7 +1,5 @@
 """Work that a component repeats in the background."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator

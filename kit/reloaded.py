@@ -1,7 +1,5 @@
 """Values that come from files, and are read again when the files change."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar

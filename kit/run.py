@@ -1,7 +1,5 @@
 """Running a component: settings, signals, probes, shared resources and an orderly stop."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

@@ -4,8 +4,6 @@ Each setting is a variable ``SOUNDWRIGHT_<NAME>``, with its unit in the name if 
 stack on one machine below one data directory.
 """
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import os

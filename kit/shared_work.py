@@ -1,7 +1,5 @@
 """Work that concurrent callers share: the first call for a key starts it, and the others wait for the same result."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine

@@ -1,7 +1,5 @@
 """What an audio file says about its song."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from soundwright.kit.errors import Code, suppressed

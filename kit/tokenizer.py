@@ -8,8 +8,6 @@ There is no query syntax: quotes, stars, colons and ``OR`` have no meaning.
 Signs count where there are no words: the name "!!!" and a query for it.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from itertools import chain, islice

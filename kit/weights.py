@@ -5,8 +5,6 @@ declared with the model, was recorded when the checkpoint was imported, or is th
 was downloaded.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -10,8 +10,6 @@ Once JetStream failed to write a message, it refuses all messages of that stream
 space again. The supervisor asks :func:`refuses_messages`, and restarts the server.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import http.client

@@ -5,8 +5,6 @@ of a model state no licence of its weights, the command asks before it downloads
 from which running services read it. ``--withdraw`` deletes that answer.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable

@@ -6,8 +6,6 @@ On Linux, the processes are forks of this one, which has imported what component
 no event loop and no gRPC objects: a fork would inherit their locks.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import fcntl

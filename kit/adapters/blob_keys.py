@@ -1,7 +1,5 @@
 """What the Blobs adapters share: the checks of keys, and the refusal for a missing blob."""
 
-from __future__ import annotations
-
 import re
 
 from soundwright.kit import errors

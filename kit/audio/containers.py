@@ -1,7 +1,5 @@
 """Detects the container of a file from its first bytes. File names and media types are untrusted."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

@@ -1,7 +1,5 @@
 """Reads recordings: header, validation, and the signal in blocks."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Mixes channels to one."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Writes audio files block by block, and converts sample rates and encodings as a stream."""
 
-from __future__ import annotations
-
 import contextlib
 import struct
 from collections.abc import Callable, Iterable, Iterator

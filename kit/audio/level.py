@@ -1,7 +1,5 @@
 """The level of a whole recording, which separations need before its first sample."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Loudness and true peak according to ITU-R BS.1770-4, at the recording's own sample rate and in all channels."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -3,8 +3,6 @@
 Slaney, "Auditory Toolbox", 1998: linear below 1 kHz, logarithmic above. HTK: O'Shaughnessy, "Speech Communication", 1987.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -3,8 +3,6 @@
 FFmpeg ignores empty edits, edits that last to the end, and the length in iTunSMPB.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ Headers of recorders and pipes are often wrong in their sizes, and FFmpeg mistak
 the bits of the samples. What counts here is the size of a sample in its container and the size of the file.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import struct

@@ -3,8 +3,6 @@
 These functions read files that Soundwright wrote. Files from outside are for :mod:`soundwright.kit.audio.decode`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 from collections.abc import Iterator

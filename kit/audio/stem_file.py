@@ -4,8 +4,6 @@ The format has no public specification. Its readers ask for five stereo tracks o
 ``moov/udta/stem`` with names and colours as JSON. The mix comes first and is the only track that other players play.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path

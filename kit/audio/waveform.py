@@ -3,8 +3,6 @@
 The format is version 2 of the data format of the BBC's ``audiowaveform``: a header and pairs of 8-bit values, little endian.
 """
 
-from __future__ import annotations
-
 import struct
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Reads untrusted recordings in confined processes: the first reading of every file that comes from outside."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import re

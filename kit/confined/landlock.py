@@ -1,7 +1,5 @@
 """Restricts the file system, the network and the signals of a process with Landlock (Linux 5.13 and newer)."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import platform

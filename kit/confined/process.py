@@ -1,7 +1,5 @@
 """Starts, watches and stops confined processes. A fork server makes them, so each starts in milliseconds."""
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import contextlib

@@ -1,7 +1,5 @@
 """Which models a service can run, known in the service process without loading anything there."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import enum

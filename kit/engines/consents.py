@@ -1,7 +1,5 @@
 """Weights without a stated licence that administrators have allowed. The library keeps the record."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import time

@@ -1,7 +1,5 @@
 """What every engine declares, and the methods that a registry calls."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Failures to load a model, remembered for a while so that the next request does not try again at once."""
 
-from __future__ import annotations
-
 import copy
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Model files from the Hugging Face hub, its cache, and mirrors."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

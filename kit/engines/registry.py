@@ -1,7 +1,5 @@
 """The engines of a service: their models, loading, and the choice of a fallback."""
 
-from __future__ import annotations
-
 import contextlib
 import enum
 import threading

@@ -1,7 +1,5 @@
 """How fast models run on this machine, measured on the latest jobs of this process."""
 
-from __future__ import annotations
-
 from collections import defaultdict, deque
 
 _JOBS = 20

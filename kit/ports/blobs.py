@@ -1,7 +1,5 @@
 """The ``Blobs`` port: files under keys."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The ``Bus`` port: commands, each to one worker, events, each to every subscriber, and shared counters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Protocol
 

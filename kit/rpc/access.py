@@ -5,8 +5,6 @@ them. Other gRPC clients send ``authorization: Bearer <API token>`` and may call
 ``accepts_api_token``.
 """
 
-from __future__ import annotations
-
 import functools
 import time
 from collections.abc import Callable, Iterable, Mapping

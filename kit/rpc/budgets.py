@@ -1,7 +1,5 @@
 """Budgets of calls with an API token, as over HTTP: calls per minute of an account, and refused calls of an address."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import time

@@ -1,7 +1,5 @@
 """The client side of gRPC: channels that carry identity, correlation ids and deadlines, and that repeat calls."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import time

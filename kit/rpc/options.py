@@ -1,7 +1,5 @@
 """Names and channel options of the server and the client."""
 
-from __future__ import annotations
-
 import json
 
 # The name in the health service for a server that accepts calls. The other names also need the dependencies of the component.

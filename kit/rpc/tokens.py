@@ -1,7 +1,5 @@
 """Resolves API tokens, and remembers the results for less than a second."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import time

@@ -4,8 +4,6 @@ A component has a certificate of its own, its private key, and the certificates 
 whole platform. gRPC, NATS and the stores take their TLS from here.
 """
 
-from __future__ import annotations
-
 import datetime
 import ssl
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """HTTP requests to servers on the internet. All connections obey the egress policy."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

@@ -5,8 +5,6 @@ addresses, and connects to a checked address, which prevents DNS rebinding. A re
 again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ipaddress

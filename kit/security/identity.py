@@ -9,8 +9,6 @@ Claims: ``iss`` and ``aud``; ``iat`` and ``exp``, two minutes apart, or the leng
 the secret of an anonymous creator; ``tok``, the ID of the API token; ``for``, the forwarded token.
 """
 
-from __future__ import annotations
-
 import contextvars
 import functools
 import hashlib

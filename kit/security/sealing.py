@@ -1,7 +1,5 @@
 """Encryption of stored secrets with AES-256-GCM (NIST SP 800-38D)."""
 
-from __future__ import annotations
-
 import base64
 import functools
 import secrets

@@ -4,8 +4,6 @@ Without key files, all pairs are derived from the platform's secret, so every pr
 every component. With key files, a component holds only its own private key and the public keys of all.
 """
 
-from __future__ import annotations
-
 import base64
 import functools
 import hashlib

@@ -1,7 +1,5 @@
 """Creates jobs in the ledger and publishes the commands that make workers run them."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import uuid

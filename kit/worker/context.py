@@ -1,7 +1,5 @@
 """The view that a handler has of its job: progress, stages and cancellation."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 

@@ -3,8 +3,6 @@
 No record names them, and they go with the file. All but scores can be computed again.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 _WAVEFORM = ".dat"

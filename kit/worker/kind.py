@@ -1,7 +1,5 @@
 """The descriptor of a job kind: what a service declares once for each kind of job that it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar

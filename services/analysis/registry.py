@@ -1,7 +1,5 @@
 """The analysis engines, one registration each, and which of them measures which features."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from pathlib import Path
 

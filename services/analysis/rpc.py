@@ -1,7 +1,5 @@
 """The gRPC service of analysis: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 import asyncio
 
 from soundwright.analysis.v1 import analysis_service_pb2 as pb

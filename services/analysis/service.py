@@ -1,7 +1,5 @@
 """Domain types of analysis, the engine Protocol, and the validation of requests."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass

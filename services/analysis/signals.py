@@ -1,7 +1,5 @@
 """What engines read: the mix, or a sum of stems."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Collection, Iterator, Mapping
 

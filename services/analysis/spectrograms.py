@@ -1,7 +1,5 @@
 """Spectrograms of stems: computes one when it is first asked for, and stores it beside the stem."""
 
-from __future__ import annotations
-
 import functools
 import tempfile
 import threading

@@ -1,7 +1,5 @@
 """Runs analysis jobs."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json

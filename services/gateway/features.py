@@ -1,7 +1,5 @@
 """What the operator has configured. Without the component that knows, a feature counts as missing."""
 
-from __future__ import annotations
-
 import asyncio
 
 from soundwright.analysis.v1 import agent_service_pb2

@@ -1,7 +1,5 @@
 """Starts failed and cancelled jobs again: sends the request that created a job to its service once more."""
 
-from __future__ import annotations
-
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.library.v1 import job_pb2

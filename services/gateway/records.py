@@ -1,7 +1,5 @@
 """Reads jobs and tracks of the caller from the library."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

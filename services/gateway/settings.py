@@ -1,7 +1,5 @@
 """Settings of the gateway."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Annotated

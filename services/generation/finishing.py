@@ -3,8 +3,6 @@
 Runs in a separate process, so that the engine can compute the next take in the meantime.
 """
 
-from __future__ import annotations
-
 import importlib
 import zipfile
 from dataclasses import dataclass

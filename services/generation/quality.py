@@ -4,8 +4,6 @@ Each check returns a score from 0 to 100. The lowest one is the score of the tak
 dark or noisy takes pass if the prompt allows them.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

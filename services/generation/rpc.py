@@ -1,7 +1,5 @@
 """The gRPC service of generation: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

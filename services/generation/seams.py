@@ -1,7 +1,5 @@
 """Joins clips and closes loops with cross-fades that cause no click, dip or bump."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

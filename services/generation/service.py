@@ -1,7 +1,5 @@
 """Domain types of generation, the engine Protocol, and the validation of requests."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import unicodedata

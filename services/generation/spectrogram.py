@@ -1,7 +1,5 @@
 """Draws the mel spectrogram of a clip."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Generates takes in one batch and rates their quality. Runs in an engine process."""
 
-from __future__ import annotations
-
 import dataclasses
 import errno
 from collections.abc import Sequence

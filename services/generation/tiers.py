@@ -1,7 +1,5 @@
 """Limits of generation requests by the caller's role."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated

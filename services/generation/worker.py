@@ -1,7 +1,5 @@
 """Runs generation jobs."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

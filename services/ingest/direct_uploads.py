@@ -4,8 +4,6 @@ The record of an upload is a small blob beside its data, in a folder of its owne
 age at which all unfinished uploads are deleted. Its name says who owns it, so no other account can reach it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

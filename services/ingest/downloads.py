@@ -1,7 +1,5 @@
 """Creates download jobs from a link: one for each recording that the caller does not have yet."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import hashlib

@@ -1,7 +1,5 @@
 """Parses links from users: all forms of Spotify links, and URLs of web pages."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit

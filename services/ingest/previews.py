@@ -1,7 +1,5 @@
 """Previews of links: the recordings that a link leads to, before any of them is downloaded."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import tempfile

@@ -1,7 +1,5 @@
 """The gRPC service of ingest: uploads, Spotify's catalog and downloads."""
 
-from __future__ import annotations
-
 import asyncio
 import tempfile
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Rules of uploads and downloads, without I/O."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 import uuid

@@ -1,7 +1,5 @@
 """Metadata of recordings before they are downloaded."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
 

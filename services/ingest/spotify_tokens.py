@@ -1,7 +1,5 @@
 """The Spotify token of the caller. The library stores it, and this module renews it on use."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 

@@ -1,7 +1,5 @@
 """Runs download jobs."""
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 import time

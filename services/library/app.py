@@ -1,7 +1,5 @@
 """Builds, starts and stops the library."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable

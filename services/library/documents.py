@@ -1,7 +1,5 @@
 """Conversion between dataclasses and documents, for the stores of the library."""
 
-from __future__ import annotations
-
 import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

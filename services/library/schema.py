@@ -4,8 +4,6 @@ The ``schema`` collection holds the version. A new store has the latest one at o
 migration that was interrupted runs again, so each one must be safe to repeat beside itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 from soundwright.kit import errors

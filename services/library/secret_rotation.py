@@ -1,7 +1,5 @@
 """Rotation of the platform's secret and of the signing keys of components (docs/decisions/0025)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The documents of one collection as instances of a dataclass."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, cast

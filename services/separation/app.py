@@ -1,7 +1,5 @@
 """Builds, starts and stops separation."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

@@ -1,7 +1,5 @@
 """Batches: separations of several tracks with the same parameters."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar

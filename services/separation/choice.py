@@ -1,7 +1,5 @@
 """Which model runs a request for ``auto``, by the facts of the catalogue, and why."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Combines the estimates of several models, block by block."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence

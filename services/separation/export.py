@@ -1,7 +1,5 @@
 """Runs export jobs: encodes the stems of a track again and stores them as one ZIP archive or one stem file."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

@@ -5,8 +5,6 @@ It is copied into the folder of models, with its configuration if it needs one. 
 are recorded beside it.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import re

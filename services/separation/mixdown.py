@@ -1,7 +1,5 @@
 """Mixing in a compute process: reads, edits, sums and writes stems block by block."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

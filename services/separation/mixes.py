@@ -1,7 +1,5 @@
 """Mixes for the DAW export: finds the stems, runs the mix in its own pool of processes, and stores the result."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

@@ -1,7 +1,5 @@
 """The mix specification: parses and validates the manifest (schema: docs/daw-manifest.schema.json)."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

@@ -3,8 +3,6 @@
 The folders are part of the pipeline contract. All outputs keep the channels and the sample rate of the recording.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import time

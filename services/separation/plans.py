@@ -3,8 +3,6 @@
 An ensemble combines the estimates of several models. A chain separates a stem once more.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

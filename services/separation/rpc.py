@@ -1,7 +1,5 @@
 """Wire to domain and back, for separation."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Runs the models of a separation, one after the other. Runs in an engine process."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Domain types of separation, the engine Protocol, and the validation of requests."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal, Protocol, get_args
 

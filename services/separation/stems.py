@@ -1,7 +1,5 @@
 """Writes stems to files while an engine computes them. Runs in an engine process."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Changes the tempo and the pitch of a mix, as a stream."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,5 @@
 """The edges of the signal, the same for all engines: offsets, channels of opposite polarity, and what no stem contains."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 

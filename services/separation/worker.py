@@ -1,7 +1,5 @@
 """Runs separation jobs."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import tempfile

@@ -4,8 +4,6 @@ motor reached its end of life in May 2026. PyMongo's own asynchronous client has
 ``connect`` to return ``pymongo.AsyncMongoClient``, await ``client.close`` and await the cursor of ``aggregate``.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ssl

@@ -4,8 +4,6 @@ Every write carries a token. If the connection breaks during a write, the adapte
 the first attempt took effect, the adapter finds the token in the document.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

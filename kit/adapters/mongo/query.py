@@ -4,8 +4,6 @@ They keep to what every MongoDB-compatible engine offers: partial indexes filter
 ``$where`` or ``$text``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 This is the only module that touches internals of the driver. ``tests/contract/test_nats_connection.py`` covers each of them.
 """
 
-from __future__ import annotations
-
 import base64
 import logging
 import re

@@ -1,7 +1,5 @@
 """The streams and consumers in JetStream, and how a change of their configuration is applied."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from nats.js import JetStreamContext

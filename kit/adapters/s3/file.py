@@ -1,7 +1,5 @@
 """A blob of an S3 store as a file that is open for reading."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

@@ -5,8 +5,6 @@ sends. All its private calls that the adapter uses are in this module. The versi
 ``tests/unit/kit/test_blob_adapters.py`` fails if one of these calls changes.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

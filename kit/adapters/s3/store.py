@@ -1,7 +1,5 @@
 """The connection to an S3 store: the MinIO SDK in threads, and its errors as ``AppError``."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ssl

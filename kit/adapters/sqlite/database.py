@@ -5,8 +5,6 @@ In WAL mode, a reader sees the last commit before its transaction, and readers a
 write returns after its commit, so later reads see it. Other processes may use the same file.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import shutil

@@ -6,8 +6,6 @@ element of the arrays, the numbers of the documents that have it: a row for a bl
 their count. So an element of half of 100,000 documents has 1,600 rows. Triggers maintain the table, whichever process writes the document.
 """
 
-from __future__ import annotations
-
 import sqlite3
 
 from soundwright.kit.adapters.sqlite.query import column, index_name, name

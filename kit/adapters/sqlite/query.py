@@ -1,8 +1,6 @@
 # ruff: noqa: S608 (every name in the SQL is checked)
 """Conditions and sort orders of the Docs port as SQL. Names are checked; values are always bound."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

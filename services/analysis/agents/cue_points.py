@@ -1,7 +1,5 @@
 """Cue points for DJs: phrases counted in bars, phrase boundaries where the level jumps, and the likely chorus."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The language model: a client for endpoints that are compatible with OpenAI's chat completions."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Mapping, Sequence

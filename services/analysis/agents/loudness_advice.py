@@ -1,7 +1,5 @@
 """Advice on the loudness of a master for common targets (ITU-R BS.1770, EBU R 128)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 TARGETS_LUFS = {"streaming": -14.0, "podcast": -16.0, "broadcast": -23.0, "club": -6.0}

@@ -1,7 +1,5 @@
 """Rule-based answers from the tools that a model would use. Every number in an answer comes from a tool."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any

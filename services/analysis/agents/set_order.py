@@ -1,7 +1,5 @@
 """Orders songs for a set: neighbouring keys, similar tempos, rising energy."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

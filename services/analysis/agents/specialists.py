@@ -1,7 +1,5 @@
 """The six specialists, and the choice of a specialist for a question."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ All tool calls of the model and of the rules go through this module. It checks n
 successful call, enforces limits, and starts work only if the user's message asks for it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Splits a stream of samples into overlapping frames."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

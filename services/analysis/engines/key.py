@@ -1,7 +1,5 @@
 """Estimates the key and the tuning from the pitches of spectral peaks in long windows."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

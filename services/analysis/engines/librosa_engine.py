@@ -1,7 +1,5 @@
 """The ``librosa`` engine: computes librosa's features of a recording in one pass over a stream of blocks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Mel spectrograms for players: one byte for each band and column, in bounded memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO

@@ -1,7 +1,5 @@
 """Engines whose network is an ONNX file in a package. Only this file of the package is read, and none of its code runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 The definitions equal the defaults of librosa's functions of the same names, so the values are comparable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any

@@ -1,7 +1,5 @@
 """Estimates the tempo and the beats from periodic rises of the level of low and high mel bands."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Engines whose network runs with PyTorch, with weights from a package. This module imports no PyTorch."""
 
-from __future__ import annotations
-
 import importlib.util
 from typing import Any
 

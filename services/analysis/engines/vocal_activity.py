@@ -1,7 +1,5 @@
 """The ``vocal-level`` engine: when somebody sings, from the level of the vocal stem."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 Only the files of the model are read, as data and after a check of their digests. Nothing is downloaded while jobs run.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import itertools
 import os

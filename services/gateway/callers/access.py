@@ -1,7 +1,5 @@
 """Access declarations: ``@access(...)`` on a route states who may call it and which rate limit applies."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Authenticates requests: API tokens, browser sessions, and anonymous callers."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Browser cookies and CSRF tokens."""
 
-from __future__ import annotations
-
 import base64
 import hmac
 import re

@@ -1,7 +1,5 @@
 """Authenticates WebSocket handshakes, and checks the credentials of open connections again."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Phoenix channels on one socket: clients join and leave topics about jobs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterable
 

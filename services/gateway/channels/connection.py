@@ -1,7 +1,5 @@
 """Reads and writes an open WebSocket until one side closes it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Notifies listeners in this process of changes of jobs, from events of the bus and by polling the ledger."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

@@ -4,8 +4,6 @@ A socket carries many channels. A client joins a topic with a ``join_ref`` of it
 ``join_ref`` belong to an earlier membership and are ignored. A reply has the ``ref`` of its request.
 """
 
-from __future__ import annotations
-
 import enum
 import json
 import re

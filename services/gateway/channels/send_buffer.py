@@ -1,7 +1,5 @@
 """A bounded buffer of the messages that wait to be sent to one client."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 

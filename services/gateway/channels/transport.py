@@ -1,7 +1,5 @@
 """Serves WebSocket endpoints: handshakes, limits on open connections, and closing."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

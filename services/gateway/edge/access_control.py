@@ -1,7 +1,5 @@
 """Middleware that authenticates requests, applies rate limits and checks CSRF tokens, as the matched route declares."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from dataclasses import dataclass, field

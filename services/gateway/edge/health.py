@@ -1,7 +1,5 @@
 """Checks the health of all components in the background and serves the latest result."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import metadata

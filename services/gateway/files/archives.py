@@ -1,7 +1,5 @@
 """Streams ZIP archives of stored files."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 import zipfile

@@ -1,7 +1,5 @@
 """Files for musicians from the values of an analysis: chords as LAB and ChordPro, and a click track."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Serves the covers of tracks. Ingest has made each a small JPEG, whatever the picture was."""
 
-from __future__ import annotations
-
 import zlib
 
 from fastapi import Request

@@ -4,8 +4,6 @@ Reaper's format is text: https://github.com/ReaTeam/Doc/blob/master/State%20Chun
 https://github.com/bitwig/dawproject.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

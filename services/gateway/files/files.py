@@ -1,7 +1,5 @@
 """Streams stored files, with range and conditional requests (RFC 9110) and filenames (RFC 6266)."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping

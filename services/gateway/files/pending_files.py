@@ -1,7 +1,5 @@
 """Limits the files that the gateway makes for a download: they take space until their clients have read them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass

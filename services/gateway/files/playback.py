@@ -1,7 +1,5 @@
 """Serves stored audio to players: short segments that decode on their own, and waveforms."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

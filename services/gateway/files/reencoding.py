@@ -1,7 +1,5 @@
 """Converts stored audio to another format for a download."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import shutil

@@ -1,7 +1,5 @@
 """Space for the files of a request in the storage quota of the caller."""
 
-from __future__ import annotations
-
 import contextlib
 
 from google.protobuf.timestamp_pb2 import Timestamp

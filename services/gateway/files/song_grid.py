@@ -1,7 +1,5 @@
 """Beats and bars of an analysis as musical time, for files that other programs open."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 Nothing is spooled to disk, and at most one chunk of a file is in memory.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence

@@ -5,8 +5,6 @@ Parameters and descriptions come from the signatures and docstrings of the route
 middleware enforces. The dialect of a route renders the examples of its errors.
 """
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import json

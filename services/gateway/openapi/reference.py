@@ -1,7 +1,5 @@
 """The API reference for browsers: Swagger UI, served from this process so that it works without internet access."""
 
-from __future__ import annotations
-
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response

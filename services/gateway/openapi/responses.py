@@ -3,8 +3,6 @@
 FastAPI's ``response_model`` is not used: ADR 0016 has the reasons. Nothing in this module runs when a request is served.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar

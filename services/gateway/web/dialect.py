@@ -1,7 +1,5 @@
 """The dialect of the browser pages: its paths and its error pages."""
 
-from __future__ import annotations
-
 import re
 
 from starlette.responses import Response

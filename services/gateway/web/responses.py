@@ -1,7 +1,5 @@
 """Documentation of the responses and forms of browser pages."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """The studio, Soundwright's web application: its page, and its built files. ``studio/`` at the top has the source."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import mimetypes

@@ -1,7 +1,5 @@
 """Renders pages and redirects, with the CSRF token, the current account and flash messages."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass

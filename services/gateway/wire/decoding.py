@@ -1,7 +1,5 @@
 """Decodes what clients send, in linear time and within :mod:`soundwright.services.gateway.wire.limits`."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

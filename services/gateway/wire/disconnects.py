@@ -1,7 +1,5 @@
 """Stops work whose client has left."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar

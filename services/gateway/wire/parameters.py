@@ -1,7 +1,5 @@
 """Reads request parameters: path IDs, the idempotency key, and bodies in JSON or form encoding merged with the query."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Awaitable, Callable

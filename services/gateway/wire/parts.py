@@ -1,7 +1,5 @@
 """Reads the parts of multipart bodies, one chunk at a time."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable

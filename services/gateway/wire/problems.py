@@ -1,7 +1,5 @@
 """Error responses before a dialect renders them, and their construction from exceptions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

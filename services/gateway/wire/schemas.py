@@ -1,7 +1,5 @@
 """Builds JSON Schemas of request and response types, and examples from the examples of their fields."""
 
-from __future__ import annotations
-
 from typing import Any, get_origin
 
 from pydantic import TypeAdapter

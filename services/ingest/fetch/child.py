@@ -3,8 +3,6 @@
 It writes one file, ``media``, to its working folder. All data from the network is parsed in this process.
 """
 
-from __future__ import annotations
-
 import errno
 import importlib
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Encodes a downloaded recording in the requested quality."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Starts, watches and stops download processes."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re

@@ -1,7 +1,5 @@
 """Reads the tags of recordings, and writes those of MP3 (ID3v2.3) and FLAC files (Vorbis comments)."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

@@ -1,7 +1,5 @@
 """Extracts audio from containers that the library does not store (WebM, MPEG-TS), without decoding it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

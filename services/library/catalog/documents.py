@@ -1,7 +1,5 @@
 """Documents of the catalog: the collections, and the table of clips."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from typing import TypeVar

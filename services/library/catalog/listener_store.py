@@ -1,7 +1,5 @@
 """Queries on favorites, votes and category suggestions of listeners."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Queries on plays, on play counts per clip and hour, and on the listeners of clips."""
 
-from __future__ import annotations
-
 import hashlib
 
 from soundwright.kit.ports import AllOf, AtLeast, Contains, Docs

@@ -1,7 +1,5 @@
 """The gRPC service of the catalog: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from soundwright.kit.messages import from_wire, time_from_wire, to_wire

@@ -1,7 +1,5 @@
 """The catalog's queries: lists, random samples, counts, insertion and deletion of clips."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

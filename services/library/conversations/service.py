@@ -1,7 +1,5 @@
 """Conversations with agents. A turn adds a question and its answer. Only the owner can read a conversation."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The tables of conversations."""
 
-from __future__ import annotations
-
 from soundwright.kit.ports import Collection, Docs, Index
 from soundwright.services.library.conversations.service import Conversation, Message
 from soundwright.services.library.table import Table

@@ -1,7 +1,5 @@
 """The account."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

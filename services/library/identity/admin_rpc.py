@@ -1,7 +1,5 @@
 """RPCs of the administration."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from soundwright.kit.messages import to_wire, word_from_wire

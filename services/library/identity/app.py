@@ -1,7 +1,5 @@
 """Builds the services of accounts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from soundwright.kit import errors

@@ -1,7 +1,5 @@
 """Weights without a stated licence that administrators have allowed."""
 
-from __future__ import annotations
-
 import getpass
 
 from soundwright.kit import errors

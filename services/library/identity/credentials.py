@@ -1,7 +1,5 @@
 """Credentials: passwords, sessions, API tokens and email links. Secrets are shown once and stored as hashes."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import secrets

@@ -3,8 +3,6 @@
 The records are in the document store, so that restarts and further library processes do not reset them.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass

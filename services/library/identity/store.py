@@ -1,7 +1,5 @@
 """Queries on accounts, their credentials and connections, throttle records, and the audit log."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 

@@ -3,8 +3,6 @@
 A batch is a record, and no worker runs it. The functions here compute it from its jobs and change nothing.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ This module is the only definition of the order. Positions, lists, estimated wai
 3. Within one priority, the job that was created first starts first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Keeps the metrics of the queues: how many jobs wait, and how long the oldest has waited."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from soundwright.kit.metrics import JOB_QUEUED_AGE, JOBS_QUEUED

@@ -1,7 +1,5 @@
 """The gRPC service of jobs: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import AsyncGenerator, Iterable
 

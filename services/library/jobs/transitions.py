@@ -3,8 +3,6 @@
 Times are seconds since 1970. The functions for workers raise ``ATTEMPT_STALE`` if another attempt has claimed the job.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

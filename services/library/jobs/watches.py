@@ -4,8 +4,6 @@ Events of the bus announce changes, so it does not matter which process makes th
 have none, such as the position in the queue. Therefore a watch also reads the job at intervals.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import dataclasses

@@ -1,7 +1,5 @@
 """The email queue: stores emails and sends them in the background, so that requests do not wait for the mail server."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import time

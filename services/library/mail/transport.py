@@ -1,7 +1,5 @@
 """Mail transports: an SMTP server, or a folder that the operator reads."""
 
-from __future__ import annotations
-
 import asyncio
 import smtplib
 import ssl

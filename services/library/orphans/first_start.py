@@ -1,7 +1,5 @@
 """A check before the first start of a library, which would take the files of a lost document store for orphans and delete them."""
 
-from __future__ import annotations
-
 from soundwright.kit import errors
 from soundwright.kit.errors import Code, suppressed
 from soundwright.kit.ports import Blobs, Docs

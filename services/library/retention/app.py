@@ -1,7 +1,5 @@
 """Builds the rules of retention."""
 
-from __future__ import annotations
-
 from soundwright.kit.ports import Blobs, Clock, Docs
 from soundwright.kit.security.identity import is_anonymous_id
 from soundwright.services.library.catalog.service import Catalog

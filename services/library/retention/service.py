@@ -1,7 +1,5 @@
 """Rules of retention: what is old enough to be deleted, and what is kept although it is old."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Queries about old documents, and whether they are in use."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import AsyncIterator
 

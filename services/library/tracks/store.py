@@ -1,7 +1,5 @@
 """Queries of tracks, stems, analyses, outputs of jobs and pending deletions."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import math

@@ -4,8 +4,6 @@ The documents come first, then the blobs that they name. If a blob was deleted i
 no document in the backup names a blob that it lacks.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime

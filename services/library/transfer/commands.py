@@ -1,7 +1,5 @@
 """The commands ``backup`` and ``restore`` over the stores of the settings."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import AsyncIterator

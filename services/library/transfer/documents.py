@@ -1,7 +1,5 @@
 """Documents in transit: which collections there are, reading them in order, comparing and writing them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable

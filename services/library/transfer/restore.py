@@ -1,7 +1,5 @@
 """Restore of a backup into empty stores: the blobs first, then the documents that name them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -4,8 +4,6 @@ A running library renews a document in the store. A restore refuses a store with
 document in it makes a library refuse to start.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import platform

@@ -1,7 +1,5 @@
 """The bodies of webhook messages, and their signatures (Standard Webhooks 1.0, https://www.standardwebhooks.com)."""
 
-from __future__ import annotations
-
 import base64
 import json
 import secrets

@@ -1,7 +1,5 @@
 """What is stored about webhooks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """Queries on webhooks and their deliveries."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 

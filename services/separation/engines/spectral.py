@@ -3,8 +3,6 @@
 Spectra are complex64 [..., hops, bins]. Each hop is one row, so a row is contiguous for the FFT.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass

@@ -11,8 +11,6 @@ Weights are divided out, so any positive weight reconstructs an identity exactly
 is bounded by the window, the context and one block, whatever the length of the recording.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

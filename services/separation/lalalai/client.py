@@ -3,8 +3,6 @@
 Failures are raised as ``AppError``. Transient failures have a retryable code, others are final.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import math

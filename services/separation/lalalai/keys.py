@@ -1,7 +1,5 @@
 """Selects the license key for lalal.ai: the user's own key, or the key of the platform."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from pydantic import SecretStr

@@ -1,7 +1,5 @@
 """Converts the stems from lalal.ai to the sample rate and length of the recording, and to the format of the job."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The quota and the cancellation of tasks at lalal.ai, for the current caller."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 

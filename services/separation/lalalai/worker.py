@@ -1,7 +1,5 @@
 """Runs separation jobs at lalal.ai: sends the recording, waits, fetches the stems."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import math

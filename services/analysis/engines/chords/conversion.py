@@ -4,8 +4,6 @@ The files were written by ``torch.save`` with the state of an optimizer. PyTorch
 everything else. This module imports PyTorch when it reads.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 

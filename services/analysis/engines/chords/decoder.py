@@ -1,7 +1,5 @@
 """From probabilities in each frame to chords with a beginning and an end, and the names of chords."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise

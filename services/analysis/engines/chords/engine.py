@@ -1,7 +1,5 @@
 """Chords with the networks of Jiang et al. ``conversion.py`` has the origin of their parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ The file was written by ``torch.save``. PyTorch reads it as tensors and plain va
 imports PyTorch when it reads.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Yan, Cwitkowitz and Duan, "Skipping the frame-level: event-based piano transcrip
 a track may share an edge and do not overlap otherwise. Those with the largest sum of scores are found from the end to the beginning.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ patches of a spectrum, and a transformer attends along frequency and along time.
 patches. The product of what it says about two frames scores a note between them.
 """
 
-from __future__ import annotations
-
 import math
 
 import safetensors.torch

@@ -1,7 +1,5 @@
 """Administration: users, the audit log, and the jobs of all users."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """Administration of the platform: components, queues, storage and models."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Annotated, Literal, get_args
 

@@ -1,7 +1,5 @@
 """Agents: chat and stored conversations."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import uuid

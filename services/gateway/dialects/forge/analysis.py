@@ -1,7 +1,5 @@
 """Analysis: start an analysis, poll its job, get the latest values."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends

@@ -1,7 +1,5 @@
 """Batches: separate several tracks with one request."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request

@@ -1,7 +1,5 @@
 """Downloads: start the downloads of a link, poll a download job."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends

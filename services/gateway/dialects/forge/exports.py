@@ -1,7 +1,5 @@
 """Exports and files: stems, archives, analyses as files, and ``/files``."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request

@@ -1,7 +1,5 @@
 """lalal.ai: the user's license key, the remaining quota, and cancellation of tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """A stem as one WAV file whose length is known from the beginning, while its separation runs."""
 
-from __future__ import annotations
-
 import functools
 
 from fastapi import Request

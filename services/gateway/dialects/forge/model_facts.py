@@ -1,7 +1,5 @@
 """What the catalogue says about a model."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

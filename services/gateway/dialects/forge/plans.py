@@ -1,7 +1,5 @@
 """Plans: what a separation would run, how good it is, and how long it takes, before it starts."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Annotated, Literal
 

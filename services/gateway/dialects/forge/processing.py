@@ -1,7 +1,5 @@
 """Separation: start a separation, poll its job, list models."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends

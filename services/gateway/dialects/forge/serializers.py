@@ -1,7 +1,5 @@
 """Conversion of tracks, stems and jobs to the JSON of the forge dialect."""
 
-from __future__ import annotations
-
 import functools
 import json
 import math

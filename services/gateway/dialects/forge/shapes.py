@@ -1,7 +1,5 @@
 """Response types of the forge dialect. They type the code and become the schemas of the OpenAPI document."""
 
-from __future__ import annotations
-
 from typing import Annotated, Generic, Literal, NotRequired, TypeVar
 
 from pydantic import Field, with_config

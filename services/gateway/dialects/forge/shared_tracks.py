@@ -1,7 +1,5 @@
 """Tracks that a link opens to everybody: reading only, without an account."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request

@@ -1,7 +1,5 @@
 """Analyses as files for other programs: notes as MIDI, chords, a chord sheet, a click track, lyrics, and projects with the stems."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import importlib.metadata

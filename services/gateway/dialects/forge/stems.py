@@ -1,7 +1,5 @@
 """Stems for players: what a track has to play, segments and waveforms."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request

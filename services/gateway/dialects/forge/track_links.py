@@ -1,7 +1,5 @@
 """Links with which anybody can play a track: create, list and revoke them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends

@@ -1,7 +1,5 @@
 """Tracks: upload, list, get, update and delete."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """Uploads in parts, which clients send to the file store itself. An addition to the contract, for big files."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated
 

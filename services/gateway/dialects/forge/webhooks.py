@@ -1,7 +1,5 @@
 """Webhooks: endpoints, their secrets and their deliveries."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """All routes of the pipeline dialect."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Union

@@ -1,7 +1,5 @@
 """Converts jobs to the format of the pipeline dialect."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Routes of audio files and spectrograms."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Routes that generate clips and return the status of generation jobs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request

@@ -1,7 +1,5 @@
 """Applies the ``user_id`` that Sound Box clients send to the identity of the caller."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import re

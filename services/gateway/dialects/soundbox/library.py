@@ -1,7 +1,5 @@
 """Routes of the shared library of clips."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Parses the parameters of Sound Box requests. Invalid query parameters get defaults; invalid bodies are errors."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import re

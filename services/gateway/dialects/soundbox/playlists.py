@@ -1,7 +1,5 @@
 """Routes of playlists."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any
 

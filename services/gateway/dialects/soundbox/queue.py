@@ -1,7 +1,5 @@
 """Routes of the generation queue: status, jobs and cancellation."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Request

@@ -1,7 +1,5 @@
 """Routes of the radio: random clips, favorites, top-rated and new clips, playlists and stations."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 from typing import Annotated, Any

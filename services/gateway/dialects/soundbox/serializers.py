@@ -1,7 +1,5 @@
 """Converts jobs and clips to the format of the soundbox dialect."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Types of the response bodies of the soundbox dialect, which also define the schemas of the OpenAPI document."""
 
-from __future__ import annotations
-
 from typing import Annotated, Generic, Literal, NotRequired, TypeVar
 
 from pydantic import Field, with_config

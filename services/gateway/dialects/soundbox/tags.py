@@ -1,7 +1,5 @@
 """Routes of category suggestions. Three users with the same suggestion change the categories of a clip."""
 
-from __future__ import annotations
-
 from typing import Annotated, NotRequired
 
 from fastapi import APIRouter, Request

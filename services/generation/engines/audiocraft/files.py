@@ -3,8 +3,6 @@
 Imports no ML library, so that a machine without weights reports this without loading PyTorch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -14,8 +14,6 @@ Importing this module applies six patches to the whole process:
 Raises ``ImportError`` if audiocraft or a dependency is not installed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.machinery
 import sys

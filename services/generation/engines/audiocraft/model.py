@@ -11,8 +11,6 @@ for MAGNeT.
 This module imports PyTorch and audiocraft. Import it only when a model is needed.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Sequence

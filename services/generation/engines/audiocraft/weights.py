@@ -6,8 +6,6 @@ restricted unpickler loads it: it creates only tensors, plain values and, with t
 This module imports PyTorch and audiocraft. Import it only when weights are needed.
 """
 
-from __future__ import annotations
-
 import collections
 import pickle
 import typing

@@ -10,8 +10,6 @@ A checkpoint is data from elsewhere. Two of its forms can run code when they are
 This module imports PyTorch and Demucs; import it when weights are needed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -3,8 +3,6 @@
 This module imports PyTorch and Demucs; import it when weights are needed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence

@@ -11,8 +11,6 @@ The transforms between waveform and spectrogram stay outside: they use complex n
 This module imports PyTorch and Demucs; import it when weights are needed.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Sequence

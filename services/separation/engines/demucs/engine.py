@@ -6,8 +6,6 @@ Papers: Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separati
 "Hybrid Spectrogram and Waveform Source Separation" (2021) for ``mdx_extra``.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Every file is checked before it is loaded (:mod:`soundwright.kit.weights`). This
 weights are needed.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How many segments a GPU computes at once."""
 
-from __future__ import annotations
-
 import threading
 
 OUT_OF_MEMORY = "OUT_OF_MEMORY"

@@ -1,7 +1,5 @@
 """Streams of blocks around the networks: batches and sample rates."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 

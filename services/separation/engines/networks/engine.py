@@ -4,8 +4,6 @@ The song is never held in memory: a first pass measures the level of the whole r
 where a model needs it, a second pass separates it.
 """
 
-from __future__ import annotations
-
 import gc
 import importlib.util
 import math

@@ -1,7 +1,5 @@
 """The bands of Mel-Band RoFormer."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -4,8 +4,6 @@ Public configurations are YAML files of the training code, with the sections ``a
 ``inference``. Each number is bounded before a network is built, so that a configuration cannot exhaust the memory.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Annotated, Any, Self

@@ -1,7 +1,5 @@
 """Separation with RoFormer networks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

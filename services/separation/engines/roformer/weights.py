@@ -7,8 +7,6 @@ before a network exists.
 This module imports PyTorch; import it when weights are needed.
 """
 
-from __future__ import annotations
-
 import io
 import pickle
 import zipfile

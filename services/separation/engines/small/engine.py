@@ -1,7 +1,5 @@
 """Separation with the small network that Soundwright ships. ``dev/training/`` has its data and its training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -5,8 +5,6 @@ recording. The second one has long windows, which tell the low notes of a bass f
 one gave to the wrong stem. This module imports PyTorch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import safetensors.torch

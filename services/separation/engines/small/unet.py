@@ -4,8 +4,6 @@ TFC-TDF: Choi, Kim, Chung, Jung, "Investigating U-Nets with Various Intermediate
 Voice Separation", 2020. This module imports PyTorch.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import torch

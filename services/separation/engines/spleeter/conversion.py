@@ -5,8 +5,6 @@ arrays. Only these files are read. No code of the package runs, and the unpickle
 arrays.
 """
 
-from __future__ import annotations
-
 import io
 import pickle
 import re

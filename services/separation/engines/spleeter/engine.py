@@ -1,7 +1,5 @@
 """Separation with Deezer's Spleeter. ``conversion.py`` has the origin of its parameters."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

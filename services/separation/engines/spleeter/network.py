@@ -5,8 +5,6 @@ models", Journal of Open Source Software 5(50), 2020. The U-Net is that of Janss
 U-Net Convolutional Networks", ISMIR 2017. This module imports PyTorch.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 
