@@ -78,7 +78,6 @@ class AppError(Exception):
 
     @property
     def http_status(self) -> int:
-        """The HTTP status of this error."""
         return self.code.value.http_status
 
     def __str__(self) -> str:

@@ -107,7 +107,6 @@ class ConnectionGuard:
         return None
 
     def release(self, connection: LimitedProtocol) -> None:
-        """Forget a connection that has ended."""
         address = self._addresses.pop(connection, None)
         if address is not None:
             self._counts[address] -= 1

@@ -91,7 +91,6 @@ def lines_within(lines: Iterable[Mapping[str, Any]], seconds: float) -> list[Lin
 
 
 def plain_text(lines: Iterable[Mapping[str, Any]]) -> str:
-    """Return lines without their times."""
     return "".join(f"{_SPACES.sub(' ', line['text'])}\n" for line in lines)
 
 

@@ -232,7 +232,6 @@ class Settings(BaseSettings):
 
     @property
     def certificates(self) -> Certificates:
-        """The TLS certificates of this component."""
         return Certificates(self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
 
     def blobs_location(self) -> str:
@@ -281,7 +280,6 @@ class Settings(BaseSettings):
 
 
 def new_secret() -> str:
-    """Return a new secret for the platform."""
     return secrets.token_urlsafe(32)
 
 

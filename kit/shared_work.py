@@ -21,7 +21,6 @@ class SingleFlight:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def close(self) -> None:
-        """Cancel what is not finished."""
         for task in self._running.values():
             task.cancel()
 

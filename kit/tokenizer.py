@@ -37,7 +37,6 @@ _WORD_OF_RUN = re.compile(rf"[{_WITHOUT_BLANKS}]\W*|[^{_WITHOUT_BLANKS}]+")
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text in order, folded."""
     return list(chain.from_iterable(runs(text)))
 
 

@@ -48,7 +48,6 @@ class Span:
             self._recorded.set_attribute(name, value)
 
     def fail(self, reason: str) -> None:
-        """Mark the span as failed."""
         if self._recorded is not None:
             from opentelemetry.trace import StatusCode
 

@@ -53,7 +53,6 @@ def build_registries(read_settings: Callable[[type[Any]], Any] = load) -> dict[s
 
 
 def size_text(declaration: ModelDeclaration) -> str:
-    """Return the size of the download for people."""
     if not declaration.needs_weights:
         return "none"
     return "unknown" if declaration.size_bytes is None else f"{declaration.size_bytes / 1e6:.0f} MB"

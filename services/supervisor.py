@@ -131,7 +131,6 @@ class _Supervisor:
         self._agenda.enter(seconds, 0, action, arguments)
 
     def _wait(self, seconds: float | None) -> None:
-        """Wait for a signal, at most ``seconds``."""
         if select.select([self._wakeup], [], [], seconds)[0]:
             self._wakeup.recv(4096)
 

@@ -118,7 +118,6 @@ class AudioFile:
 
     @property
     def frame_count(self) -> int:
-        """Exact number of frames."""
         return self._counted_frames if self._frame_count is None else self._frame_count
 
     def blocks(self, block_frames: int) -> Iterator[Samples]:

@@ -34,5 +34,4 @@ class Level:
 
 
 def is_level(values: Sequence[float], channel_count: int) -> bool:
-    """Return whether ``values`` may be the level of a recording."""
     return len(values) == channel_count * (1 + channel_count) and bool(np.isfinite(values).all())

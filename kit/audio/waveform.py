@@ -50,7 +50,6 @@ class Waveform:
 
 
 def waveform_bytes(frame_count: int) -> int:
-    """Return the size of the waveform of a recording."""
     return _HEADER.size + 2 * -(-frame_count // PIXEL_FRAMES)
 
 

@@ -25,11 +25,9 @@ class LoadFailures:
         return model in self._failures
 
     def add(self, model: str, error: AppError) -> None:
-        """Remember that loading ``model`` failed."""
         self._failures[model] = (self._clock() + FAILURE_SECONDS, error)
 
     def discard(self, model: str) -> None:
-        """Forget the failure of ``model``, if there is one."""
         self._failures.pop(model, None)
 
     def last(self, model: str) -> AppError | None:

@@ -60,7 +60,6 @@ class ModelSelection:
 
     @property
     def details(self) -> str:
-        """The reason, with what to do."""
         return self.error.message if self.error else ""
 
 
@@ -303,7 +302,6 @@ class EngineRegistry(Generic[E]):
                 return loaded
 
     def _count_user(self, model: str, keep: bool) -> _Loaded | None:
-        """Count one more user of a model. Return None if it is not loaded."""
         with self._lock:
             loaded = self._loaded.pop(model, None)
             if loaded is not None:

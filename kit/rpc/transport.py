@@ -90,7 +90,6 @@ class DelegatingChannel(grpc.aio.Channel):
 
     @property
     def current(self) -> grpc.aio.Channel:
-        """The channel for the next call."""
         raise NotImplementedError
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:

@@ -49,7 +49,6 @@ class Certificates:
 
     @property
     def configured(self) -> bool:
-        """Whether this component has certificates."""
         return bool(self.ca_file and self.cert_file and self.key_file)
 
     def read(self) -> CertificateFiles:

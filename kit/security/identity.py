@@ -97,7 +97,6 @@ class Principal:
 
     @property
     def is_service(self) -> bool:
-        """Whether the caller is a service of the platform."""
         return self.role == "service"
 
     @property
@@ -112,7 +111,6 @@ class Principal:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether the caller has no account."""
         return is_anonymous_id(self.id)
 
     @property

@@ -34,7 +34,6 @@ class Secrets:
 
     @staticmethod
     def of(*secrets: str) -> Secrets:
-        """Return fixed secrets."""
         return Secrets(lambda: " ".join(secrets))
 
     @property

@@ -23,7 +23,6 @@ log = get_logger()
 
 
 def command_subject(queue: str) -> str:
-    """Return the subject of a queue's run commands."""
     return f"soundwright.cmd.{queue}.v1.job.run"
 
 

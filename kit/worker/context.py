@@ -56,7 +56,6 @@ class JobContext:
         self.check()
 
     def set_stages(self, stages: Sequence[job_pb2.Stage]) -> None:
-        """Replace the stage records."""
         with self._lock:
             self._stages = [_copy(stage) for stage in stages]
             self._version += 1

@@ -22,12 +22,10 @@ def waveform_file(file: Path) -> Path:
 
 
 def waveform_key(blob_key: str) -> str:
-    """Return the key of the waveform of an audio file."""
     return blob_key + _WAVEFORM
 
 
 def spectrogram_key(blob_key: str) -> str:
-    """Return the key of the spectrogram of an audio file."""
     return blob_key + _SPECTROGRAM
 
 

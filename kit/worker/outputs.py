@@ -23,7 +23,6 @@ def output_prefix(folder: str, job_id: str, attempt: int) -> str:
 
 
 async def delete_outputs(blobs: Blobs, folder: str, job_id: str, attempts: Iterable[int]) -> None:
-    """Delete the files of these attempts of a job."""
     for attempt in attempts:
         await blobs.delete_prefix(output_prefix(folder, job_id, attempt))
 

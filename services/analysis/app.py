@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
-    """Run the analysis service inside the ``async with`` block."""
     settings = runtime.settings
     blobs = runtime.blobs()
     bus = await runtime.bus()

@@ -29,7 +29,6 @@ class Spectrograms:
         self._work = SingleFlight("spectrograms", _WAITING_LIMIT)
 
     def close(self) -> None:
-        """Stop what is not finished."""
         self._closed.set()
         self._work.close()
         self._slots.close()

@@ -44,7 +44,6 @@ class AnalysisWorker:
         self._limits = limits
 
     def job_kind(self, settings: AnalysisSettings) -> JobKind[jobs_pb2.AnalysisSpec]:
-        """Return the descriptor of analysis jobs."""
         return JobKind(
             kind=job_pb2.JOB_KIND_ANALYSIS,
             spec=jobs_pb2.AnalysisSpec,

@@ -65,7 +65,6 @@ _ENCODING_SLOT_COUNT = 2
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
-    """Run the gateway with all its listeners until the block ends."""
     settings = runtime.settings
     channels = await open_channels(runtime)
     clients = Clients.over(channels)

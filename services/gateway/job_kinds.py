@@ -92,7 +92,6 @@ class JobKind(Generic[Spec]):
         return str(extensions[job_pb2.public_kind].type)
 
     def title_of(self, job: job_pb2.Job) -> str:
-        """Return the title of a job that has no track."""
         return self.title(unpacked(job.spec, self.spec))
 
     def model_of(self, job: job_pb2.Job) -> str:

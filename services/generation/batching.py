@@ -92,11 +92,9 @@ class Batcher:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a batch is running."""
         return bool(self._running)
 
     def is_loading(self, model: str) -> bool:
-        """Return whether a batch waits for the weights of ``model``."""
         return any(batch[0].model == model and batch[0].share == 0.0 for batch in self._running)
 
     async def read_device(self) -> Device | None:

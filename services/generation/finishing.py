@@ -149,13 +149,11 @@ def write_parts(_engine: None, _report: Report, *, order: PartsOrder) -> None:
 
 
 def draw_file(_engine: None, _report: Report, *, audio: Path, picture: Path) -> None:
-    """Draw the spectrogram of an audio file."""
     clip = read_samples(audio)
     draw_spectrogram(clip.samples, clip.sample_rate_hz, picture)
 
 
 def _like(clip: Clip, sample_rate_hz: int) -> Samples:
-    """Return the clip at another sample rate."""
     blocks = resample_blocks([clip.samples], clip.sample_rate_hz, sample_rate_hz, clip.samples.shape[0])
     return np.concatenate(list(blocks), axis=1)
 

@@ -56,7 +56,6 @@ class _Finding:
 
 
 def wants_noise(prompt: str) -> bool:
-    """Return whether the prompt asks for noise."""
     return _NOISE.search(prompt.lower()) is not None
 
 

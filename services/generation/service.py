@@ -222,7 +222,6 @@ def require_total(source_seconds: float, duration_seconds: float, max_seconds: f
 
 
 def variation_seeds(seed: int, count: int) -> list[int]:
-    """Return ``count`` consecutive seeds, starting with ``seed``."""
     return [(seed + index) % _SEED_LIMIT for index in range(count)]
 
 

@@ -86,7 +86,6 @@ def make_takes(
 
 
 def read_samples(file: Path) -> Clip:
-    """Return all samples of an audio file."""
     recording = audio.AudioFile(file)
     samples = np.concatenate(list(recording.blocks(1 << 16)), axis=1)
     return Clip(samples, recording.sample_rate_hz)

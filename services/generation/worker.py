@@ -102,7 +102,6 @@ class GenerationWorker:
         )
 
     async def handle(self, context: JobContext, wanted: jobs_pb2.GenerationSpec) -> job_pb2.JobResult:
-        """Generate the clip that the job describes."""
         spec = from_wire(wanted, service.GenerationSpec)
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:

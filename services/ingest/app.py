@@ -34,7 +34,6 @@ log = get_logger()
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
-    """Run the ingest service inside the ``async with`` block."""
     settings = runtime.settings
     blobs = runtime.blobs()
     bus = await runtime.bus()

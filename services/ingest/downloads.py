@@ -258,5 +258,4 @@ def _new_track(spec: DownloadSpec) -> track_pb2.NewTrack:
 
 
 def _key(idempotency_key: str, spec: DownloadSpec) -> str:
-    """Return the idempotency key of one of the jobs of a request."""
     return hashlib.sha256(f"{idempotency_key}\n{spec.track_id}".encode()).hexdigest() if idempotency_key else ""

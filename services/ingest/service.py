@@ -69,7 +69,6 @@ def new_upload_id() -> str:
 
 
 def staging_key(upload_id: str) -> str:
-    """Return the blob key of an unfinished upload."""
     if not _UPLOAD_ID.fullmatch(upload_id):
         raise errors.UPLOAD_NOT_FOUND()
     return f"uploads/{upload_id}"
@@ -81,7 +80,6 @@ def part_size(size_bytes: int) -> int:
 
 
 def track_folder(track_id: str) -> str:
-    """Return the folder of a track's recording."""
     return f"tracks/{track_id}"
 
 
@@ -96,7 +94,6 @@ def upload_folder(track_id: str, upload_id: str) -> str:
 
 
 def upload_key(track_id: str, upload_id: str, container: str) -> str:
-    """Return the key of the file of an upload."""
     return f"{upload_folder(track_id, upload_id)}original.{container}"
 
 
@@ -106,7 +103,6 @@ def is_recording(key: str) -> bool:
 
 
 def uploaded_cover_key(track_id: str, upload_id: str) -> str:
-    """Return the key of a cover that the owner of a track has uploaded."""
     return f"{upload_folder(track_id, upload_id)}cover.jpg"
 
 

@@ -25,7 +25,6 @@ class Song:
 
     @property
     def artist(self) -> str:
-        """The names of all artists."""
         return ", ".join(self.artists)
 
     @property

@@ -282,7 +282,6 @@ def _retry_after_seconds(error: SpotifyException) -> float:
 
 
 def accounts_base(accounts_url: str) -> str:
-    """Return the base URL of Spotify's accounts service."""
     return accounts_url.rstrip("/").removesuffix(_TOKEN_PATH)
 
 

@@ -17,7 +17,6 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
 
 
 def from_doc(kind: type[T], doc: Doc) -> T:
-    """Return a document as an instance of the dataclass ``kind``."""
     value: T = _adapter(kind).validate_python(doc)
     return value
 

@@ -49,7 +49,6 @@ class Page(Generic[T]):
     next_page_token: str = ""
 
     def map(self, change: Callable[[list[T]], list[S]]) -> Page[S]:
-        """Return the page with changed entries."""
         return Page(change(self.entries), self.total_count, self.previous_page_token, self.next_page_token)
 
 

@@ -238,7 +238,6 @@ class _Desk:
         self.stems: dict[int, MixedStem] = {}
 
     def list(self, entry: _Fields) -> None:
-        """Add an entry of ``stems``."""
         name = entry.take("name")
         if name is not None and not isinstance(name, str):
             self._problems.note(entry.at("name"), "must be a string")

@@ -125,7 +125,6 @@ class _Separation:
         return [by_name[name] for name in stem_names(parameters, self._registry)]
 
     def _separate_mix(self, models: Sequence[str], names: Sequence[str], inputs: Mapping[str, ScratchSignal]) -> Files:
-        """Separate the recording with all models of an ensemble, or with one model."""
         combine = self._parameters.combine
         stems = self._stems or names
         stored: list[dict[str, ScratchSignal]] = []
@@ -152,7 +151,6 @@ class _Separation:
         return made
 
     def _separate_stem(self, step: ChainStep, inputs: Mapping[str, ScratchSignal]) -> Files:
-        """Separate a stem of the separations before."""
         source = inputs[step.stem]
         names = step_names(step, self._registry)
         with self._running(step.model, step.stem) as (engine, report):

@@ -107,5 +107,4 @@ class SeparationSettings(Settings):
 
     @property
     def job_limits(self) -> JobLimits:
-        """The limits of unfinished jobs of each kind."""
         return JobLimits(self.separation_pending_limit, self.separation_anonymous_limit, self.separation_queue_limit)

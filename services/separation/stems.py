@@ -79,7 +79,6 @@ class LiveNote:
     model: str
 
     def write(self, mix: service.Mix, writers: Mapping[str, StemWriter]) -> None:
-        """Replace the note."""
         write_note(
             self.path,
             model=self.model,

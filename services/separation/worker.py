@@ -68,7 +68,6 @@ class SeparationWorker:
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.SeparationSpec) -> job_pb2.JobResult:
-        """Separate the job's track into stems."""
         started = time.monotonic()
         async with self.recording(context) as (mix, folder):
             context.report(0.0, await self._progress_text(spec))

@@ -144,7 +144,6 @@ def _credentials(user: str | None, password: str | None, access: BrokerAccess) -
 
 
 def _credential(path: Path, kind: bytes) -> bytes:
-    """Return a block of a credentials file."""
     try:
         blocks: dict[bytes, bytes] = dict(_CREDENTIALS_BLOCK.findall(path.read_bytes()))
     except OSError as error:

@@ -185,7 +185,6 @@ def _body(doc: Doc) -> str:
 
 
 def _docs(connection: sqlite3.Connection, collection: str, numbers: Sequence[int]) -> list[Doc]:
-    """Return the documents with these numbers, in order."""
     sql = f"SELECT number, revision, body FROM {name(collection)} WHERE number IN (SELECT value FROM json_each(?))"
     found = {number: _doc(row) for number, *row in connection.execute(sql, (json.dumps(numbers),))}
     return [found[number] for number in numbers]

@@ -230,7 +230,6 @@ def _key(track: dict[str, Any]) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """Return a time as minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 

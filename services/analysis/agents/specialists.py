@@ -99,7 +99,6 @@ DEFAULT = SPECIALISTS[0]
 
 
 def named(name: str) -> Specialist | None:
-    """Return the specialist with this name, or None."""
     return next((specialist for specialist in SPECIALISTS if specialist.name == name), None)
 
 

@@ -50,7 +50,6 @@ class Key:
 
     @property
     def mode(self) -> str:
-        """``minor`` or ``major``."""
         return "minor" if self.is_minor else "major"
 
     @property
@@ -115,7 +114,6 @@ class KeyMeter:
         self._histograms.append(counts.reshape(len(frames), _BINS).astype(np.float32))
 
     def tonality(self) -> Tonality:
-        """Return the pitch classes and the tuning of all frames."""
         histograms = np.concatenate(self._histograms)
         tuning_cents = _tuning_cents(histograms.sum(axis=0, dtype=np.float64))
         frames = _chroma(histograms, tuning_cents)

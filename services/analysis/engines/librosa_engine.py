@@ -193,7 +193,6 @@ class _Analysis:
             self._chroma.push(power)
 
     def result(self) -> dict[str, Any]:
-        """Return the features."""
         duration_seconds = self.frame_count / self._sample_rate_hz
         matrices: dict[str, Any] = {}
         result: dict[str, Any] = {

@@ -53,7 +53,6 @@ class NoteFinder:
             yield from self._find(_CHUNK)
 
     def finish(self) -> Iterator[NoteEvent]:
-        """Yield the notes at the end."""
         yield from self._find(len(self._onsets))
 
     def _find(self, count: int) -> Iterator[NoteEvent]:

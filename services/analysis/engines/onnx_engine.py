@@ -54,7 +54,6 @@ class OnnxEngine(Engine):
         self._network = None
 
     def compute(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the outputs of the network."""
         assert self._network is not None, "load() comes first"
         with self._network.run(inputs, keep_memory=True) as outputs:
             return [output.copy() for output in outputs]

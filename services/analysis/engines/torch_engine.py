@@ -25,7 +25,6 @@ class TorchEngine(Engine):
         raise NotImplementedError
 
     def is_installed(self) -> bool:
-        """Return whether PyTorch is installed."""
         return importlib.util.find_spec("torch") is not None
 
     def is_present(self, model: str) -> bool:

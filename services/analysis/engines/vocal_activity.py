@@ -98,7 +98,6 @@ def activity_of(recording: Recording, report: Callable[[float], None]) -> Activi
 
 
 def _powers(recording: Recording, report: Callable[[float], None]) -> NDArray[np.float64]:
-    """Return the mean power of each hop."""
     powers: list[NDArray[np.float64]] = [np.zeros(0)]
     rest = np.zeros(0, np.float32)
     for block in mono_blocks(recording, RATE_HZ, report):

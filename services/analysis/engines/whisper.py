@@ -169,7 +169,6 @@ class WhisperEngine(Engine):
         return {"lyrics": {"language": language, "language_confidence": round(confidence, 2), "lines": lines}}
 
     def _language(self, clips: Sequence[Clip]) -> tuple[str, float]:
-        """Return the language of the clips and its mean probability."""
         if not clips:
             return "", 0.0
         if not self._model.model.is_multilingual:
@@ -246,7 +245,6 @@ def _is_sung(word: lrc.Line, activity: Activity) -> bool:
 
 
 def _lines(words: Sequence[lrc.Line]) -> Iterator[lrc.Line]:
-    """Yield the lines of a phrase."""
     line: list[lrc.Line] = []
     for word in words:
         length = sum(len(each["text"]) for each in line)

@@ -31,7 +31,6 @@ class Access(enum.Enum):
 
     @property
     def tokens(self) -> bool:
-        """Whether an API token authenticates."""
         return self in (Access.ACCOUNT, Access.OPEN)
 
     @property

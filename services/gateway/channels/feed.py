@@ -66,7 +66,6 @@ class JobFeed:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def subscribe_job(self, job_id: str, listener: JobListener) -> None:
-        """Notify ``listener`` of changes of the job."""
         self._listeners.setdefault(job_id, set()).add(listener)
 
     def unsubscribe_job(self, job_id: str, listener: JobListener) -> None:

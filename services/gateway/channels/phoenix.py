@@ -125,7 +125,6 @@ class Connection:
         return list(self._join_refs)
 
     def receive(self, message: Message) -> Step:
-        """Handle a message of the client."""
         topic, event = message.topic, message.event
         if topic == _SYSTEM_TOPIC and event == "heartbeat":
             return Step((_ok(message, None),))

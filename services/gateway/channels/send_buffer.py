@@ -50,7 +50,6 @@ class SendBuffer:
         await self._has_room.wait()
 
     async def next_message(self) -> Message:
-        """Wait for the next message to send and return it."""
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()

@@ -177,7 +177,6 @@ class Sockets:
 
 
 async def _deny(opening: WebSocket, status: int) -> None:
-    """Refuse the handshake."""
     if status == 403:
         await opening.close()  # servers answer with status 403
     else:

@@ -200,7 +200,6 @@ class _Exchange:
 
 
 def _preflight(headers: Headers) -> Response:
-    """Return the response to a CORS preflight request."""
     allowed: dict[str, Any] = {
         "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
         "access-control-allow-headers": headers.get("access-control-request-headers", "*"),

@@ -91,7 +91,6 @@ class RouteTable:
         return FoundRoute(dialect.default_access if owned else _PUBLIC)
 
     def methods_of(self, path: str) -> list[str]:
-        """Return the methods that routes of ``path`` serve."""
         methods = {method for pattern, found in self._known if pattern.match(path) for method in found.methods}
         return sorted(methods | ({"HEAD"} if "GET" in methods else set()))  # the edge turns HEAD into GET
 

@@ -110,7 +110,6 @@ def _grid(cells: Sequence[str]) -> list[str]:
 
 
 def click_size_bytes(duration_seconds: float) -> int:
-    """Return the size of the click track of a recording."""
     return len(_click_header(duration_seconds)) + 2 * _frame_count(duration_seconds)
 
 

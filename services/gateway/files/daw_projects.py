@@ -123,7 +123,6 @@ def dawproject(version: str, stems: Sequence[Stem], values: Mapping[str, Any]) -
 
 
 def metadata(title: str, artist: str) -> bytes:
-    """Return ``metadata.xml`` of a DAWproject."""
     root = Element("MetaData")
     for name, text in (("Title", title), ("Artist", artist)):
         SubElement(root, name).text = printable(text)

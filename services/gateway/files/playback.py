@@ -83,7 +83,6 @@ class Growing:
 
     @property
     def size_bytes(self) -> int:
-        """Size of the WAV file."""
         return WAV_HEADER_BYTES + self.total_frame_count * self.frame_bytes
 
     @property
@@ -110,7 +109,6 @@ class Playback:
         self._waveforms = SingleFlight("waveforms", _WAVEFORM_LIMIT)
 
     def close(self) -> None:
-        """Stop what is not finished."""
         self._waveforms.close()
         self._slots.close()
 

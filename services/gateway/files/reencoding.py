@@ -128,7 +128,6 @@ class Reencoder:
 
 
 def _headers(title: str, extension: str) -> dict[str, str]:
-    """Return the headers of a converted file."""
     return {
         "Content-Type": content_type(extension),
         "Content-Disposition": attachment(f"{title}.{extension}"),

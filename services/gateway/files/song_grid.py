@@ -83,7 +83,6 @@ def song_grid(values: Mapping[str, Any]) -> Grid:
 
 
 def sections_of(values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the sections of an analysis, or none."""
     found: Sequence[Mapping[str, Any]] = (values.get("sections") or {}).get("segments", ())
     return found
 

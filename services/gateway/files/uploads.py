@@ -327,7 +327,6 @@ class _Upload:
         self.size_bytes = 0
 
     async def read(self, events: AsyncIterator[Event]) -> dict[str, str]:
-        """Store the file and return the fields."""
         fields: dict[str, str] = {}
         field_count = 0
         async with contextlib.aclosing(events):  # type: ignore[type-var]

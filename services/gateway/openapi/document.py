@@ -84,7 +84,6 @@ class _DocumentBuilder:
         self._error_responses: dict[str, dict[str, Any]] = {}
 
     def build(self, site: FastAPI, sockets: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        """Return the completed document of ``site``."""
         paths = self._document["paths"]
         for route in iter_route_contexts(site.routes):
             for method in sorted(route.methods or ()):

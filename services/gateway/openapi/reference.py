@@ -43,8 +43,6 @@ _START = """SwaggerUIBundle({
 
 
 def serve_reference(site: FastAPI) -> None:
-    """Serve the API reference of ``site`` at ``/docs``."""
-
     @access(Access.PUBLIC)
     async def page(_: Request) -> Response:
         return HTMLResponse(_PAGE, headers=_HEADERS)

@@ -68,8 +68,6 @@ def route_doc(endpoint: Any) -> RouteDoc | None:
 
 
 def document(doc: RouteDoc) -> Callable[[F], F]:
-    """Attach ``doc`` to a route."""
-
     def mark(endpoint: F) -> F:
         setattr(endpoint, _ATTRIBUTE, doc)
         return endpoint

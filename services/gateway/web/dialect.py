@@ -20,7 +20,6 @@ _TITLES = {
 
 
 def render(problem: Problem) -> Response:
-    """Return an error page."""
     title = _TITLES.get(problem.status, "The request failed" if problem.status < 500 else "Something went wrong")
     return Response(
         render_template("problem.html", title=title, message=problem.message, code=problem.reason),

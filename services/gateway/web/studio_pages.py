@@ -68,7 +68,6 @@ class Build:
 
 
 def read_build(folder: Path = _FOLDER) -> Build:
-    """Return the files that Vite has written to ``folder``."""
     manifest = folder / ".vite" / "manifest.json"
     if not manifest.is_file():
         return Build()

@@ -112,7 +112,6 @@ class Views:
         headers: Mapping[str, str] = PAGE_HEADERS,
         **values: Any,
     ) -> Response:
-        """Return the page of template ``name``."""
         session = session_of(request)
         visit, secret = "", session.current_secret if session else self._browsers.visit_secret(request.scope)
         if not secret:

@@ -42,7 +42,6 @@ def license_key(field: str, value: str) -> str:
 
 
 def _id_of(what: str) -> Any:
-    """Return the path parameter for an ID."""
     example = "0f8fad5b-d9cb-469f-a165-70867728950e"
     return Path(description=f"The ID of the {what}.", json_schema_extra={"format": "uuid"}, examples=[example])
 

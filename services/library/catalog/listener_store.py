@@ -48,7 +48,6 @@ class ListenerStore(ClipDocs):
             stored = await self.votes.put(dataclasses.replace(vote, revision=current.revision if current else 0))
 
     async def count_votes(self, clip_id: str) -> tuple[int, int]:
-        """Return the number of upvotes and of downvotes of a clip."""
         upvotes = await self.votes.count({"clip_id": clip_id, "vote": 1})
         return upvotes, await self.votes.count({"clip_id": clip_id, "vote": -1})
 
@@ -61,7 +60,6 @@ class ListenerStore(ClipDocs):
         )
 
     async def get_votes(self, listener_id: str, clip_ids: Sequence[str]) -> dict[str, int]:
-        """Return a listener's votes on these clips, by clip ID."""
         found = await self.votes.by_ids(listener_key(clip_id, listener_id) for clip_id in clip_ids)
         return {vote.clip_id: vote.vote for vote in found.values()}
 

@@ -48,7 +48,6 @@ class CatalogStore(ClipDocs):
         self._playlists = PlaylistStore(docs)
 
     async def prepare(self) -> None:
-        """Create the collections."""
         for collection in COLLECTIONS:
             await self._docs.ensure(collection)
 
@@ -100,13 +99,11 @@ class CatalogStore(ClipDocs):
         return self.clips.records(kept)
 
     async def count_by_family(self) -> dict[str, int]:
-        """Return the number of clips of each family."""
         terms = {family: facet("family", family) for family in FAMILIES}
         counts = await self._docs.count_each(CLIPS.name, "terms", list(terms.values()))
         return {family: counts[term] for family, term in terms.items()}
 
     async def count_by_category(self) -> dict[tuple[str, str], int]:
-        """Return the number of clips for each family and category."""
         terms = {
             (family, category): facet("family_category", family, category)
             for family in FAMILIES
@@ -126,7 +123,6 @@ class CatalogStore(ClipDocs):
 
 
 def _where(chosen: ClipFilter) -> dict[str, Any]:
-    """Return the document conditions of a filter."""
     facets = model_condition(chosen.model)
     if chosen.category:
         facets["category"] = chosen.category

@@ -83,12 +83,10 @@ class Turn:
 
     @property
     def answer_id(self) -> str:
-        """The ID of the message with the answer."""
         return self._message_id("assistant")
 
     @property
     def question_id(self) -> str:
-        """The ID of the message with the question."""
         return self._message_id("user")
 
     def _message_id(self, role: str) -> str:
@@ -163,7 +161,6 @@ class Conversations:
         return await self._conversations.adjacent_page(owner, asked, sort=("update_time",), descending=True)
 
     async def count(self, conversation_id: str) -> int:
-        """Return the number of messages of a conversation."""
         return await self._messages.count({"conversation_id": conversation_id})
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:

@@ -16,6 +16,5 @@ class ConversationDocs:
         self.messages = Table(docs, _MESSAGES, Message)
 
     async def prepare(self) -> None:
-        """Create missing collections and indexes."""
         await self.conversations.prepare()
         await self.messages.prepare()

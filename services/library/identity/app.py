@@ -46,7 +46,6 @@ class Identity:
     clock: Clock
 
     async def prepare(self) -> None:
-        """Create missing collections and indexes."""
         await self.store.prepare()
         await self.queued_emails.prepare()
 
@@ -75,7 +74,6 @@ class Identity:
 
 
 def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Identity:
-    """Build the services of accounts over ``docs``."""
     store, emails_in_store = IdentityStore(docs), queued_emails(docs)
     throttle, audit = LoginThrottle(store.throttle_records, clock), AuditLog(store, clock)
     sessions, tokens = Sessions(store, clock, audit), ApiTokens(store, clock, audit)

@@ -169,7 +169,6 @@ class Connections:
         return await self._store.find_connection_by_subject(_checked_provider(provider), subject) if subject else None
 
     async def _register(self, connection: Connection, email: str, address: str) -> Account:
-        """Create the account of a new connection."""
         try:
             return await self._accounts.register_external(connection.account_id, email, address)
         except AppError as error:

@@ -48,7 +48,6 @@ class Consents:
         return await self._records.delete(model)
 
     async def models(self) -> list[str]:
-        """Return the names of the models that were allowed."""
         return [consent.id for consent in await self._records.find({}, limit=_LIMIT_MODELS)]
 
 

@@ -102,7 +102,6 @@ class Sessions:
         return ActiveSession(session, account, fresh, renewed)
 
     async def close(self, secret: str) -> None:
-        """Delete the session if it exists."""
         await self._store.sessions.delete(digest(secret))
 
     async def list_own(self, account_id: str, offset: int, limit: int) -> tuple[list[Session], int]:

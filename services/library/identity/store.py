@@ -77,7 +77,6 @@ class IdentityStore:
         self.deletions = Table(docs, _DELETIONS, AccountDeletion)
 
     async def prepare(self) -> None:
-        """Create missing collections and indexes."""
         for table in (self.accounts, self.tokens, self.sessions, self.links, self.connections, self.consents):
             await table.prepare()
         await self.deletions.prepare()
@@ -138,7 +137,6 @@ class IdentityStore:
         return False
 
     async def count_active(self, role: str) -> int:
-        """Return the number of active accounts with a role."""
         return await self.accounts.count({"role": role, "status": "active"})
 
     async def count_tracks(self, account_id: str) -> int:

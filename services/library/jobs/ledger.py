@@ -111,7 +111,6 @@ class JobLedger:
         asked: PageRequest,
         oldest_first: bool = False,
     ) -> Page[Job]:
-        """Return a page of the caller's jobs."""
         creator_key = listed_creator(principal)
         page = await self._store.list_jobs(principal.id, kinds, states, track_id, asked, oldest_first, creator_key)
         jobs = [
@@ -241,7 +240,6 @@ class JobLedger:
         return changed
 
     async def _change_only(self, job_id: str, change: Callable[[Job], Job]) -> tuple[Job, Job]:
-        """Change a job, and return it before and after that."""
         while True:
             job = await self.require(job_id)
             changed = change(job)

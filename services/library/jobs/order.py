@@ -35,5 +35,4 @@ RANKS: Sequence[Rank] = tuple(Rank(starving, priority) for starving in (True, Fa
 
 
 def rank_of(job: Job, now: float) -> Rank:
-    """Return the rank of a queued job at the time ``now``."""
     return Rank(job.starve_time < now, job.priority)

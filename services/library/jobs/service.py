@@ -22,7 +22,6 @@ class JobState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether the state is final."""
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 

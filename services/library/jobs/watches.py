@@ -79,7 +79,6 @@ class JobWatches:
                     watch.changed |= not _is_progress(job, watch.progress)
 
     def on_event(self, subject: str, payload: bytes) -> None:
-        """Handle an event about a job."""
         if not self._watches:
             return
         try:

@@ -87,7 +87,6 @@ class EmailQueue:
         self._wake = asyncio.Event()
 
     def register(self, kind: str, compose: Composer) -> None:
-        """Register the function that composes the emails of one kind."""
         self._composers[kind] = compose
 
     async def enqueue(

@@ -15,7 +15,6 @@ from soundwright.services.library.tracks.deletions import TrackDeletions
 def build_retention(
     settings: LibrarySettings, docs: Docs, stores: Stores, blobs: Blobs, ledger: JobLedger, clock: Clock
 ) -> Retention:
-    """Build the rules with the ages of the settings."""
     store = RetentionDocs(docs)
     deletions = TrackDeletions(stores.tracks, stores.jobs, ledger, blobs, clock)
     folders = {

@@ -54,7 +54,6 @@ class Summary:
 
 
 def table(summaries: Sequence[Summary]) -> str:
-    """Return summaries as lines for a terminal."""
     lines = [f"{'rule':<12}{'days':>8}{'count':>10}{'bytes':>18}  oldest"]
     for each in summaries:
         oldest = (

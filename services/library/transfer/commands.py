@@ -35,7 +35,6 @@ async def _stores(settings: Settings, folder: BackupFolder) -> AsyncIterator[tup
 
 
 async def back_up(settings: LibrarySettings, path: Path) -> None:
-    """Write a backup of the library into a folder."""
     folder = BackupFolder(path)
     private = _private_files(settings)
     with folder.locked(), process_folder(settings.scratch_dir("transfer")) as scratch:
@@ -59,7 +58,6 @@ def _private_files(settings: LibrarySettings) -> dict[str, str]:
 
 
 async def restore(settings: LibrarySettings, path: Path) -> None:
-    """Restore a backup into the empty stores of the settings."""
     folder = BackupFolder(path)
     folder.require_manifest()
     _require_same_secret(settings, folder)

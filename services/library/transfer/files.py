@@ -49,7 +49,6 @@ def keys_in(value: Any) -> Iterator[str]:
 
 
 async def blob_hash(blobs: Blobs, key: str) -> BlobCopy:
-    """Read a blob. Return its size and hash."""
     digest, size = hashlib.sha256(), 0
     async for piece in blobs.read(key):
         digest.update(piece)
@@ -129,7 +128,6 @@ class WorkList:
             await self.add(documents_of(collection), required=True)
 
     async def count(self) -> int:
-        """Return the number of blobs."""
         return await self._docs.count(self._NAME, {})
 
     def entries(self) -> AsyncIterator[Doc]:

@@ -43,7 +43,6 @@ class BlobEntry:
 
     @staticmethod
     def of(fields: dict[str, Any]) -> BlobEntry:
-        """Return the entry of a line."""
         return BlobEntry(fields["key"], BlobCopy(fields["size_bytes"], fields["sha256"]))
 
 
@@ -98,7 +97,6 @@ class BackupFolder:
         return manifest
 
     def fingerprint(self) -> str:
-        """Return a hash that identifies the backup."""
         return hashlib.sha256((self.path / _MANIFEST).read_bytes()).hexdigest()
 
     def publish(self, manifest: dict[str, Any]) -> None:
@@ -109,7 +107,6 @@ class BackupFolder:
         write_private(self.path / _MANIFEST, json.dumps({"format": _FORMAT, **manifest}, indent=2) + "\n")
 
     def new_snapshot(self) -> Path:
-        """Create the folder of a new snapshot."""
         path = self.path / f"snapshot-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         path.mkdir()
         return path
@@ -145,6 +142,5 @@ def _entries(path: Path) -> Iterator[BlobEntry]:
 
 
 async def entries_of(path: Path) -> AsyncIterator[BlobEntry]:
-    """Yield the entries of a ``blobs.jsonl``."""
     for entry in _entries(path):
         yield entry

@@ -51,7 +51,6 @@ def job_message_id(job: Job) -> str:
 
 
 def job_body(job: Job, kind: PublicKind) -> str:
-    """Return the JSON body of the message about the end of a job."""
     manifest = _manifest(job, kind)
     body = _body(event_of(job), job.finish_time or job.create_time, manifest)
     if len(body.encode()) > _BODY_LIMIT_BYTES:
@@ -61,12 +60,10 @@ def job_body(job: Job, kind: PublicKind) -> str:
 
 
 def ping_body(webhook_id: str, now: float) -> str:
-    """Return the JSON body of a test message."""
     return _body(PING, now, {"webhook_id": webhook_id})
 
 
 def new_signing_secret() -> str:
-    """Return a new secret in the format of Standard Webhooks."""
     return _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 

@@ -42,12 +42,10 @@ class Stft:
 
     @cached_property
     def size(self) -> int:
-        """Window length in frames."""
         return int(2 ** max(6, round(math.log2(self.sample_rate_hz * self.window_seconds))))
 
     @property
     def hop(self) -> int:
-        """Frames between the starts of windows."""
         return self.size // _OVERLAP
 
     @property

@@ -133,7 +133,6 @@ class LalalaiClient:
         await self._http.aclose()
 
     async def minutes_left(self, key: Key) -> float:
-        """Return the remaining minutes of the license."""
         return (await self._post(key, "/limits/minutes_left/", _LimitsResponse)).minutes_left
 
     async def upload(self, key: Key, path: Path, name: str, report: Callable[[float], None]) -> str:

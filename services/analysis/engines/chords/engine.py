@@ -29,7 +29,6 @@ class ChordEngine(TorchEngine):
     weights = WEIGHTS
 
     def read_network(self, content: bytes) -> Any:
-        """See :class:`TorchEngine`."""
         from soundwright.services.analysis.engines.chords.network import read_ensemble
 
         return read_ensemble(content, len(WEIGHTS.sources))

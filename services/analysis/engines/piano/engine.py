@@ -46,7 +46,6 @@ class TranskunEngine(TorchEngine):
     weights = WEIGHTS
 
     def read_network(self, content: bytes) -> Any:
-        """See :class:`TorchEngine`."""
         from soundwright.services.analysis.engines.piano.network import read_network
 
         return read_network(content)

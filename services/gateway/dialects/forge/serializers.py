@@ -43,7 +43,6 @@ JOB_TYPES: dict[int, JobType] = {kind: descriptor.public_type for kind, descript
 
 
 def data(value: Any, status_code: int = 200) -> JSONResponse:
-    """Return a successful response: ``{"data": value}``."""
     return JSONResponse({"data": value}, status_code=status_code)
 
 

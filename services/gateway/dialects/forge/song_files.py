@@ -149,7 +149,6 @@ async def _members(
     infos: Sequence[BlobInfo],
     values: dict[str, Any],
 ) -> AsyncIterator[Member]:
-    """Yield the files of a project."""
     root, folder = ("", "audio/") if format == "dawproject" else (f"{safe_title(track.title)}/", "")
     stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
     for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items():
@@ -256,7 +255,6 @@ def _stem(output: job_pb2.AudioOutput, path: str) -> Stem:
 
 
 def _project(format: str, track: track_pb2.Track, stems: list[Stem], values: dict[str, Any]) -> dict[str, bytes]:
-    """Return the files of a project beside its stems."""
     if format == "reaper":
         return {f"{safe_title(track.title)}.rpp": reaper_project(stems, values)}
     project = dawproject(_version(), stems, values)

@@ -85,7 +85,6 @@ _STAGE_STATUSES: dict[job_pb2.JobState.ValueType, _StageStatus] = {
 
 
 def job_to_wire(job: job_pb2.Job, blobs: Blobs) -> PipelineJob:
-    """Return a job in the format of the contract."""
     status = _JOB_STATUSES.get(job.state, "processing")
     stages = [_stage_to_wire(stage) for stage in job.stages]
     if status == "processing" and all(stage["status"] == "pending" for stage in stages[:1]):

@@ -75,7 +75,6 @@ def job_spec(job: job_pb2.Job) -> jobs_pb2.GenerationSpec:
 
 
 def preview(prompt: str, limit: int) -> str:
-    """Return the first ``limit`` characters of a prompt."""
     return f"{prompt[:limit]}..." if len(prompt) > limit else prompt
 
 
@@ -161,7 +160,6 @@ def clips_to_wire(clips: Iterable[generation_pb2.Generation]) -> list[Clip]:
 
 
 def clip_to_history(clip: generation_pb2.Generation) -> HistoryEntry:
-    """Return a clip in the format of ``GET /history``."""
     return {
         "id": hex_id(clip.id),
         "filename": _audio_name(clip.id),

@@ -246,7 +246,6 @@ class _Progress:
         return report
 
     def done(self, take_count: int) -> None:
-        """Count the takes of a finished batch."""
         self._done_count += take_count
 
 

@@ -47,5 +47,4 @@ def are_present(repository: str, filenames: Sequence[str], model_dir: Path | Non
 
 
 def unavailable(model: str, why: str) -> AppError:
-    """Return the error of a model whose files are missing."""
     return errors.MODEL_UNAVAILABLE(why=why, model=model)

@@ -52,7 +52,6 @@ def read_network(name: str, content: bytes, trusted_sha256: frozenset[str] = fro
 
 
 def architecture(network: Any) -> str:
-    """Return the name of the architecture of a network."""
     return _ARCHITECTURES[type(network)]
 
 

@@ -92,7 +92,6 @@ def load_from_hub(declaration: ModelDeclaration) -> BagOfModels:
 
 
 def alone(network: Any) -> BagOfModels:
-    """Return a model that consists of one network."""
     return BagOfModels([network])
 
 

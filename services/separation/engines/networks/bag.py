@@ -54,7 +54,6 @@ class Bag:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of all stems."""
         return (*self.stems, self.remainder) if self.remainder else self.stems
 
     def only(self, stems: Collection[str]) -> Bag:
@@ -83,5 +82,4 @@ class Bag:
 
 
 def read_frames(network: Any, length: int) -> int:
-    """Return the number of frames that a network reads for a window of ``length`` frames."""
     return int(network.valid_length(length)) if hasattr(network, "valid_length") else length

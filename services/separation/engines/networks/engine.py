@@ -314,7 +314,6 @@ def _out_of_memory() -> AppError:
 
 
 def _free_memory() -> None:
-    """Give the memory of a device that no tensor needs back to it."""
     import torch
 
     gc.collect()  # networks have cycles
@@ -322,7 +321,6 @@ def _free_memory() -> None:
 
 
 def _wanted(network: Any, inputs: Any, rows: Rows) -> Any:
-    """Return the outputs of the wanted stems."""
     if rows is None:
         return network(inputs)
     return network(inputs, rows) if getattr(network, "takes_rows", False) else network(inputs)[:, rows]

@@ -122,22 +122,18 @@ class RoformerConfig(BaseModel):
 
     @property
     def architecture(self) -> str:
-        """Name of the architecture."""
         return "Mel-Band RoFormer" if self.is_mel else "BS-RoFormer"
 
     @property
     def band_count(self) -> int:
-        """Number of bands."""
         return self.mel_band_count or len(self.freqs_per_bands)
 
     @property
     def bin_count(self) -> int:
-        """Number of frequency bins of the spectrogram."""
         return self.n_fft // 2 + 1
 
     @property
     def mask_hidden_layer_count(self) -> int:
-        """Number of hidden layers of a mask estimator."""
         return self.mask_depth if self.is_mel else self.mask_depth - 1
 
     @property
@@ -147,7 +143,6 @@ class RoformerConfig(BaseModel):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of all stems."""
         return (*self.stems, *filter(None, [self.remainder]))
 
     def _parameter_count(self) -> int:

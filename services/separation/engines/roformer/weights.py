@@ -48,7 +48,6 @@ def read_network(name: str, content: bytes, config: RoformerConfig) -> Roformer:
 
 
 def on_device(network: Roformer, device: str) -> Bag:
-    """Move a network to ``device``."""
     config = network.config
     return Bag(
         networks=(network.to(device),),
