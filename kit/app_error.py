@@ -103,7 +103,6 @@ class ErrorType:
     """One error of the catalogue. Call it to create the error to raise.
 
     Attributes:
-        code: the kind of error.
         sentence: what is wrong and what to do. Fields in braces stand for values of the error; bytes are shown as sizes.
         reason: the identifier for programs; by default the name in the catalogue.
         note: what docs/ERRORS.md says about it besides.

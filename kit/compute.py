@@ -219,12 +219,7 @@ class EngineProcesses(Generic[E]):
 
 
 class _EngineProcess:
-    """The parent's side of an engine process.
-
-    Args:
-        build: creates the engine in the process.
-        thread_count: threads of the process that work.
-    """
+    """The parent's side of an engine process."""
 
     def __init__(self, build: Callable[[], Any], thread_count: int) -> None:
         # Spawn, because a fork of a multi-threaded process may inherit locks that are never released.

@@ -44,11 +44,7 @@ class FreeSpace:
         self._unchecked_bytes = _CHECK_BYTES
 
     def use(self, size_bytes: int) -> None:
-        """Call it before writing.
-
-        Raises:
-            AppError: ``STORAGE_FULL``.
-        """
+        """Call it before writing. Raises ``STORAGE_FULL``."""
         self._unchecked_bytes += size_bytes
         if self._unchecked_bytes >= _CHECK_BYTES:
             require_free_space(self._folder, _FLOOR_BYTES + size_bytes)

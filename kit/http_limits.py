@@ -40,7 +40,6 @@ class HttpLimits:
     Attributes:
         head_bytes: of a request outside of its body: empty lines, request line and headers; then chunk headers and trailers.
         url_bytes: of the URL in the request line.
-        header_count: number of headers.
         head_seconds: from the first byte of a request, or from the connection, until its headers are complete.
         body_idle_seconds: without data of a body that the application reads. A body must also have 1,000 bytes per second on
             average, beyond this time.

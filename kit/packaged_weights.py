@@ -44,11 +44,7 @@ def package_path(package: str, path: str) -> Path | None:
 
 @contextlib.contextmanager
 def installed_files(model: str) -> Iterator[None]:
-    """Convert errors of reading the files of a model.
-
-    Raises:
-        AppError: ``MODEL_UNAVAILABLE``.
-    """
+    """Convert errors of reading the files of a model. Raises ``MODEL_UNAVAILABLE``."""
     try:
         yield
     except OSError as error:
@@ -63,9 +59,6 @@ class PackagedWeights:
     """The weights of a model.
 
     Args:
-        model: the model, for errors.
-        file: the safetensors file.
-        package: name of the package.
         folder: the folder of its files, relative to the installed modules.
         sources: its files, with their digests.
         read: returns the tensors in the contents of these files, by the names of our network.

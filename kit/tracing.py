@@ -63,7 +63,6 @@ def start(component: str, endpoint: str, ratio: float) -> None:
     """Record all following spans of this process.
 
     Args:
-        component: name of the component.
         endpoint: ``http://host:port`` or ``https://host:port`` of an OTLP receiver for gRPC.
         ratio: share of the traces that are recorded. Trace ids decide, so that all components record the same traces,
             whatever a client says.

@@ -68,12 +68,9 @@ class ImportedModel:
 
     Args:
         name: the name that requests use.
-        engine: the engine that runs it.
         architecture: class of the network.
-        outputs: the stems.
         file: name of the checkpoint in the folder.
         sha256: its SHA-256.
-        size_bytes: its size.
         licence: licence of the weights, as the operator stated it.
     """
 

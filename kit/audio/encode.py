@@ -45,11 +45,7 @@ _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: 
 
 @dataclass(frozen=True)
 class Prefix:
-    """What of a growing file is complete: ``header`` and the bytes of ``path`` from ``start`` to ``end`` are a whole file.
-
-    Attributes:
-        frame_count: frames of that file.
-    """
+    """What of a growing file is complete: ``header`` and the bytes of ``path`` from ``start`` to ``end`` are a whole file."""
 
     path: Path
     header: bytes
@@ -74,7 +70,6 @@ class AudioWriter:
 
     Args:
         path: file to create or replace.
-        sample_rate_hz: sample rate.
         channel_count: number of channels; at most 8 for FLAC, MP3 and AAC. The last two become stereo above 2, and get a sample
             rate that they support.
         encoding: see :data:`Encoding`.
@@ -83,7 +78,6 @@ class AudioWriter:
         tags: those of a FLAC, MP3 or M4A file. WAV files have none.
 
     Attributes:
-        path: the file.
         frame_count: frames written so far.
         peak: largest absolute sample so far, before clipping.
         clipped_sample_count: samples above full scale so far, if they are clipped.

@@ -101,7 +101,6 @@ class AudioSummary:
     """The result of one complete decoding pass.
 
     Attributes:
-        info: the header.
         frame_count: exact number of decoded frames per channel.
         duration_seconds: ``frame_count`` divided by the sample rate.
         peak: largest absolute sample, 1.0 at full scale.
@@ -120,7 +119,6 @@ class Decoding:
     """One decoding pass over a recording. Use it as a context manager, which closes the file.
 
     Args:
-        path: the file.
         limits: limits of rate, channels and length.
         link: begin and end of the Ogg stream in the file to decode; None: all of the file.
 

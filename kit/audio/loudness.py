@@ -32,7 +32,6 @@ class LoudnessMeter:
     prototypes (B. De Man, "Evaluation of implementations of the EBU R128 loudness measurement", AES 2018).
 
     Args:
-        sample_rate_hz: sample rate.
         channel_count: number of channels, at least 1.
         finds_peak: whether the true peak is measured, too.
     """

@@ -49,7 +49,6 @@ class _Form:
 
     Attributes:
         order: "<" or ">": the order of the bytes of a sample.
-        sample_bytes: size of a sample.
     """
 
     order: str

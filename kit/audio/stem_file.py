@@ -41,7 +41,6 @@ def write_stem_file(
     """Write a stem file. AAC has 256 kbit/s for each track; ALAC has 24 bits.
 
     Args:
-        names: those of the four stems.
         blocks: consecutive blocks of the mix and of the stems, float32 [channels, frames] within full scale.
 
     Raises:

@@ -28,10 +28,8 @@ class ConfinedAudio:
     """Calls functions on untrusted files, each in a process of its own, a bounded number at a time.
 
     Args:
-        limits: limits of the recordings.
         slot_count: the number of processes at a time.
         scratch: folder for the working folders of the processes.
-        cpu_seconds: CPU time of one process.
     """
 
     def __init__(self, limits: AudioLimits, slot_count: int, scratch: Path, cpu_seconds: float = CPU_SECONDS) -> None:

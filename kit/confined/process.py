@@ -36,7 +36,6 @@ class Confinement:
     Attributes:
         folder: its working folder, the only one that it can change.
         readable: further files that it can read.
-        cpu_seconds: limit of its CPU time.
         memory_bytes: limit of its address space.
         file_bytes: largest file that it can write.
         tcp_port: the only port, on 127.0.0.1, that it can connect to; None: none.
@@ -54,7 +53,6 @@ class ProcessDied(Exception):
     """A confined process ended without an answer.
 
     Attributes:
-        detail: for logs.
         from_outside: whether it got a signal that another process sends, such as SIGKILL of an administrator.
     """
 

@@ -52,7 +52,6 @@ class ModelAvailability:
 
     Args:
         registry: the declarations; this process loads no model.
-        processes: engine processes, each with a registry of its own.
         open_probe: opens a separate process in which a model is tried. Use it where jobs occupy ``processes`` for
             minutes. Without it models are tried in ``processes``, and weights that are present count as available,
             because trying one model may unload another.

@@ -31,7 +31,6 @@ class Consents:
 
     Args:
         library: where the record is.
-        registry: the registry of this process.
     """
 
     def __init__(self, library: library_service_pb2_grpc.AdminServiceStub, registry: EngineRegistry[Any]) -> None:
@@ -51,11 +50,7 @@ class Consents:
         return self._registry.allowed
 
     async def allow(self, model: str) -> None:
-        """Record that the caller, an administrator, allows a model.
-
-        Raises:
-            AppError: ``ROLE_TOO_LOW``; ``MODEL_UNKNOWN``.
-        """
+        """Record that the caller, an administrator, allows a model. Raises ``ROLE_TOO_LOW``; ``MODEL_UNKNOWN``."""
         declared = self._registry.declaration(model)
         await self._library.AllowModel(library_service_pb2.AllowModelRequest(model=model, terms=terms(declared)))
         async with self._reading:
@@ -77,7 +72,6 @@ class ModelProcesses(EngineProcesses[E]):
     """Engine processes whose registries learn before each work which models are allowed.
 
     Args:
-        consents: knows them.
         arguments: see :class:`EngineProcesses`.
     """
 

@@ -29,7 +29,6 @@ class Gain:
     """How much better a stem is than the mix, on one set of songs, so that models compare.
 
     Args:
-        stem: the stem.
         db: the mean improvement of the scale-invariant signal-to-distortion ratio (SI-SDR) in dB.
         is_measured: whether it was measured. Otherwise it is estimated from a published score.
     """
@@ -45,7 +44,6 @@ class ModelFile:
 
     Args:
         name: name of the file in the repository, and on this machine.
-        size_bytes: its size.
         sha256: its SHA-256 as 64 hex digits. A file with other content is not loaded.
         mirrors: addresses of copies, tried in order if the repository does not answer. They need ``sha256``.
     """
@@ -78,7 +76,6 @@ class ModelDeclaration:
         licence_note: what else the authors say about the licence of the weights, with the address; empty if nothing.
         source: repository of the weights on the model hub (``owner/name``); empty if they are not on the hub.
         files: the files of the model; empty if they are not known before the download.
-        scores: published scores.
         gains: the only figures by which models are compared; empty or without some stems if they are not known.
         relative_cost: computing time relative to ``htdemucs`` on the same machine; None if it is not known.
         needs_weights: whether the engine loads weights before it can run the model.
@@ -138,10 +135,6 @@ class Engine(Protocol):
 
     The constructor must be quick and must not import an ML library: the service process builds engines too, to read
     their declarations. An engine without weights inherits all methods below.
-
-    Attributes:
-        name: name of the engine in results.
-        models: the models that it runs.
     """
 
     name: str

@@ -37,9 +37,6 @@ class ModelSelection:
     """The model that runs a job.
 
     Args:
-        engine: name of its engine.
-        model: its name.
-        requested_model: the model that the request named.
         source: repository of its weights; empty if it has none.
         reason: why the requested model does not run, in one sentence; empty if it does, or if the operator chose the
             fallback.
@@ -141,19 +138,11 @@ class EngineRegistry(Generic[E]):
         return self.model_names[0]
 
     def declaration(self, model: str) -> ModelDeclaration:
-        """Return the declaration of a model.
-
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
-        """
+        """Return the declaration of a model. Raises ``MODEL_UNKNOWN``."""
         return self._entry(model)[0]
 
     def engine(self, model: str) -> E:
-        """Return the engine that runs a model. It is not loaded.
-
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
-        """
+        """Return the engine that runs a model. It is not loaded. Raises ``MODEL_UNKNOWN``."""
         return self._entry(model)[1]
 
     def present_models(self) -> frozenset[str]:

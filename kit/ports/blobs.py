@@ -29,11 +29,7 @@ class BlobWriter(Protocol):
     """Writes one blob."""
 
     async def write(self, data: bytes) -> None:
-        """Append ``data``.
-
-        Raises:
-            AppError: ``STORAGE_FULL`` if the store has no space left.
-        """
+        """Append ``data``. Raises ``STORAGE_FULL`` if the store has no space left."""
         ...
 
 

@@ -64,11 +64,7 @@ class Budgets:
                 self._counts[key] -= 1
 
     def take(self, account_id: str, method: str, request: Message) -> None:
-        """Count a call of an account.
-
-        Raises:
-            AppError: ``RATE_LIMITED``.
-        """
+        """Count a call of an account. Raises ``RATE_LIMITED``."""
         if _is_heavy(method):
             count = max(1, len(getattr(request, "track_ids", ())))
             self._take(f"heavy:{account_id}", self._limits.heavy, min(count, self._limits.heavy))

@@ -45,7 +45,6 @@ async def read_web(
     """Download a small resource into memory. Follow at most five redirects.
 
     Args:
-        limit_bytes: the maximum size of the body.
         seconds: the deadline.
         stop: called with the target of each redirect. If it returns True, the target is returned without a request.
 
@@ -70,7 +69,6 @@ async def save_web(egress_policy: EgressPolicy, url: str, path: Path, *, limit_b
     """Stream a resource into a file. Follow at most five redirects.
 
     Args:
-        limit_bytes: the maximum size of the body.
         seconds: the deadline. A pause of 60 seconds without data also ends the download.
 
     Returns:

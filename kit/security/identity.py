@@ -311,11 +311,7 @@ def current_principal() -> Principal | None:
 
 
 def require_principal() -> Principal:
-    """Return the principal of the current call.
-
-    Raises:
-        AppError: ``PRINCIPAL_MISSING`` if there is none.
-    """
+    """Return the principal of the current call. Raises ``PRINCIPAL_MISSING`` if there is none."""
     principal = _current.get()
     if principal is None:
         raise errors.PRINCIPAL_MISSING()

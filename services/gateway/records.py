@@ -59,11 +59,7 @@ async def find_track(clients: Clients, track_id: str) -> track_pb2.Track | None:
 
 
 async def own_stem(clients: Clients, stem_id: str) -> job_pb2.AudioOutput:
-    """Return a stem of the caller.
-
-    Raises:
-        AppError: ``STEM_NOT_FOUND``; ``ACCESS_DENIED`` for a stem of another account.
-    """
+    """Return a stem of the caller. Raises ``STEM_NOT_FOUND``; ``ACCESS_DENIED`` for a stem of another account."""
     answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND)))
     stem: job_pb2.AudioOutput = answer.stem
     return stem

@@ -29,7 +29,6 @@ class FinishOrder:
     Args:
         take: ``.npy`` file with float32 [channels, frames]. It is longer than requested by the part of ``before`` that
             it repeats at its beginning, and by the fade of a loop at its end.
-        sample_rate_hz: sample rate of the take.
         duration_seconds: length of the clip, without ``before``.
         before: audio file that the take continues, if any.
         loop_fade_seconds: length at the end of the take that is cross-faded into the beginning; 0 if it is not a loop.

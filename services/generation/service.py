@@ -48,8 +48,6 @@ class Clip:
     """Generated audio.
 
     Args:
-        samples: the audio.
-        sample_rate_hz: its sample rate.
         interpretation: what the engine understood, if it can say so.
         whole_seconds: length of the finished clip, if the engine made it itself: with the clip that it continues, or
             with the whole bars of a loop. None: the take is what was asked for.

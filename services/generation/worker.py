@@ -48,7 +48,6 @@ class _Source:
     """The clip that a job continues.
 
     Args:
-        audio: its file.
         parts: what it was generated from; empty if it continues a clip that is deleted.
     """
 
@@ -205,11 +204,7 @@ async def clip_history(
 
 
 async def find_clip(catalog: catalog_service_pb2_grpc.CatalogServiceStub, clip_id: str) -> generation_pb2.Generation:
-    """Return a clip.
-
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND``.
-    """
+    """Return a clip. Raises ``GENERATION_NOT_FOUND``."""
     return (await catalog.GetGeneration(catalog_service_pb2.GetGenerationRequest(generation_id=clip_id))).generation
 
 

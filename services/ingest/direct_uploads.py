@@ -20,11 +20,7 @@ _UNFINISHED_LIMIT = 20
 
 @dataclass(frozen=True)
 class DirectUpload:
-    """An unfinished upload.
-
-    Attributes:
-        store_upload_id: the id of the multipart upload in the store.
-    """
+    """An unfinished upload."""
 
     id: str
     owner_id: str
@@ -58,11 +54,7 @@ class DirectUploads:
         self.keep_seconds = keep_seconds
 
     async def begin(self, owner_id: str, filename: str, size_bytes: int) -> DirectUpload:
-        """Begin an upload.
-
-        Raises:
-            AppError: ``DIRECT_UPLOADS_UNAVAILABLE``, ``TOO_LARGE``, ``TOO_MANY_UPLOADS``.
-        """
+        """Begin an upload. Raises ``DIRECT_UPLOADS_UNAVAILABLE``, ``TOO_LARGE``, ``TOO_MANY_UPLOADS``."""
         store = self._store()
         if size_bytes > self._size_limit_bytes:
             limit = self._size_limit_bytes / 1024**2
@@ -86,11 +78,7 @@ class DirectUploads:
         return upload
 
     async def get(self, owner_id: str, upload_id: str) -> DirectUpload:
-        """Return an upload of an account.
-
-        Raises:
-            AppError: ``UPLOAD_NOT_FOUND``.
-        """
+        """Return an upload of an account. Raises ``UPLOAD_NOT_FOUND``."""
         self._store()
         upload = await self._read(_record_key(owner_id, upload_id))
         if upload is None:
@@ -106,11 +94,7 @@ class DirectUploads:
         raise errors.UPLOAD_NOT_FOUND()
 
     def url(self, upload: DirectUpload, number: int) -> str:
-        """Return the URL for one part.
-
-        Raises:
-            AppError: ``VALIDATION_ERROR`` if the upload has no such part.
-        """
+        """Return the URL for one part. Raises ``VALIDATION_ERROR`` if the upload has no such part."""
         size = upload.part_bytes(number)
         if not size:
             raise errors.invalid(

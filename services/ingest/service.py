@@ -32,7 +32,6 @@ class DownloadSpec:
     """Parameters of a download job: a song of Spotify's catalog, or the URL of a recording.
 
     Attributes:
-        track_id: ID of the track that the download becomes.
         quality: a key of :data:`QUALITIES`.
         url: URL of the recording. For a song, which is searched by artist and title, the URL of its Spotify page.
     """
@@ -53,11 +52,7 @@ class DownloadSpec:
 
 
 def parse_quality(name: str) -> str:
-    """Validate a quality. An empty name means the default.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for an unknown quality.
-    """
+    """Validate a quality. An empty name means the default. Raises ``VALIDATION_ERROR`` for an unknown quality."""
     quality = name.strip().lower() or _DEFAULT_QUALITY
     errors.require_known("quality", quality, QUALITIES)
     return quality

@@ -64,8 +64,6 @@ class SpotifyCatalog:
                 ``SPOTIFY_UNAUTHORIZED``.
             accounts_url: the base URL of Spotify's accounts service.
             api_url: the base URL of the Web API. Without a path, version 1 is used.
-            timeout_seconds: the timeout of a request.
-            call_limit_seconds: the time limit of a call with all its retries.
             collection_limit: the maximum number of entries of an album or playlist.
         """
         self._call_limit_seconds = call_limit_seconds

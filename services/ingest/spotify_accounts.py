@@ -102,7 +102,6 @@ class SpotifyAccounts:
             client_id, client_secret: the credentials of the application. If empty, all calls raise
                 ``SPOTIFY_UNAUTHORIZED``.
             accounts_url, api_url: see :class:`soundwright.services.ingest.spotify.SpotifyCatalog`.
-            timeout_seconds: the timeout of a request.
         """
         self._client_id = client_id
         self._client_secret = client_secret

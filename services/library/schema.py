@@ -48,11 +48,7 @@ async def schema_version(docs: Docs) -> int:
 
 
 async def require_current(docs: Docs) -> int:
-    """Return the version of the documents, which is the latest one.
-
-    Raises:
-        AppError: ``STORE_EMPTY``, ``SCHEMA_OUTDATED``.
-    """
+    """Return the version of the documents, which is the latest one. Raises ``STORE_EMPTY``, ``SCHEMA_OUTDATED``."""
     await docs.ensure(_SCHEMA)
     version = await schema_version(docs)
     if version == 0:

@@ -124,11 +124,7 @@ class Table(Generic[T]):
                 doc = await self._docs.get(self._name, doc["id"])
 
     async def insert(self, record: T) -> None:
-        """Insert a document.
-
-        Raises:
-            AppError: ``DOC_EXISTS`` if its ID or the values of a unique index exist already.
-        """
+        """Insert a document. Raises ``DOC_EXISTS`` if its ID or the values of a unique index exist already."""
         await self._docs.insert(self._name, self._to_doc(record))
 
     async def add(self, record: T) -> bool:

@@ -32,7 +32,6 @@ class Candidate:
     """A model that requests may name.
 
     Args:
-        declaration: its facts.
         is_available: whether jobs can run it now, without a download.
         speed: measured seconds of audio per second of computing; None if nothing was measured.
     """

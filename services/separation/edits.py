@@ -23,14 +23,12 @@ class Edit:
     """One edit. Times are relative to the beginning of the stem after the previous edits, or of the part.
 
     Attributes:
-        kind: what to do.
         start_ms: start of the edit, or position of a split. None: the beginning or, for a fade, its length before the
             end.
         end_ms: end of the edit. None: the end or, for a fade, its length after the start.
         duration_ms: length of a fade whose start or end is None.
         part: number of the part to edit, from 0. None: the whole stem.
         level: factor of a gain.
-        curve: curve of a fade.
     """
 
     kind: Kind

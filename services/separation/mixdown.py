@@ -105,7 +105,6 @@ def mix_to_file(
         report: called for every block with the share of the work that is done. An exception that it raises ends the
             work.
         sources: audio of the stems in ``spec``, in the same order.
-        tags: those of the file.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` if the edits leave no audio, or the mix is too large; ``AUDIO_NOT_WRITTEN``;

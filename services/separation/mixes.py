@@ -28,11 +28,7 @@ _Place = tuple[str, str, int | None]
 async def stems_of(
     jobs: library_service_pb2_grpc.JobServiceStub, track_id: str, separation_id: str
 ) -> Sequence[job_pb2.AudioOutput]:
-    """Return the stems of a separation of a track.
-
-    Raises:
-        AppError: ``JOB_NOT_FOUND``, and the library's errors.
-    """
+    """Return the stems of a separation of a track. Raises ``JOB_NOT_FOUND``, and the library's errors."""
     job = (await jobs.GetJob(library_service_pb2.GetJobRequest(job_id=separation_id))).job
     if job.track_id != track_id or not job.result.outputs_are_stems:
         raise errors.JOB_NOT_FOUND("This track has no such finished separation. Check the ID.")
@@ -134,11 +130,7 @@ class Mixes:
         return await stems_of(self._jobs, track_id, separation_id)
 
     async def _frame_count(self, name: str, path: Path, report: Report) -> int:
-        """Return the length of an uploaded file in frames.
-
-        Raises:
-            AppError: ``VALIDATION_ERROR`` if it cannot be read.
-        """
+        """Return the length of an uploaded file in frames. Raises ``VALIDATION_ERROR`` if it cannot be read."""
         try:
             return (await self._reader.examine(path, report)).summary.frame_count
         except AppError as error:

@@ -147,11 +147,7 @@ def _common_stems(outputs: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _require_chain(parameters: SeparationParameters, registry: EngineRegistry[Engine]) -> None:
-    """Require that the steps of the chain can follow the first separation.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
-    """
+    """Require that the steps of the chain can follow the first separation. Raises ``VALIDATION_ERROR``."""
     names, chain = first_names(parameters, registry), parameters.chain
     problem = f"may have at most {_CHAIN_LIMIT} steps" if len(chain) > _CHAIN_LIMIT else ""
     for step in chain[:_CHAIN_LIMIT]:

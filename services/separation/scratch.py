@@ -19,7 +19,6 @@ class ScratchSignal:
     """A signal in a file without a header, exactly as it was computed. Write it as a context manager, then read it.
 
     Args:
-        path: the file to create.
         shape: sample rate and channels.
 
     Attributes:

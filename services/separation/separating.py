@@ -29,7 +29,6 @@ class Run:
     """A model that ran.
 
     Attributes:
-        engine: name of its engine.
         stem: the stem that it separated; empty: the recording.
         seconds: time in which the engine computed, without loading.
     """
@@ -47,7 +46,6 @@ class Separated:
     Attributes:
         selection: what ran in the place of what was requested.
         runs: the models in the order in which they ran.
-        outputs: the stems.
         mix: the recording, for players.
     """
 

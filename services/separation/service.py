@@ -93,7 +93,6 @@ def result_stems(stems: Sequence[str], *outputs: Sequence[str]) -> tuple[str, ..
 
     Args:
         stems: the requested ones; empty for all.
-        outputs: all stems of each model.
     """
     if any(is_partial(stems, each) for each in outputs):
         return (*stems, ACCOMPANIMENT)
@@ -122,11 +121,7 @@ def stem_problems(stems: Sequence[str], model: str, outputs: Sequence[str]) -> l
 
 
 def require_none(problems: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a request with problems, by field. A field with an empty list has none.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
-    """
+    """Refuse a request with problems, by field. A field with an empty list has none. Raises ``VALIDATION_ERROR``."""
     details = {field: list(found) for field, found in problems.items() if found}
     if details:
         raise errors.VALIDATION_ERROR(details=details)

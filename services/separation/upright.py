@@ -27,7 +27,6 @@ class Upright:
     for the sound of the room.
 
     Args:
-        mix: the recording.
         level: its level if known, see :meth:`soundwright.kit.audio.level.Level.values`.
     """
 

@@ -149,11 +149,7 @@ class NatsBus:
             self._problems.clear()
 
     def check_streams(self) -> None:
-        """Check that the streams have the current configuration.
-
-        Raises:
-            AppError: ``STREAM_INCOMPATIBLE``, with the reason.
-        """
+        """Check that the streams have the current configuration. Raises ``STREAM_INCOMPATIBLE``, with the reason."""
         if self._incompatible is not None:
             raise self._incompatible
 

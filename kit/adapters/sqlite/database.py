@@ -125,11 +125,7 @@ class Database:
         await self.read(work)
 
     async def check(self) -> None:
-        """Return if the file is there and can be read and written.
-
-        Raises:
-            AppError: ``STORE_UNAVAILABLE``, ``STORAGE_FULL``.
-        """
+        """Return if the file is there and can be read and written. Raises ``STORE_UNAVAILABLE``, ``STORAGE_FULL``."""
 
         def read(connection: sqlite3.Connection) -> None:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

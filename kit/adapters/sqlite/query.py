@@ -56,11 +56,7 @@ def index_name(collection: str, index: Index) -> str:
 
 
 def where_clause(collection: str, where: Mapping[str, Any], indexes: Sequence[Index]) -> Clause:
-    """Return the SQL for the conditions of a query.
-
-    Args:
-        indexes: The indexes of the collection.
-    """
+    """Return the SQL for the conditions of a query."""
     clauses = [
         _condition(field, condition, elements(collection, field, where, indexes)) for field, condition in where.items()
     ]

@@ -29,7 +29,6 @@ class LanguageModel:
     Args:
         url: base URL of the endpoint, usually ``.../v1``. If empty, OpenAI's.
         key: API key, sent as a bearer token. Empty for servers that need none.
-        name: name of the model.
         timeout_seconds: deadline of one request. A request is retried at most twice.
     """
 

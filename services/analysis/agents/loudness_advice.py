@@ -13,7 +13,6 @@ class Advice:
 
     Args:
         target: a key of :data:`TARGETS_LUFS`.
-        gain_db: gain to apply.
         peak_dbtp: true peak after the gain, without a limiter.
         limiting_db: peak reduction by a limiter that keeps :data:`CEILING_DBTP`; 0 if none is needed.
     """

@@ -14,11 +14,9 @@ class Specialist:
     """An agent.
 
     Args:
-        name: name in answers.
         about: one line by which a model chooses the specialist.
         keywords: words, or beginnings of words, that select the specialist.
         capabilities: values of ``task`` that select the specialist.
-        instructions: instructions for a model.
         own_tools: names of tools, in addition to those that all specialists have.
     """
 

@@ -45,7 +45,6 @@ class Turn:
 
     Args:
         id: UUID chosen by the caller, who repeats it when retrying.
-        message: the message of the user.
         track_ids: the tracks that the user refers to.
         call_limit: maximum number of tool calls.
     """
@@ -113,8 +112,6 @@ class Toolbox:
         """Call a tool and add the call to the turn. Errors are returned as results, not raised.
 
         Args:
-            turn: the question.
-            name: name of the tool.
             arguments: a mapping, or JSON text of one.
             allowed: names of the tools that may be called.
         """

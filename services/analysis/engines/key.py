@@ -37,7 +37,6 @@ class Key:
 
     Attributes:
         tonic: pitch class, 0 (C) to 11 (B).
-        is_minor: True for minor, False for major.
         fit: correlation of the profile of the key with that of the recording, -1 to 1.
     """
 
@@ -84,7 +83,6 @@ class KeyMeter:
     def __init__(self, sample_rate_hz: int, fft_length: int, hop_length: int) -> None:
         """
         Args:
-            sample_rate_hz: the sample rate of the signal.
             fft_length: samples per frame.
             hop_length: samples from the start of a frame to the next.
         """

@@ -20,7 +20,6 @@ class OnnxEngine(Engine):
     """Runs the only model of the engine, which has one file, with OpenVINO.
 
     Attributes:
-        package: the package with the file.
         folder: folder of the file among the installed packages.
         input_shape: shape of the network's input, if the network leaves it open.
     """

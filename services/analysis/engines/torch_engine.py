@@ -9,11 +9,7 @@ from soundwright.services.analysis.service import Engine
 
 
 class TorchEngine(Engine):
-    """Loads the only model of the engine. ``_network`` is what :meth:`read_network` has returned; None: it is not loaded.
-
-    Attributes:
-        weights: the weights of the model.
-    """
+    """Loads the only model of the engine. ``_network`` is what :meth:`read_network` has returned; None: it is not loaded."""
 
     weights: PackagedWeights
 

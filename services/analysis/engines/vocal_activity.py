@@ -78,7 +78,6 @@ class Activity:
     """Where a recording is loud.
 
     Attributes:
-        level_db: the level at each hop.
         begin_db: the level that each span has somewhere.
         spans: first hop and the one after the last.
     """

@@ -96,7 +96,6 @@ class Step:
     """The consequences of a message.
 
     Attributes:
-        send: messages to send.
         left: topic that the client has left; empty if none.
         join: request to join a topic. The caller answers it with :meth:`Connection.accept` or
             :meth:`Connection.refuse` before the next message.

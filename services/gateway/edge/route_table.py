@@ -34,7 +34,6 @@ class FoundRoute:
         route: None if no route serves the method and the path.
         path: of the route, with the names of its parameters; empty if there is none.
         methods: that the route serves. Mounts accept every method and have none.
-        app: runs the route.
     """
 
     access: RouteAccess
@@ -61,7 +60,6 @@ class RouteTable:
 
     Args:
         routes: of the listener, in the order in which they are matched.
-        dialects: of the listener.
 
     Raises:
         RuntimeError: a route has no declaration. The message names the route.

@@ -19,7 +19,6 @@ class Grid:
 
     Attributes:
         seconds: ascending times, the first at 0.
-        ticks: the ticks at these times.
         metres: tick, beats per bar and exponent of the unit, where the metre changes.
     """
 

@@ -76,7 +76,6 @@ class FormPolicy:
     Attributes:
         dialect: label in metrics.
         files: names of the parts that are files.
-        file_count_limit: maximum number of files.
         total_limit_bytes: limit of all files together. The limit of the platform applies to each file.
         too_large: returns the error for files above the given limit in bytes.
         long_fields: limits in bytes of fields that may be longer than others. They may be sent as files, too.
@@ -281,11 +280,7 @@ class Uploads:
         return Form(fields, files, size)
 
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives.
-
-        Raises:
-            AppError: ``REQUEST_TIMEOUT`` if no data arrives for too long.
-        """
+        """Yield the body as it arrives. Raises ``REQUEST_TIMEOUT`` if no data arrives for too long."""
         chunks = request.stream()
         while True:
             try:

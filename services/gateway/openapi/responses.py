@@ -49,7 +49,6 @@ class RouteDoc:
     """The documentation of a route.
 
     Attributes:
-        responses: by status.
         errors: errors of this route. Those that every route can have are added by the document.
         parameters: OpenAPI parameters that the route reads without declaring them in its signature.
     """

@@ -132,11 +132,7 @@ class MultipartReader:
             raise bad_form("The form's boundary is not valid.") from error
 
     def feed(self, piece: bytes) -> list[Event]:
-        """Parse the next piece of the body and return its events.
-
-        Raises:
-            AppError: ``BAD_REQUEST`` for a malformed body.
-        """
+        """Parse the next piece of the body and return its events. Raises ``BAD_REQUEST`` for a malformed body."""
         try:
             self._parser.write(piece)
         except FormParserError as error:

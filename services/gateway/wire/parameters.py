@@ -31,11 +31,7 @@ LICENSE_KEY = r"^[!-~]{8,200}$"
 
 
 def license_key(field: str, value: str) -> str:
-    """Return an API key of lalal.ai, which a caller has sent in ``field``.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
-    """
+    """Return an API key of lalal.ai, which a caller has sent in ``field``. Raises ``VALIDATION_ERROR``."""
     if not re.fullmatch(LICENSE_KEY, value):
         raise errors.invalid(field, "must be 8 to 200 printable ASCII characters without spaces")
     return value
@@ -147,11 +143,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 async def limited_body(request: Request) -> bytes:
-    """Return the body of a request.
-
-    Raises:
-        AppError: ``TOO_LARGE`` if it exceeds 1 MB.
-    """
+    """Return the body of a request. Raises ``TOO_LARGE`` if it exceeds 1 MB."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -172,11 +164,7 @@ def _from_pairs(pairs: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def require_uuid(value: str, error: ErrorType) -> str:
-    """Return a UUID in its canonical form.
-
-    Raises:
-        AppError: ``error`` if ``value`` is not a UUID.
-    """
+    """Return a UUID in its canonical form. Raises ``error`` if ``value`` is not a UUID."""
     lowered = value.lower()
     if not _UUID.fullmatch(lowered):
         raise error()

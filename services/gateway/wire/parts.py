@@ -51,11 +51,7 @@ async def copy_part(
 
 
 async def read_field(events: AsyncIterator[Event], limit_bytes: int = FIELD_LIMIT_BYTES) -> str:
-    """Return the value of a plain field.
-
-    Raises:
-        AppError: ``BAD_REQUEST`` if it exceeds ``limit_bytes``.
-    """
+    """Return the value of a plain field. Raises ``BAD_REQUEST`` if it exceeds ``limit_bytes``."""
     value = bytearray()
     async for event in events:
         if isinstance(event, PartEnd):

@@ -23,7 +23,6 @@ class Problem:
     """An error response, independent of the dialect.
 
     Attributes:
-        status: the HTTP status.
         reason: the error code, for programs.
         message: the sentence for people.
         details: messages by field, or other values by name.

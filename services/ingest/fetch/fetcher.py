@@ -88,7 +88,6 @@ class Fetcher:
     Args:
         egress_policy: decides which addresses may be reached.
         search_url: yt-dlp search or URL that returns candidates. ``{query}`` is replaced by the query.
-        limit_bytes: maximum size of a recording.
         max_seconds: maximum length of a recording.
         deadline_seconds: deadline of one download.
         idle_seconds: a connection that transfers no data for this time is closed.

@@ -54,11 +54,7 @@ class Favorites:
         return await self._store.list_favorites(principal.id, model, offset, limit)
 
     async def among(self, principal: Principal, clip_ids: Sequence[str]) -> list[str]:
-        """Return the IDs that are favorites of the caller, in the given order.
-
-        Raises:
-            AppError: ``TOO_MANY_IDS``.
-        """
+        """Return the IDs that are favorites of the caller, in the given order. Raises ``TOO_MANY_IDS``."""
         require_batch(clip_ids)
         favorites = await self._store.filter_favorites(principal.id, clip_ids)
         return [clip_id for clip_id in clip_ids if clip_id in favorites]

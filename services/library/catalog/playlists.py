@@ -52,11 +52,7 @@ class Playlists:
         return playlist
 
     async def get(self, principal: Principal, playlist_id: str) -> tuple[Playlist, list[tuple[Clip, Entry]]]:
-        """Return a playlist of the caller, or a public one, with its clips in order.
-
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``.
-        """
+        """Return a playlist of the caller, or a public one, with its clips in order. Raises ``PLAYLIST_NOT_FOUND``."""
         playlist = await self._get_visible(principal, playlist_id)
         clips = await self._store.clips.by_ids(entry.clip_id for entry in playlist.entries)
         # The deletion of a clip removes it before its entries, so skip entries without a clip.
@@ -90,11 +86,7 @@ class Playlists:
         )
 
     async def delete(self, principal: Principal, playlist_id: str) -> None:
-        """Delete a playlist of the caller.
-
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``.
-        """
+        """Delete a playlist of the caller. Raises ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``."""
         await self._get_own(principal, playlist_id)
         if not await self._store.playlists.delete(playlist_id):
             raise errors.PLAYLIST_NOT_FOUND()
@@ -127,11 +119,7 @@ class Playlists:
         return len(changed.entries) - 1
 
     async def remove(self, principal: Principal, playlist_id: str, clip_id: str) -> None:
-        """Remove a clip from a playlist.
-
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``NOT_IN_PLAYLIST``.
-        """
+        """Remove a clip from a playlist. Raises ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``NOT_IN_PLAYLIST``."""
 
         def change(playlist: Playlist) -> Playlist:
             if not playlist.has(clip_id):

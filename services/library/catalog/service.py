@@ -31,11 +31,7 @@ _RATINGS = range(1, 6)
 
 
 async def require_clip(store: ClipDocs, clip_id: str) -> Clip:
-    """Return a clip.
-
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND``.
-    """
+    """Return a clip. Raises ``GENERATION_NOT_FOUND``."""
     clip = await store.clips.get(clip_id)
     if clip is None:
         raise errors.GENERATION_NOT_FOUND()
@@ -43,21 +39,13 @@ async def require_clip(store: ClipDocs, clip_id: str) -> Clip:
 
 
 def require_batch(clip_ids: Sequence[str]) -> None:
-    """Check the number of IDs in a request.
-
-    Raises:
-        AppError: ``TOO_MANY_IDS``.
-    """
+    """Check the number of IDs in a request. Raises ``TOO_MANY_IDS``."""
     if len(clip_ids) > _BATCH_LIMIT:
         raise errors.TOO_MANY_IDS(limit=_BATCH_LIMIT)
 
 
 async def change_clip(store: ClipDocs, clip_id: str, change: Callable[[Clip], Clip]) -> Clip:
-    """Change a clip by compare-and-set. Retry if another writer has changed it.
-
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND``.
-    """
+    """Change a clip by compare-and-set. Retry if another writer has changed it. Raises ``GENERATION_NOT_FOUND``."""
     clip = await store.clips.change(clip_id, change)
     if clip is None:
         raise errors.GENERATION_NOT_FOUND()
@@ -120,11 +108,7 @@ class Catalog:
         self._record = record
 
     async def get(self, clip_id: str) -> Clip:
-        """Return a clip.
-
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
-        """
+        """Return a clip. Raises ``GENERATION_NOT_FOUND``."""
         return await require_clip(self._store, clip_id)
 
     async def list_clips(self, chosen: ClipFilter, sort: ClipSort, offset: int, limit: int) -> tuple[list[Clip], int]:
@@ -163,11 +147,7 @@ class Catalog:
         return counts
 
     def categories(self, model: str) -> dict[str, str]:
-        """Return the display names of the categories of ``music`` or ``audio``, by key.
-
-        Raises:
-            AppError: ``MODEL_NOT_FOUND``.
-        """
+        """Return the display names of the categories of ``music`` or ``audio``, by key. Raises ``MODEL_NOT_FOUND``."""
         if model not in categories.CATEGORIES:
             raise errors.MODEL_NOT_FOUND()
         return dict(categories.CATEGORIES[model])
@@ -183,11 +163,7 @@ class Catalog:
         return await change_clip(self._store, clip_id, lambda clip: dataclasses.replace(clip, rating=rating))
 
     async def set_spectrogram(self, clip_id: str, blob_key: str) -> Clip:
-        """Store the blob key of a clip's spectrogram.
-
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
-        """
+        """Store the blob key of a clip's spectrogram. Raises ``GENERATION_NOT_FOUND``."""
         return await change_clip(
             self._store,
             clip_id,

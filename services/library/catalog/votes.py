@@ -115,11 +115,7 @@ class Votes:
         return await self._store.get_votes(principal.id, clip_ids)
 
     async def feedback(self, clip_id: str) -> Feedback:
-        """Return a summary of the feedback on a clip.
-
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
-        """
+        """Return a summary of the feedback on a clip. Raises ``GENERATION_NOT_FOUND``."""
         clip = await require_clip(self._store, clip_id)
         positive, negative, models = Counter[str](), Counter[str](), Counter[str]()
         with_feedback = {"clip_id": clip_id, "feedback_time": AtLeast(0)}

@@ -164,11 +164,7 @@ class Conversations:
         return await self._messages.count({"conversation_id": conversation_id})
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
-        """Delete a conversation of the caller.
-
-        Raises:
-            AppError: ``CONVERSATION_NOT_FOUND``.
-        """
+        """Delete a conversation of the caller. Raises ``CONVERSATION_NOT_FOUND``."""
         await self._get_own(principal, conversation_id)
         await self._delete(conversation_id)
 

@@ -32,11 +32,7 @@ class Administration:
         self._audit = audit
 
     async def require_admin(self, principal: Principal) -> Account:
-        """Return the account of the caller, if it is an active administrator.
-
-        Raises:
-            AppError: ``ROLE_TOO_LOW``.
-        """
+        """Return the account of the caller, if it is an active administrator. Raises ``ROLE_TOO_LOW``."""
         actor = await self._store.accounts.get(principal.id)
         if actor is None or actor.status != "active" or actor.role not in ADMINISTRATION_ROLES:
             raise errors.ROLE_TOO_LOW()
@@ -168,11 +164,7 @@ def _actions(before: Account, after: Account) -> list[tuple[str, dict[str, dict[
 
 
 def _changed(actor: Account, account: Account, role: str, status: str, storage_quota_bytes: int | None) -> Account:
-    """Return the changed account.
-
-    Raises:
-        AppError: ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``GUEST_ACCOUNT``.
-    """
+    """Return the changed account. Raises ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``GUEST_ACCOUNT``."""
     rank = ROLE_RANKS[actor.role]
     if account.role == GUEST_ROLE and role:
         raise errors.GUEST_ACCOUNT()

@@ -89,11 +89,7 @@ class ApiTokens:
         return await self._list_valid(await self._get_account(account_id))
 
     async def revoke(self, account_id: str, public_id: str) -> None:
-        """Delete a token of the account.
-
-        Raises:
-            AppError: ``TOKEN_NOT_FOUND`` if the account has no such token.
-        """
+        """Delete a token of the account. Raises ``TOKEN_NOT_FOUND`` if the account has no such token."""
         account = await self._get_account(account_id)
         for token in await self._list_valid(account):
             if token.public_id == public_id and await self._store.tokens.delete(token.id):

@@ -134,11 +134,7 @@ class Connections:
                 return SignInResult(await self._sessions.open(account, remembered=False), account, created)
 
     async def get_secret(self, account_id: str, provider: str) -> tuple[Connection, str]:
-        """Return a connection and its decrypted secret.
-
-        Raises:
-            AppError: ``CONNECTION_NOT_FOUND``, ``SECRET_UNREADABLE``.
-        """
+        """Return a connection and its decrypted secret. Raises ``CONNECTION_NOT_FOUND``, ``SECRET_UNREADABLE``."""
         account = await self._get_account(account_id)
         connection = await self._store.connections.get(connection_id(account_id, _checked_provider(provider)))
         if connection is None or connection.epoch != account.connection_epoch:

@@ -105,11 +105,7 @@ class Link:
 
 
 def require_active(account: Account) -> Account:
-    """Return the account if it is active.
-
-    Raises:
-        AppError: ``ACCOUNT_SUSPENDED`` if the account is suspended or banned.
-    """
+    """Return the account if it is active. Raises ``ACCOUNT_SUSPENDED`` if the account is suspended or banned."""
     if account.status != "active":
         raise errors.ACCOUNT_SUSPENDED(status=account.status)
     return account

@@ -114,7 +114,6 @@ class EmailLinks:
         API tokens and connections, unless it comes from the browser that registered or from a session of the account.
 
         Args:
-            browser_key: identifies the browser.
             session_secret: the secret of its session; empty if there is none.
 
         Raises:

@@ -93,7 +93,6 @@ class Accounts:
 
         Args:
             confirmation: the password again; None: the caller does not ask for it.
-            browser_key: identifies the browser.
             guest_secret: the secret of a session of a guest; empty: a new account.
 
         Returns:

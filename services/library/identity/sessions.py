@@ -118,11 +118,7 @@ class Sessions:
         return [session for session in sessions if session.expire_time > now], count
 
     async def end(self, account_id: str, public_id: str) -> None:
-        """End a session of the account.
-
-        Raises:
-            AppError: ``SESSION_NOT_FOUND``.
-        """
+        """End a session of the account. Raises ``SESSION_NOT_FOUND``."""
         ended = [
             session
             async for session in self._store.sessions.walk({"account_id": account_id})

@@ -129,9 +129,6 @@ class JobAttempts:
     ) -> Job:
         """Store the result once. A job whose track was deleted is cancelled instead.
 
-        Args:
-            stored_bytes: size of all files that the attempt has stored.
-
         Raises:
             AppError: ``ATTEMPT_STALE`` if another attempt has claimed the job.
         """

@@ -29,11 +29,7 @@ class NewBatch:
 
 
 def require_batch(new: NewBatch) -> None:
-    """Require that the jobs of a request can be admitted together.
-
-    Raises:
-        AppError: ``BATCH_INVALID``.
-    """
+    """Require that the jobs of a request can be admitted together. Raises ``BATCH_INVALID``."""
     if not 1 <= len(new.jobs) <= BATCH_SIZE_LIMIT:
         raise errors.BATCH_INVALID(limit=BATCH_SIZE_LIMIT)
     if len({(job.kind, job.limits) for job in new.jobs}) > 1:

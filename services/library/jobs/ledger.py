@@ -87,11 +87,7 @@ class JobLedger:
         return await self._results.track(track_id)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
-        """Return a job.
-
-        Raises:
-            AppError: ``JOB_NOT_FOUND``, ``ACCESS_DENIED``.
-        """
+        """Return a job. Raises ``JOB_NOT_FOUND``, ``ACCESS_DENIED``."""
         job = await self._store.get(job_id)
         if job is None:
             raise errors.JOB_NOT_FOUND()

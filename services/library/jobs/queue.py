@@ -56,7 +56,6 @@ class _Forecast:
     Attributes:
         ahead_seconds: computing time before each listed queued job, including running jobs. The last entry is the
             computing time of all listed jobs.
-        mean_job_seconds: mean computing time of a queued job.
         worker_count: number of jobs that run in parallel.
         measured_count: number of listed queued jobs, from the first on, whose time follows from measurements, as that of
             all jobs before them does.

@@ -9,11 +9,7 @@ from soundwright.services.library.jobs.store import JobDocs
 
 
 class QueueMetrics:
-    """Reads the ledger. All library processes report the same values.
-
-    Args:
-        kinds: the kinds of jobs.
-    """
+    """Reads the ledger. All library processes report the same values."""
 
     def __init__(self, store: JobDocs, kinds: Sequence[str], clock: Clock) -> None:
         self._store = store

@@ -40,11 +40,7 @@ def ended(job: Job, state: JobState, now: float, error: JobError | None) -> Job:
 
 
 def cancelled(job: Job, now: float) -> Job:
-    """End a queued job, or request a running one or a batch to stop.
-
-    Raises:
-        AppError: ``JOB_FINISHED``.
-    """
+    """End a queued job, or request a running one or a batch to stop. Raises ``JOB_FINISHED``."""
     if job.state is JobState.QUEUED and job.batch is None:
         return ended(job, JobState.CANCELLED, now, _CANCELLED)
     if not job.state.terminal:

@@ -66,11 +66,7 @@ class Storage:
         return Usage(await self._used_bytes(current), limit or None)
 
     async def require_room(self, owner_id: str, network: str | None = None) -> None:
-        """Check that the owner may store anything at all.
-
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``.
-        """
+        """Check that the owner may store anything at all. Raises ``QUOTA_EXCEEDED``."""
         if limit := await self._limit_of(owner_id):
             for key, share in _shares(owner_id, network):
                 used = await self._used_bytes(await self._current(key))

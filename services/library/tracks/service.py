@@ -105,11 +105,7 @@ class Tracks:
     async def list_tracks(
         self, principal: Principal, chosen: TrackFilter, sort: TrackSort, descending: bool, asked: PageRequest
     ) -> Page[Track]:
-        """Return a page of the caller's tracks.
-
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for an unknown key.
-        """
+        """Return a page of the caller's tracks. Raises ``VALIDATION_ERROR`` for an unknown key."""
         key = _checked({"key": chosen.key})["key"]
         mine = dataclasses.replace(
             chosen,
@@ -143,11 +139,7 @@ class Tracks:
         return await self._change(principal, track_id, change)
 
     async def set_cover(self, principal: Principal, track_id: str, blob_key: str) -> Track:
-        """Set the file of the cover; empty: none.
-
-        Raises:
-            AppError: ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
-        """
+        """Set the file of the cover; empty: none. Raises ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``."""
 
         def change(track: Track) -> Track:
             if track.cover_blob_key == blob_key:

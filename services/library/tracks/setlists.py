@@ -30,11 +30,7 @@ class Setlists:
         self._clock = clock
 
     async def create(self, principal: Principal, name: str) -> Setlist:
-        """Create an empty setlist.
-
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for the name; ``TOO_MANY_SETLISTS``.
-        """
+        """Create an empty setlist. Raises ``VALIDATION_ERROR`` for the name; ``TOO_MANY_SETLISTS``."""
         now = self._clock.now()
         setlist = Setlist(str(uuid.uuid4()), principal.id, _checked_name(name), now, now)
         if not await self._store.setlists.add_in_slot(setlist, {"owner_id": principal.id}, _SETLIST_LIMIT):
@@ -42,11 +38,7 @@ class Setlists:
         return setlist
 
     async def get(self, principal: Principal, setlist_id: str) -> tuple[Setlist, list[Track]]:
-        """Return a setlist, and its tracks that were not deleted, in order.
-
-        Raises:
-            AppError: ``SETLIST_NOT_FOUND``.
-        """
+        """Return a setlist, and its tracks that were not deleted, in order. Raises ``SETLIST_NOT_FOUND``."""
         setlist = await self._own(principal, setlist_id)
         tracks = await self._own_tracks(principal, setlist.track_ids)
         return setlist, [tracks[track_id] for track_id in setlist.track_ids if track_id in tracks]
@@ -86,11 +78,7 @@ class Setlists:
         return changed
 
     async def delete(self, principal: Principal, setlist_id: str) -> None:
-        """Delete a setlist. Its tracks stay.
-
-        Raises:
-            AppError: ``SETLIST_NOT_FOUND``.
-        """
+        """Delete a setlist. Its tracks stay. Raises ``SETLIST_NOT_FOUND``."""
         await self._store.setlists.delete((await self._own(principal, setlist_id)).id)
 
     async def _own(self, principal: Principal, setlist_id: str) -> Setlist:

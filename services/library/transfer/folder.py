@@ -86,11 +86,7 @@ class BackupFolder:
         return manifest
 
     def require_manifest(self) -> dict[str, Any]:
-        """Return the manifest.
-
-        Raises:
-            AppError: ``BACKUP_MISSING``, ``BACKUP_UNREADABLE``.
-        """
+        """Return the manifest. Raises ``BACKUP_MISSING``, ``BACKUP_UNREADABLE``."""
         manifest = self.manifest()
         if manifest is None:
             raise errors.BACKUP_MISSING(folder=self.path)

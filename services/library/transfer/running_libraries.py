@@ -64,11 +64,7 @@ async def using(docs: Docs, clock: Clock) -> AsyncIterator[None]:
 
 
 async def require_unused(docs: Docs, clock: Clock) -> None:
-    """Check that no library uses the store.
-
-    Raises:
-        AppError: ``STORE_IN_USE``.
-    """
+    """Check that no library uses the store. Raises ``STORE_IN_USE``."""
     await docs.ensure(_LIBRARIES)
     async for library in walk(docs, _LIBRARIES.name):
         age = max(0.0, clock.now() - library["seen_time"])

@@ -59,11 +59,7 @@ class Deliveries:
         self._clock = clock
 
     async def send_test(self, principal: Principal, webhook_id: str) -> Delivery:
-        """Enqueue a ping.
-
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``, ``WEBHOOK_DISABLED``.
-        """
+        """Enqueue a ping. Raises ``WEBHOOK_NOT_FOUND``, ``WEBHOOK_DISABLED``."""
         webhook = await self._webhooks.get(principal, webhook_id)
         require_enabled(webhook)
         body = ping_body(webhook.id, self._clock.now())

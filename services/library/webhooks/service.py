@@ -132,11 +132,7 @@ class Webhooks:
         )
 
     async def delete(self, principal: Principal, webhook_id: str) -> None:
-        """Delete a webhook and its deliveries.
-
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``.
-        """
+        """Delete a webhook and its deliveries. Raises ``WEBHOOK_NOT_FOUND``."""
         webhook = await self.get(principal, webhook_id)
         if not await self._store.delete(webhook.id):
             raise errors.WEBHOOK_NOT_FOUND()
@@ -184,11 +180,7 @@ class Webhooks:
 
 
 def require_account(principal: Principal) -> str:
-    """Return the ID of the calling account.
-
-    Raises:
-        AppError: ``ACCESS_DENIED`` for anonymous callers and services.
-    """
+    """Return the ID of the calling account. Raises ``ACCESS_DENIED`` for anonymous callers and services."""
     if principal.is_anonymous or principal.is_service:
         raise errors.ACCESS_DENIED("Webhooks require an account. Log in first.")
     return principal.id
@@ -204,11 +196,7 @@ def require_enabled(webhook: Webhook) -> None:
 
 
 def signing_secrets(webhook: Webhook, sealer: Sealer, now: float) -> list[str]:
-    """Return the current signing secret, and the previous one if it is still valid.
-
-    Raises:
-        AppError: ``SECRET_UNREADABLE``.
-    """
+    """Return the current signing secret, and the previous one if it is still valid. Raises ``SECRET_UNREADABLE``."""
     sealed = [webhook.secret_sealed]
     if webhook.previous_secret_sealed and now < webhook.previous_expire_time:
         sealed.append(webhook.previous_secret_sealed)

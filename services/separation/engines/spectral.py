@@ -33,7 +33,6 @@ class Stft:
     """Short-time Fourier transform with Hann windows for analysis and synthesis, and eight-fold overlap.
 
     Args:
-        sample_rate_hz: sample rate of the signals.
         window_seconds: requested window length. The nearest power of two in frames is used, at least 64.
     """
 

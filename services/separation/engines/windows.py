@@ -80,7 +80,6 @@ def read_windows(
     Args:
         blocks: consecutive blocks, float32 [channels, any number of frames], ``frame_count`` frames in all.
         frame_count: exact length of the recording. Zero frames give no window.
-        window_frames: length of a window.
         hop_frames: frames between the beginnings of neighbours, 1 to ``window_frames``.
         read_frames: how many frames to read for a window of the given length, at least that length; the surplus is
             context, half of it (rounded down) before the window. Zeros stand in for what lies outside the recording.

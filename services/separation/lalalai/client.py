@@ -118,9 +118,7 @@ class LalalaiClient:
         Args:
             url: the address of the API. It is set by the operator, so the egress policy does not apply.
             egress_policy: applies to the addresses of results, which lalal.ai chooses.
-            timeout_seconds: the timeout of a request.
             transfer_seconds: the timeout of an upload or download.
-            limit_bytes: the maximum size of a download.
         """
         self._egress_policy = egress_policy
         self._transfer_seconds = transfer_seconds
@@ -181,11 +179,7 @@ class LalalaiClient:
         return (await self._post(key, path, _SplitResponse, json=body)).task_id
 
     async def check(self, key: Key, task_id: str) -> TaskState:
-        """Return the state of a task.
-
-        Raises:
-            AppError: ``LALALAI_ERROR``, also for a task that failed or was cancelled.
-        """
+        """Return the state of a task. Raises ``LALALAI_ERROR``, also for a task that failed or was cancelled."""
         response = await self._post(key, "/check/", _CheckResponse, json={"task_ids": [task_id]})
         task = response.result.get(task_id)
         if task is None:

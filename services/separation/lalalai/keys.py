@@ -26,11 +26,7 @@ class Keys:
         self._platform_key = platform_key
 
     async def get_current(self, owner_id: str) -> Key:
-        """Return the key for a new task.
-
-        Raises:
-            AppError: ``LALALAI_NOT_CONFIGURED``.
-        """
+        """Return the key for a new task. Raises ``LALALAI_NOT_CONFIGURED``."""
         key = await self._own(owner_id) or self._platform()
         if key is None:
             raise errors.LALALAI_NOT_CONFIGURED()

@@ -217,11 +217,7 @@ def admin_routes(gateway: Gateway) -> APIRouter:
 
 
 def _number_of(field: str, word: str, numbers: dict[str, Any]) -> Any:
-    """Return the number of an enum's word; 0 for an empty one.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
-    """
+    """Return the number of an enum's word; 0 for an empty one. Raises ``VALIDATION_ERROR``."""
     if word:
         errors.require_known(field, word, numbers)
     return numbers.get(word, 0)

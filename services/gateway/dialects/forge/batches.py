@@ -123,22 +123,14 @@ def batch_routes(gateway: Gateway) -> APIRouter:
 
 
 def batch_request(parameters: BatchParameters) -> pb.CreateBatchRequest:
-    """Return the request for a batch.
-
-    Raises:
-        AppError: ``TRACK_NOT_FOUND`` with the texts that are no IDs.
-    """
+    """Return the request for a batch. Raises ``TRACK_NOT_FOUND`` with the texts that are no IDs."""
     return pb.CreateBatchRequest(
         parameters=separation_parameters(parameters), track_ids=_canonical(parameters.track_ids)
     )
 
 
 def _canonical(track_ids: list[str]) -> list[str]:
-    """Return the IDs in their canonical form.
-
-    Raises:
-        AppError: ``TRACK_NOT_FOUND`` with the texts that are no IDs.
-    """
+    """Return the IDs in their canonical form. Raises ``TRACK_NOT_FOUND`` with the texts that are no IDs."""
     canonical, malformed = [], []
     for track_id in track_ids:
         try:

@@ -51,7 +51,6 @@ def started(answer: Any, **more: Any) -> JSONResponse:
 
     Args:
         answer: the response of a component, with ``job`` and ``existed``.
-        more: further fields.
     """
     job: job_pb2.Job = answer.job
     body = {"job_id": job.id, "track_id": job.track_id, **more, "status": status(job)}

@@ -281,11 +281,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
 
 
 async def update_own(clients: Clients, track_id: str, given: Mapping[str, Any]) -> track_pb2.Track:
-    """Change the given fields of a track, and return it.
-
-    Raises:
-        AppError: ``TRACK_NOT_FOUND``; ``VALIDATION_ERROR``.
-    """
+    """Change the given fields of a track, and return it. Raises ``TRACK_NOT_FOUND``; ``VALIDATION_ERROR``."""
     values = {field: value for field, value in given.items() if value is not None}
     request = pb.UpdateTrackRequest(track_id=track_id, track=track_pb2.Track(**values), fields=list(given))
     with denied_is_unknown():
@@ -294,10 +290,6 @@ async def update_own(clients: Clients, track_id: str, given: Mapping[str, Any]) 
 
 
 async def delete_own(clients: Clients, track_id: str) -> None:
-    """Delete a track.
-
-    Raises:
-        AppError: ``TRACK_NOT_FOUND``.
-    """
+    """Delete a track. Raises ``TRACK_NOT_FOUND``."""
     with denied_is_unknown():
         await clients.tracks.DeleteTrack(pb.DeleteTrackRequest(track_id=track_id))

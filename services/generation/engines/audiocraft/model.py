@@ -31,7 +31,6 @@ class Kind:
     """A kind of model.
 
     Attributes:
-        network: the class of audiocraft.
         heard_share: the share of a window that repeats the previous one. Less is faster, more is more coherent. The
             values are the defaults of audiocraft where it has one.
     """

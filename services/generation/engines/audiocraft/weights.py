@@ -32,7 +32,6 @@ def load(kind: Any, model: str, checkpoint: Path, model_dir: Path | None, device
     """Load a model to ``device``.
 
     Args:
-        kind: the class of audiocraft.
         model: the name of the model, for error messages.
         checkpoint: the folder with the files of the checkpoint.
         model_dir: the folder with text encoders and codecs; see :func:`files.find`.

@@ -83,7 +83,6 @@ class CompiledNetwork:
 
     Args:
         network: it keeps its transforms, and loses its layers.
-        model: the same network.
         keep_memory: whether the memory for intermediate results, about 0.6 GB, is kept for the next call.
     """
 

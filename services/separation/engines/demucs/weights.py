@@ -101,11 +101,7 @@ def _bag(definition: bytes, network: Any) -> BagOfModels:
 
 
 def on_device(models: BagOfModels, name: str, device: str) -> Bag:
-    """Move the networks of a model to ``device``.
-
-    Raises:
-        AppError: ``MODEL_UNSUPPORTED``.
-    """
+    """Move the networks of a model to ``device``. Raises ``MODEL_UNSUPPORTED``."""
     segments = {int(network.samplerate * network.segment) for network in models.models}
     if len(segments) != 1 or models.audio_channels not in (1, 2):
         raise errors.MODEL_UNSUPPORTED(

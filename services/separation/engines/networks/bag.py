@@ -25,7 +25,6 @@ class Bag:
             indices of the wanted stems as a second argument, and computes no others.
         weights: float32 [networks, stems].
         stems: names of the outputs of the networks.
-        sample_rate_hz: sample rate of the networks.
         channel_count: channels of the networks, 1 or 2.
         segment_frames: length of the windows that the networks process.
         overlap: part of a window that the next one shares, at least 0 and below 1.

@@ -35,7 +35,6 @@ class BatchSize:
         """Take the measurement of a finished batch.
 
         Args:
-            count: segments in the batch.
             used_bytes: the most memory that the batch needed, without weights.
             free_bytes: memory that the next batch can use.
         """

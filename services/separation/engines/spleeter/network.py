@@ -117,7 +117,6 @@ class VocalsFirst(nn.Module):
     """Estimates vocals with one network, and then other stems with a second one, which reads the recording without the vocals.
 
     Args:
-        vocals: the first network.
         others: the second network. Its margin is at most that of the first one.
         rows: indices of the stems in the outputs of the second network.
     """
