@@ -27,11 +27,7 @@ def terms(declared: ModelDeclaration) -> str:
 
 
 class Consents:
-    """Keeps a registry informed of the models that administrators have allowed.
-
-    Args:
-        library: where the record is.
-    """
+    """Keeps a registry informed of the models that administrators have allowed. ``library`` is where the record is."""
 
     def __init__(self, library: library_service_pb2_grpc.AdminServiceStub, registry: EngineRegistry[Any]) -> None:
         self._library = library

@@ -41,11 +41,7 @@ class MixSource:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Result of a mix.
-
-    Attributes:
-        limited: whether the limiter reduced the gain anywhere.
-    """
+    """Result of a mix. ``limited`` says whether the limiter reduced the gain anywhere."""
 
     sample_rate_hz: int
     frame_count: int

@@ -89,11 +89,7 @@ COMBINATIONS: tuple[Combination, ...] = get_args(Combination)
 
 
 def result_stems(stems: Sequence[str], *outputs: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the stems of a separation.
-
-    Args:
-        stems: the requested ones; empty for all.
-    """
+    """Return the names of the stems of a separation. ``stems`` are the requested ones; empty for all."""
     if any(is_partial(stems, each) for each in outputs):
         return (*stems, ACCOMPANIMENT)
     return tuple(stems or outputs[0])

@@ -85,11 +85,7 @@ def body_of(model: type[M], *, secret: bool = False) -> Callable[[Request], Awai
 
 
 def body_schema(model: type[BaseModel], *, forms: bool = True, required: bool = True) -> dict[str, Any]:
-    """Return the OpenAPI request body of ``model``.
-
-    Args:
-        forms: whether the body may also be a form.
-    """
+    """Return the OpenAPI request body of ``model``. ``forms`` says whether the body may also be a form."""
     schema = model.model_json_schema(ref_template=REFERENCE + "{model}", schema_generator=PlainSchema)
     kinds = ("application/json", *(("application/x-www-form-urlencoded",) if forms else ()))
     return {"requestBody": {"required": required, "content": {kind: {"schema": schema} for kind in kinds}}}

@@ -118,11 +118,7 @@ class WorkList:
         await self._docs.load(self._NAME, list(pending.values()))
 
     async def fill(self, documents_of: Callable[[str], AsyncIterator[Doc]]) -> None:
-        """Add all blobs of a library.
-
-        Args:
-            documents_of: returns the documents of a collection.
-        """
+        """Add all blobs of a library. ``documents_of`` returns the documents of a collection."""
         await self.add(documents_of("jobs"), required=False)
         for collection in FILE_COLLECTIONS:
             await self.add(documents_of(collection), required=True)

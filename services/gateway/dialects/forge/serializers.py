@@ -58,11 +58,7 @@ def started(answer: Any, **more: Any) -> JSONResponse:
 
 
 def listing(values: Any, page: int, page_size: int, total_count: int, links: str = "") -> JSONResponse:
-    """Return one page of a list with its ``meta``.
-
-    Args:
-        links: the ``Link`` header, from :func:`page_links`.
-    """
+    """Return one page of a list with its ``meta``. ``links`` is the ``Link`` header, from :func:`page_links`."""
     total_pages = math.ceil(total_count / page_size)
     meta = {"page": page, "page_size": page_size, "total_count": total_count, "total_pages": total_pages}
     return JSONResponse({"data": values, "meta": meta}, headers={"Link": links} if links else None)
