@@ -55,7 +55,7 @@ class AnalysisJob(TypedDict):
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[Percent, Field(examples=[100])]
     engine: Annotated[str | None, Field(examples=["librosa"])]
-    error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
+    error: Annotated[str | None, Field(description="Why the job failed.")]
     result: Annotated[AnalysisValues | None, Field(description="The measured values. Null until completed.")]
 
 

@@ -64,11 +64,9 @@ class TrackResult(TypedDict):
     track_id: Annotated[str, Field(description="As in the request.", examples=[_ID])]
     status: Annotated[Literal["completed", "failed"], Field(examples=["completed"])]
     track: Annotated[Track | None, Field(description="The changed track. Null: it was deleted, or nothing changed.")]
-    error: Annotated[str | None, Field(description="Why the track stays as it was.", examples=[None])]
-    error_code: Annotated[str | None, Field(examples=[None])]
-    details: Annotated[
-        dict[str, list[str]] | None, Field(description="Messages by field, of a `VALIDATION_ERROR`.", examples=[None])
-    ]
+    error: Annotated[str | None, Field(description="Why the track stays as it was.")]
+    error_code: str | None
+    details: Annotated[dict[str, list[str]] | None, Field(description="Messages by field, of a `VALIDATION_ERROR`.")]
 
 
 class TrackBatch(TypedDict):

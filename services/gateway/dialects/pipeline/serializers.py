@@ -50,7 +50,7 @@ class PipelineStage(TypedDict):
     status: Annotated[_StageStatus, Field(examples=["completed"])]
     started_at: _Time | None
     completed_at: _Time | None
-    error: Annotated[str | None, Field(examples=[None])]
+    error: str | None
     duration_seconds: Annotated[float | None, Field(examples=[41.7])]
 
 

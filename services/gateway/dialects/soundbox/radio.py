@@ -107,7 +107,7 @@ class _ClipSelector:
 class ShuffleFilters(TypedDict):
     """The filters of a random selection."""
 
-    model: Annotated[str | None, Field(examples=[None])]
+    model: str | None
     search: Annotated[str | None, Field(examples=["lofi"])]
 
 
