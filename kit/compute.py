@@ -82,7 +82,6 @@ class EngineProcesses(Generic[E]):
     event loop, and all their memory, also that of a GPU, is freed when their process ends.
 
     Args:
-        name: the name of the pool, for thread names and metrics.
         slot_count: how much work runs at a time.
         build: creates the engine. It is called once in each process and must be picklable.
         process_count: the maximum number of processes; None: ``slot_count``. If there are fewer, several threads of a

@@ -22,10 +22,6 @@ def measured(store: T, port: type, name: str) -> T:
 
     The duration of an operation is the time that its caller waits for the store: the whole call of a coroutine, the time
     until an iterator has its first item, and the entry and the exit of a context, each of them, without the block.
-
-    Args:
-        port: the Protocol that declares the operations.
-        name: label of the metric.
     """
     return cast(T, _Measured(store, port, name))
 

@@ -60,7 +60,6 @@ class PackagedWeights:
 
     Args:
         folder: the folder of its files, relative to the installed modules.
-        sources: its files, with their digests.
         read: returns the tensors in the contents of these files, by the names of our network.
     """
 

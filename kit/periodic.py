@@ -33,7 +33,6 @@ async def every(
 
     Args:
         seconds: the pause between two rounds.
-        first_seconds: the pause before the first round.
         wake: ends a pause when it is set.
     """
     wake = wake or asyncio.Event()

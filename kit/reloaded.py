@@ -15,7 +15,6 @@ class Reloaded(Generic[T]):
 
     Args:
         name: of the log events ``<name>.reloaded`` and ``<name>.reload_failed``.
-        read: returns the value.
         failures: what ``read`` raises for unusable files. The first read raises it to the caller.
     """
 

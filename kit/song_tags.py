@@ -14,7 +14,6 @@ class SongTags:
 
     Attributes:
         key: such as "A minor".
-        cover: a JPEG picture.
     """
 
     title: str = ""

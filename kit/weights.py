@@ -67,10 +67,7 @@ class ImportedModel:
     """A checkpoint that an operator has imported into a folder of models.
 
     Args:
-        name: the name that requests use.
-        architecture: class of the network.
         file: name of the checkpoint in the folder.
-        sha256: its SHA-256.
         licence: licence of the weights, as the operator stated it.
     """
 

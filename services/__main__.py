@@ -28,7 +28,6 @@ class Component:
         settings: the name of its settings class.
         niceness: the increment of the process's nice value.
         thread_count: threads of numeric libraries for one operation; None: their default.
-        starts_processes: whether the component starts child processes.
     """
 
     module: str

@@ -80,8 +80,6 @@ class AudioFile:
     """A recording on disk that can be read from the beginning repeatedly.
 
     Args:
-        path: the file, in any supported format.
-        limits: limits of rate, channels and length.
         frame_count: exact length if known, for example from :func:`inspect`. Otherwise the first access decodes the
             file to count its frames.
         level: its level if known, see :meth:`soundwright.kit.audio.level.Level.values`; empty if not.

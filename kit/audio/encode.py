@@ -69,16 +69,13 @@ class AudioWriter:
     are written back bit for bit. A WAV file above 4 GiB becomes RF64 (EBU Tech 3306).
 
     Args:
-        path: file to create or replace.
         channel_count: number of channels; at most 8 for FLAC, MP3 and AAC. The last two become stereo above 2, and get a sample
             rate that they support.
-        encoding: see :data:`Encoding`.
         or_floats: do not clip integers. With the first sample above full scale the file becomes "wav32f", and ``path`` ends in ".wav".
         kbits: bit rate of MP3 and AAC in kbit/s; None: 320 for MP3, 256 for AAC.
         tags: those of a FLAC, MP3 or M4A file. WAV files have none.
 
     Attributes:
-        frame_count: frames written so far.
         peak: largest absolute sample so far, before clipping.
         clipped_sample_count: samples above full scale so far, if they are clipped.
 
@@ -395,7 +392,6 @@ def reencode(
 
     Args:
         report: called for each block, with the share of the work that is done, 0 to 1. An exception that it raises ends the work.
-        gain: factor for all samples.
         or_floats: see :class:`AudioWriter`. The name of ``target`` must end in ".wav".
         kbits, tags: see :class:`AudioWriter`.
 
@@ -426,9 +422,7 @@ def resample_blocks(blocks: Iterable[Samples], from_hz: int, to_hz: int, channel
 
     Args:
         blocks: float32 [channels, frames], of any lengths.
-        from_hz: sample rate of ``blocks``.
         to_hz: requested sample rate. If it equals ``from_hz``, the blocks are unchanged.
-        channel_count: number of channels of ``blocks``.
     """
     if from_hz == to_hz:
         yield from blocks

@@ -30,10 +30,6 @@ class LoudnessMeter:
 
     The K-weighting filters are those of the standard, converted from 48 kHz to other rates through their analogue
     prototypes (B. De Man, "Evaluation of implementations of the EBU R128 loudness measurement", AES 2018).
-
-    Args:
-        channel_count: number of channels, at least 1.
-        finds_peak: whether the true peak is measured, too.
     """
 
     def __init__(self, sample_rate_hz: int, channel_count: int, *, finds_peak: bool = True) -> None:

@@ -57,7 +57,6 @@ def coarser_waveform(data: bytes, pixel_frames: int) -> bytes:
     """Return a waveform with longer stretches.
 
     Args:
-        data: a waveform of :class:`Waveform`.
         pixel_frames: a multiple of :data:`PIXEL_FRAMES`.
     """
     sample_rate_hz = _HEADER.unpack_from(data)[2]

@@ -28,7 +28,6 @@ class ConfinedAudio:
     """Calls functions on untrusted files, each in a process of its own, a bounded number at a time.
 
     Args:
-        slot_count: the number of processes at a time.
         scratch: folder for the working folders of the processes.
     """
 

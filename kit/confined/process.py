@@ -36,8 +36,6 @@ class Confinement:
     Attributes:
         folder: its working folder, the only one that it can change.
         readable: further files that it can read.
-        memory_bytes: limit of its address space.
-        file_bytes: largest file that it can write.
         tcp_port: the only port, on 127.0.0.1, that it can connect to; None: none.
     """
 
@@ -72,7 +70,6 @@ async def run_confined(
 
     Args:
         function: ``package.module:name``. It takes a progress callback and ``arguments``, and returns a JSON value.
-        arguments: JSON values.
         report: called at least five times per second with the share that is done, 0 to 1. An exception that it raises ends
             the process.
 

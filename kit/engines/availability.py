@@ -55,7 +55,6 @@ class ModelAvailability:
         open_probe: opens a separate process in which a model is tried. Use it where jobs occupy ``processes`` for
             minutes. Without it models are tried in ``processes``, and weights that are present count as available,
             because trying one model may unload another.
-        is_loading: returns whether a job is loading a model.
         consents: informs ``registry`` of the models that administrators have allowed; None: nobody can allow any.
     """
 

@@ -13,9 +13,7 @@ class Score:
 
     Args:
         stem: the stem that was measured; empty for the mean of all stems.
-        sdr_db: the ratio in dB.
         test_set: the recordings on which it was measured.
-        source: address of the publication.
     """
 
     stem: str = ""
@@ -43,7 +41,6 @@ class ModelFile:
     """A file that a model needs. An unverified fact is None.
 
     Args:
-        name: name of the file in the repository, and on this machine.
         sha256: its SHA-256 as 64 hex digits. A file with other content is not loaded.
         mirrors: addresses of copies, tried in order if the repository does not answer. They need ``sha256``.
     """
@@ -66,7 +63,6 @@ class ModelDeclaration:
 
     Args:
         name: the name that requests use; unique within a registry.
-        description: one line for model lists.
         architecture: name of the network or method, for example ``Hybrid Transformer Demucs``.
         outputs: names of what the model produces, in the order in which they are listed.
         sample_rate_hz: sample rate of the outputs; None if it is the sample rate of the input.

@@ -10,11 +10,7 @@ FAILURE_SECONDS = 30.0
 
 
 class LoadFailures:
-    """The last failure of each model.
-
-    Args:
-        clock: monotonic seconds.
-    """
+    """The last failure of each model."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -40,7 +40,6 @@ class ModelSelection:
         source: repository of its weights; empty if it has none.
         reason: why the requested model does not run, in one sentence; empty if it does, or if the operator chose the
             fallback.
-        error: the same, as it was raised.
     """
 
     engine: str
@@ -65,7 +64,6 @@ class _Loaded:
     """A model in memory.
 
     Attributes:
-        user_count: threads that use it.
         is_kept: whether it stays after its last use.
     """
 
@@ -85,7 +83,6 @@ class EngineRegistry(Generic[E]):
         unlicensed: models that the operator allows although no licence of their weights is stated; ``*`` allows all.
         loaded_limit: number of models with weights in memory; the least recently used one is unloaded first. Models in
             use stay, even if they are more. None: no limit.
-        clock: monotonic seconds.
 
     Attributes:
         allowed: further models that administrators have allowed (:class:`soundwright.kit.engines.consents.Consents`).

@@ -16,7 +16,6 @@ class MeasuredSpeeds:
         """Record a finished job.
 
         Args:
-            audio_seconds: length of the recording.
             compute_seconds: time in which the engine processed it, without loading and storing.
         """
         if audio_seconds >= _SHORTEST_SECONDS and compute_seconds > 0:

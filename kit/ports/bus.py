@@ -84,9 +84,6 @@ class Bus(Protocol):
         """Add to a counter that all processes share, and return the sum. Concurrent calls get different sums.
 
         The broker forgets a counter two minutes after its last increment, and may forget all of them when it restarts.
-
-        Args:
-            counter: letters and digits.
         """
         ...
 

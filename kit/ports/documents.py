@@ -66,7 +66,6 @@ class Index:
     """An index over top-level fields.
 
     Args:
-        fields: The indexed fields, in order.
         unique: Refuse a second document with the same values.
         present: Index only documents in which this field is present and not null.
         each: The one of ``fields``, if any, that holds an array of texts. The index is then a multikey index: it has one

@@ -45,7 +45,6 @@ async def read_web(
     """Download a small resource into memory. Follow at most five redirects.
 
     Args:
-        seconds: the deadline.
         stop: called with the target of each redirect. If it returns True, the target is returned without a request.
 
     Returns:
@@ -104,7 +103,6 @@ async def post_web(
     Args:
         limit_bytes: the number of bytes of the response body to read. The rest, and what takes more than 2 seconds, is
             ignored.
-        seconds: the deadline.
 
     Returns:
         The status, and the beginning of the response body.

@@ -70,7 +70,6 @@ class EgressPolicy:
         Args:
             allow_hosts: hosts that are allowed although their address is private, as ``host`` (on any port) or
                 ``host:port``.
-            resolver: resolves host names.
 
         Raises:
             ValueError: an entry of ``allow_hosts`` is invalid.

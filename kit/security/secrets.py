@@ -25,7 +25,6 @@ class Secrets:
         """
         Args:
             read: returns the secrets, separated by white space; the current one comes first.
-            paths: the files that they come from.
 
         Raises:
             SecretError: there is no secret, or the current one is too short.

@@ -55,9 +55,6 @@ class JobKind(Generic[Spec]):
 
     Attributes:
         kind: value of the library's enum.
-        spec: message class of the specification.
-        queue: queue of the run commands.
-        handler: runs one attempt.
         attempt_limit: number of attempts after which the job fails permanently.
         limits: how many unfinished jobs there can be.
         output_folder: folder of the blob store for files, see :mod:`soundwright.kit.worker.outputs`. Empty if the jobs store no
@@ -66,10 +63,8 @@ class JobKind(Generic[Spec]):
             string.
         work_seconds: returns the amount of work in seconds of audio, or 0 if it is unknown.
         stages: names and processor types of the stages, in order.
-        has_track: whether each job is for a track.
         creates_track: the library stores the track with the job, without audio, and the job completes it.
         public_spec: whether the queue shows the specification to all callers.
-        on_finish: cleans up after finished jobs.
     """
 
     kind: job_pb2.JobKind.ValueType

@@ -21,7 +21,6 @@ def build_registry(whisper_dir: Path | None = None, *, downloads: bool = False) 
 
     Args:
         whisper_dir: folder with a Whisper model; None: the cache of the hub.
-        downloads: whether a missing model may be downloaded.
     """
     registry = Registry()
     registry.register(LibrosaEngine())

@@ -102,7 +102,6 @@ def parse_features(
     """Validate the requested features. No features, or ``all``, means all that are available, without :data:`ON_REQUEST`.
 
     Args:
-        available: the features that this server can measure.
         remedies: what to do if the weights of a feature are missing.
 
     Raises:

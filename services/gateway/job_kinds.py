@@ -62,8 +62,6 @@ class JobKind(Generic[Spec]):
 
     Attributes:
         kind: value of the library's enum, which declares the public name of the kind.
-        spec: message class of the specification.
-        title: returns a title from the specification, for jobs without a track.
         model: returns the requested model from the specification; empty for kinds without models.
         result_file: returns the main result file. The second argument is the track that the job created, or None.
         again: sends the request that created a job once more, given its specification and the fields that all requests share, its

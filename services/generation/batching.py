@@ -64,8 +64,6 @@ class Batcher:
     instead of forming one batch.
 
     Args:
-        processes: make the takes.
-        batch_size: greatest number of takes in a batch.
         gathers: whether to wait briefly for further takes. Not useful if only one job runs at a time.
         device_name: see :func:`soundwright.services.generation.engines.device.cuda_device`.
     """

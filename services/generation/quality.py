@@ -72,10 +72,8 @@ def judge(
 
     Args:
         samples: float32 [channels, frames] from the engine, before any change of level.
-        wanted_seconds: requested length.
         is_music: whether gaps and continuous noise count as faults, which sound effects may have.
         noise_is_wanted: see :func:`wants_noise`.
-        is_loop: whether the clip is a loop, which has no end.
     """
     findings = list(_findings(samples, sample_rate_hz, wanted_seconds, is_music, noise_is_wanted, is_loop))
     findings.sort(key=lambda found: found.score)

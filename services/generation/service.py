@@ -26,7 +26,6 @@ class Interpretation:
 
     Args:
         style, tempo_bpm, key, bars, instruments: what plays. Empty and 0 for sound effects.
-        sounds: sound effects and backgrounds.
         chosen: fields above that the prompt leaves open, so that the seed chose them.
         ignored_words: words of the prompt that have no effect.
         ignored_parameters: parameters of the request that the engine could not follow.
@@ -68,7 +67,6 @@ class Part:
     Args:
         prompt, duration_seconds, seed, is_loop: as in the request.
         model: the model that generated it; empty for what is not generated yet.
-        interpretation: what the model understood.
     """
 
     prompt: str
@@ -84,7 +82,6 @@ class Take:
     """One piece of audio to generate.
 
     Args:
-        prompt: description of the audio.
         duration_seconds: length without the ``lead_in``.
         seed: equal takes with equal seeds give equal audio.
         lead_in: audio that the take continues, with its own sample rate and channels. Engines that do not support
@@ -146,7 +143,6 @@ class GenerationSpec:
     Args:
         prompt: 3 to 500 characters without control characters.
         duration_seconds: length to generate. For a continuation: without the clip that it continues.
-        model: name of a listed model.
         seed: 0 to 2**63 - 1.
         loop: whether the end of the clip connects to its beginning.
         continue_from_id: ID of the clip to continue; empty for a new clip.
@@ -177,9 +173,7 @@ def parse_spec(
 
     Args:
         asked: what was asked for. The seed is valid; an empty model means the default of ``registry``.
-        variation_count: number of clips of the request.
         max_seconds: the longest clip that the caller may request.
-        registry: declares the models.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` with the fields that are not valid.

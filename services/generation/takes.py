@@ -24,7 +24,6 @@ class TakeOrder:
 
     Args:
         take: without its lead-in, which the engine process reads.
-        lead_in: an audio file that the take continues.
         overlap_seconds: length of the end of the lead-in that the take repeats.
         file: receives the samples as a ``.npy`` file of float32 [channels, frames]. If its folder is gone, the take is
             not needed any more and is not stored.

@@ -61,7 +61,6 @@ class GenerationWorker:
     The clip of a continuation contains the earlier clip and ``duration_seconds`` more.
 
     Args:
-        registry: declares the models.
         note: called with the model that generated each take.
     """
 

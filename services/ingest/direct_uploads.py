@@ -41,11 +41,7 @@ class DirectUpload:
 
 
 class DirectUploads:
-    """Begins, signs, assembles and aborts uploads.
-
-    Args:
-        keep_seconds: age at which an unfinished upload is deleted.
-    """
+    """Begins, signs, assembles and aborts uploads."""
 
     def __init__(self, blobs: Blobs, clock: Clock, size_limit_bytes: int, keep_seconds: float) -> None:
         self._blobs = blobs

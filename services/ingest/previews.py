@@ -48,7 +48,6 @@ class LinkPreview:
         name: of the list; empty for a single recording.
         entries: at most 50.
         entry_count: the number of recordings that were found.
-        truncated: whether the list has more than these.
     """
 
     kind: str
@@ -62,7 +61,6 @@ class LinkPreviews:
     """Looks into links for the current caller.
 
     Args:
-        max_seconds: maximum length of a recording.
         slot_count: links that are read in parallel. Further requests wait; above 20, they are refused.
         scratch: the folder for the working folders of the processes.
     """

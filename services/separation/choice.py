@@ -80,8 +80,6 @@ def choose(
 
     Args:
         candidates: in the order of preference among equals.
-        stems: the stems that the model must produce.
-        audio_seconds: length of the recording.
 
     Returns:
         None if no available model has the stems.

@@ -89,8 +89,6 @@ def parse_manifest(text: str, uploads: Sequence[str], stored: Sequence[str]) -> 
 
     Args:
         text: the manifest as JSON. Blank text means an empty manifest.
-        uploads: names of the uploaded files.
-        stored: names of the stored stems of the track.
 
     Raises:
         AppError: ``VALIDATION_ERROR``. The details name each invalid field by its path.

@@ -16,14 +16,7 @@ _SAMPLE_BYTES = 4
 
 
 class ScratchSignal:
-    """A signal in a file without a header, exactly as it was computed. Write it as a context manager, then read it.
-
-    Args:
-        shape: sample rate and channels.
-
-    Attributes:
-        frame_count: frames written so far.
-    """
+    """A signal in a file without a header, exactly as it was computed. Write it as a context manager, then read it."""
 
     def __init__(self, path: Path, shape: Shape) -> None:
         self.sample_rate_hz = shape.sample_rate_hz

@@ -107,7 +107,6 @@ def write_stems(
 
     Args:
         blocks: consecutive blocks of all stems in ``files`` and ``scratch``. A generator is closed at the end.
-        mix: the recording that is separated.
         files: stem names and the files to write. Those of stems above full scale end in ".wav" instead.
         scratch: stem names and the signals to write, for further models.
         report: called with the progress ratio after every block. An exception that it raises stops the engine.

@@ -96,7 +96,6 @@ def separated(
     """Yield consecutive blocks of the stems, as :meth:`Engine.separate` does. All stems of the model add up to the recording.
 
     Args:
-        outputs: all stems of the model.
         stems: the stems to yield; None for all.
     """
     wanted = outputs if stems is None else stems

@@ -47,7 +47,6 @@ class Bounds:
     """Limits for one question.
 
     Args:
-        call_limit: maximum number of tool calls.
         seconds: time for the model, including all its tool calls. After that the rules answer.
         history_limit: number of earlier messages that the model receives.
     """

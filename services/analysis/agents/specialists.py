@@ -17,7 +17,6 @@ class Specialist:
         about: one line by which a model chooses the specialist.
         keywords: words, or beginnings of words, that select the specialist.
         capabilities: values of ``task`` that select the specialist.
-        own_tools: names of tools, in addition to those that all specialists have.
     """
 
     name: str

@@ -45,8 +45,6 @@ class Turn:
 
     Args:
         id: UUID chosen by the caller, who repeats it when retrying.
-        track_ids: the tracks that the user refers to.
-        call_limit: maximum number of tool calls.
     """
 
     id: str
@@ -113,7 +111,6 @@ class Toolbox:
 
         Args:
             arguments: a mapping, or JSON text of one.
-            allowed: names of the tools that may be called.
         """
         call = await self._call(turn, name, arguments, allowed)
         if call not in turn.calls:

@@ -83,7 +83,6 @@ class KeyMeter:
     def __init__(self, sample_rate_hz: int, fft_length: int, hop_length: int) -> None:
         """
         Args:
-            fft_length: samples per frame.
             hop_length: samples from the start of a frame to the next.
         """
         self._frames_per_second = sample_rate_hz / hop_length

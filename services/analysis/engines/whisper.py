@@ -84,7 +84,6 @@ class WhisperEngine(Engine):
 
     Args:
         folder: folder with a model in the form of CTranslate2; None: the declared files in the cache of the hub.
-        downloads: whether missing files may be downloaded.
     """
 
     name = "whisper"

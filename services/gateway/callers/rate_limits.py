@@ -122,7 +122,6 @@ class _Window:
     """A window of one key.
 
     Attributes:
-        counter: the name of its counter at the broker.
         count: the largest known number of requests, including those that are being counted.
         waiting: the requests that the broker counts together after those that it counts now.
     """

@@ -107,12 +107,7 @@ class Step:
 
 
 class Connection:
-    """The topics that one socket has joined.
-
-    Args:
-        serves: returns whether a topic exists.
-        topic_limit: maximum number of joined topics.
-    """
+    """The topics that one socket has joined."""
 
     def __init__(self, serves: Callable[[str], bool], topic_limit: int) -> None:
         self._serves = serves

@@ -34,7 +34,6 @@ class _Request:
     """A request, and what the checks find out about it.
 
     Attributes:
-        peer: the address of the client.
         creator_secret: shows who created something without an account.
         new_creator: whether the caller has no such secret yet. The response has a new one, if something was created.
         token: the header with the API token; empty if there is none, and for routes that read no tokens.

@@ -46,7 +46,6 @@ class UploadPolicy:
     """The requirements of a dialect for an upload of one file, and its errors.
 
     Attributes:
-        dialect: label in metrics.
         size_limit_bytes: limit of the file; None: only the limit of the platform applies.
         allowed_containers: accepted formats; empty: all.
     """
@@ -74,8 +73,6 @@ class FormPolicy:
     """The requirements of a route for a form with several files.
 
     Attributes:
-        dialect: label in metrics.
-        files: names of the parts that are files.
         total_limit_bytes: limit of all files together. The limit of the platform applies to each file.
         too_large: returns the error for files above the given limit in bytes.
         long_fields: limits in bytes of fields that may be longer than others. They may be sent as files, too.
@@ -113,7 +110,6 @@ class Uploads:
 
     Args:
         idle_seconds: maximum time between two chunks of a body.
-        finish_seconds: timeout of the inspection of a complete upload.
     """
 
     def __init__(

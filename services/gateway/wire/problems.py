@@ -23,8 +23,6 @@ class Problem:
     """An error response, independent of the dialect.
 
     Attributes:
-        reason: the error code, for programs.
-        message: the sentence for people.
         details: messages by field, or other values by name.
         framework_errors: ``details`` in the format of FastAPI, for the dialect whose contract prescribes it.
     """

@@ -74,7 +74,6 @@ class Preview:
 
     Attributes:
         name: of the list; empty for a single recording.
-        truncated: whether the list has more entries.
     """
 
     name: str
@@ -88,8 +87,6 @@ class Fetcher:
     Args:
         egress_policy: decides which addresses may be reached.
         search_url: yt-dlp search or URL that returns candidates. ``{query}`` is replaced by the query.
-        max_seconds: maximum length of a recording.
-        deadline_seconds: deadline of one download.
         idle_seconds: a connection that transfers no data for this time is closed.
     """
 
@@ -114,7 +111,6 @@ class Fetcher:
         """Download the recording at ``url``.
 
         Args:
-            folder: an empty folder for the file.
             report: called at least five times per second with the share that is done, 0 to 1. An exception that it
                 raises ends the download.
 

@@ -40,8 +40,6 @@ class FetchProxy:
     Attributes:
         url: address of the proxy for the download process. It contains the password, so never log it.
         refusal: the error of the first connection that was refused, if any.
-        received_bytes: number of bytes received so far.
-        exceeded: whether ``limit_bytes`` was exceeded.
     """
 
     def __init__(self, egress_policy: EgressPolicy, limit_bytes: int, idle_seconds: float) -> None:

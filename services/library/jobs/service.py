@@ -102,7 +102,6 @@ class Interpretation:
 
     Attributes:
         style, tempo_bpm, key, bars, instruments: what plays. Empty and 0 for sound effects.
-        sounds: sound effects and backgrounds.
         chosen: fields above that the seed chose.
         ignored_words, ignored_parameters: what had no effect.
     """

@@ -36,11 +36,7 @@ log = get_logger()
 
 
 class Deliveries:
-    """Enqueues deliveries, and shows and replays them for the owner of the webhook.
-
-    Args:
-        kinds: what messages say of each kind of job.
-    """
+    """Enqueues deliveries, and shows and replays them for the owner of the webhook."""
 
     def __init__(
         self,

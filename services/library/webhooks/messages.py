@@ -27,7 +27,6 @@ class PublicKind:
     """The public name and paths of a job kind.
 
     Attributes:
-        type: name of the kind in the public API.
         output_path: template of the gateway's path of an output. Placeholders: ``{job_id}``, ``{job_hex_id}``,
             ``{track_id}``, ``{output_id}``, ``{name}`` and ``{extension}``.
         details_path: template of the gateway's path of the details as JSON; empty if they are not served.

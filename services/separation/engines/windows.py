@@ -132,8 +132,6 @@ class CrossFade:
 
         Args:
             weight: float32 [window_frames], positive; how much each frame of a window counts.
-            hop_frames: frames between the beginnings of neighbours.
-            frame_count: length of the recording.
         """
         if weight.ndim != 1 or not len(weight) or not (weight > 0).all():
             raise ValueError("The weight of every frame of a window must be positive.")

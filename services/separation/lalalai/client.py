@@ -118,7 +118,6 @@ class LalalaiClient:
         Args:
             url: the address of the API. It is set by the operator, so the egress policy does not apply.
             egress_policy: applies to the addresses of results, which lalal.ai chooses.
-            transfer_seconds: the timeout of an upload or download.
         """
         self._egress_policy = egress_policy
         self._transfer_seconds = transfer_seconds

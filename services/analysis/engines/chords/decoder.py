@@ -55,7 +55,6 @@ class Chord:
     Attributes:
         name: in Harte's syntax.
         label: as musicians write it.
-        classes: its class in each part.
     """
 
     name: str

@@ -19,7 +19,6 @@ class Note(NamedTuple):
     """A note or a use of a pedal.
 
     Args:
-        start: its begin in frames.
         end: its end in frames.
         track: MIDI pitch, or a negative controller.
         velocity: 0 to 127.

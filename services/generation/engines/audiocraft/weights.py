@@ -33,7 +33,6 @@ def load(kind: Any, model: str, checkpoint: Path, model_dir: Path | None, device
 
     Args:
         model: the name of the model, for error messages.
-        checkpoint: the folder with the files of the checkpoint.
         model_dir: the folder with text encoders and codecs; see :func:`files.find`.
         device: ``cpu``, ``cuda`` and so on. ``cuda`` means the current CUDA device.
 

@@ -38,7 +38,6 @@ class DemucsEngine(NetworkEngine):
             most layers, more than 35 dB.
         compiled_dir: folder for the networks that OpenVINO runs. Loading a model adds its networks to it; if that fails,
             PyTorch runs them.
-        options: see :class:`NetworkEngine`.
     """
 
     name = "demucs"

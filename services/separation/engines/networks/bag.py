@@ -24,15 +24,12 @@ class Bag:
             attribute ``concurrent_calls`` is called from so many threads at once. One with the attribute ``takes_rows`` gets the
             indices of the wanted stems as a second argument, and computes no others.
         weights: float32 [networks, stems].
-        stems: names of the outputs of the networks.
         channel_count: channels of the networks, 1 or 2.
         segment_frames: length of the windows that the networks process.
         overlap: part of a window that the next one shares, at least 0 and below 1.
-        device: the device as PyTorch names it.
         is_level_normalised: whether the networks read recordings of mean 0 and standard deviation 1.
         remainder: name of the stem that is the recording without all other stems; empty if there is none.
         rows: indices of ``stems`` in the outputs of the networks; None: these are ``stems``.
-        batch_size: segments that the networks compute at once.
         runs: for each network, a function from inputs and rows to an iterator over the outputs, in batches. The engine
             that loads the bag sets them.
     """

@@ -193,7 +193,6 @@ class NetworkEngine(Engine):
 
         Args:
             inputs: float32 [items, channels, frames].
-            rows: indices of the stems.
 
         Raises:
             AppError: ``OUT_OF_MEMORY``.

@@ -63,7 +63,6 @@ class RoformerConfig(BaseModel):
         mlp_expansion: size of hidden layers of mask estimators relative to ``dim``.
         n_fft, hop_length, win_length, is_stft_normalized: the spectrogram.
         zero_dc: whether the lowest frequency bin of the stems is silent.
-        stems: the stems that the network estimates.
         remainder: name of the rest of the recording; empty if there is none.
         sample_rate_hz, channel_count: what the network reads.
         segment_frames: what the network reads at once.

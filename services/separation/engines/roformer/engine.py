@@ -31,7 +31,6 @@ class RoformerEngine(NetworkEngine):
         configs: the configurations of ``models``. Other checkpoints have theirs beside them, with the same name.
         cpu_mode: how a CPU with bfloat16 computes; others compute in float32. ``exact``: in float32. ``mixed``: attention in
             bfloat16, which agrees to more than 50 dB. ``fast``: nearly all layers, more than 35 dB.
-        options: see :class:`NetworkEngine`.
     """
 
     name = "roformer"

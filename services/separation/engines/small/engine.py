@@ -57,7 +57,6 @@ class SmallEngine(NetworkEngine):
     Args:
         cpu_mode: how a CPU with bfloat16 computes; others compute in float32. ``exact``: in float32. ``mixed`` and ``fast``:
             convolutions and dense layers in bfloat16, which agrees to more than 40 dB.
-        options: see :class:`NetworkEngine`.
     """
 
     name = "small"

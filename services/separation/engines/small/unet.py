@@ -68,8 +68,6 @@ class UNet(nn.Module):
     """Turns levels of bands into values for each band.
 
     Args:
-        input_count: levels of a band.
-        output_count: values of a band.
         channel_count: size of the features of a band at the first level.
         band_count: a multiple of :data:`FACTOR`.
     """

@@ -24,7 +24,6 @@ class SpleeterEngine(NetworkEngine):
     Args:
         cpu_mode: how a CPU with bfloat16 computes; others compute in float32. ``exact``: in float32. ``mixed`` and ``fast``: the
             convolutions in bfloat16, which agrees to more than 45 dB.
-        options: see :class:`NetworkEngine`.
     """
 
     name = "spleeter"
