@@ -49,8 +49,7 @@ def installed_files(model: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise errors.MODEL_UNAVAILABLE(
-            f"The weights of the model {model!r} are missing from this installation. {REMEDY}.",
-            model=model,
+            f"The weights of the model {model!r} are missing from this installation. {REMEDY}.", model=model
         ) from error
 
 

@@ -151,8 +151,7 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(2 * 1024**3, gt=0)
     fetch_allow_hosts: Names = Field(
-        (),
-        description="comma-separated host or host:port that downloads and webhooks may reach at a private address",
+        (), description="comma-separated host or host:port that downloads and webhooks may reach at a private address"
     )
 
     otlp_endpoint: str = Field(

@@ -269,13 +269,7 @@ class _LossySink:
     """An MP3 or M4A file."""
 
     def __init__(
-        self,
-        path: Path,
-        sample_rate_hz: int,
-        channel_count: int,
-        encoding: Encoding,
-        kbits: int,
-        tags: SongTags | None,
+        self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding, kbits: int, tags: SongTags | None
     ) -> None:
         self._file = av.open(str(path), "w", format=_CONTAINERS[encoding], options=_OPTIONS.get(encoding, {}))
         layout = "mono" if channel_count == 1 else "stereo"

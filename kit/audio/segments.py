@@ -46,12 +46,7 @@ def encode_segment(file: BinaryIO, start: int, frame_count: int) -> Segment:
         samples = source.read(frame_count, dtype="float32" if is_float else "int32", always_2d=True)
         target = io.BytesIO()
         with soundfile.SoundFile(
-            target,
-            "w",
-            source.samplerate,
-            source.channels,
-            source.subtype,
-            format="WAV" if is_float else "FLAC",
+            target, "w", source.samplerate, source.channels, source.subtype, format="WAV" if is_float else "FLAC"
         ) as segment:
             segment.write(samples)
     if len(samples) != frame_count:

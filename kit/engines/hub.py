@@ -164,7 +164,7 @@ def require_hub() -> None:
     except Exception as error:  # the client, its proxies and its offline mode fail in many ways
         raise ConnectionError(
             f"The model hub {constants.ENDPOINT} cannot be reached ({type(error).__name__}). Connect this machine to the"
-            " network, unset HF_HUB_OFFLINE, or set HF_ENDPOINT to a mirror.",
+            " network, unset HF_HUB_OFFLINE, or set HF_ENDPOINT to a mirror."
         ) from error
 
 

@@ -35,11 +35,7 @@ _Send: TypeAlias = Callable[..., Awaitable[Message]]
 
 
 def connect(
-    component: str,
-    address: str,
-    signer: Signer,
-    timeout_seconds: float,
-    certificates: Certificates = NO_CERTIFICATES,
+    component: str, address: str, signer: Signer, timeout_seconds: float, certificates: Certificates = NO_CERTIFICATES
 ) -> grpc.aio.Channel:
     """Return a channel to all replicas of ``component`` at ``address``. Calls are made for the current principal, or else for
     the service of ``signer``.

@@ -111,11 +111,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(stream, deserializer, serializer)
 
     async def _request(
-        self,
-        method: str,
-        metadata: _Metadata,
-        handler: grpc.RpcMethodHandler[Any, Any],
-        contents: AsyncIterator[bytes],
+        self, method: str, metadata: _Metadata, handler: grpc.RpcMethodHandler[Any, Any], contents: AsyncIterator[bytes]
     ) -> Message:
         """Read the request of a call. A call with an API token has the limits of a request over HTTP.
 

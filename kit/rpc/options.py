@@ -8,10 +8,7 @@ ACCEPTING = "soundwright.accepting"
 PRINCIPAL_METADATA = "soundwright-principal"
 CORRELATION_METADATA = "soundwright-correlation-id"
 ADDRESS_METADATA = "soundwright-client-address"
-_OPTIONS = (
-    ("grpc.max_receive_message_length", 16 * 1024**2),
-    ("grpc.max_send_message_length", 16 * 1024**2),
-)
+_OPTIONS = (("grpc.max_receive_message_length", 16 * 1024**2), ("grpc.max_send_message_length", 16 * 1024**2))
 
 _KEEPALIVE_MS = 10_000
 _SERVICE_CONFIG = {

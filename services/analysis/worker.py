@@ -104,10 +104,7 @@ class AnalysisWorker:
 
 
 def _analyse(
-    registry: Registry,
-    models: Mapping[str, frozenset[str]],
-    signals: Mapping[Signal, Recording],
-    context: JobContext,
+    registry: Registry, models: Mapping[str, frozenset[str]], signals: Mapping[Signal, Recording], context: JobContext
 ) -> tuple[ModelSelection, dict[str, Any]]:
     """Run the models one after another. A feature whose model is not available fails alone.
 

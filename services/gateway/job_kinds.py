@@ -21,12 +21,7 @@ from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_pb
 from soundwright.separation.v1 import separation_service_pb2
-from soundwright.services.gateway.file_paths import (
-    analysis_path,
-    hex_id,
-    stem_file_path,
-    track_file_path,
-)
+from soundwright.services.gateway.file_paths import analysis_path, hex_id, stem_file_path, track_file_path
 
 if TYPE_CHECKING:
     from soundwright.services.gateway.clients import Clients

@@ -73,9 +73,7 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
     connections = connection_service_pb2_grpc.ConnectionServiceStub(channel)
     downloads = Downloads(
         catalog=SpotifyCatalog(
-            **spotify,
-            call_limit_seconds=settings.spotify_patience_seconds,
-            collection_limit=settings.collection_limit,
+            **spotify, call_limit_seconds=settings.spotify_patience_seconds, collection_limit=settings.collection_limit
         ),
         tokens=SpotifyTokens(spotify_accounts, connections, runtime.clock),
         egress_policy=egress_policy,

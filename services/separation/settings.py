@@ -20,9 +20,7 @@ class SeparationSettings(Settings):
 
     separation_slot_count: int = Field(0, ge=0, description="Number of parallel jobs. 0 means 1, or 4 on a GPU.")
     separation_process_count: int = Field(
-        0,
-        ge=0,
-        description="Processes that compute the parallel jobs. 0 means one per job, or one for all on a GPU.",
+        0, ge=0, description="Processes that compute the parallel jobs. 0 means one per job, or one for all on a GPU."
     )
     separation_loaded_model_limit: int = Field(2, ge=1, description="Number of models that a process keeps in memory.")
     separation_thread_count: int = Field(0, ge=0, description="CPU threads per job. 0 means one per core.")

@@ -28,9 +28,7 @@ from soundwright.kit.adapters.mongo.query import (
     sort_of,
     where_clauses,
 )
-from soundwright.kit.adapters.mongo.query import (
-    field as field_name,
-)
+from soundwright.kit.adapters.mongo.query import field as field_name
 from soundwright.kit.ports import Collection, Contains, Doc, Docs
 
 _TOKEN = "_write"  # noqa: S105 - the name of a field

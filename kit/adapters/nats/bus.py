@@ -89,11 +89,7 @@ class NatsBus:
 
         async def open_client() -> None:
             await bus._client.open(
-                url,
-                name=name,
-                access=access or BrokerAccess(),
-                on_error=bus._on_error,
-                on_reconnect=bus._on_connect,
+                url, name=name, access=access or BrokerAccess(), on_error=bus._on_error, on_reconnect=bus._on_connect
             )
             await bus._on_connect()
 

@@ -38,10 +38,7 @@ _REFUSALS = {
         errors.BLOBS_CLOCK_SKEWED,
         "Set the clocks of this machine and of the store, for example with NTP.",
     ),
-    "NoSuchBucket": (
-        errors.BUCKET_MISSING,
-        "Create the bucket, or correct SOUNDWRIGHT_BLOBS_URL.",
-    ),
+    "NoSuchBucket": (errors.BUCKET_MISSING, "Create the bucket, or correct SOUNDWRIGHT_BLOBS_URL."),
 }
 T = TypeVar("T")
 _failures = FailureLog()

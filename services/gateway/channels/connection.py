@@ -47,12 +47,7 @@ class Socket:
     """
 
     def __init__(
-        self,
-        identity: ConnectionIdentity,
-        channels: Channels,
-        settings: GatewaySettings,
-        receive: Receive,
-        send: Send,
+        self, identity: ConnectionIdentity, channels: Channels, settings: GatewaySettings, receive: Receive, send: Send
     ) -> None:
         self.identity = identity
         self._channels = channels

@@ -227,13 +227,7 @@ class Playback:
             if pixel_frames == PIXEL_FRAMES:
                 # Scripts of pages cannot follow a redirect to another origin unless the file store allows it.
                 return await blob_response(
-                    request,
-                    self._blobs,
-                    key,
-                    content_type=_BYTES,
-                    filename=filename,
-                    inline=True,
-                    redirect=False,
+                    request, self._blobs, key, content_type=_BYTES, filename=filename, inline=True, redirect=False
                 )
             headers = {
                 "ETag": f'"{info.etag}-{pixel_frames}"',

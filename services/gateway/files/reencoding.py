@@ -128,10 +128,7 @@ class Reencoder:
 
 
 def _headers(title: str, extension: str) -> dict[str, str]:
-    return {
-        "Content-Type": content_type(extension),
-        "Content-Disposition": attachment(f"{title}.{extension}"),
-    }
+    return {"Content-Type": content_type(extension), "Content-Disposition": attachment(f"{title}.{extension}")}
 
 
 class ConvertedResponse(StreamingResponse):

@@ -117,11 +117,7 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
     @router.get("/assets/{name}")
     @access(Access.PUBLIC)
     @documented(
-        BINARY,
-        errors.FILE_NOT_FOUND,
-        media_type="text/javascript",
-        example="void 0;",
-        headers=("Cache-Control",),
+        BINARY, errors.FILE_NOT_FOUND, media_type="text/javascript", example="void 0;", headers=("Cache-Control",)
     )
     async def studio_asset(
         request: Request,

@@ -123,10 +123,7 @@ class MultipartReader:
         }
         try:
             self._parser = MultipartParser(
-                boundary,
-                callbacks,
-                max_header_count=limits.PART_HEADERS,
-                max_header_size=limits.PART_HEADER_BYTES,
+                boundary, callbacks, max_header_count=limits.PART_HEADERS, max_header_size=limits.PART_HEADER_BYTES
             )
         except FormParserError as error:
             raise bad_form("The form's boundary is not valid.") from error

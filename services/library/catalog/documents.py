@@ -64,8 +64,7 @@ PLAYLISTS = Collection(
     ),
 )
 PLAYS = Collection(
-    "plays",
-    (Index(("clip_id", "hour")), Index(("clip_id", "source")), Index(("listener_id", "play_time"))),
+    "plays", (Index(("clip_id", "hour")), Index(("clip_id", "source")), Index(("listener_id", "play_time")))
 )
 PLAY_HOURS = Collection("play_hours", (Index(("family", "hour", "play_count")), Index(("clip_id", "hour"))))
 LISTENERS = Collection("play_listeners", (Index(("clip_id",)), Index(("clip_id", "network"), present="network")))

@@ -6,14 +6,7 @@ from typing import Any
 
 from soundwright.kit.ports import AtLeast, Doc, Docs
 from soundwright.services.library.catalog.documents import FAVORITES, SUGGESTIONS, VOTES, ClipDocs, model_condition
-from soundwright.services.library.catalog.records import (
-    Clip,
-    Favorite,
-    TagSuggestion,
-    Vote,
-    VoteTotals,
-    listener_key,
-)
+from soundwright.services.library.catalog.records import Clip, Favorite, TagSuggestion, Vote, VoteTotals, listener_key
 from soundwright.services.library.table import Table
 
 _PAGE_SIZE = 500

@@ -52,12 +52,7 @@ async def change_clip(store: ClipDocs, clip_id: str, change: Callable[[Clip], Cl
     return clip
 
 
-async def recount(
-    store: ClipDocs,
-    clip_id: str,
-    what: Sequence[str],
-    count: Callable[[Clip], Awaitable[Clip]],
-) -> Clip:
+async def recount(store: ClipDocs, clip_id: str, what: Sequence[str], count: Callable[[Clip], Awaitable[Clip]]) -> Clip:
     """Store the counts of a clip's documents on the clip. The counts are at least as recent as this call.
 
     The clip is replaced even if no count changed: otherwise a slower count that began earlier could still replace it.
@@ -165,9 +160,7 @@ class Catalog:
     async def set_spectrogram(self, clip_id: str, blob_key: str) -> Clip:
         """Store the blob key of a clip's spectrogram. Raises ``GENERATION_NOT_FOUND``."""
         return await change_clip(
-            self._store,
-            clip_id,
-            lambda clip: dataclasses.replace(clip, spectrogram_blob_key=blob_key),
+            self._store, clip_id, lambda clip: dataclasses.replace(clip, spectrogram_blob_key=blob_key)
         )
 
     # ---------------------------------------------------------------------------------------------------- deletion

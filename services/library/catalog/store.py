@@ -29,11 +29,7 @@ from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFil
 from soundwright.services.library.search_terms import any_phrase, facet
 from soundwright.services.library.table import Table
 
-_ORDERS = {
-    ClipSort.RECENT: BY_TIME,
-    ClipSort.POPULAR: BY_VOTES,
-    ClipSort.RATING: BY_RATING,
-}
+_ORDERS = {ClipSort.RECENT: BY_TIME, ClipSort.POPULAR: BY_VOTES, ClipSort.RATING: BY_RATING}
 # A random sample of favorites considers the newest of a listener, up to this many.
 _FAVORITE_LIMIT = 5000
 _REMOVAL_BATCH = 500

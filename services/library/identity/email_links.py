@@ -11,12 +11,7 @@ from soundwright.kit.ports import Clock
 from soundwright.services.library.bearer_secrets import digest
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.identity.audit import AuditLog
-from soundwright.services.library.identity.credentials import (
-    NO_PASSWORD,
-    Link,
-    checked_email,
-    require_active,
-)
+from soundwright.services.library.identity.credentials import NO_PASSWORD, Link, checked_email, require_active
 from soundwright.services.library.identity.emails import AccountEmails
 from soundwright.services.library.identity.login_throttle import Budget, LoginThrottle
 from soundwright.services.library.identity.service import Accounts

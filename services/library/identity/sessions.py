@@ -167,11 +167,7 @@ class Sessions:
         used = _used(session, visit, now) if visit else session
         return await self._insert(
             dataclasses.replace(
-                used,
-                login_id=session.public_id,
-                create_time=now,
-                expire_time=now + _LIFETIME_SECONDS,
-                revision=0,
+                used, login_id=session.public_id, create_time=now, expire_time=now + _LIFETIME_SECONDS, revision=0
             )
         )
 

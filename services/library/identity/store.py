@@ -39,13 +39,11 @@ _SESSIONS = Collection(
 _LINKS = Collection("links", (Index(("expire_time",)), Index(("account_id",))))
 _THROTTLE_RECORDS = Collection("login_throttle", (Index(("forget_time",)),))
 _CONNECTIONS = Collection(
-    "connections",
-    (Index(("account_id",)), Index(("provider", "subject"), unique=True, present="subject")),
+    "connections", (Index(("account_id",)), Index(("provider", "subject"), unique=True, present="subject"))
 )
 
 _AUDIT = Collection(
-    "audit",
-    (Index(("create_time",)), Index(("action", "create_time")), Index(("actor_id", "create_time"))),
+    "audit", (Index(("create_time",)), Index(("action", "create_time")), Index(("actor_id", "create_time")))
 )
 _CONSENTS = Collection("consents")
 _DELETIONS = Collection("deleted_accounts")

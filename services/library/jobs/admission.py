@@ -141,13 +141,7 @@ async def admit(
 
 
 async def _admit_creator(
-    store: JobDocs,
-    job: Job,
-    creator: Mapping[str, str],
-    limits: Limits,
-    reserved: int,
-    new_count: int,
-    subject: str,
+    store: JobDocs, job: Job, creator: Mapping[str, str], limits: Limits, reserved: int, new_count: int, subject: str
 ) -> None:
     """Check the limits for ``new_count`` jobs of one creator. ``reserved`` others are about to be stored."""
     if limits.pending:

@@ -109,8 +109,7 @@ class JobAttempts:
         """Extend the lease and record progress. Return whether the worker must stop."""
         lease_until = self._clock.now() + lease_seconds
         job = await self._ledger.change(
-            job_id,
-            lambda job: transitions.progressed(job, attempt, lease_until, ratio, message, stages, external_task),
+            job_id, lambda job: transitions.progressed(job, attempt, lease_until, ratio, message, stages, external_task)
         )
         return job.cancel_requested
 

@@ -20,13 +20,7 @@ from soundwright.services.library.jobs.service import AudioOutput
 from soundwright.services.library.paging import Page, PageRequest
 from soundwright.services.library.storage.service import Storage
 from soundwright.services.library.tracks.analyses import Analysis
-from soundwright.services.library.tracks.records import (
-    Corrections,
-    StemSet,
-    Track,
-    TrackFilter,
-    TrackSort,
-)
+from soundwright.services.library.tracks.records import Corrections, StemSet, Track, TrackFilter, TrackSort
 
 if TYPE_CHECKING:
     from soundwright.services.library.tracks.store import TrackDocs

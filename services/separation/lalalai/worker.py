@@ -184,10 +184,7 @@ class LalalaiWorker:
         """Store the IDs in the ledger now. After a crash, the next attempt needs them to resume the paid work."""
         await self._jobs.HeartbeatJob(
             library_service_pb2.HeartbeatJobRequest(
-                job_id=job.id,
-                attempt=job.attempt,
-                lease_seconds=self._settings.lease_seconds,
-                external_task=work,
+                job_id=job.id, attempt=job.attempt, lease_seconds=self._settings.lease_seconds, external_task=work
             ),
             timeout=_RECORD_SECONDS,
         )

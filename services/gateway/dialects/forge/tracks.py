@@ -131,13 +131,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("", openapi_extra=_UPLOAD_BODY)
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(
-        Data[Track],
-        errors.FORM_NEEDED,
-        *RECORDING_ERRORS,
-        status=201,
-        idempotent=True,
-    )
+    @documented(Data[Track], errors.FORM_NEEDED, *RECORDING_ERRORS, status=201, idempotent=True)
     async def upload_track(request: Request, idempotency_key: IdempotencyKey) -> Response:
         """Upload an audio file as a multipart form with ``file`` and optionally ``title``, ``artist`` and ``album``.
 

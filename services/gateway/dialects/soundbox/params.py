@@ -130,10 +130,7 @@ PixelFrames = Annotated[
     ),
 ]
 Flag = Annotated[bool, BeforeValidator(lambda value: str(value).lower() in ("1", "true", "yes", "on"))]
-Prefix = Annotated[
-    Flag,
-    Query(description="Whether the last word of `search` also finds words that begin with it."),
-]
+Prefix = Annotated[Flag, Query(description="Whether the last word of `search` also finds words that begin with it.")]
 MinDuration = Annotated[int, Clamped(0, 0, 3600), Query(description="The minimum duration in seconds.")]
 MaxDuration = Annotated[int, Clamped(0, 0, 3600), Query(description="The maximum duration in seconds. 0: no maximum.")]
 HistoryLength = Annotated[int, Clamped(100, 1, 500), Query(description="The maximum number of clips.")]
