@@ -1,7 +1,5 @@
 """Broken recordings: mutations of every format that uploads accept, and files that are expensive to read."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import random

@@ -1,7 +1,5 @@
 """Rewrites the boxes of MP4 files, as editors and players write them."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Components of one platform, as tests need them."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from soundwright.kit.adapters.system.clock import SystemClock

@@ -3,8 +3,6 @@
 ``embedded`` is the stack that ``make run`` starts. ``cluster`` (:mod:`tests.cluster`) consists of replicas on real servers.
 """
 
-from __future__ import annotations
-
 import asyncio
 import concurrent.futures
 import contextlib

@@ -1,7 +1,5 @@
 """Waiting for conditions. The deadlines stop tests that hang. No test depends on how long a condition takes."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import time

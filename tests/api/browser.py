@@ -1,7 +1,5 @@
 """A browser without a screen: it keeps cookies, and fills in forms with the token that the page gave it."""
 
-from __future__ import annotations
-
 import re
 import uuid
 

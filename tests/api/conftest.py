@@ -1,7 +1,5 @@
 """The stories run in two topologies, most in one of them. They speak HTTP and import nothing of the services."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

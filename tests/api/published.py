@@ -1,7 +1,5 @@
 """The published document as a test reads it: operations by route, and whether an answer is what it promises."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import re

@@ -1,7 +1,5 @@
 """Stories of asking agents about songs, by rules and with a language model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

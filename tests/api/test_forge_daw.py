@@ -1,7 +1,5 @@
 """DAW export: stems in, one mix out."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket

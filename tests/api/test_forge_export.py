@@ -1,7 +1,5 @@
 """Exports: the stems of a track in another format, as a stored archive."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """Stories of taking songs apart."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid

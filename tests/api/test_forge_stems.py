@@ -1,7 +1,5 @@
 """Stories of players: what a track has to play, its segments and its waveforms."""
 
-from __future__ import annotations
-
 import io
 import math
 import struct

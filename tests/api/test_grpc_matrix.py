@@ -1,7 +1,5 @@
 """What an account gets over gRPC that names what another one has. Which credentials each RPC accepts: tests/unit/kit/test_rpc_access.py."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Forms of pages, which can only be posted, reach what they mean; and nothing else does so by saying it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Stories of the pipeline dialect, on the shared port and on its own."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from datetime import datetime

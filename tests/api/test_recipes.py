@@ -1,7 +1,5 @@
 """The recipes in docs/recipes, with short songs and the quickest model."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Every RPC that ``proto/`` declares idempotent: its answer is lost after its effect, and the repeated call succeeds."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import uuid

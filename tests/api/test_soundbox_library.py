@@ -1,7 +1,5 @@
 """The shared library of clips: lists, search, counts, categories, radio, and what was played."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Waiting in line: order, places, cancelling, and how much one caller may ask for."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import uuid

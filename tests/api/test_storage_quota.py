@@ -1,7 +1,5 @@
 """The storage quota of an account, over HTTP against a running stack."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

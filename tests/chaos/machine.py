@@ -4,8 +4,6 @@ Two supervisors share the data directory: one for broker and library, and one fo
 others to the broker and to the library, and of clients to the gateway, goes through the proxy.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets

@@ -1,7 +1,5 @@
 """Jobs of all kinds for several clients, while processes are killed and stopped, connections cut and the disk filled."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """A stack whose files are in an S3 store: redirects, uploads in parts, and a store that goes away."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import hashlib

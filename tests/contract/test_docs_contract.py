@@ -1,7 +1,5 @@
 """What every document store promises (soundwright.kit.ports.Docs)."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import shutil

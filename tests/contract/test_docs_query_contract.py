@@ -500,7 +500,4 @@ async def test_arrays_are_looked_up_in_their_index(docs: SqliteDocs) -> None:
     ]
     assert [
         "clips(model,moods) each moods in blocks USING PRIMARY KEY (model=? AND moods=?)" in plan for plan in plans
-    ] == [
-        False,
-        True,
-    ]
+    ] == [False, True]

@@ -1,7 +1,5 @@
 """Faults between the MongoDB store and its server: connections that break, a server that dies, and one that answers badly."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socketserver

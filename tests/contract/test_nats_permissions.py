@@ -1,7 +1,5 @@
 """The rights of deploy/nats/accounts.conf in a real server: each component can do its work, and nothing else."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re

@@ -1,7 +1,5 @@
 """A NATS server of this machine, whose queues KEDA reads."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

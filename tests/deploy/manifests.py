@@ -1,7 +1,5 @@
 """The Kubernetes manifests, rendered by kustomize."""
 
-from __future__ import annotations
-
 import functools
 import subprocess
 from collections.abc import Iterator, Mapping

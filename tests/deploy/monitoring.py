@@ -1,7 +1,5 @@
 """The alerts and dashboards of ``deploy/k8s/components/monitoring``."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

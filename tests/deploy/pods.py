@@ -1,7 +1,5 @@
 """What the pods of an overlay get: the Secrets that deploy/k8s/README.md names, and the environment and files of their containers."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Small random models in the form in which audiocraft publishes its own: two files and a text encoder's folder."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from pathlib import Path

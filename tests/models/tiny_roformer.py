@@ -1,7 +1,5 @@
 """Small random RoFormer networks of the reference implementation, saved as the public checkpoints are."""
 
-from __future__ import annotations
-
 import hashlib
 import warnings
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A NATS server with JetStream for tests: started on a free port, killed and started again on the same port and store."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

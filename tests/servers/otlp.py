@@ -1,7 +1,5 @@
 """A receiver of traces: OpenTelemetry's protocol (OTLP) over gRPC."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """A Prometheus server that scrapes a stack on one machine, and ``promtool``."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import threading

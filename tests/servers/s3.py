@@ -1,7 +1,5 @@
 """S3 servers: SeaweedFS, and MinIO where it is installed."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import ssl

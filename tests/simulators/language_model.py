@@ -1,7 +1,5 @@
 """A language model as the platform sees it: chat completions with tools, after OpenAI's API, from a script."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections import deque

@@ -1,7 +1,5 @@
 """A library behind gRPC, a broker and workers, for tests of jobs; only the handlers are made for the test."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import tempfile

@@ -1,7 +1,5 @@
 """Jobs for lalal.ai with a real library over gRPC and a simulator of lalal.ai, without a broker."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import io

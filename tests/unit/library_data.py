@@ -1,7 +1,5 @@
 """A library of documents and files for tests of backup, restore and copy."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import random

@@ -1,7 +1,5 @@
 """A library without wires, for tests of its rules: real stores in a folder, a clock set by hand, a broker that is only counted."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib
@@ -45,13 +43,7 @@ from soundwright.services.library.jobs.attempts import JobAttempts
 from soundwright.services.library.jobs.creation import JobCreation
 from soundwright.services.library.jobs.ledger import JobLedger
 from soundwright.services.library.jobs.queue import JobQueue
-from soundwright.services.library.jobs.service import (
-    AudioOutput,
-    GeneratedClip,
-    Job,
-    JobResult,
-    PackedMessage,
-)
+from soundwright.services.library.jobs.service import AudioOutput, GeneratedClip, Job, JobResult, PackedMessage
 from soundwright.services.library.jobs.store import JobDocs
 from soundwright.services.library.jobs.sweeper import Sweeper
 from soundwright.services.library.settings import LibrarySettings

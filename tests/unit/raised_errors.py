@@ -1,7 +1,5 @@
 """Finds the errors that a function of the gateway can raise, by reading its compiled code and that of all functions that it calls."""
 
-from __future__ import annotations
-
 import ast
 import dis
 import functools

@@ -1,7 +1,5 @@
 """An engine of generation that does what the prompt says, and writes down what it was asked for."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import json

@@ -1,7 +1,5 @@
 """Which engine measures a feature, and which signal it reads: the handler over stems on disk and scripted engines."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Converted files and slow readers: what is made for a download is bounded, and deleted."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import threading

@@ -1,7 +1,5 @@
 """The edge as a client sees it: dialects, identity, rate limits, headers. The services behind it are in memory."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import functools

@@ -1,7 +1,5 @@
 """Login through Spotify: time limits, settings, and the state of the browser."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Segments and waveforms of a file store, without a gateway around them."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import threading

@@ -1,7 +1,5 @@
 """Access and rate limits of routes: found from the declarations beside the routes."""
 
-from __future__ import annotations
-
 import re
 import urllib.parse
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Authorization by Spotify users: codes, profiles, and the renewal of tokens."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """The end of an HTTP server: running requests continue for the drain time, and new connections are refused."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

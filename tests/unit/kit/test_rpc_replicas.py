@@ -1,8 +1,6 @@
 """Calls to a component with several replicas: they are spread, they avoid replicas that do not serve, and a broken
 connection repeats only calls that may be repeated, a bounded number of times."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections import Counter

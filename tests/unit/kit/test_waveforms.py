@@ -1,7 +1,5 @@
 """Waveforms have the extremes of the signal, and mel spectrograms its levels, bands and times, however it arrives."""
 
-from __future__ import annotations
-
 import struct
 import tracemalloc
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Administration of accounts, and the audit log."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json

@@ -1,7 +1,5 @@
 """Links to tracks, over the real document store."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

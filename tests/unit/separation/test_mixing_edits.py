@@ -1,7 +1,5 @@
 """Edits of a stem against a model that copies audio with NumPy."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from typing import Any

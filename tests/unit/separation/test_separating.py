@@ -1,7 +1,5 @@
 """The models of a separation run one after the other, on scripted engines whose results can be predicted."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The supervisor, with targets that a test controls through files. Its processes are real ones."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
