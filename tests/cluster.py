@@ -90,7 +90,6 @@ class Cluster:
     gateways: Mapping[int, Sequence[int]]
 
     def of(self, component: str) -> list[Replica]:
-        """Return the replicas of a component."""
         return [replica for replica in self.replicas if replica.component == component]
 
 

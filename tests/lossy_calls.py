@@ -135,7 +135,6 @@ class Calls:
             return await getattr(stub, name)(getattr(messages, f"{name}Request")(**fields))
 
     async def mine(self, method: str, **fields: Any) -> Any:
-        """Call a method for the account."""
         return await self.call(method, principal=self.me, **fields)
 
     async def repeated(self, method: str, **fields: Any) -> Any:

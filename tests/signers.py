@@ -12,7 +12,6 @@ SECRET = "0" * 32
 
 
 def plain_signer(component: str, clock: Clock | None = None, *secrets: str) -> Signer:
-    """Return the signer of ``component`` on the platform with these secrets."""
     return Signer(component, _keys(component, *secrets), clock or SystemClock())
 
 

@@ -14,7 +14,6 @@ _LAST_PAUSE_SECONDS = 0.25
 
 
 def _pauses() -> Iterator[float]:
-    """Yield pauses that grow."""
     pause_seconds = _FIRST_PAUSE_SECONDS
     while True:
         yield pause_seconds

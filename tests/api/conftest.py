@@ -135,7 +135,6 @@ def nothing_crashes(stack: Stack) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def document(stack: Stack) -> Document:
-    """What the stack says of itself."""
     return Document(stack.base_url)
 
 

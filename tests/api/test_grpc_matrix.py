@@ -43,7 +43,6 @@ def tokens(stack: Stack, owner_browser: Browser) -> dict[str, str]:
 def belongings(
     stack: Stack, tokens: dict[str, str], owner_browser: Browser, spotify: SpotifySimulator, site: MediaSite
 ) -> dict[str, str]:
-    """Return the IDs of what the owner has."""
     content = encoded(song(0.5))
     spotify.add_track("rpc", "Tune", ["The Band"], 0.5)
     url = site.file("/rpc.wav", content, "audio/wav")

@@ -40,7 +40,6 @@ def pipeline(stack: Stack) -> Any:
 
 @pytest.fixture(scope="module")
 def job(pipeline: httpx.Client) -> dict[str, Any]:
-    """A finished job."""
     answer = pipeline.post("/process", files={"file": ("Song.FLAC", encoded(SAMPLES, "FLAC", "PCM_16"))})
     assert answer.status_code == 200, answer.text
     accepted = answer.json()

@@ -456,7 +456,6 @@ def clip(client: httpx.Client) -> str:
 
 @pytest.fixture(scope="module")
 def track_id(client: httpx.Client) -> str:
-    """A track with stems."""
     track_id = str(upload(client, encoded(song(1.0)))["id"])
     separated(client, track_id)
     return track_id

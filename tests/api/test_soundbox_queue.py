@@ -170,7 +170,6 @@ def test_a_cancelled_job_is_gone(stack: Stack, box: httpx.Client, admin: httpx.C
 
 @pytest.fixture(scope="module")
 def source(box: httpx.Client) -> tuple[str, str]:
-    """A clip and its owner."""
     owner = listener("owner")
     return made(box, "soon to be gone", user_id=owner), owner
 

@@ -127,7 +127,6 @@ class Machine:
         return [process for supervisor in self._supervisors for process in below(supervisor.pid)[1:]]
 
     def component(self, name: str) -> psutil.Process | None:
-        """Return the process of a component, or None while there is none."""
         for process in self.processes():
             if component_of(process) == name:
                 return process

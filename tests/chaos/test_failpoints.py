@@ -148,7 +148,6 @@ BATCH_CRASHES = [
 
 @pytest.fixture(scope="module")
 def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of armed places."""
     return tmp_path_factory.mktemp("armed")
 
 

@@ -213,7 +213,6 @@ def test_a_refused_upload_in_parts_leaves_nothing(world: World) -> None:
 
 
 def account(world: World, email: str) -> httpx.Client:
-    """Return a client of a new account."""
     environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(world.stack.data_dir)}
     command = [sys.executable, "-m", "soundwright.services.library", "create-account", email]
     token = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()

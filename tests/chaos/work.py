@@ -131,7 +131,6 @@ class Work:
         return str(self.look(job_id)["status"])
 
     def until_ended(self, job_id: str) -> dict[str, Any]:
-        """Wait for the job's end."""
         eventually(lambda: self.status(job_id) in _TERMINAL, f"job {job_id} ends", 150)
         return self.look(job_id)
 

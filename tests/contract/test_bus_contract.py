@@ -56,7 +56,6 @@ async def take(consumer: Consumer) -> Delivery:
 
 
 async def take_text(consumer: Consumer) -> str:
-    """Take and acknowledge one message."""
     delivery = await take(consumer)
     await delivery.ack()
     return delivery.payload.decode()

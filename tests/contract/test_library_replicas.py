@@ -68,7 +68,6 @@ class Libraries:
             await channel.close()
 
     def stubs(self, kind: Callable[[Any], Any]) -> list[Any]:
-        """Return a stub for each process."""
         return [kind(channel) for channel in self.channels]
 
     @property

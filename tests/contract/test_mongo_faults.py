@@ -59,7 +59,6 @@ def database() -> str:
 
 @pytest.fixture
 def proxied_url(mongodb_url: str, database: str, proxy: Proxy) -> str:
-    """The URL of the database behind the proxy."""
     return database_url(mongodb_url, database, proxy.address)
 
 

@@ -70,7 +70,6 @@ class Outsider:
         await self.client.connect(server.url, user=user, password=password(user), error_cb=on_error)
 
     async def publishes(self, subject: str) -> bool:
-        """Return whether the server lets it publish."""
         before = len(self.denied)
         await self.client.publish(subject, b"")
         await self.client.flush()
@@ -78,7 +77,6 @@ class Outsider:
         return len(self.denied) == before
 
     async def subscribes(self, subject: str) -> bool:
-        """Return whether the server lets it subscribe."""
         before = len(self.denied)
         await self.client.subscribe(subject)
         await self.client.flush()

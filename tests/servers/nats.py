@@ -74,7 +74,6 @@ class NatsServer:
         return greeting.startswith(b"INFO")
 
     def log(self) -> str:
-        """Return its log."""
         return self._log.read_text() if self._log.exists() else ""
 
     @property
@@ -133,7 +132,6 @@ class NatsCluster:
                 await server.start()
 
     def kill(self, *names: str) -> None:
-        """Kill all servers, or those that are named."""
         for name in names or self.servers:
             self.servers[name].kill()
 

@@ -31,7 +31,6 @@ class MediaSite(Simulator):
         return f"{self.url}/search?q={{query}}"
 
     def file(self, path: str, content: bytes, content_type: str = "audio/mpeg") -> str:
-        """A file; its address."""
         return self._at(path, lambda handler: handler.send_file(content, content_type))
 
     def status(self, path: str, status: int) -> str:

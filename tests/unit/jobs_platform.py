@@ -114,7 +114,6 @@ class Platform:
             return (await create_job(self.bus, self.jobs, kind, spec, request))[0]
 
     def kind(self, handler: Handler[jobs_pb2.SeparationSpec], slot_count: int = 1, **fields: Any) -> SeparationKind:
-        """The descriptor of this service's jobs."""
         return JobKind(
             kind=job_pb2.JOB_KIND_SEPARATION, spec=jobs_pb2.SeparationSpec, queue=WorkQueue(self.service, slot_count),
             handler=handler, **{"attempt_limit": 3, "limits": JobLimits(1000, 10, 5000), "output_folder": "stems", "has_track": False,

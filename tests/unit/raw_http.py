@@ -114,12 +114,10 @@ class Raw:
             return int(head.split()[1]), await self._reader.readexactly(length)
 
     async def line(self) -> bytes:
-        """Return the next line."""
         async with asyncio.timeout(60):
             return await self._reader.readline()
 
     def pause(self) -> None:
-        """Stop reading."""
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
     def close(self) -> None:

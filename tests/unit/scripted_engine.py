@@ -82,7 +82,6 @@ def build(
 
 
 def builder(folder: Path, **options: Any) -> Callable[[], Registry]:
-    """Return a function that builds the registry of an engine process."""
     return functools.partial(build, folder, **options)
 
 

@@ -76,7 +76,6 @@ class Tracks:
 
 
 async def measured(folder: Path, engines: list[Engine], stems: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return what a job with the features of all engines measures."""
     registry = Registry()
     for engine in engines:
         registry.register(engine)

@@ -61,7 +61,6 @@ async def site(tmp_path: Path) -> Any:
 
 
 async def read(response: Any, *, send: Any = None) -> int:
-    """Read a response, and return the number of bytes."""
     sizes = []
 
     async def collect(message: Any) -> None:

@@ -74,7 +74,6 @@ class Services:
         return job
 
     def __getattr__(self, rpc: str) -> Any:
-        """Return an RPC that finds nothing."""
         reasons = {"Playlist": "PLAYLIST_NOT_FOUND", "Job": "JOB_NOT_FOUND", "Track": "TRACK_NOT_FOUND"}
         reason = next((reasons[word] for word in reasons if word in rpc), "GENERATION_NOT_FOUND")
 

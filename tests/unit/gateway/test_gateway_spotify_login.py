@@ -77,7 +77,6 @@ async def begun(browser: httpx.AsyncClient) -> str:
 
 
 async def log_in(site: Site, browser: httpx.AsyncClient) -> None:
-    """Log in without Spotify."""
     browser.cookies.set(SESSION_COOKIE, await site.library.log_in(), domain=str(browser.base_url.host))
 
 

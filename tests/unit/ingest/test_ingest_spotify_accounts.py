@@ -36,7 +36,6 @@ def accounts_at(spotify: SpotifySimulator, **changes: Any) -> SpotifyAccounts:
 
 
 def code_for(accounts: SpotifyAccounts) -> tuple[str, str]:
-    """Return an authorization code and its verifier."""
     url, state, verifier = accounts.begin(CALLBACK)
     back = httpx.URL(httpx.get(url).headers["location"])
     assert back.params["state"] == state

@@ -56,7 +56,6 @@ class Supervised:
         partial.rename(self._folder / name)
 
     def target(self, start: int = 1) -> psutil.Process:
-        """Return the process of a start of the target, after it has begun."""
         path = self._folder / "started"
         begun = eventually(lambda: path.exists() and (lines := path.read_text().splitlines())[start - 1 :] and lines)
         return psutil.Process(int(begun[start - 1]))
