@@ -1,7 +1,5 @@
 """The type of the application's errors. :mod:`soundwright.kit.errors` declares each of them."""
 
-from __future__ import annotations
-
 import contextlib
 import enum
 from collections.abc import Iterator, Mapping
@@ -83,7 +81,7 @@ class AppError(Exception):
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
 
-    def __reduce__(self) -> tuple[type[AppError], tuple[Code, str, str, dict[str, Any]]]:
+    def __reduce__(self) -> "tuple[type[AppError], tuple[Code, str, str, dict[str, Any]]]":
         """Support pickling between processes. The default passes the message alone to ``__init__``."""
         return type(self), (self.code, self.reason, self.message, self.meta)
 

@@ -1,7 +1,5 @@
 """Runs computations outside the event loop: in a bounded number of threads, or in engine processes."""
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import dataclasses
@@ -141,7 +139,7 @@ class EngineProcesses(Generic[E]):
                     self._discard(thread)
         return result
 
-    def _acquire(self) -> _WorkerThread:
+    def _acquire(self) -> "_WorkerThread":
         with self._lock:
             while self._idle:
                 thread = self._idle.pop()
@@ -160,7 +158,7 @@ class EngineProcesses(Generic[E]):
             process.busy_count = 1
             return first
 
-    def _release(self, thread: _WorkerThread, is_use: bool) -> None:
+    def _release(self, thread: "_WorkerThread", is_use: bool) -> None:
         """Take a thread back, and end its process after its idle time. The caller holds the lock."""
         process = thread.process
         self._idle.append(thread)
@@ -173,7 +171,7 @@ class EngineProcesses(Generic[E]):
             process.idle_timer.daemon = True
             process.idle_timer.start()
 
-    def _end_idle(self, process: _EngineProcess) -> None:
+    def _end_idle(self, process: "_EngineProcess") -> None:
         """End a process, unless it got work after its timer began."""
         with self._lock:
             is_idle = not process.busy_count and process.idle_timer is threading.current_thread()
@@ -184,7 +182,7 @@ class EngineProcesses(Generic[E]):
                 self._discard(thread)
         logger.info("engine.idle_process_ended", pool=self._name, idle_seconds=self._idle_seconds)
 
-    def _discard(self, thread: _WorkerThread) -> None:
+    def _discard(self, thread: "_WorkerThread") -> None:
         """Close a thread of a process that nobody uses, and end the process. The caller holds the lock."""
         thread.close()
         if thread.process in self._processes:
@@ -192,7 +190,7 @@ class EngineProcesses(Generic[E]):
             thread.process.end()
             self._measure(thread.process, None)
 
-    def _measure(self, process: _EngineProcess, memory: GpuMemory | None) -> None:
+    def _measure(self, process: "_EngineProcess", memory: GpuMemory | None) -> None:
         """Update the metrics of the pool for one of its processes; None: it has ended, or uses no GPU."""
         before, after = self._gpu_memory.pop(process, _NO_MEMORY), memory or _NO_MEMORY
         if memory is not None:

@@ -4,8 +4,6 @@ Targets are the components (``library ingest separation analysis generation gate
 ``all``: the components, and the broker unless ``SOUNDWRIGHT_NATS_URL`` names another one. With several targets, this process starts, supervises and stops them.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import gc

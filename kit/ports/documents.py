@@ -1,7 +1,5 @@
 """The ``Docs`` port: a store of JSON documents. It is small, so that SQLite, MongoDB and compatible engines serve it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -201,7 +199,7 @@ class Docs(Protocol):
         """
         ...
 
-    def snapshot(self, folder: Path) -> AbstractAsyncContextManager[Docs]:
+    def snapshot(self, folder: Path) -> "AbstractAsyncContextManager[Docs]":
         """Provide the documents for a backup inside the block.
 
         A store that can provides a copy as of one moment, in a file in ``folder``. Any other store provides itself.

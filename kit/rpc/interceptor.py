@@ -1,7 +1,5 @@
 """What the server does for every call: identity, correlation, time limits, metrics and errors, in one interceptor."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -76,9 +74,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]",
         details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         handler = await continuation(details)
         method: str = details.method
         metadata = dict(details.invocation_metadata or ())
@@ -111,7 +109,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(stream, deserializer, serializer)
 
     async def _request(
-        self, method: str, metadata: _Metadata, handler: grpc.RpcMethodHandler[Any, Any], contents: AsyncIterator[bytes]
+        self,
+        method: str,
+        metadata: _Metadata,
+        handler: "grpc.RpcMethodHandler[Any, Any]",
+        contents: AsyncIterator[bytes],
     ) -> Message:
         """Read the request of a call. A call with an API token has the limits of a request over HTTP.
 
@@ -257,7 +259,7 @@ async def _received(contents: AsyncIterator[bytes]) -> bytes:
     return content
 
 
-def _read(handler: grpc.RpcMethodHandler[Any, Any], content: bytes) -> Message:
+def _read(handler: "grpc.RpcMethodHandler[Any, Any]", content: bytes) -> Message:
     try:
         return cast(Callable[[bytes], Message], handler.request_deserializer)(content)
     except DecodeError:

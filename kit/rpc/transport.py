@@ -1,7 +1,5 @@
 """Connections of gRPC: plain over Unix sockets, mutual TLS over TCP, with certificates that are read again on change."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import re
@@ -116,7 +114,7 @@ class DelegatingChannel(grpc.aio.Channel):
     async def close(self, grace: float | None = None) -> None:
         await self.current.close(grace)
 
-    async def __aenter__(self) -> DelegatingChannel:
+    async def __aenter__(self) -> "DelegatingChannel":
         return self
 
     async def __aexit__(self, *_error: object) -> None:

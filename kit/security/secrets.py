@@ -1,7 +1,5 @@
 """The secrets of the platform: one that is in use, and previous ones that still verify and decrypt."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +30,7 @@ class Secrets:
         self._source = Reloaded("secrets", paths, lambda: _parsed(read()), (OSError, SecretError))
 
     @staticmethod
-    def of(*secrets: str) -> Secrets:
+    def of(*secrets: str) -> "Secrets":
         return Secrets(lambda: " ".join(secrets))
 
     @property

@@ -4,8 +4,6 @@ A key is ``<folder>/<attempt>/<job id>/<path>``. It contains the attempt, so tha
 and it ends in job id and path, as the pipeline contract shows its outputs.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,7 +39,7 @@ class JobOutputs:
         self._folder = context.job.output_folder
         self._job = context.job
 
-    async def __aenter__(self) -> JobOutputs:
+    async def __aenter__(self) -> "JobOutputs":
         """Delete the files of earlier attempts, whose results can no longer be stored."""
         await delete_outputs(self._blobs, self._folder, self._job.id, range(1, self._job.attempt))
         return self

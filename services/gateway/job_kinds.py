@@ -3,8 +3,6 @@
 Dialects, channels and pages read the descriptors, so that no other module enumerates the kinds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -70,7 +68,7 @@ class JobKind(Generic[Spec]):
     title: Callable[[Spec], str] = lambda _spec: ""
     model: Callable[[Spec], str] = lambda spec: str(getattr(spec, "model", ""))
     result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = lambda _job, _track: PublicFile()
-    again: Callable[[Clients, Spec, dict[str, Any]], Awaitable[Any]] | None = None
+    again: "Callable[[Clients, Spec, dict[str, Any]], Awaitable[Any]] | None" = None
 
     @property
     def word(self) -> str:
@@ -105,12 +103,12 @@ def _download_file(_job: job_pb2.Job, track: track_pb2.Track | None) -> PublicFi
     return PublicFile(track_file_path(track), track.size_bytes) if track is not None else PublicFile()
 
 
-async def _download_again(clients: Clients, spec: ingest_pb.DownloadSpec, common: dict[str, Any]) -> Any:
+async def _download_again(clients: "Clients", spec: ingest_pb.DownloadSpec, common: dict[str, Any]) -> Any:
     request = ingest_service_pb2.CreateDownloadsRequest(quality=spec.quality, **common)
     return (await clients.ingest.CreateDownloads(request)).downloads[0]
 
 
-async def _generation_again(clients: Clients, spec: generation_pb.GenerationSpec, common: dict[str, Any]) -> Started:
+async def _generation_again(clients: "Clients", spec: generation_pb.GenerationSpec, common: dict[str, Any]) -> Started:
     request = generation_service_pb2.CreateJobsRequest(parameters=spec, idempotency_key=common["idempotency_key"])
     answer = await clients.generation.CreateJobs(request)
     return Started(answer.jobs[0], answer.existed)

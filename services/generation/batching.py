@@ -1,7 +1,5 @@
 """Combines takes that wait for an engine process into batches."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -37,7 +35,7 @@ class Place:
         self.wanted = True
         self.outcome: asyncio.Future[tuple[ModelSelection, MadeTake]] = asyncio.get_running_loop().create_future()
 
-    def fits(self, other: Place) -> bool:
+    def fits(self, other: "Place") -> bool:
         """Return whether the two takes may be in one batch."""
         return not (self.alone or other.alone) and (self.model, self.order.take.duration_seconds) == (
             other.model,

@@ -3,8 +3,6 @@
 All methods block. Callers run them in threads.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 import math
@@ -87,13 +85,13 @@ class SpotifyCatalog:
             auth.OAUTH_TOKEN_URL = accounts_base(accounts_url) + _TOKEN_PATH
             self._client = self._create_client(auth_manager=auth)
 
-    def for_user(self, access_token: str) -> SpotifyCatalog:
+    def for_user(self, access_token: str) -> "SpotifyCatalog":
         """Return a catalog that acts for a user. Its methods also raise :class:`TokenRefused`."""
         user_catalog = copy.copy(self)
         user_catalog._client, user_catalog._by_user = self._create_client(auth=access_token), True
         return user_catalog
 
-    def _create_client(self, **auth: Any) -> spotipy.Spotify:
+    def _create_client(self, **auth: Any) -> "spotipy.Spotify":
         import spotipy
 
         client = spotipy.Spotify(requests_session=self._session, requests_timeout=self._timeout_seconds, **auth)
@@ -161,7 +159,7 @@ class SpotifyCatalog:
         name = _text(playlist, "name")
         return Collection("playlist", spotify_id, name, tuple(songs), tuple(skipped), entries.truncated)
 
-    def _call(self, request: Callable[[spotipy.Spotify], T]) -> T:
+    def _call(self, request: "Callable[[spotipy.Spotify], T]") -> T:
         """Send a request. Retry it while Spotify is unavailable and time remains. Renew an expired token once."""
         client = self._client
         if client is None:
@@ -274,7 +272,7 @@ def _text(item: dict[str, Any], key: str) -> str:
     return one_line(str(item.get(key) or ""))
 
 
-def _retry_after_seconds(error: SpotifyException) -> float:
+def _retry_after_seconds(error: "SpotifyException") -> float:
     value = str((error.headers or {}).get("Retry-After", ""))
     return float(value) if value.isdigit() else 1.0
 

@@ -3,8 +3,6 @@
 All methods except :meth:`SpotifyAccounts.begin` block. Callers run them in threads.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Callable
@@ -54,7 +52,7 @@ class UserToken:
         return json.dumps(dataclasses.asdict(self))
 
     @staticmethod
-    def from_json(text: str) -> UserToken | None:
+    def from_json(text: str) -> "UserToken | None":
         """Parse the output of :meth:`to_json`. An empty text means a revoked authorization and returns None."""
         return UserToken(**json.loads(text)) if text else None
 

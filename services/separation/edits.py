@@ -1,7 +1,5 @@
 """Edits of one stem: cuts and gains as a list of segments, exact to the frame, without copying audio."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -77,7 +75,7 @@ class Segment:
             gains = gains * ramp.gains(first, count)
         return gains.astype(np.float32)
 
-    def cut(self, at: int) -> tuple[Segment, Segment]:
+    def cut(self, at: int) -> "tuple[Segment, Segment]":
         """Return the first ``at`` frames and the rest, as two segments."""
         moved = tuple(dataclasses.replace(ramp, offset=ramp.offset + at) for ramp in self.ramps)
         return (

@@ -1,7 +1,5 @@
 """Signals in scratch files, between the models of one job."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +24,7 @@ class ScratchSignal:
         self._space = FreeSpace(path.parent)
         self._file: BinaryIO | None = None
 
-    def __enter__(self) -> ScratchSignal:
+    def __enter__(self) -> "ScratchSignal":
         self._file = self._path.open("wb")
         return self
 
@@ -55,7 +53,7 @@ class ScratchSignal:
             for start in range(0, self.frame_count, block_frames):
                 yield reader.read(min(block_frames, self.frame_count - start))
 
-    def reader(self) -> SignalReader:
+    def reader(self) -> "SignalReader":
         """Return a reader at the beginning of the signal. Use it as a context manager."""
         return SignalReader(self._path, self.channel_count)
 
@@ -70,7 +68,7 @@ class SignalReader:
         self._path = path
         self._channel_count = channel_count
 
-    def __enter__(self) -> SignalReader:
+    def __enter__(self) -> "SignalReader":
         self._file = self._path.open("rb")
         return self
 

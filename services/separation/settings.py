@@ -1,7 +1,5 @@
 """Settings of the separation service."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,7 +88,7 @@ class SeparationSettings(Settings):
         "", description="Model of the first stage of the pipeline. If empty, the default model is used."
     )
 
-    def on(self, has_gpu: bool) -> SeparationSettings:
+    def on(self, has_gpu: bool) -> "SeparationSettings":
         """Return the settings with the numbers of slots and of processes for this hardware, where they are 0.
 
         On a GPU, jobs share one process, its weights and its batches. A process that runs no separations only tries models,

@@ -5,8 +5,6 @@ There are three streams: ``SOUNDWRIGHT_CMD`` is a work queue, in which a message
 source of truth: if a stream is lost, jobs are delayed, but none is lost.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
@@ -79,7 +77,7 @@ class NatsBus:
         replica_count: int = 1,
         manages_streams: bool = True,
         request_seconds: float = _REQUEST_SECONDS,
-    ) -> NatsBus:
+    ) -> "NatsBus":
         """Connect to one of the servers in ``url``, which are separated by commas.
 
         If the broker cannot be used within ``timeout_seconds``, the bus is returned nevertheless. It connects as soon as
@@ -195,7 +193,7 @@ class NatsBus:
                 self._prepare()
         return consumer
 
-    async def subscribe(self, pattern: str, listener: Callable[[str, bytes], None]) -> NatsSubscription:
+    async def subscribe(self, pattern: str, listener: Callable[[str, bytes], None]) -> "NatsSubscription":
         subscription = NatsSubscription(pattern, listener)
         if self._connecting is not None and self._connecting.done():
             await subscription.open(self._client)

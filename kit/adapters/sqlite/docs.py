@@ -1,8 +1,6 @@
 # ruff: noqa: S608 (query.py checks every name in the SQL)
 """The Docs port over SQLite: JSON bodies in one table for each collection, and indexes over expressions of them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sqlite3
@@ -145,7 +143,7 @@ class SqliteDocs:
         await self.database.write(work)
 
     @contextlib.asynccontextmanager
-    async def snapshot(self, folder: Path) -> AsyncIterator[SqliteDocs]:
+    async def snapshot(self, folder: Path) -> "AsyncIterator[SqliteDocs]":
         path = folder / "snapshot.db"
         await self.database.copy(path)
         frozen = SqliteDocs(path)

@@ -1,7 +1,5 @@
 """Chooses a specialist for a question, produces the answer, and stores the conversation."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re
@@ -89,7 +87,7 @@ class Orchestrator:
     def __init__(
         self,
         toolbox: Toolbox,
-        model: LanguageModel | None,
+        model: "LanguageModel | None",
         conversations: conversation_service_pb2_grpc.ConversationServiceStub,
         bounds: Bounds,
     ) -> None:
@@ -175,14 +173,14 @@ class Orchestrator:
         turn.call_limit = len(turn.calls) + self._bounds.call_limit
         return specialist, await answer_by_rules(turn, specialist, self._toolbox), reason
 
-    async def _chosen(self, model: LanguageModel, turn: Turn, usage: _Usage) -> Specialist:
+    async def _chosen(self, model: "LanguageModel", turn: Turn, usage: _Usage) -> Specialist:
         listed = "\n".join(f"{each.name}: {each.about}" for each in SPECIALISTS)
         reply = await model.complete(_CHOICE.format(list=listed), [{"role": "user", "content": turn.message}])
         usage.add(reply)
         return named(reply.content.strip(" .`\"'*").lower()) or DEFAULT
 
     async def _converse(
-        self, model: LanguageModel, specialist: Specialist, turn: Turn, history: list[dict[str, str]], usage: _Usage
+        self, model: "LanguageModel", specialist: Specialist, turn: Turn, history: list[dict[str, str]], usage: _Usage
     ) -> str:
         instructions = _RULES.format(name=specialist.name, about=specialist.about, instructions=specialist.instructions)
         if turn.track_ids:

@@ -3,8 +3,6 @@
 The broker counts the requests. While it does not answer, each gateway counts its own (ADR 0029).
 """
 
-from __future__ import annotations
-
 import asyncio
 import enum
 import hashlib
@@ -131,7 +129,7 @@ class _Window:
     counter: str
     count: int = 0
     counting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: _Batch | None = None
+    waiting: "_Batch | None" = None
 
 
 class _Batch:

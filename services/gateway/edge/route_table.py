@@ -1,7 +1,5 @@
 """Finds the route of a request once: for the access control, and for :class:`Dispatch`, which then runs it."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -43,7 +41,7 @@ class FoundRoute:
     app: ASGIApp | None = None
 
     @staticmethod
-    def of(route: RouteContext) -> FoundRoute:
+    def of(route: RouteContext) -> "FoundRoute":
         """Read what every request needs of a route once."""
         methods = frozenset(route.methods or ())
         return FoundRoute(_declared(route), route, route.path or "", methods, _app_of(route))

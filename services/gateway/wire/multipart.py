@@ -1,7 +1,5 @@
 """Streams the parts of multipart bodies (RFC 7578)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass

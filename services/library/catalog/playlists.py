@@ -1,7 +1,5 @@
 """Playlists. Each is one document, so that adding, removing and reordering are one compare-and-set."""
 
-from __future__ import annotations
-
 import dataclasses
 import secrets
 from collections.abc import Callable, Sequence
@@ -27,7 +25,7 @@ _PLAYLIST_LIMIT = 100
 class Playlists:
     """Manages playlists."""
 
-    def __init__(self, store: PlaylistStore, clock: Clock) -> None:
+    def __init__(self, store: "PlaylistStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

@@ -4,8 +4,6 @@ Each play is a document. The counts of a clip and of its hours are incremented b
 lost, and the cost of a play does not grow with their number. A crash between these steps loses one play from a count.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import datetime
 import uuid
@@ -44,7 +42,7 @@ class PlayStats:
 class Plays:
     """Records plays and computes statistics."""
 
-    def __init__(self, store: PlayStore, clock: Clock) -> None:
+    def __init__(self, store: "PlayStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

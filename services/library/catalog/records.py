@@ -1,7 +1,5 @@
 """What the catalog stores, and what selects it."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -150,7 +148,7 @@ class Playlist:
     def has(self, clip_id: str) -> bool:
         return any(entry.clip_id == clip_id for entry in self.entries)
 
-    def without(self, clip_id: str) -> Playlist:
+    def without(self, clip_id: str) -> "Playlist":
         remaining = [entry for entry in self.entries if entry.clip_id != clip_id]
         return dataclasses.replace(self, entries=remaining)
 

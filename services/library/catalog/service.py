@@ -5,8 +5,6 @@ categories on the clip are derived from them: each change recomputes them and st
 concurrent changes are not lost, and the next change repairs counts that a crash left outdated.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
@@ -30,7 +28,7 @@ _EXCLUDE_LIMIT = 500
 _RATINGS = range(1, 6)
 
 
-async def require_clip(store: ClipDocs, clip_id: str) -> Clip:
+async def require_clip(store: "ClipDocs", clip_id: str) -> Clip:
     """Return a clip. Raises ``GENERATION_NOT_FOUND``."""
     clip = await store.clips.get(clip_id)
     if clip is None:
@@ -44,7 +42,7 @@ def require_batch(clip_ids: Sequence[str]) -> None:
         raise errors.TOO_MANY_IDS(limit=_BATCH_LIMIT)
 
 
-async def change_clip(store: ClipDocs, clip_id: str, change: Callable[[Clip], Clip]) -> Clip:
+async def change_clip(store: "ClipDocs", clip_id: str, change: Callable[[Clip], Clip]) -> Clip:
     """Change a clip by compare-and-set. Retry if another writer has changed it. Raises ``GENERATION_NOT_FOUND``."""
     clip = await store.clips.change(clip_id, change)
     if clip is None:
@@ -52,7 +50,9 @@ async def change_clip(store: ClipDocs, clip_id: str, change: Callable[[Clip], Cl
     return clip
 
 
-async def recount(store: ClipDocs, clip_id: str, what: Sequence[str], count: Callable[[Clip], Awaitable[Clip]]) -> Clip:
+async def recount(
+    store: "ClipDocs", clip_id: str, what: Sequence[str], count: Callable[[Clip], Awaitable[Clip]]
+) -> Clip:
     """Store the counts of a clip's documents on the clip. The counts are at least as recent as this call.
 
     The clip is replaced even if no count changed: otherwise a slower count that began earlier could still replace it.
@@ -84,7 +84,7 @@ class Catalog:
 
     def __init__(
         self,
-        store: CatalogStore,
+        store: "CatalogStore",
         blobs: Blobs,
         clock: Clock,
         remove_results: Callable[[str], Awaitable[None]],

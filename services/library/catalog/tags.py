@@ -9,8 +9,6 @@ Callers without an account choose their names. So on the clip of an account, tho
 address can make 30 suggestions an hour.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
@@ -60,7 +58,7 @@ class TagSuggestions:
 class Tags:
     """Collects suggestions and applies decisions."""
 
-    def __init__(self, store: ListenerStore, clock: Clock) -> None:
+    def __init__(self, store: "ListenerStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

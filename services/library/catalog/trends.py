@@ -4,8 +4,6 @@ Plays are counted per clip and hour. Past hours do not change, so their most pla
 cached in memory. A query reads only the latest two hours.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +38,7 @@ class _PastHours:
 class Trends:
     """Ranks clips by plays."""
 
-    def __init__(self, store: PlayStore, clock: Clock) -> None:
+    def __init__(self, store: "PlayStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._hours: dict[tuple[str, int], PlayCounts] = {}

@@ -1,7 +1,5 @@
 """Votes and feedback of listeners. A listener has at most one vote per clip."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
@@ -38,7 +36,7 @@ class Feedback:
 class Votes:
     """Manages votes and their counts."""
 
-    def __init__(self, store: ListenerStore, clock: Clock) -> None:
+    def __init__(self, store: "ListenerStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

@@ -4,8 +4,6 @@ The record of a deletion is written first. The sweeper removes what the account 
 that began before the deletion may still store something.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -34,7 +32,7 @@ class AccountDeletions:
 
     def __init__(
         self,
-        store: IdentityStore,
+        store: "IdentityStore",
         accounts: Accounts,
         sessions: Sessions,
         audit: AuditLog,

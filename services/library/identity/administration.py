@@ -1,7 +1,5 @@
 """Administration of accounts, and the audit log. Administrators can act on accounts up to their own rank."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
@@ -27,7 +25,7 @@ _STATUS_ACTIONS = {"active": "reactivate", "suspended": "suspend", "banned": "ba
 class Administration:
     """Operations for administrators. Each checks the current role of the caller in the store."""
 
-    def __init__(self, store: IdentityStore, audit: AuditLog) -> None:
+    def __init__(self, store: "IdentityStore", audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
 

@@ -1,7 +1,5 @@
 """API tokens: named and revocable keys for programs. A token is shown once and stored as a hash."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,7 @@ _DAY_SECONDS = 86400.0
 class ApiTokens:
     """Manages API tokens. A token has the rights of its account."""
 
-    def __init__(self, store: IdentityStore, clock: Clock, audit: AuditLog) -> None:
+    def __init__(self, store: "IdentityStore", clock: Clock, audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
         self._clock = clock

@@ -1,7 +1,5 @@
 """Connections of accounts to external services: a Spotify account, which can also log in its user, or a lalal.ai key."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from dataclasses import dataclass
@@ -50,7 +48,7 @@ class Connections:
 
     def __init__(
         self,
-        store: IdentityStore,
+        store: "IdentityStore",
         accounts: Accounts,
         sessions: Sessions,
         sealer: Sealer,

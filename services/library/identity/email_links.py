@@ -1,7 +1,5 @@
 """Links in emails, which prove that the user controls a mailbox: login, confirmation and change of the address."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,7 @@ class EmailLinks:
 
     def __init__(
         self,
-        store: IdentityStore,
+        store: "IdentityStore",
         accounts: Accounts,
         sessions: Sessions,
         throttle: LoginThrottle,

@@ -1,7 +1,5 @@
 """The emails of accounts: what they say, the links in them, and when they are sent."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -34,7 +32,7 @@ class AccountEmails:
     """
 
     def __init__(
-        self, queue: EmailQueue, store: IdentityStore, throttle: LoginThrottle, clock: Clock, public_address: str
+        self, queue: EmailQueue, store: "IdentityStore", throttle: LoginThrottle, clock: Clock, public_address: str
     ) -> None:
         """
         Args:

@@ -1,7 +1,5 @@
 """Accounts: registration, verification of passwords, and the first administrator."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import secrets
@@ -51,7 +49,7 @@ class Accounts:
 
     def __init__(
         self,
-        store: IdentityStore,
+        store: "IdentityStore",
         tokens: ApiTokens,
         sessions: Sessions,
         throttle: LoginThrottle,

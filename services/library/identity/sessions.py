@@ -1,7 +1,5 @@
 """Browsers that are logged in."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,7 +49,7 @@ class Visit:
 class Sessions:
     """Manages sessions. A session lasts 14 days. If it is used after 7 days, it is replaced by a new one."""
 
-    def __init__(self, store: IdentityStore, clock: Clock, audit: AuditLog) -> None:
+    def __init__(self, store: "IdentityStore", clock: Clock, audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
         self._clock = clock

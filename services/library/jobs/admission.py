@@ -1,7 +1,5 @@
 """Validates requests for jobs and checks their limits."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -75,7 +73,7 @@ class NewJob:
     limits: Limits = field(default_factory=Limits)
 
 
-async def reserve(store: JobDocs, jobs: Sequence[Job], limits: Limits, now: float) -> bool:
+async def reserve(store: "JobDocs", jobs: Sequence[Job], limits: Limits, now: float) -> bool:
     """Reserve places for new jobs of one kind and owner, which must be stored next: for all of them, or for none.
 
     Between the count of the jobs and the insertion of the new ones, other library processes may count, too. So the place is
@@ -103,7 +101,7 @@ async def reserve(store: JobDocs, jobs: Sequence[Job], limits: Limits, now: floa
     return await store.admissions.put(dataclasses.replace(admissions, reservations=[*pending, *reserved]))
 
 
-async def release(store: JobDocs, jobs: Sequence[Job]) -> None:
+async def release(store: "JobDocs", jobs: Sequence[Job]) -> None:
     """Give up the reservations of jobs that are not stored."""
     released = {job.id for job in jobs}
 
@@ -115,7 +113,7 @@ async def release(store: JobDocs, jobs: Sequence[Job]) -> None:
 
 
 async def admit(
-    store: JobDocs, job: Job, limits: Limits, reservations: Sequence[Reservation] = (), new_count: int = 1
+    store: "JobDocs", job: Job, limits: Limits, reservations: Sequence[Reservation] = (), new_count: int = 1
 ) -> None:
     """Check the limits for ``new_count`` new jobs like ``job``. ``reservations`` count like jobs.
 
@@ -141,7 +139,7 @@ async def admit(
 
 
 async def _admit_creator(
-    store: JobDocs, job: Job, creator: Mapping[str, str], limits: Limits, reserved: int, new_count: int, subject: str
+    store: "JobDocs", job: Job, creator: Mapping[str, str], limits: Limits, reserved: int, new_count: int, subject: str
 ) -> None:
     """Check the limits for ``new_count`` jobs of one creator. ``reserved`` others are about to be stored."""
     if limits.pending:

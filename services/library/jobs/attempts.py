@@ -1,7 +1,5 @@
 """The attempts of workers at jobs: claims, heartbeats and ends."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 from collections.abc import Sequence
@@ -26,7 +24,7 @@ _CHANGED_SECONDS = 1.0
 class JobAttempts:
     """Gives jobs to workers, and stores what becomes of them."""
 
-    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Storage) -> None:
+    def __init__(self, ledger: JobLedger, store: "JobDocs", clock: Clock, storage: Storage) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock

@@ -1,7 +1,5 @@
 """Creates jobs and batches: all of a request, or nothing, and once for each idempotency key."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import time
@@ -31,7 +29,7 @@ _RESERVATION_WAIT_SECONDS = 5.0
 class JobCreation:
     """Validates requests, and stores their jobs."""
 
-    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Storage) -> None:
+    def __init__(self, ledger: JobLedger, store: "JobDocs", clock: Clock, storage: Storage) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock

@@ -5,8 +5,6 @@ change a job at the same time, exactly one of them succeeds. Results in other do
 stored afterwards; the sweeper repeats this after a crash.
 """
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -68,7 +66,7 @@ class JobLedger:
     :class:`~soundwright.services.library.jobs.creation.JobCreation` and :class:`~soundwright.services.library.jobs.attempts.JobAttempts` build on it.
     """
 
-    def __init__(self, store: JobDocs, results: ResultStore, clock: Clock, storage: Storage) -> None:
+    def __init__(self, store: "JobDocs", results: ResultStore, clock: Clock, storage: Storage) -> None:
         self._store = store
         self._results = results
         self._clock = clock

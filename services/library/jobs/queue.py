@@ -5,8 +5,6 @@ because waiting clients poll several times a second. The wait assumes a speed fo
 time until a job ends is unknown then.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Awaitable, Callable, Sequence
@@ -92,7 +90,7 @@ class _TtlCache(Generic[K, V]):
 class JobQueue:
     """Returns the queue, positions and estimated waits."""
 
-    def __init__(self, store: JobDocs, clock: Clock) -> None:
+    def __init__(self, store: "JobDocs", clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._forecasts: _TtlCache[str, _Forecast] = _TtlCache(clock, _FORECAST_TTL_SECONDS)

@@ -1,7 +1,5 @@
 """Jobs, their states, priorities and results."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -211,7 +209,7 @@ class Batch:
     """
 
     job_ids: list[str]
-    planned: list[Job] = field(default_factory=list)
+    planned: "list[Job]" = field(default_factory=list)
     total_count: int = 0
     completed_count: int = 0
     failed_count: int = 0

@@ -7,8 +7,6 @@ compares and sets it. Two processes therefore cannot both give away the last byt
 Callers without a registered account can invent more of them, so those of one network have a quota together, too.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -54,7 +52,7 @@ class Storage:
         limit_of: returns the quota of an owner in bytes; 0: none.
     """
 
-    def __init__(self, store: StorageDocs, limit_of: Callable[[str], Awaitable[int]], clock: Clock) -> None:
+    def __init__(self, store: "StorageDocs", limit_of: Callable[[str], Awaitable[int]], clock: Clock) -> None:
         self._store = store
         self._limit_of = limit_of
         self._clock = clock

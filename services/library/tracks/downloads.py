@@ -5,8 +5,6 @@ ledger then stores the track, and does so again when the job is claimed, so that
 become of the download is read from the job and is not stored a second time.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -32,7 +30,7 @@ _CATALOG_FIELDS = ("source", "spotify_id", "spotify_url", "cover_url")
 _LOST = JobError(errors.DOWNLOAD_LOST.reason, errors.DOWNLOAD_LOST.sentence)
 
 
-async def store_track(tracks: TrackDocs, job: Job) -> Track:
+async def store_track(tracks: "TrackDocs", job: Job) -> Track:
     """Store the track that a download job completes, and return it. Repeating it is harmless.
 
     A track without audio, for example of a failed download, is assigned to the job. A track with audio stays as it is.
@@ -72,7 +70,7 @@ def _pending_track(job: Job) -> Track:
 class TrackDownloads:
     """Stores the results of downloads in their tracks, and reads the states of downloads."""
 
-    def __init__(self, tracks: TrackDocs, jobs: JobDocs, clock: Clock, storage: Storage) -> None:
+    def __init__(self, tracks: "TrackDocs", jobs: "JobDocs", clock: Clock, storage: Storage) -> None:
         self._storage = storage
         self._tracks = tracks
         self._jobs = jobs

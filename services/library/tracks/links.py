@@ -1,7 +1,5 @@
 """Links with which anybody can play a track, without an account. The secret of a link is shown once and stored as a hash."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -31,7 +29,7 @@ class TrackLinks:
 
     def __init__(
         self,
-        store: TrackDocs,
+        store: "TrackDocs",
         clock: Clock,
         epoch_of: Callable[[str], Awaitable[int | None]],
         has_token: Callable[[str, str], Awaitable[bool]],

@@ -1,7 +1,5 @@
 """Tracks, their stems and analyses: domain types, access rules and validation of edits."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import re
@@ -45,7 +43,7 @@ _ROUNDING_SECONDS = 1.0  # the last chord and the last beat can end a little aft
 class Tracks:
     """Creates, reads and edits tracks for their owners."""
 
-    def __init__(self, store: TrackDocs, clock: Clock, storage: Storage) -> None:
+    def __init__(self, store: "TrackDocs", clock: Clock, storage: Storage) -> None:
         self._store = store
         self._clock = clock
         self._storage = storage
@@ -180,7 +178,7 @@ def require_owner(principal: Principal, track: Track) -> None:
         raise errors.ACCESS_DENIED(what="track")
 
 
-async def change_track(store: TrackDocs, track_id: str, change: Callable[[Track], Track]) -> Track | None:
+async def change_track(store: "TrackDocs", track_id: str, change: Callable[[Track], Track]) -> Track | None:
     """Change a track by compare-and-set. Retry if another writer has changed it. Return None if it does not exist."""
     while True:
         track = await store.get(track_id)

@@ -1,7 +1,5 @@
 """Setlists: tracks in the order in which they are performed. Each is one document, so that every change is one compare-and-set."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from collections.abc import Sequence
@@ -25,7 +23,7 @@ _NAME_LIMIT = 100
 class Setlists:
     """Manages the setlists of accounts. Those of others do not exist for the caller."""
 
-    def __init__(self, store: TrackDocs, clock: Clock) -> None:
+    def __init__(self, store: "TrackDocs", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
@@ -37,7 +35,7 @@ class Setlists:
             raise errors.TOO_MANY_SETLISTS(limit=_SETLIST_LIMIT)
         return setlist
 
-    async def get(self, principal: Principal, setlist_id: str) -> tuple[Setlist, list[Track]]:
+    async def get(self, principal: Principal, setlist_id: str) -> "tuple[Setlist, list[Track]]":
         """Return a setlist, and its tracks that were not deleted, in order. Raises ``SETLIST_NOT_FOUND``."""
         setlist = await self._own(principal, setlist_id)
         tracks = await self._own_tracks(principal, setlist.track_ids)
@@ -87,7 +85,7 @@ class Setlists:
             raise errors.SETLIST_NOT_FOUND()
         return setlist
 
-    async def _own_tracks(self, principal: Principal, track_ids: Sequence[str]) -> dict[str, Track]:
+    async def _own_tracks(self, principal: Principal, track_ids: Sequence[str]) -> "dict[str, Track]":
         found = await self._store.by_ids(track_ids)
         return {track_id: track for track_id, track in found.items() if track.owner_id == principal.id}
 

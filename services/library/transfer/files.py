@@ -1,7 +1,5 @@
 """Files in transit: which blobs documents name, and copying blobs with their hashes."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib
@@ -96,7 +94,7 @@ class WorkList:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def temporary(cls, folder: Path) -> AsyncIterator[WorkList]:
+    async def temporary(cls, folder: Path) -> "AsyncIterator[WorkList]":
         """Provide an empty list, in a file in ``folder`` that is removed at the end of the block."""
         with tempfile.TemporaryDirectory(dir=folder) as place:
             docs = infra.open_local_docs(Path(place) / "blobs.db")

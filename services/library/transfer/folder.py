@@ -8,8 +8,6 @@
 - ``secret``, ``admin-token``: copies from the data directory
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib
@@ -42,7 +40,7 @@ class BlobEntry:
         return json.dumps(fields) + "\n"
 
     @staticmethod
-    def of(fields: dict[str, Any]) -> BlobEntry:
+    def of(fields: dict[str, Any]) -> "BlobEntry":
         return BlobEntry(fields["key"], BlobCopy(fields["size_bytes"], fields["sha256"]))
 
 

@@ -1,7 +1,5 @@
 """Deliveries of webhooks: messages that wait, were delivered or failed. The dispatcher sends them."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from collections.abc import Mapping
@@ -41,9 +39,9 @@ class Deliveries:
     def __init__(
         self,
         webhooks: Webhooks,
-        store: WebhookDocs,
+        store: "WebhookDocs",
         deliveries: Table[Delivery],
-        jobs: JobDocs,
+        jobs: "JobDocs",
         kinds: Mapping[str, PublicKind],
         clock: Clock,
     ) -> None:

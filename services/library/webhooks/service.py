@@ -1,7 +1,5 @@
 """Webhook endpoints of accounts: creation, changes and signing secrets."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,7 +33,7 @@ class Webhooks:
 
     def __init__(
         self,
-        store: WebhookDocs,
+        store: "WebhookDocs",
         policy: EgressPolicy,
         sealer: Sealer,
         clock: Clock,

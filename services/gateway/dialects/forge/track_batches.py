@@ -1,7 +1,5 @@
 """Batches of tracks: change and delete many tracks with one request."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
@@ -49,7 +47,7 @@ class TrackBatchParameters(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _bounded(self) -> TrackBatchParameters:
+    def _bounded(self) -> "TrackBatchParameters":
         ids = [*(change.track_id for change in self.changes), *self.deletions]
         if not 1 <= len(ids) <= _TRACK_LIMIT:
             raise ValueError(f"must name 1 to {_TRACK_LIMIT} tracks in changes and deletions")

@@ -1,7 +1,5 @@
 """The audiocraft engine: MusicGen, AudioGen and MAGNeT behind the Engine Protocol."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools
@@ -160,7 +158,7 @@ class AudiocraftEngine(Engine):
                 clips.update(zip(indices, made, strict=True))
             return [clips[index] for index in range(len(takes))]
 
-    def _generate(self, model: Model, takes: Sequence[Take], progress: _Progress) -> list[Clip]:
+    def _generate(self, model: "Model", takes: Sequence[Take], progress: "_Progress") -> list[Clip]:
         import torch
 
         limit = self._batch_size
@@ -183,12 +181,12 @@ class AudiocraftEngine(Engine):
             clips += made
         return clips
 
-    def _model(self, model: str) -> Model:
+    def _model(self, model: str) -> "Model":
         if model not in self._loaded:
             self._loaded[model] = self._load(model)
         return self._loaded[model]
 
-    def _load(self, model: str) -> Model:
+    def _load(self, model: str) -> "Model":
         if model not in self._checkpoints:
             known = ", ".join(self._checkpoints)
             raise errors.MODEL_UNKNOWN(model=model, known=known)

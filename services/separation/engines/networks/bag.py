@@ -1,7 +1,5 @@
 """Networks on their device."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -52,7 +50,7 @@ class Bag:
     def outputs(self) -> tuple[str, ...]:
         return (*self.stems, self.remainder) if self.remainder else self.stems
 
-    def only(self, stems: Collection[str]) -> Bag:
+    def only(self, stems: Collection[str]) -> "Bag":
         """Return the part of the bag that estimates these stems: without networks that weigh nothing in all of them.
 
         The samples of the stems do not change. The remainder needs all other stems, so nothing is left out then.
