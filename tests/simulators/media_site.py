@@ -1,7 +1,5 @@
 """A site with recordings: a search that answers with a feed, files, and everything that goes wrong at sites."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from html import escape
@@ -55,7 +53,7 @@ class MediaSite(Simulator):
         """A body of another length than its header says."""
         return self._at(path, lambda handler: handler.send_lie(content, claimed_bytes, content_type))
 
-    def _at(self, path: str, page: Callable[[_Handler], None]) -> str:
+    def _at(self, path: str, page: "Callable[[_Handler], None]") -> str:
         self.pages[path] = page
         return f"{self.url}{path}"
 
