@@ -105,6 +105,7 @@ class Form:
     size_bytes: int
 
 
+@dataclass(eq=False)
 class Uploads:
     """Receives uploads and stores their files.
 
@@ -112,21 +113,12 @@ class Uploads:
         idle_seconds: maximum time between two chunks of a body.
     """
 
-    def __init__(
-        self,
-        ingest: ingest_service_pb2_grpc.IngestServiceStub,
-        storage: storage_service_pb2_grpc.StorageServiceStub,
-        blobs: Blobs,
-        max_upload_bytes: int,
-        idle_seconds: float,
-        finish_seconds: float,
-    ) -> None:
-        self._ingest = ingest
-        self._storage = storage
-        self._blobs = blobs
-        self._max_upload_bytes = max_upload_bytes
-        self._idle_seconds = idle_seconds
-        self._finish_seconds = finish_seconds
+    ingest: ingest_service_pb2_grpc.IngestServiceStub
+    storage: storage_service_pb2_grpc.StorageServiceStub
+    blobs: Blobs
+    max_upload_bytes: int
+    idle_seconds: float
+    finish_seconds: float
 
     async def receive_track(
         self, request: Request, policy: UploadPolicy, idempotency_key: str = ""
@@ -143,13 +135,11 @@ class Uploads:
             AppError: ``QUOTA_EXCEEDED``, before the file is stored if the request has a length; ``IDEMPOTENCY_KEY_REUSED``
                 if the earlier upload had another file.
         """
-        limit = min(policy.size_limit_bytes or self._max_upload_bytes, self._max_upload_bytes)
+        limit = min(policy.size_limit_bytes or self.max_upload_bytes, self.max_upload_bytes)
         length = content_length(request)
         if length > limit + _FRAMING_BYTES:
             raise policy.too_large(limit)
-        upload = _Upload(
-            self._ingest, self._storage, self._blobs, policy, limit, _expected_bytes(length), idempotency_key
-        )
+        upload = _Upload(self.ingest, self.storage, self.blobs, policy, limit, _expected_bytes(length), idempotency_key)
         try:
             events = multipart_events(request.headers.get("content-type", ""), self._chunks(request))
             fields = await upload.read(events)
@@ -165,7 +155,7 @@ class Uploads:
                 allowed_containers=policy.allowed_containers,
                 idempotency_key=idempotency_key,
             )
-            finishing = self._ingest.FinishUpload(wanted, timeout=self._finish_seconds)
+            finishing = self.ingest.FinishUpload(wanted, timeout=self.finish_seconds)
             finished = await cancel_on_disconnect(request, finishing)
         except BaseException:
             await upload.abort()
@@ -178,23 +168,23 @@ class Uploads:
         Raises:
             AppError: ``QUOTA_EXCEEDED``; ``FILE_NOT_FOUND`` if the file is no longer stored.
         """
-        info = await self._blobs.stat(blob_key)
+        info = await self.blobs.stat(blob_key)
         if info is None:
             raise errors.FILE_NOT_FOUND()
-        created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
-        reservation = Reservation(self._storage, created.upload_id)
+        created = await self.ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
+        reservation = Reservation(self.storage, created.upload_id)
         try:
             await reservation.hold(info.size_bytes)
-            async with self._blobs.write(created.blob_key) as writer:
-                async for piece in self._blobs.read(blob_key):
+            async with self.blobs.write(created.blob_key) as writer:
+                async for piece in self.blobs.read(blob_key):
                     await writer.write(piece)
-            finished = await self._ingest.FinishUpload(
+            finished = await self.ingest.FinishUpload(
                 pb.FinishUploadRequest(upload_id=created.upload_id, filename=filename, title=title),
-                timeout=self._finish_seconds,
+                timeout=self.finish_seconds,
             )
         except BaseException:
             with contextlib.suppress(AppError):
-                await self._ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
+                await self.ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
             await reservation.release()
             raise
         track: track_pb2.Track = finished.track
@@ -209,21 +199,21 @@ class Uploads:
         too_large = errors.FILE_TOO_LARGE(limit_mb=_PICTURE_LIMIT_BYTES / 1024**2)
         if content_length(request) > _PICTURE_LIMIT_BYTES:
             raise too_large
-        created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename="cover"))
+        created = await self.ingest.CreateUpload(pb.CreateUploadRequest(filename="cover"))
         size = 0
         try:
-            async with self._blobs.write(created.blob_key) as writer:
+            async with self.blobs.write(created.blob_key) as writer:
                 async for chunk in self._chunks(request):
                     size += len(chunk)
                     if size > _PICTURE_LIMIT_BYTES:
                         raise too_large
                     await writer.write(chunk)
             wanted = pb.SetCoverRequest(track_id=track_id, upload_id=created.upload_id)
-            track: track_pb2.Track = (await self._ingest.SetCover(wanted)).track
+            track: track_pb2.Track = (await self.ingest.SetCover(wanted)).track
             return track
         finally:
             with contextlib.suppress(AppError):
-                await self._ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
+                await self.ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
 
     async def receive_form(self, request: Request, folder: str, policy: FormPolicy, reservation: Reservation) -> Form:
         """Read a multipart body with several files that are needed for this request only.
@@ -265,9 +255,9 @@ class Uploads:
                     raise errors.invalid(event.name[:_NAME_LIMIT], f"can have at most {policy.file_count_limit} files")
                 if not files and policy.check is not None:
                     await policy.check(fields)
-                limit = min(total_limit - size, self._max_upload_bytes)
+                limit = min(total_limit - size, self.max_upload_bytes)
                 file = ReceivedFile(event.filename.replace("\0", "")[:_NAME_LIMIT], f"{folder}/{len(files)}")
-                async with self._blobs.write(file.blob_key) as writer:
+                async with self.blobs.write(file.blob_key) as writer:
                     file_bytes = await copy_part(events, writer, limit, too_large)
                 if file_bytes or file.filename:  # otherwise a file input of a browser without a selected file
                     files.append(file)
@@ -280,11 +270,11 @@ class Uploads:
         chunks = request.stream()
         while True:
             try:
-                async with asyncio.timeout(self._idle_seconds):
+                async with asyncio.timeout(self.idle_seconds):
                     chunk = await anext(chunks, None)
             except TimeoutError:
                 raise errors.REQUEST_TIMEOUT(
-                    f"No data arrived for {self._idle_seconds:.0f} seconds. Send the file again."
+                    f"No data arrived for {self.idle_seconds:.0f} seconds. Send the file again."
                 ) from None
             if chunk is None:
                 return
