@@ -21,7 +21,7 @@ def measured(store: T, port: type, name: str) -> T:
     """Return ``store`` with measured operations.
 
     The duration of an operation is the time that its caller waits for the store: the whole call of a coroutine, the time
-    until an iterator has its first item, and the entry and the exit of a context, each of them, without the block.
+    until an iterator has its first item, and the entry and the exit of a context, without its block.
     """
     return cast(T, _Measured(store, port, name))
 

@@ -44,7 +44,7 @@ def package_path(package: str, path: str) -> Path | None:
 
 @contextlib.contextmanager
 def installed_files(model: str) -> Iterator[None]:
-    """Convert errors of reading the files of a model. Raises ``MODEL_UNAVAILABLE``."""
+    """Raise ``MODEL_UNAVAILABLE`` if the block cannot read the files of a model."""
     try:
         yield
     except OSError as error:

@@ -230,7 +230,7 @@ def _find_in_caf(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
 
 
 def riff_chunks(file: BinaryIO, at: int, file_bytes: int, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, offset and declared size of the bodies of chunks. The file stands at the body."""
+    """Yield name, offset and declared size of the bodies of chunks. At each yield, the file is positioned at the body."""
     for _ in range(_MAX_CHUNKS):
         file.seek(at)
         head = file.read(8)

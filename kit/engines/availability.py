@@ -262,7 +262,7 @@ class ModelAvailability:
             self._failures.add(model, selection.error)
 
     async def warm_up(self) -> None:
-        """Load the model that runs for the default one, as far as is known, before the first job needs it."""
+        """Load the default model, or the one that is expected to replace it, before the first job needs it."""
         model = (await self.expected(self._registry.default_model)).model
         if not self._may_load(model) or not self._registry.engine(model).is_installed():
             return

@@ -131,7 +131,7 @@ class DirectUploads:
         await self.forget(upload)
 
     async def abandon(self, record_key: str) -> None:
-        """Delete an old upload, of which the key of the record is known."""
+        """Delete an old upload, given the key of its record."""
         upload = await self._read(record_key)
         if upload is not None and self._blobs.public is not None:
             await self.abort(upload)

@@ -78,7 +78,7 @@ class TempoMatch:
 
 
 def match_tempo(tempo_bpm: float, other_bpm: float) -> TempoMatch | None:
-    """Return how ``other_bpm`` becomes ``tempo_bpm`` within :data:`TEMPO_TOLERANCE`, or None if it cannot.
+    """Return the change that brings ``other_bpm`` to ``tempo_bpm``; None if it exceeds :data:`TEMPO_TOLERANCE`.
 
     A tempo of 0 is unknown and does not match.
     """

@@ -28,7 +28,7 @@ class BatchSize:
 
     @property
     def limit(self) -> int:
-        """The most segments in the next batch."""
+        """Greatest number of segments in the next batch."""
         return self._limit
 
     def measured(self, count: int, used_bytes: int, free_bytes: int) -> None:

@@ -284,7 +284,7 @@ class NetworkEngine(Engine):
         raise _out_of_memory()
 
     def _run_of(self, device: str, network: Any, size: BatchSize) -> Callable[[Samples, Rows], Iterator[Samples]]:
-        """Return how separations run a network."""
+        """Return the function with which separations run a network."""
         infer = partial(self._infer, device, network, size)
         if getattr(network, "concurrent_calls", 1) == 1:
             return SharedBatches(infer, size).run
