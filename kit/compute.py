@@ -121,8 +121,7 @@ class EngineProcesses(Generic[E]):
                 report, and this method raises the same exception.
             is_use: whether the idle time of the process begins again after the work.
 
-        Raises:
-            AppError: ``ENGINE_DIED`` (retryable) if the process ends during the work. The next call starts a new process.
+        Raises ``ENGINE_DIED`` (retryable) if the process ends during the work. The next call starts a new process.
         """
         return await self._slots.run(lambda: self._run(work, report, is_use))
 

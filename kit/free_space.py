@@ -21,8 +21,7 @@ _FULL = DISK_FULL | {errno.EFBIG}
 def require_free_space(folder: Path, least_bytes: int = _FLOOR_BYTES) -> None:
     """Check the free space of the disk of ``folder``. By default, it is the space that jobs and uploads leave.
 
-    Raises:
-        AppError: ``STORAGE_FULL``.
+    Raises ``STORAGE_FULL``.
     """
     disk = os.statvfs(folder)
     if disk.f_bavail * disk.f_frsize < least_bytes:

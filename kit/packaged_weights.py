@@ -87,8 +87,7 @@ class PackagedWeights:
 
         Where it cannot be written, because the folder belongs to somebody else or the disk is full, each load converts again.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
+        Raises ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         with installed_files(self.model):
             folder = self.package_files()

@@ -27,8 +27,7 @@ class SingleFlight:
     async def run(self, key: str, start: Callable[[], Coroutine[None, None, None]]) -> None:
         """Wait for the work of a key. If none is under way, start it.
 
-        Raises:
-            AppError: ``TOO_MANY_CONVERSIONS``; the errors of the work.
+        Raises ``TOO_MANY_CONVERSIONS``; the errors of the work.
         """
         task = self._running.get(key)
         if task is None:

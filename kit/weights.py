@@ -40,8 +40,7 @@ def read_verified(path: Path, sha256: str | None, model: str) -> bytes:
 def verified(content: bytes, expected: str | None, model: str, file: str) -> bytes:
     """Return the content of a file if it has the expected digest. None: it is not checked, which is logged.
 
-    Raises:
-        AppError: ``WEIGHTS_CHANGED``.
+    Raises ``WEIGHTS_CHANGED``.
     """
     if expected is None:
         log.warning("weights.unchecked", model=model, file=file)

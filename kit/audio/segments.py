@@ -37,8 +37,7 @@ def encode_segment(file: BinaryIO, start: int, frame_count: int) -> Segment:
     Args:
         file: a FLAC or WAV file that :class:`~soundwright.kit.audio.encode.AudioWriter` wrote. Only the part is read.
 
-    Raises:
-        AppError: ``AUDIO_UNREADABLE`` if the file is damaged or shorter; an error that ``file`` raises.
+    Raises ``AUDIO_UNREADABLE`` if the file is damaged or shorter; an error that ``file`` raises.
     """
     with _opened(file) as source:
         is_float = source.subtype == "FLOAT"

@@ -43,8 +43,7 @@ def write_stem_file(
     Args:
         blocks: consecutive blocks of the mix and of the stems, float32 [channels, frames] within full scale.
 
-    Raises:
-        AppError: ``AUDIO_NOT_WRITTEN`` if the disk fails; ``STORAGE_FULL`` if it has too little free space.
+    Raises ``AUDIO_NOT_WRITTEN`` if the disk fails; ``STORAGE_FULL`` if it has too little free space.
     """
     space = FreeSpace(path.parent)
     try:

@@ -76,8 +76,7 @@ class ConfinedAudio:
             folder: the working folder of the process, the only one that it can change.
             readable: further files that it can read.
 
-        Raises:
-            AppError: ``AUDIO_TOO_COMPLEX`` if the file exceeds the limits of the process, or ends it.
+        Raises ``AUDIO_TOO_COMPLEX`` if the file exceeds the limits of the process, or ends it.
         """
         whole = {**arguments, "limits": dataclasses.asdict(self.limits)}
         allowed = Confinement(
@@ -105,8 +104,7 @@ class ConfinedAudio:
 def recording_of(answer: Any) -> Recording:
     """Return the result of :func:`soundwright.kit.confined.recordings.describe`, which an untrusted process wrote.
 
-    Raises:
-        AppError: ``AUDIO_TOO_COMPLEX`` if it is no such result.
+    Raises ``AUDIO_TOO_COMPLEX`` if it is no such result.
     """
     try:
         fields = {**answer}

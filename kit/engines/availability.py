@@ -189,8 +189,7 @@ class ModelAvailability:
         Args:
             outputs: see :meth:`require`.
 
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNKNOWN``.
         """
         await self._refresh()
         fallback = self._registry.fallback_of(model, outputs)

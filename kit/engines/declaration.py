@@ -151,9 +151,8 @@ class Engine(Protocol):
     def load(self, model: str) -> None:
         """Load the weights of ``model`` into memory and download them if necessary. Loading twice does nothing.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE``, ``WEIGHTS_CHANGED``, ``CHECKPOINT_UNTRUSTED``, ``MODEL_UNSUPPORTED`` or
-                ``OUT_OF_MEMORY``.
+        Raises ``MODEL_UNAVAILABLE``, ``WEIGHTS_CHANGED``, ``CHECKPOINT_UNTRUSTED``, ``MODEL_UNSUPPORTED`` or
+        ``OUT_OF_MEMORY``.
         """
         return
 

@@ -153,8 +153,7 @@ class EngineRegistry(Generic[E]):
     def require_allowed(self, model: str) -> None:
         """Return if the weights of a model may be used: their licence is stated, or somebody supplies or allows them.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE``; ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE``; ``MODEL_UNKNOWN``.
         """
         if not self.needs_consent(model):
             return
@@ -173,8 +172,7 @@ class EngineRegistry(Generic[E]):
 
         It does not matter where the libraries of the engine are missing.
 
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNKNOWN``.
         """
         declaration, engine = self._entry(model)
         is_allowed = bool(self._unlicensed & {model, "*"}) or model in self.allowed
@@ -252,8 +250,7 @@ class EngineRegistry(Generic[E]):
         Args:
             outputs: see :meth:`select`.
 
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNKNOWN``.
         """
         fallback = self.declaration(model).fallback
         if not fallback or self.fallback is FallbackPolicy.NEVER:

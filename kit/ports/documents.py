@@ -97,8 +97,7 @@ class Docs(Protocol):
     async def insert(self, collection: str, doc: Doc) -> None:
         """Store a new document with revision 1.
 
-        Raises:
-            AppError: ``DOC_EXISTS`` (CONFLICT) when the id or a unique index is taken.
+        Raises ``DOC_EXISTS`` (CONFLICT) when the id or a unique index is taken.
         """
         ...
 
@@ -177,8 +176,7 @@ class Docs(Protocol):
             True if the document was replaced; it then has ``revision + 1``. False if it has another revision or does
             not exist.
 
-        Raises:
-            AppError: ``DOC_EXISTS`` (CONFLICT) when a unique index is taken.
+        Raises ``DOC_EXISTS`` (CONFLICT) when a unique index is taken.
         """
         ...
 
@@ -194,8 +192,7 @@ class Docs(Protocol):
 
         This is for copies of a store that nobody else uses. Repeated calls are safe.
 
-        Raises:
-            AppError: ``DOC_EXISTS`` (CONFLICT) when another document has the same values of a unique index.
+        Raises ``DOC_EXISTS`` (CONFLICT) when another document has the same values of a unique index.
         """
         ...
 

@@ -46,8 +46,7 @@ class Budgets:
     def guess(self, address: str, credential: str) -> Iterator[None]:
         """Count the look-up of a credential in the block, unless it is valid, or was valid lately.
 
-        Raises:
-            AppError: ``RATE_LIMITED`` if too many credentials from this address were unknown.
+        Raises ``RATE_LIMITED`` if too many credentials from this address were unknown.
         """
         key, is_known, is_unknown = f"refused:{address}", credential in self._known, False
         if not is_known:

@@ -169,8 +169,7 @@ async def healthy(channel: grpc.aio.Channel, timeout_seconds: float, service: st
 async def require_serving(channel: grpc.aio.Channel) -> None:
     """Return if the server at the other end of ``channel`` accepts calls, whether or not its own dependencies work.
 
-    Raises:
-        AppError: ``SERVICE_UNAVAILABLE``.
+    Raises ``SERVICE_UNAVAILABLE``.
     """
     if not await healthy(channel, _SERVING_SECONDS, ACCEPTING):
         raise errors.SERVICE_UNAVAILABLE("The component does not answer. Check that it is running.")

@@ -120,8 +120,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         Handlers get messages as a stream, so that they are read here: gRPC would do it before the caller is known, hold the
         messages of unknown callers in memory, and report its own exception.
 
-        Raises:
-            AppError: ``MESSAGE_INVALID``; ``TOO_LARGE``; ``RATE_LIMITED``.
+        Raises ``MESSAGE_INVALID``; ``TOO_LARGE``; ``RATE_LIMITED``.
         """
         if PRINCIPAL_METADATA in metadata or method.startswith(_OPEN_SERVICES):
             return _read(handler, await _received(contents))
@@ -140,8 +139,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     async def _identified(self, method: str, metadata: _Metadata, context: Context, address: str) -> Principal:
         """Return the caller of a call.
 
-        Raises:
-            AppError: ``RATE_LIMITED`` after too many refused calls of the address; see :meth:`CallerAuthenticator.identify`.
+        Raises ``RATE_LIMITED`` after too many refused calls of the address; see :meth:`CallerAuthenticator.identify`.
         """
         credential = str(metadata.get(AUTHORIZATION_METADATA, ""))
         guess: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
@@ -198,8 +196,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     ) -> None:
         """Run a stream until it is complete, the server stops, or its API token is refused.
 
-        Raises:
-            AppError: ``TOO_MANY_STREAMS``, ``SERVICE_STOPPING``, or the error of the refused token.
+        Raises ``TOO_MANY_STREAMS``, ``SERVICE_STOPPING``, or the error of the refused token.
         """
         limits = _stream_limits(method, context)
         if any(self._streams[key] >= limit for key, limit in limits.items()):

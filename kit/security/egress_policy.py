@@ -80,9 +80,8 @@ class EgressPolicy:
     async def addresses(self, host: str, port: int) -> Sequence[str]:
         """Return the addresses of ``host`` that may be connected to on ``port``.
 
-        Raises:
-            AppError: ``ADDRESS_REFUSED`` if the host has no address, if any of its addresses is not public, or if the port
-                is not a web port.
+        Raises ``ADDRESS_REFUSED`` if the host has no address, if any of its addresses is not public, or if the port is
+        not a web port.
         """
         name = host.rstrip(".").lower()
         allowed = self.is_allow_listed(name, port)

@@ -151,8 +151,7 @@ class Signer:
         Args:
             call_seconds: the time that the call may take.
 
-        Raises:
-            AppError: ``PRINCIPAL_NOT_PROVEN`` if this component may not act for the account.
+        Raises ``PRINCIPAL_NOT_PROVEN`` if this component may not act for the account.
         """
         now = self._clock.now()
         lifetime_seconds = max(_LIFETIME_SECONDS, call_seconds + _LIFETIME_SECONDS / 2)
@@ -189,9 +188,8 @@ class Signer:
     def verify(self, token: str) -> Principal:
         """Return the principal of a token for this component.
 
-        Raises:
-            AppError: ``PRINCIPAL_INVALID`` if the token has expired, is for another component, or is signed by a component
-                that may not sign it.
+        Raises ``PRINCIPAL_INVALID`` if the token has expired, is for another component, or is signed by a component
+        that may not sign it.
         """
         remembered = self._verified.get(token)
         if remembered is None:
@@ -273,8 +271,7 @@ class _Recent(Generic[K, V]):
 def bearer_token(authorization: str) -> str:
     """Return the token of an ``Authorization`` header, ``Bearer <token>`` (RFC 6750).
 
-    Raises:
-        AppError: ``UNAUTHORIZED`` for a missing header, another scheme, or something that is no token.
+    Raises ``UNAUTHORIZED`` for a missing header, another scheme, or something that is no token.
     """
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
@@ -321,8 +318,7 @@ def require_principal() -> Principal:
 def require_administrator() -> Principal:
     """Return the principal of the current call, if it may use the administration.
 
-    Raises:
-        AppError: ``ROLE_TOO_LOW``; ``PRINCIPAL_MISSING``.
+    Raises ``ROLE_TOO_LOW``; ``PRINCIPAL_MISSING``.
     """
     principal = require_principal()
     if not principal.may_administer:

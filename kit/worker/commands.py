@@ -73,8 +73,7 @@ async def create_job(
     Returns:
         The job, and whether an earlier request with the same idempotency key created it.
 
-    Raises:
-        AppError: ``TRACK_NOT_FOUND`` if the job needs a track and the request names none; errors of the library.
+    Raises ``TRACK_NOT_FOUND`` if the job needs a track and the request names none; errors of the library.
     """
     _fill_from_kind(kind, spec, request)
     answer = await jobs.CreateJob(request)

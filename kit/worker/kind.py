@@ -85,8 +85,7 @@ class JobKind(Generic[Spec]):
     def parse(self, job: job_pb2.Job) -> Spec:
         """Return the specification of ``job``.
 
-        Raises:
-            AppError: ``SPEC_UNREADABLE`` if the job has no specification of this kind.
+        Raises ``SPEC_UNREADABLE`` if the job has no specification of this kind.
         """
         spec = self.spec()
         try:

@@ -57,8 +57,7 @@ class JobOutputs:
         Args:
             output: name, path below the job's folder, and audio properties.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED`` if the owner of the job has no room for the file.
+        Raises ``QUOTA_EXCEEDED`` if the owner of the job has no room for the file.
         """
         await self._context.reserve(self._context.stored_bytes + file.stat().st_size)
         stored = job_pb2.AudioOutput()

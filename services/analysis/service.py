@@ -104,8 +104,7 @@ def parse_features(
     Args:
         remedies: what to do if the weights of a feature are missing.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for an unknown name; ``MODEL_UNAVAILABLE`` if no requested feature is available.
+    Raises ``VALIDATION_ERROR`` for an unknown name; ``MODEL_UNAVAILABLE`` if no requested feature is available.
     """
     unknown = sorted({name for name in names if name not in FEATURES and name != "all"})
     if unknown:

@@ -36,8 +36,7 @@ class Spectrograms:
     async def render(self, stem: job_pb2.AudioOutput) -> str:
         """Return the key of a stem's spectrogram. Compute it if it is not stored.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND`` if the stem is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
+        Raises ``FILE_NOT_FOUND`` if the stem is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
         """
         key = spectrogram_key(stem.blob_key)
         if await self._blobs.stat(key) is None:

@@ -35,8 +35,7 @@ async def retry_job(clients: Clients, job: job_pb2.Job) -> Started:
     Returns:
         The new job, and whether it existed.
 
-    Raises:
-        AppError: ``JOB_NOT_FAILED``; ``TOO_MANY_RETRIES``; the errors of the request that created the job.
+    Raises ``JOB_NOT_FAILED``; ``TOO_MANY_RETRIES``; the errors of the request that created the job.
     """
     if not retried_count(job):
         raise errors.JOB_NOT_FAILED()

@@ -117,8 +117,7 @@ def finish(_engine: None, report: Report, *, order: FinishOrder) -> FinishedClip
 def write_parts(_engine: None, _report: Report, *, order: PartsOrder) -> None:
     """Write the parts of a clip. Their sum is the clip, but for its rounding to 16 bits.
 
-    Raises:
-        AppError: ``CLIP_PARTS_UNKNOWN`` if the composer did not make all of the clip, or made it in another version.
+    Raises ``CLIP_PARTS_UNKNOWN`` if the composer did not make all of the clip, or made it in another version.
     """
     from soundwright.services.generation.engines.procedural.engine import (
         clip_parts,  # late: nothing else here needs an engine

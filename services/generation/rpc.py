@@ -100,8 +100,7 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
     async def _require_source(self, spec: service.GenerationSpec, tier: Tier) -> None:
         """Check the clip that a continuation extends.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``; ``VALIDATION_ERROR`` if the result would exceed the caller's limit.
+        Raises ``GENERATION_NOT_FOUND``; ``VALIDATION_ERROR`` if the result would exceed the caller's limit.
         """
         source = await find_clip(self.catalog, spec.continue_from_id)
         service.require_total(source.duration_seconds, spec.duration_seconds, tier.max_seconds)

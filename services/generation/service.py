@@ -175,8 +175,7 @@ def parse_spec(
         asked: what was asked for. The seed is valid; an empty model means the default of ``registry``.
         max_seconds: the longest clip that the caller may request.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` with the fields that are not valid.
+    Raises ``VALIDATION_ERROR`` with the fields that are not valid.
     """
     cleaned = clean_prompt(asked.prompt)
     chosen = asked.model or registry.default_model
@@ -203,8 +202,7 @@ def parse_spec(
 def require_total(source_seconds: float, duration_seconds: float, max_seconds: float) -> None:
     """Check that a continuation and the clip that it continues do not exceed the caller's limit together.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
+    Raises ``VALIDATION_ERROR``.
     """
     if source_seconds + duration_seconds > max_seconds:
         room = max_seconds - source_seconds

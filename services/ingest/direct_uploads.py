@@ -103,8 +103,7 @@ class DirectUploads:
     async def assemble(self, upload: DirectUpload) -> None:
         """Put the parts together. Afterwards, the URLs of the parts have no effect.
 
-        Raises:
-            AppError: ``UPLOAD_INCOMPLETE`` if parts have not arrived.
+        Raises ``UPLOAD_INCOMPLETE`` if parts have not arrived.
         """
         key = service.staging_key(upload.id)
         stored = await self._blobs.stat(key)

@@ -91,10 +91,8 @@ class Downloads:
 
         Each job completes a track, which the library stores at once without audio.
 
-        Raises:
-            AppError: ``URL_INVALID``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``,
-                ``SPOTIFY_UNAUTHORIZED``, ``NOTHING_TO_DOWNLOAD``, ``TOO_MANY_PENDING``, ``TRACK_NOT_FOUND``,
-                ``NOT_DOWNLOADED``.
+        Raises ``URL_INVALID``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``, ``SPOTIFY_UNAUTHORIZED``,
+        ``NOTHING_TO_DOWNLOAD``, ``TOO_MANY_PENDING``, ``TRACK_NOT_FOUND``, ``NOT_DOWNLOADED``.
         """
         answer = pb.CreateDownloadsResponse()
         if request.track_id:

@@ -86,9 +86,8 @@ class LinkPreviews:
     async def look(self, url: str) -> LinkPreview:
         """Return the recordings behind a link.
 
-        Raises:
-            AppError: ``URL_INVALID``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``, ``SPOTIFY_UNAUTHORIZED``, ``TOO_MANY_PREVIEWS``;
-                the errors of :meth:`Fetcher.preview`.
+        Raises ``URL_INVALID``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``, ``SPOTIFY_UNAUTHORIZED``, ``TOO_MANY_PREVIEWS``;
+        the errors of :meth:`Fetcher.preview`.
         """
         link = parse_link(url)
         if isinstance(link, SpotifyLink | ShortLink):

@@ -114,8 +114,7 @@ class SpotifyCatalog:
     def search(self, query: str, limit: int, offset: int) -> tuple[list[Song], int]:
         """Search tracks. Return a page of the results and their total count.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for results after the first 1000, which Spotify does not return.
+        Raises ``VALIDATION_ERROR`` for results after the first 1000, which Spotify does not return.
         """
         if offset + limit > _SEARCH_LIMIT:
             problem = f"is after the first {_SEARCH_LIMIT} results"
@@ -295,8 +294,7 @@ def is_credential_error(error: object) -> bool:
 def _api_failure(error: Any) -> AppError:
     """Return the error for an answer of Spotify's API, which may succeed later.
 
-    Raises:
-        AppError: ``SPOTIFY_ERROR``: there is no such object.
+    Raises ``SPOTIFY_ERROR``: there is no such object.
     """
     status = int(error.http_status)
     if status in _NOT_FOUND_STATUSES:

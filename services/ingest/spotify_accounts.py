@@ -111,8 +111,7 @@ class SpotifyAccounts:
     def begin(self, redirect_uri: str) -> tuple[str, str, str]:
         """Start a login. Return the URL for the browser, the expected state, and the code verifier to keep.
 
-        Raises:
-            AppError: ``SPOTIFY_UNAUTHORIZED``.
+        Raises ``SPOTIFY_UNAUTHORIZED``.
         """
         verifier = generate_token(_VERIFIER_CHARS)
         with self._session(redirect_uri=redirect_uri, scope=_SCOPES, code_challenge_method="S256") as session:
@@ -124,9 +123,8 @@ class SpotifyAccounts:
     def finish(self, redirect_uri: str, code: str, code_verifier: str) -> tuple[Profile, UserToken]:
         """Exchange an authorization code for the profile and the tokens of the user.
 
-        Raises:
-            AppError: ``SPOTIFY_DENIED`` if the code is invalid or the user may not use the application;
-                ``SPOTIFY_UNAUTHORIZED``; ``SPOTIFY_ERROR``.
+        Raises ``SPOTIFY_DENIED`` if the code is invalid or the user may not use the application;
+        ``SPOTIFY_UNAUTHORIZED``; ``SPOTIFY_ERROR``.
         """
         with self._session(redirect_uri=redirect_uri) as session:
             try:

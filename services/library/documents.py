@@ -59,8 +59,7 @@ async def insert_in_slot(docs: Docs, collection: str, doc: Doc, group: Mapping[s
     Args:
         group: the conditions that all documents of the group meet.
 
-    Raises:
-        AppError: ``DOC_EXISTS`` if the ID exists.
+    Raises ``DOC_EXISTS`` if the ID exists.
     """
     while True:
         taken = [each["slot"] for each in await docs.find(collection, group, limit=limit)]

@@ -61,8 +61,7 @@ async def read_page(
 ) -> Page[Doc]:
     """Return a page of the documents that meet every condition.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for a token that is not of such a list.
+    Raises ``VALIDATION_ERROR`` for a token that is not of such a list.
     """
     backwards, after = _place(asked.token, len(sort) + 1) if asked.token else (False, None)
     found = await docs.find(

@@ -57,8 +57,7 @@ def needed_stems(parameters: SeparationParameters) -> Sequence[str]:
 def parse_quality(model: str, quality: str) -> Quality:
     """Return the quality preference of a request, or the default if it has none.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for an unknown preference, or one beside a model other than :data:`AUTO`.
+    Raises ``VALIDATION_ERROR`` for an unknown preference, or one beside a model other than :data:`AUTO`.
     """
     problems = []
     if quality and quality not in QUALITIES:

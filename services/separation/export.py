@@ -46,8 +46,7 @@ _MEMBER_TIME = (1980, 1, 1, 0, 0, 0)  # the same for every attempt, so that equa
 def parse_export_format(name: str) -> str:
     """Return the format of an export, or the default format for an empty name.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for an unknown format.
+    Raises ``VALIDATION_ERROR`` for an unknown format.
     """
     require_none({"format": format_problems(name, EXPORT_FORMATS)})
     return name or EXPORT_FORMATS[0]
@@ -62,9 +61,8 @@ async def require_stems(
 ) -> Sequence[job_pb2.AudioOutput]:
     """Return the stems of a separation of a track, by default of the latest one.
 
-    Raises:
-        AppError: ``NO_STEMS``; ``JOB_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``VALIDATION_ERROR`` if they do not fit
-            the format of the export.
+    Raises ``NO_STEMS``; ``JOB_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``VALIDATION_ERROR`` if they do not
+    fit the format of the export.
     """
     stems: Sequence[job_pb2.AudioOutput]
     if separation_id:

@@ -102,9 +102,8 @@ def mix_to_file(
             work.
         sources: audio of the stems in ``spec``, in the same order.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` if the edits leave no audio, or the mix is too large; ``AUDIO_NOT_WRITTEN``;
-            ``STORAGE_FULL``.
+    Raises ``VALIDATION_ERROR`` if the edits leave no audio, or the mix is too large; ``AUDIO_NOT_WRITTEN``;
+    ``STORAGE_FULL``.
     """
     report(0.0)
     files = [audio.AudioFile(source.path, limits, source.frame_count) for source in sources]

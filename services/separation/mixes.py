@@ -50,8 +50,7 @@ class Mixes:
     async def render(self, request: pb.RenderMixRequest) -> pb.RenderMixResponse:
         """Render the mix of a request. If the caller disconnects, the work stops and nothing is stored.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR``, and the library's error for a track that does not belong to the caller.
+        Raises ``VALIDATION_ERROR``, and the library's error for a track that does not belong to the caller.
         """
         stored = await self._stored(request.track_id, request.separation_id)
         spec = parse_manifest(
@@ -113,8 +112,7 @@ class Mixes:
     async def _stored(self, track_id: str, separation_id: str) -> Sequence[job_pb2.AudioOutput]:
         """Return the stems of a separation of a track, by default of the latest one.
 
-        Raises:
-            AppError: ``JOB_NOT_FOUND``, and the library's errors.
+        Raises ``JOB_NOT_FOUND``, and the library's errors.
         """
         if not separation_id:
             wanted = library_service_pb2.ListStemsRequest(track_id=track_id)

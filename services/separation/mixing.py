@@ -90,8 +90,7 @@ def parse_manifest(text: str, uploads: Sequence[str], stored: Sequence[str]) -> 
     Args:
         text: the manifest as JSON. Blank text means an empty manifest.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR``. The details name each invalid field by its path.
+    Raises ``VALIDATION_ERROR``. The details name each invalid field by its path.
     """
     problems = _Problems()
     manifest = _Fields(_parse_json(text), "", problems)

@@ -44,8 +44,7 @@ def parse_request(asked: SeparationParameters, registry: EngineRegistry[Engine])
 
     If no model is named, ``engine`` may name one.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` with the fields that are not valid.
+    Raises ``VALIDATION_ERROR`` with the fields that are not valid.
     """
     parameters = SeparationParameters()
     parameters.CopyFrom(asked)

@@ -168,8 +168,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
     def _absent_choice(self, stems: Sequence[str]) -> Choice:
         """Return the first model with the stems, although its weights are not present.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` if no model has the stems.
+        Raises ``VALIDATION_ERROR`` if no model has the stems.
         """
         able = [each.name for each in self.registry.models() if set(stems) <= set(each.outputs)]
         if not able:

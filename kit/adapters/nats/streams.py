@@ -50,8 +50,7 @@ async def prepare_streams(js: JetStreamContext, replica_count: int, *, update: b
     Args:
         update: bring the others to the current configuration. They keep their messages.
 
-    Raises:
-        AppError: ``STREAM_INCOMPATIBLE`` if the broker cannot change a stream in place.
+    Raises ``STREAM_INCOMPATIBLE`` if the broker cannot change a stream in place.
     """
     for name, settings in _STREAMS.items():
         wanted = {"num_replicas": replica_count, **settings}

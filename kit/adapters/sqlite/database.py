@@ -42,8 +42,7 @@ _CACHE_KIB = 16 * 1024
 class Database:
     """Runs functions with a connection, each in one transaction, off the event loop.
 
-    Raises:
-        AppError: ``STORE_DAMAGED``, ``STORE_UNAVAILABLE``, ``STORAGE_FULL``.
+    Raises ``STORE_DAMAGED``, ``STORE_UNAVAILABLE``, ``STORAGE_FULL``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,8 +72,7 @@ class Database:
 
         ``work`` must not return a cursor: the event loop's thread would close it while the writing thread is busy.
 
-        Raises:
-            AppError: ``STORAGE_FULL``, ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
+        Raises ``STORAGE_FULL``, ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
 
         def in_transaction() -> T:
@@ -87,8 +85,7 @@ class Database:
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a read transaction: all of its statements see the same state.
 
-        Raises:
-            AppError: ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
+        Raises ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
 
         def in_transaction(connection: sqlite3.Connection) -> T:
@@ -101,8 +98,7 @@ class Database:
     async def read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work``, which reads with a single statement. It needs no transaction, which would cost three.
 
-        Raises:
-            AppError: ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
+        Raises ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
 
         def with_connection() -> T:

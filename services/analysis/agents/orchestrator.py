@@ -93,8 +93,7 @@ class Orchestrator:
     async def answer(self, question: Question) -> Answered:
         """Answer a question, and store the question and the answer.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR``, ``CONVERSATION_NOT_FOUND``, ``CONVERSATION_FULL``.
+        Raises ``VALIDATION_ERROR``, ``CONVERSATION_NOT_FOUND``, ``CONVERSATION_FULL``.
         """
         message = question.message.strip()
         if not 1 <= len(message) <= _MESSAGE_LENGTH:

@@ -47,8 +47,7 @@ class VocalLevelEngine(Engine):
     ) -> dict[str, Any]:
         """Find the segments; see :class:`soundwright.services.analysis.service.Engine`.
 
-        Raises:
-            AppError: ``NO_STEMS`` if the recording is not a vocal stem.
+        Raises ``NO_STEMS`` if the recording is not a vocal stem.
         """
         if VOCALS not in parts_of(recording):
             raise errors.NO_STEMS(

@@ -241,8 +241,7 @@ class _SharedCounts:
 async def charge(scope: Scope, request_count: int) -> None:
     """Count the request of ``scope`` as so many requests. If its limit is smaller, it counts as all requests of a minute.
 
-    Raises:
-        AppError: ``RATE_LIMITED``.
+    Raises ``RATE_LIMITED``.
     """
     if request_count <= 1 or CHARGE_MORE not in scope:
         return

@@ -75,8 +75,7 @@ class SocketAuthenticator:
     async def authenticate(self, scope: Scope, fields: Mapping[str, str]) -> ConnectionIdentity:
         """Authenticate a handshake.
 
-        Raises:
-            AppError: ``UNAUTHORIZED`` for a missing or invalid credential; ``ACCOUNT_SUSPENDED``.
+        Raises ``UNAUTHORIZED`` for a missing or invalid credential; ``ACCOUNT_SUSPENDED``.
         """
         headers = headers_of_client = Headers(scope=scope)
         if not self._hosts.serves(headers):

@@ -81,8 +81,7 @@ async def blob_response(
     Args:
         redirect: whether the clients of the route follow redirects.
 
-    Raises:
-        AppError: ``FILE_NOT_FOUND`` if the store does not contain the file.
+    Raises ``FILE_NOT_FOUND`` if the store does not contain the file.
     """
     info = await blobs.stat(key)
     if info is None:
@@ -174,8 +173,7 @@ def not_modified(request: Request, headers: Mapping[str, str]) -> Response | Non
     Args:
         headers: those of the file: its ``ETag``, and ``Last-Modified`` if it is known.
 
-    Raises:
-        AppError: ``PRECONDITION_FAILED`` if the file is not the one that ``If-Match`` or ``If-Unmodified-Since`` names.
+    Raises ``PRECONDITION_FAILED`` if the file is not the one that ``If-Match`` or ``If-Unmodified-Since`` names.
     """
     conditions, etag, modify_time = request.headers, headers["ETag"], _seconds(headers.get("Last-Modified", ""))
     if wanted := ",".join(conditions.getlist("if-match")):

@@ -41,8 +41,7 @@ class PendingFiles:
         Args:
             size_bytes: its expected size; 0 if it is unknown.
 
-        Raises:
-            AppError: ``TOO_MANY_CONVERSIONS``.
+        Raises ``TOO_MANY_CONVERSIONS``.
         """
         limits, current = self._limits, self._current
         file = PendingFile(scope["principal_id"] or scope["peer"], scope.get("network", ""), size_bytes)

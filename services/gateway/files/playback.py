@@ -115,8 +115,8 @@ class Playback:
     async def segment(self, request: Request, output: job_pb2.AudioOutput, index: int) -> Response:
         """Return a segment as a complete file.
 
-        Raises:
-            AppError: ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
+        Raises ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored;
+        ``TOO_MANY_CONVERSIONS``.
         """
         info = await self._stored(output)
         count = segment_count(output)
@@ -140,8 +140,7 @@ class Playback:
         Args:
             frame_count: frames of the segment, which are all there.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND`` if the job has just ended; ``TOO_MANY_CONVERSIONS``.
+        Raises ``FILE_NOT_FOUND`` if the job has just ended; ``TOO_MANY_CONVERSIONS``.
         """
         headers = {"Cache-Control": "no-store", "Accept-Ranges": "none"}
         opened = functools.partial(open_live, self._blobs, live_prefix(job, job.attempt), live.recordings[name])
@@ -214,8 +213,7 @@ class Playback:
         Args:
             pixel_frames: a multiple of :data:`PIXEL_FRAMES`.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND`` if it is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
+        Raises ``FILE_NOT_FOUND`` if it is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
         """
         key = waveform_key(output.blob_key)
         filename = f"{output.name}.dat"
@@ -259,8 +257,7 @@ class Playback:
         Args:
             render: stores the spectrogram of the recording if it is not stored yet.
 
-        Raises:
-            AppError: ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored; errors of ``render``.
+        Raises ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored; errors of ``render``.
         """
         await self._stored(output)
         count = -(-(1 + output.frame_count // SPECTROGRAM_HOP_FRAMES) // (TILE_PIXELS * columns_per_pixel))
@@ -291,8 +288,7 @@ class Playback:
     ) -> Response:
         """Respond with a file that is derived from a recording. ``make`` stores it if it is not stored yet, but not for HEAD.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND``; errors of ``make``.
+        Raises ``FILE_NOT_FOUND``; errors of ``make``.
         """
         info = await self._blobs.stat(key)
         if info is not None:

@@ -61,8 +61,7 @@ class Reencoder:
         It keeps its sample rate and channels, if the format can. Samples above full scale make lossless formats 32-bit floats.
         The conversion stops if the client disconnects.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND``; ``TOO_MANY_CONVERSIONS``.
+        Raises ``FILE_NOT_FOUND``; ``TOO_MANY_CONVERSIONS``.
         """
         if await self.blobs.stat(output.blob_key) is None:
             raise errors.FILE_NOT_FOUND()

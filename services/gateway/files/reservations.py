@@ -27,8 +27,7 @@ class Reservation:
         Returns:
             How many bytes the files can have; None: no quota.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``.
+        Raises ``QUOTA_EXCEEDED``.
         """
         request = pb.ReserveRequest(reservation_id=self._id, size_bytes=size_bytes, expire_time=expire_time)
         usage = (await self._storage.Reserve(request)).usage

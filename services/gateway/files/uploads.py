@@ -131,9 +131,8 @@ class Uploads:
         Returns:
             The track, and whether an earlier upload of the same file with ``idempotency_key`` created it.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``, before the file is stored if the request has a length; ``IDEMPOTENCY_KEY_REUSED``
-                if the earlier upload had another file.
+        Raises ``QUOTA_EXCEEDED``, before the file is stored if the request has a length; ``IDEMPOTENCY_KEY_REUSED`` if
+        the earlier upload had another file.
         """
         limit = min(policy.size_limit_bytes or self.max_upload_bytes, self.max_upload_bytes)
         length = content_length(request)
@@ -165,8 +164,7 @@ class Uploads:
     async def copy_track(self, blob_key: str, filename: str, title: str) -> track_pb2.Track:
         """Copy a stored file and register the copy as a track of the caller. If this fails, the copy is deleted.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``; ``FILE_NOT_FOUND`` if the file is no longer stored.
+        Raises ``QUOTA_EXCEEDED``; ``FILE_NOT_FOUND`` if the file is no longer stored.
         """
         info = await self.blobs.stat(blob_key)
         if info is None:
@@ -193,8 +191,7 @@ class Uploads:
     async def receive_cover(self, request: Request, track_id: str) -> track_pb2.Track:
         """Read a picture from the body, and make it the cover of a track of the caller.
 
-        Raises:
-            AppError: ``TOO_LARGE``; ``PICTURE_UNREADABLE``.
+        Raises ``TOO_LARGE``; ``PICTURE_UNREADABLE``.
         """
         too_large = errors.FILE_TOO_LARGE(limit_mb=_PICTURE_LIMIT_BYTES / 1024**2)
         if content_length(request) > _PICTURE_LIMIT_BYTES:
@@ -222,8 +219,7 @@ class Uploads:
             folder: prefix of the keys of the stored files. The caller must delete it, also if this method raises.
             reservation: space for the files, which the caller must release.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``, before the files are stored if the request has a length.
+        Raises ``QUOTA_EXCEEDED``, before the files are stored if the request has a length.
         """
         length = content_length(request)
         if length > policy.total_limit_bytes + _FRAMING_BYTES:

@@ -162,8 +162,7 @@ class Views:
 async def form_of(request: Request) -> dict[str, str]:
     """Return the fields of a form. If a name occurs several times, the last value counts.
 
-    Raises:
-        AppError: ``BAD_REQUEST`` for a malformed form; ``TOO_LARGE``; ``UNSUPPORTED_MEDIA_TYPE``.
+    Raises ``BAD_REQUEST`` for a malformed form; ``TOO_LARGE``; ``UNSUPPORTED_MEDIA_TYPE``.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await limited_body(request)

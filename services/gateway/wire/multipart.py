@@ -67,8 +67,7 @@ async def multipart_events(content_type: str, pieces: AsyncIterator[bytes]) -> A
 def multipart_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
     """Return the fields of a multipart form without files.
 
-    Raises:
-        AppError: ``BAD_REQUEST`` if it is malformed, contains a file or has more than 200 fields.
+    Raises ``BAD_REQUEST`` if it is malformed, contains a file or has more than 200 fields.
     """
     reader = MultipartReader(content_type)
     fields: list[tuple[str, bytearray]] = []

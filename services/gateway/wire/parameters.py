@@ -108,8 +108,7 @@ async def _parameters(request: Request, query: dict[str, Any]) -> dict[str, Any]
 def form_fields(body: bytes) -> list[tuple[str, str]]:
     """Return the fields of a URL-encoded form.
 
-    Raises:
-        AppError: ``TOO_LARGE`` if it exceeds 64 KB; ``BAD_REQUEST`` if it is malformed or has more than 200 fields.
+    Raises ``TOO_LARGE`` if it exceeds 64 KB; ``BAD_REQUEST`` if it is malformed or has more than 200 fields.
     """
     try:
         return form_pairs(_short(body))
@@ -126,8 +125,7 @@ def _short(form: bytes) -> bytes:
 def json_object(body: bytes) -> dict[str, Any]:
     """Parse a JSON object.
 
-    Raises:
-        AppError: ``BAD_REQUEST`` if the body is not JSON, has more than 2,000 values, or is not an object.
+    Raises ``BAD_REQUEST`` if the body is not JSON, has more than 2,000 values, or is not an object.
     """
     try:
         values = json_value(body)

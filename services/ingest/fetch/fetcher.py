@@ -114,8 +114,7 @@ class Fetcher:
             report: called at least five times per second with the share that is done, 0 to 1. An exception that it
                 raises ends the download.
 
-        Raises:
-            AppError: ``ADDRESS_REFUSED``, ``TOO_LARGE``, ``FETCH_TIMEOUT`` or a reason in ``_FAILURES``.
+        Raises ``ADDRESS_REFUSED``, ``TOO_LARGE``, ``FETCH_TIMEOUT`` or a reason in ``_FAILURES``.
         """
         return await self._fetch({"url": url}, folder, report)
 

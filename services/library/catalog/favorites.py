@@ -23,8 +23,7 @@ class Favorites:
     async def add(self, principal: Principal, clip_id: str) -> bool:
         """Add a clip to the caller's favorites. Return False if it was a favorite already.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
+        Raises ``GENERATION_NOT_FOUND``.
         """
         clip = await require_clip(self._store, clip_id)
         favorite = Favorite(clip_id, principal.id, clip.family, clip.model, self._clock.now())

@@ -32,8 +32,7 @@ class Playlists:
     async def create(self, principal: Principal, name: str, description: str, is_public: bool) -> Playlist:
         """Create an empty playlist.
 
-        Raises:
-            AppError: ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``TOO_MANY_PLAYLISTS``.
+        Raises ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``TOO_MANY_PLAYLISTS``.
         """
         name, description = _checked_name(name), _checked_description(description)
         now = self._clock.now()
@@ -67,9 +66,7 @@ class Playlists:
     ) -> Playlist:
         """Change the fields that are not None.
 
-        Raises:
-            AppError: ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``PLAYLIST_NOT_FOUND``,
-                ``PLAYLIST_NOT_OWNED``.
+        Raises ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``.
         """
         given = {
             "name": None if name is None else _checked_name(name),
@@ -92,9 +89,8 @@ class Playlists:
     async def add(self, principal: Principal, playlist_id: str, clip_id: str) -> int:
         """Append a clip, and return its position, counted from 0.
 
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``GENERATION_NOT_FOUND``,
-                ``ALREADY_IN_PLAYLIST``, ``PLAYLIST_FULL``.
+        Raises ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``GENERATION_NOT_FOUND``, ``ALREADY_IN_PLAYLIST``,
+        ``PLAYLIST_FULL``.
         """
         await self._get_own(principal, playlist_id)
         clip = await require_clip(self._store, clip_id)
@@ -129,8 +125,7 @@ class Playlists:
     async def reorder(self, principal: Principal, playlist_id: str, clip_ids: Sequence[str]) -> None:
         """Reorder a playlist. ``clip_ids`` must name every clip of it once.
 
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``ORDER_INVALID``.
+        Raises ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``ORDER_INVALID``.
         """
         playlist = await self._get_own(principal, playlist_id)
         ids = {entry.clip_id for entry in playlist.entries}

@@ -53,8 +53,7 @@ class Plays:
             source: where the clip was played, for example ``radio``; empty if unknown.
             session_id: identifies the listener if the caller acts for several listeners; otherwise empty.
 
-        Raises:
-            AppError: ``SOURCE_TOO_LONG``, ``SESSION_ID_TOO_LONG``, ``GENERATION_NOT_FOUND``.
+        Raises ``SOURCE_TOO_LONG``, ``SESSION_ID_TOO_LONG``, ``GENERATION_NOT_FOUND``.
         """
         source = source.strip()
         if len(source) > _SOURCE_LIMIT_CHARS:
@@ -88,8 +87,7 @@ class Plays:
         The statistics contain up to 32 sources; ``other`` counts the rest and plays without a source. They contain the
         latest 30 days with plays.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
+        Raises ``GENERATION_NOT_FOUND``.
         """
         clip = await require_clip(self._store, clip_id)
         by_source = Counter[str]()

@@ -64,8 +64,7 @@ async def recount(
         what: names of all counts that ``count`` computes.
         count: returns the clip with new counts.
 
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND``.
+    Raises ``GENERATION_NOT_FOUND``.
     """
     first = (await require_clip(store, clip_id)).recounts
     while True:
@@ -109,8 +108,7 @@ class Catalog:
     ) -> list[Clip]:
         """Return a random sample without repetition. ``favorites`` limits it to the caller's favorites.
 
-        Raises:
-            AppError: ``TOO_MANY_IDS``.
+        Raises ``TOO_MANY_IDS``.
         """
         if len(exclude_ids) > _EXCLUDE_LIMIT:
             raise errors.TOO_MANY_IDS(f"A request can exclude at most {_EXCLUDE_LIMIT} generations.")
@@ -125,8 +123,7 @@ class Catalog:
     async def count_categories(self, model: str) -> dict[str, int]:
         """Return the number of clips in each category of a family, or of both families if ``model`` is empty.
 
-        Raises:
-            AppError: ``MODEL_NOT_FOUND``.
+        Raises ``MODEL_NOT_FOUND``.
         """
         families = (model,) if model else FAMILIES
         counts = {category: 0 for family in families for category in self.categories(family)}
@@ -144,8 +141,7 @@ class Catalog:
     async def rate(self, clip_id: str, rating: int | None) -> Clip:
         """Set the rating of a clip; None removes it. A clip has one rating, which all callers share.
 
-        Raises:
-            AppError: ``RATING_INVALID``, ``GENERATION_NOT_FOUND``.
+        Raises ``RATING_INVALID``, ``GENERATION_NOT_FOUND``.
         """
         if rating is not None and rating not in _RATINGS:
             raise errors.RATING_INVALID()
@@ -165,9 +161,8 @@ class Catalog:
         The clip disappears with the first step. After a crash, :meth:`resume_deletions` or a repeated call completes
         the deletion.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``; ``GENERATION_NOT_OWNED`` if the caller is neither the owner nor an
-                administrator.
+        Raises ``GENERATION_NOT_FOUND``; ``GENERATION_NOT_OWNED`` if the caller is neither the owner nor an
+        administrator.
         """
         clip = await self.store.clips.get(clip_id)
         if clip is not None:

@@ -53,8 +53,7 @@ class Trends:
             since: start of the window in seconds since 1970, rounded down to the hour; None for all time.
             model: return only clips of this model or family; empty for all.
 
-        Raises:
-            AppError: ``WINDOW_TOO_LONG`` for a window of more than 31 days.
+        Raises ``WINDOW_TOO_LONG`` for a window of more than 31 days.
         """
         if since is None:
             return [(clip, clip.play_count) for clip in await self._store.most_played(model, limit)]

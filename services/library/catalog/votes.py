@@ -54,9 +54,8 @@ class Votes:
         Args:
             vote: 1, -1, or 0 to remove the vote and its feedback.
 
-        Raises:
-            AppError: ``VOTE_INVALID``, ``TOO_MANY_REASONS``, ``NOTES_TOO_LONG``, ``SUGGESTED_MODEL_INVALID``,
-                ``GENERATION_NOT_FOUND``; ``TOO_MANY_VOTES`` if callers with invented names have voted from this address.
+        Raises ``VOTE_INVALID``, ``TOO_MANY_REASONS``, ``NOTES_TOO_LONG``, ``SUGGESTED_MODEL_INVALID``,
+        ``GENERATION_NOT_FOUND``; ``TOO_MANY_VOTES`` if callers with invented names have voted from this address.
         """
         if vote not in (-1, 0, 1):
             raise errors.VOTE_INVALID()
@@ -106,8 +105,7 @@ class Votes:
     async def own(self, principal: Principal, clip_ids: Sequence[str]) -> dict[str, int]:
         """Return the caller's votes by clip ID, without the clips that the caller did not vote on.
 
-        Raises:
-            AppError: ``TOO_MANY_IDS``.
+        Raises ``TOO_MANY_IDS``.
         """
         require_batch(clip_ids)
         return await self._store.get_votes(principal.id, clip_ids)

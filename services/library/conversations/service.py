@@ -108,8 +108,7 @@ class Conversations:
 
         Calls with the same turn store it once. An empty ``conversation_id`` starts a new conversation.
 
-        Raises:
-            AppError: ``CONVERSATION_NOT_FOUND``, ``CONVERSATION_FULL``, ``TURN_INVALID``.
+        Raises ``CONVERSATION_NOT_FOUND``, ``CONVERSATION_FULL``, ``TURN_INVALID``.
         """
         _require_turn(turn)
         now = self._clock.now()
@@ -146,8 +145,7 @@ class Conversations:
     async def get(self, principal: Principal, conversation_id: str, limit: int) -> tuple[Conversation, list[Message]]:
         """Return a conversation and its latest ``limit`` messages, oldest first. A limit of 0 returns all messages.
 
-        Raises:
-            AppError: ``CONVERSATION_NOT_FOUND`` if it does not exist or belongs to another account.
+        Raises ``CONVERSATION_NOT_FOUND`` if it does not exist or belongs to another account.
         """
         conversation = await self._get_own(principal, conversation_id)
         latest = await self._messages.find(

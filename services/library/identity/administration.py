@@ -45,8 +45,7 @@ class Administration:
             search: part of the email address.
             role, status: return only accounts with this role and status; empty for all.
 
-        Raises:
-            AppError: ``ROLE_TOO_LOW``; ``VALIDATION_ERROR`` for an unknown role or status.
+        Raises ``ROLE_TOO_LOW``; ``VALIDATION_ERROR`` for an unknown role or status.
         """
         await self.require_admin(principal)
         errors.require_known("role", role, ("", *ROLE_RANKS, GUEST_ROLE))
@@ -61,8 +60,7 @@ class Administration:
         Args:
             action, actor_id: return only entries with this action and of this account; empty for all.
 
-        Raises:
-            AppError: ``ROLE_TOO_LOW``.
+        Raises ``ROLE_TOO_LOW``.
         """
         await self.require_admin(principal)
         return await self._store.list_audit(offset, limit, action, actor_id)
@@ -73,8 +71,7 @@ class Administration:
     ) -> AsyncIterator[None]:
         """Record an action of an administrator, unless the block raises an ``AppError``.
 
-        Raises:
-            AppError: ``ROLE_TOO_LOW``; that of the block.
+        Raises ``ROLE_TOO_LOW``; that of the block.
         """
         actor = await self.require_admin(principal)
         entry = await self._audit.record(actor, action, resource_type, resource_id, address=address)
@@ -100,9 +97,8 @@ class Administration:
         Args:
             storage_quota_bytes: None: no change; 0: no limit; ``DEFAULT_QUOTA``: the default of the platform.
 
-        Raises:
-            AppError: ``ROLE_TOO_LOW``, ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``LAST_SUPER_ADMIN``, ``ACCOUNT_NOT_FOUND``,
-                ``VALIDATION_ERROR``, ``GUEST_ACCOUNT``.
+        Raises ``ROLE_TOO_LOW``, ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``LAST_SUPER_ADMIN``, ``ACCOUNT_NOT_FOUND``,
+        ``VALIDATION_ERROR``, ``GUEST_ACCOUNT``.
         """
         actor = await self.require_admin(principal)
         errors.require_known("role", role, ("", *ROLE_RANKS))

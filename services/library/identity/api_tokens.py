@@ -32,8 +32,7 @@ class ApiTokens:
     async def authenticate(self, secret: str) -> Account:
         """Return the account of an API token, and record when the token was used.
 
-        Raises:
-            AppError: ``UNAUTHORIZED`` for an unknown, revoked or expired token; ``ACCOUNT_SUSPENDED``.
+        Raises ``UNAUTHORIZED`` for an unknown, revoked or expired token; ``ACCOUNT_SUSPENDED``.
         """
         token = await self._store.tokens.get(digest(secret))
         account = await self._store.accounts.get(token.account_id) if token else None
@@ -54,8 +53,7 @@ class ApiTokens:
         Args:
             lifetime_days: 1 to 3650; 0: it does not expire.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for the name or the lifetime; ``TOO_MANY_TOKENS``; ``REGISTRATION_NEEDED``.
+        Raises ``VALIDATION_ERROR`` for the name or the lifetime; ``TOO_MANY_TOKENS``; ``REGISTRATION_NEEDED``.
         """
         require_registered(account)
         chosen = _checked_name(name)

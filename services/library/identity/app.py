@@ -61,8 +61,7 @@ class Identity:
     async def refuse_names_of_accounts(self, principal: Principal) -> None:
         """Refuse anonymous callers who name themselves after an account, whose ID lists show without a prefix.
 
-        Raises:
-            AppError: ``USER_ID_FOREIGN``.
+        Raises ``USER_ID_FOREIGN``.
         """
         name = principal.id.removeprefix(ANONYMOUS_PREFIX)
         if name != principal.id and await self.store.accounts.get(name.lower()) is not None:

@@ -64,9 +64,8 @@ class Connections:
     async def put(self, account_id: str, provider: str, subject: str, label: str, secret: str) -> Connection:
         """Connect the account to ``provider``, in place of an earlier connection.
 
-        Raises:
-            AppError: ``CONNECTION_TAKEN`` if another account is connected with ``subject``; ``VALIDATION_ERROR``;
-                ``REGISTRATION_NEEDED``.
+        Raises ``CONNECTION_TAKEN`` if another account is connected with ``subject``; ``VALIDATION_ERROR``;
+        ``REGISTRATION_NEEDED``.
         """
         account = require_registered(await self._get_account(account_id))
         connection = self._build(account.id, account.connection_epoch, provider, subject, label, secret)
@@ -94,9 +93,8 @@ class Connections:
             email: the address according to the provider. It is unverified, so it never selects an existing account.
             address: the IP address of the client.
 
-        Raises:
-            AppError: ``ACCOUNT_SUSPENDED``; for a new account ``REGISTRATION_CLOSED``, ``EMAIL_MISSING``,
-                ``EMAIL_TAKEN``, ``RATE_LIMITED``.
+        Raises ``ACCOUNT_SUSPENDED``; for a new account ``REGISTRATION_CLOSED``, ``EMAIL_MISSING``, ``EMAIL_TAKEN``,
+        ``RATE_LIMITED``.
         """
         if not subject:
             raise errors.invalid("subject", "is required")

@@ -25,8 +25,7 @@ class Consents:
     async def allow(self, actor: Account, model: str, terms: str) -> None:
         """Record that an account allows a model, and an entry in the audit log. Do nothing if the model is allowed already.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` if a text is empty or too long.
+        Raises ``VALIDATION_ERROR`` if a text is empty or too long.
         """
         if not model or max(len(model), len(terms)) > _LIMIT_CHARS:
             raise errors.VALIDATION_ERROR(

@@ -114,8 +114,8 @@ def require_active(account: Account) -> Account:
 def require_registered(account: Account) -> Account:
     """Return the account.
 
-    Raises:
-        AppError: ``REGISTRATION_NEEDED`` if it is a guest account. A guest whose session has ended could not revoke a credential.
+    Raises ``REGISTRATION_NEEDED`` if it is a guest account. A guest whose session has ended could not revoke a
+    credential.
     """
     if account.role == GUEST_ROLE:
         raise errors.REGISTRATION_NEEDED()
@@ -125,8 +125,7 @@ def require_registered(account: Account) -> Account:
 def checked_email(email: str) -> str:
     """Validate an email address, and return it in its stored form: trimmed, in lower case.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
+    Raises ``VALIDATION_ERROR``.
     """
     stripped = email.strip()
     if not stripped:

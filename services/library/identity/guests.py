@@ -49,8 +49,7 @@ class Guests:
         Args:
             address: the IP address of the client.
 
-        Raises:
-            AppError: ``RATE_LIMITED``.
+        Raises ``RATE_LIMITED``.
         """
         await self._throttle.acquire("guest", address, self._budget)
         account_id = str(uuid.uuid4())

@@ -96,9 +96,8 @@ class Accounts:
         Returns:
             The secret of the session that replaces the one of the guest, registered or not; empty if there was none.
 
-        Raises:
-            AppError: ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; for a guest ``ALREADY_REGISTERED``, and
-                errors of the session.
+        Raises ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; for a guest ``ALREADY_REGISTERED``, and
+        errors of the session.
         """
         self._require_registration()
         details = password_problems(password, confirmation)
@@ -149,9 +148,8 @@ class Accounts:
     async def register_external(self, account_id: str, email: str, address: str) -> Account:
         """Create an account for a user who logged in at another platform. It has no password and is unconfirmed.
 
-        Raises:
-            AppError: ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; ``EMAIL_TAKEN`` if an account
-                with this email address or ID exists.
+        Raises ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; ``EMAIL_TAKEN`` if an account with this
+        email address or ID exists.
         """
         self._require_registration()
         account = self._new(account_id, checked_email(email), "user", NO_PASSWORD)
@@ -164,8 +162,7 @@ class Accounts:
     async def verify_password(self, email: str, password: str, address: str) -> Account:
         """Return the account with this email address and password. An unknown address takes as long as a wrong password.
 
-        Raises:
-            AppError: ``CREDENTIALS_INVALID``, ``RATE_LIMITED``, ``ACCOUNT_SUSPENDED``.
+        Raises ``CREDENTIALS_INVALID``, ``RATE_LIMITED``, ``ACCOUNT_SUSPENDED``.
         """
         given = email.strip().lower()
         await self._throttle.acquire("address", address, self._address_budget)
@@ -186,9 +183,8 @@ class Accounts:
         Args:
             details: problems of other fields of the form, by field. The error names them together with those found here.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for a wrong password or if there are ``details``; ``PASSWORD_NEEDED`` if the login
-                is too old and no password was sent; ``REGISTRATION_NEEDED``; errors of :meth:`Sessions.authenticate`.
+        Raises ``VALIDATION_ERROR`` for a wrong password or if there are ``details``; ``PASSWORD_NEEDED`` if the login
+        is too old and no password was sent; ``REGISTRATION_NEEDED``; errors of :meth:`Sessions.authenticate`.
         """
         opened = await self._sessions.authenticate(session_secret)
         require_registered(opened.account)
@@ -250,8 +246,7 @@ class Accounts:
     async def create_with_token(self, email: str, role: str) -> str:
         """Create an account with a random password, and return a new API token of it.
 
-        Raises:
-            AppError: ``EMAIL_TAKEN`` if an account with this email address exists.
+        Raises ``EMAIL_TAKEN`` if an account with this email address exists.
         """
         account = await self._create(email, role, secrets.token_urlsafe(32))
         return (await self._tokens.create(account, "operator"))[0]

@@ -75,8 +75,7 @@ class Sessions:
             passive: do not renew the session.
             visit: the request of the browser; None: there is none to record.
 
-        Raises:
-            AppError: ``UNAUTHORIZED`` for an unknown, expired or revoked session; ``ACCOUNT_SUSPENDED``.
+        Raises ``UNAUTHORIZED`` for an unknown, expired or revoked session; ``ACCOUNT_SUSPENDED``.
         """
         now = self._clock.now()
         session = await self._store.sessions.get(digest(secret))
@@ -105,8 +104,7 @@ class Sessions:
     async def list_own(self, account_id: str, offset: int, limit: int) -> tuple[list[Session], int]:
         """Return a page of the valid sessions of an account, newest first, and their total count.
 
-        Raises:
-            AppError: ``ACCOUNT_NOT_FOUND``.
+        Raises ``ACCOUNT_NOT_FOUND``.
         """
         account, now = await self._get_account(account_id), self._clock.now()
         where = {"account_id": account.id, "epoch": account.session_epoch, "renewed": False}

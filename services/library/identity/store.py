@@ -101,9 +101,7 @@ class IdentityStore:
     async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account:
         """Replace an account by ``change(account)``, and return it. On a conflict, call ``change`` again.
 
-        Raises:
-            AppError: ``ACCOUNT_NOT_FOUND``; ``DOC_EXISTS`` if another account has the new email address; errors of
-                ``change``.
+        Raises ``ACCOUNT_NOT_FOUND``; ``DOC_EXISTS`` if another account has the new email address; errors of ``change``.
         """
         account = await self.accounts.change(account_id, change)
         if account is None:

@@ -117,9 +117,8 @@ async def admit(
 ) -> None:
     """Check the limits for ``new_count`` new jobs like ``job``. ``reservations`` count like jobs.
 
-    Raises:
-        AppError: ``TOO_MANY_PENDING`` (meta ``pending_count``, ``max_pending``), ``HOURLY_LIMIT`` (meta
-            ``hourly_limit``, ``retry_after`` in seconds) or ``QUEUE_FULL`` (meta ``queue_size``).
+    Raises ``TOO_MANY_PENDING`` (meta ``pending_count``, ``max_pending``), ``HOURLY_LIMIT`` (meta ``hourly_limit``,
+    ``retry_after`` in seconds) or ``QUEUE_FULL`` (meta ``queue_size``).
     """
     own_count = sum(one.owner_id == job.owner_id for one in reservations)
     await _admit_creator(store, job, {"owner_id": job.owner_id}, limits, own_count, new_count, "You have")
@@ -181,9 +180,8 @@ def _span(seconds: int) -> str:
 def queued(principal: Principal, new: NewJob, now: float) -> Job:
     """Return the new job of a request.
 
-    Raises:
-        AppError: ``IDEMPOTENCY_KEY_INVALID``, ``AFFINITY_INVALID``, ``OUTPUT_FOLDER_INVALID``, ``WORK_INVALID`` or
-            ``STARVATION_INVALID``.
+    Raises ``IDEMPOTENCY_KEY_INVALID``, ``AFFINITY_INVALID``, ``OUTPUT_FOLDER_INVALID``, ``WORK_INVALID`` or
+    ``STARVATION_INVALID``.
     """
     if len(new.idempotency_key) > _KEY_LIMIT:
         raise errors.IDEMPOTENCY_KEY_INVALID()
@@ -228,8 +226,7 @@ def queued(principal: Principal, new: NewJob, now: float) -> Job:
 def repeated(existing: Job, job: Job) -> Job:
     """Return the existing job of an idempotency key if both requests are equal.
 
-    Raises:
-        AppError: ``IDEMPOTENCY_KEY_REUSED`` if they differ.
+    Raises ``IDEMPOTENCY_KEY_REUSED`` if they differ.
     """
     if existing.fingerprint != job.fingerprint:
         raise errors.IDEMPOTENCY_KEY_REUSED()

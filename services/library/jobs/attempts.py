@@ -48,8 +48,7 @@ class JobAttempts:
             A job, whether it is claimed, and else after how many seconds to deliver the command again. 0 seconds: the
             command is done, and the job is the ended job that it stands for.
 
-        Raises:
-            AppError: ``JOB_NOT_FOUND``.
+        Raises ``JOB_NOT_FOUND``.
         """
         command_id = f"{named_job_id}.{publication}"
         while True:
@@ -114,8 +113,7 @@ class JobAttempts:
     async def reserve_storage(self, job_id: str, attempt: int, size_bytes: int) -> None:
         """Reserve space for all files of an attempt, before it stores them. The reservation ends with the attempt.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``; ``ATTEMPT_STALE`` if another attempt has claimed the job.
+        Raises ``QUOTA_EXCEEDED``; ``ATTEMPT_STALE`` if another attempt has claimed the job.
         """
         job = await self._ledger.require(job_id)
         transitions.require_attempt(job, attempt)
@@ -126,8 +124,7 @@ class JobAttempts:
     ) -> Job:
         """Store the result once. A job whose track was deleted is cancelled instead.
 
-        Raises:
-            AppError: ``ATTEMPT_STALE`` if another attempt has claimed the job.
+        Raises ``ATTEMPT_STALE`` if another attempt has claimed the job.
         """
         orphaned, now = await self._ledger.is_orphaned(await self._ledger.require(job_id)), self._clock.now()
         job = await self._ledger.change(
@@ -139,8 +136,7 @@ class JobAttempts:
     async def fail(self, job_id: str, attempt: int, error: JobError, cancelled: bool, stages: Sequence[Stage]) -> Job:
         """End the job as failed, or as cancelled if a cancellation was requested or its track was deleted.
 
-        Raises:
-            AppError: ``ATTEMPT_STALE`` if another attempt has claimed the job.
+        Raises ``ATTEMPT_STALE`` if another attempt has claimed the job.
         """
         orphaned = cancelled or await self._ledger.is_orphaned(await self._ledger.require(job_id))
         now = self._clock.now()

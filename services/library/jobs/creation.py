@@ -42,10 +42,9 @@ class JobCreation:
         Returns:
             The job, and whether it existed.
 
-        Raises:
-            AppError: ``IDEMPOTENCY_KEY_REUSED`` if the key was used for another request; ``TRACK_NOT_FOUND``,
-                ``ACCESS_DENIED``, ``AUDIO_NOT_READY``; ``QUOTA_EXCEEDED`` if the job stores files; the errors of
-                :meth:`_reserve`.
+        Raises ``IDEMPOTENCY_KEY_REUSED`` if the key was used for another request; ``TRACK_NOT_FOUND``,
+        ``ACCESS_DENIED``, ``AUDIO_NOT_READY``; ``QUOTA_EXCEEDED`` if the job stores files; the errors of
+        :meth:`_reserve`.
         """
         job = await self._checked(principal, new)
         places = [job, *(dataclasses.replace(job, id=job_id) for job_id in new.further_job_ids)]
@@ -65,8 +64,7 @@ class JobCreation:
         Returns:
             The batch, its jobs, and whether it existed.
 
-        Raises:
-            AppError: ``BATCH_INVALID``; the errors of :meth:`create`.
+        Raises ``BATCH_INVALID``; the errors of :meth:`create`.
         """
         require_batch(new)
         jobs = [await self._checked(principal, each) for each in new.jobs]
@@ -140,8 +138,7 @@ class JobCreation:
     async def _existing(self, principal: Principal, job: Job) -> Job | None:
         """Return the job with the same idempotency key or ID, whose request must be equal.
 
-        Raises:
-            AppError: ``IDEMPOTENCY_KEY_REUSED``.
+        Raises ``IDEMPOTENCY_KEY_REUSED``.
         """
         found = await self._store.job_by_key(principal.id, job.idempotency_key) if job.idempotency_key else None
         found = found or await self._store.get(job.id)

@@ -123,8 +123,7 @@ class JobLedger:
         Args:
             of_anyone: the caller is an administrator, and may cancel the jobs of others.
 
-        Raises:
-            AppError: ``JOB_FINISHED``, ``JOB_NOT_FOUND``, ``ACCESS_DENIED``.
+        Raises ``JOB_FINISHED``, ``JOB_NOT_FOUND``, ``ACCESS_DENIED``.
         """
 
         def change(job: Job) -> Job:

@@ -163,8 +163,7 @@ def republished(job: Job, now: float, revision: int) -> Job:
 
 def require_attempt(job: Job, attempt: int) -> None:
     """
-    Raises:
-        AppError: ``ATTEMPT_STALE``.
+    Raises ``ATTEMPT_STALE``.
     """
     if job.state is not JobState.RUNNING or job.attempt != attempt:
         raise errors.ATTEMPT_STALE()

@@ -56,8 +56,7 @@ class JobWatches:
         A slow consumer gets the latest state only. Two states in a row can be equal. The position is 0 unless the job is
         queued.
 
-        Raises:
-            AppError: ``JOB_NOT_FOUND``, ``ACCESS_DENIED``; ``TOO_MANY_WATCHES``.
+        Raises ``JOB_NOT_FOUND``, ``ACCESS_DENIED``; ``TOO_MANY_WATCHES``.
         """
         with self._opened(principal, job_id) as watch:
             while True:

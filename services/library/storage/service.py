@@ -84,8 +84,7 @@ class Storage:
         Args:
             expire_time: None: in one hour.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``.
+        Raises ``QUOTA_EXCEEDED``.
         """
         if limit := await self._limit_of(owner_id):
             new = Reservation(reservation_id, size_bytes, expire_time or self._clock.now() + _RESERVATION_SECONDS)

@@ -42,8 +42,7 @@ class TrackDeletions:
     async def delete(self, principal: Principal, track_id: str) -> None:
         """Delete a track. Concurrent calls that find the track all succeed.
 
-        Raises:
-            AppError: ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
+        Raises ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
         """
         track = await self._store.get(track_id)
         if track is None:

@@ -35,8 +35,7 @@ async def store_track(tracks: "TrackDocs", job: Job) -> Track:
 
     A track without audio, for example of a failed download, is assigned to the job. A track with audio stays as it is.
 
-    Raises:
-        AppError: ``ACCESS_DENIED`` if the track belongs to another owner.
+    Raises ``ACCESS_DENIED`` if the track belongs to another owner.
     """
     while True:
         track = await tracks.get(job.track_id)
@@ -79,9 +78,8 @@ class TrackDownloads:
     async def record(self, found: Track) -> Track:
         """Store the result of a download: names that the owner has not edited and, if it has a blob key, the audio.
 
-        Raises:
-            AppError: ``TRACK_NOT_FOUND`` if the track was deleted; ``ACCESS_DENIED`` if it belongs to another owner than
-                ``found``; ``AUDIO_EXISTS`` if another download was faster; ``QUOTA_EXCEEDED``.
+        Raises ``TRACK_NOT_FOUND`` if the track was deleted; ``ACCESS_DENIED`` if it belongs to another owner than
+        ``found``; ``AUDIO_EXISTS`` if another download was faster; ``QUOTA_EXCEEDED``.
         """
 
         def change(track: Track) -> Track:

@@ -38,9 +38,8 @@ class TrackLinks:
     async def create(self, principal: Principal, track_id: str, lifetime_days: int) -> tuple[str, TrackLink]:
         """Create a link to a track of the caller, and return its secret and its record.
 
-        Raises:
-            AppError: ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``REGISTRATION_NEEDED``; ``VALIDATION_ERROR`` for the lifetime;
-                ``TOO_MANY_TRACK_LINKS``.
+        Raises ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``REGISTRATION_NEEDED``; ``VALIDATION_ERROR`` for the lifetime;
+        ``TOO_MANY_TRACK_LINKS``.
         """
         track = await self._own_track(principal, track_id)
         if principal.is_guest or principal.is_anonymous:
@@ -67,8 +66,7 @@ class TrackLinks:
     async def revoke(self, principal: Principal, track_id: str, link_id: str) -> None:
         """Delete a link of a track of the caller.
 
-        Raises:
-            AppError: ``TRACK_LINK_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``.
+        Raises ``TRACK_LINK_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``.
         """
         for link in await self.list_own(principal, track_id):
             if link.public_id == link_id and await self.store.links.delete(link.id):
@@ -79,9 +77,8 @@ class TrackLinks:
     async def open(self, secret: str) -> TrackLink:
         """Return the link with a secret.
 
-        Raises:
-            AppError: ``TRACK_LINK_ENDED``: it does not exist, has expired or was revoked, its owner is suspended or has revoked
-                all API tokens, or the API token that created it was revoked.
+        Raises ``TRACK_LINK_ENDED``: it does not exist, has expired or was revoked, its owner is suspended or has
+        revoked all API tokens, or the API token that created it was revoked.
         """
         link = await self.store.links.get(digest(secret))
         if link is None or not await self._is_valid(link):

@@ -51,8 +51,7 @@ class Tracks:
     async def create(self, principal: Principal, track: Track) -> Track:
         """Store a track of the caller. If the same call has stored it before, return that.
 
-        Raises:
-            AppError: ``DOC_EXISTS`` if another track has the ID; ``QUOTA_EXCEEDED``.
+        Raises ``DOC_EXISTS`` if another track has the ID; ``QUOTA_EXCEEDED``.
         """
         now = self._clock.now()
         owned = dataclasses.replace(
@@ -82,8 +81,7 @@ class Tracks:
     async def get(self, principal: Principal, track_id: str, *, needs_audio: bool = False) -> Track:
         """Return a track.
 
-        Raises:
-            AppError: ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``AUDIO_NOT_READY`` if audio is needed and missing.
+        Raises ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``AUDIO_NOT_READY`` if audio is needed and missing.
         """
         track = await self._store.get(track_id)
         if track is None:
@@ -114,9 +112,7 @@ class Tracks:
         Args:
             new: values of the fields in :data:`EDITABLE` to change. Empty values and None clear a field.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` with ``details`` for each invalid field; ``TRACK_NOT_FOUND``,
-                ``ACCESS_DENIED``.
+        Raises ``VALIDATION_ERROR`` with ``details`` for each invalid field; ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
         """
         if not new:
             sentence = f"The request changes nothing. Send at least one of: {', '.join(EDITABLE)}."
@@ -171,8 +167,7 @@ class Tracks:
 def require_owner(principal: Principal, track: Track) -> None:
     """Check that the caller may change a track. All callers can see tracks of anonymous owners, but not change them.
 
-    Raises:
-        AppError: ``ACCESS_DENIED``.
+    Raises ``ACCESS_DENIED``.
     """
     if not (principal.is_service or owns(principal, track.owner_id, track.creator_key)):
         raise errors.ACCESS_DENIED(what="track")

@@ -51,9 +51,8 @@ class Setlists:
     ) -> Setlist:
         """Change the name, the tracks and their order, or both. None changes nothing.
 
-        Raises:
-            AppError: ``SETLIST_NOT_FOUND``; ``VALIDATION_ERROR``; ``TRACKS_NOT_FOUND`` for tracks that are new in the
-                setlist and do not exist or belong to others.
+        Raises ``SETLIST_NOT_FOUND``; ``VALIDATION_ERROR``; ``TRACKS_NOT_FOUND`` for tracks that are new in the setlist
+        and do not exist or belong to others.
         """
         own = await self._own(principal, setlist_id)
         changes: dict[str, Any] = {}

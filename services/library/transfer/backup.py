@@ -58,9 +58,8 @@ class Backup:
         Args:
             private: the contents of private files, by name.
 
-        Raises:
-            AppError: ``SCHEMA_OUTDATED``; ``LIBRARY_BUSY``; ``FILES_MISSING`` after a complete backup of a library that
-                lacks files.
+        Raises ``SCHEMA_OUTDATED``; ``LIBRARY_BUSY``; ``FILES_MISSING`` after a complete backup of a library that lacks
+        files.
         """
         version = await require_current(self._docs)
         for _ in range(_ROUNDS):

@@ -79,8 +79,7 @@ async def synchronise(source: AsyncIterator[Doc], target: Docs, collection: str,
 async def compare(source: AsyncIterator[Doc], target: Docs, collection: str) -> CollectionDigest:
     """Compare a collection with ``source``, which yields documents by id, and return the digest of both.
 
-    Raises:
-        AppError: ``COPY_DIFFERS``.
+    Raises ``COPY_DIFFERS``.
     """
     expected, found = CollectionDigest(), CollectionDigest()
     async for wanted, present in _pairs(source, walk(target, collection)):

@@ -57,8 +57,7 @@ async def blob_hash(blobs: Blobs, key: str) -> BlobCopy:
 async def copy_blob(source: Blobs, target: Blobs, key: str, expected: BlobCopy | None = None) -> BlobCopy:
     """Copy a blob, and read the copy to verify it. Nothing is stored if the source is not as ``expected``.
 
-    Raises:
-        AppError: ``BLOB_NOT_FOUND``; ``BLOB_DAMAGED`` if source or copy differ from what they should be.
+    Raises ``BLOB_NOT_FOUND``; ``BLOB_DAMAGED`` if source or copy differ from what they should be.
     """
     digest, size = hashlib.sha256(), 0
     async with target.write(key) as writer:

@@ -58,8 +58,7 @@ class BackupFolder:
     def locked(self) -> Iterator[None]:
         """Create the folder, readable for its owner only, and keep other backups out of it.
 
-        Raises:
-            AppError: ``BACKUP_RUNNING``.
+        Raises ``BACKUP_RUNNING``.
         """
         make_folder(self.path, mode=0o700)
         with (self.path / ".lock").open("w") as file:
@@ -72,8 +71,7 @@ class BackupFolder:
     def manifest(self) -> dict[str, Any] | None:
         """Return the manifest, or None if there is no complete backup.
 
-        Raises:
-            AppError: ``BACKUP_UNREADABLE`` if another version wrote it.
+        Raises ``BACKUP_UNREADABLE`` if another version wrote it.
         """
         path = self.path / _MANIFEST
         if not path.exists():

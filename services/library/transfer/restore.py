@@ -31,9 +31,8 @@ class Restore:
     async def run(self) -> None:
         """Restore the backup.
 
-        Raises:
-            AppError: ``BACKUP_MISSING``, ``BACKUP_UNREADABLE``, ``BACKUP_DAMAGED`` before anything is written;
-                ``STORE_IN_USE``, ``STORE_NOT_EMPTY``; ``BLOB_DAMAGED``.
+        Raises ``BACKUP_MISSING``, ``BACKUP_UNREADABLE``, ``BACKUP_DAMAGED`` before anything is written;
+        ``STORE_IN_USE``, ``STORE_NOT_EMPTY``; ``BLOB_DAMAGED``.
         """
         manifest = await self._checked()
         snapshot = self.folder.path / manifest["snapshot"]

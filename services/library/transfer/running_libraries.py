@@ -29,8 +29,7 @@ _FORGET_SECONDS = 3600.0
 async def using(docs: Docs, clock: Clock) -> AsyncIterator[None]:
     """Announce a running library in the store while the block runs.
 
-    Raises:
-        AppError: ``STORE_INCOMPLETE`` if a restore into the store did not finish.
+    Raises ``STORE_INCOMPLETE`` if a restore into the store did not finish.
     """
     await docs.ensure(_LIBRARIES)
     await docs.ensure(_IMPORTS)
@@ -78,8 +77,7 @@ async def begin_import(docs: Docs, source: str) -> None:
     Args:
         source: identifies what the documents come from.
 
-    Raises:
-        AppError: ``STORE_NOT_EMPTY`` if the store has other documents.
+    Raises ``STORE_NOT_EMPTY`` if the store has other documents.
     """
     await docs.ensure(_IMPORTS)
     begun = await docs.get(_IMPORTS.name, _IMPORT)

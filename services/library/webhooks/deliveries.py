@@ -59,8 +59,7 @@ class Deliveries:
     ) -> tuple[list[Delivery], int]:
         """Return a page of the deliveries of a webhook, newest first, and their total count.
 
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``.
+        Raises ``WEBHOOK_NOT_FOUND``.
         """
         webhook = await self.webhooks.get(principal, webhook_id)
         where = {"webhook_id": webhook.id}
@@ -69,9 +68,8 @@ class Deliveries:
     async def replay(self, principal: Principal, delivery_id: str) -> Delivery:
         """Send the same message again, with the full number of attempts.
 
-        Raises:
-            AppError: ``DELIVERY_NOT_FOUND`` if the delivery does not exist or belongs to another account;
-                ``WEBHOOK_DISABLED``; ``DELIVERY_UNDERWAY`` while a dispatcher is sending the message.
+        Raises ``DELIVERY_NOT_FOUND`` if the delivery does not exist or belongs to another account;
+        ``WEBHOOK_DISABLED``; ``DELIVERY_UNDERWAY`` while a dispatcher is sending the message.
         """
         while True:
             delivery = await self.deliveries.get(delivery_id)

@@ -48,8 +48,7 @@ class Webhooks:
     ) -> tuple[Webhook, str]:
         """Create a webhook, and return it with its signing secret. The secret cannot be read later.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``WEBHOOK_LIMIT``, ``REGISTRATION_NEEDED``.
+        Raises ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``WEBHOOK_LIMIT``, ``REGISTRATION_NEEDED``.
         """
         if principal.is_guest:  # whose session has ended, and who could not delete it
             raise errors.REGISTRATION_NEEDED()
@@ -76,8 +75,7 @@ class Webhooks:
     async def get(self, principal: Principal, webhook_id: str) -> Webhook:
         """Return a webhook of the caller.
 
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND`` if the webhook does not exist or belongs to another account.
+        Raises ``WEBHOOK_NOT_FOUND`` if the webhook does not exist or belongs to another account.
         """
         webhook = await self.store.get(webhook_id)
         if webhook is None or webhook.owner_id != require_account(principal):
@@ -100,8 +98,7 @@ class Webhooks:
     ) -> Webhook:
         """Change the given fields. A new URL, or enabling the webhook, clears its failures.
 
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``.
+        Raises ``WEBHOOK_NOT_FOUND``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``.
         """
         if url is not None:
             await self._check_url(url)
@@ -134,8 +131,7 @@ class Webhooks:
     async def rotate_secret(self, principal: Principal, webhook_id: str) -> tuple[Webhook, str]:
         """Replace the signing secret, and return the new one. The previous secret also signs for 24 hours.
 
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``.
+        Raises ``WEBHOOK_NOT_FOUND``.
         """
         secret = new_signing_secret()
 
@@ -180,8 +176,7 @@ def require_account(principal: Principal) -> str:
 
 def require_enabled(webhook: Webhook) -> None:
     """
-    Raises:
-        AppError: ``WEBHOOK_DISABLED``.
+    Raises ``WEBHOOK_DISABLED``.
     """
     if not webhook.enabled:
         raise errors.WEBHOOK_DISABLED()

@@ -38,8 +38,7 @@ class Keys:
         Args:
             own: the task uses the user's own key.
 
-        Raises:
-            AppError: ``LALALAI_UNAUTHORIZED`` if the key was removed.
+        Raises ``LALALAI_UNAUTHORIZED`` if the key was removed.
         """
         key = await self._own(owner_id) if own else self._platform()
         if key is None:

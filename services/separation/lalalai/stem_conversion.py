@@ -48,8 +48,7 @@ def fit(
     Returns:
         The description (name, path, audio properties) and the file of each stem.
 
-    Raises:
-        AppError: ``LALALAI_ERROR`` if a file is no audio, or has another length than the recording.
+    Raises ``LALALAI_ERROR`` if a file is no audio, or has another length than the recording.
     """
     stems: Files = []
     for index, (name, file) in enumerate(files.items()):

@@ -42,8 +42,7 @@ class LalalaiTasks:
     async def _key(self) -> Key:
         """Return the key for new tasks of the caller.
 
-        Raises:
-            AppError: ``LALALAI_NOT_CONFIGURED``; ``REGISTRATION_NEEDED``, because each task costs money.
+        Raises ``LALALAI_NOT_CONFIGURED``; ``REGISTRATION_NEEDED``, because each task costs money.
         """
         caller = require_principal()
         if caller.is_guest or caller.is_anonymous:
@@ -73,8 +72,7 @@ class LalalaiTasks:
         Args:
             task_id: the ID of the task, or of the job, which is known earlier.
 
-        Raises:
-            AppError: ``TASK_NOT_FOUND``; ``JOB_FINISHED``.
+        Raises ``TASK_NOT_FOUND``; ``JOB_FINISHED``.
         """
         async for job in self._own_jobs():
             if _is_lalalai(job) and task_id in (job.id, *job.external_task.task_ids):

@@ -206,8 +206,7 @@ async def _analysed(
         needed: the values without which there is no file.
         features: those to request if one is missing.
 
-    Raises:
-        AppError: ``ANALYSIS_NOT_FOUND`` if one is missing.
+    Raises ``ANALYSIS_NOT_FOUND`` if one is missing.
     """
     track, values = await _corrected(gateway, track_id)
     _require(values, needed, features)

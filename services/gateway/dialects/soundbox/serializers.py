@@ -43,8 +43,7 @@ C = TypeVar("C")
 def clip_id(value: str) -> str:
     """Return the ID of a clip in the format of the services, with dashes.
 
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND`` if ``value`` is not an ID.
+    Raises ``GENERATION_NOT_FOUND`` if ``value`` is not an ID.
     """
     return require_uuid(value, errors.GENERATION_NOT_FOUND)
 

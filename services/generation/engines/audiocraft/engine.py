@@ -116,9 +116,8 @@ class AudiocraftEngine(Engine):
     def load(self, model: str) -> None:
         """Load the weights of ``model`` into memory and download them if necessary.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if audiocraft is not installed or the weights cannot be found or downloaded,
-                ``CHECKPOINT_UNTRUSTED`` if reading them could run code, ``OUT_OF_MEMORY``, ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE`` if audiocraft is not installed or the weights cannot be found or downloaded,
+        ``CHECKPOINT_UNTRUSTED`` if reading them could run code, ``OUT_OF_MEMORY``, ``MODEL_UNKNOWN``.
         """
         with self._lock:
             self._model(model)

@@ -21,8 +21,7 @@ def find(model: str, repository: str, filenames: Sequence[str], model_dir: Path 
     With ``model_dir``, that folder is the only source. It contains one folder for each repository, named as the repository
     without its owner (``musicgen-small``, ``t5-base``, ``encodec_32khz``).
 
-    Raises:
-        AppError: ``MODEL_UNAVAILABLE`` if a file is missing.
+    Raises ``MODEL_UNAVAILABLE`` if a file is missing.
     """
     name = repository.rpartition("/")[2]
     if model_dir is not None:

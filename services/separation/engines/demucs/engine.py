@@ -76,10 +76,9 @@ class DemucsEngine(NetworkEngine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``WEIGHTS_CHANGED`` if a file is
-                not the declared or imported one, ``CHECKPOINT_UNTRUSTED`` if reading them could run code,
-                ``MODEL_UNSUPPORTED`` if this engine cannot run the model, ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``WEIGHTS_CHANGED`` if a file is not
+        the declared or imported one, ``CHECKPOINT_UNTRUSTED`` if reading them could run code, ``MODEL_UNSUPPORTED`` if
+        this engine cannot run the model, ``MODEL_UNKNOWN``.
         """
         declaration = self._declarations.get(model)
         if self._model_dir is None and declaration is None:

@@ -35,9 +35,8 @@ def load_from_folder(
     Args:
         sha256: SHA-256 of the files that are known, by name.
 
-    Raises:
-        AppError: ``MODEL_UNAVAILABLE`` if the folder does not hold the model or a file of it is damaged,
-            ``WEIGHTS_CHANGED`` if a file has another digest, ``CHECKPOINT_UNTRUSTED`` if reading it might run code.
+    Raises ``MODEL_UNAVAILABLE`` if the folder does not hold the model or a file of it is damaged, ``WEIGHTS_CHANGED``
+    if a file has another digest, ``CHECKPOINT_UNTRUSTED`` if reading it might run code.
     """
     if not folder.is_dir():
         raise _unavailable(name, "the folder of models does not exist")
@@ -68,9 +67,8 @@ def load_from_hub(declaration: ModelDeclaration) -> BagOfModels:
 
     A cached model costs no network traffic. Without a network this fails within seconds.
 
-    Raises:
-        AppError: ``MODEL_UNAVAILABLE`` if the weights are not cached and the hub cannot be reached or has none,
-            ``WEIGHTS_CHANGED`` if a file has another digest.
+    Raises ``MODEL_UNAVAILABLE`` if the weights are not cached and the hub cannot be reached or has none,
+    ``WEIGHTS_CHANGED`` if a file has another digest.
     """
     name = declaration.name
     files = {file.name: file for file in declaration.files}

@@ -75,10 +75,9 @@ class NetworkEngine(Engine):
     def load(self, model: str) -> None:
         """Load the weights of ``model`` into memory and download them if necessary.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``CHECKPOINT_UNTRUSTED`` if
-                reading them could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model, or PyTorch is not
-                installed, ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``CHECKPOINT_UNTRUSTED`` if reading
+        them could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model, or PyTorch is not installed,
+        ``MODEL_UNKNOWN``.
         """
         self._bag(model)
 
@@ -194,8 +193,7 @@ class NetworkEngine(Engine):
         Args:
             inputs: float32 [items, channels, frames].
 
-        Raises:
-            AppError: ``OUT_OF_MEMORY``.
+        Raises ``OUT_OF_MEMORY``.
         """
         import torch
 

@@ -70,10 +70,9 @@ class RoformerEngine(NetworkEngine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the network of ``model`` on ``device``.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded or are damaged,
-                ``WEIGHTS_CHANGED`` if the file is not the declared or imported one, ``CHECKPOINT_UNTRUSTED`` if reading it
-                could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model, ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded or are damaged, ``WEIGHTS_CHANGED`` if
+        the file is not the declared or imported one, ``CHECKPOINT_UNTRUSTED`` if reading it could run code,
+        ``MODEL_UNSUPPORTED`` if this engine cannot run the model, ``MODEL_UNKNOWN``.
         """
         if model not in self._declarations:
             known = ", ".join(self._declarations)

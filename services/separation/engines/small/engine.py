@@ -74,8 +74,7 @@ class SmallEngine(NetworkEngine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the network on ``device``.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if the file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
+        Raises ``MODEL_UNAVAILABLE`` if the file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         (file,) = SMALL.files
         with installed_files(model):

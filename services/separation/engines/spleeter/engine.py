@@ -41,8 +41,7 @@ class SpleeterEngine(NetworkEngine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
+        Raises ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         content = WEIGHTS.content()
         from soundwright.services.separation.engines.networks import precision
