@@ -389,8 +389,7 @@ def reencode(
         or_floats: see :class:`AudioWriter`. The name of ``target`` must end in ".wav".
         kbits, tags: see :class:`AudioWriter`.
 
-    Returns:
-        The summary of decoding ``source``.
+    Returns the summary of decoding ``source``.
 
     Raises:
         AppError: see :class:`~soundwright.kit.audio.ffmpeg.Decoding` and :class:`AudioWriter`.

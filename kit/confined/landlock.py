@@ -53,8 +53,7 @@ def restrict(readable: Sequence[Path], writable: Sequence[Path], tcp_port: int |
         writable: folders whose content may also be changed.
         tcp_port: the only port to connect to (version 4 and newer); None: no port.
 
-    Returns:
-        The version of Landlock that enforces the restrictions; 0 if the kernel does not offer it.
+    Returns the version of Landlock that enforces the restrictions; 0 if the kernel does not offer it.
 
     Raises:
         OSError: the kernel refuses a rule.

@@ -73,8 +73,7 @@ async def run_confined(
         report: called at least five times per second with the share that is done, 0 to 1. An exception that it raises ends
             the process.
 
-    Returns:
-        The result. Treat it as untrusted: the data that the function reads may have taken the process over.
+    Returns the result. Treat it as untrusted: the data that the function reads may have taken the process over.
 
     Raises:
         AppError: raised by the function.

@@ -172,9 +172,8 @@ class Docs(Protocol):
     async def replace(self, collection: str, doc: Doc, revision: int) -> bool:
         """Compare-and-set: replace the document with this id if it still has ``revision``.
 
-        Returns:
-            True if the document was replaced; it then has ``revision + 1``. False if it has another revision or does
-            not exist.
+        Returns True if the document was replaced; it then has ``revision + 1``. False if it has another revision or
+        does not exist.
 
         Raises ``DOC_EXISTS`` (CONFLICT) when a unique index is taken.
         """

@@ -47,8 +47,7 @@ async def read_web(
     Args:
         stop: called with the target of each redirect. If it returns True, the target is returned without a request.
 
-    Returns:
-        The final URL and the body.
+    Returns the final URL and the body.
 
     Raises:
         AppError: ``ADDRESS_REFUSED``.
@@ -70,8 +69,7 @@ async def save_web(egress_policy: EgressPolicy, url: str, path: Path, *, limit_b
     Args:
         seconds: the deadline. A pause of 60 seconds without data also ends the download.
 
-    Returns:
-        The size in bytes.
+    Returns the size in bytes.
 
     Raises:
         AppError: ``ADDRESS_REFUSED``; ``STORAGE_FULL``.
@@ -104,8 +102,7 @@ async def post_web(
         limit_bytes: the number of bytes of the response body to read. The rest, and what takes more than 2 seconds, is
             ignored.
 
-    Returns:
-        The status, and the beginning of the response body.
+    Returns the status, and the beginning of the response body.
 
     Raises:
         AppError: ``ADDRESS_REFUSED``.

@@ -70,8 +70,7 @@ async def create_job(
         request: the fields that are specific to the job, such as track and idempotency key. The descriptor supplies the
             other fields.
 
-    Returns:
-        The job, and whether an earlier request with the same idempotency key created it.
+    Returns the job, and whether an earlier request with the same idempotency key created it.
 
     Raises ``TRACK_NOT_FOUND`` if the job needs a track and the request names none; errors of the library.
     """
@@ -94,8 +93,7 @@ async def create_batch(
         spec: the specification of the batch, by which repeated requests are compared.
         wanted: the jobs, each as :func:`create_job` takes it; at least one, and all of one kind.
 
-    Returns:
-        The batch, and whether an earlier request with the same idempotency key created it.
+    Returns the batch, and whether an earlier request with the same idempotency key created it.
     """
     for kind, job_spec, request in wanted:
         _fill_from_kind(kind, job_spec, request)

@@ -82,9 +82,8 @@ class Engine(EngineBase, Protocol):
             features: a subset of the outputs of its model.
             report: called with the progress ratio, 0 to 1, in ascending order. An exception that it raises stops the work.
 
-        Returns:
-            A JSON-ready mapping (finite numbers, strings, lists, mappings) in the public contract's shape. The worker adds
-            the signal and the model to the values of a feature that are a mapping under its name.
+        Returns a JSON-ready mapping (finite numbers, strings, lists, mappings) in the public contract's shape. The
+        worker adds the signal and the model to the values of a feature that are a mapping under its name.
         """
         ...
 

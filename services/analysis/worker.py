@@ -100,8 +100,7 @@ def _analyse(
 ) -> tuple[ModelSelection, dict[str, Any]]:
     """Run the models one after another. A feature whose model is not available fails alone.
 
-    Returns:
-        The first model that ran, and the values of all.
+    Returns the first model that ran, and the values of all.
 
     Raises:
         AppError: no model is available.

@@ -32,8 +32,7 @@ async def retry_job(clients: Clients, job: job_pb2.Job) -> Started:
     The idempotency key is derived from the job, so a repeated call finds the job that the first call has created. If that
     job has failed or was cancelled, too, it is started again.
 
-    Returns:
-        The new job, and whether it existed.
+    Returns the new job, and whether it existed.
 
     Raises ``JOB_NOT_FAILED``; ``TOO_MANY_RETRIES``; the errors of the request that created the job.
     """

@@ -178,8 +178,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
     async def _finish(self, request: pb.FinishUploadRequest) -> tuple[track_pb2.Track, bool]:
         """Examine a stored upload and make it a track. A file that is refused is deleted.
 
-        Returns:
-            The track, and whether an earlier upload with the idempotency key created it.
+        Returns the track, and whether an earlier upload with the idempotency key created it.
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             with suppressed("BLOB_NOT_FOUND"):  # another replica moves the file at this moment

@@ -80,8 +80,7 @@ def choose(
     Args:
         candidates: in the order of preference among equals.
 
-    Returns:
-        None if no available model has the stems.
+    Returns None if no available model has the stems.
     """
     with_stems = [each for each in candidates if each.is_available and set(stems) <= set(each.declaration.outputs)]
     networks = [each for each in with_stems if each.declaration.needs_weights]

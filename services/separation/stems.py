@@ -112,8 +112,7 @@ def write_stems(
         report: called with the progress ratio after every block. An exception that it raises stops the engine.
         live: where to note after each block what can be heard.
 
-    Returns:
-        The description (name, path, audio properties) and the file of each stem, in the order of ``files``.
+    Returns the description (name, path, audio properties) and the file of each stem, in the order of ``files``.
     """
     with contextlib.ExitStack() as stack:
         if hasattr(blocks, "close"):
@@ -158,8 +157,7 @@ def write_mix(mix: service.Mix, folder: Path, report: Report) -> OutputFile:
     Args:
         report: called with 1 for every block. An exception that it raises ends the work.
 
-    Returns:
-        The description and the file.
+    Returns the description and the file.
     """
     with StemWriter(folder / f"{MIX}.flac", mix.sample_rate_hz, mix.channel_count, _MIX_ENCODING) as writer:
         for block in mix.blocks(_BLOCK_FRAMES):

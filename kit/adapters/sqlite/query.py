@@ -68,8 +68,7 @@ def elements(collection: str, field: str, where: Mapping[str, Any], indexes: Seq
 
     :func:`element_clause` adds a condition to it.
 
-    Returns:
-        None: ``field`` has no such index whose other fields all have to equal a value.
+    Returns None: ``field`` has no such index whose other fields all have to equal a value.
     """
     for index in indexes:
         equal = {other: where.get(other) for other in index.fields if other != field}

@@ -24,8 +24,7 @@ class Reservation:
         Args:
             expire_time: when the files are deleted if nothing follows; None: in one hour at most.
 
-        Returns:
-            How many bytes the files can have; None: no quota.
+        Returns how many bytes the files can have; None: no quota.
 
         Raises ``QUOTA_EXCEEDED``.
         """

@@ -128,8 +128,7 @@ class Uploads:
         The fields ``title``, ``artist`` and ``album`` are optional. If the upload fails or the client disconnects, everything
         that was stored is deleted.
 
-        Returns:
-            The track, and whether an earlier upload of the same file with ``idempotency_key`` created it.
+        Returns the track, and whether an earlier upload of the same file with ``idempotency_key`` created it.
 
         Raises ``QUOTA_EXCEEDED``, before the file is stored if the request has a length; ``IDEMPOTENCY_KEY_REUSED`` if
         the earlier upload had another file.

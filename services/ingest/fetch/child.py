@@ -250,10 +250,7 @@ def _options(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Silence:
-    """A logger that discards messages.
-
-    Standard output carries the answer, and yt-dlp raises exceptions for errors.
-    """
+    """A logger that discards messages. Standard output carries the answer, and yt-dlp raises exceptions for errors."""
 
     def debug(self, message: str) -> None: ...
 

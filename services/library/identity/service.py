@@ -93,8 +93,8 @@ class Accounts:
             confirmation: the password again; None: the caller does not ask for it.
             guest_secret: the secret of a session of a guest; empty: a new account.
 
-        Returns:
-            The secret of the session that replaces the one of the guest, registered or not; empty if there was none.
+        Returns the secret of the session that replaces the one of the guest, registered or not; empty if there was
+        none.
 
         Raises ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; for a guest ``ALREADY_REGISTERED``, and
         errors of the session.

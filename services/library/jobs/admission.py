@@ -80,8 +80,7 @@ async def reserve(store: "JobDocs", jobs: Sequence[Job], limits: Limits, now: fl
     reserved first, and a concurrent reservation makes the compare-and-set fail. The reservation of a process that died
     expires.
 
-    Returns:
-        False if other reservations decide, or have come first. Call it again.
+    Returns False if other reservations decide, or have come first. Call it again.
 
     Raises:
         AppError: see :func:`admit`.

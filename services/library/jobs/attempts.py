@@ -44,9 +44,8 @@ class JobAttempts:
             publication: the publication number of the command. The sweeper publishes another command that names a job if
                 the one before was lost, or has started another job. Each may start a job of its own.
 
-        Returns:
-            A job, whether it is claimed, and else after how many seconds to deliver the command again. 0 seconds: the
-            command is done, and the job is the ended job that it stands for.
+        Returns a job, whether it is claimed, and else after how many seconds to deliver the command again. 0 seconds:
+        the command is done, and the job is the ended job that it stands for.
 
         Raises ``JOB_NOT_FOUND``.
         """

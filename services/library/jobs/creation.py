@@ -39,8 +39,7 @@ class JobCreation:
     async def create(self, principal: Principal, new: NewJob) -> tuple[Job, bool]:
         """Store a queued job, or return the existing job with the same idempotency key or ID.
 
-        Returns:
-            The job, and whether it existed.
+        Returns the job, and whether it existed.
 
         Raises ``IDEMPOTENCY_KEY_REUSED`` if the key was used for another request; ``TRACK_NOT_FOUND``,
         ``ACCESS_DENIED``, ``AUDIO_NOT_READY``; ``QUOTA_EXCEEDED`` if the job stores files; the errors of
@@ -61,8 +60,7 @@ class JobCreation:
         The batch is accepted once its record is stored, which holds the jobs. They are stored next. If the process dies in
         between, :meth:`JobLedger.repair_batch` stores them.
 
-        Returns:
-            The batch, its jobs, and whether it existed.
+        Returns the batch, its jobs, and whether it existed.
 
         Raises ``BATCH_INVALID``; the errors of :meth:`create`.
         """

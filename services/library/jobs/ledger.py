@@ -153,8 +153,7 @@ class JobLedger:
 
         Every step may be repeated, also by several processes. The end is one compare-and-set.
 
-        Returns:
-            The batch with the state of its jobs.
+        Returns the batch with the state of its jobs.
         """
         while True:
             record = await self.require(batch_id)

@@ -45,8 +45,7 @@ def fit(
         files: the received files, by the name of the stem.
         report: called with the completed share, 0 to 1; raises to stop.
 
-    Returns:
-        The description (name, path, audio properties) and the file of each stem.
+    Returns the description (name, path, audio properties) and the file of each stem.
 
     Raises ``LALALAI_ERROR`` if a file is no audio, or has another length than the recording.
     """
