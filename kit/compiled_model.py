@@ -47,8 +47,7 @@ class CompiledModel:
         thread_count: CPU threads; None: all cores.
         input_shape: shape of the input, for a network that leaves it open.
 
-    Raises:
-        RuntimeError: the network is damaged.
+    Raises ``RuntimeError``: the network is damaged.
     """
 
     concurrent_calls = 2

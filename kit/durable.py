@@ -26,8 +26,7 @@ def make_folder(path: Path, mode: int = 0o777) -> None:
 def sync(path: Path) -> None:
     """Make the content of a file, or the names in a folder, durable.
 
-    Raises:
-        FileNotFoundError: There is no such file or folder.
+    Raises ``FileNotFoundError``: There is no such file or folder.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:

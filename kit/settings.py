@@ -202,8 +202,7 @@ class Settings(BaseSettings):
     def prepare_folders(self) -> None:
         """Create the data directory and the folder of sockets. No other user may enter them.
 
-        Raises:
-            SettingsError: another user owns the folder of sockets.
+        Raises ``SettingsError``: another user owns the folder of sockets.
         """
         try:
             private_folder(self.data_dir)
@@ -245,8 +244,7 @@ class Settings(BaseSettings):
         """Return the secrets of the platform: the configured ones, or those in the file ``secret`` of the data directory,
         which is created with one secret.
 
-        Raises:
-            SettingsError: the secret is too short.
+        Raises ``SettingsError``: the secret is too short.
         """
         configured = self.secret.get_secret_value()
         path = self.secret_file
@@ -265,8 +263,7 @@ class Settings(BaseSettings):
     def signing_keys(self, component: str) -> SigningKeys:
         """Return the keys with which ``component`` signs its calls and verifies the calls of others.
 
-        Raises:
-            SettingsError: a key file is missing or unusable, or the secret is too short.
+        Raises ``SettingsError``: a key file is missing or unusable, or the secret is too short.
         """
         if bool(self.signing_key_file) != bool(self.verification_keys_file):
             raise SettingsError("SOUNDWRIGHT_SIGNING_KEY_FILE and SOUNDWRIGHT_VERIFICATION_KEYS_FILE need each other.")
@@ -288,8 +285,7 @@ S = TypeVar("S", bound=Settings)
 def load(kind: type[S]) -> S:
     """Read ``kind`` from the environment.
 
-    Raises:
-        SettingsError: names every invalid value and the reason, or the TLS file that cannot be used.
+    Raises ``SettingsError``: names every invalid value and the reason, or the TLS file that cannot be used.
     """
     try:
         settings = kind()

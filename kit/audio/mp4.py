@@ -71,8 +71,7 @@ class Timeline:
 def read_timeline(path: Path) -> Timeline:
     """Return the timeline of the first audio track of a file. What is damaged counts as missing.
 
-    Raises:
-        OSError: the file cannot be read.
+    Raises ``OSError``: the file cannot be read.
     """
     with path.open("rb") as file:
         try:

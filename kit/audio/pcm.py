@@ -134,8 +134,7 @@ def find_pcm(path: Path, container: str, offset: int) -> Pcm | None:
         container: one of :data:`PCM_CONTAINERS`, else the result is None.
         offset: where it begins in the file.
 
-    Raises:
-        OSError: the file cannot be read.
+    Raises ``OSError``: the file cannot be read.
     """
     find = _FINDERS.get(container)
     if find is None:

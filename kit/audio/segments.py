@@ -72,8 +72,7 @@ def stored_waveform(file: BinaryIO) -> bytes:
     Args:
         file: as for :func:`encode_segment`.
 
-    Raises:
-        AppError: as for :func:`encode_segment`.
+    Raises ``AppError``: as for :func:`encode_segment`.
     """
     with _opened(file) as source:
         waveform = Waveform(source.samplerate)

@@ -46,8 +46,7 @@ class ConfinedAudio:
             report: called at least five times per second. An exception that it raises ends the process.
             waveform_file: where the waveform is written (:mod:`soundwright.kit.audio.waveform`), on the file system of ``scratch``.
 
-        Raises:
-            AppError: as :func:`soundwright.kit.audio.inspect`; ``AUDIO_TOO_COMPLEX``.
+        Raises the errors of :func:`soundwright.kit.audio.inspect`; ``AUDIO_TOO_COMPLEX``.
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             where = {"path": str(path.resolve())}

@@ -55,8 +55,7 @@ def restrict(readable: Sequence[Path], writable: Sequence[Path], tcp_port: int |
 
     Returns the version of Landlock that enforces the restrictions; 0 if the kernel does not offer it.
 
-    Raises:
-        OSError: the kernel refuses a rule.
+    Raises ``OSError``: the kernel refuses a rule.
     """
     abi = version()
     if not abi:

@@ -83,8 +83,7 @@ class ModelAvailability:
         Args:
             outputs: what the job needs. A fallback without one of them does not count.
 
-        Raises:
-            AppError: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
+        Raises ``AppError``: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
         """
         await self._refresh()
         if self._is_accepted(model, outputs):
@@ -98,8 +97,7 @@ class ModelAvailability:
         Args:
             outputs: see :meth:`require`. None: no fallback counts.
 
-        Raises:
-            AppError: as :meth:`require`.
+        Raises the errors of :meth:`require`.
         """
         await self._refresh()
         has_fallback = outputs is not None and bool(self._registry.fallback_of(model, outputs))
@@ -109,8 +107,7 @@ class ModelAvailability:
     async def require_all(self, models: Collection[str]) -> None:
         """Return if a job that runs all of ``models``, and no fallback, can be accepted. Waits ``WAIT_SECONDS`` for all together.
 
-        Raises:
-            AppError: as :meth:`require`.
+        Raises the errors of :meth:`require`.
         """
         wanted = [model for model in dict.fromkeys(models) if self._may_load(model)]
         await self._refresh()
@@ -234,9 +231,8 @@ class ModelAvailability:
         Args:
             allow: record that the caller allows the weights, if no licence of them is stated.
 
-        Raises:
-            AppError: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``; ``FETCH_UNDERWAY`` while another
-                model is being fetched.
+        Raises ``AppError``: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``;
+        ``FETCH_UNDERWAY`` while another model is being fetched.
         """
         if not self._registry.declaration(model).needs_weights:
             return

@@ -38,8 +38,7 @@ class LoadFailures:
     def check(self, model: str) -> None:
         """Raise the failure of ``model`` again if it is less than ``FAILURE_SECONDS`` old.
 
-        Raises:
-            AppError: see :meth:`recent`.
+        Raises ``AppError``: see :meth:`recent`.
         """
         if error := self.recent(model):
             raise error

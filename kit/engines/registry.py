@@ -109,8 +109,7 @@ class EngineRegistry(Generic[E]):
     def register(self, engine: E) -> None:
         """Add an engine and its models. Model lists have the order of registration.
 
-        Raises:
-            ValueError: another engine has a model of the same name.
+        Raises ``ValueError``: another engine has a model of the same name.
         """
         for declaration in engine.models:
             if declaration.name in self._entries:
@@ -191,8 +190,7 @@ class EngineRegistry(Generic[E]):
     def load(self, model: str) -> None:
         """Load the weights of a model. A failure is raised again without another attempt for 30 seconds.
 
-        Raises:
-            AppError: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
+        Raises ``AppError``: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
         """
         with self.use(model):
             pass
@@ -205,8 +203,7 @@ class EngineRegistry(Generic[E]):
             keep: whether it also stays after that, until another model needs its place. Otherwise it is unloaded after its
                 last use, however that ends, unless it is kept by another use.
 
-        Raises:
-            AppError: as :meth:`load`.
+        Raises the errors of :meth:`load`.
         """
         declaration, engine = self._entry(model)
         if not declaration.needs_weights:
@@ -228,8 +225,7 @@ class EngineRegistry(Generic[E]):
         Args:
             outputs: what the job needs. A fallback without one of them does not run.
 
-        Raises:
-            AppError: as :meth:`load`, if no fallback runs.
+        Raises the errors of :meth:`load`, if no fallback runs.
         """
         fallback = self.fallback_of(model, outputs)
         if fallback and self.fallback is FallbackPolicy.ALWAYS:

@@ -90,8 +90,7 @@ class Blobs(Protocol):
     async def prepare(self) -> None:
         """Create what the store needs, such as its bucket, and check that blobs can be written.
 
-        Raises:
-            AppError: why the store cannot be used, with a sentence for the operator.
+        Raises ``AppError``: why the store cannot be used, with a sentence for the operator.
         """
         ...
 
@@ -158,8 +157,7 @@ class Blobs(Protocol):
     async def check(self) -> None:
         """Return if the store can be used.
 
-        Raises:
-            AppError: it cannot; with a sentence for the operator.
+        Raises ``AppError``: it cannot; with a sentence for the operator.
         """
         ...
 

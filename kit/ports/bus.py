@@ -94,8 +94,7 @@ class Bus(Protocol):
     async def check(self) -> None:
         """Return if the broker can be used.
 
-        Raises:
-            AppError: the connection is down, or the broker does not answer; with a sentence for the operator.
+        Raises ``AppError``: the connection is down, or the broker does not answer; with a sentence for the operator.
         """
         ...
 

@@ -128,8 +128,7 @@ class Docs(Protocol):
             offset: The number of documents to skip, for public contracts that number their pages. The cost grows with
                 it. It cannot be combined with ``after``.
 
-        Raises:
-            ValueError: a field or the collection has an invalid name, or ``after`` does not fit.
+        Raises ``ValueError``: a field or the collection has an invalid name, or ``after`` does not fit.
         """
         ...
 
@@ -205,8 +204,7 @@ class Docs(Protocol):
     async def check(self) -> None:
         """Return if the store can be read and written.
 
-        Raises:
-            AppError: it cannot; with a sentence for the operator.
+        Raises ``AppError``: it cannot; with a sentence for the operator.
         """
         ...
 

@@ -39,8 +39,7 @@ class RecentTokens:
     async def principal_of(self, token: str) -> Principal:
         """Return the principal of a token.
 
-        Raises:
-            AppError: see :data:`AuthenticateToken`.
+        Raises ``AppError``: see :data:`AuthenticateToken`.
         """
         key, now = hashlib.sha256(token.encode()).digest(), self._now()
         began, lookup = self._lookups.pop(key, (now, None))

@@ -37,8 +37,7 @@ def listen(server: grpc.aio.Server, address: str, certificates: Certificates, *,
     Args:
         any_client: do not ask clients for a certificate.
 
-    Raises:
-        CertificateError: the certificates cannot be used.
+    Raises ``CertificateError``: the certificates cannot be used.
     """
     if address.startswith("unix:") or not certificates.configured:
         server.add_insecure_port(address)
@@ -57,8 +56,7 @@ def listen(server: grpc.aio.Server, address: str, certificates: Certificates, *,
 def open_channel(component: str, address: str, certificates: Certificates) -> grpc.aio.Channel:
     """Return a channel to ``component`` at ``address``. With certificates, a TCP address uses mutual TLS.
 
-    Raises:
-        CertificateError: the certificates cannot be used.
+    Raises ``CertificateError``: the certificates cannot be used.
     """
     if address.startswith("unix:") or not certificates.configured:
         return grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS)

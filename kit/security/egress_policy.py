@@ -71,8 +71,7 @@ class EgressPolicy:
             allow_hosts: hosts that are allowed although their address is private, as ``host`` (on any port) or
                 ``host:port``.
 
-        Raises:
-            ValueError: an entry of ``allow_hosts`` is invalid.
+        Raises ``ValueError``: an entry of ``allow_hosts`` is invalid.
         """
         self._allowed = {_endpoint(entry) for entry in allow_hosts}
         self._resolver = resolver

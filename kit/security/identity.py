@@ -209,8 +209,7 @@ class Signer:
     def _read(self, token: str, audience: str, forward_limit: int) -> tuple[float, Principal]:
         """Return when a token expires, and its principal.
 
-        Raises:
-            ValueError, KeyError, TypeError, JoseError: the token is invalid.
+        Raises ``ValueError``, ``KeyError``, ``TypeError`` or ``JoseError``: the token is invalid.
         """
         decoded = jwt.decode(token, self._public_key, algorithms=[_ALGORITHM])
         claims, issuer = decoded.claims, component_of(str(decoded.header["kid"]))

@@ -24,8 +24,7 @@ class Secrets:
         Args:
             read: returns the secrets, separated by white space; the current one comes first.
 
-        Raises:
-            SecretError: there is no secret, or the current one is too short.
+        Raises ``SecretError``: there is no secret, or the current one is too short.
         """
         self._source = Reloaded("secrets", paths, lambda: _parsed(read()), (OSError, SecretError))
 

@@ -102,8 +102,7 @@ def _analyse(
 
     Returns the first model that ran, and the values of all.
 
-    Raises:
-        AppError: no model is available.
+    Raises ``AppError``: no model is available.
     """
     values: dict[str, Any] = {}
     unavailable: list[dict[str, str]] = []

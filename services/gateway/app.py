@@ -176,8 +176,7 @@ def build(
 ) -> ASGIApp:
     """Return the application of one listener. The first dialect renders errors for paths that no dialect owns.
 
-    Raises:
-        RuntimeError: a route does not declare its access.
+    Raises ``RuntimeError``: a route does not declare its access.
     """
     site = DocumentedApp(
         dialects,

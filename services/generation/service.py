@@ -114,8 +114,7 @@ class Engine(EngineBase, Protocol):
         All takes have the same duration. ``report`` is called with the progress ratio, 0 to 1. An exception that it
         raises stops the work.
 
-        Raises:
-            AppError: as :meth:`soundwright.kit.engines.Engine.load`; ``OUT_OF_MEMORY``.
+        Raises the errors of :meth:`soundwright.kit.engines.Engine.load`; ``OUT_OF_MEMORY``.
         """
         ...
 

@@ -146,8 +146,7 @@ def title_of_address(url: str) -> str:
 def require_container(container: str, allowed: Sequence[str]) -> None:
     """Check the format of a file.
 
-    Raises:
-        AppError: the format is not one of ``allowed``.
+    Raises ``AppError``: the format is not one of ``allowed``.
     """
     if allowed and container not in allowed:
         raise errors.AUDIO_FORMAT_NOT_ALLOWED(container=container, allowed=", ".join(allowed))

@@ -80,8 +80,7 @@ class SignalReader:
     def read(self, frame_count: int) -> Samples:
         """Return the next frames, float32 [channels, frames].
 
-        Raises:
-            ValueError: the signal has fewer frames.
+        Raises ``ValueError``: the signal has fewer frames.
         """
         data = self._file.read(frame_count * self._channel_count * _SAMPLE_BYTES)
         samples = np.frombuffer(data, "<f4").reshape(-1, self._channel_count)

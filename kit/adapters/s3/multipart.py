@@ -54,8 +54,7 @@ class MultipartUploads:
     def complete(self, key: str, upload_id: str, parts: list[UploadedPart]) -> None:
         """Make the parts one object. A repetition after a lost answer is no error.
 
-        Raises:
-            ValueError: the store did not confirm it.
+        Raises ``ValueError``: the store did not confirm it.
         """
         numbered = [Part(part.number, part.etag) for part in parts]
         try:

@@ -186,8 +186,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _require_undamaged(connection: sqlite3.Connection) -> None:
     """Look at the structure of as many pages as SQLite reads in a few seconds.
 
-    Raises:
-        sqlite3.DatabaseError: SQLite found damage.
+    Raises ``sqlite3.DatabaseError``: SQLite found damage.
     """
     deadline = time.monotonic() + _CHECK_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_STEPS)

@@ -23,8 +23,7 @@ def create_table(connection: sqlite3.Connection, collection: str) -> None:
 def create_index(connection: sqlite3.Connection, collection: str, index: Index) -> None:
     """Create the index if it is missing, with the documents that already exist.
 
-    Raises:
-        ValueError: a name is invalid, or ``each`` is not one of the fields.
+    Raises ``ValueError``: a name is invalid, or ``each`` is not one of the fields.
     """
     if index.each is not None:
         _create_multikey_index(connection, collection, index, index.each)

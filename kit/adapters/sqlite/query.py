@@ -18,8 +18,7 @@ Clause = tuple[str, tuple[Any, ...]]
 def name(identifier: str) -> str:
     """Return the quoted name of a table.
 
-    Raises:
-        ValueError: it is not an identifier.
+    Raises ``ValueError``: it is not an identifier.
     """
     if not identifier.isidentifier():
         raise ValueError(f"not a name: {identifier!r}")
@@ -31,8 +30,7 @@ def column(field: str, source: str = "") -> str:
 
     It is the same text in indexes and queries, which is how SQLite matches the two. ``source`` is a table or alias.
 
-    Raises:
-        ValueError: it is not an identifier.
+    Raises ``ValueError``: it is not an identifier.
     """
     prefix = f"{source}." if source else ""
     if field in ("id", "revision"):
@@ -45,8 +43,7 @@ def column(field: str, source: str = "") -> str:
 def index_name(collection: str, index: Index) -> str:
     """Return the quoted name of an index, or of the table that holds a multikey index. A changed index has another name.
 
-    Raises:
-        ValueError: a name is not an identifier.
+    Raises ``ValueError``: a name is not an identifier.
     """
     fields = ",".join(name(field)[1:-1] for field in index.fields)
     options = " unique" * index.unique
@@ -140,8 +137,7 @@ def segments(fields: tuple[str, ...], after: tuple[Any, ...] | None, descending:
     The first range differs from ``after`` in the id only, the next one from the last field on, and so on. SQLite answers
     each range from the index. It would not do so for a comparison of whole rows, in which null compares with nothing.
 
-    Raises:
-        ValueError: ``after`` does not have a value for each field and an id.
+    Raises ``ValueError``: ``after`` does not have a value for each field and an id.
     """
     if after is None:
         return [Segment(("true", ()), fields)]

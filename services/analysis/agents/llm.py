@@ -55,8 +55,7 @@ class LanguageModel:
             messages: messages of the user and the assistant, and results of tools.
             tools: tools that the model may call. If empty, it answers with text.
 
-        Raises:
-            ModelError: the endpoint returned no usable answer.
+        Raises ``ModelError``: the endpoint returned no usable answer.
         """
         return _reply(await self._create(self._client, instructions, messages, tools, _ANSWER_TOKENS))
 

@@ -84,8 +84,7 @@ class LibrosaEngine(Engine):
     ) -> dict[str, Any]:
         """Compute the named features; see :class:`soundwright.services.analysis.service.Engine`.
 
-        Raises:
-            ValueError: a feature is unknown.
+        Raises ``ValueError``: a feature is unknown.
         """
         if unknown := features - set(FEATURES):
             raise ValueError(f"unknown features {sorted(unknown)}")

@@ -34,8 +34,7 @@ def write_spectrogram(
     Args:
         check: called for each block. An exception that it raises ends the work.
 
-    Raises:
-        AppError: see :class:`~soundwright.kit.audio.AudioFile`.
+    Raises ``AppError``: see :class:`~soundwright.kit.audio.AudioFile`.
     """
     rate = recording.sample_rate_hz
     bands = mel_filters(

@@ -105,8 +105,7 @@ class SocketAuthenticator:
     async def revalidate(self, credential: Credential) -> Principal | None:
         """Return the principal that the credential identifies now, or None for an anonymous connection.
 
-        Raises:
-            AppError: as :meth:`authenticate` does.
+        Raises the errors of :meth:`authenticate`.
         """
         if credential.token:
             account = (

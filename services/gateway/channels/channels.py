@@ -46,8 +46,7 @@ class Channels:
     async def receive(self, text: str) -> None:
         """Handle a text message of the client.
 
-        Raises:
-            MalformedMessage: the text is not a message of the protocol. The socket is closed.
+        Raises ``MalformedMessage``: the text is not a message of the protocol. The socket is closed.
         """
         step = self._connection.receive(decode(text, self._version))
         if step.left:

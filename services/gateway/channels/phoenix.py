@@ -51,8 +51,7 @@ def version_of(vsn: str) -> Version | None:
 def decode(text: str, version: Version) -> Message:
     """Parse a message.
 
-    Raises:
-        MalformedMessage: the text is not a message of this version.
+    Raises ``MalformedMessage``: the text is not a message of this version.
     """
     try:
         value = json_value(text)

@@ -59,8 +59,7 @@ class RouteTable:
     Args:
         routes: of the listener, in the order in which they are matched.
 
-    Raises:
-        RuntimeError: a route has no declaration. The message names the route.
+    Raises ``RuntimeError``: a route has no declaration. The message names the route.
     """
 
     def __init__(self, routes: Iterable[BaseRoute], dialects: Sequence[Dialect]) -> None:
@@ -103,8 +102,7 @@ class Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """
-        Raises:
-            Exception: it is no refusal, or the response has begun.
+        Raises ``Exception``: it is no refusal, or the response has begun.
         """
         started = False
 

@@ -39,8 +39,7 @@ def parse_range(value: str, size: int) -> Span | None:
 
     Return None if the header must be ignored: it has another unit, several ranges, or is malformed.
 
-    Raises:
-        Unsatisfiable: the range starts after the end of the file.
+    Raises ``Unsatisfiable``: the range starts after the end of the file.
     """
     match = _RANGE.fullmatch(value.strip()) if len(value) <= limits.RANGE_CHARS else None
     if match is None:

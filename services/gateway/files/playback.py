@@ -155,8 +155,7 @@ class Playback:
         Args:
             find: returns the recording as it is now.
 
-        Raises:
-            AppError: the recording has begun again, its job has ended without it, or its file is lost.
+        Raises ``AppError``: the recording has begun again, its job has ended without it, or its file is lost.
         """
         version, end, at = recording.version, span.start + span.length, span.start
         if at < WAV_HEADER_BYTES:

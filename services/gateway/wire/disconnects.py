@@ -13,8 +13,7 @@ T = TypeVar("T")
 async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
     """Return the result of ``work``, and cancel it if the client disconnects. The body must have been read.
 
-    Raises:
-        ClientDisconnect: the client disconnected first.
+    Raises ``ClientDisconnect``: the client disconnected first.
     """
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_disconnect(request))

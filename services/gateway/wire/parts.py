@@ -29,8 +29,7 @@ async def copy_part(
 ) -> int:
     """Write the data of a part in batches and return its size in bytes.
 
-    Raises:
-        Exception: the one of ``too_large``, if the part exceeds ``limit`` bytes.
+    Raises ``Exception``: the one of ``too_large``, if the part exceeds ``limit`` bytes.
     """
     size = 0
     batch = bytearray()

@@ -21,8 +21,7 @@ def keep(
     Returns the file and its warnings: "LOSSY_SOURCE" if a FLAC file was encoded from a lossy source, "LEVEL_LOWERED" if
     one gain brought its peak down to full scale, and the warnings from decoding the source.
 
-    Raises:
-        AppError: as :class:`~soundwright.kit.audio.ffmpeg.Decoding`.
+    Raises the errors of :class:`~soundwright.kit.audio.ffmpeg.Decoding`.
     """
     if mp3_kbits is None:
         if audio.sniff(source) == "flac":

@@ -135,8 +135,7 @@ class Fetcher:
             folder: an empty folder for the process.
             entry_limit: number of entries of a list after which it is truncated.
 
-        Raises:
-            AppError: as :meth:`fetch_link` does.
+        Raises the errors of :meth:`fetch_link`.
         """
         confinement = Confinement(folder, cpu_seconds=deadline_seconds, file_bytes=_PREVIEW_BYTES)
         request = {"url": url, "entry_limit": entry_limit}

@@ -46,8 +46,7 @@ class AccountDeletions:
     async def delete(self, session_secret: str, current_password: str, address: str) -> None:
         """Delete the account of a session. :meth:`resume` removes what it owns.
 
-        Raises:
-            AppError: errors of :meth:`Accounts.reauthenticate`, except for guests; ``LAST_SUPER_ADMIN``.
+        Raises ``AppError``: errors of :meth:`Accounts.reauthenticate`, except for guests; ``LAST_SUPER_ADMIN``.
         """
         account = (await self.sessions.authenticate(session_secret, passive=True)).account
         if account.role != GUEST_ROLE:

@@ -52,8 +52,7 @@ class Identity:
     async def principal_of_token(self, secret: str) -> Principal:
         """Return the principal of an API token.
 
-        Raises:
-            AppError: see :meth:`ApiTokens.authenticate`.
+        Raises ``AppError``: see :meth:`ApiTokens.authenticate`.
         """
         account = await self.tokens.authenticate(secret)
         return Principal(account.id, account.role, api_token_id=api_token_id(secret))

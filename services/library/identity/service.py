@@ -218,8 +218,7 @@ class Accounts:
             revoke_tokens: also revoke all API tokens and connections, and end all webhooks and links to tracks.
             confirmation: the new password again; None: the caller does not ask for it.
 
-        Raises:
-            AppError: errors of :meth:`reauthenticate`; ``VALIDATION_ERROR`` for the new password.
+        Raises ``AppError``: errors of :meth:`reauthenticate`; ``VALIDATION_ERROR`` for the new password.
         """
         details = password_problems(new_password, confirmation)
         opened = await self.reauthenticate(session_secret, current_password, address, details)

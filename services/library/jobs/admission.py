@@ -82,8 +82,7 @@ async def reserve(store: "JobDocs", jobs: Sequence[Job], limits: Limits, now: fl
 
     Returns False if other reservations decide, or have come first. Call it again.
 
-    Raises:
-        AppError: see :func:`admit`.
+    Raises ``AppError``: see :func:`admit`.
     """
     job = jobs[0]
     admissions = await store.admissions.get(job.kind) or Admissions(job.kind)

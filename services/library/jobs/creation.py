@@ -116,8 +116,8 @@ class JobCreation:
     async def _reserve(self, principal: Principal, job: Job, places: Sequence[Job], limits: Limits) -> Job | None:
         """Reserve the places of a job or a batch with limits. If one with its idempotency key or ID exists, return that one.
 
-        Raises:
-            AppError: the errors of :func:`reserve`; ``SERVICE_UNAVAILABLE`` if a process died while it held the last place.
+        Raises ``AppError``: the errors of :func:`reserve`; ``SERVICE_UNAVAILABLE`` if a process died while it held the
+        last place.
         """
         give_up_time = time.monotonic() + _RESERVATION_WAIT_SECONDS
         while (existing := await self._existing(principal, job)) is None:

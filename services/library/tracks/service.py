@@ -192,8 +192,7 @@ async def change_track(store: "TrackDocs", track_id: str, change: Callable[[Trac
 def parse_key(text: str) -> str:
     """Return the key as spelled in :data:`KEYS`, from spellings such as "Bb major" and "a♯ MINOR"; empty if blank.
 
-    Raises:
-        ValueError: the text is not a key.
+    Raises ``ValueError``: the text is not a key.
     """
     if not text.strip():
         return ""

@@ -45,8 +45,7 @@ async def back_up(settings: LibrarySettings, path: Path) -> None:
 def _private_files(settings: LibrarySettings) -> dict[str, str]:
     """Return the contents of the private files of the data directory, and the secret of the settings.
 
-    Raises:
-        SettingsError: there is no secret.
+    Raises ``SettingsError``: there is no secret.
     """
     paths = {name: settings.data_dir / name for name in PRIVATE_FILES}
     private = {name: path.read_text() for name, path in paths.items() if path.exists()}
@@ -74,8 +73,7 @@ async def restore(settings: LibrarySettings, path: Path) -> None:
 def _require_same_secret(settings: LibrarySettings, folder: BackupFolder) -> None:
     """Check that the secrets of the settings, if there are any, contain those of the backup.
 
-    Raises:
-        SettingsError: they do not.
+    Raises ``SettingsError``: they do not.
     """
     saved, own = folder.path / "secret", settings.secret_file
     secrets = (settings.secret.get_secret_value() or (own.read_text() if own.exists() else "")).split()

@@ -84,8 +84,7 @@ def read_windows(
         read_frames: how many frames to read for a window of the given length, at least that length; the surplus is
             context, half of it (rounded down) before the window. Zeros stand in for what lies outside the recording.
 
-    Raises:
-        ValueError: the hop does not fit the window, or the stream ends before ``frame_count`` frames.
+    Raises ``ValueError``: the hop does not fit the window, or the stream ends before ``frame_count`` frames.
     """
     if not 1 <= hop_frames <= window_frames:
         raise ValueError(f"hop_frames must be 1 to window_frames ({window_frames}), not {hop_frames}.")

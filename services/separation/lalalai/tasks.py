@@ -34,8 +34,7 @@ class LalalaiTasks:
     async def require_key(self) -> None:
         """Require that the caller can use lalal.ai.
 
-        Raises:
-            AppError: the errors of :meth:`_key`.
+        Raises ``AppError``: the errors of :meth:`_key`.
         """
         await self._key()
 
@@ -52,8 +51,7 @@ class LalalaiTasks:
     async def quota(self) -> pb.GetLalalaiQuotaResponse:
         """Return the remaining minutes of the license, and the minutes that the caller has used.
 
-        Raises:
-            AppError: the errors of :meth:`_key`; ``LALALAI_UNAUTHORIZED``, ``LALALAI_ERROR``.
+        Raises ``AppError``: the errors of :meth:`_key`; ``LALALAI_UNAUTHORIZED``, ``LALALAI_ERROR``.
         """
         key = await self._key()
         remaining_minutes = await self.client.minutes_left(key)

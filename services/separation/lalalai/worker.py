@@ -212,8 +212,7 @@ class LalalaiWorker:
     async def _with_retries(self, context: JobContext, message: str, request: Callable[[], Awaitable[T]]) -> T:
         """Repeat a request while lalal.ai is unavailable, with increasing delays.
 
-        Raises:
-            AppError: a final error, also if lalal.ai is unavailable too often.
+        Raises ``AppError``: a final error, also if lalal.ai is unavailable too often.
         """
         delay_seconds = self.settings.lalalai_retry_seconds
         for attempt in range(1, _ATTEMPT_LIMIT + 1):

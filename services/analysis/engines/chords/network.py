@@ -67,8 +67,7 @@ class Ensemble(nn.Module):
 def read_ensemble(content: bytes, count: int) -> Ensemble:
     """Return the first ``count`` networks in a safetensors file.
 
-    Raises:
-        RuntimeError: these are the parameters of another network.
+    Raises ``RuntimeError``: these are the parameters of another network.
     """
     state = safetensors.torch.load(content)
     networks = []

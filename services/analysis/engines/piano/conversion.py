@@ -34,8 +34,7 @@ _NAMES: Mapping[str, str] = {
 def read_network(contents: tuple[bytes, ...]) -> Arrays:
     """Return the parameters of the network, with our names.
 
-    Raises:
-        pickle.UnpicklingError: the file contains something other than tensors and plain values.
+    Raises ``pickle.UnpicklingError``: the file contains something other than tensors and plain values.
     """
     import torch
 

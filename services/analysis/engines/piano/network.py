@@ -190,8 +190,7 @@ def _normalised(x: Tensor) -> Tensor:
 def read_network(content: bytes) -> PianoNetwork:
     """Return the network in a safetensors file.
 
-    Raises:
-        RuntimeError: these are the parameters of another network.
+    Raises ``RuntimeError``: these are the parameters of another network.
     """
     network = PianoNetwork()
     network.load_state_dict(safetensors.torch.load(content))

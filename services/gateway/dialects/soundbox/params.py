@@ -185,8 +185,7 @@ async def read_json(request: Request) -> dict[str, Any]:
 def user_id_of(request: Request, values: Mapping[str, Any]) -> str:
     """Return the ``user_id`` of the body or, without one, of the query; empty if there is none.
 
-    Raises:
-        AppError: 400 if it is not a string.
+    Raises ``AppError``: 400 if it is not a string.
     """
     value = values.get("user_id")
     if value is None:
@@ -199,8 +198,7 @@ def user_id_of(request: Request, values: Mapping[str, Any]) -> str:
 def validate_body(model: type[M], values: Mapping[str, Any]) -> M:
     """Validate the fields of a body.
 
-    Raises:
-        AppError: 400 with the message of the first invalid field.
+    Raises ``AppError``: 400 with the message of the first invalid field.
     """
     try:
         return model.model_validate(values)

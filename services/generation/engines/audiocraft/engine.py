@@ -138,8 +138,7 @@ class AudiocraftEngine(Engine):
         other, and batches are smaller when memory is short. A take reads only the end of its lead-in, as long as the
         overlap of two windows: 12 seconds with MusicGen.
 
-        Raises:
-            AppError: as :meth:`load`; ``OUT_OF_MEMORY`` if there is too little memory for one take.
+        Raises the errors of :meth:`load`; ``OUT_OF_MEMORY`` if there is too little memory for one take.
         """
         with self._lock:
             loaded = self._model(model)

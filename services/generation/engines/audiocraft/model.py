@@ -77,8 +77,7 @@ class Model:
             takes: takes of equal duration and equal :meth:`heard_tokens`.
             report: called with the completed share after each step. If it raises, the model remains usable.
 
-        Raises:
-            torch.OutOfMemoryError: the memory of the device does not suffice for this batch size.
+        Raises ``torch.OutOfMemoryError``: the memory of the device does not suffice for this batch size.
         """
         network = self._network
         frame_count = round(takes[0].duration_seconds * network.sample_rate)

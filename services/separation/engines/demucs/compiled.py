@@ -44,8 +44,7 @@ def compiled(networks: Sequence[Any], folder: Path, mode: Mode, thread_count: in
         networks: they lose their layers if they are compiled.
         thread_count: CPU threads; None: all cores.
 
-    Raises:
-        OSError: an exported network is damaged. It is removed.
+    Raises ``OSError``: an exported network is damaged. It is removed.
     """
     alone = len(networks) == 1
     paths = {network: folder / _name(network, mode) for network in networks if can_be_rewritten(network)}

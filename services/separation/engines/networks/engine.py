@@ -68,8 +68,7 @@ class NetworkEngine(Engine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``. Called once for each model, by one thread at a time.
 
-        Raises:
-            AppError: see :meth:`load`.
+        Raises ``AppError``: see :meth:`load`.
         """
 
     def load(self, model: str) -> None:

@@ -25,8 +25,7 @@ _LOCK = ".lock"
 def exclusive(folder: Path) -> Iterator[None]:
     """Wait until no other process of this machine exports networks to ``folder``, and keep others waiting inside the block.
 
-    Raises:
-        OSError: the folder cannot be written.
+    Raises ``OSError``: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("wb") as file:

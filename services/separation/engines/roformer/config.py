@@ -168,8 +168,7 @@ def read_config(path: Path) -> bytes:
 def parse_config(content: bytes) -> RoformerConfig:
     """Return the configuration in a YAML or JSON file.
 
-    Raises:
-        UnsupportedConfig: it is damaged, out of bounds, or of another architecture.
+    Raises ``UnsupportedConfig``: it is damaged, out of bounds, or of another architecture.
     """
     sections = _sections(content)
     model = {key: value for key, value in sections["model"].items() if key not in _TRAINING_KEYS}

@@ -108,8 +108,7 @@ class RoformerEngine(NetworkEngine):
 def _config_beside(path: Path) -> RoformerConfig:
     """Return the configuration beside a checkpoint.
 
-    Raises:
-        UnsupportedConfig: there is none, or it is not supported.
+    Raises ``UnsupportedConfig``: there is none, or it is not supported.
     """
     found = config_path(path)
     if found is None:

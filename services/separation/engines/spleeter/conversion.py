@@ -21,8 +21,7 @@ from soundwright.kit.packaged_weights import Arrays
 def read_networks(contents: tuple[bytes, ...]) -> Arrays:
     """Return the parameters of both networks, by our names, for example ``vocals.down.0.weight``.
 
-    Raises:
-        pickle.UnpicklingError: see :func:`read_arrays`.
+    Raises ``pickle.UnpicklingError``: see :func:`read_arrays`.
     """
     return {
         f"{stem}.{_own_name(name)}": array

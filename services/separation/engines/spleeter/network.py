@@ -153,8 +153,7 @@ class VocalsFirst(nn.Module):
 def read_network(content: bytes, margin_frames: int, in_bfloat16: bool) -> SpleeterNetwork:
     """Return the network in a safetensors file.
 
-    Raises:
-        RuntimeError: these are the parameters of another network.
+    Raises ``RuntimeError``: these are the parameters of another network.
     """
     state = safetensors.torch.load(content)
     for name in [name for name in state if ".up." in name]:
