@@ -155,7 +155,7 @@ def test_every_kind_limits_its_unfinished_jobs() -> None:
         list[JobKind[Any]],
         [
             bare(SeparationWorker).job_kind(separation), bare(PipelineWorker).job_kind(separation),
-            bare(ExportWorker).job_kind(separation), bare(LalalaiWorker, _settings=separation).job_kind(),
+            bare(ExportWorker).job_kind(separation), bare(LalalaiWorker, settings=separation).job_kind(),
             bare(AnalysisWorker).job_kind(AnalysisSettings()), bare(DownloadWorker).job_kind(IngestSettings()),
         ],
     )  # fmt: skip
