@@ -140,7 +140,9 @@ class Settings(BaseSettings):
     rate_normal_per_minute: int = Field(60, ge=1, description="all other requests; gRPC: refused calls of an address")
     rate_heavy_per_minute: int = Field(10, ge=1, description="requests that start separations, analyses and downloads")
     rate_polling_per_minute: int = Field(
-        1200, ge=1, description="requests for the status of jobs and tracks; gRPC: all calls of an account"
+        1200,
+        ge=1,
+        description="requests for the status of jobs and tracks, and reads of browsers; gRPC: all calls of an account",
     )
     rpc_timeout_seconds: float = Field(10.0, gt=0)
     max_audio_seconds: float = Field(4 * 3600.0, gt=0)

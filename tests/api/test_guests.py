@@ -117,7 +117,7 @@ def test_without_open_access_there_are_no_guests(stack: Stack, visitor: Browser)
 
 def test_guests_of_one_address_share_its_limits(stack: Stack) -> None:
     settings = {name.removeprefix("SOUNDWRIGHT_").lower(): value for name, value in UNHURRIED.items()}
-    limits = {"rate_heavy_per_minute": "2", "rate_normal_per_minute": "3"}
+    limits = {"rate_heavy_per_minute": "2", "rate_polling_per_minute": "3"}
     with contextlib.ExitStack() as opened:
         strict = opened.enter_context(GatewayProcess(stack, **(settings | limits)))
         first, second, third = (opened.enter_context(Browser(strict.base_url)) for _ in range(3))

@@ -2,7 +2,7 @@ import { expect, test } from "./studio.mjs";
 
 const QUESTION = "Which key and tempo does it have?";
 
-test("agents answer by rules, and what they suggest can be started", async ({ page, user, button, confirm, accessible, fitsPhone }) => {
+test("agents answer by rules, and what they suggest can be started", async ({ page, user, button, link, confirm, accessible, fitsPhone }) => {
   const title = "<img src=x onerror=alert(1)>";
   const trackId = await user.upload(title, 8);
   await user.upload("The other one", 0.5);
@@ -12,9 +12,19 @@ test("agents answer by rules, and what they suggest can be started", async ({ pa
     await page.getByLabel("Question", { exact: true }).press("Enter");
   };
 
-  // From a track, with another one added.
+  // What can be clicked keeps its place while the rest of the page loads, so that no click misses.
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  await page.route("**/api/processing/*", (route) => released.then(() => route.continue()));
   await page.goto(`/studio/tracks/${trackId}`);
-  await page.getByRole("link", { name: "Ask the agents" }).click();
+  const places = () => Promise.all([link("Ask the agents"), button("Separate into stems")].map((each) => each.boundingBox()));
+  const before = await places();
+  release();
+  await expect(page.getByText(/^The model \S+ will run\./)).toBeVisible();
+  expect(await places()).toEqual(before);
+
+  // From a track, with another one added.
+  await link("Ask the agents").click();
   await expect(page.getByText("No conversations yet.")).toBeVisible();
   await expect(page.getByRole("list", { name: "Tracks of the question" }).getByRole("listitem")).toBeVisible();
   await page.getByLabel("Add a track to the question").fill("other");

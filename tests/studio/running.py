@@ -31,7 +31,7 @@ def run(stack: Stack, folder: Path, *arguments: str, **environment: str) -> None
     """Run the specs that ``arguments`` of ``playwright test`` select. What they leave is in ``folder``.
 
     Raises:
-        AssertionError: a spec has failed. The message is the end of what Playwright prints.
+        AssertionError: a spec has failed. The message is the end of what Playwright prints, and what the pages showed.
     """
     for seconds in _SONG_SECONDS:
         (folder / f"{seconds}.wav").write_bytes(encoded(song(seconds)))
@@ -52,7 +52,9 @@ def run(stack: Stack, folder: Path, *arguments: str, **environment: str) -> None
             **environment,
         },
     )
-    assert finished.returncode == 0, finished.stdout[-20_000:]
+    if finished.returncode != 0:
+        pages = [path.read_text() for path in sorted(folder.glob("results/*/error-context.md"))]
+        raise AssertionError("\n".join([finished.stdout[-20_000:], *pages])[:40_000])
     sys.stdout.write(finished.stdout)
 
 

@@ -97,11 +97,15 @@ export const test = base.extend({
   /** Parts of complaints that a spec expects. Chromium itself notes each request that fails. */
   expected: [[], { option: true }],
 
-  /** No page reports an error or a warning, also of contexts that a spec makes. */
+  /** No page reports an error or a warning, also of contexts that a spec makes. A spec that fails says which requests had no answer. */
   quiet: [
-    async ({ browser, context, expected }, use) => {
+    async ({ browser, context, expected }, use, info) => {
       const complaints = [];
+      const unanswered = new Set();
       const listen = (to) => {
+        to.on("request", (request) => unanswered.add(request));
+        to.on("response", (response) => unanswered.delete(response.request()));
+        to.on("requestfailed", (request) => unanswered.delete(request));
         to.on("console", (message) => {
           if (["error", "warning"].includes(message.type())) complaints.push(`${message.text()} ${message.location().url}`);
         });
@@ -112,6 +116,7 @@ export const test = base.extend({
       browser.newContext = async (options) => listen(await newContext.call(browser, options));
       listen(context);
       await use();
+      if (info.status !== info.expectedStatus) for (const request of unanswered) console.log(`No answer: ${request.method()} ${request.url()}`);
       browser.newContext = newContext;
       // A page that loads while the service worker starts fetches its preloads twice, and one on a busy machine runs them late.
       // Chromium notes both, and axe a player without metadata.

@@ -24,7 +24,7 @@ from soundwright.services.gateway.callers.browsers import (
 )
 from soundwright.services.gateway.callers.csrf import SAFE_METHODS, form_method, request_csrf_token
 from soundwright.services.gateway.callers.host_policy import HostPolicy
-from soundwright.services.gateway.callers.rate_limits import CHARGE_MORE, Allowance, RateLimiter
+from soundwright.services.gateway.callers.rate_limits import CHARGE_MORE, Allowance, RateClass, RateLimiter
 from soundwright.services.gateway.edge.route_table import FoundRoute, RouteTable
 from soundwright.services.gateway.wire.problems import Problem, problem_of
 
@@ -196,6 +196,8 @@ class AccessControl:
         rate_class, principal = request.found.access.rate_class, request.caller.principal
         if rate_class is None:
             return None
+        if rate_class is RateClass.NORMAL and request.caller.session is not None and request.changes_nothing:
+            rate_class = RateClass.POLLING  # each page of the studio reads several things
         if principal is None:
             identity = request.refused_key if problem is not None else f"address:{request.peer}"
         else:  # the guests of one address share its limit, as anonymous callers do

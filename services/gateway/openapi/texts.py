@@ -13,8 +13,8 @@ need `X-CSRF-Token`. If open access is enabled, Sound Box and Audio Pipeline als
 **Errors** have a status, a code and a message. Each response lists the possible codes, with an example of each.
 
 **Rate limits.** Requests are limited per caller and per minute. `x-rate-limit` names the limit of an operation; each limit is
-counted separately. The `X-RateLimit-*` headers of every response show what is left. Requests beyond the limit get status 429
-and `Retry-After`.
+counted separately. What a browser with a session only reads counts as `polling`. The `X-RateLimit-*` headers of every response
+show what is left. Requests beyond the limit get status 429 and `Retry-After`.
 
 **Limits.** Requests can have a URL of 8 KB and headers of 64 KB. Requests that exceed a limit of the server get status 400, 408,
 414, 429, 431 or 503 before they reach an operation, with the fields `error`, `code`, `message` and `detail`.

@@ -40,26 +40,34 @@ export function BatchControls({ selected, onClear }: BatchControlsProps) {
         {tracksText(started)} will be separated. <a href="/studio/jobs">Jobs</a> shows the progress.
       </Notice>
     ) : null;
+  const buttons = (
+    <div class="row">
+      <Button
+        label="Separate the selected tracks"
+        look="primary"
+        disabled={isBusy || ids.length === 0 || ids.length > TRACK_LIMIT}
+        onClick={() => void separate()}
+      >
+        Separate
+      </Button>
+      <EditButtons tracks={selected} what="the selected tracks" onDeleted={onClear} />
+      <Button label="Clear the selection" disabled={isBusy} onClick={onClear}>
+        Clear
+      </Button>
+      {ids.length > TRACK_LIMIT && <span class="quiet">Select at most {TRACK_LIMIT} tracks to separate them.</span>}
+      {problem && <Notice look="bad">{problem}</Notice>}
+    </div>
+  );
   return (
     <div class="panel batch" role="group" aria-label="Selected tracks">
       <span>{tracksText(selected.length)} selected</span>
-      {ids.length <= TRACK_LIMIT && <SeparationControls trackIds={ids} settings={settings} onChange={setSettings} />}
-      <div class="row">
-        <Button
-          label="Separate the selected tracks"
-          look="primary"
-          disabled={isBusy || ids.length === 0 || ids.length > TRACK_LIMIT}
-          onClick={() => void separate()}
-        >
-          Separate
-        </Button>
-        <EditButtons tracks={selected} what="the selected tracks" onDeleted={onClear} />
-        <Button label="Clear the selection" disabled={isBusy} onClick={onClear}>
-          Clear
-        </Button>
-        {ids.length > TRACK_LIMIT && <span class="quiet">Select at most {TRACK_LIMIT} tracks to separate them.</span>}
-        {problem && <Notice look="bad">{problem}</Notice>}
-      </div>
+      {ids.length <= TRACK_LIMIT ? (
+        <SeparationControls trackIds={ids} settings={settings} onChange={setSettings}>
+          {buttons}
+        </SeparationControls>
+      ) : (
+        buttons
+      )}
     </div>
   );
 }

@@ -77,7 +77,7 @@ class Gate:
         self.browsers = Browsers(settings)
         self.accounts = Accounts()
         authenticator = Authenticator(self.accounts, False, settings.secrets())  # type: ignore[arg-type]
-        limiter = RateLimiter({RateClass.NORMAL: 100}, HandClock())
+        limiter = RateLimiter({RateClass.NORMAL: 100, RateClass.POLLING: 1000}, HandClock())
         self.app = AccessControl(
             Router(routes),
             RouteTable(routes, [self.dialect]),
@@ -88,6 +88,7 @@ class Gate:
         )
         self.received = 0
         self.scope: dict[str, Any] = {}
+        self.headers: dict[bytes, bytes] = {}
 
     async def call(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, str]:
         """Return status and text of the response. ``received`` counts how often the body was read."""
@@ -108,6 +109,7 @@ class Gate:
         }  # fmt: skip
         self.scope = scope
         await self.app(scope, receive, send)
+        self.headers = dict(sent[0]["headers"])
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent).decode()
 
 
@@ -223,3 +225,14 @@ def test_cookies_are_secure_if_a_proxy_was_asked_by_https(tmp_path: Path, seen: 
     browsers = Browsers(GatewaySettings(data_dir=tmp_path, trusted_proxy=True))
     scope = {"type": "http", "scheme": "http", "headers": [(b"x-forwarded-proto", seen.encode())]}
     assert browsers.set_cookie(scope, "name", SECRET).startswith("__Host-") is secure
+
+
+async def test_what_a_browser_reads_counts_as_polling(gate: Gate) -> None:
+    session = {"cookie": f"{SESSION}={SECRET}"}
+    token = {"authorization": "Bearer token"}
+    change = {**session, "x_csrf_token": gate.browsers.csrf_token(SECRET)}
+    limits = []
+    for method, headers in (("GET", session), ("GET", token), ("POST", change)):
+        assert await gate.call(method, "/api", **headers) == (200, "api")
+        limits.append(gate.headers[b"x-ratelimit-limit"])
+    assert limits == [b"1000", b"100", b"100"]

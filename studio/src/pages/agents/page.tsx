@@ -34,12 +34,12 @@ export default function AgentsPage({ id }: { id: string }) {
 /** Says before the question what can be asked. */
 function Abilities() {
   const features = useFeatures();
-  if (!features) return null;
   return (
     <p class="abilities">
-      {features.language_model ? (
+      {features?.language_model && (
         <>The language model {features.language_model} answers, with facts from your tracks.</>
-      ) : (
+      )}
+      {features && !features.language_model && (
         <>
           No language model is configured, so the agents answer by rules. Ask for the key, tempo, energy or loudness of
           a track, its stems, cue points and loops, the order of tracks in a set, or tracks of your library by their

@@ -1,6 +1,7 @@
 /** What a separation runs: Fast, Balanced or Best, what each of them means for the tracks, and more behind "Advanced". */
 
 import "./separation.css";
+import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useId } from "preact/hooks";
 import { api, dataOf, type SeparationModel, type SeparationPlan } from "../../api/client.ts";
 import { followJob, onJobFinished } from "../../api/jobs.ts";
@@ -61,9 +62,11 @@ interface Props {
   trackIds: readonly string[];
   settings: SeparationSettings;
   onChange: (settings: SeparationSettings) => void;
+  /** The buttons. They keep their place while the controls load. */
+  children: ComponentChildren;
 }
 
-export function SeparationControls({ trackIds, settings, onChange }: Props) {
+export function SeparationControls({ trackIds, settings, onChange, children }: Props) {
   const ids = trackIds.join(" ");
   const { model, stem } = settings;
   const group = useId();
@@ -117,6 +120,7 @@ export function SeparationControls({ trackIds, settings, onChange }: Props) {
           ))}
         </fieldset>
       )}
+      {isLoading && <p class="chosen">{"\u00a0"}</p>}
       {chosen && <Chosen plans={chosen} />}
       {(problem || modelsProblem) && (
         <Notice
@@ -130,8 +134,9 @@ export function SeparationControls({ trackIds, settings, onChange }: Props) {
           {problem || modelsProblem}
         </Notice>
       )}
+      <Advanced models={models ?? []} settings={settings} onChange={onChange} onEnabled={reloadAll} />
+      {children}
       {chosen && models && <Better plans={chosen} models={models} onEnabled={reloadAll} />}
-      {models && <Advanced models={models} settings={settings} onChange={onChange} onEnabled={reloadAll} />}
     </div>
   );
 }

@@ -17,18 +17,19 @@ export function SeparateControls({ track, isFirst }: { track: Track; isFirst: bo
   const text = isBusy ? "Starting…" : isFirst ? "Separate into stems" : "Separate again";
   return (
     <section class="panel separate" aria-label="Separate">
-      <SeparationControls trackIds={track.file_path ? [track.id] : []} settings={settings} onChange={setSettings} />
-      <div class="row">
-        <Button
-          label={text}
-          look={isFirst ? "primary" : "plain"}
-          disabled={isBusy || !track.file_path}
-          onClick={() => void run(() => separate(track.id, settings))}
-        >
-          {text}
-        </Button>
-        {problem && <Notice look="bad">{problem}</Notice>}
-      </div>
+      <SeparationControls trackIds={track.file_path ? [track.id] : []} settings={settings} onChange={setSettings}>
+        <div class="row">
+          <Button
+            label={text}
+            look={isFirst ? "primary" : "plain"}
+            disabled={isBusy || !track.file_path}
+            onClick={() => void run(() => separate(track.id, settings))}
+          >
+            {text}
+          </Button>
+          {problem && <Notice look="bad">{problem}</Notice>}
+        </div>
+      </SeparationControls>
       <RunningJobs trackId={track.id} type="processing" />
     </section>
   );

@@ -193,7 +193,6 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
       ) : (
         <Unseparated track={track} analysis={analysis} isPlaying={isPlaying} onEnded={onEnded} onPlayer={onPlayer} />
       )}
-      <SeparateControls track={track} isFirst={!own} />
       <section class="row" aria-label="Actions">
         <AnalyseButton
           track={track}
@@ -205,6 +204,7 @@ function Studio({ track, stems, analysis, isPlaying, onEnded }: Loaded & Omit<Tr
         </a>
         <EditButtons tracks={[track]} what="the track" onDeleted={() => navigate("/studio")} />
       </section>
+      <SeparateControls track={track} isFirst={!own} />
       <AnalysisHints analysis={analysis} stems={recording.stems.stems} />
       {account && <Sharing trackId={track.id} />}
     </>
