@@ -1,7 +1,5 @@
 """The type of the application's errors. :mod:`soundwright.kit.errors` declares each of them."""
 
-from __future__ import annotations
-
 import contextlib
 import enum
 from collections.abc import Iterator, Mapping
@@ -78,13 +76,12 @@ class AppError(Exception):
 
     @property
     def http_status(self) -> int:
-        """The HTTP status of this error."""
         return self.code.value.http_status
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
 
-    def __reduce__(self) -> tuple[type[AppError], tuple[Code, str, str, dict[str, Any]]]:
+    def __reduce__(self) -> "tuple[type[AppError], tuple[Code, str, str, dict[str, Any]]]":
         """Support pickling between processes. The default passes the message alone to ``__init__``."""
         return type(self), (self.code, self.reason, self.message, self.meta)
 
@@ -104,7 +101,6 @@ class ErrorType:
     """One error of the catalogue. Call it to create the error to raise.
 
     Attributes:
-        code: the kind of error.
         sentence: what is wrong and what to do. Fields in braces stand for values of the error; bytes are shown as sizes.
         reason: the identifier for programs; by default the name in the catalogue.
         note: what docs/ERRORS.md says about it besides.

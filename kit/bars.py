@@ -1,7 +1,5 @@
 """The bars of an analysis."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

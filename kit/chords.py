@@ -1,7 +1,5 @@
 """Names of chords: what musicians write, and Harte's syntax ("Symbolic representation of musical chords", ISMIR 2005)."""
 
-from __future__ import annotations
-
 import re
 
 SUFFIXES = {
@@ -42,8 +40,7 @@ _DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 def harte(label: str) -> str:
     """Return a chord such as ``F#m7/E`` in Harte's syntax, such as ``F#:min7/b7``; ``N`` for :data:`NO_CHORD`.
 
-    Raises:
-        ValueError: the label is not a chord.
+    Raises ``ValueError``: the label is not a chord.
     """
     if label == NO_CHORD:
         return "N"

@@ -1,7 +1,5 @@
 """Networks that OpenVINO computes on a CPU. Only this module and ``exported`` of separation know OpenVINO. https://docs.openvino.ai"""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import importlib.util
@@ -49,8 +47,7 @@ class CompiledModel:
         thread_count: CPU threads; None: all cores.
         input_shape: shape of the input, for a network that leaves it open.
 
-    Raises:
-        RuntimeError: the network is damaged.
+    Raises ``RuntimeError``: the network is damaged.
     """
 
     concurrent_calls = 2

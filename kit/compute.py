@@ -1,7 +1,5 @@
 """Runs computations outside the event loop: in a bounded number of threads, or in engine processes."""
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import dataclasses
@@ -82,7 +80,6 @@ class EngineProcesses(Generic[E]):
     event loop, and all their memory, also that of a GPU, is freed when their process ends.
 
     Args:
-        name: the name of the pool, for thread names and metrics.
         slot_count: how much work runs at a time.
         build: creates the engine. It is called once in each process and must be picklable.
         process_count: the maximum number of processes; None: ``slot_count``. If there are fewer, several threads of a
@@ -124,8 +121,7 @@ class EngineProcesses(Generic[E]):
                 report, and this method raises the same exception.
             is_use: whether the idle time of the process begins again after the work.
 
-        Raises:
-            AppError: ``ENGINE_DIED`` (retryable) if the process ends during the work. The next call starts a new process.
+        Raises ``ENGINE_DIED`` (retryable) if the process ends during the work. The next call starts a new process.
         """
         return await self._slots.run(lambda: self._run(work, report, is_use))
 
@@ -142,7 +138,7 @@ class EngineProcesses(Generic[E]):
                     self._discard(thread)
         return result
 
-    def _acquire(self) -> _WorkerThread:
+    def _acquire(self) -> "_WorkerThread":
         with self._lock:
             while self._idle:
                 thread = self._idle.pop()
@@ -161,7 +157,7 @@ class EngineProcesses(Generic[E]):
             process.busy_count = 1
             return first
 
-    def _release(self, thread: _WorkerThread, is_use: bool) -> None:
+    def _release(self, thread: "_WorkerThread", is_use: bool) -> None:
         """Take a thread back, and end its process after its idle time. The caller holds the lock."""
         process = thread.process
         self._idle.append(thread)
@@ -174,7 +170,7 @@ class EngineProcesses(Generic[E]):
             process.idle_timer.daemon = True
             process.idle_timer.start()
 
-    def _end_idle(self, process: _EngineProcess) -> None:
+    def _end_idle(self, process: "_EngineProcess") -> None:
         """End a process, unless it got work after its timer began."""
         with self._lock:
             is_idle = not process.busy_count and process.idle_timer is threading.current_thread()
@@ -185,7 +181,7 @@ class EngineProcesses(Generic[E]):
                 self._discard(thread)
         logger.info("engine.idle_process_ended", pool=self._name, idle_seconds=self._idle_seconds)
 
-    def _discard(self, thread: _WorkerThread) -> None:
+    def _discard(self, thread: "_WorkerThread") -> None:
         """Close a thread of a process that nobody uses, and end the process. The caller holds the lock."""
         thread.close()
         if thread.process in self._processes:
@@ -193,7 +189,7 @@ class EngineProcesses(Generic[E]):
             thread.process.end()
             self._measure(thread.process, None)
 
-    def _measure(self, process: _EngineProcess, memory: GpuMemory | None) -> None:
+    def _measure(self, process: "_EngineProcess", memory: GpuMemory | None) -> None:
         """Update the metrics of the pool for one of its processes; None: it has ended, or uses no GPU."""
         before, after = self._gpu_memory.pop(process, _NO_MEMORY), memory or _NO_MEMORY
         if memory is not None:
@@ -219,12 +215,7 @@ class EngineProcesses(Generic[E]):
 
 
 class _EngineProcess:
-    """The parent's side of an engine process.
-
-    Args:
-        build: creates the engine in the process.
-        thread_count: threads of the process that work.
-    """
+    """The parent's side of an engine process."""
 
     def __init__(self, build: Callable[[], Any], thread_count: int) -> None:
         # Spawn, because a fork of a multi-threaded process may inherit locks that are never released.

@@ -3,8 +3,6 @@
 ``fsync`` of a file makes its content durable, but not its name. The name is part of the folder, which has a name in another folder.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -28,8 +26,7 @@ def make_folder(path: Path, mode: int = 0o777) -> None:
 def sync(path: Path) -> None:
     """Make the content of a file, or the names in a folder, durable.
 
-    Raises:
-        FileNotFoundError: There is no such file or folder.
+    Raises ``FileNotFoundError``: There is no such file or folder.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:

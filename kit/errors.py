@@ -3,8 +3,6 @@
 ``raise errors.TRACK_NOT_FOUND()`` raises one. docs/ERRORS.md and the errors in the OpenAPI document come from this module.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from soundwright.kit.app_error import DATA_DAMAGED_STATUS as DATA_DAMAGED_STATUS
@@ -413,9 +411,7 @@ OUTPUT_FOLDER_INVALID = ErrorType(
 WORK_INVALID = ErrorType(Code.INVALID_ARGUMENT, "The work of a job must be 0 seconds or more.")
 STARVATION_INVALID = ErrorType(Code.INVALID_ARGUMENT, "A starvation timeout must be 0 seconds or more.")
 DURATION_OUT_OF_RANGE = ErrorType(
-    Code.INVALID_ARGUMENT,
-    "The duration must be from {low:g} to {high:g} seconds.",
-    example={"low": 0.5, "high": 30},
+    Code.INVALID_ARGUMENT, "The duration must be from {low:g} to {high:g} seconds.", example={"low": 0.5, "high": 30}
 )
 
 # Models.
@@ -476,10 +472,7 @@ SPOTIFY_BUSY = ErrorType(
     example={"retry_after": 30},
 )
 SPOTIFY_AWAY = ErrorType(
-    Code.UNAVAILABLE,
-    f"Spotify is unavailable. {_IN_A_MINUTE}",
-    reason="SPOTIFY_ERROR",
-    note="Forge: `spotify_error`.",
+    Code.UNAVAILABLE, f"Spotify is unavailable. {_IN_A_MINUTE}", reason="SPOTIFY_ERROR", note="Forge: `spotify_error`."
 )
 SPOTIFY_UNAUTHORIZED = ErrorType(
     Code.NOT_PROVISIONED,
@@ -837,8 +830,7 @@ PRINCIPAL_NOT_PROVEN = ErrorType(
     example={"component": "analysis"},
 )
 MESSAGE_INVALID = ErrorType(
-    Code.INVALID_ARGUMENT,
-    "The request is not a message of this method. Create a client from the contracts in proto/.",
+    Code.INVALID_ARGUMENT, "The request is not a message of this method. Create a client from the contracts in proto/."
 )
 METHOD_NOT_FOUND = ErrorType(
     Code.UNIMPLEMENTED,

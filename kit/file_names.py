@@ -1,7 +1,5 @@
 """Names, extensions and media types of files."""
 
-from __future__ import annotations
-
 _LIMIT_CHARS = 100
 _CONTENT_TYPES = {
     "mp3": "audio/mpeg",

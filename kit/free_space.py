@@ -1,7 +1,5 @@
 """The free space that nobody uses up: jobs and uploads stop before the stores have none."""
 
-from __future__ import annotations
-
 import errno
 import os
 from pathlib import Path
@@ -23,8 +21,7 @@ _FULL = DISK_FULL | {errno.EFBIG}
 def require_free_space(folder: Path, least_bytes: int = _FLOOR_BYTES) -> None:
     """Check the free space of the disk of ``folder``. By default, it is the space that jobs and uploads leave.
 
-    Raises:
-        AppError: ``STORAGE_FULL``.
+    Raises ``STORAGE_FULL``.
     """
     disk = os.statvfs(folder)
     if disk.f_bavail * disk.f_frsize < least_bytes:
@@ -46,11 +43,7 @@ class FreeSpace:
         self._unchecked_bytes = _CHECK_BYTES
 
     def use(self, size_bytes: int) -> None:
-        """Call it before writing.
-
-        Raises:
-            AppError: ``STORAGE_FULL``.
-        """
+        """Call it before writing. Raises ``STORAGE_FULL``."""
         self._unchecked_bytes += size_bytes
         if self._unchecked_bytes >= _CHECK_BYTES:
             require_free_space(self._folder, _FLOOR_BYTES + size_bytes)

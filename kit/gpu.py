@@ -4,8 +4,6 @@ A component must not import PyTorch, which needs seconds and hundreds of megabyt
 (docs/decisions/0002), which must not touch CUDA.
 """
 
-from __future__ import annotations
-
 import asyncio
 import importlib.util
 import runpy

@@ -3,8 +3,6 @@
 uvicorn limits none of them (ADR 0037). Limits of the content belong to the application.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ipaddress
@@ -40,7 +38,6 @@ class HttpLimits:
     Attributes:
         head_bytes: of a request outside of its body: empty lines, request line and headers; then chunk headers and trailers.
         url_bytes: of the URL in the request line.
-        header_count: number of headers.
         head_seconds: from the first byte of a request, or from the connection, until its headers are complete.
         body_idle_seconds: without data of a body that the application reads. A body must also have 1,000 bytes per second on
             average, beyond this time.
@@ -83,11 +80,11 @@ class ConnectionGuard:
         self._addresses: dict[LimitedProtocol, str] = {}
         self._counts: Counter[str] = Counter()
 
-    def protocol(self, **options: Any) -> LimitedProtocol:
+    def protocol(self, **options: Any) -> "LimitedProtocol":
         """Return the protocol of a new connection, with the ``options`` of uvicorn."""
         return LimitedProtocol(self, **options)
 
-    def admit(self, connection: LimitedProtocol, host: str) -> ErrorType | None:
+    def admit(self, connection: "LimitedProtocol", host: str) -> ErrorType | None:
         """Count a new connection. Return why it is refused; None: it is not."""
         address = _network(host)
         refusal = self._excess(address)
@@ -106,8 +103,7 @@ class ConnectionGuard:
             return errors.TOO_MANY_CONNECTIONS
         return None
 
-    def release(self, connection: LimitedProtocol) -> None:
-        """Forget a connection that has ended."""
+    def release(self, connection: "LimitedProtocol") -> None:
         address = self._addresses.pop(connection, None)
         if address is not None:
             self._counts[address] -= 1
@@ -120,7 +116,7 @@ class ConnectionGuard:
                 self.release(connection)
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[ConnectionGuard]:
+    async def running(self) -> "AsyncIterator[ConnectionGuard]":
         """Check the times of all connections while the block runs."""
         limits = self.limits
         interval = min(1.0, limits.head_seconds / 4, limits.body_idle_seconds / 4, limits.unread_seconds / 4)

@@ -1,7 +1,5 @@
 """Serves ASGI applications over HTTP."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import math
@@ -26,7 +24,6 @@ async def serve_http(
     Args:
         guard: limits the connections. It must be running.
         drain_seconds: at the end of the block, running requests may continue for this time.
-        options: of :class:`uvicorn.Config`.
     """
     where: dict[str, Any]
     if address.startswith("unix:"):

@@ -1,7 +1,5 @@
 """Opens the adapters for the URLs in the settings. Only this module interprets the scheme of such a URL."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -39,8 +37,7 @@ async def closing(store: S) -> AsyncIterator[S]:
 def open_docs(settings: Settings) -> Docs:
     """Open the document store of ``SOUNDWRIGHT_DOCS_URL``.
 
-    Raises:
-        SettingsError: the URL has an unknown scheme.
+    Raises ``SettingsError``: the URL has an unknown scheme.
     """
     url = settings.docs_location()
     match urlsplit(url).scheme:
@@ -71,8 +68,7 @@ def open_local_docs(path: Path) -> Docs:
 def open_blobs(settings: Settings) -> Blobs:
     """Open the file store at ``SOUNDWRIGHT_BLOBS_URL``.
 
-    Raises:
-        SettingsError: the URL has an unknown scheme, or does not name a host and a bucket.
+    Raises ``SettingsError``: the URL has an unknown scheme, or does not name a host and a bucket.
     """
     url = settings.blobs_location()
     match urlsplit(url).scheme:

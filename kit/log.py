@@ -1,7 +1,5 @@
 """Structured logs: one event per unit of work, IDs in fields, and always a correlation ID."""
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
 import functools
@@ -36,8 +34,6 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
     """Configure logging to standard error.
 
     Args:
-        component: the name of the component, added to each event.
-        level: the minimum level, for example ``info``.
         fmt: ``json`` for JSON lines, or ``console`` for a terminal.
     """
     renderer: structlog.typing.Processor = (

@@ -4,8 +4,6 @@ A line is a mapping like that of an analysis: ``start_seconds`` and ``end_second
 ``start_seconds``, ``end_seconds`` and ``text``. Joined, the words are the text. Lines without times of words have no words.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
@@ -93,7 +91,6 @@ def lines_within(lines: Iterable[Mapping[str, Any]], seconds: float) -> list[Lin
 
 
 def plain_text(lines: Iterable[Mapping[str, Any]]) -> str:
-    """Return lines without their times."""
     return "".join(f"{_SPACES.sub(' ', line['text'])}\n" for line in lines)
 
 

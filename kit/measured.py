@@ -1,14 +1,12 @@
 """Measures the operations of a store: how long each takes, and whether the store fails."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_origin, get_type_hints
 
 from soundwright.kit.errors import AppError
 from soundwright.kit.metrics import STORE_DURATION
@@ -23,11 +21,7 @@ def measured(store: T, port: type, name: str) -> T:
     """Return ``store`` with measured operations.
 
     The duration of an operation is the time that its caller waits for the store: the whole call of a coroutine, the time
-    until an iterator has its first item, and the entry and the exit of a context, each of them, without the block.
-
-    Args:
-        port: the Protocol that declares the operations.
-        name: label of the metric.
+    until an iterator has its first item, and the entry and the exit of a context, without its block.
     """
     return cast(T, _Measured(store, port, name))
 
@@ -41,12 +35,12 @@ class _Measured:
             if operation.startswith("_") or not inspect.isfunction(declared):
                 continue
             timed, method = functools.partial(_timed, name, operation), getattr(store, operation)
-            answer = str(declared.__annotations__["return"])
+            answer = get_origin(get_type_hints(declared)["return"])
             if inspect.iscoroutinefunction(declared):
                 setattr(self, operation, _measured_call(method, timed))
-            elif answer.startswith("AsyncIterator"):
+            elif answer is AsyncIterator:
                 setattr(self, operation, _measured_iterator(method, timed))
-            elif answer.startswith("AbstractAsyncContextManager"):
+            elif answer is AbstractAsyncContextManager:
                 setattr(self, operation, functools.partial(_Context, self, method, timed))
 
     def __getattr__(self, name: str) -> Any:

@@ -4,8 +4,6 @@ A dataclass and its message have the same field names. Enum values become lower-
 since 1970, ``Any`` becomes its type URL and Base64, and absent fields become None or the default of the dataclass.
 """
 
-from __future__ import annotations
-
 import base64
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -41,8 +39,7 @@ def from_wire(message: Message, kind: type[T], /, **given: Any) -> T:
     Args:
         given: the fields that the message does not have, or not with these values.
 
-    Raises:
-        AppError: ``FIELD_INVALID``: a field is missing, or its value is not one of the dataclass.
+    Raises ``FIELD_INVALID``: a field is missing, or its value is not one of the dataclass.
     """
     try:
         value: T = _adapters(kind).validate_python({**_to_dict(message), **given})
@@ -131,8 +128,7 @@ def time_to_wire(seconds: float | None) -> Timestamp | None:
 def time_from_wire(message: Any, name: str) -> float | None:
     """Return the ``Timestamp`` in the field ``name`` as seconds since 1970, or None if it is absent.
 
-    Raises:
-        AppError: ``FIELD_INVALID``: the field holds no valid ``Timestamp``.
+    Raises ``FIELD_INVALID``: the field holds no valid ``Timestamp``.
     """
     return _seconds(getattr(message, name), name) if message.HasField(name) else None
 

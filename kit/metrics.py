@@ -1,7 +1,5 @@
 """All Prometheus metrics. Labels have few values: never an ID, a name or a path from a client."""
 
-from __future__ import annotations
-
 from prometheus_client import Counter, Gauge, Histogram
 
 _MODEL_LIMIT = 100

@@ -1,7 +1,5 @@
 """Standard MIDI Files of format 1, with times in ticks. https://midi.org/standard-midi-files"""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterable, Sequence
 
@@ -57,7 +55,6 @@ def control(channel: int, number: int, value: int) -> bytes:
 
 
 def note(channel: int, start: int, end: int, pitch: int, velocity: int) -> Iterable[Event]:
-    """Yield the beginning of a note and its end."""
     yield start, bytes((0x90 | channel, pitch, velocity))
     yield end, bytes((0x80 | channel, pitch, 0))
 

@@ -1,7 +1,5 @@
 """The notes of an analysis. Two models can read the same signal."""
 
-from __future__ import annotations
-
 from typing import Any
 
 

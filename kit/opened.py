@@ -1,7 +1,5 @@
 """Files that a thread opens, because a slow disk must not stop the event loop."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import IO

@@ -3,8 +3,6 @@
 The package is locked and installed without its dependencies (docs/decisions/0056). Its files are read after a check of their digests.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.metadata
 import sys
@@ -46,17 +44,12 @@ def package_path(package: str, path: str) -> Path | None:
 
 @contextlib.contextmanager
 def installed_files(model: str) -> Iterator[None]:
-    """Convert errors of reading the files of a model.
-
-    Raises:
-        AppError: ``MODEL_UNAVAILABLE``.
-    """
+    """Raise ``MODEL_UNAVAILABLE`` if the block cannot read the files of a model."""
     try:
         yield
     except OSError as error:
         raise errors.MODEL_UNAVAILABLE(
-            f"The weights of the model {model!r} are missing from this installation. {REMEDY}.",
-            model=model,
+            f"The weights of the model {model!r} are missing from this installation. {REMEDY}.", model=model
         ) from error
 
 
@@ -65,11 +58,7 @@ class PackagedWeights:
     """The weights of a model.
 
     Args:
-        model: the model, for errors.
-        file: the safetensors file.
-        package: name of the package.
         folder: the folder of its files, relative to the installed modules.
-        sources: its files, with their digests.
         read: returns the tensors in the contents of these files, by the names of our network.
     """
 
@@ -98,8 +87,7 @@ class PackagedWeights:
 
         Where it cannot be written, because the folder belongs to somebody else or the disk is full, each load converts again.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
+        Raises ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         with installed_files(self.model):
             folder = self.package_files()

@@ -1,7 +1,5 @@
 """Work that a component repeats in the background."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
@@ -35,7 +33,6 @@ async def every(
 
     Args:
         seconds: the pause between two rounds.
-        first_seconds: the pause before the first round.
         wake: ends a pause when it is set.
     """
     wake = wake or asyncio.Event()

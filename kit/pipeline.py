@@ -1,7 +1,5 @@
 """The stages and tracks of the pipeline dialect, for the service that runs them and the gateway that lists them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

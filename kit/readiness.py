@@ -4,8 +4,6 @@ Checks run in the background, one round about every second, so probes cost nothi
 has a deadline. A check that misses it continues, and no second one starts beside it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

@@ -1,7 +1,5 @@
 """Values that come from files, and are read again when the files change."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -17,7 +15,6 @@ class Reloaded(Generic[T]):
 
     Args:
         name: of the log events ``<name>.reloaded`` and ``<name>.reload_failed``.
-        read: returns the value.
         failures: what ``read`` raises for unusable files. The first read raises it to the caller.
     """
 

@@ -1,7 +1,5 @@
 """Running a component: settings, signals, probes, shared resources and an orderly stop."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -133,8 +131,7 @@ class Runtime(Generic[S]):
 
     def _require_encryption(self, address: str, setting: str) -> None:
         """
-        Raises:
-            SettingsError: calls over ``address`` would leave this host unencrypted.
+        Raises ``SettingsError``: calls over ``address`` would leave this host unencrypted.
         """
         if self.settings.certificates.configured or self.settings.service_mesh or rpc.is_local(address):
             return

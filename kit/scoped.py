@@ -1,7 +1,5 @@
 """Blocks in which a context variable has another value."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from typing import Generic, TypeVar

@@ -1,7 +1,5 @@
 """Folders for temporary files of a process. The folders of processes that died are removed."""
 
-from __future__ import annotations
-
 import contextlib
 import glob
 import os

@@ -4,8 +4,6 @@ Each setting is a variable ``SOUNDWRIGHT_<NAME>``, with its unit in the name if 
 stack on one machine below one data directory.
 """
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import os
@@ -155,8 +153,7 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(2 * 1024**3, gt=0)
     fetch_allow_hosts: Names = Field(
-        (),
-        description="comma-separated host or host:port that downloads and webhooks may reach at a private address",
+        (), description="comma-separated host or host:port that downloads and webhooks may reach at a private address"
     )
 
     otlp_endpoint: str = Field(
@@ -207,8 +204,7 @@ class Settings(BaseSettings):
     def prepare_folders(self) -> None:
         """Create the data directory and the folder of sockets. No other user may enter them.
 
-        Raises:
-            SettingsError: another user owns the folder of sockets.
+        Raises ``SettingsError``: another user owns the folder of sockets.
         """
         try:
             private_folder(self.data_dir)
@@ -236,7 +232,6 @@ class Settings(BaseSettings):
 
     @property
     def certificates(self) -> Certificates:
-        """The TLS certificates of this component."""
         return Certificates(self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
 
     def blobs_location(self) -> str:
@@ -251,8 +246,7 @@ class Settings(BaseSettings):
         """Return the secrets of the platform: the configured ones, or those in the file ``secret`` of the data directory,
         which is created with one secret.
 
-        Raises:
-            SettingsError: the secret is too short.
+        Raises ``SettingsError``: the secret is too short.
         """
         configured = self.secret.get_secret_value()
         path = self.secret_file
@@ -271,8 +265,7 @@ class Settings(BaseSettings):
     def signing_keys(self, component: str) -> SigningKeys:
         """Return the keys with which ``component`` signs its calls and verifies the calls of others.
 
-        Raises:
-            SettingsError: a key file is missing or unusable, or the secret is too short.
+        Raises ``SettingsError``: a key file is missing or unusable, or the secret is too short.
         """
         if bool(self.signing_key_file) != bool(self.verification_keys_file):
             raise SettingsError("SOUNDWRIGHT_SIGNING_KEY_FILE and SOUNDWRIGHT_VERIFICATION_KEYS_FILE need each other.")
@@ -285,7 +278,6 @@ class Settings(BaseSettings):
 
 
 def new_secret() -> str:
-    """Return a new secret for the platform."""
     return secrets.token_urlsafe(32)
 
 
@@ -295,8 +287,7 @@ S = TypeVar("S", bound=Settings)
 def load(kind: type[S]) -> S:
     """Read ``kind`` from the environment.
 
-    Raises:
-        SettingsError: names every invalid value and the reason, or the TLS file that cannot be used.
+    Raises ``SettingsError``: names every invalid value and the reason, or the TLS file that cannot be used.
     """
     try:
         settings = kind()

@@ -1,7 +1,5 @@
 """Work that concurrent callers share: the first call for a key starts it, and the others wait for the same result."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine
@@ -23,15 +21,13 @@ class SingleFlight:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def close(self) -> None:
-        """Cancel what is not finished."""
         for task in self._running.values():
             task.cancel()
 
     async def run(self, key: str, start: Callable[[], Coroutine[None, None, None]]) -> None:
         """Wait for the work of a key. If none is under way, start it.
 
-        Raises:
-            AppError: ``TOO_MANY_CONVERSIONS``; the errors of the work.
+        Raises ``TOO_MANY_CONVERSIONS``; the errors of the work.
         """
         task = self._running.get(key)
         if task is None:

@@ -1,7 +1,5 @@
 """What an audio file says about its song."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from soundwright.kit.errors import Code, suppressed
@@ -16,7 +14,6 @@ class SongTags:
 
     Attributes:
         key: such as "A minor".
-        cover: a JPEG picture.
     """
 
     title: str = ""

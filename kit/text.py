@@ -1,7 +1,5 @@
 """Text from outside, and text for people."""
 
-from __future__ import annotations
-
 _JOINERS = "\u200c\u200d"  # some scripts and emoji need them
 _LINE_LIMIT_CHARS = 500
 

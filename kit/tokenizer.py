@@ -8,8 +8,6 @@ There is no query syntax: quotes, stars, colons and ``OR`` have no meaning.
 Signs count where there are no words: the name "!!!" and a query for it.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from itertools import chain, islice
@@ -39,7 +37,6 @@ _WORD_OF_RUN = re.compile(rf"[{_WITHOUT_BLANKS}]\W*|[^{_WITHOUT_BLANKS}]+")
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text in order, folded."""
     return list(chain.from_iterable(runs(text)))
 
 

@@ -7,8 +7,6 @@ only inside a trace, so that health checks and polling make none.
 Attributes of spans contain no text of users: no names of files, no paths, no addresses. Errors are named by their reason.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import socket
@@ -35,7 +33,7 @@ _CLOSE_SECONDS = 5.0  # the supervisor waits ten seconds for a component that st
 class Span:
     """One unit of work in a trace, or of work that is not traced."""
 
-    def __init__(self, recorded: trace.Span | None = None) -> None:
+    def __init__(self, recorded: "trace.Span | None" = None) -> None:
         self._recorded = recorded
 
     def rename(self, name: str) -> None:
@@ -48,7 +46,6 @@ class Span:
             self._recorded.set_attribute(name, value)
 
     def fail(self, reason: str) -> None:
-        """Mark the span as failed."""
         if self._recorded is not None:
             from opentelemetry.trace import StatusCode
 
@@ -57,14 +54,13 @@ class Span:
 
 _NO_SPAN = Span()
 _NO_BLOCK = contextlib.nullcontext(_NO_SPAN)
-_provider: TracerProvider | None = None
+_provider: "TracerProvider | None" = None
 
 
 def start(component: str, endpoint: str, ratio: float) -> None:
     """Record all following spans of this process.
 
     Args:
-        component: name of the component.
         endpoint: ``http://host:port`` or ``https://host:port`` of an OTLP receiver for gRPC.
         ratio: share of the traces that are recorded. Trace ids decide, so that all components record the same traces,
             whatever a client says.
@@ -114,7 +110,7 @@ def span(
 
 @contextlib.contextmanager
 def _recorded_span(
-    provider: TracerProvider, name: str, kind: SpanKind, parent: str | None, link: str, begin: bool
+    provider: "TracerProvider", name: str, kind: SpanKind, parent: str | None, link: str, begin: bool
 ) -> Iterator[Span]:
     from opentelemetry import trace
 
@@ -150,7 +146,7 @@ def headers() -> dict[str, str]:
     return {TRACEPARENT: value} if value else {}
 
 
-def _context(traceparent: str) -> Context:
+def _context(traceparent: str) -> "Context":
     """Return the context of a W3C trace context; an empty one if it is invalid."""
     from opentelemetry.context import Context
 
@@ -158,7 +154,7 @@ def _context(traceparent: str) -> Context:
 
 
 @functools.cache
-def _propagator() -> TraceContextTextMapPropagator:
+def _propagator() -> "TraceContextTextMapPropagator":
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     return TraceContextTextMapPropagator()

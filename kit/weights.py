@@ -5,8 +5,6 @@ declared with the model, was recorded when the checkpoint was imported, or is th
 was downloaded.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -42,8 +40,7 @@ def read_verified(path: Path, sha256: str | None, model: str) -> bytes:
 def verified(content: bytes, expected: str | None, model: str, file: str) -> bytes:
     """Return the content of a file if it has the expected digest. None: it is not checked, which is logged.
 
-    Raises:
-        AppError: ``WEIGHTS_CHANGED``.
+    Raises ``WEIGHTS_CHANGED``.
     """
     if expected is None:
         log.warning("weights.unchecked", model=model, file=file)
@@ -69,13 +66,7 @@ class ImportedModel:
     """A checkpoint that an operator has imported into a folder of models.
 
     Args:
-        name: the name that requests use.
-        engine: the engine that runs it.
-        architecture: class of the network.
-        outputs: the stems.
         file: name of the checkpoint in the folder.
-        sha256: its SHA-256.
-        size_bytes: its size.
         licence: licence of the weights, as the operator stated it.
     """
 

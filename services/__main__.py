@@ -4,8 +4,6 @@ Targets are the components (``library ingest separation analysis generation gate
 ``all``: the components, and the broker unless ``SOUNDWRIGHT_NATS_URL`` names another one. With several targets, this process starts, supervises and stops them.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import gc
@@ -28,7 +26,6 @@ class Component:
         settings: the name of its settings class.
         niceness: the increment of the process's nice value.
         thread_count: threads of numeric libraries for one operation; None: their default.
-        starts_processes: whether the component starts child processes.
     """
 
     module: str

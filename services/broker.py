@@ -10,8 +10,6 @@ Once JetStream failed to write a message, it refuses all messages of that stream
 space again. The supervisor asks :func:`refuses_messages`, and restarts the server.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import http.client
@@ -50,8 +48,7 @@ _STORE_BYTES = 16 << 30
 def run() -> None:
     """Replace this process with the broker. Does not return.
 
-    Raises:
-        SettingsError: ``nats-server`` is not installed, or no port is free.
+    Raises ``SettingsError``: ``nats-server`` is not installed, or no port is free.
     """
     settings = load(Settings)
     beside = Path(sys.executable).parent
@@ -103,8 +100,7 @@ def _port(memory: Path) -> int:
 def _free_port(candidate: int = 0) -> int:
     """Return ``candidate``, or any free port of the loopback address for 0.
 
-    Raises:
-        OSError: it is not free.
+    Raises ``OSError``: it is not free.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -128,8 +124,7 @@ def refuses_messages(settings: Settings) -> bool:
 async def init(settings: Settings) -> None:
     """Create the streams and all consumers, or bring them to the current configuration.
 
-    Raises:
-        AppError: the broker cannot be used, or cannot change a stream in place.
+    Raises ``AppError``: the broker cannot be used, or cannot change a stream in place.
     """
     from soundwright.kit import infra  # imported here, because it would delay the start of the server
     from soundwright.kit.settings import QUEUES

@@ -3,8 +3,6 @@
 A first start that is interrupted may have created the account already, so the next start must show the same password.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 from pathlib import Path

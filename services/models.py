@@ -5,8 +5,6 @@ of a model state no licence of its weights, the command asks before it downloads
 from which running services read it. ``--withdraw`` deletes that answer.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable
@@ -55,7 +53,6 @@ def build_registries(read_settings: Callable[[type[Any]], Any] = load) -> dict[s
 
 
 def size_text(declaration: ModelDeclaration) -> str:
-    """Return the size of the download for people."""
     if not declaration.needs_weights:
         return "none"
     return "unknown" if declaration.size_bytes is None else f"{declaration.size_bytes / 1e6:.0f} MB"

@@ -6,8 +6,6 @@ On Linux, the processes are forks of this one, which has imported what component
 no event loop and no gRPC objects: a fork would inherit their locks.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import fcntl
@@ -133,7 +131,6 @@ class _Supervisor:
         self._agenda.enter(seconds, 0, action, arguments)
 
     def _wait(self, seconds: float | None) -> None:
-        """Wait for a signal, at most ``seconds``."""
         if select.select([self._wakeup], [], [], seconds)[0]:
             self._wakeup.recv(4096)
 

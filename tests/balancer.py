@@ -1,7 +1,5 @@
 """A load balancer for httpx clients in the process of a test."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Broken recordings: mutations of every format that uploads accept, and files that are expensive to read."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import random
@@ -83,7 +81,6 @@ def by_ffmpeg(
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """Return a black picture."""
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "yuvj420p", Fraction(1)
     frame = av.VideoFrame.from_ndarray(np.zeros((height, width, 3), np.uint8), format="rgb24")

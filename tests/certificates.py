@@ -1,7 +1,5 @@
 """Certificates for tests: a CA, and components with certificates of it."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A clock that tests set by hand."""
 
-from __future__ import annotations
-
 
 class HandClock:
     """A ``Clock`` that stands still until the test changes ``time``.

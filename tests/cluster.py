@@ -5,8 +5,6 @@ their own. gRPC clients get the addresses of both replicas. Each component is a 
 deploy/nats/accounts.conf.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os
@@ -92,7 +90,6 @@ class Cluster:
     gateways: Mapping[int, Sequence[int]]
 
     def of(self, component: str) -> list[Replica]:
-        """Return the replicas of a component."""
         return [replica for replica in self.replicas if replica.component == component]
 
 
@@ -185,11 +182,7 @@ def running_cluster(folder: Path, settings: Mapping[str, str] | None = None) -> 
                 gateway_urls=tuple(f"http://127.0.0.1:{ports[_GATEWAY_PORTS[0]]}" for ports in gateway_ports),
                 token=(places[HOSTS[0]] / "admin-token").read_text().strip(),
                 data_dirs=tuple(places[host] for host in HOSTS),
-                environment={
-                    **environment,
-                    **nats_user("gateway"),
-                    "SOUNDWRIGHT_DATA_DIR": str(places[HOSTS[0]]),
-                },
+                environment={**environment, **nats_user("gateway"), "SOUNDWRIGHT_DATA_DIR": str(places[HOSTS[0]])},
                 process_ids=process_ids,
                 restart=start,
             )

@@ -1,7 +1,5 @@
 """What every test gets: an environment that says nothing about any stack of the developer's own, and a place in a process."""
 
-from __future__ import annotations
-
 import fcntl
 import functools
 import gc

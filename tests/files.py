@@ -1,7 +1,5 @@
 """What lies in a folder that others are writing to."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Components as processes that share what they import: one process imports it, and forks them, as a supervisor does."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import functools

@@ -3,8 +3,6 @@
 ``python tests/health.py URL`` asks until its standard input is closed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import select

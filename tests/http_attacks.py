@@ -1,7 +1,5 @@
 """Attacks on HTTP itself: requests that are too large, that never arrive, and connections that do nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 MIB = 1 << 20

@@ -1,7 +1,5 @@
 """Calls between components whose first answer is lost after its effect, as when a connection breaks."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import uuid
@@ -40,7 +38,7 @@ class LossyProxy(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self._channel = channel
         self.lost: list[str] = []
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         method = str(details.method)
         if method.startswith("/grpc.health."):
             return None
@@ -135,7 +133,6 @@ class Calls:
             return await getattr(stub, name)(getattr(messages, f"{name}Request")(**fields))
 
     async def mine(self, method: str, **fields: Any) -> Any:
-        """Call a method for the account."""
         return await self.call(method, principal=self.me, **fields)
 
     async def repeated(self, method: str, **fields: Any) -> Any:

@@ -1,7 +1,5 @@
 """Rewrites the boxes of MP4 files, as editors and players write them."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable
 
@@ -29,7 +27,6 @@ def gapless_tag(priming: int, padding: int, frames: int, before: bytes = b"") ->
 
 
 def tag_box(items: bytes) -> bytes:
-    """Return the box ``udta`` with tags."""
     handler = box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
     return box(b"udta", box(b"meta", bytes(4) + handler + box(b"ilst", items)))
 

@@ -1,7 +1,5 @@
 """Components of one platform, as tests need them."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from soundwright.kit.adapters.system.clock import SystemClock
@@ -14,7 +12,6 @@ SECRET = "0" * 32
 
 
 def plain_signer(component: str, clock: Clock | None = None, *secrets: str) -> Signer:
-    """Return the signer of ``component`` on the platform with these secrets."""
     return Signer(component, _keys(component, *secrets), clock or SystemClock())
 
 

@@ -3,8 +3,6 @@
 ``embedded`` is the stack that ``make run`` starts. ``cluster`` (:mod:`tests.cluster`) consists of replicas on real servers.
 """
 
-from __future__ import annotations
-
 import asyncio
 import concurrent.futures
 import contextlib
@@ -93,8 +91,6 @@ class Stack:
             return load(kind)
 
     def create_account(self, email: str, role: str = "user") -> str:
-        """Create an account and return an API token for it."""
-
         async def token() -> str:
             settings = self._settings(LibrarySettings)
             docs = infra.open_docs(settings)
@@ -128,8 +124,6 @@ class Stack:
         return self._with_blobs(content)
 
     def write(self, key: str, content: bytes) -> None:
-        """Store a file."""
-
         async def put(blobs: Blobs) -> None:
             async with blobs.write(key) as writer:
                 await writer.write(content)
@@ -178,7 +172,6 @@ class Stack:
             return pool.submit(asyncio.run, found()).result()
 
     def documents(self) -> bytes:
-        """Return everything in the document store."""
         url = self.settings.docs_location()
         if url.startswith("sqlite:"):
             path = Path(urlsplit(url).path)
@@ -194,7 +187,6 @@ class Stack:
     # what its processes leave behind
 
     def log(self) -> str:
-        """Return the log of all processes."""
         return "\n".join(path.read_text(errors="replace") for path in self._logs())
 
     def crashes(self) -> list[str]:
@@ -209,7 +201,6 @@ class Stack:
         return [path for folder in self.data_dirs for path in sorted(folder.glob("*.log"))]
 
     def scratch(self, component: str = "") -> list[Path]:
-        """Return the temporary files of all components, or of one."""
         return files_below(*(folder / "scratch" / component for folder in self.data_dirs))
 
     def emails(self, pattern: str = "*.eml") -> list[Path]:
@@ -228,7 +219,6 @@ class Stack:
         return found
 
     def component(self, name: str) -> list[psutil.Process]:
-        """Return the processes of a component."""
         return [process for process in self.processes() if component_of(process) == name]
 
 

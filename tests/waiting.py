@@ -1,7 +1,5 @@
 """Waiting for conditions. The deadlines stop tests that hang. No test depends on how long a condition takes."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import time
@@ -16,7 +14,6 @@ _LAST_PAUSE_SECONDS = 0.25
 
 
 def _pauses() -> Iterator[float]:
-    """Yield pauses that grow."""
     pause_seconds = _FIRST_PAUSE_SECONDS
     while True:
         yield pause_seconds

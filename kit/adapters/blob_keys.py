@@ -1,7 +1,5 @@
 """What the Blobs adapters share: the checks of keys, and the refusal for a missing blob."""
 
-from __future__ import annotations
-
 import re
 
 from soundwright.kit import errors
@@ -12,8 +10,7 @@ _KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}(/(?!\.)[A-Za-z0-9._-]{1,200}){0,
 def check_key(key: str) -> str:
     """Return ``key``.
 
-    Raises:
-        AppError: ``BLOB_KEY_INVALID`` if it is not a key as :class:`soundwright.kit.ports.Blobs` describes.
+    Raises ``BLOB_KEY_INVALID`` if it is not a key as :class:`soundwright.kit.ports.Blobs` describes.
     """
     if not _KEY.fullmatch(key):
         raise errors.BLOB_KEY_INVALID()

@@ -1,7 +1,5 @@
 """The indexes that a process has declared, by collection."""
 
-from __future__ import annotations
-
 from soundwright.kit.ports import Collection, Index
 
 

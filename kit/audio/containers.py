@@ -1,7 +1,5 @@
 """Detects the container of a file from its first bytes. File names and media types are untrusted."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import re
@@ -55,8 +53,7 @@ _FLAC_COMMENTS = 4
 def sniff(path: Path) -> str | None:
     """Return the container of ``path`` by its content: a key of :data:`DEMUXERS`, or None for other formats.
 
-    Raises:
-        OSError: the file cannot be read.
+    Raises ``OSError``: the file cannot be read.
     """
     found = locate(path)
     return found[0] if found else None
@@ -67,8 +64,7 @@ def locate(path: Path) -> tuple[str, int] | None:
 
     What taggers leave before the first frame of a stream is passed over: tags, and up to :data:`_WINDOW_BYTES` of other bytes.
 
-    Raises:
-        OSError: the file cannot be read.
+    Raises ``OSError``: the file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(16)

@@ -1,7 +1,5 @@
 """Reads recordings: header, validation, and the signal in blocks."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -82,8 +80,6 @@ class AudioFile:
     """A recording on disk that can be read from the beginning repeatedly.
 
     Args:
-        path: the file, in any supported format.
-        limits: limits of rate, channels and length.
         frame_count: exact length if known, for example from :func:`inspect`. Otherwise the first access decodes the
             file to count its frames.
         level: its level if known, see :meth:`soundwright.kit.audio.level.Level.values`; empty if not.
@@ -120,7 +116,6 @@ class AudioFile:
 
     @property
     def frame_count(self) -> int:
-        """Exact number of frames."""
         return self._counted_frames if self._frame_count is None else self._frame_count
 
     def blocks(self, block_frames: int) -> Iterator[Samples]:

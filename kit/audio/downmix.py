@@ -1,7 +1,5 @@
 """Mixes channels to one."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,11 +7,7 @@ _OPPOSITE = -0.5  # correlation of two channels; that of the room in a wide reco
 
 
 class Downmix:
-    """The mean of the channels of a stream. A channel whose polarity is inverted cancels nothing: its sign is changed.
-
-    Args:
-        channel_count: channels of the stream.
-    """
+    """The mean of the channels of a stream. A channel whose polarity is inverted cancels nothing: its sign is changed."""
 
     def __init__(self, channel_count: int) -> None:
         self._products = np.zeros((channel_count, channel_count))

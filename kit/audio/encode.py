@@ -1,7 +1,5 @@
 """Writes audio files block by block, and converts sample rates and encodings as a stream."""
 
-from __future__ import annotations
-
 import contextlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -47,11 +45,7 @@ _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: 
 
 @dataclass(frozen=True)
 class Prefix:
-    """What of a growing file is complete: ``header`` and the bytes of ``path`` from ``start`` to ``end`` are a whole file.
-
-    Attributes:
-        frame_count: frames of that file.
-    """
+    """What of a growing file is complete: ``header`` and the bytes of ``path`` from ``start`` to ``end`` are a whole file."""
 
     path: Path
     header: bytes
@@ -75,18 +69,13 @@ class AudioWriter:
     are written back bit for bit. A WAV file above 4 GiB becomes RF64 (EBU Tech 3306).
 
     Args:
-        path: file to create or replace.
-        sample_rate_hz: sample rate.
         channel_count: number of channels; at most 8 for FLAC, MP3 and AAC. The last two become stereo above 2, and get a sample
             rate that they support.
-        encoding: see :data:`Encoding`.
         or_floats: do not clip integers. With the first sample above full scale the file becomes "wav32f", and ``path`` ends in ".wav".
         kbits: bit rate of MP3 and AAC in kbit/s; None: 320 for MP3, 256 for AAC.
         tags: those of a FLAC, MP3 or M4A file. WAV files have none.
 
     Attributes:
-        path: the file.
-        frame_count: frames written so far.
         peak: largest absolute sample so far, before clipping.
         clipped_sample_count: samples above full scale so far, if they are clipped.
 
@@ -280,13 +269,7 @@ class _LossySink:
     """An MP3 or M4A file."""
 
     def __init__(
-        self,
-        path: Path,
-        sample_rate_hz: int,
-        channel_count: int,
-        encoding: Encoding,
-        kbits: int,
-        tags: SongTags | None,
+        self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding, kbits: int, tags: SongTags | None
     ) -> None:
         self._file = av.open(str(path), "w", format=_CONTAINERS[encoding], options=_OPTIONS.get(encoding, {}))
         layout = "mono" if channel_count == 1 else "stereo"
@@ -403,12 +386,10 @@ def reencode(
 
     Args:
         report: called for each block, with the share of the work that is done, 0 to 1. An exception that it raises ends the work.
-        gain: factor for all samples.
         or_floats: see :class:`AudioWriter`. The name of ``target`` must end in ".wav".
         kbits, tags: see :class:`AudioWriter`.
 
-    Returns:
-        The summary of decoding ``source``.
+    Returns the summary of decoding ``source``.
 
     Raises:
         AppError: see :class:`~soundwright.kit.audio.ffmpeg.Decoding` and :class:`AudioWriter`.
@@ -434,9 +415,7 @@ def resample_blocks(blocks: Iterable[Samples], from_hz: int, to_hz: int, channel
 
     Args:
         blocks: float32 [channels, frames], of any lengths.
-        from_hz: sample rate of ``blocks``.
         to_hz: requested sample rate. If it equals ``from_hz``, the blocks are unchanged.
-        channel_count: number of channels of ``blocks``.
     """
     if from_hz == to_hz:
         yield from blocks

@@ -84,8 +84,6 @@ class AudioInfo:
         container: "wav" (also RF64 and BW64), "w64", "flac", "mp3", "ogg", "m4a", "aac" (raw ADTS), "aiff",
             "au", "caf" or "matroska" (also WebM).
         codec: FFmpeg's name of the codec, for example "pcm_s16le" or "opus".
-        sample_rate_hz: sample rate of the decoded signal.
-        channel_count: channels of the decoded signal.
         header_seconds: length that the header declares, or None. Untrusted.
     """
 
@@ -101,7 +99,6 @@ class AudioSummary:
     """The result of one complete decoding pass.
 
     Attributes:
-        info: the header.
         frame_count: exact number of decoded frames per channel.
         duration_seconds: ``frame_count`` divided by the sample rate.
         peak: largest absolute sample, 1.0 at full scale.
@@ -120,8 +117,6 @@ class Decoding:
     """One decoding pass over a recording. Use it as a context manager, which closes the file.
 
     Args:
-        path: the file.
-        limits: limits of rate, channels and length.
         link: begin and end of the Ogg stream in the file to decode; None: all of the file.
 
     Raises:
@@ -425,12 +420,7 @@ class Decoding:
 
 
 class _Part:
-    """A part of a file as a file.
-
-    Args:
-        begin: the first byte.
-        end: the byte after the last one.
-    """
+    """A part of a file as a file."""
 
     def __init__(self, path: Path, begin: int, end: int) -> None:
         self._file = path.open("rb")

@@ -1,7 +1,5 @@
 """The level of a whole recording, which separations need before its first sample."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,5 +34,4 @@ class Level:
 
 
 def is_level(values: Sequence[float], channel_count: int) -> bool:
-    """Return whether ``values`` may be the level of a recording."""
     return len(values) == channel_count * (1 + channel_count) and bool(np.isfinite(values).all())

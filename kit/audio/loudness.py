@@ -1,7 +1,5 @@
 """Loudness and true peak according to ITU-R BS.1770-4, at the recording's own sample rate and in all channels."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -32,11 +30,6 @@ class LoudnessMeter:
 
     The K-weighting filters are those of the standard, converted from 48 kHz to other rates through their analogue
     prototypes (B. De Man, "Evaluation of implementations of the EBU R128 loudness measurement", AES 2018).
-
-    Args:
-        sample_rate_hz: sample rate.
-        channel_count: number of channels, at least 1.
-        finds_peak: whether the true peak is measured, too.
     """
 
     def __init__(self, sample_rate_hz: int, channel_count: int, *, finds_peak: bool = True) -> None:

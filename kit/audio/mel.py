@@ -3,8 +3,6 @@
 Slaney, "Auditory Toolbox", 1998: linear below 1 kHz, logarithmic above. HTK: O'Shaughnessy, "Speech Communication", 1987.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,7 +13,6 @@ _LOG_STEP = np.log(6.4) / 27.0
 
 
 def hz_to_mel(hz: ArrayLike, *, htk: bool = False) -> NDArray[np.float64]:
-    """Return frequencies in mel."""
     values = np.asarray(hz, np.float64)
     if htk:
         return 2595.0 * np.log10(1.0 + values / 700.0)
@@ -24,7 +21,6 @@ def hz_to_mel(hz: ArrayLike, *, htk: bool = False) -> NDArray[np.float64]:
 
 
 def mel_to_hz(mel: ArrayLike, *, htk: bool = False) -> NDArray[np.float64]:
-    """Return frequencies in mel in Hz."""
     values = np.asarray(mel, np.float64)
     if htk:
         return np.asarray(700.0 * (10.0 ** (values / 2595.0) - 1.0))

@@ -3,8 +3,6 @@
 FFmpeg ignores empty edits, edits that last to the end, and the length in iTunSMPB.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -73,8 +71,7 @@ class Timeline:
 def read_timeline(path: Path) -> Timeline:
     """Return the timeline of the first audio track of a file. What is damaged counts as missing.
 
-    Raises:
-        OSError: the file cannot be read.
+    Raises ``OSError``: the file cannot be read.
     """
     with path.open("rb") as file:
         try:

@@ -4,8 +4,6 @@ Headers of recorders and pipes are often wrong in their sizes, and FFmpeg mistak
 the bits of the samples. What counts here is the size of a sample in its container and the size of the file.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import struct
@@ -51,7 +49,6 @@ class _Form:
 
     Attributes:
         order: "<" or ">": the order of the bytes of a sample.
-        sample_bytes: size of a sample.
     """
 
     order: str
@@ -137,8 +134,7 @@ def find_pcm(path: Path, container: str, offset: int) -> Pcm | None:
         container: one of :data:`PCM_CONTAINERS`, else the result is None.
         offset: where it begins in the file.
 
-    Raises:
-        OSError: the file cannot be read.
+    Raises ``OSError``: the file cannot be read.
     """
     find = _FINDERS.get(container)
     if find is None:
@@ -233,7 +229,7 @@ def _find_in_caf(file: BinaryIO, begin: int, file_bytes: int) -> Pcm | None:
 
 
 def riff_chunks(file: BinaryIO, at: int, file_bytes: int, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, offset and declared size of the bodies of chunks. The file stands at the body."""
+    """Yield name, offset and declared size of the bodies of chunks. At each yield, the file is positioned at the body."""
     for _ in range(_MAX_CHUNKS):
         file.seek(at)
         head = file.read(8)

@@ -3,8 +3,6 @@
 These functions read files that Soundwright wrote. Files from outside are for :mod:`soundwright.kit.audio.decode`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 from collections.abc import Iterator
@@ -38,11 +36,8 @@ def encode_segment(file: BinaryIO, start: int, frame_count: int) -> Segment:
 
     Args:
         file: a FLAC or WAV file that :class:`~soundwright.kit.audio.encode.AudioWriter` wrote. Only the part is read.
-        start: first frame.
-        frame_count: number of frames.
 
-    Raises:
-        AppError: ``AUDIO_UNREADABLE`` if the file is damaged or shorter; an error that ``file`` raises.
+    Raises ``AUDIO_UNREADABLE`` if the file is damaged or shorter; an error that ``file`` raises.
     """
     with _opened(file) as source:
         is_float = source.subtype == "FLOAT"
@@ -50,12 +45,7 @@ def encode_segment(file: BinaryIO, start: int, frame_count: int) -> Segment:
         samples = source.read(frame_count, dtype="float32" if is_float else "int32", always_2d=True)
         target = io.BytesIO()
         with soundfile.SoundFile(
-            target,
-            "w",
-            source.samplerate,
-            source.channels,
-            source.subtype,
-            format="WAV" if is_float else "FLAC",
+            target, "w", source.samplerate, source.channels, source.subtype, format="WAV" if is_float else "FLAC"
         ) as segment:
             segment.write(samples)
     if len(samples) != frame_count:
@@ -82,8 +72,7 @@ def stored_waveform(file: BinaryIO) -> bytes:
     Args:
         file: as for :func:`encode_segment`.
 
-    Raises:
-        AppError: as for :func:`encode_segment`.
+    Raises ``AppError``: as for :func:`encode_segment`.
     """
     with _opened(file) as source:
         waveform = Waveform(source.samplerate)

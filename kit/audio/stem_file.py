@@ -4,8 +4,6 @@ The format has no public specification. Its readers ask for five stereo tracks o
 ``moov/udta/stem`` with names and colours as JSON. The mix comes first and is the only track that other players play.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -43,11 +41,9 @@ def write_stem_file(
     """Write a stem file. AAC has 256 kbit/s for each track; ALAC has 24 bits.
 
     Args:
-        names: those of the four stems.
         blocks: consecutive blocks of the mix and of the stems, float32 [channels, frames] within full scale.
 
-    Raises:
-        AppError: ``AUDIO_NOT_WRITTEN`` if the disk fails; ``STORAGE_FULL`` if it has too little free space.
+    Raises ``AUDIO_NOT_WRITTEN`` if the disk fails; ``STORAGE_FULL`` if it has too little free space.
     """
     space = FreeSpace(path.parent)
     try:

@@ -1,7 +1,5 @@
 """Writes the tags of FLAC (Vorbis comments), MP3 (ID3v2) and MP4 files, with FFmpeg."""
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 The format is version 2 of the data format of the BBC's ``audiowaveform``: a header and pairs of 8-bit values, little endian.
 """
 
-from __future__ import annotations
-
 import struct
 
 import numpy as np
@@ -52,7 +50,6 @@ class Waveform:
 
 
 def waveform_bytes(frame_count: int) -> int:
-    """Return the size of the waveform of a recording."""
     return _HEADER.size + 2 * -(-frame_count // PIXEL_FRAMES)
 
 
@@ -60,7 +57,6 @@ def coarser_waveform(data: bytes, pixel_frames: int) -> bytes:
     """Return a waveform with longer stretches.
 
     Args:
-        data: a waveform of :class:`Waveform`.
         pixel_frames: a multiple of :data:`PIXEL_FRAMES`.
     """
     sample_rate_hz = _HEADER.unpack_from(data)[2]

@@ -1,7 +1,5 @@
 """Reads untrusted recordings in confined processes: the first reading of every file that comes from outside."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import re
@@ -30,10 +28,7 @@ class ConfinedAudio:
     """Calls functions on untrusted files, each in a process of its own, a bounded number at a time.
 
     Args:
-        limits: limits of the recordings.
-        slot_count: the number of processes at a time.
         scratch: folder for the working folders of the processes.
-        cpu_seconds: CPU time of one process.
     """
 
     def __init__(self, limits: AudioLimits, slot_count: int, scratch: Path, cpu_seconds: float = CPU_SECONDS) -> None:
@@ -51,8 +46,7 @@ class ConfinedAudio:
             report: called at least five times per second. An exception that it raises ends the process.
             waveform_file: where the waveform is written (:mod:`soundwright.kit.audio.waveform`), on the file system of ``scratch``.
 
-        Raises:
-            AppError: as :func:`soundwright.kit.audio.inspect`; ``AUDIO_TOO_COMPLEX``.
+        Raises the errors of :func:`soundwright.kit.audio.inspect`; ``AUDIO_TOO_COMPLEX``.
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             where = {"path": str(path.resolve())}
@@ -81,8 +75,7 @@ class ConfinedAudio:
             folder: the working folder of the process, the only one that it can change.
             readable: further files that it can read.
 
-        Raises:
-            AppError: ``AUDIO_TOO_COMPLEX`` if the file exceeds the limits of the process, or ends it.
+        Raises ``AUDIO_TOO_COMPLEX`` if the file exceeds the limits of the process, or ends it.
         """
         whole = {**arguments, "limits": dataclasses.asdict(self.limits)}
         allowed = Confinement(
@@ -110,8 +103,7 @@ class ConfinedAudio:
 def recording_of(answer: Any) -> Recording:
     """Return the result of :func:`soundwright.kit.confined.recordings.describe`, which an untrusted process wrote.
 
-    Raises:
-        AppError: ``AUDIO_TOO_COMPLEX`` if it is no such result.
+    Raises ``AUDIO_TOO_COMPLEX`` if it is no such result.
     """
     try:
         fields = {**answer}

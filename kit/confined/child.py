@@ -5,8 +5,6 @@ standard output: ``{"landlock"}`` at first, ``{"share"}`` while it works, and fi
 ``{"failed"}``. It exits when its standard input closes, so it ends with its parent process.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

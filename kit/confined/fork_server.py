@@ -7,8 +7,6 @@ is the read end of a pipe: when its other end closes, the server kills the proce
 ``{"exit": code}`` to the first one; the code is negative for a signal. The server ends when its standard input closes.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import importlib

@@ -1,7 +1,5 @@
 """Restricts the file system, the network and the signals of a process with Landlock (Linux 5.13 and newer)."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import platform
@@ -55,11 +53,9 @@ def restrict(readable: Sequence[Path], writable: Sequence[Path], tcp_port: int |
         writable: folders whose content may also be changed.
         tcp_port: the only port to connect to (version 4 and newer); None: no port.
 
-    Returns:
-        The version of Landlock that enforces the restrictions; 0 if the kernel does not offer it.
+    Returns the version of Landlock that enforces the restrictions; 0 if the kernel does not offer it.
 
-    Raises:
-        OSError: the kernel refuses a rule.
+    Raises ``OSError``: the kernel refuses a rule.
     """
     abi = version()
     if not abi:

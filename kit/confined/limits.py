@@ -1,7 +1,5 @@
 """Limits of the current process."""
 
-from __future__ import annotations
-
 import resource
 
 _OPEN_FILE_LIMIT = 256

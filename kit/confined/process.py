@@ -1,7 +1,5 @@
 """Starts, watches and stops confined processes. A fork server makes them, so each starts in milliseconds."""
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import contextlib
@@ -38,9 +36,6 @@ class Confinement:
     Attributes:
         folder: its working folder, the only one that it can change.
         readable: further files that it can read.
-        cpu_seconds: limit of its CPU time.
-        memory_bytes: limit of its address space.
-        file_bytes: largest file that it can write.
         tcp_port: the only port, on 127.0.0.1, that it can connect to; None: none.
     """
 
@@ -56,7 +51,6 @@ class ProcessDied(Exception):
     """A confined process ended without an answer.
 
     Attributes:
-        detail: for logs.
         from_outside: whether it got a signal that another process sends, such as SIGKILL of an administrator.
     """
 
@@ -76,12 +70,10 @@ async def run_confined(
 
     Args:
         function: ``package.module:name``. It takes a progress callback and ``arguments``, and returns a JSON value.
-        arguments: JSON values.
         report: called at least five times per second with the share that is done, 0 to 1. An exception that it raises ends
             the process.
 
-    Returns:
-        The result. Treat it as untrusted: the data that the function reads may have taken the process over.
+    Returns the result. Treat it as untrusted: the data that the function reads may have taken the process over.
 
     Raises:
         AppError: raised by the function.

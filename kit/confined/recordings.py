@@ -1,7 +1,5 @@
 """Decodes, measures and hashes files. The functions run in confined processes, so this module imports little."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Which models a service can run, known in the service process without loading anything there."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import enum
@@ -54,11 +52,9 @@ class ModelAvailability:
 
     Args:
         registry: the declarations; this process loads no model.
-        processes: engine processes, each with a registry of its own.
         open_probe: opens a separate process in which a model is tried. Use it where jobs occupy ``processes`` for
             minutes. Without it models are tried in ``processes``, and weights that are present count as available,
             because trying one model may unload another.
-        is_loading: returns whether a job is loading a model.
         consents: informs ``registry`` of the models that administrators have allowed; None: nobody can allow any.
     """
 
@@ -87,8 +83,7 @@ class ModelAvailability:
         Args:
             outputs: what the job needs. A fallback without one of them does not count.
 
-        Raises:
-            AppError: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
+        Raises ``AppError``: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
         """
         await self._refresh()
         if self._is_accepted(model, outputs):
@@ -102,8 +97,7 @@ class ModelAvailability:
         Args:
             outputs: see :meth:`require`. None: no fallback counts.
 
-        Raises:
-            AppError: as :meth:`require`.
+        Raises the errors of :meth:`require`.
         """
         await self._refresh()
         has_fallback = outputs is not None and bool(self._registry.fallback_of(model, outputs))
@@ -113,8 +107,7 @@ class ModelAvailability:
     async def require_all(self, models: Collection[str]) -> None:
         """Return if a job that runs all of ``models``, and no fallback, can be accepted. Waits ``WAIT_SECONDS`` for all together.
 
-        Raises:
-            AppError: as :meth:`require`.
+        Raises the errors of :meth:`require`.
         """
         wanted = [model for model in dict.fromkeys(models) if self._may_load(model)]
         await self._refresh()
@@ -193,8 +186,7 @@ class ModelAvailability:
         Args:
             outputs: see :meth:`require`.
 
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNKNOWN``.
         """
         await self._refresh()
         fallback = self._registry.fallback_of(model, outputs)
@@ -239,9 +231,8 @@ class ModelAvailability:
         Args:
             allow: record that the caller allows the weights, if no licence of them is stated.
 
-        Raises:
-            AppError: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``; ``FETCH_UNDERWAY`` while another
-                model is being fetched.
+        Raises ``AppError``: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``;
+        ``FETCH_UNDERWAY`` while another model is being fetched.
         """
         if not self._registry.declaration(model).needs_weights:
             return
@@ -266,7 +257,7 @@ class ModelAvailability:
             self._failures.add(model, selection.error)
 
     async def warm_up(self) -> None:
-        """Load the model that runs for the default one, as far as is known, before the first job needs it."""
+        """Load the default model, or the one that is expected to replace it, before the first job needs it."""
         model = (await self.expected(self._registry.default_model)).model
         if not self._may_load(model) or not self._registry.engine(model).is_installed():
             return

@@ -1,7 +1,5 @@
 """Weights without a stated licence that administrators have allowed. The library keeps the record."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import time
@@ -29,12 +27,7 @@ def terms(declared: ModelDeclaration) -> str:
 
 
 class Consents:
-    """Keeps a registry informed of the models that administrators have allowed.
-
-    Args:
-        library: where the record is.
-        registry: the registry of this process.
-    """
+    """Keeps a registry informed of the models that administrators have allowed. ``library`` is where the record is."""
 
     def __init__(self, library: library_service_pb2_grpc.AdminServiceStub, registry: EngineRegistry[Any]) -> None:
         self._library = library
@@ -53,11 +46,7 @@ class Consents:
         return self._registry.allowed
 
     async def allow(self, model: str) -> None:
-        """Record that the caller, an administrator, allows a model.
-
-        Raises:
-            AppError: ``ROLE_TOO_LOW``; ``MODEL_UNKNOWN``.
-        """
+        """Record that the caller, an administrator, allows a model. Raises ``ROLE_TOO_LOW``; ``MODEL_UNKNOWN``."""
         declared = self._registry.declaration(model)
         await self._library.AllowModel(library_service_pb2.AllowModelRequest(model=model, terms=terms(declared)))
         async with self._reading:
@@ -79,7 +68,6 @@ class ModelProcesses(EngineProcesses[E]):
     """Engine processes whose registries learn before each work which models are allowed.
 
     Args:
-        consents: knows them.
         arguments: see :class:`EngineProcesses`.
     """
 

@@ -1,7 +1,5 @@
 """What every engine declares, and the methods that a registry calls."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,9 +13,7 @@ class Score:
 
     Args:
         stem: the stem that was measured; empty for the mean of all stems.
-        sdr_db: the ratio in dB.
         test_set: the recordings on which it was measured.
-        source: address of the publication.
     """
 
     stem: str = ""
@@ -31,7 +27,6 @@ class Gain:
     """How much better a stem is than the mix, on one set of songs, so that models compare.
 
     Args:
-        stem: the stem.
         db: the mean improvement of the scale-invariant signal-to-distortion ratio (SI-SDR) in dB.
         is_measured: whether it was measured. Otherwise it is estimated from a published score.
     """
@@ -46,8 +41,6 @@ class ModelFile:
     """A file that a model needs. An unverified fact is None.
 
     Args:
-        name: name of the file in the repository, and on this machine.
-        size_bytes: its size.
         sha256: its SHA-256 as 64 hex digits. A file with other content is not loaded.
         mirrors: addresses of copies, tried in order if the repository does not answer. They need ``sha256``.
     """
@@ -70,7 +63,6 @@ class ModelDeclaration:
 
     Args:
         name: the name that requests use; unique within a registry.
-        description: one line for model lists.
         architecture: name of the network or method, for example ``Hybrid Transformer Demucs``.
         outputs: names of what the model produces, in the order in which they are listed.
         sample_rate_hz: sample rate of the outputs; None if it is the sample rate of the input.
@@ -80,7 +72,6 @@ class ModelDeclaration:
         licence_note: what else the authors say about the licence of the weights, with the address; empty if nothing.
         source: repository of the weights on the model hub (``owner/name``); empty if they are not on the hub.
         files: the files of the model; empty if they are not known before the download.
-        scores: published scores.
         gains: the only figures by which models are compared; empty or without some stems if they are not known.
         relative_cost: computing time relative to ``htdemucs`` on the same machine; None if it is not known.
         needs_weights: whether the engine loads weights before it can run the model.
@@ -140,10 +131,6 @@ class Engine(Protocol):
 
     The constructor must be quick and must not import an ML library: the service process builds engines too, to read
     their declarations. An engine without weights inherits all methods below.
-
-    Attributes:
-        name: name of the engine in results.
-        models: the models that it runs.
     """
 
     name: str
@@ -164,9 +151,8 @@ class Engine(Protocol):
     def load(self, model: str) -> None:
         """Load the weights of ``model`` into memory and download them if necessary. Loading twice does nothing.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE``, ``WEIGHTS_CHANGED``, ``CHECKPOINT_UNTRUSTED``, ``MODEL_UNSUPPORTED`` or
-                ``OUT_OF_MEMORY``.
+        Raises ``MODEL_UNAVAILABLE``, ``WEIGHTS_CHANGED``, ``CHECKPOINT_UNTRUSTED``, ``MODEL_UNSUPPORTED`` or
+        ``OUT_OF_MEMORY``.
         """
         return
 

@@ -1,7 +1,5 @@
 """Failures to load a model, remembered for a while so that the next request does not try again at once."""
 
-from __future__ import annotations
-
 import copy
 import time
 from collections.abc import Callable
@@ -12,11 +10,7 @@ FAILURE_SECONDS = 30.0
 
 
 class LoadFailures:
-    """The last failure of each model.
-
-    Args:
-        clock: monotonic seconds.
-    """
+    """The last failure of each model."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,11 +21,9 @@ class LoadFailures:
         return model in self._failures
 
     def add(self, model: str, error: AppError) -> None:
-        """Remember that loading ``model`` failed."""
         self._failures[model] = (self._clock() + FAILURE_SECONDS, error)
 
     def discard(self, model: str) -> None:
-        """Forget the failure of ``model``, if there is one."""
         self._failures.pop(model, None)
 
     def last(self, model: str) -> AppError | None:
@@ -46,8 +38,7 @@ class LoadFailures:
     def check(self, model: str) -> None:
         """Raise the failure of ``model`` again if it is less than ``FAILURE_SECONDS`` old.
 
-        Raises:
-            AppError: see :meth:`recent`.
+        Raises ``AppError``: see :meth:`recent`.
         """
         if error := self.recent(model):
             raise error

@@ -1,7 +1,5 @@
 """Model files from the Hugging Face hub, its cache, and mirrors."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os
@@ -25,8 +23,7 @@ def model_file(repository: str, file: ModelFile) -> Path:
     Args:
         repository: repository on the hub; empty if the file is only at its mirrors.
 
-    Raises:
-        Exception: of many types, if no source has the file. The last error is raised.
+    Raises ``Exception``: of many types, if no source has the file. The last error is raised.
     """
     cached = cached_model_file(repository, file)
     if cached is not None:
@@ -130,8 +127,7 @@ def hub_file(repository: str, filename: str) -> Path:
 
     A cached file costs no network traffic. Without a network this fails within ``PROBE_SECONDS``.
 
-    Raises:
-        Exception: of many types, if the file is not cached and the hub cannot be reached or does not have it.
+    Raises ``Exception``: of many types, if the file is not cached and the hub cannot be reached or does not have it.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -156,8 +152,7 @@ def cached_file(repository: str, filename: str) -> Path | None:
 def require_hub() -> None:
     """Check that the hub answers; any HTTP response counts.
 
-    Raises:
-        ConnectionError: a sentence that says what to do.
+    Raises ``ConnectionError``: a sentence that says what to do.
     """
     from huggingface_hub import constants, get_session
 
@@ -166,7 +161,7 @@ def require_hub() -> None:
     except Exception as error:  # the client, its proxies and its offline mode fail in many ways
         raise ConnectionError(
             f"The model hub {constants.ENDPOINT} cannot be reached ({type(error).__name__}). Connect this machine to the"
-            " network, unset HF_HUB_OFFLINE, or set HF_ENDPOINT to a mirror.",
+            " network, unset HF_HUB_OFFLINE, or set HF_ENDPOINT to a mirror."
         ) from error
 
 

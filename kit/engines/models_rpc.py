@@ -1,7 +1,5 @@
 """RPCs about the models of a service: their facts, the state of their weights, and downloads."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The engines of a service: their models, loading, and the choice of a fallback."""
 
-from __future__ import annotations
-
 import contextlib
 import enum
 import threading
@@ -39,13 +37,9 @@ class ModelSelection:
     """The model that runs a job.
 
     Args:
-        engine: name of its engine.
-        model: its name.
-        requested_model: the model that the request named.
         source: repository of its weights; empty if it has none.
         reason: why the requested model does not run, in one sentence; empty if it does, or if the operator chose the
             fallback.
-        error: the same, as it was raised.
     """
 
     engine: str
@@ -62,7 +56,6 @@ class ModelSelection:
 
     @property
     def details(self) -> str:
-        """The reason, with what to do."""
         return self.error.message if self.error else ""
 
 
@@ -71,7 +64,6 @@ class _Loaded:
     """A model in memory.
 
     Attributes:
-        user_count: threads that use it.
         is_kept: whether it stays after its last use.
     """
 
@@ -91,7 +83,6 @@ class EngineRegistry(Generic[E]):
         unlicensed: models that the operator allows although no licence of their weights is stated; ``*`` allows all.
         loaded_limit: number of models with weights in memory; the least recently used one is unloaded first. Models in
             use stay, even if they are more. None: no limit.
-        clock: monotonic seconds.
 
     Attributes:
         allowed: further models that administrators have allowed (:class:`soundwright.kit.engines.consents.Consents`).
@@ -118,8 +109,7 @@ class EngineRegistry(Generic[E]):
     def register(self, engine: E) -> None:
         """Add an engine and its models. Model lists have the order of registration.
 
-        Raises:
-            ValueError: another engine has a model of the same name.
+        Raises ``ValueError``: another engine has a model of the same name.
         """
         for declaration in engine.models:
             if declaration.name in self._entries:
@@ -144,19 +134,11 @@ class EngineRegistry(Generic[E]):
         return self.model_names[0]
 
     def declaration(self, model: str) -> ModelDeclaration:
-        """Return the declaration of a model.
-
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
-        """
+        """Return the declaration of a model. Raises ``MODEL_UNKNOWN``."""
         return self._entry(model)[0]
 
     def engine(self, model: str) -> E:
-        """Return the engine that runs a model. It is not loaded.
-
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
-        """
+        """Return the engine that runs a model. It is not loaded. Raises ``MODEL_UNKNOWN``."""
         return self._entry(model)[1]
 
     def present_models(self) -> frozenset[str]:
@@ -170,8 +152,7 @@ class EngineRegistry(Generic[E]):
     def require_allowed(self, model: str) -> None:
         """Return if the weights of a model may be used: their licence is stated, or somebody supplies or allows them.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE``; ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE``; ``MODEL_UNKNOWN``.
         """
         if not self.needs_consent(model):
             return
@@ -190,8 +171,7 @@ class EngineRegistry(Generic[E]):
 
         It does not matter where the libraries of the engine are missing.
 
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNKNOWN``.
         """
         declaration, engine = self._entry(model)
         is_allowed = bool(self._unlicensed & {model, "*"}) or model in self.allowed
@@ -210,8 +190,7 @@ class EngineRegistry(Generic[E]):
     def load(self, model: str) -> None:
         """Load the weights of a model. A failure is raised again without another attempt for 30 seconds.
 
-        Raises:
-            AppError: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
+        Raises ``AppError``: see :meth:`soundwright.kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
         """
         with self.use(model):
             pass
@@ -224,8 +203,7 @@ class EngineRegistry(Generic[E]):
             keep: whether it also stays after that, until another model needs its place. Otherwise it is unloaded after its
                 last use, however that ends, unless it is kept by another use.
 
-        Raises:
-            AppError: as :meth:`load`.
+        Raises the errors of :meth:`load`.
         """
         declaration, engine = self._entry(model)
         if not declaration.needs_weights:
@@ -247,8 +225,7 @@ class EngineRegistry(Generic[E]):
         Args:
             outputs: what the job needs. A fallback without one of them does not run.
 
-        Raises:
-            AppError: as :meth:`load`, if no fallback runs.
+        Raises the errors of :meth:`load`, if no fallback runs.
         """
         fallback = self.fallback_of(model, outputs)
         if fallback and self.fallback is FallbackPolicy.ALWAYS:
@@ -269,8 +246,7 @@ class EngineRegistry(Generic[E]):
         Args:
             outputs: see :meth:`select`.
 
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNKNOWN``.
         """
         fallback = self.declaration(model).fallback
         if not fallback or self.fallback is FallbackPolicy.NEVER:
@@ -305,7 +281,6 @@ class EngineRegistry(Generic[E]):
                 return loaded
 
     def _count_user(self, model: str, keep: bool) -> _Loaded | None:
-        """Count one more user of a model. Return None if it is not loaded."""
         with self._lock:
             loaded = self._loaded.pop(model, None)
             if loaded is not None:

@@ -1,7 +1,5 @@
 """How fast models run on this machine, measured on the latest jobs of this process."""
 
-from __future__ import annotations
-
 from collections import defaultdict, deque
 
 _JOBS = 20
@@ -18,7 +16,6 @@ class MeasuredSpeeds:
         """Record a finished job.
 
         Args:
-            audio_seconds: length of the recording.
             compute_seconds: time in which the engine processed it, without loading and storing.
         """
         if audio_seconds >= _SHORTEST_SECONDS and compute_seconds > 0:

@@ -1,7 +1,5 @@
 """The ``Blobs`` port: files under keys."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -31,11 +29,7 @@ class BlobWriter(Protocol):
     """Writes one blob."""
 
     async def write(self, data: bytes) -> None:
-        """Append ``data``.
-
-        Raises:
-            AppError: ``STORAGE_FULL`` if the store has no space left.
-        """
+        """Append ``data``. Raises ``STORAGE_FULL`` if the store has no space left."""
         ...
 
 
@@ -96,8 +90,7 @@ class Blobs(Protocol):
     async def prepare(self) -> None:
         """Create what the store needs, such as its bucket, and check that blobs can be written.
 
-        Raises:
-            AppError: why the store cannot be used, with a sentence for the operator.
+        Raises ``AppError``: why the store cannot be used, with a sentence for the operator.
         """
         ...
 
@@ -164,8 +157,7 @@ class Blobs(Protocol):
     async def check(self) -> None:
         """Return if the store can be used.
 
-        Raises:
-            AppError: it cannot; with a sentence for the operator.
+        Raises ``AppError``: it cannot; with a sentence for the operator.
         """
         ...
 

@@ -1,7 +1,5 @@
 """The ``Bus`` port: commands, each to one worker, events, each to every subscriber, and shared counters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -86,9 +84,6 @@ class Bus(Protocol):
         """Add to a counter that all processes share, and return the sum. Concurrent calls get different sums.
 
         The broker forgets a counter two minutes after its last increment, and may forget all of them when it restarts.
-
-        Args:
-            counter: letters and digits.
         """
         ...
 
@@ -99,8 +94,7 @@ class Bus(Protocol):
     async def check(self) -> None:
         """Return if the broker can be used.
 
-        Raises:
-            AppError: the connection is down, or the broker does not answer; with a sentence for the operator.
+        Raises ``AppError``: the connection is down, or the broker does not answer; with a sentence for the operator.
         """
         ...
 

@@ -1,7 +1,5 @@
 """The ``Clock`` port."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 

@@ -1,7 +1,5 @@
 """The ``Docs`` port: a store of JSON documents. It is small, so that SQLite, MongoDB and compatible engines serve it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -66,7 +64,6 @@ class Index:
     """An index over top-level fields.
 
     Args:
-        fields: The indexed fields, in order.
         unique: Refuse a second document with the same values.
         present: Index only documents in which this field is present and not null.
         each: The one of ``fields``, if any, that holds an array of texts. The index is then a multikey index: it has one
@@ -100,8 +97,7 @@ class Docs(Protocol):
     async def insert(self, collection: str, doc: Doc) -> None:
         """Store a new document with revision 1.
 
-        Raises:
-            AppError: ``DOC_EXISTS`` (CONFLICT) when the id or a unique index is taken.
+        Raises ``DOC_EXISTS`` (CONFLICT) when the id or a unique index is taken.
         """
         ...
 
@@ -132,8 +128,7 @@ class Docs(Protocol):
             offset: The number of documents to skip, for public contracts that number their pages. The cost grows with
                 it. It cannot be combined with ``after``.
 
-        Raises:
-            ValueError: a field or the collection has an invalid name, or ``after`` does not fit.
+        Raises ``ValueError``: a field or the collection has an invalid name, or ``after`` does not fit.
         """
         ...
 
@@ -176,12 +171,10 @@ class Docs(Protocol):
     async def replace(self, collection: str, doc: Doc, revision: int) -> bool:
         """Compare-and-set: replace the document with this id if it still has ``revision``.
 
-        Returns:
-            True if the document was replaced; it then has ``revision + 1``. False if it has another revision or does
-            not exist.
+        Returns True if the document was replaced; it then has ``revision + 1``. False if it has another revision or
+        does not exist.
 
-        Raises:
-            AppError: ``DOC_EXISTS`` (CONFLICT) when a unique index is taken.
+        Raises ``DOC_EXISTS`` (CONFLICT) when a unique index is taken.
         """
         ...
 
@@ -197,12 +190,11 @@ class Docs(Protocol):
 
         This is for copies of a store that nobody else uses. Repeated calls are safe.
 
-        Raises:
-            AppError: ``DOC_EXISTS`` (CONFLICT) when another document has the same values of a unique index.
+        Raises ``DOC_EXISTS`` (CONFLICT) when another document has the same values of a unique index.
         """
         ...
 
-    def snapshot(self, folder: Path) -> AbstractAsyncContextManager[Docs]:
+    def snapshot(self, folder: Path) -> "AbstractAsyncContextManager[Docs]":
         """Provide the documents for a backup inside the block.
 
         A store that can provides a copy as of one moment, in a file in ``folder``. Any other store provides itself.
@@ -212,8 +204,7 @@ class Docs(Protocol):
     async def check(self) -> None:
         """Return if the store can be read and written.
 
-        Raises:
-            AppError: it cannot; with a sentence for the operator.
+        Raises ``AppError``: it cannot; with a sentence for the operator.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""gRPC between components: one server, one kind of channel, one encoding of errors, and who may call what."""
+"""gRPC between components: the server, the channels, the encoding of errors, and who may call which method."""
 
 from soundwright.kit.rpc.budgets import RateLimits
 from soundwright.kit.rpc.client import connect, healthy, require_serving

@@ -5,8 +5,6 @@ them. Other gRPC clients send ``authorization: Bearer <API token>`` and may call
 ``accepts_api_token``.
 """
 
-from __future__ import annotations
-
 import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -40,11 +38,10 @@ class CallerAuthenticator:
         Args:
             connection: the ``auth_context()`` of the call.
 
-        Raises:
-            AppError: ``PRINCIPAL_INVALID``; ``CERTIFICATE_MISMATCH`` if the certificate of the connection is not that of
-                the component; ``CALLER_NOT_ACCEPTED`` if the RPC is not for this component; ``UNAUTHORIZED`` for
-                missing credentials or an unknown token, ``ACCOUNT_SUSPENDED``, ``API_TOKEN_NOT_ACCEPTED`` if the RPC is for
-                components only.
+        Raises ``PRINCIPAL_INVALID``; ``CERTIFICATE_MISMATCH`` if the certificate of the connection is not that of the
+        component; ``CALLER_NOT_ACCEPTED`` if the RPC is not for this component; ``UNAUTHORIZED`` for missing
+        credentials or an unknown token, ``ACCOUNT_SUSPENDED``, ``API_TOKEN_NOT_ACCEPTED`` if the RPC is for components
+        only.
         """
         if PRINCIPAL_METADATA in metadata or self._tokens is None:
             caller = self._signer.verify(str(metadata.get(PRINCIPAL_METADATA, "")))

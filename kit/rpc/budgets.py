@@ -1,7 +1,5 @@
 """Budgets of calls with an API token, as over HTTP: calls per minute of an account, and refused calls of an address."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import time
@@ -48,8 +46,7 @@ class Budgets:
     def guess(self, address: str, credential: str) -> Iterator[None]:
         """Count the look-up of a credential in the block, unless it is valid, or was valid lately.
 
-        Raises:
-            AppError: ``RATE_LIMITED`` if too many credentials from this address were unknown.
+        Raises ``RATE_LIMITED`` if too many credentials from this address were unknown.
         """
         key, is_known, is_unknown = f"refused:{address}", credential in self._known, False
         if not is_known:
@@ -66,11 +63,7 @@ class Budgets:
                 self._counts[key] -= 1
 
     def take(self, account_id: str, method: str, request: Message) -> None:
-        """Count a call of an account.
-
-        Raises:
-            AppError: ``RATE_LIMITED``.
-        """
+        """Count a call of an account. Raises ``RATE_LIMITED``."""
         if _is_heavy(method):
             count = max(1, len(getattr(request, "track_ids", ())))
             self._take(f"heavy:{account_id}", self._limits.heavy, min(count, self._limits.heavy))

@@ -1,7 +1,5 @@
 """The client side of gRPC: channels that carry identity, correlation ids and deadlines, and that repeat calls."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import time
@@ -37,11 +35,7 @@ _Send: TypeAlias = Callable[..., Awaitable[Message]]
 
 
 def connect(
-    component: str,
-    address: str,
-    signer: Signer,
-    timeout_seconds: float,
-    certificates: Certificates = NO_CERTIFICATES,
+    component: str, address: str, signer: Signer, timeout_seconds: float, certificates: Certificates = NO_CERTIFICATES
 ) -> grpc.aio.Channel:
     """Return a channel to all replicas of ``component`` at ``address``. Calls are made for the current principal, or else for
     the service of ``signer``.
@@ -175,8 +169,7 @@ async def healthy(channel: grpc.aio.Channel, timeout_seconds: float, service: st
 async def require_serving(channel: grpc.aio.Channel) -> None:
     """Return if the server at the other end of ``channel`` accepts calls, whether or not its own dependencies work.
 
-    Raises:
-        AppError: ``SERVICE_UNAVAILABLE``.
+    Raises ``SERVICE_UNAVAILABLE``.
     """
     if not await healthy(channel, _SERVING_SECONDS, ACCEPTING):
         raise errors.SERVICE_UNAVAILABLE("The component does not answer. Check that it is running.")

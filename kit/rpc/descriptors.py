@@ -1,7 +1,5 @@
 """The contract of a method, by the name with which gRPC calls it."""
 
-from __future__ import annotations
-
 import functools
 
 from google.protobuf import descriptor_pool

@@ -11,8 +11,6 @@ gRPC sends all of this as response metadata, which clients limit to 8 KiB by def
 the meta gets ``"truncated": true``.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the server does for every call: identity, correlation, time limits, metrics and errors, in one interceptor."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -76,9 +74,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]",
         details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         handler = await continuation(details)
         method: str = details.method
         metadata = dict(details.invocation_metadata or ())
@@ -114,7 +112,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self,
         method: str,
         metadata: _Metadata,
-        handler: grpc.RpcMethodHandler[Any, Any],
+        handler: "grpc.RpcMethodHandler[Any, Any]",
         contents: AsyncIterator[bytes],
     ) -> Message:
         """Read the request of a call. A call with an API token has the limits of a request over HTTP.
@@ -122,8 +120,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         Handlers get messages as a stream, so that they are read here: gRPC would do it before the caller is known, hold the
         messages of unknown callers in memory, and report its own exception.
 
-        Raises:
-            AppError: ``MESSAGE_INVALID``; ``TOO_LARGE``; ``RATE_LIMITED``.
+        Raises ``MESSAGE_INVALID``; ``TOO_LARGE``; ``RATE_LIMITED``.
         """
         if PRINCIPAL_METADATA in metadata or method.startswith(_OPEN_SERVICES):
             return _read(handler, await _received(contents))
@@ -142,8 +139,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     async def _identified(self, method: str, metadata: _Metadata, context: Context, address: str) -> Principal:
         """Return the caller of a call.
 
-        Raises:
-            AppError: ``RATE_LIMITED`` after too many refused calls of the address; see :meth:`CallerAuthenticator.identify`.
+        Raises ``RATE_LIMITED`` after too many refused calls of the address; see :meth:`CallerAuthenticator.identify`.
         """
         credential = str(metadata.get(AUTHORIZATION_METADATA, ""))
         guess: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
@@ -200,8 +196,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     ) -> None:
         """Run a stream until it is complete, the server stops, or its API token is refused.
 
-        Raises:
-            AppError: ``TOO_MANY_STREAMS``, ``SERVICE_STOPPING``, or the error of the refused token.
+        Raises ``TOO_MANY_STREAMS``, ``SERVICE_STOPPING``, or the error of the refused token.
         """
         limits = _stream_limits(method, context)
         if any(self._streams[key] >= limit for key, limit in limits.items()):
@@ -261,7 +256,7 @@ async def _received(contents: AsyncIterator[bytes]) -> bytes:
     return content
 
 
-def _read(handler: grpc.RpcMethodHandler[Any, Any], content: bytes) -> Message:
+def _read(handler: "grpc.RpcMethodHandler[Any, Any]", content: bytes) -> Message:
     try:
         return cast(Callable[[bytes], Message], handler.request_deserializer)(content)
     except DecodeError:

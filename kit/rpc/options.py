@@ -1,7 +1,5 @@
 """Names and channel options of the server and the client."""
 
-from __future__ import annotations
-
 import json
 
 # The name in the health service for a server that accepts calls. The other names also need the dependencies of the component.
@@ -10,10 +8,7 @@ ACCEPTING = "soundwright.accepting"
 PRINCIPAL_METADATA = "soundwright-principal"
 CORRELATION_METADATA = "soundwright-correlation-id"
 ADDRESS_METADATA = "soundwright-client-address"
-_OPTIONS = (
-    ("grpc.max_receive_message_length", 16 * 1024**2),
-    ("grpc.max_send_message_length", 16 * 1024**2),
-)
+_OPTIONS = (("grpc.max_receive_message_length", 16 * 1024**2), ("grpc.max_send_message_length", 16 * 1024**2))
 
 _KEEPALIVE_MS = 10_000
 _SERVICE_CONFIG = {

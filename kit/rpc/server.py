@@ -1,7 +1,5 @@
 """The server side of gRPC: listening, health and reflection. :mod:`soundwright.kit.rpc.interceptor` treats each call."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

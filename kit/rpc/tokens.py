@@ -1,7 +1,5 @@
 """Resolves API tokens, and remembers the results for less than a second."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import time
@@ -41,8 +39,7 @@ class RecentTokens:
     async def principal_of(self, token: str) -> Principal:
         """Return the principal of a token.
 
-        Raises:
-            AppError: see :data:`AuthenticateToken`.
+        Raises ``AppError``: see :data:`AuthenticateToken`.
         """
         key, now = hashlib.sha256(token.encode()).digest(), self._now()
         began, lookup = self._lookups.pop(key, (now, None))

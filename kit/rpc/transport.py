@@ -1,7 +1,5 @@
 """Connections of gRPC: plain over Unix sockets, mutual TLS over TCP, with certificates that are read again on change."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import re
@@ -39,8 +37,7 @@ def listen(server: grpc.aio.Server, address: str, certificates: Certificates, *,
     Args:
         any_client: do not ask clients for a certificate.
 
-    Raises:
-        CertificateError: the certificates cannot be used.
+    Raises ``CertificateError``: the certificates cannot be used.
     """
     if address.startswith("unix:") or not certificates.configured:
         server.add_insecure_port(address)
@@ -59,8 +56,7 @@ def listen(server: grpc.aio.Server, address: str, certificates: Certificates, *,
 def open_channel(component: str, address: str, certificates: Certificates) -> grpc.aio.Channel:
     """Return a channel to ``component`` at ``address``. With certificates, a TCP address uses mutual TLS.
 
-    Raises:
-        CertificateError: the certificates cannot be used.
+    Raises ``CertificateError``: the certificates cannot be used.
     """
     if address.startswith("unix:") or not certificates.configured:
         return grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS)
@@ -90,7 +86,6 @@ class DelegatingChannel(grpc.aio.Channel):
 
     @property
     def current(self) -> grpc.aio.Channel:
-        """The channel for the next call."""
         raise NotImplementedError
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:
@@ -117,7 +112,7 @@ class DelegatingChannel(grpc.aio.Channel):
     async def close(self, grace: float | None = None) -> None:
         await self.current.close(grace)
 
-    async def __aenter__(self) -> DelegatingChannel:
+    async def __aenter__(self) -> "DelegatingChannel":
         return self
 
     async def __aexit__(self, *_error: object) -> None:

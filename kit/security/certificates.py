@@ -4,8 +4,6 @@ A component has a certificate of its own, its private key, and the certificates 
 whole platform. gRPC, NATS and the stores take their TLS from here.
 """
 
-from __future__ import annotations
-
 import datetime
 import ssl
 from collections.abc import Callable
@@ -51,15 +49,13 @@ class Certificates:
 
     @property
     def configured(self) -> bool:
-        """Whether this component has certificates."""
         return bool(self.ca_file and self.cert_file and self.key_file)
 
     def read(self) -> CertificateFiles:
         """Return the content of the files.
 
-        Raises:
-            CertificateError: a file is missing, unreadable or no PEM; the key does not match the certificate; the
-                certificate is of another CA, or not valid at this time.
+        Raises ``CertificateError``: a file is missing, unreadable or no PEM; the key does not match the certificate;
+        the certificate is of another CA, or not valid at this time.
         """
         ca, cert, key = (
             _content(_CA_SETTING, self.ca_file),
@@ -98,8 +94,7 @@ class Certificates:
     def check(self) -> None:
         """Check that the files can be used, or that none is configured.
 
-        Raises:
-            CertificateError: some of the three settings are missing, or a file cannot be used.
+        Raises ``CertificateError``: some of the three settings are missing, or a file cannot be used.
         """
         paths = {_CA_SETTING: self.ca_file, _CERT_SETTING: self.cert_file, _KEY_SETTING: self.key_file}
         missing = [setting for setting, path in paths.items() if not path]
@@ -111,8 +106,7 @@ class Certificates:
     def reloaded(self, build: Callable[[CertificateFiles], T]) -> Reloaded[T]:
         """Return what ``build`` makes of the files, now and after each change.
 
-        Raises:
-            CertificateError: the files cannot be used.
+        Raises ``CertificateError``: the files cannot be used.
         """
         paths = (self.ca_file, self.cert_file, self.key_file)
         return Reloaded("tls", paths, lambda: build(self.read()), (CertificateError,))
@@ -123,8 +117,7 @@ class Certificates:
 
         The context reads changed files before each handshake.
 
-        Raises:
-            CertificateError: the files cannot be used.
+        Raises ``CertificateError``: the files cannot be used.
         """
         context = ReloadingContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_from(self)

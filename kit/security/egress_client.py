@@ -1,7 +1,5 @@
 """HTTP requests to servers on the internet. All connections obey the egress policy."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -47,12 +45,9 @@ async def read_web(
     """Download a small resource into memory. Follow at most five redirects.
 
     Args:
-        limit_bytes: the maximum size of the body.
-        seconds: the deadline.
         stop: called with the target of each redirect. If it returns True, the target is returned without a request.
 
-    Returns:
-        The final URL and the body.
+    Returns the final URL and the body.
 
     Raises:
         AppError: ``ADDRESS_REFUSED``.
@@ -72,11 +67,9 @@ async def save_web(egress_policy: EgressPolicy, url: str, path: Path, *, limit_b
     """Stream a resource into a file. Follow at most five redirects.
 
     Args:
-        limit_bytes: the maximum size of the body.
         seconds: the deadline. A pause of 60 seconds without data also ends the download.
 
-    Returns:
-        The size in bytes.
+    Returns the size in bytes.
 
     Raises:
         AppError: ``ADDRESS_REFUSED``; ``STORAGE_FULL``.
@@ -108,10 +101,8 @@ async def post_web(
     Args:
         limit_bytes: the number of bytes of the response body to read. The rest, and what takes more than 2 seconds, is
             ignored.
-        seconds: the deadline.
 
-    Returns:
-        The status, and the beginning of the response body.
+    Returns the status, and the beginning of the response body.
 
     Raises:
         AppError: ``ADDRESS_REFUSED``.

@@ -5,8 +5,6 @@ addresses, and connects to a checked address, which prevents DNS rebinding. A re
 again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ipaddress
@@ -72,10 +70,8 @@ class EgressPolicy:
         Args:
             allow_hosts: hosts that are allowed although their address is private, as ``host`` (on any port) or
                 ``host:port``.
-            resolver: resolves host names.
 
-        Raises:
-            ValueError: an entry of ``allow_hosts`` is invalid.
+        Raises ``ValueError``: an entry of ``allow_hosts`` is invalid.
         """
         self._allowed = {_endpoint(entry) for entry in allow_hosts}
         self._resolver = resolver
@@ -83,9 +79,8 @@ class EgressPolicy:
     async def addresses(self, host: str, port: int) -> Sequence[str]:
         """Return the addresses of ``host`` that may be connected to on ``port``.
 
-        Raises:
-            AppError: ``ADDRESS_REFUSED`` if the host has no address, if any of its addresses is not public, or if the port
-                is not a web port.
+        Raises ``ADDRESS_REFUSED`` if the host has no address, if any of its addresses is not public, or if the port is
+        not a web port.
         """
         name = host.rstrip(".").lower()
         allowed = self.is_allow_listed(name, port)

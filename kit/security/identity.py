@@ -9,8 +9,6 @@ Claims: ``iss`` and ``aud``; ``iat`` and ``exp``, two minutes apart, or the leng
 the secret of an anonymous creator; ``tok``, the ID of the API token; ``for``, the forwarded token.
 """
 
-from __future__ import annotations
-
 import contextvars
 import functools
 import hashlib
@@ -99,7 +97,6 @@ class Principal:
 
     @property
     def is_service(self) -> bool:
-        """Whether the caller is a service of the platform."""
         return self.role == "service"
 
     @property
@@ -114,7 +111,6 @@ class Principal:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether the caller has no account."""
         return is_anonymous_id(self.id)
 
     @property
@@ -155,8 +151,7 @@ class Signer:
         Args:
             call_seconds: the time that the call may take.
 
-        Raises:
-            AppError: ``PRINCIPAL_NOT_PROVEN`` if this component may not act for the account.
+        Raises ``PRINCIPAL_NOT_PROVEN`` if this component may not act for the account.
         """
         now = self._clock.now()
         lifetime_seconds = max(_LIFETIME_SECONDS, call_seconds + _LIFETIME_SECONDS / 2)
@@ -193,9 +188,8 @@ class Signer:
     def verify(self, token: str) -> Principal:
         """Return the principal of a token for this component.
 
-        Raises:
-            AppError: ``PRINCIPAL_INVALID`` if the token has expired, is for another component, or is signed by a component
-                that may not sign it.
+        Raises ``PRINCIPAL_INVALID`` if the token has expired, is for another component, or is signed by a component
+        that may not sign it.
         """
         remembered = self._verified.get(token)
         if remembered is None:
@@ -215,8 +209,7 @@ class Signer:
     def _read(self, token: str, audience: str, forward_limit: int) -> tuple[float, Principal]:
         """Return when a token expires, and its principal.
 
-        Raises:
-            ValueError, KeyError, TypeError, JoseError: the token is invalid.
+        Raises ``ValueError``, ``KeyError``, ``TypeError`` or ``JoseError``: the token is invalid.
         """
         decoded = jwt.decode(token, self._public_key, algorithms=[_ALGORITHM])
         claims, issuer = decoded.claims, component_of(str(decoded.header["kid"]))
@@ -277,8 +270,7 @@ class _Recent(Generic[K, V]):
 def bearer_token(authorization: str) -> str:
     """Return the token of an ``Authorization`` header, ``Bearer <token>`` (RFC 6750).
 
-    Raises:
-        AppError: ``UNAUTHORIZED`` for a missing header, another scheme, or something that is no token.
+    Raises ``UNAUTHORIZED`` for a missing header, another scheme, or something that is no token.
     """
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
@@ -315,11 +307,7 @@ def current_principal() -> Principal | None:
 
 
 def require_principal() -> Principal:
-    """Return the principal of the current call.
-
-    Raises:
-        AppError: ``PRINCIPAL_MISSING`` if there is none.
-    """
+    """Return the principal of the current call. Raises ``PRINCIPAL_MISSING`` if there is none."""
     principal = _current.get()
     if principal is None:
         raise errors.PRINCIPAL_MISSING()
@@ -329,8 +317,7 @@ def require_principal() -> Principal:
 def require_administrator() -> Principal:
     """Return the principal of the current call, if it may use the administration.
 
-    Raises:
-        AppError: ``ROLE_TOO_LOW``; ``PRINCIPAL_MISSING``.
+    Raises ``ROLE_TOO_LOW``; ``PRINCIPAL_MISSING``.
     """
     principal = require_principal()
     if not principal.may_administer:

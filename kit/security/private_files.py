@@ -1,7 +1,5 @@
 """Files and folders that only their owner can read."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import stat
@@ -18,8 +16,8 @@ def private_folder(path: Path) -> None:
 
     A volume may belong to another user and let this one in by its group. Its mode stays as it is.
 
-    Raises:
-        PermissionError: everybody may create files beside the folder, and it belongs to another user or is a link.
+    Raises ``PermissionError``: everybody may create files beside the folder, and it belongs to another user or is a
+    link.
     """
     make_folder(path, mode=0o700)
     found = path.lstat()

@@ -1,7 +1,5 @@
 """Encryption of stored secrets with AES-256-GCM (NIST SP 800-38D)."""
 
-from __future__ import annotations
-
 import base64
 import functools
 import secrets
@@ -41,8 +39,7 @@ class Sealer:
     def open(self, sealed: str, purpose: str) -> str:
         """Return the decrypted text.
 
-        Raises:
-            AppError: ``SECRET_UNREADABLE`` if the text was changed, or encrypted with another key or purpose.
+        Raises ``SECRET_UNREADABLE`` if the text was changed, or encrypted with another key or purpose.
         """
         for platform_secret in self._secrets.all:
             if (text := _opened(platform_secret, sealed, purpose)) is not None:

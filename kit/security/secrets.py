@@ -1,7 +1,5 @@
 """The secrets of the platform: one that is in use, and previous ones that still verify and decrypt."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,16 +23,13 @@ class Secrets:
         """
         Args:
             read: returns the secrets, separated by white space; the current one comes first.
-            paths: the files that they come from.
 
-        Raises:
-            SecretError: there is no secret, or the current one is too short.
+        Raises ``SecretError``: there is no secret, or the current one is too short.
         """
         self._source = Reloaded("secrets", paths, lambda: _parsed(read()), (OSError, SecretError))
 
     @staticmethod
-    def of(*secrets: str) -> Secrets:
-        """Return fixed secrets."""
+    def of(*secrets: str) -> "Secrets":
         return Secrets(lambda: " ".join(secrets))
 
     @property

@@ -4,8 +4,6 @@ Without key files, all pairs are derived from the platform's secret, so every pr
 every component. With key files, a component holds only its own private key and the public keys of all.
 """
 
-from __future__ import annotations
-
 import base64
 import functools
 import hashlib
@@ -84,8 +82,7 @@ class FileKeys:
 
     def __init__(self, component: str, key_file: str, keys_file: str) -> None:
         """
-        Raises:
-            KeyFileError: a file is missing or unusable, or the private key does not belong to ``component``.
+        Raises ``KeyFileError``: a file is missing or unusable, or the private key does not belong to ``component``.
         """
         self._component = component
         self._paths = (Path(key_file), Path(keys_file))
@@ -128,8 +125,7 @@ def add_key_files(folder: Path, components: Iterable[str]) -> None:
 def forget_previous_keys(folder: Path, components: Iterable[str]) -> None:
     """Keep only the public keys of the private keys in ``folder`` in ``keys.json``.
 
-    Raises:
-        KeyFileError: a private key is missing or unusable.
+    Raises ``KeyFileError``: a private key is missing or unusable.
     """
     _write_keys(folder / "keys.json", [_public_jwk(_read_private(folder / f"{name}.pem"), name) for name in components])
 

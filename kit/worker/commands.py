@@ -1,7 +1,5 @@
 """Creates jobs in the ledger and publishes the commands that make workers run them."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import uuid
@@ -25,7 +23,6 @@ log = get_logger()
 
 
 def command_subject(queue: str) -> str:
-    """Return the subject of a queue's run commands."""
     return f"soundwright.cmd.{queue}.v1.job.run"
 
 
@@ -73,11 +70,9 @@ async def create_job(
         request: the fields that are specific to the job, such as track and idempotency key. The descriptor supplies the
             other fields.
 
-    Returns:
-        The job, and whether an earlier request with the same idempotency key created it.
+    Returns the job, and whether an earlier request with the same idempotency key created it.
 
-    Raises:
-        AppError: ``TRACK_NOT_FOUND`` if the job needs a track and the request names none; errors of the library.
+    Raises ``TRACK_NOT_FOUND`` if the job needs a track and the request names none; errors of the library.
     """
     _fill_from_kind(kind, spec, request)
     answer = await jobs.CreateJob(request)
@@ -98,8 +93,7 @@ async def create_batch(
         spec: the specification of the batch, by which repeated requests are compared.
         wanted: the jobs, each as :func:`create_job` takes it; at least one, and all of one kind.
 
-    Returns:
-        The batch, and whether an earlier request with the same idempotency key created it.
+    Returns the batch, and whether an earlier request with the same idempotency key created it.
     """
     for kind, job_spec, request in wanted:
         _fill_from_kind(kind, job_spec, request)

@@ -1,7 +1,5 @@
 """The view that a handler has of its job: progress, stages and cancellation."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -45,8 +43,7 @@ class JobContext:
     def report(self, ratio: float, message: str | None = None) -> None:
         """Record progress from 0 to 1. A ratio below an earlier one is ignored.
 
-        Raises:
-            JobStopped: the handler must stop. Do not catch it.
+        Raises ``JobStopped``: the handler must stop. Do not catch it.
         """
         with self._lock:
             if ratio > self._ratio:
@@ -58,7 +55,6 @@ class JobContext:
         self.check()
 
     def set_stages(self, stages: Sequence[job_pb2.Stage]) -> None:
-        """Replace the stage records."""
         with self._lock:
             self._stages = [_copy(stage) for stage in stages]
             self._version += 1
@@ -66,8 +62,7 @@ class JobContext:
     def check(self) -> None:
         """Raise if the handler must stop.
 
-        Raises:
-            JobStopped: the job was cancelled, another worker has claimed it, or the process is stopping.
+        Raises ``JobStopped``: the job was cancelled, another worker has claimed it, or the process is stopping.
         """
         if self._stop is not None:
             raise JobStopped(self._stop)

@@ -3,8 +3,6 @@
 No record names them, and they go with the file. All but scores can be computed again.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 _WAVEFORM = ".dat"
@@ -24,12 +22,10 @@ def waveform_file(file: Path) -> Path:
 
 
 def waveform_key(blob_key: str) -> str:
-    """Return the key of the waveform of an audio file."""
     return blob_key + _WAVEFORM
 
 
 def spectrogram_key(blob_key: str) -> str:
-    """Return the key of the spectrogram of an audio file."""
     return blob_key + _SPECTROGRAM
 
 

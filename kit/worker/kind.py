@@ -1,7 +1,5 @@
 """The descriptor of a job kind: what a service declares once for each kind of job that it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -57,9 +55,6 @@ class JobKind(Generic[Spec]):
 
     Attributes:
         kind: value of the library's enum.
-        spec: message class of the specification.
-        queue: queue of the run commands.
-        handler: runs one attempt.
         attempt_limit: number of attempts after which the job fails permanently.
         limits: how many unfinished jobs there can be.
         output_folder: folder of the blob store for files, see :mod:`soundwright.kit.worker.outputs`. Empty if the jobs store no
@@ -68,10 +63,8 @@ class JobKind(Generic[Spec]):
             string.
         work_seconds: returns the amount of work in seconds of audio, or 0 if it is unknown.
         stages: names and processor types of the stages, in order.
-        has_track: whether each job is for a track.
         creates_track: the library stores the track with the job, without audio, and the job completes it.
         public_spec: whether the queue shows the specification to all callers.
-        on_finish: cleans up after finished jobs.
     """
 
     kind: job_pb2.JobKind.ValueType
@@ -92,8 +85,7 @@ class JobKind(Generic[Spec]):
     def parse(self, job: job_pb2.Job) -> Spec:
         """Return the specification of ``job``.
 
-        Raises:
-            AppError: ``SPEC_UNREADABLE`` if the job has no specification of this kind.
+        Raises ``SPEC_UNREADABLE`` if the job has no specification of this kind.
         """
         spec = self.spec()
         try:

@@ -6,8 +6,6 @@ worker copies the bytes that are new into one blob, ``<folder>/<attempt>/<job id
 nobody hears a worker that has lost its job.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib
@@ -85,8 +83,8 @@ def write_note(
     sample_rate_hz: int,
     channel_count: int,
     total_frame_count: int,
-    recordings: Mapping[str, Prefix],
-    waveforms: Mapping[str, Prefix],
+    recordings: "Mapping[str, Prefix]",
+    waveforms: "Mapping[str, Prefix]",
 ) -> None:
     """Replace the note of an engine process: what is complete of its files."""
     content = {
@@ -103,7 +101,7 @@ def write_note(
     new.replace(note)
 
 
-def _noted(prefix: Prefix) -> list[Any]:
+def _noted(prefix: "Prefix") -> list[Any]:
     return [str(prefix.path), base64.b64encode(prefix.header).decode(), prefix.start, prefix.end]
 
 

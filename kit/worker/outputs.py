@@ -4,8 +4,6 @@ A key is ``<folder>/<attempt>/<job id>/<path>``. It contains the attempt, so tha
 and it ends in job id and path, as the pipeline contract shows its outputs.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +21,6 @@ def output_prefix(folder: str, job_id: str, attempt: int) -> str:
 
 
 async def delete_outputs(blobs: Blobs, folder: str, job_id: str, attempts: Iterable[int]) -> None:
-    """Delete the files of these attempts of a job."""
     for attempt in attempts:
         await blobs.delete_prefix(output_prefix(folder, job_id, attempt))
 
@@ -42,7 +39,7 @@ class JobOutputs:
         self._folder = context.job.output_folder
         self._job = context.job
 
-    async def __aenter__(self) -> JobOutputs:
+    async def __aenter__(self) -> "JobOutputs":
         """Delete the files of earlier attempts, whose results can no longer be stored."""
         await delete_outputs(self._blobs, self._folder, self._job.id, range(1, self._job.attempt))
         return self
@@ -60,8 +57,7 @@ class JobOutputs:
         Args:
             output: name, path below the job's folder, and audio properties.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED`` if the owner of the job has no room for the file.
+        Raises ``QUOTA_EXCEEDED`` if the owner of the job has no room for the file.
         """
         await self._context.reserve(self._context.stored_bytes + file.stat().st_size)
         stored = job_pb2.AudioOutput()

@@ -4,8 +4,6 @@ The ledger in the library is the source of truth; the bus only transports comman
 result is stored once: output keys contain the attempt, and the ledger accepts results only from the current attempt.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import time

@@ -1,7 +1,5 @@
 """The gRPC service of the agents: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 import json
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,7 @@ _CHECK_SECONDS = 10.0
 
 
 class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
-    def __init__(self, orchestrator: Orchestrator, model: LanguageModel | None, clock: Clock) -> None:
+    def __init__(self, orchestrator: Orchestrator, model: "LanguageModel | None", clock: Clock) -> None:
         self._orchestrator = orchestrator
         self._model = model
         self._clock = clock

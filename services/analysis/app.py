@@ -1,7 +1,5 @@
 """Builds, starts and stops analysis."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
-    """Run the analysis service inside the ``async with`` block."""
     settings = runtime.settings
     blobs = runtime.blobs()
     bus = await runtime.bus()
@@ -67,7 +64,7 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
         await model.close()
 
 
-def _language_model(settings: AnalysisSettings) -> LanguageModel | None:
+def _language_model(settings: AnalysisSettings) -> "LanguageModel | None":
     if not settings.has_model:
         return None
     from soundwright.services.analysis.agents.llm import LanguageModel  # the client library is slow to import

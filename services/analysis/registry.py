@@ -1,7 +1,5 @@
 """The analysis engines, one registration each, and which of them measures which features."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -23,7 +21,6 @@ def build_registry(whisper_dir: Path | None = None, *, downloads: bool = False) 
 
     Args:
         whisper_dir: folder with a Whisper model; None: the cache of the hub.
-        downloads: whether a missing model may be downloaded.
     """
     registry = Registry()
     registry.register(LibrosaEngine())

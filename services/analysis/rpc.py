@@ -1,8 +1,7 @@
 """The gRPC service of analysis: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 import asyncio
+from dataclasses import dataclass
 
 from soundwright.analysis.v1 import analysis_service_pb2 as pb
 from soundwright.analysis.v1 import analysis_service_pb2_grpc, jobs_pb2
@@ -16,30 +15,22 @@ from soundwright.services.analysis.registry import Registry, available_features,
 from soundwright.services.analysis.spectrograms import Spectrograms
 
 
+@dataclass(eq=False)
 class AnalysisRpc(analysis_service_pb2_grpc.AnalysisServiceServicer):
-    def __init__(
-        self,
-        bus: Bus,
-        jobs: library_service_pb2_grpc.JobServiceStub,
-        tracks: library_service_pb2_grpc.TrackServiceStub,
-        kind: JobKind[jobs_pb2.AnalysisSpec],
-        spectrograms: Spectrograms,
-        registry: Registry,
-    ) -> None:
-        self._bus = bus
-        self._jobs = jobs
-        self._tracks = tracks
-        self._kind = kind
-        self._spectrograms = spectrograms
-        self._registry = registry
+    bus: Bus
+    jobs: library_service_pb2_grpc.JobServiceStub
+    tracks: library_service_pb2_grpc.TrackServiceStub
+    kind: JobKind[jobs_pb2.AnalysisSpec]
+    spectrograms: Spectrograms
+    registry: Registry
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        available = await asyncio.to_thread(available_features, self._registry)
-        wanted = service.parse_features(request.features, available, remedies(self._registry))
+        available = await asyncio.to_thread(available_features, self.registry)
+        wanted = service.parse_features(request.features, available, remedies(self.registry))
         job, existed = await create_job(
-            self._bus,
-            self._jobs,
-            self._kind,
+            self.bus,
+            self.jobs,
+            self.kind,
             jobs_pb2.AnalysisSpec(features=wanted.features),
             library_service_pb2.CreateJobRequest(track_id=request.track_id, idempotency_key=request.idempotency_key),
         )
@@ -49,5 +40,5 @@ class AnalysisRpc(analysis_service_pb2_grpc.AnalysisServiceServicer):
         self, request: pb.RenderSpectrogramRequest, context: Context
     ) -> pb.RenderSpectrogramResponse:
         wanted = library_service_pb2.GetStemRequest(stem_id=request.stem_id)
-        stem = (await self._tracks.GetStem(wanted)).stem
-        return pb.RenderSpectrogramResponse(blob_key=await self._spectrograms.render(stem))
+        stem = (await self.tracks.GetStem(wanted)).stem
+        return pb.RenderSpectrogramResponse(blob_key=await self.spectrograms.render(stem))

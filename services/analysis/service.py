@@ -1,7 +1,5 @@
 """Domain types of analysis, the engine Protocol, and the validation of requests."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,9 +82,8 @@ class Engine(EngineBase, Protocol):
             features: a subset of the outputs of its model.
             report: called with the progress ratio, 0 to 1, in ascending order. An exception that it raises stops the work.
 
-        Returns:
-            A JSON-ready mapping (finite numbers, strings, lists, mappings) in the public contract's shape. The worker adds
-            the signal and the model to the values of a feature that are a mapping under its name.
+        Returns a JSON-ready mapping (finite numbers, strings, lists, mappings) in the public contract's shape. The
+        worker adds the signal and the model to the values of a feature that are a mapping under its name.
         """
         ...
 
@@ -104,12 +101,9 @@ def parse_features(
     """Validate the requested features. No features, or ``all``, means all that are available, without :data:`ON_REQUEST`.
 
     Args:
-        names: the requested names.
-        available: the features that this server can measure.
         remedies: what to do if the weights of a feature are missing.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for an unknown name; ``MODEL_UNAVAILABLE`` if no requested feature is available.
+    Raises ``VALIDATION_ERROR`` for an unknown name; ``MODEL_UNAVAILABLE`` if no requested feature is available.
     """
     unknown = sorted({name for name in names if name not in FEATURES and name != "all"})
     if unknown:

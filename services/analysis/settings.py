@@ -1,7 +1,5 @@
 """Settings of the analysis service."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -49,10 +47,8 @@ class AnalysisSettings(Settings):
 
     @property
     def has_model(self) -> bool:
-        """Whether a language model is configured."""
         return bool(self.llm_model and (self.llm_url or self.llm_key.get_secret_value()))
 
     @property
     def job_limits(self) -> JobLimits:
-        """The limits of unfinished jobs of each kind."""
         return JobLimits(self.analysis_pending_limit, self.analysis_anonymous_limit, self.analysis_queue_limit)

@@ -1,7 +1,5 @@
 """What engines read: the mix, or a sum of stems."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Collection, Iterator, Mapping
 
@@ -27,11 +25,7 @@ def chosen_stems(signal: Signal, names: Collection[str]) -> tuple[str, ...]:
 
 
 class StemSum:
-    """The sum of stems of one separation, which have the same rate, channels and length.
-
-    Attributes:
-        parts: the stems by name.
-    """
+    """The sum of stems of one separation, which have the same rate, channels and length."""
 
     def __init__(self, parts: Mapping[str, Recording]) -> None:
         self.parts = parts

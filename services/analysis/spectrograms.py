@@ -1,7 +1,5 @@
 """Spectrograms of stems: computes one when it is first asked for, and stores it beside the stem."""
 
-from __future__ import annotations
-
 import functools
 import tempfile
 import threading
@@ -31,7 +29,6 @@ class Spectrograms:
         self._work = SingleFlight("spectrograms", _WAITING_LIMIT)
 
     def close(self) -> None:
-        """Stop what is not finished."""
         self._closed.set()
         self._work.close()
         self._slots.close()
@@ -39,8 +36,7 @@ class Spectrograms:
     async def render(self, stem: job_pb2.AudioOutput) -> str:
         """Return the key of a stem's spectrogram. Compute it if it is not stored.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND`` if the stem is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
+        Raises ``FILE_NOT_FOUND`` if the stem is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
         """
         key = spectrogram_key(stem.blob_key)
         if await self._blobs.stat(key) is None:

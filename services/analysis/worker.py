@@ -1,12 +1,11 @@
 """Runs analysis jobs."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from soundwright.analysis.v1 import jobs_pb2
@@ -28,25 +27,17 @@ from soundwright.services.analysis.signals import StemSum, chosen_stems, source_
 _MISSING = {"MODEL_UNAVAILABLE", "MODEL_UNSUPPORTED", "WEIGHTS_CHANGED", "CHECKPOINT_UNTRUSTED", "NO_STEMS"}
 
 
+@dataclass(eq=False)
 class AnalysisWorker:
     """The handler of analysis jobs."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        blobs: Blobs,
-        tracks: library_service_pb2_grpc.TrackServiceStub,
-        slots: ComputeSlots,
-        limits: AudioLimits,
-    ) -> None:
-        self._registry = registry
-        self._blobs = blobs
-        self._tracks = tracks
-        self._slots = slots
-        self._limits = limits
+    registry: Registry
+    blobs: Blobs
+    tracks: library_service_pb2_grpc.TrackServiceStub
+    slots: ComputeSlots
+    limits: AudioLimits
 
     def job_kind(self, settings: AnalysisSettings) -> JobKind[jobs_pb2.AnalysisSpec]:
-        """Return the descriptor of analysis jobs."""
         return JobKind(
             kind=job_pb2.JOB_KIND_ANALYSIS,
             spec=jobs_pb2.AnalysisSpec,
@@ -59,21 +50,19 @@ class AnalysisWorker:
 
     async def handle(self, context: JobContext, spec: jobs_pb2.AnalysisSpec) -> job_pb2.JobResult:
         """Measure the track of the job, each feature with the engine that declares it."""
-        models = models_for(self._registry, spec.features)
+        models = models_for(self.registry, spec.features)
         request = library_service_pb2.GetTrackRequest(track_id=context.job.track_id)
-        track = (await self._tracks.GetTrack(request)).track
+        track = (await self.tracks.GetTrack(request)).track
         context.audio_seconds = track.duration_seconds
         started = time.monotonic()
         async with contextlib.AsyncExitStack() as files:
-            path = await files.enter_async_context(self._blobs.local(track.blob_key))
-            signals: dict[Signal, Recording] = {
-                Signal.MIX: AudioFile(path, self._limits, frame_count=track.frame_count)
-            }
-            wanted = {self._registry.engine(model).signal for model in models}
+            path = await files.enter_async_context(self.blobs.local(track.blob_key))
+            signals: dict[Signal, Recording] = {Signal.MIX: AudioFile(path, self.limits, frame_count=track.frame_count)}
+            wanted = {self.registry.engine(model).signal for model in models}
             signals |= await self._stems(track.id, wanted - {Signal.MIX}, files)
             context.report(0.0, "Analysing")
-            work = functools.partial(_analyse, self._registry, models, signals, context)
-            selection, values = await self._slots.run(work)
+            work = functools.partial(_analyse, self.registry, models, signals, context)
+            selection, values = await self.slots.run(work)
         return job_pb2.JobResult(
             engine=selection.engine,
             model=selection.model,
@@ -88,15 +77,15 @@ class AnalysisWorker:
         """Return the wanted signals for which the track has stems. The files stay open for the length of ``files``."""
         if not wanted:
             return {}
-        answer = await self._tracks.ListStems(library_service_pb2.ListStemsRequest(track_id=track_id))
+        answer = await self.tracks.ListStems(library_service_pb2.ListStemsRequest(track_id=track_id))
         stems = {stem.name: stem for stem in answer.stems}
         found: dict[Signal, Recording] = {}
         for signal in wanted:
             parts: dict[str, Recording] = {}
             try:
                 for name in chosen_stems(signal, stems):
-                    path = await files.enter_async_context(self._blobs.local(stems[name].blob_key))
-                    parts[name] = AudioFile(path, self._limits, frame_count=stems[name].frame_count)
+                    path = await files.enter_async_context(self.blobs.local(stems[name].blob_key))
+                    parts[name] = AudioFile(path, self.limits, frame_count=stems[name].frame_count)
             except AppError as error:
                 if error.reason != errors.BLOB_NOT_FOUND().reason:  # otherwise they were deleted meanwhile
                     raise
@@ -107,18 +96,13 @@ class AnalysisWorker:
 
 
 def _analyse(
-    registry: Registry,
-    models: Mapping[str, frozenset[str]],
-    signals: Mapping[Signal, Recording],
-    context: JobContext,
+    registry: Registry, models: Mapping[str, frozenset[str]], signals: Mapping[Signal, Recording], context: JobContext
 ) -> tuple[ModelSelection, dict[str, Any]]:
     """Run the models one after another. A feature whose model is not available fails alone.
 
-    Returns:
-        The first model that ran, and the values of all.
+    Returns the first model that ran, and the values of all.
 
-    Raises:
-        AppError: no model is available.
+    Raises ``AppError``: no model is available.
     """
     values: dict[str, Any] = {}
     unavailable: list[dict[str, str]] = []

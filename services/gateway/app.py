@@ -1,7 +1,5 @@
 """Builds, starts and stops the gateway."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -67,7 +65,6 @@ _ENCODING_SLOT_COUNT = 2
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
-    """Run the gateway with all its listeners until the block ends."""
     settings = runtime.settings
     channels = await open_channels(runtime)
     clients = Clients.over(channels)
@@ -179,8 +176,7 @@ def build(
 ) -> ASGIApp:
     """Return the application of one listener. The first dialect renders errors for paths that no dialect owns.
 
-    Raises:
-        RuntimeError: a route does not declare its access.
+    Raises ``RuntimeError``: a route does not declare its access.
     """
     site = DocumentedApp(
         dialects,

@@ -1,7 +1,5 @@
 """gRPC clients of the other components, and the dependencies of routes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -53,7 +51,7 @@ class Clients:
     storage: storage_service_pb2_grpc.StorageServiceStub
 
     @staticmethod
-    def over(channels: dict[str, Any]) -> Clients:
+    def over(channels: dict[str, Any]) -> "Clients":
         """Return stubs that use ``channels``, which :func:`open_channels` returns."""
         stubs = {}
         for name, kind in get_type_hints(Clients).items():

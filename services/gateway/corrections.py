@@ -1,7 +1,5 @@
 """The owner's corrections of an analysis, for exports."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What the operator has configured. Without the component that knows, a feature counts as missing."""
 
-from __future__ import annotations
-
 import asyncio
 
 from soundwright.analysis.v1 import agent_service_pb2
@@ -14,7 +12,6 @@ _STATUS_SECONDS = 2.0
 
 
 async def has_spotify(clients: Clients) -> bool:
-    """Return whether Spotify is configured."""
     try:
         with principal_scope(None):
             status = await clients.ingest.GetStatus(ingest_service_pb2.GetStatusRequest(), timeout=_STATUS_SECONDS)

@@ -1,7 +1,5 @@
 """Public paths of stored files, and helpers to build them."""
 
-from __future__ import annotations
-
 import re
 
 from soundwright.library.v1 import job_pb2, track_pb2

@@ -1,7 +1,5 @@
 """What a model understood of a request for a clip, in all dialects."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

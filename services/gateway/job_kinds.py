@@ -3,8 +3,6 @@
 Dialects, channels and pages read the descriptors, so that no other module enumerates the kinds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -21,12 +19,7 @@ from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_pb
 from soundwright.separation.v1 import separation_service_pb2
-from soundwright.services.gateway.file_paths import (
-    analysis_path,
-    hex_id,
-    stem_file_path,
-    track_file_path,
-)
+from soundwright.services.gateway.file_paths import analysis_path, hex_id, stem_file_path, track_file_path
 
 if TYPE_CHECKING:
     from soundwright.services.gateway.clients import Clients
@@ -62,9 +55,6 @@ class JobKind(Generic[Spec]):
 
     Attributes:
         kind: value of the library's enum, which declares the public name of the kind.
-        spec: message class of the specification.
-        running_status: public status of a running job.
-        title: returns a title from the specification, for jobs without a track.
         model: returns the requested model from the specification; empty for kinds without models.
         result_file: returns the main result file. The second argument is the track that the job created, or None.
         again: sends the request that created a job once more, given its specification and the fields that all requests share, its
@@ -78,7 +68,7 @@ class JobKind(Generic[Spec]):
     title: Callable[[Spec], str] = lambda _spec: ""
     model: Callable[[Spec], str] = lambda spec: str(getattr(spec, "model", ""))
     result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = lambda _job, _track: PublicFile()
-    again: Callable[[Clients, Spec, dict[str, Any]], Awaitable[Any]] | None = None
+    again: "Callable[[Clients, Spec, dict[str, Any]], Awaitable[Any]] | None" = None
 
     @property
     def word(self) -> str:
@@ -92,7 +82,6 @@ class JobKind(Generic[Spec]):
         return str(extensions[job_pb2.public_kind].type)
 
     def title_of(self, job: job_pb2.Job) -> str:
-        """Return the title of a job that has no track."""
         return self.title(unpacked(job.spec, self.spec))
 
     def model_of(self, job: job_pb2.Job) -> str:
@@ -114,12 +103,12 @@ def _download_file(_job: job_pb2.Job, track: track_pb2.Track | None) -> PublicFi
     return PublicFile(track_file_path(track), track.size_bytes) if track is not None else PublicFile()
 
 
-async def _download_again(clients: Clients, spec: ingest_pb.DownloadSpec, common: dict[str, Any]) -> Any:
+async def _download_again(clients: "Clients", spec: ingest_pb.DownloadSpec, common: dict[str, Any]) -> Any:
     request = ingest_service_pb2.CreateDownloadsRequest(quality=spec.quality, **common)
     return (await clients.ingest.CreateDownloads(request)).downloads[0]
 
 
-async def _generation_again(clients: Clients, spec: generation_pb.GenerationSpec, common: dict[str, Any]) -> Started:
+async def _generation_again(clients: "Clients", spec: generation_pb.GenerationSpec, common: dict[str, Any]) -> Started:
     request = generation_service_pb2.CreateJobsRequest(parameters=spec, idempotency_key=common["idempotency_key"])
     answer = await clients.generation.CreateJobs(request)
     return Started(answer.jobs[0], answer.existed)

@@ -1,7 +1,5 @@
 """Starts failed and cancelled jobs again: sends the request that created a job to its service once more."""
 
-from __future__ import annotations
-
 from soundwright.kit import errors
 from soundwright.kit.errors import AppError
 from soundwright.library.v1 import job_pb2
@@ -34,11 +32,9 @@ async def retry_job(clients: Clients, job: job_pb2.Job) -> Started:
     The idempotency key is derived from the job, so a repeated call finds the job that the first call has created. If that
     job has failed or was cancelled, too, it is started again.
 
-    Returns:
-        The new job, and whether it existed.
+    Returns the new job, and whether it existed.
 
-    Raises:
-        AppError: ``JOB_NOT_FAILED``; ``TOO_MANY_RETRIES``; the errors of the request that created the job.
+    Raises ``JOB_NOT_FAILED``; ``TOO_MANY_RETRIES``; the errors of the request that created the job.
     """
     if not retried_count(job):
         raise errors.JOB_NOT_FAILED()

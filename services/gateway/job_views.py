@@ -1,7 +1,5 @@
 """The public status, progress and error of a job or download, for all dialects."""
 
-from __future__ import annotations
-
 from typing import Literal, cast
 
 from soundwright.library.v1 import job_pb2, track_pb2

@@ -1,7 +1,5 @@
 """Reads jobs and tracks of the caller from the library."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 
@@ -16,8 +14,7 @@ from soundwright.services.gateway.wire.parameters import require_uuid
 async def own_job(clients: Clients, job_id: str, kind: job_pb2.JobKind.ValueType | None = None) -> job_pb2.Job:
     """Return a job of the caller, of this ``kind`` unless it is None.
 
-    Raises:
-        AppError: ``JOB_NOT_FOUND``; ``ACCESS_DENIED`` for a job of another account.
+    Raises ``JOB_NOT_FOUND``; ``ACCESS_DENIED`` for a job of another account.
     """
     answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=require_uuid(job_id, errors.JOB_NOT_FOUND)))
     job: job_pb2.Job = answer.job
@@ -29,9 +26,8 @@ async def own_job(clients: Clients, job_id: str, kind: job_pb2.JobKind.ValueType
 async def own_track(clients: Clients, track_id: str, *, needs_audio: bool = False) -> track_pb2.Track:
     """Return a track of the caller.
 
-    Raises:
-        AppError: ``TRACK_NOT_FOUND``, also for a track of another account; ``AUDIO_NOT_READY`` if audio is needed and
-            the track has none yet.
+    Raises ``TRACK_NOT_FOUND``, also for a track of another account; ``AUDIO_NOT_READY`` if audio is needed and the
+    track has none yet.
     """
     request = pb.GetTrackRequest(track_id=require_uuid(track_id, errors.TRACK_NOT_FOUND), needs_audio=needs_audio)
     with denied_is_unknown():
@@ -61,11 +57,7 @@ async def find_track(clients: Clients, track_id: str) -> track_pb2.Track | None:
 
 
 async def own_stem(clients: Clients, stem_id: str) -> job_pb2.AudioOutput:
-    """Return a stem of the caller.
-
-    Raises:
-        AppError: ``STEM_NOT_FOUND``; ``ACCESS_DENIED`` for a stem of another account.
-    """
+    """Return a stem of the caller. Raises ``STEM_NOT_FOUND``; ``ACCESS_DENIED`` for a stem of another account."""
     answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, errors.STEM_NOT_FOUND)))
     stem: job_pb2.AudioOutput = answer.stem
     return stem

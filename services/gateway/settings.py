@@ -1,7 +1,5 @@
 """Settings of the gateway."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Annotated
@@ -45,9 +43,7 @@ class GatewaySettings(Settings):
         4000, ge=1, description="maximum number of open connections of this process; further ones get 503"
     )
     connection_address_limit: int = Field(
-        1000,
-        ge=1,
-        description="maximum number of open connections of an address in this process; further ones get 429",
+        1000, ge=1, description="maximum number of open connections of an address in this process; further ones get 429"
     )
     head_seconds: float = Field(10.0, gt=0, description="timeout of the head of a request")
     unread_seconds: float = Field(

@@ -1,7 +1,5 @@
 """Builds, starts and stops generation."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -28,7 +26,6 @@ _JOBS_PER_FILE_PROCESS = 4
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
-    """Run the generation service inside the ``async with`` block."""
     procedural = runtime.settings.generation_engine == "procedural"
     settings = runtime.settings.on(not procedural and await has_gpu(runtime.settings.generation_device))
     process_count, slot_count = settings.generation_process_count, settings.generation_slot_count

@@ -1,7 +1,5 @@
 """Combines takes that wait for an engine process into batches."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -37,7 +35,7 @@ class Place:
         self.wanted = True
         self.outcome: asyncio.Future[tuple[ModelSelection, MadeTake]] = asyncio.get_running_loop().create_future()
 
-    def fits(self, other: Place) -> bool:
+    def fits(self, other: "Place") -> bool:
         """Return whether the two takes may be in one batch."""
         return not (self.alone or other.alone) and (self.model, self.order.take.duration_seconds) == (
             other.model,
@@ -64,9 +62,6 @@ class Batcher:
     instead of forming one batch.
 
     Args:
-        processes: make the takes.
-        process_count: number of processes.
-        batch_size: greatest number of takes in a batch.
         gathers: whether to wait briefly for further takes. Not useful if only one job runs at a time.
         device_name: see :func:`soundwright.services.generation.engines.device.cuda_device`.
     """
@@ -92,11 +87,9 @@ class Batcher:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a batch is running."""
         return bool(self._running)
 
     def is_loading(self, model: str) -> bool:
-        """Return whether a batch waits for the weights of ``model``."""
         return any(batch[0].model == model and batch[0].share == 0.0 for batch in self._running)
 
     async def read_device(self) -> Device | None:

@@ -3,8 +3,6 @@
 Runs in a separate process, so that the engine can compute the next take in the meantime.
 """
 
-from __future__ import annotations
-
 import importlib
 import zipfile
 from dataclasses import dataclass
@@ -31,7 +29,6 @@ class FinishOrder:
     Args:
         take: ``.npy`` file with float32 [channels, frames]. It is longer than requested by the part of ``before`` that
             it repeats at its beginning, and by the fade of a loop at its end.
-        sample_rate_hz: sample rate of the take.
         duration_seconds: length of the clip, without ``before``.
         before: audio file that the take continues, if any.
         loop_fade_seconds: length at the end of the take that is cross-faded into the beginning; 0 if it is not a loop.
@@ -120,8 +117,7 @@ def finish(_engine: None, report: Report, *, order: FinishOrder) -> FinishedClip
 def write_parts(_engine: None, _report: Report, *, order: PartsOrder) -> None:
     """Write the parts of a clip. Their sum is the clip, but for its rounding to 16 bits.
 
-    Raises:
-        AppError: ``CLIP_PARTS_UNKNOWN`` if the composer did not make all of the clip, or made it in another version.
+    Raises ``CLIP_PARTS_UNKNOWN`` if the composer did not make all of the clip, or made it in another version.
     """
     from soundwright.services.generation.engines.procedural.engine import (
         clip_parts,  # late: nothing else here needs an engine
@@ -151,13 +147,11 @@ def write_parts(_engine: None, _report: Report, *, order: PartsOrder) -> None:
 
 
 def draw_file(_engine: None, _report: Report, *, audio: Path, picture: Path) -> None:
-    """Draw the spectrogram of an audio file."""
     clip = read_samples(audio)
     draw_spectrogram(clip.samples, clip.sample_rate_hz, picture)
 
 
 def _like(clip: Clip, sample_rate_hz: int) -> Samples:
-    """Return the clip at another sample rate."""
     blocks = resample_blocks([clip.samples], clip.sample_rate_hz, sample_rate_hz, clip.samples.shape[0])
     return np.concatenate(list(blocks), axis=1)
 

@@ -1,7 +1,5 @@
 """Brings all clips to the same loudness."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

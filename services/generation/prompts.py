@@ -8,8 +8,6 @@ The vocabulary is plain text: groups of words, and templates with slots:
     {adjective+noun} a word of the first group inserted into a noun phrase of the second: "a loud bell" from "a bell"
 """
 
-from __future__ import annotations
-
 import random as randomness
 import re
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each check returns a score from 0 to 100. The lowest one is the score of the tak
 dark or noisy takes pass if the prompt allows them.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +56,6 @@ class _Finding:
 
 
 def wants_noise(prompt: str) -> bool:
-    """Return whether the prompt asks for noise."""
     return _NOISE.search(prompt.lower()) is not None
 
 
@@ -75,10 +72,8 @@ def judge(
 
     Args:
         samples: float32 [channels, frames] from the engine, before any change of level.
-        wanted_seconds: requested length.
         is_music: whether gaps and continuous noise count as faults, which sound effects may have.
         noise_is_wanted: see :func:`wants_noise`.
-        is_loop: whether the clip is a loop, which has no end.
     """
     findings = list(_findings(samples, sample_rate_hz, wanted_seconds, is_music, noise_is_wanted, is_loop))
     findings.sort(key=lambda found: found.score)

@@ -1,7 +1,5 @@
 """The generation engines, one registration each."""
 
-from __future__ import annotations
-
 from soundwright.kit.engines import EngineRegistry, FallbackPolicy
 from soundwright.services.generation.engines.audiocraft.engine import AudiocraftEngine
 from soundwright.services.generation.engines.procedural.engine import ProceduralEngine

@@ -1,7 +1,5 @@
 """The gRPC service of generation: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools
@@ -10,6 +8,7 @@ import random
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from soundwright.generation.v1 import generation_service_pb2 as pb
@@ -52,47 +51,33 @@ _STATUS = {
 }
 
 
+@dataclass(eq=False, kw_only=True)
 class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
-    def __init__(
-        self,
-        *,
-        bus: Bus,
-        jobs: library_service_pb2_grpc.JobServiceStub,
-        kind: JobKind[jobs_pb2.GenerationSpec],
-        catalog: catalog_service_pb2_grpc.CatalogServiceStub,
-        blobs: Blobs,
-        registry: Registry,
-        availability: ModelAvailability,
-        batcher: Batcher,
-        file_processes: EngineProcesses[None],
-        scratch: Path,
-        settings: GenerationSettings,
-    ) -> None:
-        self._bus = bus
-        self._jobs = jobs
-        self._kind = kind
-        self._catalog = catalog
-        self._blobs = blobs
-        self._registry = registry
-        self._availability = availability
-        self._batcher = batcher
-        self._file_processes = file_processes
-        self._scratch = scratch
-        self._settings = settings
+    bus: Bus
+    jobs: library_service_pb2_grpc.JobServiceStub
+    kind: JobKind[jobs_pb2.GenerationSpec]
+    catalog: catalog_service_pb2_grpc.CatalogServiceStub
+    blobs: Blobs
+    registry: Registry
+    availability: ModelAvailability
+    batcher: Batcher
+    file_processes: EngineProcesses[None]
+    scratch: Path
+    settings: GenerationSettings
 
     async def CreateJobs(self, request: pb.CreateJobsRequest, context: Context) -> pb.CreateJobsResponse:
-        tier_name, tier = tier_of(require_principal().role, self._settings.generation_tiers)
+        tier_name, tier = tier_of(require_principal().role, self.settings.generation_tiers)
         count = request.variation_count or 1
         asked = from_wire(request.parameters, service.GenerationSpec)
         if asked.seed < 0:  # all attempts and repeated requests use the one that is chosen here
             asked = dataclasses.replace(asked, seed=uuid.uuid4().int & 0x7FFF_FFFF)
-        spec = service.parse_spec(asked, variation_count=count, max_seconds=tier.max_seconds, registry=self._registry)
+        spec = service.parse_spec(asked, variation_count=count, max_seconds=tier.max_seconds, registry=self.registry)
         if spec.continue_from_id:
             await self._require_source(spec, tier)
-        await self._availability.require(spec.model)
+        await self.availability.require(spec.model)
         job_ids = [str(uuid.uuid4()) for _ in range(count)]
         first, existed = await self._create(request, spec, 0, job_ids, tier)
-        seeds = service.variation_seeds(self._kind.parse(first).seed, count)
+        seeds = service.variation_seeds(self.kind.parse(first).seed, count)
         jobs = [first]
         try:
             for index in range(1, count):
@@ -101,7 +86,7 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         except AppError:
             for job in [] if existed else jobs:
                 with contextlib.suppress(AppError):  # it has ended
-                    await self._jobs.CancelJob(library_service_pb2.CancelJobRequest(job_id=job.id))
+                    await self.jobs.CancelJob(library_service_pb2.CancelJobRequest(job_id=job.id))
             raise
         return pb.CreateJobsResponse(
             jobs=jobs,
@@ -115,10 +100,9 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
     async def _require_source(self, spec: service.GenerationSpec, tier: Tier) -> None:
         """Check the clip that a continuation extends.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``; ``VALIDATION_ERROR`` if the result would exceed the caller's limit.
+        Raises ``GENERATION_NOT_FOUND``; ``VALIDATION_ERROR`` if the result would exceed the caller's limit.
         """
-        source = await find_clip(self._catalog, spec.continue_from_id)
+        source = await find_clip(self.catalog, spec.continue_from_id)
         service.require_total(source.duration_seconds, spec.duration_seconds, tier.max_seconds)
 
     async def _create(
@@ -153,13 +137,13 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
             creation.further_job_ids.extend(job_ids[1:])
             creation.pending_limit = tier.pending_limit
             creation.hourly_limit = tier.hourly_limit
-            creation.queue_limit = self._settings.generation_queue_limit
-        return await create_job(self._bus, self._jobs, self._kind, jobs_pb2.GenerationSpec(**wanted), creation)
+            creation.queue_limit = self.settings.generation_queue_limit
+        return await create_job(self.bus, self.jobs, self.kind, jobs_pb2.GenerationSpec(**wanted), creation)
 
     async def _position(self, job_id: str) -> int:
         """Return the position among running and queued jobs, from 1; 0 if the job is neither, or the queue is unknown."""
         try:
-            queue = await self._jobs.GetQueue(library_service_pb2.GetQueueRequest(kind=job_pb2.JOB_KIND_GENERATION))
+            queue = await self.jobs.GetQueue(library_service_pb2.GetQueueRequest(kind=job_pb2.JOB_KIND_GENERATION))
         except AppError as error:  # the jobs are stored; the position is optional
             log.warning("queue.unknown", reason=error.reason)
             return 0
@@ -168,35 +152,35 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         answer = pb.GetStatusResponse(
-            models={model: _STATUS[self._availability.state(model)] for model in self._registry.model_names}
+            models={model: _STATUS[self.availability.state(model)] for model in self.registry.model_names}
         )
-        device = await self._batcher.device()
+        device = await self.batcher.device()
         if device is not None:
-            answer.device.CopyFrom(to_wire(device, pb.Device, busy=self._batcher.is_busy))
+            answer.device.CopyFrom(to_wire(device, pb.Device, busy=self.batcher.is_busy))
         return answer
 
     async def RenderSpectrogram(
         self, request: pb.RenderSpectrogramRequest, context: Context
     ) -> pb.RenderSpectrogramResponse:
-        generation = await find_clip(self._catalog, request.generation_id)
+        generation = await find_clip(self.catalog, request.generation_id)
         key = generation.spectrogram_blob_key
-        if key and await self._blobs.stat(key) is not None:
+        if key and await self.blobs.stat(key) is not None:
             return pb.RenderSpectrogramResponse(blob_key=key)
         key = f"{generation.audio_blob_key.rpartition('/')[0]}/spectrogram.png"
         await self._make(
             generation, key, lambda audio, picture: functools.partial(draw_file, audio=audio, picture=picture)
         )
         with principal_scope(None):  # any reader of a clip may cause this call, but only services may make it
-            await self._catalog.SetSpectrogram(
+            await self.catalog.SetSpectrogram(
                 catalog_service_pb2.SetSpectrogramRequest(generation_id=generation.id, blob_key=key)
             )
         return pb.RenderSpectrogramResponse(blob_key=key)
 
     async def RenderParts(self, request: pb.RenderPartsRequest, context: Context) -> pb.RenderPartsResponse:
-        clip = await find_clip(self._catalog, request.generation_id)
+        clip = await find_clip(self.catalog, request.generation_id)
         key = parts_key(clip.audio_blob_key)
-        if await self._blobs.stat(key) is None:
-            history = await clip_history(self._catalog, clip)
+        if await self.blobs.stat(key) is None:
+            history = await clip_history(self.catalog, clip)
             await self._make(
                 clip,
                 key,
@@ -208,11 +192,11 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         self, clip: generation_pb2.Generation, key: str, work: Callable[[Path, Path], Callable[..., None]]
     ) -> None:
         """Store a file that ``work`` makes of the audio of a clip, given the paths of both."""
-        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as folder:
             made = Path(folder) / Path(key).name
-            async with self._blobs.local(clip.audio_blob_key) as audio:
-                await self._file_processes.run(work(audio, made))
-            await self._blobs.put_file(key, made)
+            async with self.blobs.local(clip.audio_blob_key) as audio:
+                await self.file_processes.run(work(audio, made))
+            await self.blobs.put_file(key, made)
 
     async def SuggestPrompt(self, request: pb.SuggestPromptRequest, context: Context) -> pb.SuggestPromptResponse:
         return pb.SuggestPromptResponse(prompt=suggest(request.model, random.SystemRandom()))

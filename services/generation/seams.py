@@ -1,7 +1,5 @@
 """Joins clips and closes loops with cross-fades that cause no click, dip or bump."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -32,9 +30,8 @@ def crossfade(ending: Samples, beginning: Samples) -> Samples:
     Args:
         ending, beginning: float32 [channels, frames], of the same shape.
 
-    Returns:
-        float32 [channels, frames]. The first frame is almost that of ``ending``, and the last almost that of
-        ``beginning``.
+    Returns float32 [channels, frames]. The first frame is almost that of ``ending``, and the last almost that of
+    ``beginning``.
     """
     out, into = _fade_weights(ending, beginning)
     return np.asarray(ending * out + beginning * into, dtype=np.float32)
@@ -69,8 +66,7 @@ def looped(samples: Samples, fade_frames: int, mix: Samples | None = None) -> Sa
         fade_frames: number of frames at the end that exceed the length of the clip.
         mix: for a part of a clip, the whole clip, whose loop is made alike.
 
-    Returns:
-        float32 [channels, frames - fade_frames].
+    Returns float32 [channels, frames - fade_frames].
     """
     length = samples.shape[1] - fade_frames
     whole = samples if mix is None else mix
@@ -89,8 +85,7 @@ def joined(before: Samples, after: Samples, sample_rate_hz: int, overlap_frames:
         before, after: float32 [channels, frames], with the same number of channels.
         overlap_frames: number of frames at the beginning of ``after`` that repeat the end of ``before``.
 
-    Returns:
-        float32 [channels, frames of both - overlap_frames].
+    Returns float32 [channels, frames of both - overlap_frames].
     """
     near = round(_NEAR_SECONDS * sample_rate_hz)
     if abs(_level_db(before[:, -near:]) - _level_db(after[:, :near])) > _SAME_LEVEL_DB:

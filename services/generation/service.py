@@ -1,7 +1,5 @@
 """Domain types of generation, the engine Protocol, and the validation of requests."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import unicodedata
@@ -28,7 +26,6 @@ class Interpretation:
 
     Args:
         style, tempo_bpm, key, bars, instruments: what plays. Empty and 0 for sound effects.
-        sounds: sound effects and backgrounds.
         chosen: fields above that the prompt leaves open, so that the seed chose them.
         ignored_words: words of the prompt that have no effect.
         ignored_parameters: parameters of the request that the engine could not follow.
@@ -50,8 +47,6 @@ class Clip:
     """Generated audio.
 
     Args:
-        samples: the audio.
-        sample_rate_hz: its sample rate.
         interpretation: what the engine understood, if it can say so.
         whole_seconds: length of the finished clip, if the engine made it itself: with the clip that it continues, or
             with the whole bars of a loop. None: the take is what was asked for.
@@ -72,7 +67,6 @@ class Part:
     Args:
         prompt, duration_seconds, seed, is_loop: as in the request.
         model: the model that generated it; empty for what is not generated yet.
-        interpretation: what the model understood.
     """
 
     prompt: str
@@ -88,7 +82,6 @@ class Take:
     """One piece of audio to generate.
 
     Args:
-        prompt: description of the audio.
         duration_seconds: length without the ``lead_in``.
         seed: equal takes with equal seeds give equal audio.
         lead_in: audio that the take continues, with its own sample rate and channels. Engines that do not support
@@ -121,8 +114,7 @@ class Engine(EngineBase, Protocol):
         All takes have the same duration. ``report`` is called with the progress ratio, 0 to 1. An exception that it
         raises stops the work.
 
-        Raises:
-            AppError: as :meth:`soundwright.kit.engines.Engine.load`; ``OUT_OF_MEMORY``.
+        Raises the errors of :meth:`soundwright.kit.engines.Engine.load`; ``OUT_OF_MEMORY``.
         """
         ...
 
@@ -150,7 +142,6 @@ class GenerationSpec:
     Args:
         prompt: 3 to 500 characters without control characters.
         duration_seconds: length to generate. For a continuation: without the clip that it continues.
-        model: name of a listed model.
         seed: 0 to 2**63 - 1.
         loop: whether the end of the clip connects to its beginning.
         continue_from_id: ID of the clip to continue; empty for a new clip.
@@ -181,12 +172,9 @@ def parse_spec(
 
     Args:
         asked: what was asked for. The seed is valid; an empty model means the default of ``registry``.
-        variation_count: number of clips of the request.
         max_seconds: the longest clip that the caller may request.
-        registry: declares the models.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` with the fields that are not valid.
+    Raises ``VALIDATION_ERROR`` with the fields that are not valid.
     """
     cleaned = clean_prompt(asked.prompt)
     chosen = asked.model or registry.default_model
@@ -213,8 +201,7 @@ def parse_spec(
 def require_total(source_seconds: float, duration_seconds: float, max_seconds: float) -> None:
     """Check that a continuation and the clip that it continues do not exceed the caller's limit together.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
+    Raises ``VALIDATION_ERROR``.
     """
     if source_seconds + duration_seconds > max_seconds:
         room = max_seconds - source_seconds
@@ -224,7 +211,6 @@ def require_total(source_seconds: float, duration_seconds: float, max_seconds: f
 
 
 def variation_seeds(seed: int, count: int) -> list[int]:
-    """Return ``count`` consecutive seeds, starting with ``seed``."""
     return [(seed + index) % _SEED_LIMIT for index in range(count)]
 
 

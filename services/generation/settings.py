@@ -1,7 +1,5 @@
 """Settings of the generation service."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -54,7 +52,7 @@ class GenerationSettings(Settings):
         "starvation_seconds is optional, other tiers keep their defaults",
     )
 
-    def on(self, has_gpu: bool) -> GenerationSettings:
+    def on(self, has_gpu: bool) -> "GenerationSettings":
         """Return the settings with the number of slots for this hardware, where it is 0."""
         slot_count = self.generation_slot_count or (GPU_SLOT_COUNT if has_gpu else 1)
         return self.model_copy(update={"generation_slot_count": slot_count})

@@ -1,7 +1,5 @@
 """Draws the mel spectrogram of a clip."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +26,7 @@ def mel_spectrogram_db(samples: Samples, sample_rate_hz: int) -> NDArray[np.floa
     Args:
         samples: float32 [channels, frames], of any length.
 
-    Returns:
-        float32 [128, times], -80 to 0, lowest band first, with one time per 512 frames. All -80 for silence.
+    Returns float32 [128, times], -80 to 0, lowest band first, with one time per 512 frames. All -80 for silence.
     """
     mono = samples.mean(axis=0, dtype=np.float32) if samples.size else np.zeros(0, np.float32)
     padded = np.pad(mono, _WINDOW_FRAMES // 2)

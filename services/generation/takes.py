@@ -1,7 +1,5 @@
 """Generates takes in one batch and rates their quality. Runs in an engine process."""
 
-from __future__ import annotations
-
 import dataclasses
 import errno
 from collections.abc import Sequence
@@ -26,7 +24,6 @@ class TakeOrder:
 
     Args:
         take: without its lead-in, which the engine process reads.
-        lead_in: an audio file that the take continues.
         overlap_seconds: length of the end of the lead-in that the take repeats.
         file: receives the samples as a ``.npy`` file of float32 [channels, frames]. If its folder is gone, the take is
             not needed any more and is not stored.
@@ -88,7 +85,6 @@ def make_takes(
 
 
 def read_samples(file: Path) -> Clip:
-    """Return all samples of an audio file."""
     recording = audio.AudioFile(file)
     samples = np.concatenate(list(recording.blocks(1 << 16)), axis=1)
     return Clip(samples, recording.sample_rate_hz)

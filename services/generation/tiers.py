@@ -1,7 +1,5 @@
 """Limits of generation requests by the caller's role."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -17,9 +15,6 @@ class Tier:
     """The limits of a group of roles. A count of 0 means no limit.
 
     Args:
-        pending_limit: unfinished jobs at a time.
-        hourly_limit: jobs in an hour.
-        max_seconds: longest clip.
         starvation_seconds: a job that has waited longer starts before jobs of higher priority. Above 0.
     """
 

@@ -1,13 +1,12 @@
 """Runs generation jobs."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -50,7 +49,6 @@ class _Source:
     """The clip that a job continues.
 
     Args:
-        audio: its file.
         parts: what it was generated from; empty if it continues a clip that is deleted.
     """
 
@@ -58,34 +56,23 @@ class _Source:
     parts: tuple[service.Part, ...]
 
 
+@dataclass(eq=False, kw_only=True)
 class GenerationWorker:
     """The handler of generation jobs.
 
     The clip of a continuation contains the earlier clip and ``duration_seconds`` more.
 
     Args:
-        registry: declares the models.
         note: called with the model that generated each take.
     """
 
-    def __init__(
-        self,
-        *,
-        batcher: Batcher,
-        registry: Registry,
-        note: Callable[[ModelSelection], None],
-        file_processes: EngineProcesses[None],
-        blobs: Blobs,
-        catalog: catalog_service_pb2_grpc.CatalogServiceStub,
-        scratch: Path,
-    ) -> None:
-        self._batcher = batcher
-        self._registry = registry
-        self._note = note
-        self._file_processes = file_processes
-        self._blobs = blobs
-        self._catalog = catalog
-        self._scratch = scratch
+    batcher: Batcher
+    registry: Registry
+    note: Callable[[ModelSelection], None]
+    file_processes: EngineProcesses[None]
+    blobs: Blobs
+    catalog: catalog_service_pb2_grpc.CatalogServiceStub
+    scratch: Path
 
     def job_kind(self, settings: GenerationSettings) -> JobKind[jobs_pb2.GenerationSpec]:
         """Return the descriptor of generation jobs. Jobs of one model share its weights."""
@@ -104,10 +91,9 @@ class GenerationWorker:
         )
 
     async def handle(self, context: JobContext, wanted: jobs_pb2.GenerationSpec) -> job_pb2.JobResult:
-        """Generate the clip that the job describes."""
         spec = from_wire(wanted, service.GenerationSpec)
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as name:
             folder = Path(name)
             async with self._source(spec) as source:
                 kept = await self._best_take(context, spec, source, folder)
@@ -123,13 +109,13 @@ class GenerationWorker:
                     picture=folder / "spectrogram.png",
                 )
                 span = 1.0 - _TAKE_RATIOS[-1]
-                clip = await self._file_processes.run(
+                clip = await self.file_processes.run(
                     functools.partial(finish, order=order),
                     lambda share: context.report(_TAKE_RATIOS[-1] + 0.9 * span * share),
                 )
             if kept.order.score_file.exists():
                 kept.order.score_file.replace(score_file(order.audio))
-            async with JobOutputs(self._blobs, context) as store:
+            async with JobOutputs(self.blobs, context) as store:
                 audio = await store.put(
                     to_wire(clip, job_pb2.AudioOutput, name="audio", path="audio.wav", content_type="audio/wav"),
                     order.audio,
@@ -147,9 +133,9 @@ class GenerationWorker:
         if not spec.continue_from_id:
             yield None
             return
-        generation = await find_clip(self._catalog, spec.continue_from_id)
-        parts = await clip_history(self._catalog, generation)
-        async with self._blobs.local(generation.audio_blob_key) as path:
+        generation = await find_clip(self.catalog, spec.continue_from_id)
+        parts = await clip_history(self.catalog, generation)
+        async with self.blobs.local(generation.audio_blob_key) as path:
             yield _Source(path, parts)
 
     async def _best_take(
@@ -160,7 +146,7 @@ class GenerationWorker:
         for retake in range(_RETAKE_LIMIT + 1):
             order = _take_order(spec, source, retake, folder)
             selection, made = await self._take(context, spec, order, retake)
-            self._note(selection)
+            self.note(selection)
             if best is None or made.quality.score > best.made.quality.score:
                 if best is not None:
                     best.order.file.unlink()
@@ -179,8 +165,8 @@ class GenerationWorker:
         begin, end = _TAKE_RATIOS[retake : retake + 2]
         # An earlier attempt of the job may have ended its process, and a continuation reads the file of another clip.
         alone = context.job.attempt > 1 or bool(spec.continue_from_id)
-        kind = "music" if service.makes_music(self._registry.declaration(spec.model)) else "audio"
-        async with self._batcher.place(spec.model, order, alone=alone) as place:
+        kind = "music" if service.makes_music(self.registry.declaration(spec.model)) else "audio"
+        async with self.batcher.place(spec.model, order, alone=alone) as place:
             while not await place.made(_LOOK_SECONDS):
                 share = place.share
                 context.report(begin + (end - begin) * (share or 0.0), _message(kind, share))
@@ -208,11 +194,7 @@ async def clip_history(
 
 
 async def find_clip(catalog: catalog_service_pb2_grpc.CatalogServiceStub, clip_id: str) -> generation_pb2.Generation:
-    """Return a clip.
-
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND``.
-    """
+    """Return a clip. Raises ``GENERATION_NOT_FOUND``."""
     return (await catalog.GetGeneration(catalog_service_pb2.GetGenerationRequest(generation_id=clip_id))).generation
 
 

@@ -1,7 +1,5 @@
 """Builds, starts and stops ingest."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -36,7 +34,6 @@ log = get_logger()
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
-    """Run the ingest service inside the ``async with`` block."""
     settings = runtime.settings
     blobs = runtime.blobs()
     bus = await runtime.bus()
@@ -76,9 +73,7 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
     connections = connection_service_pb2_grpc.ConnectionServiceStub(channel)
     downloads = Downloads(
         catalog=SpotifyCatalog(
-            **spotify,
-            call_limit_seconds=settings.spotify_patience_seconds,
-            collection_limit=settings.collection_limit,
+            **spotify, call_limit_seconds=settings.spotify_patience_seconds, collection_limit=settings.collection_limit
         ),
         tokens=SpotifyTokens(spotify_accounts, connections, runtime.clock),
         egress_policy=egress_policy,

@@ -4,8 +4,6 @@ The record of an upload is a small blob beside its data, in a folder of its owne
 age at which all unfinished uploads are deleted. Its name says who owns it, so no other account can reach it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -22,11 +20,7 @@ _UNFINISHED_LIMIT = 20
 
 @dataclass(frozen=True)
 class DirectUpload:
-    """An unfinished upload.
-
-    Attributes:
-        store_upload_id: the id of the multipart upload in the store.
-    """
+    """An unfinished upload."""
 
     id: str
     owner_id: str
@@ -47,11 +41,7 @@ class DirectUpload:
 
 
 class DirectUploads:
-    """Begins, signs, assembles and aborts uploads.
-
-    Args:
-        keep_seconds: age at which an unfinished upload is deleted.
-    """
+    """Begins, signs, assembles and aborts uploads."""
 
     def __init__(self, blobs: Blobs, clock: Clock, size_limit_bytes: int, keep_seconds: float) -> None:
         self._blobs = blobs
@@ -60,11 +50,7 @@ class DirectUploads:
         self.keep_seconds = keep_seconds
 
     async def begin(self, owner_id: str, filename: str, size_bytes: int) -> DirectUpload:
-        """Begin an upload.
-
-        Raises:
-            AppError: ``DIRECT_UPLOADS_UNAVAILABLE``, ``TOO_LARGE``, ``TOO_MANY_UPLOADS``.
-        """
+        """Begin an upload. Raises ``DIRECT_UPLOADS_UNAVAILABLE``, ``TOO_LARGE``, ``TOO_MANY_UPLOADS``."""
         store = self._store()
         if size_bytes > self._size_limit_bytes:
             limit = self._size_limit_bytes / 1024**2
@@ -88,11 +74,7 @@ class DirectUploads:
         return upload
 
     async def get(self, owner_id: str, upload_id: str) -> DirectUpload:
-        """Return an upload of an account.
-
-        Raises:
-            AppError: ``UPLOAD_NOT_FOUND``.
-        """
+        """Return an upload of an account. Raises ``UPLOAD_NOT_FOUND``."""
         self._store()
         upload = await self._read(_record_key(owner_id, upload_id))
         if upload is None:
@@ -108,11 +90,7 @@ class DirectUploads:
         raise errors.UPLOAD_NOT_FOUND()
 
     def url(self, upload: DirectUpload, number: int) -> str:
-        """Return the URL for one part.
-
-        Raises:
-            AppError: ``VALIDATION_ERROR`` if the upload has no such part.
-        """
+        """Return the URL for one part. Raises ``VALIDATION_ERROR`` if the upload has no such part."""
         size = upload.part_bytes(number)
         if not size:
             raise errors.invalid(
@@ -125,8 +103,7 @@ class DirectUploads:
     async def assemble(self, upload: DirectUpload) -> None:
         """Put the parts together. Afterwards, the URLs of the parts have no effect.
 
-        Raises:
-            AppError: ``UPLOAD_INCOMPLETE`` if parts have not arrived.
+        Raises ``UPLOAD_INCOMPLETE`` if parts have not arrived.
         """
         key = service.staging_key(upload.id)
         stored = await self._blobs.stat(key)
@@ -153,7 +130,7 @@ class DirectUploads:
         await self.forget(upload)
 
     async def abandon(self, record_key: str) -> None:
-        """Delete an old upload, of which the key of the record is known."""
+        """Delete an old upload, given the key of its record."""
         upload = await self._read(record_key)
         if upload is not None and self._blobs.public is not None:
             await self.abort(upload)

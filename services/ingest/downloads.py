@@ -1,7 +1,5 @@
 """Creates download jobs from a link: one for each recording that the caller does not have yet."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import hashlib
@@ -93,10 +91,8 @@ class Downloads:
 
         Each job completes a track, which the library stores at once without audio.
 
-        Raises:
-            AppError: ``URL_INVALID``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``,
-                ``SPOTIFY_UNAUTHORIZED``, ``NOTHING_TO_DOWNLOAD``, ``TOO_MANY_PENDING``, ``TRACK_NOT_FOUND``,
-                ``NOT_DOWNLOADED``.
+        Raises ``URL_INVALID``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``, ``SPOTIFY_UNAUTHORIZED``,
+        ``NOTHING_TO_DOWNLOAD``, ``TOO_MANY_PENDING``, ``TRACK_NOT_FOUND``, ``NOT_DOWNLOADED``.
         """
         answer = pb.CreateDownloadsResponse()
         if request.track_id:
@@ -260,5 +256,4 @@ def _new_track(spec: DownloadSpec) -> track_pb2.NewTrack:
 
 
 def _key(idempotency_key: str, spec: DownloadSpec) -> str:
-    """Return the idempotency key of one of the jobs of a request."""
     return hashlib.sha256(f"{idempotency_key}\n{spec.track_id}".encode()).hexdigest() if idempotency_key else ""

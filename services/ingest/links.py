@@ -1,7 +1,5 @@
 """Parses links from users: all forms of Spotify links, and URLs of web pages."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -45,21 +43,13 @@ class WebLink:
 
 
 def parse_link(text: str) -> SpotifyLink | ShortLink | WebLink:
-    """Parse any supported link.
-
-    Raises:
-        AppError: ``URL_INVALID``.
-    """
+    """Parse any supported link. Raises ``URL_INVALID``."""
     link = _parse_spotify(text)
     return link if link is not None else _parse_web(text)
 
 
 def parse_spotify_link(text: str) -> SpotifyLink | ShortLink:
-    """Parse a link to Spotify.
-
-    Raises:
-        AppError: ``URL_INVALID``.
-    """
+    """Parse a link to Spotify. Raises ``URL_INVALID``."""
     link = _parse_spotify(text)
     if link is None:
         raise errors.URL_INVALID(

@@ -1,7 +1,5 @@
 """Reads the tags and covers of files that come from outside, in confined processes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from soundwright.kit.confined.process import Confinement, ProcessDied, run_confined

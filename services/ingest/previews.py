@@ -1,7 +1,5 @@
 """Previews of links: the recordings that a link leads to, before any of them is downloaded."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import tempfile
@@ -50,7 +48,6 @@ class LinkPreview:
         name: of the list; empty for a single recording.
         entries: at most 50.
         entry_count: the number of recordings that were found.
-        truncated: whether the list has more than these.
     """
 
     kind: str
@@ -64,7 +61,6 @@ class LinkPreviews:
     """Looks into links for the current caller.
 
     Args:
-        max_seconds: maximum length of a recording.
         slot_count: links that are read in parallel. Further requests wait; above 20, they are refused.
         scratch: the folder for the working folders of the processes.
     """
@@ -90,9 +86,8 @@ class LinkPreviews:
     async def look(self, url: str) -> LinkPreview:
         """Return the recordings behind a link.
 
-        Raises:
-            AppError: ``URL_INVALID``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``, ``SPOTIFY_UNAUTHORIZED``, ``TOO_MANY_PREVIEWS``;
-                the errors of :meth:`Fetcher.preview`.
+        Raises ``URL_INVALID``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``, ``SPOTIFY_UNAUTHORIZED``, ``TOO_MANY_PREVIEWS``;
+        the errors of :meth:`Fetcher.preview`.
         """
         link = parse_link(url)
         if isinstance(link, SpotifyLink | ShortLink):

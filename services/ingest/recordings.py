@@ -1,7 +1,5 @@
 """Describes examined files in the records of tracks. Uploads and downloads share this step."""
 
-from __future__ import annotations
-
 from soundwright.kit.confined.recordings import Recording
 from soundwright.kit.file_names import content_type
 from soundwright.library.v1 import track_pb2

@@ -1,7 +1,5 @@
 """The gRPC service of ingest: uploads, Spotify's catalog and downloads."""
 
-from __future__ import annotations
-
 import asyncio
 import tempfile
 from collections.abc import Sequence
@@ -94,8 +92,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
     async def _store_cover(self, request: pb.SetCoverRequest) -> str:
         """Store an uploaded picture as a cover, and return the key.
 
-        Raises:
-            AppError: ``UPLOAD_NOT_FOUND``; ``PICTURE_UNREADABLE``.
+        Raises ``UPLOAD_NOT_FOUND``; ``PICTURE_UNREADABLE``.
         """
         staging = service.staging_key(request.upload_id)
         if await self._blobs.stat(staging) is None:
@@ -181,8 +178,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
     async def _finish(self, request: pb.FinishUploadRequest) -> tuple[track_pb2.Track, bool]:
         """Examine a stored upload and make it a track. A file that is refused is deleted.
 
-        Returns:
-            The track, and whether an earlier upload with the idempotency key created it.
+        Returns the track, and whether an earlier upload with the idempotency key created it.
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             with suppressed("BLOB_NOT_FOUND"):  # another replica moves the file at this moment
@@ -236,8 +232,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
     async def _arrived(self, upload_id: str, track_id: str) -> str:
         """Return the key of the file of an upload. Another call, or one that was interrupted, may have moved it to its track.
 
-        Raises:
-            AppError: ``UPLOAD_NOT_FOUND``.
+        Raises ``UPLOAD_NOT_FOUND``.
         """
         key = service.staging_key(upload_id)
         if await self._blobs.stat(key) is not None:
@@ -250,8 +245,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
     async def _store(self, track: track_pb2.Track) -> tuple[track_pb2.Track, bool]:
         """Store the record of a track, unless an upload with the same idempotency key has stored it. Delete a file that has no record.
 
-        Raises:
-            AppError: ``IDEMPOTENCY_KEY_REUSED`` if that upload had another file.
+        Raises ``IDEMPOTENCY_KEY_REUSED`` if that upload had another file.
         """
         try:
             return (await self._tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))).track, False

@@ -1,7 +1,5 @@
 """Rules of uploads and downloads, without I/O."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 import uuid
@@ -34,7 +32,6 @@ class DownloadSpec:
     """Parameters of a download job: a song of Spotify's catalog, or the URL of a recording.
 
     Attributes:
-        track_id: ID of the track that the download becomes.
         quality: a key of :data:`QUALITIES`.
         url: URL of the recording. For a song, which is searched by artist and title, the URL of its Spotify page.
     """
@@ -55,11 +52,7 @@ class DownloadSpec:
 
 
 def parse_quality(name: str) -> str:
-    """Validate a quality. An empty name means the default.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for an unknown quality.
-    """
+    """Validate a quality. An empty name means the default. Raises ``VALIDATION_ERROR`` for an unknown quality."""
     quality = name.strip().lower() or _DEFAULT_QUALITY
     errors.require_known("quality", quality, QUALITIES)
     return quality
@@ -71,7 +64,6 @@ def new_upload_id() -> str:
 
 
 def staging_key(upload_id: str) -> str:
-    """Return the blob key of an unfinished upload."""
     if not _UPLOAD_ID.fullmatch(upload_id):
         raise errors.UPLOAD_NOT_FOUND()
     return f"uploads/{upload_id}"
@@ -83,7 +75,6 @@ def part_size(size_bytes: int) -> int:
 
 
 def track_folder(track_id: str) -> str:
-    """Return the folder of a track's recording."""
     return f"tracks/{track_id}"
 
 
@@ -98,7 +89,6 @@ def upload_folder(track_id: str, upload_id: str) -> str:
 
 
 def upload_key(track_id: str, upload_id: str, container: str) -> str:
-    """Return the key of the file of an upload."""
     return f"{upload_folder(track_id, upload_id)}original.{container}"
 
 
@@ -108,7 +98,6 @@ def is_recording(key: str) -> bool:
 
 
 def uploaded_cover_key(track_id: str, upload_id: str) -> str:
-    """Return the key of a cover that the owner of a track has uploaded."""
     return f"{upload_folder(track_id, upload_id)}cover.jpg"
 
 
@@ -157,8 +146,7 @@ def title_of_address(url: str) -> str:
 def require_container(container: str, allowed: Sequence[str]) -> None:
     """Check the format of a file.
 
-    Raises:
-        AppError: the format is not one of ``allowed``.
+    Raises ``AppError``: the format is not one of ``allowed``.
     """
     if allowed and container not in allowed:
         raise errors.AUDIO_FORMAT_NOT_ALLOWED(container=container, allowed=", ".join(allowed))

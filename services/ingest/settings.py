@@ -1,7 +1,5 @@
 """Settings of the ingest service."""
 
-from __future__ import annotations
-
 from pydantic import Field, SecretStr, field_validator
 
 from soundwright.kit.settings import Settings

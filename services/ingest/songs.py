@@ -1,7 +1,5 @@
 """Metadata of recordings before they are downloaded."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
 
@@ -27,7 +25,6 @@ class Song:
 
     @property
     def artist(self) -> str:
-        """The names of all artists."""
         return ", ".join(self.artists)
 
     @property

@@ -3,8 +3,6 @@
 All methods block. Callers run them in threads.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 import math
@@ -64,8 +62,6 @@ class SpotifyCatalog:
                 ``SPOTIFY_UNAUTHORIZED``.
             accounts_url: the base URL of Spotify's accounts service.
             api_url: the base URL of the Web API. Without a path, version 1 is used.
-            timeout_seconds: the timeout of a request.
-            call_limit_seconds: the time limit of a call with all its retries.
             collection_limit: the maximum number of entries of an album or playlist.
         """
         self._call_limit_seconds = call_limit_seconds
@@ -89,13 +85,13 @@ class SpotifyCatalog:
             auth.OAUTH_TOKEN_URL = accounts_base(accounts_url) + _TOKEN_PATH
             self._client = self._create_client(auth_manager=auth)
 
-    def for_user(self, access_token: str) -> SpotifyCatalog:
+    def for_user(self, access_token: str) -> "SpotifyCatalog":
         """Return a catalog that acts for a user. Its methods also raise :class:`TokenRefused`."""
         user_catalog = copy.copy(self)
         user_catalog._client, user_catalog._by_user = self._create_client(auth=access_token), True
         return user_catalog
 
-    def _create_client(self, **auth: Any) -> spotipy.Spotify:
+    def _create_client(self, **auth: Any) -> "spotipy.Spotify":
         import spotipy
 
         client = spotipy.Spotify(requests_session=self._session, requests_timeout=self._timeout_seconds, **auth)
@@ -118,8 +114,7 @@ class SpotifyCatalog:
     def search(self, query: str, limit: int, offset: int) -> tuple[list[Song], int]:
         """Search tracks. Return a page of the results and their total count.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for results after the first 1000, which Spotify does not return.
+        Raises ``VALIDATION_ERROR`` for results after the first 1000, which Spotify does not return.
         """
         if offset + limit > _SEARCH_LIMIT:
             problem = f"is after the first {_SEARCH_LIMIT} results"
@@ -163,7 +158,7 @@ class SpotifyCatalog:
         name = _text(playlist, "name")
         return Collection("playlist", spotify_id, name, tuple(songs), tuple(skipped), entries.truncated)
 
-    def _call(self, request: Callable[[spotipy.Spotify], T]) -> T:
+    def _call(self, request: "Callable[[spotipy.Spotify], T]") -> T:
         """Send a request. Retry it while Spotify is unavailable and time remains. Renew an expired token once."""
         client = self._client
         if client is None:
@@ -276,13 +271,12 @@ def _text(item: dict[str, Any], key: str) -> str:
     return one_line(str(item.get(key) or ""))
 
 
-def _retry_after_seconds(error: SpotifyException) -> float:
+def _retry_after_seconds(error: "SpotifyException") -> float:
     value = str((error.headers or {}).get("Retry-After", ""))
     return float(value) if value.isdigit() else 1.0
 
 
 def accounts_base(accounts_url: str) -> str:
-    """Return the base URL of Spotify's accounts service."""
     return accounts_url.rstrip("/").removesuffix(_TOKEN_PATH)
 
 
@@ -300,8 +294,7 @@ def is_credential_error(error: object) -> bool:
 def _api_failure(error: Any) -> AppError:
     """Return the error for an answer of Spotify's API, which may succeed later.
 
-    Raises:
-        AppError: ``SPOTIFY_ERROR``: there is no such object.
+    Raises ``SPOTIFY_ERROR``: there is no such object.
     """
     status = int(error.http_status)
     if status in _NOT_FOUND_STATUSES:

@@ -3,8 +3,6 @@
 All methods except :meth:`SpotifyAccounts.begin` block. Callers run them in threads.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Callable
@@ -54,7 +52,7 @@ class UserToken:
         return json.dumps(dataclasses.asdict(self))
 
     @staticmethod
-    def from_json(text: str) -> UserToken | None:
+    def from_json(text: str) -> "UserToken | None":
         """Parse the output of :meth:`to_json`. An empty text means a revoked authorization and returns None."""
         return UserToken(**json.loads(text)) if text else None
 
@@ -102,7 +100,6 @@ class SpotifyAccounts:
             client_id, client_secret: the credentials of the application. If empty, all calls raise
                 ``SPOTIFY_UNAUTHORIZED``.
             accounts_url, api_url: see :class:`soundwright.services.ingest.spotify.SpotifyCatalog`.
-            timeout_seconds: the timeout of a request.
         """
         self._client_id = client_id
         self._client_secret = client_secret
@@ -114,8 +111,7 @@ class SpotifyAccounts:
     def begin(self, redirect_uri: str) -> tuple[str, str, str]:
         """Start a login. Return the URL for the browser, the expected state, and the code verifier to keep.
 
-        Raises:
-            AppError: ``SPOTIFY_UNAUTHORIZED``.
+        Raises ``SPOTIFY_UNAUTHORIZED``.
         """
         verifier = generate_token(_VERIFIER_CHARS)
         with self._session(redirect_uri=redirect_uri, scope=_SCOPES, code_challenge_method="S256") as session:
@@ -127,9 +123,8 @@ class SpotifyAccounts:
     def finish(self, redirect_uri: str, code: str, code_verifier: str) -> tuple[Profile, UserToken]:
         """Exchange an authorization code for the profile and the tokens of the user.
 
-        Raises:
-            AppError: ``SPOTIFY_DENIED`` if the code is invalid or the user may not use the application;
-                ``SPOTIFY_UNAUTHORIZED``; ``SPOTIFY_ERROR``.
+        Raises ``SPOTIFY_DENIED`` if the code is invalid or the user may not use the application;
+        ``SPOTIFY_UNAUTHORIZED``; ``SPOTIFY_ERROR``.
         """
         with self._session(redirect_uri=redirect_uri) as session:
             try:

@@ -1,7 +1,5 @@
 """The Spotify token of the caller. The library stores it, and this module renews it on use."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 
@@ -43,8 +41,7 @@ class SpotifyTokens:
         Args:
             refused: an access token that Spotify refused before its expiry.
 
-        Raises:
-            AppError: ``SPOTIFY_ERROR`` or ``SPOTIFY_UNAUTHORIZED`` if the token cannot be renewed now.
+        Raises ``SPOTIFY_ERROR`` or ``SPOTIFY_UNAUTHORIZED`` if the token cannot be renewed now.
         """
         account_id = require_principal().id
         while (stored := await self._get_stored(account_id)) and (token := UserToken.from_json(stored.secret)):

@@ -1,7 +1,5 @@
 """Runs download jobs."""
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 import time
@@ -143,8 +141,7 @@ class DownloadWorker:
 
     async def _track(self, track_id: str) -> track_pb2.Track:
         """
-        Raises:
-            AppError: ``TRACK_NOT_FOUND`` if the track was deleted.
+        Raises ``TRACK_NOT_FOUND`` if the track was deleted.
         """
         return (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
 

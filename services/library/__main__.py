@@ -10,8 +10,6 @@
 - ``signing-keys`` writes a signing key for each component.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import sys

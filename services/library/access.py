@@ -1,7 +1,5 @@
 """Access to objects by their owner, and the errors for objects that are missing or belong to another account."""
 
-from __future__ import annotations
-
 from soundwright.kit.security.identity import Principal, is_anonymous_id
 
 

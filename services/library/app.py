@@ -1,7 +1,5 @@
 """Builds, starts and stops the library."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -78,7 +76,6 @@ _FIRST_ORPHAN_SECONDS, _ORPHAN_SECONDS = 600.0, 6 * 3600.0
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
-    """Run the library inside the ``async with`` block."""
     settings = runtime.settings
     docs = runtime.docs()
     await runtime.enter(using(docs, runtime.clock))

@@ -1,7 +1,5 @@
 """What an account owns in all parts of the library, and its removal."""
 
-from __future__ import annotations
-
 from soundwright.kit.errors import suppressed
 from soundwright.kit.ports import Docs
 from soundwright.kit.security.identity import Principal

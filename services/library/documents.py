@@ -1,7 +1,5 @@
 """Conversion between dataclasses and documents, for the stores of the library."""
 
-from __future__ import annotations
-
 import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -19,7 +17,6 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
 
 
 def from_doc(kind: type[T], doc: Doc) -> T:
-    """Return a document as an instance of the dataclass ``kind``."""
     value: T = _adapter(kind).validate_python(doc)
     return value
 
@@ -62,8 +59,7 @@ async def insert_in_slot(docs: Docs, collection: str, doc: Doc, group: Mapping[s
     Args:
         group: the conditions that all documents of the group meet.
 
-    Raises:
-        AppError: ``DOC_EXISTS`` if the ID exists.
+    Raises ``DOC_EXISTS`` if the ID exists.
     """
     while True:
         taken = [each["slot"] for each in await docs.find(collection, group, limit=limit)]

@@ -1,7 +1,5 @@
 """The public names and paths of job kinds, which the proto contract declares as options of the enum values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

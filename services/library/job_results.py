@@ -1,7 +1,5 @@
 """Stores the results of jobs in tracks and catalog, on behalf of the ledger."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from soundwright.kit.ports import Clock
@@ -27,7 +25,7 @@ def build_ledger(stores: Stores, clock: Clock, storage: Storage) -> JobLedger:
 class JobResults:
     """Stores the results of jobs. A :class:`~soundwright.services.library.jobs.ledger.ResultStore`."""
 
-    def __init__(self, tracks: TrackDocs, track_results: TrackResults, catalog: CatalogStore) -> None:
+    def __init__(self, tracks: "TrackDocs", track_results: TrackResults, catalog: "CatalogStore") -> None:
         self._tracks = tracks
         self._track_results = track_results
         self._catalog = catalog

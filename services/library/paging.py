@@ -3,8 +3,6 @@
 A token holds the sort values and the ID of the document at the edge of a page, so insertions and deletions do not move the next page.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Mapping
@@ -48,8 +46,7 @@ class Page(Generic[T]):
     previous_page_token: str = ""
     next_page_token: str = ""
 
-    def map(self, change: Callable[[list[T]], list[S]]) -> Page[S]:
-        """Return the page with changed entries."""
+    def map(self, change: Callable[[list[T]], list[S]]) -> "Page[S]":
         return Page(change(self.entries), self.total_count, self.previous_page_token, self.next_page_token)
 
 
@@ -64,8 +61,7 @@ async def read_page(
 ) -> Page[Doc]:
     """Return a page of the documents that meet every condition.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for a token that is not of such a list.
+    Raises ``VALIDATION_ERROR`` for a token that is not of such a list.
     """
     backwards, after = _place(asked.token, len(sort) + 1) if asked.token else (False, None)
     found = await docs.find(

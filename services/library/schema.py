@@ -4,8 +4,6 @@ The ``schema`` collection holds the version. A new store has the latest one at o
 migration that was interrupted runs again, so each one must be safe to repeat beside itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 from soundwright.kit import errors
@@ -50,11 +48,7 @@ async def schema_version(docs: Docs) -> int:
 
 
 async def require_current(docs: Docs) -> int:
-    """Return the version of the documents, which is the latest one.
-
-    Raises:
-        AppError: ``STORE_EMPTY``, ``SCHEMA_OUTDATED``.
-    """
+    """Return the version of the documents, which is the latest one. Raises ``STORE_EMPTY``, ``SCHEMA_OUTDATED``."""
     await docs.ensure(_SCHEMA)
     version = await schema_version(docs)
     if version == 0:

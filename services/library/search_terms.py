@@ -9,8 +9,6 @@ a term is:
 - ``=owner ann``: a facet, a value that queries filter by.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 from typing import Any

@@ -1,7 +1,5 @@
 """Rotation of the platform's secret and of the signing keys of components (docs/decisions/0025)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,8 +44,7 @@ async def rotate_secret(settings: LibrarySettings, finish: bool) -> str:
 def renew_signing_keys(folder: Path, finish: bool) -> str:
     """Add a signing key for each component or, to ``finish``, remove the previous public keys. Return what was done.
 
-    Raises:
-        KeyFileError: a private key is missing or unusable.
+    Raises ``KeyFileError``: a private key is missing or unusable.
     """
     if finish:
         forget_previous_keys(folder, _COMPONENTS)

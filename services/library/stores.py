@@ -1,7 +1,5 @@
 """The stores of the library over one document store."""
 
-from __future__ import annotations
-
 from soundwright.kit.ports import Docs
 from soundwright.services.library.catalog.store import CatalogStore
 from soundwright.services.library.conversations.store import ConversationDocs

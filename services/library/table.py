@@ -1,7 +1,5 @@
 """The documents of one collection as instances of a dataclass."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -49,7 +47,6 @@ class Table(Generic[T]):
         self._to_doc = to_doc
 
     async def prepare(self) -> None:
-        """Create the collection and its indexes if they are missing."""
         await self._docs.ensure(self._collection)
 
     async def get(self, record_id: str) -> T | None:
@@ -57,7 +54,6 @@ class Table(Generic[T]):
         return from_doc(self._kind, doc) if doc else None
 
     async def by_ids(self, record_ids: Iterable[str]) -> dict[str, T]:
-        """Return the documents that exist among those with these IDs, by ID."""
         ids = list(dict.fromkeys(record_ids))
         return {record.id: record for record in await self.find({"id": OneOf(ids)}, limit=len(ids))} if ids else {}
 
@@ -95,11 +91,9 @@ class Table(Generic[T]):
         return found
 
     async def first(self, where: Mapping[str, Any], **options: Any) -> T | None:
-        """Return the first document that meets all conditions, or None."""
         return next(iter(await self.find(where, limit=1, **options)), None)
 
     async def page(self, where: Mapping[str, Any], **options: Any) -> tuple[list[T], int]:
-        """Return a page of the documents that meet all conditions, and their total number."""
         return await self.find(where, **options), await self.count(where)
 
     async def adjacent_page(
@@ -110,7 +104,6 @@ class Table(Generic[T]):
         return page.map(self.records)
 
     async def count(self, where: Mapping[str, Any]) -> int:
-        """Return the number of documents that meet all conditions."""
         return await self._docs.count(self._name, where)
 
     async def walk(self, where: Mapping[str, Any] | None = None, sort: tuple[str, ...] = ("id",)) -> AsyncIterator[T]:
@@ -131,11 +124,7 @@ class Table(Generic[T]):
                 doc = await self._docs.get(self._name, doc["id"])
 
     async def insert(self, record: T) -> None:
-        """Insert a document.
-
-        Raises:
-            AppError: ``DOC_EXISTS`` if its ID or the values of a unique index exist already.
-        """
+        """Insert a document. Raises ``DOC_EXISTS`` if its ID or the values of a unique index exist already."""
         await self._docs.insert(self._name, self._to_doc(record))
 
     async def add(self, record: T) -> bool:
@@ -165,10 +154,8 @@ class Table(Generic[T]):
         return None
 
     async def delete(self, record_id: str) -> bool:
-        """Delete a document. Return False if it did not exist."""
         return await self._docs.delete(self._name, record_id)
 
     async def delete_all(self, where: Mapping[str, Any]) -> None:
-        """Delete the documents that meet all conditions."""
         async for record in self.walk(where):
             await self.delete(record.id)

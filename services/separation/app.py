@@ -1,7 +1,5 @@
 """Builds, starts and stops separation."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -35,7 +33,6 @@ from soundwright.services.separation.worker import SeparationWorker
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
-    """Run the separation service inside the ``async with`` block."""
     on_gpu = await has_gpu(runtime.settings.separation_device)
     settings = runtime.settings.on(on_gpu)
     build = functools.partial(build_registry, settings)

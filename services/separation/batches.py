@@ -1,7 +1,5 @@
 """Batches: separations of several tracks with the same parameters."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -33,8 +31,7 @@ async def usable_tracks(
 ) -> list[track_pb2.Track]:
     """Return the tracks of a request, which must belong to the caller and have audio.
 
-    Raises:
-        AppError: ``BATCH_INVALID``; ``TRACK_NOT_FOUND`` or ``AUDIO_NOT_READY``, with a sentence that names the tracks.
+    Raises ``BATCH_INVALID``; ``TRACK_NOT_FOUND`` or ``AUDIO_NOT_READY``, with a sentence that names the tracks.
     """
     if not 1 <= len(track_ids) <= _TRACK_LIMIT or len(set(track_ids)) < len(track_ids) or not all(track_ids):
         raise errors.BATCH_INVALID(f"A batch needs 1 to {_TRACK_LIMIT} tracks, and each of them once.")

@@ -1,7 +1,5 @@
 """Which model runs a request for ``auto``, by the facts of the catalogue, and why."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +32,6 @@ class Candidate:
     """A model that requests may name.
 
     Args:
-        declaration: its facts.
         is_available: whether jobs can run it now, without a download.
         speed: measured seconds of audio per second of computing; None if nothing was measured.
     """
@@ -60,8 +57,7 @@ def needed_stems(parameters: SeparationParameters) -> Sequence[str]:
 def parse_quality(model: str, quality: str) -> Quality:
     """Return the quality preference of a request, or the default if it has none.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for an unknown preference, or one beside a model other than :data:`AUTO`.
+    Raises ``VALIDATION_ERROR`` for an unknown preference, or one beside a model other than :data:`AUTO`.
     """
     problems = []
     if quality and quality not in QUALITIES:
@@ -83,11 +79,8 @@ def choose(
 
     Args:
         candidates: in the order of preference among equals.
-        stems: the stems that the model must produce.
-        audio_seconds: length of the recording.
 
-    Returns:
-        None if no available model has the stems.
+    Returns None if no available model has the stems.
     """
     with_stems = [each for each in candidates if each.is_available and set(stems) <= set(each.declaration.outputs)]
     networks = [each for each in with_stems if each.declaration.needs_weights]

@@ -1,7 +1,5 @@
 """Edits of one stem: cuts and gains as a list of segments, exact to the frame, without copying audio."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -23,14 +21,12 @@ class Edit:
     """One edit. Times are relative to the beginning of the stem after the previous edits, or of the part.
 
     Attributes:
-        kind: what to do.
         start_ms: start of the edit, or position of a split. None: the beginning or, for a fade, its length before the
             end.
         end_ms: end of the edit. None: the end or, for a fade, its length after the start.
         duration_ms: length of a fade whose start or end is None.
         part: number of the part to edit, from 0. None: the whole stem.
         level: factor of a gain.
-        curve: curve of a fade.
     """
 
     kind: Kind
@@ -79,7 +75,7 @@ class Segment:
             gains = gains * ramp.gains(first, count)
         return gains.astype(np.float32)
 
-    def cut(self, at: int) -> tuple[Segment, Segment]:
+    def cut(self, at: int) -> "tuple[Segment, Segment]":
         """Return the first ``at`` frames and the rest, as two segments."""
         moved = tuple(dataclasses.replace(ramp, offset=ramp.offset + at) for ramp in self.ramps)
         return (

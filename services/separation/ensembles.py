@@ -1,7 +1,5 @@
 """Combines the estimates of several models, block by block."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +94,6 @@ class _Strongest:
         return np.concatenate(finished, axis=1)
 
     def finish(self) -> Samples:
-        """Return the frames that remain."""
         assert self._held is not None
         missing = self._given - max(0, self._taken)
         rest = self.add(np.zeros((*self._held.shape[:2], 2 * self._size), np.float32))

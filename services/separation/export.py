@@ -1,7 +1,5 @@
 """Runs export jobs: encodes the stems of a track again and stores them as one ZIP archive or one stem file."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools
@@ -48,8 +46,7 @@ _MEMBER_TIME = (1980, 1, 1, 0, 0, 0)  # the same for every attempt, so that equa
 def parse_export_format(name: str) -> str:
     """Return the format of an export, or the default format for an empty name.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` for an unknown format.
+    Raises ``VALIDATION_ERROR`` for an unknown format.
     """
     require_none({"format": format_problems(name, EXPORT_FORMATS)})
     return name or EXPORT_FORMATS[0]
@@ -64,9 +61,8 @@ async def require_stems(
 ) -> Sequence[job_pb2.AudioOutput]:
     """Return the stems of a separation of a track, by default of the latest one.
 
-    Raises:
-        AppError: ``NO_STEMS``; ``JOB_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``VALIDATION_ERROR`` if they do not fit
-            the format of the export.
+    Raises ``NO_STEMS``; ``JOB_NOT_FOUND``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``VALIDATION_ERROR`` if they do not
+    fit the format of the export.
     """
     stems: Sequence[job_pb2.AudioOutput]
     if separation_id:
@@ -97,25 +93,16 @@ class _Source:
     tags: SongTags
 
 
+@dataclass(eq=False, kw_only=True)
 class ExportWorker:
     """The handler of export jobs."""
 
-    def __init__(
-        self,
-        *,
-        processes: EngineProcesses[None],
-        blobs: Blobs,
-        tracks: library_service_pb2_grpc.TrackServiceStub,
-        jobs: library_service_pb2_grpc.JobServiceStub,
-        scratch: Path,
-        limits: audio.AudioLimits,
-    ) -> None:
-        self._processes = processes
-        self._blobs = blobs
-        self._tracks = tracks
-        self._jobs = jobs
-        self._scratch = scratch
-        self._limits = limits
+    processes: EngineProcesses[None]
+    blobs: Blobs
+    tracks: library_service_pb2_grpc.TrackServiceStub
+    jobs: library_service_pb2_grpc.JobServiceStub
+    scratch: Path
+    limits: audio.AudioLimits
 
     def job_kind(self, settings: SeparationSettings) -> JobKind[jobs_pb2.ExportSpec]:
         """Return the descriptor of export jobs. They have their own queue, so that they do not wait for separations."""
@@ -135,19 +122,19 @@ class ExportWorker:
         started = time.monotonic()
         context.report(0.0, "Encoding the stems")
         track_id = context.job.track_id
-        stems = await require_stems(self._tracks, self._jobs, track_id, spec.separation_id, spec.format)
-        track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
+        stems = await require_stems(self.tracks, self.jobs, track_id, spec.separation_id, spec.format)
+        track = (await self.tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
         bpm = track.bpm if track.HasField("bpm") else None
-        tags = await tags_of(track, self._blobs)
+        tags = await tags_of(track, self.blobs)
         async with contextlib.AsyncExitStack() as stack:
             folder = Path(
-                stack.enter_context(tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True))
+                stack.enter_context(tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True))
             )
             sources = [
                 _Source(
                     stem.name,
                     file_title(track.title, stem.name, bpm, track.key),
-                    await stack.enter_async_context(self._blobs.local(stem.blob_key)),
+                    await stack.enter_async_context(self.blobs.local(stem.blob_key)),
                     stem.frame_count,
                     dataclasses.replace(tags, title=part_title(tags.title, stem.name)),
                 )
@@ -162,7 +149,7 @@ class ExportWorker:
                     file=file,
                     codec=STEM_FILES[spec.format],
                     tags=tags,
-                    limits=self._limits,
+                    limits=self.limits,
                 )
             else:
                 file, content_type = folder / "stems.zip", "application/zip"
@@ -171,10 +158,10 @@ class ExportWorker:
                     sources=sources,
                     archive=file,
                     encoding=cast(audio.Encoding, spec.format),
-                    limits=self._limits,
+                    limits=self.limits,
                 )
-            await self._processes.run(work, context.report)
-            async with JobOutputs(self._blobs, context) as store:
+            await self.processes.run(work, context.report)
+            async with JobOutputs(self.blobs, context) as store:
                 context.report(1.0, "Storing the file")
                 output = job_pb2.AudioOutput(name="stems", path=file.name, content_type=content_type)
                 stored = await store.put(output, file)

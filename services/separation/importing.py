@@ -5,8 +5,6 @@ It is copied into the folder of models, with its configuration if it needs one. 
 are recorded beside it.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import re
@@ -75,9 +73,8 @@ def import_checkpoint(settings: SeparationSettings, file: Path, name: str, licen
     Args:
         name: the name of the model; empty for the name of the file.
 
-    Raises:
-        AppError: ``IMPORT_REFUSED`` with what to do, ``CHECKPOINT_UNTRUSTED`` if reading the file could run code,
-            ``MODEL_UNSUPPORTED`` if the engine cannot run it.
+    Raises ``IMPORT_REFUSED`` with what to do, ``CHECKPOINT_UNTRUSTED`` if reading the file could run code,
+    ``MODEL_UNSUPPORTED`` if the engine cannot run it.
     """
     folder = settings.separation_model_dir
     if folder is None:

@@ -1,7 +1,5 @@
 """A look-ahead limiter: leaves samples below full scale unchanged, and smoothly reduces the gain around peaks above."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Mixing in a compute process: reads, edits, sums and writes stems block by block."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +41,7 @@ class MixSource:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Result of a mix.
-
-    Attributes:
-        limited: whether the limiter reduced the gain anywhere.
-    """
+    """Result of a mix. ``limited`` says whether the limiter reduced the gain anywhere."""
 
     sample_rate_hz: int
     frame_count: int
@@ -107,11 +101,9 @@ def mix_to_file(
         report: called for every block with the share of the work that is done. An exception that it raises ends the
             work.
         sources: audio of the stems in ``spec``, in the same order.
-        tags: those of the file.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` if the edits leave no audio, or the mix is too large; ``AUDIO_NOT_WRITTEN``;
-            ``STORAGE_FULL``.
+    Raises ``VALIDATION_ERROR`` if the edits leave no audio, or the mix is too large; ``AUDIO_NOT_WRITTEN``;
+    ``STORAGE_FULL``.
     """
     report(0.0)
     files = [audio.AudioFile(source.path, limits, source.frame_count) for source in sources]

@@ -1,13 +1,12 @@
 """Mixes for the DAW export: finds the stems, runs the mix in its own pool of processes, and stores the result."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from soundwright.kit import errors
@@ -30,42 +29,28 @@ _Place = tuple[str, str, int | None]
 async def stems_of(
     jobs: library_service_pb2_grpc.JobServiceStub, track_id: str, separation_id: str
 ) -> Sequence[job_pb2.AudioOutput]:
-    """Return the stems of a separation of a track.
-
-    Raises:
-        AppError: ``JOB_NOT_FOUND``, and the library's errors.
-    """
+    """Return the stems of a separation of a track. Raises ``JOB_NOT_FOUND``, and the library's errors."""
     job = (await jobs.GetJob(library_service_pb2.GetJobRequest(job_id=separation_id))).job
     if job.track_id != track_id or not job.result.outputs_are_stems:
         raise errors.JOB_NOT_FOUND("This track has no such finished separation. Check the ID.")
     return list(job.result.outputs)
 
 
+@dataclass(eq=False, kw_only=True)
 class Mixes:
     """Renders mixes. A mix is cancelled when its caller disconnects."""
 
-    def __init__(
-        self,
-        *,
-        processes: EngineProcesses[None],
-        reader: ConfinedAudio,
-        blobs: Blobs,
-        tracks: library_service_pb2_grpc.TrackServiceStub,
-        jobs: library_service_pb2_grpc.JobServiceStub,
-        scratch: Path,
-    ) -> None:
-        self._processes = processes
-        self._reader = reader
-        self._blobs = blobs
-        self._tracks = tracks
-        self._jobs = jobs
-        self._scratch = scratch
+    processes: EngineProcesses[None]
+    reader: ConfinedAudio
+    blobs: Blobs
+    tracks: library_service_pb2_grpc.TrackServiceStub
+    jobs: library_service_pb2_grpc.JobServiceStub
+    scratch: Path
 
     async def render(self, request: pb.RenderMixRequest) -> pb.RenderMixResponse:
         """Render the mix of a request. If the caller disconnects, the work stops and nothing is stored.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR``, and the library's error for a track that does not belong to the caller.
+        Raises ``VALIDATION_ERROR``, and the library's error for a track that does not belong to the caller.
         """
         stored = await self._stored(request.track_id, request.separation_id)
         spec = parse_manifest(
@@ -80,7 +65,7 @@ class Mixes:
         except asyncio.CancelledError:
             gone.set()
             await asyncio.gather(working, return_exceptions=True)
-            await self._blobs.delete(request.output_key)
+            await self.blobs.delete(request.output_key)
             raise
 
     async def _render(
@@ -92,12 +77,12 @@ class Mixes:
 
         async with contextlib.AsyncExitStack() as stack:
             folder = Path(
-                stack.enter_context(tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True))
+                stack.enter_context(tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True))
             )
             sources = []
             for stem in spec.stems:
                 name, key, frame_count = places[stem.source]
-                path = await stack.enter_async_context(self._blobs.local(key))
+                path = await stack.enter_async_context(self.blobs.local(key))
                 if frame_count is None:
                     frame_count = await self._frame_count(name, path, report)
                 sources.append(MixSource(path, frame_count))
@@ -108,41 +93,36 @@ class Mixes:
                 spec=spec,
                 sources=sources,
                 target=target,
-                limits=self._reader.limits,
+                limits=self.reader.limits,
                 tags=await self._tags(track_id, spec),
             )
-            mixed: Mixed = await self._processes.run(work, report)
+            mixed: Mixed = await self.processes.run(work, report)
             report(1.0)
-            await self._blobs.put_file(output_key, target)
+            await self.blobs.put_file(output_key, target)
         return to_wire(mixed, pb.RenderMixResponse, content_type=content_type(extension))
 
     async def _tags(self, track_id: str, spec: MixSpec) -> SongTags:
         """Return the tags of a mix: tempo and key are those that it has."""
-        track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
+        track = (await self.tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
         track.bpm *= spec.speed
         if spec.semitones:
             track.key = ""
-        return await tags_of(track, self._blobs, "mix")
+        return await tags_of(track, self.blobs, "mix")
 
     async def _stored(self, track_id: str, separation_id: str) -> Sequence[job_pb2.AudioOutput]:
         """Return the stems of a separation of a track, by default of the latest one.
 
-        Raises:
-            AppError: ``JOB_NOT_FOUND``, and the library's errors.
+        Raises ``JOB_NOT_FOUND``, and the library's errors.
         """
         if not separation_id:
             wanted = library_service_pb2.ListStemsRequest(track_id=track_id)
-            return list((await self._tracks.ListStems(wanted)).stems)
-        return await stems_of(self._jobs, track_id, separation_id)
+            return list((await self.tracks.ListStems(wanted)).stems)
+        return await stems_of(self.jobs, track_id, separation_id)
 
     async def _frame_count(self, name: str, path: Path, report: Report) -> int:
-        """Return the length of an uploaded file in frames.
-
-        Raises:
-            AppError: ``VALIDATION_ERROR`` if it cannot be read.
-        """
+        """Return the length of an uploaded file in frames. Raises ``VALIDATION_ERROR`` if it cannot be read."""
         try:
-            return (await self._reader.examine(path, report)).summary.frame_count
+            return (await self.reader.examine(path, report)).summary.frame_count
         except AppError as error:
             if error.code is not Code.UNPROCESSABLE:
                 raise

@@ -1,7 +1,5 @@
 """The mix specification: parses and validates the manifest (schema: docs/daw-manifest.schema.json)."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math
@@ -91,11 +89,8 @@ def parse_manifest(text: str, uploads: Sequence[str], stored: Sequence[str]) -> 
 
     Args:
         text: the manifest as JSON. Blank text means an empty manifest.
-        uploads: names of the uploaded files.
-        stored: names of the stored stems of the track.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR``. The details name each invalid field by its path.
+    Raises ``VALIDATION_ERROR``. The details name each invalid field by its path.
     """
     problems = _Problems()
     manifest = _Fields(_parse_json(text), "", problems)
@@ -240,7 +235,6 @@ class _Desk:
         self.stems: dict[int, MixedStem] = {}
 
     def list(self, entry: _Fields) -> None:
-        """Add an entry of ``stems``."""
         name = entry.take("name")
         if name is not None and not isinstance(name, str):
             self._problems.note(entry.at("name"), "must be a string")

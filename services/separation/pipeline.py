@@ -3,8 +3,6 @@
 The folders are part of the pipeline contract. All outputs keep the channels and the sample rate of the recording.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import time
@@ -69,7 +67,6 @@ class PipelineWorker:
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.PipelineSpec) -> job_pb2.JobResult:
-        """Run the four stages on the job's track."""
         started = time.monotonic()
         stages = queued_stages()
         result = job_pb2.JobResult()
@@ -121,7 +118,6 @@ class PipelineWorker:
 
 
 def queued_stages() -> list[job_pb2.Stage]:
-    """Return the records of all stages of a new job."""
     return [
         job_pb2.Stage(name=stage.name, processor_type=stage.processor_type, state=job_pb2.JOB_STATE_QUEUED)
         for stage in PIPELINE_STAGES

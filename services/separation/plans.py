@@ -3,8 +3,6 @@
 An ensemble combines the estimates of several models. A chain separates a stem once more.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -46,8 +44,7 @@ def parse_request(asked: SeparationParameters, registry: EngineRegistry[Engine])
 
     If no model is named, ``engine`` may name one.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR`` with the fields that are not valid.
+    Raises ``VALIDATION_ERROR`` with the fields that are not valid.
     """
     parameters = SeparationParameters()
     parameters.CopyFrom(asked)
@@ -149,11 +146,7 @@ def _common_stems(outputs: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _require_chain(parameters: SeparationParameters, registry: EngineRegistry[Engine]) -> None:
-    """Require that the steps of the chain can follow the first separation.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
-    """
+    """Require that the steps of the chain can follow the first separation. Raises ``VALIDATION_ERROR``."""
     names, chain = first_names(parameters, registry), parameters.chain
     problem = f"may have at most {_CHAIN_LIMIT} steps" if len(chain) > _CHAIN_LIMIT else ""
     for step in chain[:_CHAIN_LIMIT]:

@@ -1,7 +1,5 @@
 """The separation engines, one registration each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from soundwright.kit.engines import EngineRegistry, FallbackPolicy

@@ -1,7 +1,5 @@
 """Signals in scratch files, between the models of one job."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,15 +14,7 @@ _SAMPLE_BYTES = 4
 
 
 class ScratchSignal:
-    """A signal in a file without a header, exactly as it was computed. Write it as a context manager, then read it.
-
-    Args:
-        path: the file to create.
-        shape: sample rate and channels.
-
-    Attributes:
-        frame_count: frames written so far.
-    """
+    """A signal in a file without a header, exactly as it was computed. Write it as a context manager, then read it."""
 
     def __init__(self, path: Path, shape: Shape) -> None:
         self.sample_rate_hz = shape.sample_rate_hz
@@ -34,7 +24,7 @@ class ScratchSignal:
         self._space = FreeSpace(path.parent)
         self._file: BinaryIO | None = None
 
-    def __enter__(self) -> ScratchSignal:
+    def __enter__(self) -> "ScratchSignal":
         self._file = self._path.open("wb")
         return self
 
@@ -63,7 +53,7 @@ class ScratchSignal:
             for start in range(0, self.frame_count, block_frames):
                 yield reader.read(min(block_frames, self.frame_count - start))
 
-    def reader(self) -> SignalReader:
+    def reader(self) -> "SignalReader":
         """Return a reader at the beginning of the signal. Use it as a context manager."""
         return SignalReader(self._path, self.channel_count)
 
@@ -78,7 +68,7 @@ class SignalReader:
         self._path = path
         self._channel_count = channel_count
 
-    def __enter__(self) -> SignalReader:
+    def __enter__(self) -> "SignalReader":
         self._file = self._path.open("rb")
         return self
 
@@ -90,8 +80,7 @@ class SignalReader:
     def read(self, frame_count: int) -> Samples:
         """Return the next frames, float32 [channels, frames].
 
-        Raises:
-            ValueError: the signal has fewer frames.
+        Raises ``ValueError``: the signal has fewer frames.
         """
         data = self._file.read(frame_count * self._channel_count * _SAMPLE_BYTES)
         samples = np.frombuffer(data, "<f4").reshape(-1, self._channel_count)

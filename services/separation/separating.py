@@ -1,7 +1,5 @@
 """Runs the models of a separation, one after the other. Runs in an engine process."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,7 +29,6 @@ class Run:
     """A model that ran.
 
     Attributes:
-        engine: name of its engine.
         stem: the stem that it separated; empty: the recording.
         seconds: time in which the engine computed, without loading.
     """
@@ -49,7 +46,6 @@ class Separated:
     Attributes:
         selection: what ran in the place of what was requested.
         runs: the models in the order in which they ran.
-        outputs: the stems.
         mix: the recording, for players.
     """
 
@@ -127,7 +123,6 @@ class _Separation:
         return [by_name[name] for name in stem_names(parameters, self._registry)]
 
     def _separate_mix(self, models: Sequence[str], names: Sequence[str], inputs: Mapping[str, ScratchSignal]) -> Files:
-        """Separate the recording with all models of an ensemble, or with one model."""
         combine = self._parameters.combine
         stems = self._stems or names
         stored: list[dict[str, ScratchSignal]] = []
@@ -154,7 +149,6 @@ class _Separation:
         return made
 
     def _separate_stem(self, step: ChainStep, inputs: Mapping[str, ScratchSignal]) -> Files:
-        """Separate a stem of the separations before."""
         source = inputs[step.stem]
         names = step_names(step, self._registry)
         with self._running(step.model, step.stem) as (engine, report):

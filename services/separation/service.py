@@ -1,7 +1,5 @@
 """Domain types of separation, the engine Protocol, and the validation of requests."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal, Protocol, get_args
 
@@ -91,12 +89,7 @@ COMBINATIONS: tuple[Combination, ...] = get_args(Combination)
 
 
 def result_stems(stems: Sequence[str], *outputs: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the stems of a separation.
-
-    Args:
-        stems: the requested ones; empty for all.
-        outputs: all stems of each model.
-    """
+    """Return the names of the stems of a separation. ``stems`` are the requested ones; empty for all."""
     if any(is_partial(stems, each) for each in outputs):
         return (*stems, ACCOMPANIMENT)
     return tuple(stems or outputs[0])
@@ -124,11 +117,7 @@ def stem_problems(stems: Sequence[str], model: str, outputs: Sequence[str]) -> l
 
 
 def require_none(problems: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a request with problems, by field. A field with an empty list has none.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
-    """
+    """Refuse a request with problems, by field. A field with an empty list has none. Raises ``VALIDATION_ERROR``."""
     details = {field: list(found) for field, found in problems.items() if found}
     if details:
         raise errors.VALIDATION_ERROR(details=details)

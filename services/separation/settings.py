@@ -1,7 +1,5 @@
 """Settings of the separation service."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +18,7 @@ class SeparationSettings(Settings):
 
     separation_slot_count: int = Field(0, ge=0, description="Number of parallel jobs. 0 means 1, or 4 on a GPU.")
     separation_process_count: int = Field(
-        0,
-        ge=0,
-        description="Processes that compute the parallel jobs. 0 means one per job, or one for all on a GPU.",
+        0, ge=0, description="Processes that compute the parallel jobs. 0 means one per job, or one for all on a GPU."
     )
     separation_loaded_model_limit: int = Field(2, ge=1, description="Number of models that a process keeps in memory.")
     separation_thread_count: int = Field(0, ge=0, description="CPU threads per job. 0 means one per core.")
@@ -92,7 +88,7 @@ class SeparationSettings(Settings):
         "", description="Model of the first stage of the pipeline. If empty, the default model is used."
     )
 
-    def on(self, has_gpu: bool) -> SeparationSettings:
+    def on(self, has_gpu: bool) -> "SeparationSettings":
         """Return the settings with the numbers of slots and of processes for this hardware, where they are 0.
 
         On a GPU, jobs share one process, its weights and its batches. A process that runs no separations only tries models,
@@ -107,5 +103,4 @@ class SeparationSettings(Settings):
 
     @property
     def job_limits(self) -> JobLimits:
-        """The limits of unfinished jobs of each kind."""
         return JobLimits(self.separation_pending_limit, self.separation_anonymous_limit, self.separation_queue_limit)

@@ -1,7 +1,5 @@
 """Writes stems to files while an engine computes them. Runs in an engine process."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -81,7 +79,6 @@ class LiveNote:
     model: str
 
     def write(self, mix: service.Mix, writers: Mapping[str, StemWriter]) -> None:
-        """Replace the note."""
         write_note(
             self.path,
             model=self.model,
@@ -110,14 +107,12 @@ def write_stems(
 
     Args:
         blocks: consecutive blocks of all stems in ``files`` and ``scratch``. A generator is closed at the end.
-        mix: the recording that is separated.
         files: stem names and the files to write. Those of stems above full scale end in ".wav" instead.
         scratch: stem names and the signals to write, for further models.
         report: called with the progress ratio after every block. An exception that it raises stops the engine.
         live: where to note after each block what can be heard.
 
-    Returns:
-        The description (name, path, audio properties) and the file of each stem, in the order of ``files``.
+    Returns the description (name, path, audio properties) and the file of each stem, in the order of ``files``.
     """
     with contextlib.ExitStack() as stack:
         if hasattr(blocks, "close"):
@@ -162,8 +157,7 @@ def write_mix(mix: service.Mix, folder: Path, report: Report) -> OutputFile:
     Args:
         report: called with 1 for every block. An exception that it raises ends the work.
 
-    Returns:
-        The description and the file.
+    Returns the description and the file.
     """
     with StemWriter(folder / f"{MIX}.flac", mix.sample_rate_hz, mix.channel_count, _MIX_ENCODING) as writer:
         for block in mix.blocks(_BLOCK_FRAMES):

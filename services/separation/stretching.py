@@ -1,7 +1,5 @@
 """Changes the tempo and the pitch of a mix, as a stream."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator
 
@@ -22,7 +20,6 @@ def stretched(
     Args:
         speed: 0.5 to 2, at constant pitch.
         semitones: -12 to 12, at constant speed.
-        frame_count: length of the result.
     """
     if speed == 1 and semitones == 0:
         yield from blocks

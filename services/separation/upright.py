@@ -1,7 +1,5 @@
 """The edges of the signal, the same for all engines: offsets, channels of opposite polarity, and what no stem contains."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -29,7 +27,6 @@ class Upright:
     for the sound of the room.
 
     Args:
-        mix: the recording.
         level: its level if known, see :meth:`soundwright.kit.audio.level.Level.values`.
     """
 
@@ -99,7 +96,6 @@ def separated(
     """Yield consecutive blocks of the stems, as :meth:`Engine.separate` does. All stems of the model add up to the recording.
 
     Args:
-        outputs: all stems of the model.
         stems: the stems to yield; None for all.
     """
     wanted = outputs if stems is None else stems

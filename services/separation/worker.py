@@ -1,12 +1,11 @@
 """Runs separation jobs."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from soundwright.kit import audio
@@ -34,27 +33,17 @@ def compute_queue(settings: SeparationSettings) -> WorkQueue:
     return WorkQueue("separation", settings.separation_slot_count)
 
 
+@dataclass(eq=False, kw_only=True)
 class SeparationWorker:
     """The handler of separation jobs."""
 
-    def __init__(
-        self,
-        *,
-        processes: EngineProcesses[Registry],
-        blobs: Blobs,
-        tracks: library_service_pb2_grpc.TrackServiceStub,
-        scratch: Path,
-        limits: audio.AudioLimits,
-        speeds: MeasuredSpeeds,
-        availability: ModelAvailability,
-    ) -> None:
-        self._processes = processes
-        self._blobs = blobs
-        self._tracks = tracks
-        self._scratch = scratch
-        self._limits = limits
-        self._speeds = speeds
-        self._availability = availability
+    processes: EngineProcesses[Registry]
+    blobs: Blobs
+    tracks: library_service_pb2_grpc.TrackServiceStub
+    scratch: Path
+    limits: audio.AudioLimits
+    speeds: MeasuredSpeeds
+    availability: ModelAvailability
 
     def job_kind(self, settings: SeparationSettings) -> JobKind[jobs_pb2.SeparationSpec]:
         return JobKind(
@@ -70,19 +59,18 @@ class SeparationWorker:
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.SeparationSpec) -> job_pb2.JobResult:
-        """Separate the job's track into stems."""
         started = time.monotonic()
         async with self.recording(context) as (mix, folder):
             context.report(0.0, await self._progress_text(spec))
             note = folder / "live.json"
             work = functools.partial(separate, spec=spec, mix=mix, folder=folder, live=note)
-            async with live.published(self._blobs, context, note):
-                done = await self._processes.run(work, context.report)
+            async with live.published(self.blobs, context, note):
+                done = await self.processes.run(work, context.report)
             if len(done.runs) == 1:
-                self._availability.note(done.selection)
+                self.availability.note(done.selection)
             if len(done.runs) == 1 and not spec.parameters.stems:  # some models are quicker for some stems
-                self._speeds.note(done.runs[0].model, context.audio_seconds, done.runs[0].seconds)
-            async with JobOutputs(self._blobs, context) as store:
+                self.speeds.note(done.runs[0].model, context.audio_seconds, done.runs[0].seconds)
+            async with JobOutputs(self.blobs, context) as store:
                 context.report(1.0, "Storing the stems")
                 result = job_pb2.JobResult(outputs_are_stems=True)
                 for output, file in done.outputs:
@@ -95,24 +83,24 @@ class SeparationWorker:
 
     async def clean_up(self, job: job_pb2.Job) -> None:
         """Delete what could be heard while the job ran."""
-        await live.delete_live(self._blobs, job)
+        await live.delete_live(self.blobs, job)
 
     async def _progress_text(self, spec: jobs_pb2.SeparationSpec) -> str:
         """Return what a job does, with the model that runs if that is another one than requested."""
         if len(all_models(spec.parameters)) > 1:
             return "Separating"
-        return f"Separating with {(await self._availability.expected(spec.model, spec.parameters.stems)).model}"
+        return f"Separating with {(await self.availability.expected(spec.model, spec.parameters.stems)).model}"
 
     @contextlib.asynccontextmanager
     async def recording(self, context: JobContext) -> AsyncIterator[tuple[audio.AudioFile, Path]]:
         """Provide the job's decoded audio and a temporary folder inside the block."""
         request = library_service_pb2.GetTrackRequest(track_id=context.job.track_id)
-        track = (await self._tracks.GetTrack(request)).track
-        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
-            async with self._blobs.local(track.blob_key) as path:
+        track = (await self.tracks.GetTrack(request)).track
+        with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as folder:
+            async with self.blobs.local(track.blob_key) as path:
                 context.audio_seconds = track.duration_seconds
                 yield (
-                    audio.AudioFile(path, self._limits, frame_count=track.frame_count, level=list(track.level)),
+                    audio.AudioFile(path, self.limits, frame_count=track.frame_count, level=list(track.level)),
                     Path(folder),
                 )
 

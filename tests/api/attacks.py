@@ -1,7 +1,5 @@
 """A corpus of attacks, and requests that carry them to every parameter of every operation of a document."""
 
-from __future__ import annotations
-
 import http.client
 import itertools
 import json

@@ -1,7 +1,5 @@
 """A browser without a screen: it keeps cookies, and fills in forms with the token that the page gave it."""
 
-from __future__ import annotations
-
 import re
 import uuid
 
@@ -50,7 +48,6 @@ def registered(browser: Browser) -> None:
 
 
 def token_of(browser: Browser) -> str:
-    """Return a new API token of the account that is logged in."""
     answer = browser.post("/api/tokens", json={"email": browser.email, "password": PASSWORD})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["data"]["token"])

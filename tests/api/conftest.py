@@ -1,7 +1,5 @@
 """The stories run in two topologies, most in one of them. They speak HTTP and import nothing of the services."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 
@@ -137,7 +135,6 @@ def nothing_crashes(stack: Stack) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def document(stack: Stack) -> Document:
-    """What the stack says of itself."""
     return Document(stack.base_url)
 
 

@@ -1,7 +1,5 @@
 """What the state machines share: how they run, and members of the platform who are new in each example."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 

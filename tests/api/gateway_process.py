@@ -1,7 +1,5 @@
 """One more gateway for a running stack, with settings of its own, which may be stopped and started again."""
 
-from __future__ import annotations
-
 import os
 import signal
 from types import TracebackType
@@ -64,7 +62,7 @@ class GatewayProcess:
         except httpx.HTTPError:
             return False
 
-    def __enter__(self) -> GatewayProcess:
+    def __enter__(self) -> "GatewayProcess":
         self.start()
         return self
 

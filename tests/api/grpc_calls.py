@@ -1,7 +1,5 @@
 """The RPCs of the platform, and calls of gRPC clients."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

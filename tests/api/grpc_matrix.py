@@ -1,7 +1,5 @@
 """What an account may do over gRPC: a row for each RPC that accepts API tokens, with a request that names what the owner has."""
 
-from __future__ import annotations
-
 from typing import Any
 
 EVERYBODY = ("OK", "OK", "OK")

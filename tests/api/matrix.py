@@ -1,7 +1,5 @@
 """Who may call what: the classes of routes, with the status that each kind of caller gets, and how to make the calls."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A client of the live channels for stories: writes and reads the messages as they are."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from typing import Any

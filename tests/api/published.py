@@ -1,7 +1,5 @@
 """The published document as a test reads it: operations by route, and whether an answer is what it promises."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import re
@@ -38,11 +36,9 @@ class Document:
         self._templates = [(re.compile(_TEMPLATE.sub(_part, path)), path) for path in templates]
 
     def route_of(self, request: httpx.Request) -> str | None:
-        """Which route a request is for; None: none that is published."""
         return self.route_at(request.method, request.url.path)
 
     def route_at(self, method: str, path: str) -> str | None:
-        """Which route a method and a decoded path are for; None: none that is published."""
         path = path.removesuffix("/") or "/"
         routes = (f"{method} {template}" for pattern, template in self._templates if pattern.fullmatch(path))
         return next((route for route in routes if route in self.operations), None)
@@ -58,7 +54,6 @@ class Document:
         assert not broken, f"{route} {answer.status_code}: {broken}"
 
     def resolved(self, node: dict[str, Any]) -> dict[str, Any]:
-        """``node``, or what it refers to."""
         while "$ref" in node:
             target: Any = self.tree
             for part in node["$ref"].removeprefix("#/").split("/"):
@@ -72,7 +67,6 @@ class Document:
         return self.resolved(said) if said else None
 
     def broken_promises(self, route: str, answer: httpx.Response) -> list[str]:
-        """What in an answer is not as the document says."""
         said = self.response(route, answer.status_code)
         if said is None:
             return [f"{answer.status_code} is not among its answers: {answer.text[:200]}"]

@@ -1,7 +1,5 @@
 """What stories have in common: a song, an upload, a clip, waiting for a job."""
 
-from __future__ import annotations
-
 import io
 import uuid
 from typing import Any

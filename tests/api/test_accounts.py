@@ -1,7 +1,5 @@
 """Identity in browsers: registering, logging in, looking after their account, and what is refused on the way."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

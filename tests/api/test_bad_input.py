@@ -1,7 +1,5 @@
 """Bad input gets a status, a code and a sentence; it leaves nothing behind and does not disturb anybody."""
 
-from __future__ import annotations
-
 import re
 import socket
 import struct

@@ -3,8 +3,6 @@
 # Calls over HTTP are short, and nothing else is to be done meanwhile.
 # ruff: noqa: ASYNC210, ASYNC212
 
-from __future__ import annotations
-
 import base64
 import re
 import uuid

@@ -1,7 +1,5 @@
 """The stock client from the npm registry, unmodified, under Node."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

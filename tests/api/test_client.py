@@ -1,7 +1,5 @@
 """The Python client against a running stack, as docs/CLIENT.md describes it."""
 
-from __future__ import annotations
-
 import asyncio
 import doctest
 import itertools

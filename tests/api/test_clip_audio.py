@@ -1,7 +1,5 @@
 """The audio of clips: their waveforms, and tracks that are copies of clips."""
 
-from __future__ import annotations
-
 import httpx
 import pytest
 from stories import decoded, made

@@ -1,7 +1,5 @@
 """The command line, through its console script, as docs/CLI.md describes it."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

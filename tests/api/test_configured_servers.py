@@ -1,7 +1,5 @@
 """A stack on one machine whose settings name servers: it uses those, and starts and stores nothing of its own instead."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from stories import encoded, separated, song, upload

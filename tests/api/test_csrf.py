@@ -1,7 +1,5 @@
 """Protection against cross-site request forgery (CSRF): every state-changing route of browsers needs the token."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import httpx

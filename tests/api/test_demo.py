@@ -1,7 +1,5 @@
 """``make demo``, as a new user sees it."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Stories of asking agents about songs, by rules and with a language model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -61,7 +59,6 @@ def model() -> Iterator[LanguageModelSimulator]:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, model: LanguageModelSimulator) -> Iterator[Stack]:
-    """A stack with a language model."""
     with embedded(tmp_path_factory.mktemp("agents"), SETTINGS | model.settings) as started:
         yield started
 

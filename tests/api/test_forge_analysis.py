@@ -1,7 +1,5 @@
 """Stories of measuring songs."""
 
-from __future__ import annotations
-
 import io
 import math
 import uuid

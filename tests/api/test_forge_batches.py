@@ -3,8 +3,6 @@
 # Calls over HTTP are short, and nothing else is to be done meanwhile.
 # ruff: noqa: ASYNC212
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -1,7 +1,5 @@
 """DAW export: stems in, one mix out."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket
@@ -25,7 +23,6 @@ SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "daw-manifest.schema.json"
 
 @pytest.fixture(scope="module")
 def track(admin: httpx.Client) -> dict[str, Any]:
-    """A separated track, with its stems."""
     track = upload(admin, encoded(song(2.0)), "tune.wav", title="Ein Lied")
     return track | {"stems": separated(admin, track["id"])["stems"]}
 

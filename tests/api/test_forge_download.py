@@ -1,7 +1,5 @@
 """Downloads in the forge dialect: from a link to a track in the library, with a simulated Spotify and media site."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import itertools

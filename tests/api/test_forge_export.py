@@ -1,7 +1,5 @@
 """Exports: the stems of a track in another format, as a stored archive."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile
@@ -23,7 +21,6 @@ STEMS = {"vocals", "drums", "bass", "other"}
 
 
 def with_stems(client: httpx.Client, seconds: float, title: str = "Song") -> dict[str, Any]:
-    """A track with stems."""
     track = upload(client, encoded(song(seconds)), title=title)
     separated(client, track["id"], format="flac")
     return track
@@ -35,7 +32,6 @@ def started(client: httpx.Client, track: dict[str, Any], encoding: str, key: str
 
 
 def exported(client: httpx.Client, track: dict[str, Any], encoding: str) -> dict[str, Any]:
-    """A completed export."""
     answer = started(client, track, encoding)
     assert answer.status_code == 201, answer.text
     data = answer.json()["data"]

@@ -1,7 +1,5 @@
 """Stories of the ledger of jobs, and of what every answer has in common."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from typing import Any

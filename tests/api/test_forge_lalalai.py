@@ -1,7 +1,5 @@
 """lalal.ai in the forge dialect, with a simulator in lalal.ai's place."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

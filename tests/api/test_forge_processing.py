@@ -1,7 +1,5 @@
 """Stories of taking songs apart."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid
@@ -24,7 +22,6 @@ def track(admin: httpx.Client) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def job(admin: httpx.Client, track: dict[str, Any]) -> dict[str, Any]:
-    """A finished separation."""
     body = {"track_id": track["id"], "model": "htdemucs", "engine": "local"}
     created = admin.post("/api/processing/separate", json=body)
     assert created.status_code == 201, created.text

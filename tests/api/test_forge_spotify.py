@@ -1,7 +1,5 @@
 """Spotify's catalog in the forge dialect, with a simulator in Spotify's place."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
@@ -58,12 +56,7 @@ def test_a_track_as_the_contract_shows_it(admin: httpx.Client, spotify: SpotifyS
 
 @pytest.mark.parametrize(
     "url",
-    [
-        f"spotify:track:{ID}",
-        "https://spotify.link/AbC1",
-        "https://spotify.link/AbC2?_p=1",
-        "https://spotify.link/Page",
-    ],
+    [f"spotify:track:{ID}", "https://spotify.link/AbC1", "https://spotify.link/AbC2?_p=1", "https://spotify.link/Page"],
 )
 def test_every_form_of_a_link_leads_to_its_track(admin: httpx.Client, url: str) -> None:
     assert fetch(admin, url).json()["data"]["track"]["spotify_id"] == ID

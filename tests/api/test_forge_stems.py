@@ -1,7 +1,5 @@
 """Stories of players: what a track has to play, its segments and its waveforms."""
 
-from __future__ import annotations
-
 import io
 import math
 import struct
@@ -66,7 +64,6 @@ def track(admin: httpx.Client) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def stems(admin: httpx.Client, track: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The stems and the mix, by name."""
     found = listed(admin, track)
     return {stem["stem_type"]: stem for stem in [*found["stems"], found["mix"]]}
 

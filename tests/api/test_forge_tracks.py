@@ -1,7 +1,5 @@
 """Stories of bringing songs in."""
 
-from __future__ import annotations
-
 import concurrent.futures
 import uuid
 

@@ -3,12 +3,9 @@
 # Calls over HTTP are short, and nothing else is to be done meanwhile.
 # ruff: noqa: ASYNC212
 
-from __future__ import annotations
-
 import io
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 
 import httpx
@@ -78,21 +75,6 @@ async def test_sockets_of_both_gateways_follow_a_job(stack: Stack, admin: httpx.
             assert (await Phoenix(socket).join(topic))["status"] == "ok"
         for socket in (one, two):
             assert (await Phoenix(socket).follow(topic))[-1][0] == "job:completed"
-
-
-def test_a_request_that_is_repeated_at_the_other_gateway_creates_one_job(
-    admin: httpx.Client, gateways: list[str]
-) -> None:
-    track_id = upload(admin, encoded(song(1.0)))["id"]
-    headers = {"Authorization": admin.headers["authorization"], "Idempotency-Key": uuid.uuid4().hex}
-    answers = [
-        httpx.post(
-            f"{address}/api/analysis/analyze", json={"track_id": track_id, "features": ["tempo"]}, headers=headers
-        )
-        for address in gateways
-    ]
-    assert [answer.status_code for answer in answers] == [201, 200]
-    assert len({answer.json()["data"]["job_id"] for answer in answers}) == 1
 
 
 def test_a_gateway_that_stops_finishes_a_running_upload(stack: Stack) -> None:

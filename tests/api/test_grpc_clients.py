@@ -1,7 +1,5 @@
 """gRPC clients that authenticate with an API token against a running stack. test_grpc_document.py has those of buf."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 

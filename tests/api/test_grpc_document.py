@@ -1,7 +1,5 @@
 """docs/GRPC.md and examples/ work as printed, against a running stack."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What an account gets over gRPC that names what another one has. Which credentials each RPC accepts: tests/unit/kit/test_rpc_access.py."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +43,6 @@ def tokens(stack: Stack, owner_browser: Browser) -> dict[str, str]:
 def belongings(
     stack: Stack, tokens: dict[str, str], owner_browser: Browser, spotify: SpotifySimulator, site: MediaSite
 ) -> dict[str, str]:
-    """Return the IDs of what the owner has."""
     content = encoded(song(0.5))
     spotify.add_track("rpc", "Tune", ["The Band"], 0.5)
     url = site.file("/rpc.wav", content, "audio/wav")

@@ -1,7 +1,5 @@
 """WatchJob against a running stack."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import itertools

@@ -1,7 +1,5 @@
 """Guests: access to the studio without an account, what guests may do, and how they keep it."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

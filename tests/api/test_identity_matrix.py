@@ -1,7 +1,5 @@
 """Who may call what: every route times every kind of caller. A route without a row in the matrix fails the first test."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Stems are heard while they are made, and are the same as those that the job stores."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 

@@ -1,7 +1,5 @@
 """More than a gateway serves: what must hold at any speed."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """Stems above full scale on every way out: they do not clip, and add up to the recording."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid

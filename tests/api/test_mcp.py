@@ -1,7 +1,5 @@
 """The tools for AI agents, through the official client, as docs/MCP.md describes them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess

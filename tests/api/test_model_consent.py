@@ -3,8 +3,6 @@
 The digests of the published ``mdx_extra`` are not declared, so that the hub can send other networks under its name.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

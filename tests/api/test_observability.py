@@ -1,7 +1,5 @@
 """Traces and metrics of a running stack, as an OpenTelemetry receiver and a Prometheus server get them."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import math

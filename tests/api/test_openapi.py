@@ -1,7 +1,5 @@
 """The published document is whole, sound, and true."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

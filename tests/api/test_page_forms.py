@@ -1,7 +1,5 @@
 """Forms of pages, which can only be posted, reach what they mean; and nothing else does so by saying it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 
@@ -33,7 +31,6 @@ def test_a_form_means_what_it_says(ann: Browser) -> None:
 
 
 def messages(answer: httpx.Response) -> set[str]:
-    """Return which of the messages below a page shows."""
     known = ("can&#39;t be blank", "should be at least 12 character(s)", "does not match password", "must have the @ sign",
              "is not valid")  # fmt: skip
     assert answer.status_code == 200

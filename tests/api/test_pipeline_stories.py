@@ -1,7 +1,5 @@
 """Stories of the pipeline dialect, on the shared port and on its own."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from datetime import datetime
@@ -42,7 +40,6 @@ def pipeline(stack: Stack) -> Any:
 
 @pytest.fixture(scope="module")
 def job(pipeline: httpx.Client) -> dict[str, Any]:
-    """A finished job."""
     answer = pipeline.post("/process", files={"file": ("Song.FLAC", encoded(SAMPLES, "FLAC", "PCM_16"))})
     assert answer.status_code == 200, answer.text
     accepted = answer.json()

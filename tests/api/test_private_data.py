@@ -1,7 +1,5 @@
 """What the platform stores is for its own user alone."""
 
-from __future__ import annotations
-
 import stat
 
 from stories import encoded, song, upload

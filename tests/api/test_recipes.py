@@ -1,7 +1,5 @@
 """The recipes in docs/recipes, with short songs and the quickest model."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -54,7 +52,6 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
 
 
 def copy_of(name: str, folder: Path) -> Path:
-    """Copy a recipe, with the quickest model."""
     text, count = re.subn(r"\bauto\b", "dsp", (RECIPES / name).read_text())
     assert count >= 1, name
     target = folder / name

@@ -1,7 +1,5 @@
 """The API's reference in a browser, which must work where nothing but the platform can be reached."""
 
-from __future__ import annotations
-
 import re
 
 import httpx

@@ -1,7 +1,5 @@
 """Every RPC that ``proto/`` declares idempotent: its answer is lost after its effect, and the repeated call succeeds."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import uuid
@@ -458,7 +456,6 @@ def clip(client: httpx.Client) -> str:
 
 @pytest.fixture(scope="module")
 def track_id(client: httpx.Client) -> str:
-    """A track with stems."""
     track_id = str(upload(client, encoded(song(1.0)))["id"])
     separated(client, track_id)
     return track_id

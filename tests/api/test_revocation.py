@@ -2,8 +2,6 @@
 
 # Calls over HTTP are short, and nothing else is to be done meanwhile.
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

@@ -1,8 +1,6 @@
 """A stack whose components speak mutual TLS, each with a certificate and a signing key of its own; and the rotation of
 certificates, signing keys and the platform's secret while it runs."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """From words to a clip, on the soundbox dialect's own port and on the shared one."""
 
-from __future__ import annotations
-
 import io
 import re
 import uuid

@@ -1,7 +1,5 @@
 """Who is who in the soundbox dialect: names that clients give, tokens, and neither."""
 
-from __future__ import annotations
-
 import uuid
 
 import httpx

@@ -1,7 +1,5 @@
 """The shared library of clips: lists, search, counts, categories, radio, and what was played."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any
@@ -44,7 +42,6 @@ def clips(box: httpx.Client, maker: str) -> dict[str, str]:
 
 
 def listed(box: httpx.Client, clips: dict[str, str], **parameters: Any) -> list[str]:
-    """Which of the clips a list of the library has, in its order."""
     names = {job_id: name for name, job_id in clips.items()}
     items = box.get("/api/library", params={"per_page": 100, **parameters}).json()["items"]
     return [names[item["id"]] for item in items if item["id"] in names]

@@ -1,7 +1,5 @@
 """What listeners say about clips: votes, favorites, suggestions of categories."""
 
-from __future__ import annotations
-
 import json
 
 import httpx

@@ -1,7 +1,5 @@
 """Waiting in line: order, places, cancelling, and how much one caller may ask for."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import uuid
@@ -172,7 +170,6 @@ def test_a_cancelled_job_is_gone(stack: Stack, box: httpx.Client, admin: httpx.C
 
 @pytest.fixture(scope="module")
 def source(box: httpx.Client) -> tuple[str, str]:
-    """A clip and its owner."""
     owner = listener("owner")
     return made(box, "soon to be gone", user_id=owner), owner
 

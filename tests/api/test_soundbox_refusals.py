@@ -1,7 +1,5 @@
 """What cannot be done is refused in the dialect's shape, and is nobody's crash."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Logging in through Spotify, connecting an account with one there, and what a connection is good for."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Iterator

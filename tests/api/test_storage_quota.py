@@ -1,7 +1,5 @@
 """The storage quota of an account, over HTTP against a running stack."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +23,6 @@ def ann(stack: Stack, document: Document) -> Iterator[httpx.Client]:
 
 
 def change(admin: httpx.Client, **changes: Any) -> dict[str, Any]:
-    """Change the account of ``ann``, and return it."""
     [user] = admin.get("/api/admin/users", params={"search": "quota@example.org"}).json()["data"]
     changed = admin.patch(f"/api/admin/users/{user['id']}", json=changes)
     assert changed.status_code == 200, changed.text

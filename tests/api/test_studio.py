@@ -1,7 +1,5 @@
 """The studio in a real browser, and what its page and files are served with."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Webhooks over HTTP: an endpoint is registered, hears of jobs, and its log says how it went."""
 
-from __future__ import annotations
-
 import signal
 import time
 import uuid

@@ -1,7 +1,5 @@
 """Clients that want jobs of all kinds from a machine that fails all the time. They ask again until they get an answer."""
 
-from __future__ import annotations
-
 import dataclasses
 import random
 import threading

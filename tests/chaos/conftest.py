@@ -1,7 +1,5 @@
 """Stacks that are made to suffer. They are their own: nothing else should run on one that is killed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Faults that happen to a machine at random, but in an order that the seed alone decides."""
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """What must hold after any number of faults: one function for each promise. Each returns what breaks it."""
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import hashlib
@@ -59,7 +57,7 @@ class World:
         return {path.relative_to(root).as_posix(): path for path in files_below(root)}
 
     @staticmethod
-    async def read(data_dir: Path) -> World:
+    async def read(data_dir: Path) -> "World":
         async with _opened(data_dir) as docs:
             return World(data_dir, {name: [doc async for doc in walk(docs, name)] for name in COLLECTIONS})
 

@@ -4,8 +4,6 @@ Two supervisors share the data directory: one for broker and library, and one fo
 others to the broker and to the library, and of clients to the gateway, goes through the proxy.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets
@@ -129,7 +127,6 @@ class Machine:
         return [process for supervisor in self._supervisors for process in below(supervisor.pid)[1:]]
 
     def component(self, name: str) -> psutil.Process | None:
-        """Return the process of a component, or None while there is none."""
         for process in self.processes():
             if component_of(process) == name:
                 return process

@@ -1,7 +1,5 @@
 """The processes of a running stack, found as an operator would find them."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 

@@ -1,7 +1,5 @@
 """A stack is backed up while it works, destroyed, restored, and then moved to MongoDB and S3."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

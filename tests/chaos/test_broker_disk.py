@@ -1,7 +1,5 @@
 """The broker of one machine after it could not write: JetStream refuses messages until it starts again."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import resource

@@ -1,7 +1,5 @@
 """Jobs of all kinds for several clients, while processes are killed and stopped, connections cut and the disk filled."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -162,7 +160,6 @@ def _settled(machine: Machine) -> list[Event]:
 
 
 def _hold(machine: Machine, clients: Sequence[Client], songs: Sequence[bytes], events: Sequence[Event]) -> None:
-    """Check all promises."""
     world = asyncio.run(World.read(machine.data_dir))
     outcomes = [outcome for client in clients for outcome in client.outcomes.values()]
     uploads = {track_id: song for client in clients for track_id, song in client.uploads.items()}

@@ -1,7 +1,5 @@
 """One component is killed or hangs in the middle of its work; the others go on and say so, and nothing that was accepted is lost."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

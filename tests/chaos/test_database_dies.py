@@ -1,7 +1,5 @@
 """The document store of a stack, a MongoDB-compatible server, dies while jobs run and returns over the same data."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path

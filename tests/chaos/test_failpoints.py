@@ -1,7 +1,5 @@
 """A component crashes at each step of the life of a job or a batch (docs/ARCHITECTURE.md). It ends once, whole, and is reported once."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import uuid
@@ -71,8 +69,7 @@ CRASHES = [
     ),
     Crash("2: the service has not called the library", f"separation:{_COMMANDS}:_fill_from_kind:before"),
     Crash(
-        "2: the library has stored the job only",
-        "library:soundwright.services.library.jobs.store:JobDocs.insert:after",
+        "2: the library has stored the job only", "library:soundwright.services.library.jobs.store:JobDocs.insert:after"
     ),
     Crash("2: the job is stored, its command is not published", f"separation:{_COMMANDS}:publish_run:before"),
     Crash("2: the command is published, the caller has no answer", f"separation:{_COMMANDS}:publish_run:after"),
@@ -151,7 +148,6 @@ BATCH_CRASHES = [
 
 @pytest.fixture(scope="module")
 def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of armed places."""
     return tmp_path_factory.mktemp("armed")
 
 

@@ -1,7 +1,5 @@
 """One replica of each component is killed in turn while jobs run: the other replica answers, and every job ends once."""
 
-from __future__ import annotations
-
 import itertools
 import signal
 import sys

@@ -1,7 +1,5 @@
 """A stack whose files are in an S3 store: redirects, uploads in parts, and a store that goes away."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import hashlib
@@ -215,7 +213,6 @@ def test_a_refused_upload_in_parts_leaves_nothing(world: World) -> None:
 
 
 def account(world: World, email: str) -> httpx.Client:
-    """Return a client of a new account."""
     environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(world.stack.data_dir)}
     command = [sys.executable, "-m", "soundwright.services.library", "create-account", email]
     token = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()

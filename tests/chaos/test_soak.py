@@ -1,7 +1,5 @@
 """Jobs of all kinds leave no descriptors, threads, memory or temporary files behind."""
 
-from __future__ import annotations
-
 import contextlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +37,7 @@ class Usage:
     temporary: int
 
     @staticmethod
-    def of(stack: Stack) -> Usage:
+    def of(stack: Stack) -> "Usage":
         usage = Usage(Counter(), Counter(), Counter(), 0)
         for name, process in {**components(stack), "supervisor": psutil.Process(stack.process_id)}.items():
             with process.oneshot():
@@ -49,7 +47,7 @@ class Usage:
         usage.temporary = len(files_below(stack.data_dir / "scratch", stack.data_dir / "blobs" / ".partial"))
         return usage
 
-    def grown_since(self, before: Usage) -> list[str]:
+    def grown_since(self, before: "Usage") -> list[str]:
         return [
             *(
                 f"descriptors of {name}"

@@ -1,7 +1,5 @@
 """A stack that is stopped or hit while it starts, and its first job."""
 
-from __future__ import annotations
-
 import functools
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The whole stack goes down, hard or in order, and comes up again over the same data directory."""
 
-from __future__ import annotations
-
 import signal
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Work for a stack under attack, and the promises that it has to keep whatever happens to it."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid
@@ -58,7 +56,7 @@ _TERMINAL = {"completed", "failed"}
 class Work:
     """Submits jobs, looks at them, and remembers what was promised; by ``earlier``, too, before a restart."""
 
-    def __init__(self, stack: Stack, earlier: Work | None = None) -> None:
+    def __init__(self, stack: Stack, earlier: "Work | None" = None) -> None:
         self.stack = stack
         self._client = stack.client()
         # What was last seen of every accepted job, and the jobs that are none of ours.
@@ -131,7 +129,6 @@ class Work:
         return str(self.look(job_id)["status"])
 
     def until_ended(self, job_id: str) -> dict[str, Any]:
-        """Wait for the job's end."""
         eventually(lambda: self.status(job_id) in _TERMINAL, f"job {job_id} ends", 150)
         return self.look(job_id)
 

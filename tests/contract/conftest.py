@@ -1,7 +1,5 @@
 """The real servers behind the adapters, and connections to the stores on them."""
 
-from __future__ import annotations
-
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -1,7 +1,5 @@
 """The stores that the contract of documents runs against."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What every file store promises (soundwright.kit.ports.Blobs)."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import hashlib

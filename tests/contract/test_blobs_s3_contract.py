@@ -1,7 +1,5 @@
 """The S3 store keeps what every file store promises."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import AsyncIterator
 

@@ -1,7 +1,5 @@
 """A broken S3 store: errors say what to do, no partial file passes for a whole one, and no restart is needed."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import http.server

@@ -1,7 +1,5 @@
 """What every bus promises (soundwright.kit.ports.Bus), against a real broker."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
@@ -58,7 +56,6 @@ async def take(consumer: Consumer) -> Delivery:
 
 
 async def take_text(consumer: Consumer) -> str:
-    """Take and acknowledge one message."""
     delivery = await take(consumer)
     await delivery.ack()
     return delivery.payload.decode()
@@ -360,10 +357,7 @@ async def test_a_broker_that_is_killed_and_comes_back_has_lost_nothing(
     await take(consumer)
     await queue.send(bus, "waiting")
     broker.kill()
-    reasons = await asyncio.gather(
-        _reason(queue.send(bus, "during")),
-        _reason(bus.backlog(queue.subject)),
-    )
+    reasons = await asyncio.gather(_reason(queue.send(bus, "during")), _reason(bus.backlog(queue.subject)))
     assert reasons == ["BROKER_UNAVAILABLE"] * 2
     assert await _reason(bus.check()) == "BROKER_UNAVAILABLE"
     await bus.publish_transient(f"soundwright.evt.{queue.name}", b"may be lost")

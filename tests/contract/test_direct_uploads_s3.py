@@ -1,7 +1,5 @@
 """Uploads in parts over S3: their limits, and what is left of those that are never completed."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 

@@ -1,7 +1,5 @@
 """What every document store promises (soundwright.kit.ports.Docs)."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import shutil
@@ -291,7 +289,6 @@ def trace_reads(docs: SqliteDocs) -> list[str]:
 
 
 async def plans_of(docs: SqliteDocs, statements: list[str]) -> AsyncIterator[str]:
-    """Yield the query plan of each statement."""
     for statement in statements:
         sql = f"EXPLAIN QUERY PLAN {statement}"
         rows = await docs.database.write(lambda connection, sql=sql: connection.execute(sql).fetchall())

@@ -1,7 +1,5 @@
 """The MongoDB store keeps what every document store promises."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable

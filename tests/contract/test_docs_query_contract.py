@@ -1,7 +1,5 @@
 """Conditions, arrays, sort orders and pages of every document store (soundwright.kit.ports.Docs)."""
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import sqlite3
@@ -454,7 +452,7 @@ def start_and_fill(docs_url: str, barrier: Barrier, part: int) -> None:
     asyncio.run(work())
 
 
-def change_without_end(docs_url: str, answered: Synchronized[int]) -> None:
+def change_without_end(docs_url: str, answered: "Synchronized[int]") -> None:
     """Insert two documents, replace one and delete the other, again and again, and count the answers."""
 
     async def work() -> None:
@@ -500,7 +498,4 @@ async def test_arrays_are_looked_up_in_their_index(docs: SqliteDocs) -> None:
     ]
     assert [
         "clips(model,moods) each moods in blocks USING PRIMARY KEY (model=? AND moods=?)" in plan for plan in plans
-    ] == [
-        False,
-        True,
-    ]
+    ] == [False, True]

@@ -1,7 +1,5 @@
 """Two library processes on one store: each limit holds, and each effect happens once."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -56,7 +54,7 @@ class Libraries:
         self.channels: list[grpc.aio.Channel] = []
         self.worker_channels: list[grpc.aio.Channel] = []
 
-    async def __aenter__(self) -> Libraries:
+    async def __aenter__(self) -> "Libraries":
         def connect(component: str) -> list[grpc.aio.Channel]:
             return [rpc.connect("library", address, signer_of(component), 60.0) for address in self._addresses]
 
@@ -68,7 +66,6 @@ class Libraries:
             await channel.close()
 
     def stubs(self, kind: Callable[[Any], Any]) -> list[Any]:
-        """Return a stub for each process."""
         return [kind(channel) for channel in self.channels]
 
     @property

@@ -1,7 +1,5 @@
 """Backup and restore between stores of different kinds."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Faults between the MongoDB store and its server: connections that break, a server that dies, and one that answers badly."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socketserver
@@ -61,7 +59,6 @@ def database() -> str:
 
 @pytest.fixture
 def proxied_url(mongodb_url: str, database: str, proxy: Proxy) -> str:
-    """The URL of the database behind the proxy."""
     return database_url(mongodb_url, database, proxy.address)
 
 

@@ -1,7 +1,5 @@
 """TLS between the MongoDB store and a server that demands a certificate of the platform's CA."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import ssl

@@ -1,7 +1,5 @@
 """The connection to NATS under bad conditions, against real servers: each problem is logged once, and ends by itself."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib
@@ -276,7 +274,7 @@ class Nkey:
         head = bytes([private | (self._prefix >> 5), (self._prefix & 31) << 3])
         self.seed = _base32(head + self._key.private_bytes_raw())
 
-    def signs(self, subject: Nkey, name: str, nats_claims: dict[str, Any], lifetime_seconds: int = 0) -> str:
+    def signs(self, subject: "Nkey", name: str, nats_claims: dict[str, Any], lifetime_seconds: int = 0) -> str:
         """Return a JWT about ``subject``. If it has a lifetime, it expires."""
         head = {"typ": "JWT", "alg": "ed25519-nkey"}
         claims: dict[str, Any] = {

@@ -1,7 +1,5 @@
 """The rights of deploy/nats/accounts.conf in a real server: each component can do its work, and nothing else."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re
@@ -72,7 +70,6 @@ class Outsider:
         await self.client.connect(server.url, user=user, password=password(user), error_cb=on_error)
 
     async def publishes(self, subject: str) -> bool:
-        """Return whether the server lets it publish."""
         before = len(self.denied)
         await self.client.publish(subject, b"")
         await self.client.flush()
@@ -80,7 +77,6 @@ class Outsider:
         return len(self.denied) == before
 
     async def subscribes(self, subject: str) -> bool:
-        """Return whether the server lets it subscribe."""
         before = len(self.denied)
         await self.client.subscribe(subject)
         await self.client.flush()

@@ -1,7 +1,5 @@
 """Changes of the configuration of streams and consumers, applied in place to a real server."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import shutil

@@ -1,7 +1,5 @@
 """The runner of migrations on every document store, with migrations of its own."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 

@@ -1,7 +1,5 @@
 """A NATS server of this machine, whose queues KEDA reads."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -43,8 +41,6 @@ class Broker:
         asyncio.run(self._call(queue, publish))
 
     def take(self, queue: str, count: int) -> None:
-        """Take commands out of a queue."""
-
         async def fetch(stream: JetStreamContext) -> None:
             consumer = await stream.pull_subscribe_bind(f"{queue}_job_run", "SOUNDWRIGHT_CMD")
             for message in await consumer.fetch(count, timeout=60):

@@ -1,7 +1,5 @@
 """One control plane for all tests, with the overlays and the broker that they share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Installs an overlay as deploy/k8s/README.md says: first what the cluster must provide, then the manifests."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 The script that starts it is not part of the project: ``SOUNDWRIGHT_TEST_CLUSTER`` names it. Without it, the tests skip.
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import datetime

@@ -1,7 +1,5 @@
 """The Helm chart, installed on the control plane as its README says."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

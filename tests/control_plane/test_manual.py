@@ -1,7 +1,5 @@
 """The commands of docs/OPERATIONS.md for Kubernetes, run in their order on the control plane."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

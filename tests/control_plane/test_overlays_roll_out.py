@@ -1,7 +1,5 @@
 """Each overlay, on a real control plane: the API server accepts it, and its pods find nodes."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """KEDA scales the workers with a real queue, on nodes with and without GPUs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.control_plane.broker import Broker

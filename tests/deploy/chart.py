@@ -1,7 +1,5 @@
 """The Helm chart."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Mapping

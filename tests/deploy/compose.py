@@ -1,7 +1,5 @@
 """The files for Docker Compose in deploy/, with their variables replaced."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The Kubernetes manifests, rendered by kustomize."""
 
-from __future__ import annotations
-
 import functools
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -29,7 +27,6 @@ def rendered(folder: str) -> tuple[Manifest, ...]:
 
 
 def of_kind(folder: str, kind: str) -> dict[str, Manifest]:
-    """Return the objects of one kind by name."""
     return {item["metadata"]["name"]: item for item in rendered(folder) if item["kind"] == kind}
 
 

@@ -1,7 +1,5 @@
 """The alerts and dashboards of ``deploy/k8s/components/monitoring``."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
@@ -22,18 +20,15 @@ def _rules() -> Any:
 
 
 def alerts() -> dict[str, Mapping[str, Any]]:
-    """Return the alerting rules by name."""
     return {rule["alert"]: rule for group in _rules()["groups"] for rule in group["rules"]}
 
 
 def write_rules(path: Path) -> Path:
-    """Write the rules as a file of rules for Prometheus."""
     path.write_text(yaml.safe_dump(_rules(), sort_keys=False))
     return path
 
 
 def dashboards() -> dict[str, Mapping[str, Any]]:
-    """Return the dashboards by file name."""
     return {path.name: json.loads(path.read_text()) for path in sorted((FOLDER / "dashboards").glob("*.json"))}
 
 

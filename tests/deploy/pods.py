@@ -1,7 +1,5 @@
 """What the pods of an overlay get: the Secrets that deploy/k8s/README.md names, and the environment and files of their containers."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -76,7 +74,6 @@ class Credentials:
 
 
 def data_of(overlay: str, credentials: Credentials) -> Data:
-    """Return the data that the pods of an overlay can name."""
     maps = of_kind(f"overlays/{overlay}", "ConfigMap")
     return {
         **{("ConfigMap", name): item["data"] for name, item in maps.items()},
@@ -109,7 +106,6 @@ def environment_of(data: Data, pod: Mapping[str, Any], container: Mapping[str, A
 
 
 def settings_in(environment: Mapping[str, str], component: str) -> Any:
-    """Return the settings of a component that has no other variables."""
     with mock.patch.dict(os.environ, environment, clear=True):
         return load(_settings_of(COMPONENTS[component]))
 

@@ -1,7 +1,5 @@
 """The Helm chart renders the objects of the overlays, and refuses values that it does not know."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The files for Docker Compose: they use keys of Compose's specification, and keep the rules of the platform."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -1,7 +1,5 @@
 """What an image needs from the code: a component imports only the libraries of its group, and the health check follows it."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import http.server

@@ -1,7 +1,5 @@
 """The manifests: each overlay renders, follows the schemas of Kubernetes and KEDA, and keeps our rules."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

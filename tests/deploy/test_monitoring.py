@@ -1,7 +1,5 @@
 """Alerts and dashboards: ``promtool`` evaluates each alert, and each names a runbook."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass

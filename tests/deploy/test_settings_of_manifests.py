@@ -1,7 +1,5 @@
 """The containers of each overlay and of deploy/compose.yaml find what they name, and their components accept their settings."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

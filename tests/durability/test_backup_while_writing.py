@@ -1,7 +1,5 @@
 """A backup of a library that writes all the time is as of one moment, and has the files that its documents name."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 from pathlib import Path

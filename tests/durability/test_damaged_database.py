@@ -1,7 +1,5 @@
 """A damaged database is reported with instructions, at the start and at run time, and a backup replaces it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -4,8 +4,6 @@
 synced when a call returns.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import stat

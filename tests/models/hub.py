@@ -1,7 +1,5 @@
 """A model hub over HTTP, and code that a checkpoint may contain."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import http.server
@@ -35,7 +33,7 @@ class Hub(http.server.ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever)
 
-    def __enter__(self) -> Hub:
+    def __enter__(self) -> "Hub":
         self._thread.start()
         return self
 

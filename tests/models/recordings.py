@@ -1,7 +1,5 @@
 """Recordings in memory, for tests of engines."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

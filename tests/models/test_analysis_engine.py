@@ -1,7 +1,5 @@
 """The analysis engine: figures against librosa and pyloudnorm, known songs, edges of the input."""
 
-from __future__ import annotations
-
 import json
 import math
 import tracemalloc
@@ -355,10 +353,7 @@ def test_the_metre_decides_what_is_a_beat(
         for bar in range(bars)
         for step, pitch in enumerate(piano)
     )
-    tracks = (
-        Track("drums", "kit_acoustic", strokes(drums, bar_beats, bars)),
-        Track("other", "piano", tuple(chords)),
-    )
+    tracks = (Track("drums", "kit_acoustic", strokes(drums, bar_beats, bars)), Track("other", "piano", tuple(chords)))
     sound = mix(render_stems(Song("metre", tempo_bpm, "C major", bar_beats, 20.0, tracks), 22050))
     assert analyse(sound, 22050, ["tempo"])["tempo"] == pytest.approx(tempo_bpm, rel=0.01)
 

@@ -1,7 +1,5 @@
 """The audiocraft engine on small random models, made with audiocraft's own classes and loaded by its own code."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import math

@@ -1,7 +1,5 @@
 """Where the audiocraft engine's models come from, and that no code comes with them."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

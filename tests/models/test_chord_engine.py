@@ -1,7 +1,5 @@
 """The ``chords`` engine, with the weights that the installation contains."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import pickle

@@ -1,7 +1,5 @@
 """Hybrid Transformer Demucs with OpenVINO against the same networks with PyTorch."""
 
-from __future__ import annotations
-
 import math
 import shutil
 import subprocess

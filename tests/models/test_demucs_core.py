@@ -1,7 +1,5 @@
 """The rewritten network against the network itself, with PyTorch."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 

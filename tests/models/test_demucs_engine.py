@@ -1,7 +1,5 @@
 """The Demucs engine against Demucs itself, on small random networks that go through the real loading code."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

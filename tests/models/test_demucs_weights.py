@@ -1,7 +1,5 @@
 """Where the weights of Demucs come from, and their check before every load, with small networks and a real HTTP server."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """The dsp engine keeps the engine contract, and separates songs whose stems are known."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Iterator
 

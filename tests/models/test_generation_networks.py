@@ -1,7 +1,5 @@
 """What an engine process does with real networks, small and random ones: settings reach the engine, files are made."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

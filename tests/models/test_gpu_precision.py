@@ -1,7 +1,5 @@
 """The arithmetic of GPUs, on a CPU: 16 bits where they suffice, and 32 where they do not. The choice of the device."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

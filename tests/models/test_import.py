@@ -1,7 +1,5 @@
 """Checkpoints of this machine as models: what is registered, what is refused, and the check before every load."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import stat

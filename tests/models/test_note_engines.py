@@ -1,7 +1,5 @@
 """Notes, melody and vocal activity of synthetic songs, with the networks that the installation contains."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The ``transkun`` engine, with the weights that the installation contains."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Configurations of RoFormer networks: what the published ones mean, and that a hostile one does no harm."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """The RoFormer engine against the reference implementation, on small random networks in the form of public checkpoints."""
 
-from __future__ import annotations
-
 import gc
 import weakref
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Checkpoints for the RoFormer engine that are missing, damaged, foreign or hostile."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Batches that several jobs share, and their size."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any

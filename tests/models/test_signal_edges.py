@@ -1,7 +1,5 @@
 """What every engine owes to any recording: the same tests for each model whose weights are here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np
@@ -81,10 +79,7 @@ def test_opposite_channels_are_separated_as_equal_ones_are(model: str) -> None:
         np.testing.assert_allclose(opposite[stem], expected * [[1], [-1]], atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("rate_hz", "channel_count"),
-    [(8_000, 5), (RATE_HZ, 2), (192_000, 1)],
-)
+@pytest.mark.parametrize(("rate_hz", "channel_count"), [(8_000, 5), (RATE_HZ, 2), (192_000, 1)])
 def test_stems_add_up_at_any_rate_with_any_channels(model: str, rate_hz: int, channel_count: int) -> None:
     samples = music(channel_count, 1.0, rate_hz) + np.float32(0.02)
     samples[1::2] *= -1

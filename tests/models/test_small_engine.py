@@ -1,7 +1,5 @@
 """The ``small`` engine with the weights that the repository contains."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

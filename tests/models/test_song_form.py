@@ -1,7 +1,5 @@
 """Bars and sections, from features of synthetic songs."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

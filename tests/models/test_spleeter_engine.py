@@ -1,7 +1,5 @@
 """The ``spleeter`` engine, with the weights that the installation contains."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import pickle

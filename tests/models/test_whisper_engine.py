@@ -1,7 +1,5 @@
 """The ``whisper`` engine, with a small model that writes the same text whatever it hears."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

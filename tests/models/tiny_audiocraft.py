@@ -1,7 +1,5 @@
 """Small random models in the form in which audiocraft publishes its own: two files and a text encoder's folder."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from pathlib import Path
@@ -49,7 +47,6 @@ LANGUAGE_MODEL = yaml.safe_load("""
 
 
 def configuration(model: str) -> dict[str, Any]:
-    """The configuration of a language model."""
     made = copy.deepcopy(LANGUAGE_MODEL)
     made["dataset"] = {"segment_duration": WINDOW_SECONDS[model]}
     if model.startswith("magnet"):
@@ -122,7 +119,6 @@ def save_checkpoint(folder: Path, model: str, text_encoder: Path, *, as_objects:
 
 
 def save_all(model_dir: Path) -> None:
-    """A folder of models, with all four."""
     save_text_encoder(model_dir / "t5-small")
     for model, repository in REPOSITORIES.items():
         save_checkpoint(model_dir / repository, model, model_dir / "t5-small")

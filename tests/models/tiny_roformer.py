@@ -1,7 +1,5 @@
 """Small random RoFormer networks of the reference implementation, saved as the public checkpoints are."""
 
-from __future__ import annotations
-
 import hashlib
 import warnings
 from collections.abc import Mapping
@@ -82,7 +80,6 @@ def save(folder: Path, name: str, state: Mapping[str, Any], config: str, outputs
 
 
 def record(path: Path, outputs: tuple[str, ...]) -> None:
-    """Record a checkpoint as imported."""
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     write_record(

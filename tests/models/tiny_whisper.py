@@ -3,8 +3,6 @@
 Each position of its decoder chooses the next token of a script, and its attention finds the word at ``n`` in half-second ``n``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

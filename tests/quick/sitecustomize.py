@@ -3,8 +3,6 @@
 Python imports this module when a process starts that has this folder on its path. The product does not know of it.
 """
 
-from __future__ import annotations
-
 import sys
 
 if sys.orig_argv[-2:-1] == ["soundwright.services"] or sys.orig_argv[-1:] == ["tests.forks"]:

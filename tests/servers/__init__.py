@@ -4,8 +4,6 @@ A server is looked for in this order: an address in the environment, an executab
 package beside the interpreter. With ``CI`` set, a missing server fails the test; elsewhere it skips the test.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

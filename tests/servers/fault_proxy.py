@@ -1,7 +1,5 @@
 """A TCP proxy that adds faults between a client and a server, and counts what the server sends."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import itertools

@@ -5,8 +5,6 @@ the folder that ``make test`` installs it into. SecantusDB speaks MongoDB's wire
 the contract tests run on each of ``TOPOLOGIES``. Tests that kill or configure a server always start their own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import socket

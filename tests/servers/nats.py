@@ -1,7 +1,5 @@
 """A NATS server with JetStream for tests: started on a free port, killed and started again on the same port and store."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -76,7 +74,6 @@ class NatsServer:
         return greeting.startswith(b"INFO")
 
     def log(self) -> str:
-        """Return its log."""
         return self._log.read_text() if self._log.exists() else ""
 
     @property
@@ -135,7 +132,6 @@ class NatsCluster:
                 await server.start()
 
     def kill(self, *names: str) -> None:
-        """Kill all servers, or those that are named."""
         for name in names or self.servers:
             self.servers[name].kill()
 

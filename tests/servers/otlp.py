@@ -1,7 +1,5 @@
 """A receiver of traces: OpenTelemetry's protocol (OTLP) over gRPC."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -62,13 +60,10 @@ class Receiver(pb_grpc.TraceServiceServicer):
         return pb.ExportTraceServiceResponse()
 
     def spans(self) -> list[ReceivedSpan]:
-        """Return all spans that have arrived."""
         with self._lock:
             return list(self._spans)
 
     def trace(self, trace_id: str, complete: Callable[[list[ReceivedSpan]], bool]) -> list[ReceivedSpan]:
-        """Wait until the spans of a trace are complete, and return them."""
-
         def found() -> list[ReceivedSpan]:
             return [span for span in self.spans() if span.trace_id == trace_id]
 

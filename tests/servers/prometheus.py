@@ -1,7 +1,5 @@
 """A Prometheus server that scrapes a stack on one machine, and ``promtool``."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import threading
@@ -45,7 +43,6 @@ class Prometheus:
         return set(self._api.get("/api/v1/metadata").raise_for_status().json()["data"])
 
     def alerts(self) -> dict[str, str]:
-        """Return the health of each alerting rule."""
         groups = self._api.get("/api/v1/rules").raise_for_status().json()["data"]["groups"]
         return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
 

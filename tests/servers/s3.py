@@ -1,7 +1,5 @@
 """S3 servers: SeaweedFS, and MinIO where it is installed."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import ssl
@@ -45,7 +43,6 @@ class S3Server:
         return f"s3+http://{self.address}/{name}"
 
     def access(self, public_url: str = "") -> Access:
-        """Return what opens a new bucket."""
         return Access(self.new_bucket(), ACCESS_KEY, SECRET_KEY, public_url)
 
 

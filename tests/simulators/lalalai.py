@@ -4,8 +4,6 @@ Its stems are shares of the recording that was sent, so that a test can tell who
 together are the recording again.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """A language model as the platform sees it: chat completions with tools, after OpenAI's API, from a script."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections import deque
@@ -15,7 +13,6 @@ Request = dict[str, Any]
 
 
 def says(content: str) -> dict[str, Any]:
-    """A message of words."""
     return {"role": "assistant", "content": content}
 
 
@@ -53,7 +50,6 @@ class LanguageModelSimulator(Simulator):
         self.lock = threading.Lock()
 
     def plays(self, *script: Any, then: Any = None) -> None:
-        """Forget all and play this."""
         with self.lock:
             self.script, self.then = deque(script), then or says("Nothing to say.")
             self.seen.clear()

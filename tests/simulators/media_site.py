@@ -1,7 +1,5 @@
 """A site with recordings: a search that answers with a feed, files, and everything that goes wrong at sites."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from html import escape
@@ -31,7 +29,6 @@ class MediaSite(Simulator):
         return f"{self.url}/search?q={{query}}"
 
     def file(self, path: str, content: bytes, content_type: str = "audio/mpeg") -> str:
-        """A file; its address."""
         return self._at(path, lambda handler: handler.send_file(content, content_type))
 
     def status(self, path: str, status: int) -> str:
@@ -56,7 +53,7 @@ class MediaSite(Simulator):
         """A body of another length than its header says."""
         return self._at(path, lambda handler: handler.send_lie(content, claimed_bytes, content_type))
 
-    def _at(self, path: str, page: Callable[[_Handler], None]) -> str:
+    def _at(self, path: str, page: "Callable[[_Handler], None]") -> str:
         self.pages[path] = page
         return f"{self.url}{path}"
 

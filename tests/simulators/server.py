@@ -1,7 +1,5 @@
 """What simulators have in common: a real HTTP server on a free port of the loopback address, for the length of a block."""
 
-from __future__ import annotations
-
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any

@@ -1,7 +1,5 @@
 """A server that takes mails (RFC 5321): plain or with a password, on a free port, and keeps what it is sent."""
 
-from __future__ import annotations
-
 import base64
 import socketserver
 import threading
@@ -47,7 +45,7 @@ class SmtpSink:
             assert self._arrived.wait_for(lambda: len(self.mails) >= count, deadline_seconds), "no such mail came"
             return list(self.mails)
 
-    def __enter__(self) -> SmtpSink:
+    def __enter__(self) -> "SmtpSink":
         self._thread.start()
         return self
 

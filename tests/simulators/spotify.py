@@ -4,8 +4,6 @@ catalog.
 Beside them its short links and its pictures, which in earnest live on other hosts.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

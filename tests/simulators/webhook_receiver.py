@@ -1,7 +1,5 @@
 """A webhook endpoint: records requests, and answers with the statuses that the test sets."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 ``python -m tests.studio.running pictures`` or ``measure`` (``dev/bench/studio``) starts a stack for them.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Functions that the tests call in confined processes, and a list of these processes."""
 
-from __future__ import annotations
-
 import errno
 import os
 import signal

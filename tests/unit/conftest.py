@@ -3,8 +3,6 @@
 An index must answer each query. No document has arrays in two fields of an index, because MongoDB refuses it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -54,7 +52,7 @@ def wav(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-async def library(tmp_path: Path) -> AsyncIterator[Library]:
+async def library(tmp_path: Path) -> "AsyncIterator[Library]":
     from library_fixture import opened
 
     async with opened(tmp_path) as library:

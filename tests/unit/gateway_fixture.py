@@ -1,7 +1,5 @@
 """The parts of a gateway in front of any services."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A library behind gRPC, a broker and workers, for tests of jobs; only the handlers are made for the test."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import tempfile
@@ -116,7 +114,6 @@ class Platform:
             return (await create_job(self.bus, self.jobs, kind, spec, request))[0]
 
     def kind(self, handler: Handler[jobs_pb2.SeparationSpec], slot_count: int = 1, **fields: Any) -> SeparationKind:
-        """The descriptor of this service's jobs."""
         return JobKind(
             kind=job_pb2.JOB_KIND_SEPARATION, spec=jobs_pb2.SeparationSpec, queue=WorkQueue(self.service, slot_count),
             handler=handler, **{"attempt_limit": 3, "limits": JobLimits(1000, 10, 5000), "output_folder": "stems", "has_track": False,

@@ -1,7 +1,5 @@
 """Jobs for lalal.ai with a real library over gRPC and a simulator of lalal.ai, without a broker."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import io
@@ -121,7 +119,6 @@ class LalalaiFixture:
     async def create_job(
         self, owner: Principal = ANN, model: str = "newest", encoding: Any = "wav24", queue: str = "lalalai"
     ) -> job_pb2.Job:
-        """Create a queued job with a new track."""
         track_id = str(uuid.uuid4())
         buffer = io.BytesIO()
         soundfile.write(buffer, self.samples, RATE_HZ, format="WAV", subtype="PCM_16")
@@ -166,7 +163,6 @@ class LalalaiFixture:
         return await self.claim(await self.create_job(*arguments, **options))
 
     async def run(self, *arguments: Any, **options: Any) -> job_pb2.JobResult:
-        """Create a job, and run its handler."""
         return await self.handle(await self.started(*arguments, **options))
 
     async def resume(self, context: JobContext) -> job_pb2.JobResult:
@@ -182,7 +178,6 @@ class LalalaiFixture:
             yield WithTask(context, running, await self.wait_for_task(context.job.id, owner))
 
     async def finished_job(self, owner: Principal = ANN) -> job_pb2.Job:
-        """Run a job to its end."""
         context = await self.started(owner)
         result = await self.handle(context)
         request = library_service_pb2.SucceedJobRequest(job_id=context.job.id, attempt=1, result=result)
@@ -206,8 +201,6 @@ class LalalaiFixture:
         return job
 
     async def wait_for_task(self, job_id: str, owner: Principal = ANN) -> str:
-        """Wait until the ledger has the task of a job, and return its ID."""
-
         async def known() -> list[str]:
             return list((await self.job(job_id, owner)).external_task.task_ids)
 

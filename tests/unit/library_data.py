@@ -1,7 +1,5 @@
 """A library of documents and files for tests of backup, restore and copy."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import random
@@ -17,7 +15,6 @@ from soundwright.services.library.transfer.documents import COLLECTIONS, line
 
 
 def open_library(folder: Path) -> tuple[SqliteDocs, FileBlobs]:
-    """Open a library as a stack with this data directory has it."""
     docs = SqliteDocs(folder / "library.db")
     docs.database.writer.execute("PRAGMA synchronous = OFF")  # faster; each test has its own database
     return docs, FileBlobs(folder / "blobs")

@@ -1,7 +1,5 @@
 """A library without wires, for tests of its rules: real stores in a folder, a clock set by hand, a broker that is only counted."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib
@@ -45,13 +43,7 @@ from soundwright.services.library.jobs.attempts import JobAttempts
 from soundwright.services.library.jobs.creation import JobCreation
 from soundwright.services.library.jobs.ledger import JobLedger
 from soundwright.services.library.jobs.queue import JobQueue
-from soundwright.services.library.jobs.service import (
-    AudioOutput,
-    GeneratedClip,
-    Job,
-    JobResult,
-    PackedMessage,
-)
+from soundwright.services.library.jobs.service import AudioOutput, GeneratedClip, Job, JobResult, PackedMessage
 from soundwright.services.library.jobs.store import JobDocs
 from soundwright.services.library.jobs.sweeper import Sweeper
 from soundwright.services.library.settings import LibrarySettings
@@ -242,7 +234,6 @@ class Library:
         return account
 
     async def log_in(self, email: str = "ann@example.org", password: str = PASSWORD) -> str:
-        """Log in, and return the secret of the session."""
         return await self.sessions.open(await self.verify(password, email), remembered=False)
 
     async def verify(self, password: str, email: str = "ann@example.org", address: str = CLIENT_IP) -> Account:
@@ -276,7 +267,6 @@ _PREPARED: list[tuple[bytes, dict[str, tuple[Index, ...]]]] = []
 
 @contextlib.asynccontextmanager
 async def opened(folder: Path, *arguments: Any, **settings: Any) -> AsyncIterator[Library]:
-    """Open the library in a folder; the arguments are those of :class:`Library`."""
     path = folder / "library.db"
     is_new = not path.exists()
     if is_new and _PREPARED:
@@ -302,7 +292,6 @@ def ids(records: Iterable[Any]) -> list[str]:
 
 
 def details(values: str) -> PackedMessage:
-    """Details that no test unpacks."""
     return PackedMessage("type.googleapis.com/test.Details", base64.b64encode(values.encode()).decode())
 
 
@@ -317,7 +306,6 @@ def new(**fields: Any) -> NewJob:
 
 
 def audio_output(name: str) -> AudioOutput:
-    """An output as its worker describes it."""
     return AudioOutput(
         id=str(uuid.uuid4()), name=name, blob_key=f"stems/{name}", content_type="audio/flac", size_bytes=1,
         sample_rate_hz=44100, channel_count=2, frame_count=10, peak=0.5, clipped_sample_count=0,
@@ -402,7 +390,6 @@ async def reason(call: Awaitable[Any], code: Code | None = None) -> str:
 
 @contextlib.contextmanager
 def raises_error(reason: str, code: Code | None = None) -> Iterator[pytest.ExceptionInfo[AppError]]:
-    """Assert that the block raises an ``AppError`` with this reason and code."""
     with pytest.raises(AppError) as error:
         yield error
     assert error.value.reason == reason

@@ -7,8 +7,6 @@ Queries about some things (``id`` or ``owner_id`` equals a value) and about unfi
 them to the documents of these things, or to the jobs in the queues.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Finds the errors that a function of the gateway can raise, by reading its compiled code and that of all functions that it calls."""
 
-from __future__ import annotations
-
 import ast
 import dis
 import functools
@@ -77,7 +75,6 @@ def _named(code: CodeType, values: dict[str, Any], owner: Any) -> Iterator[Any]:
 
 @functools.cache
 def _caught_lines(path: str) -> frozenset[int]:
-    """Return the lines of a file on which an ``AppError`` is caught."""
     lines: set[int] = set()
     for node in ast.walk(ast.parse(Path(path).read_text())):
         match node:

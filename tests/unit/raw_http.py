@@ -1,7 +1,5 @@
 """A gateway without services behind it, served on a port, and a client that sends bytes as they are."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
@@ -81,7 +79,7 @@ class Raw:
         self._writer = writer
 
     @classmethod
-    async def open(cls, port: int) -> Raw:
+    async def open(cls, port: int) -> "Raw":
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     async def send(self, data: bytes) -> None:
@@ -114,12 +112,10 @@ class Raw:
             return int(head.split()[1]), await self._reader.readexactly(length)
 
     async def line(self) -> bytes:
-        """Return the next line."""
         async with asyncio.timeout(60):
             return await self._reader.readline()
 
     def pause(self) -> None:
-        """Stop reading."""
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
     def close(self) -> None:

@@ -1,7 +1,5 @@
 """An engine of generation that does what the prompt says, and writes down what it was asked for."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import json
@@ -84,7 +82,6 @@ def build(
 
 
 def builder(folder: Path, **options: Any) -> Callable[[], Registry]:
-    """Return a function that builds the registry of an engine process."""
     return functools.partial(build, folder, **options)
 
 

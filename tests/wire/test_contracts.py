@@ -1,7 +1,5 @@
 """The contracts in proto/: naming rules over the descriptors, stub drift, and servicers for every RPC."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import re

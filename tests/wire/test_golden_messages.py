@@ -1,7 +1,5 @@
 """What lies on the bus outlives a release: old bytes must read the same for ever, and new ones must not differ."""
 
-from __future__ import annotations
-
 import pytest
 from google.protobuf.message import Message
 

@@ -1,7 +1,5 @@
 """The ``Blobs`` port over a folder. Writers write a file in ``.partial``, which is renamed when it is complete."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import errno

@@ -4,8 +4,6 @@ motor reached its end of life in May 2026. PyMongo's own asynchronous client has
 ``connect`` to return ``pymongo.AsyncMongoClient``, await ``client.close`` and await the cursor of ``aggregate``.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ssl
@@ -43,8 +41,7 @@ def connect(url: str, tls: ssl.SSLContext | None = None) -> Any:
     Args:
         tls: For connections with TLS, unless the URL names certificates of its own.
 
-    Raises:
-        ValueError: the URL is invalid.
+    Raises ``ValueError``: the URL is invalid.
     """
     try:
         client = AsyncIOMotorClient(
@@ -79,8 +76,7 @@ def database_of(client: Any, url: str) -> Any:
     what the primary compares in a compare-and-set and in a unique index. A majority read may be older: after a refused insert, the
     document that is in the way could be missing.
 
-    Raises:
-        ValueError: the URL names no database.
+    Raises ``ValueError``: the URL names no database.
     """
     name = urlsplit(url).path.strip("/")
     if not name:
@@ -98,8 +94,7 @@ async def retried(work: Callable[[], Awaitable[T]]) -> T:
 
     A lost connection leaves open whether a write took effect, so ``work`` must be safe to repeat.
 
-    Raises:
-        AppError: what the driver raised, translated.
+    Raises ``AppError``: what the driver raised, translated.
     """
     deadline = time.monotonic() + _RETRY_SECONDS
     with _translated():

@@ -4,8 +4,6 @@ Every write carries a token. If the connection breaks during a write, the adapte
 the first attempt took effect, the adapter finds the token in the document.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -30,9 +28,7 @@ from soundwright.kit.adapters.mongo.query import (
     sort_of,
     where_clauses,
 )
-from soundwright.kit.adapters.mongo.query import (
-    field as field_name,
-)
+from soundwright.kit.adapters.mongo.query import field as field_name
 from soundwright.kit.ports import Collection, Contains, Doc, Docs
 
 _TOKEN = "_write"  # noqa: S105 - the name of a field

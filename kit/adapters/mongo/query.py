@@ -4,8 +4,6 @@ They keep to what every MongoDB-compatible engine offers: partial indexes filter
 ``$where`` or ``$text``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,8 +19,7 @@ _PRESENT: Filter = {"$type": ["double", "string", "object", "array", "bool", "da
 def field(name: str) -> str:
     """Return the stored name of a field.
 
-    Raises:
-        ValueError: it is not an identifier.
+    Raises ``ValueError``: it is not an identifier.
     """
     if not name.isidentifier():
         raise ValueError(f"not a field: {name!r}")
@@ -124,8 +121,7 @@ def segments(fields: tuple[str, ...], after: tuple[Any, ...] | None, descending:
     The first range differs from ``after`` in the id only, the next one from the last field on, and so on. Each is one range
     of the index, which one filter with ``$or`` would not be.
 
-    Raises:
-        ValueError: ``after`` does not have a value for each field and an id.
+    Raises ``ValueError``: ``after`` does not have a value for each field and an id.
     """
     names = [field(name) for name in fields]
     if after is None:

@@ -5,8 +5,6 @@ There are three streams: ``SOUNDWRIGHT_CMD`` is a work queue, in which a message
 source of truth: if a stream is lost, jobs are delayed, but none is lost.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
@@ -79,7 +77,7 @@ class NatsBus:
         replica_count: int = 1,
         manages_streams: bool = True,
         request_seconds: float = _REQUEST_SECONDS,
-    ) -> NatsBus:
+    ) -> "NatsBus":
         """Connect to one of the servers in ``url``, which are separated by commas.
 
         If the broker cannot be used within ``timeout_seconds``, the bus is returned nevertheless. It connects as soon as
@@ -89,11 +87,7 @@ class NatsBus:
 
         async def open_client() -> None:
             await bus._client.open(
-                url,
-                name=name,
-                access=access or BrokerAccess(),
-                on_error=bus._on_error,
-                on_reconnect=bus._on_connect,
+                url, name=name, access=access or BrokerAccess(), on_error=bus._on_error, on_reconnect=bus._on_connect
             )
             await bus._on_connect()
 
@@ -149,11 +143,7 @@ class NatsBus:
             self._problems.clear()
 
     def check_streams(self) -> None:
-        """Check that the streams have the current configuration.
-
-        Raises:
-            AppError: ``STREAM_INCOMPATIBLE``, with the reason.
-        """
+        """Check that the streams have the current configuration. Raises ``STREAM_INCOMPATIBLE``, with the reason."""
         if self._incompatible is not None:
             raise self._incompatible
 
@@ -203,7 +193,7 @@ class NatsBus:
                 self._prepare()
         return consumer
 
-    async def subscribe(self, pattern: str, listener: Callable[[str, bytes], None]) -> NatsSubscription:
+    async def subscribe(self, pattern: str, listener: Callable[[str, bytes], None]) -> "NatsSubscription":
         subscription = NatsSubscription(pattern, listener)
         if self._connecting is not None and self._connecting.done():
             await subscription.open(self._client)

@@ -3,8 +3,6 @@
 This is the only module that touches internals of the driver. ``tests/contract/test_nats_connection.py`` covers each of them.
 """
 
-from __future__ import annotations
-
 import base64
 import logging
 import re
@@ -146,7 +144,6 @@ def _credentials(user: str | None, password: str | None, access: BrokerAccess) -
 
 
 def _credential(path: Path, kind: bytes) -> bytes:
-    """Return a block of a credentials file."""
     try:
         blocks: dict[bytes, bytes] = dict(_CREDENTIALS_BLOCK.findall(path.read_bytes()))
     except OSError as error:

@@ -1,7 +1,5 @@
 """Delivery of the commands of a queue to workers."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -61,7 +59,7 @@ class NatsConsumer:
             self._inbox = await self._client.subscribe(self._client.new_inbox(), cb=self._arrived.put)
             self._arrived.put_nowait(None)  # who waits already can ask now
 
-    async def next(self) -> NatsDelivery:
+    async def next(self) -> "NatsDelivery":
         async with self._taking:
             while True:
                 if message := await self._next():

@@ -1,7 +1,5 @@
 """The streams and consumers in JetStream, and how a change of their configuration is applied."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from nats.js import JetStreamContext
@@ -52,8 +50,7 @@ async def prepare_streams(js: JetStreamContext, replica_count: int, *, update: b
     Args:
         update: bring the others to the current configuration. They keep their messages.
 
-    Raises:
-        AppError: ``STREAM_INCOMPATIBLE`` if the broker cannot change a stream in place.
+    Raises ``STREAM_INCOMPATIBLE`` if the broker cannot change a stream in place.
     """
     for name, settings in _STREAMS.items():
         wanted = {"num_replicas": replica_count, **settings}

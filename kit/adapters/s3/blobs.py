@@ -1,7 +1,5 @@
 """``Blobs`` in a bucket of an S3 store, such as MinIO or SeaweedFS."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import io
@@ -97,7 +95,7 @@ class S3Blobs:
         return self._writer(key)
 
     @contextlib.asynccontextmanager
-    async def _writer(self, key: str) -> AsyncIterator[_Writer]:
+    async def _writer(self, key: str) -> "AsyncIterator[_Writer]":
         writer = _Writer(self, check_key(key))
         try:
             yield writer

@@ -1,7 +1,5 @@
 """A blob of an S3 store as a file that is open for reading."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 
@@ -14,9 +12,8 @@ BUFFER_BYTES = 256 << 10
 class BlobFile(io.RawIOBase):
     """Reads each piece with a request of its own. It holds no connection in between.
 
-    Raises:
-        AppError: ``BLOB_NOT_FOUND``, also from a read if the blob was deleted since; ``BLOBS_UNAVAILABLE``, also if it was
-            replaced since.
+    Raises ``BLOB_NOT_FOUND``, also from a read if the blob was deleted since; ``BLOBS_UNAVAILABLE``, also if it was
+    replaced since.
     """
 
     def __init__(self, connection: Connection, bucket: str, key: str) -> None:

@@ -5,8 +5,6 @@ sends. All its private calls that the adapter uses are in this module. The versi
 ``tests/unit/kit/test_blob_adapters.py`` fails if one of these calls changes.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 
@@ -56,8 +54,7 @@ class MultipartUploads:
     def complete(self, key: str, upload_id: str, parts: list[UploadedPart]) -> None:
         """Make the parts one object. A repetition after a lost answer is no error.
 
-        Raises:
-            ValueError: the store did not confirm it.
+        Raises ``ValueError``: the store did not confirm it.
         """
         numbered = [Part(part.number, part.etag) for part in parts]
         try:

@@ -4,8 +4,6 @@ The SDK signs the host of a URL only. The URL of a part also signs ``Content-Len
 it announced; :func:`presign` therefore implements Signature Version 4 for query strings.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Mapping

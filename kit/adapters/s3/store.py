@@ -1,7 +1,5 @@
 """The connection to an S3 store: the MinIO SDK in threads, and its errors as ``AppError``."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ssl
@@ -40,10 +38,7 @@ _REFUSALS = {
         errors.BLOBS_CLOCK_SKEWED,
         "Set the clocks of this machine and of the store, for example with NTP.",
     ),
-    "NoSuchBucket": (
-        errors.BUCKET_MISSING,
-        "Create the bucket, or correct SOUNDWRIGHT_BLOBS_URL.",
-    ),
+    "NoSuchBucket": (errors.BUCKET_MISSING, "Create the bucket, or correct SOUNDWRIGHT_BLOBS_URL."),
 }
 T = TypeVar("T")
 _failures = FailureLog()

@@ -5,8 +5,6 @@ In WAL mode, a reader sees the last commit before its transaction, and readers a
 write returns after its commit, so later reads see it. Other processes may use the same file.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import shutil
@@ -44,8 +42,7 @@ _CACHE_KIB = 16 * 1024
 class Database:
     """Runs functions with a connection, each in one transaction, off the event loop.
 
-    Raises:
-        AppError: ``STORE_DAMAGED``, ``STORE_UNAVAILABLE``, ``STORAGE_FULL``.
+    Raises ``STORE_DAMAGED``, ``STORE_UNAVAILABLE``, ``STORAGE_FULL``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,8 +72,7 @@ class Database:
 
         ``work`` must not return a cursor: the event loop's thread would close it while the writing thread is busy.
 
-        Raises:
-            AppError: ``STORAGE_FULL``, ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
+        Raises ``STORAGE_FULL``, ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
 
         def in_transaction() -> T:
@@ -89,8 +85,7 @@ class Database:
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a read transaction: all of its statements see the same state.
 
-        Raises:
-            AppError: ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
+        Raises ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
 
         def in_transaction(connection: sqlite3.Connection) -> T:
@@ -103,8 +98,7 @@ class Database:
     async def read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work``, which reads with a single statement. It needs no transaction, which would cost three.
 
-        Raises:
-            AppError: ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
+        Raises ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
 
         def with_connection() -> T:
@@ -127,11 +121,7 @@ class Database:
         await self.read(work)
 
     async def check(self) -> None:
-        """Return if the file is there and can be read and written.
-
-        Raises:
-            AppError: ``STORE_UNAVAILABLE``, ``STORAGE_FULL``.
-        """
+        """Return if the file is there and can be read and written. Raises ``STORE_UNAVAILABLE``, ``STORAGE_FULL``."""
 
         def read(connection: sqlite3.Connection) -> None:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -196,8 +186,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _require_undamaged(connection: sqlite3.Connection) -> None:
     """Look at the structure of as many pages as SQLite reads in a few seconds.
 
-    Raises:
-        sqlite3.DatabaseError: SQLite found damage.
+    Raises ``sqlite3.DatabaseError``: SQLite found damage.
     """
     deadline = time.monotonic() + _CHECK_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_STEPS)

@@ -1,8 +1,6 @@
 # ruff: noqa: S608 (query.py checks every name in the SQL)
 """The Docs port over SQLite: JSON bodies in one table for each collection, and indexes over expressions of them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sqlite3
@@ -145,7 +143,7 @@ class SqliteDocs:
         await self.database.write(work)
 
     @contextlib.asynccontextmanager
-    async def snapshot(self, folder: Path) -> AsyncIterator[SqliteDocs]:
+    async def snapshot(self, folder: Path) -> "AsyncIterator[SqliteDocs]":
         path = folder / "snapshot.db"
         await self.database.copy(path)
         frozen = SqliteDocs(path)
@@ -185,7 +183,6 @@ def _body(doc: Doc) -> str:
 
 
 def _docs(connection: sqlite3.Connection, collection: str, numbers: Sequence[int]) -> list[Doc]:
-    """Return the documents with these numbers, in order."""
     sql = f"SELECT number, revision, body FROM {name(collection)} WHERE number IN (SELECT value FROM json_each(?))"
     found = {number: _doc(row) for number, *row in connection.execute(sql, (json.dumps(numbers),))}
     return [found[number] for number in numbers]

@@ -6,8 +6,6 @@ element of the arrays, the numbers of the documents that have it: a row for a bl
 their count. So an element of half of 100,000 documents has 1,600 rows. Triggers maintain the table, whichever process writes the document.
 """
 
-from __future__ import annotations
-
 import sqlite3
 
 from soundwright.kit.adapters.sqlite.query import column, index_name, name
@@ -25,8 +23,7 @@ def create_table(connection: sqlite3.Connection, collection: str) -> None:
 def create_index(connection: sqlite3.Connection, collection: str, index: Index) -> None:
     """Create the index if it is missing, with the documents that already exist.
 
-    Raises:
-        ValueError: a name is invalid, or ``each`` is not one of the fields.
+    Raises ``ValueError``: a name is invalid, or ``each`` is not one of the fields.
     """
     if index.each is not None:
         _create_multikey_index(connection, collection, index, index.each)

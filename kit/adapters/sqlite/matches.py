@@ -7,8 +7,6 @@ page. For many matches, SQLite walks the index of the order and keeps what is fl
 sorts all of them.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import sqlite3

@@ -1,8 +1,6 @@
 # ruff: noqa: S608 (every name in the SQL is checked)
 """Conditions and sort orders of the Docs port as SQL. Names are checked; values are always bound."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +18,7 @@ Clause = tuple[str, tuple[Any, ...]]
 def name(identifier: str) -> str:
     """Return the quoted name of a table.
 
-    Raises:
-        ValueError: it is not an identifier.
+    Raises ``ValueError``: it is not an identifier.
     """
     if not identifier.isidentifier():
         raise ValueError(f"not a name: {identifier!r}")
@@ -33,8 +30,7 @@ def column(field: str, source: str = "") -> str:
 
     It is the same text in indexes and queries, which is how SQLite matches the two. ``source`` is a table or alias.
 
-    Raises:
-        ValueError: it is not an identifier.
+    Raises ``ValueError``: it is not an identifier.
     """
     prefix = f"{source}." if source else ""
     if field in ("id", "revision"):
@@ -47,8 +43,7 @@ def column(field: str, source: str = "") -> str:
 def index_name(collection: str, index: Index) -> str:
     """Return the quoted name of an index, or of the table that holds a multikey index. A changed index has another name.
 
-    Raises:
-        ValueError: a name is not an identifier.
+    Raises ``ValueError``: a name is not an identifier.
     """
     fields = ",".join(name(field)[1:-1] for field in index.fields)
     options = " unique" * index.unique
@@ -58,11 +53,7 @@ def index_name(collection: str, index: Index) -> str:
 
 
 def where_clause(collection: str, where: Mapping[str, Any], indexes: Sequence[Index]) -> Clause:
-    """Return the SQL for the conditions of a query.
-
-    Args:
-        indexes: The indexes of the collection.
-    """
+    """Return the SQL for the conditions of a query."""
     clauses = [
         _condition(field, condition, elements(collection, field, where, indexes)) for field, condition in where.items()
     ]
@@ -74,8 +65,7 @@ def elements(collection: str, field: str, where: Mapping[str, Any], indexes: Seq
 
     :func:`element_clause` adds a condition to it.
 
-    Returns:
-        None: ``field`` has no such index whose other fields all have to equal a value.
+    Returns None: ``field`` has no such index whose other fields all have to equal a value.
     """
     for index in indexes:
         equal = {other: where.get(other) for other in index.fields if other != field}
@@ -147,8 +137,7 @@ def segments(fields: tuple[str, ...], after: tuple[Any, ...] | None, descending:
     The first range differs from ``after`` in the id only, the next one from the last field on, and so on. SQLite answers
     each range from the index. It would not do so for a comparison of whole rows, in which null compares with nothing.
 
-    Raises:
-        ValueError: ``after`` does not have a value for each field and an id.
+    Raises ``ValueError``: ``after`` does not have a value for each field and an id.
     """
     if after is None:
         return [Segment(("true", ()), fields)]

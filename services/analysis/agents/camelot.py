@@ -1,7 +1,5 @@
 """Compatibility of keys (the Camelot wheel) and of tempos (beat matching)."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 
@@ -29,27 +27,27 @@ class Camelot:
         return f"{self.number}{self.letter}"
 
     @classmethod
-    def of(cls, tonic: int, is_minor: bool) -> Camelot:
+    def of(cls, tonic: int, is_minor: bool) -> "Camelot":
         """Return the position of a key, given its tonic as a pitch class from 0 (C) to 11 (B)."""
         major_tonic = tonic + 3 if is_minor else tonic
         return cls((major_tonic * 7 + 7) % 12 + 1, "A" if is_minor else "B")
 
     @property
-    def relative(self) -> Camelot:
+    def relative(self) -> "Camelot":
         """The relative minor of a major key, or the relative major of a minor key."""
         return Camelot(self.number, "B" if self.letter == "A" else "A")
 
-    def compatible(self) -> tuple[Camelot, ...]:
+    def compatible(self) -> "tuple[Camelot, ...]":
         """Return the compatible keys: the same key, one step down, one step up, and the relative key."""
         down, up = (self.number - 2) % 12 + 1, self.number % 12 + 1
         return self, Camelot(down, self.letter), Camelot(up, self.letter), self.relative
 
-    def relation(self, other: Camelot) -> str | None:
+    def relation(self, other: "Camelot") -> str | None:
         """Return the relation of ``other`` to this key in words, or None if the keys are not compatible."""
         words = ("same key", "one step down", "one step up", "relative")
         return dict(zip(self.compatible(), words, strict=True)).get(other)
 
-    def distance(self, other: Camelot) -> int:
+    def distance(self, other: "Camelot") -> int:
         """Return the steps on the wheel, 0 to 7. A change between major and minor counts as one step."""
         apart = abs(self.number - other.number)
         return min(apart, 12 - apart) + (self.letter != other.letter)
@@ -80,7 +78,7 @@ class TempoMatch:
 
 
 def match_tempo(tempo_bpm: float, other_bpm: float) -> TempoMatch | None:
-    """Return how ``other_bpm`` becomes ``tempo_bpm`` within :data:`TEMPO_TOLERANCE`, or None if it cannot.
+    """Return the change that brings ``other_bpm`` to ``tempo_bpm``; None if it exceeds :data:`TEMPO_TOLERANCE`.
 
     A tempo of 0 is unknown and does not match.
     """

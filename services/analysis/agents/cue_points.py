@@ -1,7 +1,5 @@
 """Cue points for DJs: phrases counted in bars, phrase boundaries where the level jumps, and the likely chorus."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,10 +52,12 @@ def find_cues(
 
 
 def likely_chorus(sections: Sequence[tuple[str, float]]) -> str | None:
-    """Return the letter of the sections that are probably the chorus: what occurs most often, and of these the longest in all.
+    """Return the letter of the sections that are probably the chorus; None if no letter occurs twice.
+
+    It occurs most often. Among equally frequent letters, its sections are the longest together.
 
     Args:
-        sections: letter and length in seconds, in the order of the song. None if no letter occurs twice.
+        sections: letter and length in seconds, in the order of the song.
     """
     counts = Counter(label for label, _ in sections)
     label = max(

@@ -1,7 +1,5 @@
 """The language model: a client for endpoints that are compatible with OpenAI's chat completions."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -31,7 +29,6 @@ class LanguageModel:
     Args:
         url: base URL of the endpoint, usually ``.../v1``. If empty, OpenAI's.
         key: API key, sent as a bearer token. Empty for servers that need none.
-        name: name of the model.
         timeout_seconds: deadline of one request. A request is retried at most twice.
     """
 
@@ -58,8 +55,7 @@ class LanguageModel:
             messages: messages of the user and the assistant, and results of tools.
             tools: tools that the model may call. If empty, it answers with text.
 
-        Raises:
-            ModelError: the endpoint returned no usable answer.
+        Raises ``ModelError``: the endpoint returned no usable answer.
         """
         return _reply(await self._create(self._client, instructions, messages, tools, _ANSWER_TOKENS))
 

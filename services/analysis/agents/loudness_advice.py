@@ -1,7 +1,5 @@
 """Advice on the loudness of a master for common targets (ITU-R BS.1770, EBU R 128)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 TARGETS_LUFS = {"streaming": -14.0, "podcast": -16.0, "broadcast": -23.0, "club": -6.0}
@@ -15,7 +13,6 @@ class Advice:
 
     Args:
         target: a key of :data:`TARGETS_LUFS`.
-        gain_db: gain to apply.
         peak_dbtp: true peak after the gain, without a limiter.
         limiting_db: peak reduction by a limiter that keeps :data:`CEILING_DBTP`; 0 if none is needed.
     """

@@ -1,7 +1,5 @@
 """Chooses a specialist for a question, produces the answer, and stores the conversation."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re
@@ -47,7 +45,6 @@ class Bounds:
     """Limits for one question.
 
     Args:
-        call_limit: maximum number of tool calls.
         seconds: time for the model, including all its tool calls. After that the rules answer.
         history_limit: number of earlier messages that the model receives.
     """
@@ -86,24 +83,17 @@ class _Usage:
         self.output_token_count += reply.output_token_count
 
 
+@dataclass(eq=False)
 class Orchestrator:
-    def __init__(
-        self,
-        toolbox: Toolbox,
-        model: LanguageModel | None,
-        conversations: conversation_service_pb2_grpc.ConversationServiceStub,
-        bounds: Bounds,
-    ) -> None:
-        self._toolbox = toolbox
-        self._model = model
-        self._conversations = conversations
-        self._bounds = bounds
+    toolbox: Toolbox
+    model: "LanguageModel | None"
+    conversations: conversation_service_pb2_grpc.ConversationServiceStub
+    bounds: Bounds
 
     async def answer(self, question: Question) -> Answered:
         """Answer a question, and store the question and the answer.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR``, ``CONVERSATION_NOT_FOUND``, ``CONVERSATION_FULL``.
+        Raises ``VALIDATION_ERROR``, ``CONVERSATION_NOT_FOUND``, ``CONVERSATION_FULL``.
         """
         message = question.message.strip()
         if not 1 <= len(message) <= _MESSAGE_LENGTH:
@@ -112,18 +102,18 @@ class Orchestrator:
         if len(question.track_ids) > _TRACK_LIMIT or not all(map(_TRACK_ID.fullmatch, question.track_ids)):
             raise errors.invalid("track_ids", f"must be at most {_TRACK_LIMIT} IDs of tracks")
         history, track_ids = await self._history(question)
-        turn = Turn(question.turn_id, message, track_ids, self._bounds.call_limit)
+        turn = Turn(question.turn_id, message, track_ids, self.bounds.call_limit)
         usage = _Usage()
         specialist, content, reason = await self._content(turn, question.task, history, usage)
         tools = [call.shown() for call in turn.calls]
         data = {
             "engine": "rules" if reason else "model",
-            "model": None if reason or self._model is None else self._model.name,
+            "model": None if reason or self.model is None else self.model.name,
             "degraded": bool(reason),
             "degraded_reason": reason or None,
             "tools": tools,
         }
-        stored = await self._conversations.AppendTurn(
+        stored = await self.conversations.AppendTurn(
             conversation_pb.AppendTurnRequest(
                 turn_id=question.turn_id,
                 conversation_id=question.conversation_id,
@@ -142,9 +132,9 @@ class Orchestrator:
         if not question.conversation_id:
             return [], question.track_ids
         request = conversation_pb.GetConversationRequest(
-            conversation_id=question.conversation_id, message_limit=self._bounds.history_limit
+            conversation_id=question.conversation_id, message_limit=self.bounds.history_limit
         )
-        found = await self._conversations.GetConversation(request)
+        found = await self.conversations.GetConversation(request)
         history = [{"role": each.role, "content": each.content} for each in found.messages]
         while history and sum(len(each["content"]) for each in history) > _HISTORY_LENGTH:
             history = history[2:]
@@ -156,16 +146,16 @@ class Orchestrator:
     ) -> tuple[Specialist, str, str]:
         """Return the specialist, the answer, and the reason why the rules answered (empty if the model did)."""
         specialist = choose(task, turn.message)
-        if self._model is None:
+        if self.model is None:
             reason = "No language model is configured."
-        elif self._model.costs_money and require_principal().is_guest:
+        elif self.model.costs_money and require_principal().is_guest:
             reason = "The language model needs an account. Register to use it."
         else:
             try:
-                async with asyncio.timeout(self._bounds.seconds):
+                async with asyncio.timeout(self.bounds.seconds):
                     if specialist is None:
-                        specialist = await self._chosen(self._model, turn, usage)
-                    return specialist, await self._converse(self._model, specialist, turn, history, usage), ""
+                        specialist = await self._chosen(self.model, turn, usage)
+                    return specialist, await self._converse(self.model, specialist, turn, history, usage), ""
             except ModelError as error:
                 reason = str(error)
             except TimeoutError:
@@ -173,25 +163,25 @@ class Orchestrator:
             log.warning("agent.fallback", reason=reason)
         specialist = specialist or DEFAULT
         # The rules get the full number of tool calls, in addition to those that the model used.
-        turn.call_limit = len(turn.calls) + self._bounds.call_limit
-        return specialist, await answer_by_rules(turn, specialist, self._toolbox), reason
+        turn.call_limit = len(turn.calls) + self.bounds.call_limit
+        return specialist, await answer_by_rules(turn, specialist, self.toolbox), reason
 
-    async def _chosen(self, model: LanguageModel, turn: Turn, usage: _Usage) -> Specialist:
+    async def _chosen(self, model: "LanguageModel", turn: Turn, usage: _Usage) -> Specialist:
         listed = "\n".join(f"{each.name}: {each.about}" for each in SPECIALISTS)
         reply = await model.complete(_CHOICE.format(list=listed), [{"role": "user", "content": turn.message}])
         usage.add(reply)
         return named(reply.content.strip(" .`\"'*").lower()) or DEFAULT
 
     async def _converse(
-        self, model: LanguageModel, specialist: Specialist, turn: Turn, history: list[dict[str, str]], usage: _Usage
+        self, model: "LanguageModel", specialist: Specialist, turn: Turn, history: list[dict[str, str]], usage: _Usage
     ) -> str:
         instructions = _RULES.format(name=specialist.name, about=specialist.about, instructions=specialist.instructions)
         if turn.track_ids:
             # Only IDs are inserted, never user-supplied text.
             instructions += f"\nThe user refers to the tracks with these IDs: {', '.join(turn.track_ids)}."
         messages: list[dict[str, Any]] = [*history, {"role": "user", "content": turn.message}]
-        schemas = self._toolbox.schemas(specialist.tools)
-        for _ in range(self._bounds.call_limit + 1):
+        schemas = self.toolbox.schemas(specialist.tools)
+        for _ in range(self.bounds.call_limit + 1):
             reply = await model.complete(instructions, messages, [] if turn.is_spent else schemas)
             usage.add(reply)
             if not reply.picked:
@@ -203,7 +193,7 @@ class Orchestrator:
             messages.append(reply.message())
             for place, picked in enumerate(reply.picked):
                 if place < _PICKS_AT_ONCE:
-                    call = await self._toolbox.call(turn, picked.name, picked.arguments, specialist.tools)
+                    call = await self.toolbox.call(turn, picked.name, picked.arguments, specialist.tools)
                     result = json.dumps(call.value, ensure_ascii=False)
                 else:
                     result = '{"error": "Too many tool calls at once."}'

@@ -1,7 +1,5 @@
 """Rule-based answers from the tools that a model would use. Every number in an answer comes from a tool."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -232,7 +230,6 @@ def _key(track: dict[str, Any]) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """Return a time as minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 

@@ -1,7 +1,5 @@
 """What an answer refers to: the tracks that it uses, and work that would improve it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

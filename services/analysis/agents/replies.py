@@ -1,7 +1,5 @@
 """What a language model returns."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

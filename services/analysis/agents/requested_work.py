@@ -4,8 +4,6 @@ Tools that start work use only this module to decide whether they may. Neither a
 can authorise work. Ambiguous messages start nothing: asking again costs less than unwanted work.
 """
 
-from __future__ import annotations
-
 import re
 
 ANALYSIS, SEPARATION = "analysis", "separation"

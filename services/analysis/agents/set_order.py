@@ -1,7 +1,5 @@
 """Orders songs for a set: neighbouring keys, similar tempos, rising energy."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,8 +43,7 @@ def propose_order(songs: Sequence[Song]) -> list[Song]:
     The method is nearest neighbour from every start, followed by 2-opt: segments of the best path are reversed as long
     as that lowers the total cost (Croes, 1958).
 
-    Raises:
-        ValueError: there are more than :data:`SONG_LIMIT` songs.
+    Raises ``ValueError``: there are more than :data:`SONG_LIMIT` songs.
     """
     if len(songs) > SONG_LIMIT:
         raise ValueError(f"at most {SONG_LIMIT} songs")

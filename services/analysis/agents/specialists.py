@@ -1,7 +1,5 @@
 """The six specialists, and the choice of a specialist for a question."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 
@@ -16,12 +14,9 @@ class Specialist:
     """An agent.
 
     Args:
-        name: name in answers.
         about: one line by which a model chooses the specialist.
         keywords: words, or beginnings of words, that select the specialist.
         capabilities: values of ``task`` that select the specialist.
-        instructions: instructions for a model.
-        own_tools: names of tools, in addition to those that all specialists have.
     """
 
     name: str
@@ -101,7 +96,6 @@ DEFAULT = SPECIALISTS[0]
 
 
 def named(name: str) -> Specialist | None:
-    """Return the specialist with this name, or None."""
     return next((specialist for specialist in SPECIALISTS if specialist.name == name), None)
 
 

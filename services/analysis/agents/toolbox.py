@@ -4,8 +4,6 @@ All tool calls of the model and of the rules go through this module. It checks n
 successful call, enforces limits, and starts work only if the user's message asks for it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -47,9 +45,6 @@ class Turn:
 
     Args:
         id: UUID chosen by the caller, who repeats it when retrying.
-        message: the message of the user.
-        track_ids: the tracks that the user refers to.
-        call_limit: maximum number of tool calls.
     """
 
     id: str
@@ -115,10 +110,7 @@ class Toolbox:
         """Call a tool and add the call to the turn. Errors are returned as results, not raised.
 
         Args:
-            turn: the question.
-            name: name of the tool.
             arguments: a mapping, or JSON text of one.
-            allowed: names of the tools that may be called.
         """
         call = await self._call(turn, name, arguments, allowed)
         if call not in turn.calls:

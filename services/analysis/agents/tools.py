@@ -4,8 +4,6 @@ Every call carries the caller's principal, so the services return only what the 
 lyrics are untrusted text. The tools pass them on as values.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json

@@ -5,8 +5,6 @@ chooses the bars with the best scores, as Krebs, Böck and Widmer (ISMIR 2013) a
 (IEEE TASLP 2011) do with models of their own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

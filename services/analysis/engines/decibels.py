@@ -1,7 +1,5 @@
 """Levels in decibels as librosa defines them, split into two steps for streams whose peak is known only at the end."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

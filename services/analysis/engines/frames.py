@@ -1,7 +1,5 @@
 """Splits a stream of samples into overlapping frames."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +22,6 @@ class Framer:
         Args:
             frame_length: samples per frame, an even number.
             hop_length: samples from the start of a frame to the next, at most ``frame_length``.
-            dtype: the type of the samples.
         """
         self._frame_length = frame_length
         self._hop_length = hop_length

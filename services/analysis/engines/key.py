@@ -1,7 +1,5 @@
 """Estimates the key and the tuning from the pitches of spectral peaks in long windows."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -39,7 +37,6 @@ class Key:
 
     Attributes:
         tonic: pitch class, 0 (C) to 11 (B).
-        is_minor: True for minor, False for major.
         fit: correlation of the profile of the key with that of the recording, -1 to 1.
     """
 
@@ -52,7 +49,6 @@ class Key:
 
     @property
     def mode(self) -> str:
-        """``minor`` or ``major``."""
         return "minor" if self.is_minor else "major"
 
     @property
@@ -87,8 +83,6 @@ class KeyMeter:
     def __init__(self, sample_rate_hz: int, fft_length: int, hop_length: int) -> None:
         """
         Args:
-            sample_rate_hz: the sample rate of the signal.
-            fft_length: samples per frame.
             hop_length: samples from the start of a frame to the next.
         """
         self._frames_per_second = sample_rate_hz / hop_length
@@ -117,7 +111,6 @@ class KeyMeter:
         self._histograms.append(counts.reshape(len(frames), _BINS).astype(np.float32))
 
     def tonality(self) -> Tonality:
-        """Return the pitch classes and the tuning of all frames."""
         histograms = np.concatenate(self._histograms)
         tuning_cents = _tuning_cents(histograms.sum(axis=0, dtype=np.float64))
         frames = _chroma(histograms, tuning_cents)

@@ -1,7 +1,5 @@
 """The ``librosa`` engine: computes librosa's features of a recording in one pass over a stream of blocks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -86,8 +84,7 @@ class LibrosaEngine(Engine):
     ) -> dict[str, Any]:
         """Compute the named features; see :class:`soundwright.services.analysis.service.Engine`.
 
-        Raises:
-            ValueError: a feature is unknown.
+        Raises ``ValueError``: a feature is unknown.
         """
         if unknown := features - set(FEATURES):
             raise ValueError(f"unknown features {sorted(unknown)}")
@@ -195,7 +192,6 @@ class _Analysis:
             self._chroma.push(power)
 
     def result(self) -> dict[str, Any]:
-        """Return the features."""
         duration_seconds = self.frame_count / self._sample_rate_hz
         matrices: dict[str, Any] = {}
         result: dict[str, Any] = {

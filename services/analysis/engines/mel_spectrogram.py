@@ -1,7 +1,5 @@
 """Mel spectrograms for players: one byte for each band and column, in bounded memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -36,8 +34,7 @@ def write_spectrogram(
     Args:
         check: called for each block. An exception that it raises ends the work.
 
-    Raises:
-        AppError: see :class:`~soundwright.kit.audio.AudioFile`.
+    Raises ``AppError``: see :class:`~soundwright.kit.audio.AudioFile`.
     """
     rate = recording.sample_rate_hz
     bands = mel_filters(

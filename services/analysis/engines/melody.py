@@ -3,8 +3,6 @@
 Nieradzik, "SwiftF0: fast and accurate monophonic pitch detection", 2025, https://arxiv.org/abs/2508.18440.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

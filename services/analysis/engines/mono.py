@@ -1,7 +1,5 @@
 """Reads a recording as one channel at another sample rate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -6,8 +6,6 @@ pitches is made into notes from its strongest point outwards, as Melodia (Salamo
 thresholds are higher and notes may be shorter than in the paper (docs/BENCHMARKS.md).
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -55,7 +53,6 @@ class NoteFinder:
             yield from self._find(_CHUNK)
 
     def finish(self) -> Iterator[NoteEvent]:
-        """Yield the notes at the end."""
         yield from self._find(len(self._onsets))
 
     def _find(self, count: int) -> Iterator[NoteEvent]:

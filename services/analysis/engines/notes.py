@@ -1,7 +1,5 @@
 """The ``basic-pitch`` engine: notes of any instrument, by Spotify's network of the same name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

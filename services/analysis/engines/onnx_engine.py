@@ -1,7 +1,5 @@
 """Engines whose network is an ONNX file in a package. Only this file of the package is read, and none of its code runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,6 @@ class OnnxEngine(Engine):
     """Runs the only model of the engine, which has one file, with OpenVINO.
 
     Attributes:
-        package: the package with the file.
         folder: folder of the file among the installed packages.
         input_shape: shape of the network's input, if the network leaves it open.
     """
@@ -56,7 +53,6 @@ class OnnxEngine(Engine):
         self._network = None
 
     def compute(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the outputs of the network."""
         assert self._network is not None, "load() comes first"
         with self._network.run(inputs, keep_memory=True) as outputs:
             return [output.copy() for output in outputs]

@@ -4,8 +4,6 @@ Boundaries are where the sound of the bars before differs from that of the bars 
 a measure of audio novelty", ICME 2000). The sections are then joined to groups by their mean sound (average linkage).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 The definitions equal the defaults of librosa's functions of the same names, so the values are comparable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -51,7 +49,6 @@ class EnergyMeter:
         return rows[0], run
 
     def result(self) -> dict[str, Any]:
-        """Return the statistics over all frames."""
         rms = np.concatenate(self._rms).astype(np.float64)
         return {
             "energy": float(rms.mean()),
@@ -109,7 +106,6 @@ class SpectralMeter:
         self._peaks.append(power_to_db(np.stack(peaks)))
 
     def result(self) -> dict[str, Any]:
-        """Return the statistics over all frames."""
         centroid, bandwidth, rolloff, flatness = np.concatenate(self._columns, axis=1).astype(np.float64)
         valleys, peaks = np.concatenate(self._valleys, axis=1), np.concatenate(self._peaks, axis=1)
         contrast = limit_db(peaks, peaks.max()) - limit_db(valleys, valleys.max())
@@ -158,7 +154,6 @@ class MelMeter:
 
     @staticmethod
     def result(mfcc: Floats) -> dict[str, Any]:
-        """Return the statistics of the coefficients."""
         return {
             "mfcc": mfcc.mean(axis=1, dtype=np.float64).tolist(),
             "mfcc_variance": mfcc.var(axis=1, dtype=np.float64).tolist(),

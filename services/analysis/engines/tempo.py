@@ -1,7 +1,5 @@
 """Estimates the tempo and the beats from periodic rises of the level of low and high mel bands."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -47,7 +45,6 @@ class TempoCandidate:
     """A possible tempo.
 
     Attributes:
-        tempo_bpm: beats per minute.
         strength: score relative to the best score, 0 to 1.
     """
 
@@ -131,8 +128,6 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
     Beats are tracked by dynamic programming (Ellis, JNMR 2007), and moved by half a period if the off-beats were tracked.
 
     Args:
-        onsets: the onsets of the whole recording.
-        frames_per_second: the frame rate of the onsets.
         duration_seconds: the duration of the recording, which limits the beats.
     """
     strength = onsets.rise_db

@@ -1,7 +1,5 @@
 """Engines whose network runs with PyTorch, with weights from a package. This module imports no PyTorch."""
 
-from __future__ import annotations
-
 import importlib.util
 from typing import Any
 
@@ -11,11 +9,7 @@ from soundwright.services.analysis.service import Engine
 
 
 class TorchEngine(Engine):
-    """Loads the only model of the engine. ``_network`` is what :meth:`read_network` has returned; None: it is not loaded.
-
-    Attributes:
-        weights: the weights of the model.
-    """
+    """Loads the only model of the engine. ``_network`` is what :meth:`read_network` has returned; None: it is not loaded."""
 
     weights: PackagedWeights
 
@@ -27,7 +21,6 @@ class TorchEngine(Engine):
         raise NotImplementedError
 
     def is_installed(self) -> bool:
-        """Return whether PyTorch is installed."""
         return importlib.util.find_spec("torch") is not None
 
     def is_present(self, model: str) -> bool:

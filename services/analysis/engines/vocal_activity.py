@@ -1,7 +1,5 @@
 """The ``vocal-level`` engine: when somebody sings, from the level of the vocal stem."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -49,8 +47,7 @@ class VocalLevelEngine(Engine):
     ) -> dict[str, Any]:
         """Find the segments; see :class:`soundwright.services.analysis.service.Engine`.
 
-        Raises:
-            AppError: ``NO_STEMS`` if the recording is not a vocal stem.
+        Raises ``NO_STEMS`` if the recording is not a vocal stem.
         """
         if VOCALS not in parts_of(recording):
             raise errors.NO_STEMS(
@@ -80,7 +77,6 @@ class Activity:
     """Where a recording is loud.
 
     Attributes:
-        level_db: the level at each hop.
         begin_db: the level that each span has somewhere.
         spans: first hop and the one after the last.
     """
@@ -100,7 +96,6 @@ def activity_of(recording: Recording, report: Callable[[float], None]) -> Activi
 
 
 def _powers(recording: Recording, report: Callable[[float], None]) -> NDArray[np.float64]:
-    """Return the mean power of each hop."""
     powers: list[NDArray[np.float64]] = [np.zeros(0)]
     rest = np.zeros(0, np.float32)
     for block in mono_blocks(recording, RATE_HZ, report):

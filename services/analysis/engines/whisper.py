@@ -3,8 +3,6 @@
 Only the files of the model are read, as data and after a check of their digests. Nothing is downloaded while jobs run.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import itertools
 import os
@@ -86,7 +84,6 @@ class WhisperEngine(Engine):
 
     Args:
         folder: folder with a model in the form of CTranslate2; None: the declared files in the cache of the hub.
-        downloads: whether missing files may be downloaded.
     """
 
     name = "whisper"
@@ -171,7 +168,6 @@ class WhisperEngine(Engine):
         return {"lyrics": {"language": language, "language_confidence": round(confidence, 2), "lines": lines}}
 
     def _language(self, clips: Sequence[Clip]) -> tuple[str, float]:
-        """Return the language of the clips and its mean probability."""
         if not clips:
             return "", 0.0
         if not self._model.model.is_multilingual:
@@ -248,7 +244,6 @@ def _is_sung(word: lrc.Line, activity: Activity) -> bool:
 
 
 def _lines(words: Sequence[lrc.Line]) -> Iterator[lrc.Line]:
-    """Yield the lines of a phrase."""
     line: list[lrc.Line] = []
     for word in words:
         length = sum(len(each["text"]) for each in line)

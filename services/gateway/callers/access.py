@@ -1,7 +1,5 @@
 """Access declarations: ``@access(...)`` on a route states who may call it and which rate limit applies."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +31,6 @@ class Access(enum.Enum):
 
     @property
     def tokens(self) -> bool:
-        """Whether an API token authenticates."""
         return self in (Access.ACCOUNT, Access.OPEN)
 
     @property

@@ -1,7 +1,5 @@
 """Authenticates requests: API tokens, browser sessions, and anonymous callers."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from dataclasses import dataclass
@@ -79,9 +77,8 @@ class Authenticator:
             creator_secret: what an anonymous caller sent to prove that it created something; may be empty.
             changes_nothing: whether the request only reads, so that it may use what is remembered of its token.
 
-        Raises:
-            AppError: ``UNAUTHORIZED`` for a missing or unknown token or session, and for guests without open access;
-                ``ACCOUNT_SUSPENDED``.
+        Raises ``UNAUTHORIZED`` for a missing or unknown token or session, and for guests without open access;
+        ``ACCOUNT_SUSPENDED``.
         """
         if access is Access.PUBLIC:
             return Caller()

@@ -1,7 +1,5 @@
 """Browser cookies and CSRF tokens."""
 
-from __future__ import annotations
-
 import base64
 import hmac
 import re
@@ -50,7 +48,6 @@ class BrowserSession:
 
     @property
     def is_guest(self) -> bool:
-        """Whether the account has no email address."""
         return self.account.role == GUEST_ROLE
 
     @property
@@ -99,7 +96,6 @@ class Browsers:
         return sent if _SECRET.fullmatch(sent) else self._secret(scope, CREATOR_COOKIE)
 
     def csrf_token(self, secret: str) -> str:
-        """Return the CSRF token for the secret of a session or visit."""
         return _csrf_token(self._secrets.current, secret)
 
     def is_valid_csrf_token(self, secret: str, token: str) -> bool:
@@ -137,7 +133,6 @@ class Browsers:
 
 
 def new_secret() -> str:
-    """Return a new secret of a visit or a creator."""
     return secrets.token_urlsafe(32)
 
 

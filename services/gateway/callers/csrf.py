@@ -1,7 +1,5 @@
 """Reads the form fields that middleware needs before the route runs: the CSRF token and the overridden method."""
 
-from __future__ import annotations
-
 from collections import deque
 
 from starlette.datastructures import Headers

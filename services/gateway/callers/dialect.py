@@ -1,7 +1,5 @@
 """Dialects: the public APIs that the gateway serves."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

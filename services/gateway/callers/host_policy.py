@@ -4,8 +4,6 @@ A web page can send requests to any address that its browser reaches, also to a 
 read the responses: its own host name can be made to point at the server (DNS rebinding). A page that was loaded from an IP address cannot do that.
 """
 
-from __future__ import annotations
-
 import functools
 import ipaddress
 import re

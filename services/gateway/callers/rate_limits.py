@@ -3,8 +3,6 @@
 The broker counts the requests. While it does not answer, each gateway counts its own (ADR 0029).
 """
 
-from __future__ import annotations
-
 import asyncio
 import enum
 import hashlib
@@ -122,7 +120,6 @@ class _Window:
     """A window of one key.
 
     Attributes:
-        counter: the name of its counter at the broker.
         count: the largest known number of requests, including those that are being counted.
         waiting: the requests that the broker counts together after those that it counts now.
     """
@@ -132,7 +129,7 @@ class _Window:
     counter: str
     count: int = 0
     counting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: _Batch | None = None
+    waiting: "_Batch | None" = None
 
 
 class _Batch:
@@ -244,8 +241,7 @@ class _SharedCounts:
 async def charge(scope: Scope, request_count: int) -> None:
     """Count the request of ``scope`` as so many requests. If its limit is smaller, it counts as all requests of a minute.
 
-    Raises:
-        AppError: ``RATE_LIMITED``.
+    Raises ``RATE_LIMITED``.
     """
     if request_count <= 1 or CHARGE_MORE not in scope:
         return

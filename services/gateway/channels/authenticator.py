@@ -1,7 +1,5 @@
 """Authenticates WebSocket handshakes, and checks the credentials of open connections again."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Mapping
@@ -77,8 +75,7 @@ class SocketAuthenticator:
     async def authenticate(self, scope: Scope, fields: Mapping[str, str]) -> ConnectionIdentity:
         """Authenticate a handshake.
 
-        Raises:
-            AppError: ``UNAUTHORIZED`` for a missing or invalid credential; ``ACCOUNT_SUSPENDED``.
+        Raises ``UNAUTHORIZED`` for a missing or invalid credential; ``ACCOUNT_SUSPENDED``.
         """
         headers = headers_of_client = Headers(scope=scope)
         if not self._hosts.serves(headers):
@@ -108,8 +105,7 @@ class SocketAuthenticator:
     async def revalidate(self, credential: Credential) -> Principal | None:
         """Return the principal that the credential identifies now, or None for an anonymous connection.
 
-        Raises:
-            AppError: as :meth:`authenticate` does.
+        Raises the errors of :meth:`authenticate`.
         """
         if credential.token:
             account = (

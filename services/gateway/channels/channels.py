@@ -1,7 +1,5 @@
 """Phoenix channels on one socket: clients join and leave topics about jobs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterable
 
@@ -48,8 +46,7 @@ class Channels:
     async def receive(self, text: str) -> None:
         """Handle a text message of the client.
 
-        Raises:
-            MalformedMessage: the text is not a message of the protocol. The socket is closed.
+        Raises ``MalformedMessage``: the text is not a message of the protocol. The socket is closed.
         """
         step = self._connection.receive(decode(text, self._version))
         if step.left:

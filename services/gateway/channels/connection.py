@@ -1,7 +1,5 @@
 """Reads and writes an open WebSocket until one side closes it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -49,12 +47,7 @@ class Socket:
     """
 
     def __init__(
-        self,
-        identity: ConnectionIdentity,
-        channels: Channels,
-        settings: GatewaySettings,
-        receive: Receive,
-        send: Send,
+        self, identity: ConnectionIdentity, channels: Channels, settings: GatewaySettings, receive: Receive, send: Send
     ) -> None:
         self.identity = identity
         self._channels = channels

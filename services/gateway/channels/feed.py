@@ -1,7 +1,5 @@
 """Notifies listeners in this process of changes of jobs, from events of the bus and by polling the ledger."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
@@ -68,7 +66,6 @@ class JobFeed:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def subscribe_job(self, job_id: str, listener: JobListener) -> None:
-        """Notify ``listener`` of changes of the job."""
         self._listeners.setdefault(job_id, set()).add(listener)
 
     def unsubscribe_job(self, job_id: str, listener: JobListener) -> None:

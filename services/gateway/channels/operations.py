@@ -1,7 +1,5 @@
 """The WebSocket handshake in the OpenAPI document. OpenAPI cannot describe the messages."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from soundwright.services.gateway.callers.access import Access

@@ -4,8 +4,6 @@ A socket carries many channels. A client joins a topic with a ``join_ref`` of it
 ``join_ref`` belong to an earlier membership and are ignored. A reply has the ``ref`` of its request.
 """
 
-from __future__ import annotations
-
 import enum
 import json
 import re
@@ -53,8 +51,7 @@ def version_of(vsn: str) -> Version | None:
 def decode(text: str, version: Version) -> Message:
     """Parse a message.
 
-    Raises:
-        MalformedMessage: the text is not a message of this version.
+    Raises ``MalformedMessage``: the text is not a message of this version.
     """
     try:
         value = json_value(text)
@@ -98,7 +95,6 @@ class Step:
     """The consequences of a message.
 
     Attributes:
-        send: messages to send.
         left: topic that the client has left; empty if none.
         join: request to join a topic. The caller answers it with :meth:`Connection.accept` or
             :meth:`Connection.refuse` before the next message.
@@ -110,12 +106,7 @@ class Step:
 
 
 class Connection:
-    """The topics that one socket has joined.
-
-    Args:
-        serves: returns whether a topic exists.
-        topic_limit: maximum number of joined topics.
-    """
+    """The topics that one socket has joined."""
 
     def __init__(self, serves: Callable[[str], bool], topic_limit: int) -> None:
         self._serves = serves
@@ -127,7 +118,6 @@ class Connection:
         return list(self._join_refs)
 
     def receive(self, message: Message) -> Step:
-        """Handle a message of the client."""
         topic, event = message.topic, message.event
         if topic == _SYSTEM_TOPIC and event == "heartbeat":
             return Step((_ok(message, None),))

@@ -1,7 +1,5 @@
 """A bounded buffer of the messages that wait to be sent to one client."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 
@@ -52,7 +50,6 @@ class SendBuffer:
         await self._has_room.wait()
 
     async def next_message(self) -> Message:
-        """Wait for the next message to send and return it."""
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()

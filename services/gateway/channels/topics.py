@@ -1,7 +1,5 @@
 """What one client learns of a job, in its topic ``jobs:<id>``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Serves WebSocket endpoints: handshakes, limits on open connections, and closing."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket
@@ -179,7 +177,6 @@ class Sockets:
 
 
 async def _deny(opening: WebSocket, status: int) -> None:
-    """Refuse the handshake."""
     if status == 403:
         await opening.close()  # servers answer with status 403
     else:

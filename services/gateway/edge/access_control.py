@@ -1,7 +1,5 @@
 """Middleware that authenticates requests, applies rate limits and checks CSRF tokens, as the matched route declares."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from dataclasses import dataclass, field
@@ -36,8 +34,6 @@ class _Request:
     """A request, and what the checks find out about it.
 
     Attributes:
-        found: its route.
-        peer: the address of the client.
         creator_secret: shows who created something without an account.
         new_creator: whether the caller has no such secret yet. The response has a new one, if something was created.
         token: the header with the API token; empty if there is none, and for routes that read no tokens.

@@ -1,7 +1,5 @@
 """Checks the health of all components in the background and serves the latest result."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import metadata
@@ -65,7 +63,6 @@ class Health:
 
     @property
     def waiting_for(self) -> list[str]:
-        """The names of the components that are not ready."""
         return self._waiting_for
 
     @property
@@ -76,7 +73,6 @@ class Health:
         return "degraded" if self._has_been_complete else "starting"
 
     async def check(self) -> None:
-        """Check every component once."""
         results = await asyncio.gather(*(check() for check in self._checks.values()), return_exceptions=True)
         waiting = sorted(name for name, result in zip(self._checks, results, strict=True) if result is not True)
         if waiting != self._waiting_for:

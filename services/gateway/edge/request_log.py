@@ -1,7 +1,5 @@
 """The outermost middleware: request IDs, access logs, metrics, common headers, CORS and unhandled exceptions."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import re
@@ -65,7 +63,7 @@ class RequestLog:
             span.set("soundwright.correlation_id", request_id)
             await self._handle(_Exchange(dict(scope), headers, request_id, self._dialects, span), receive, send)
 
-    async def _handle(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+    async def _handle(self, exchange: "_Exchange", receive: Receive, send: Send) -> None:
         async def send_and_record(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = self._all_headers(exchange, message.get("headers", ()))
@@ -96,7 +94,7 @@ class RequestLog:
             exchange.report()
 
     async def _answer(
-        self, exchange: _Exchange, receive: Receive, send: Send, refuse: Callable[[AppError], Awaitable[None]]
+        self, exchange: "_Exchange", receive: Receive, send: Send, refuse: Callable[[AppError], Awaitable[None]]
     ) -> None:
         headers = exchange.headers
         if not self._hosts.serves(headers):
@@ -110,7 +108,7 @@ class RequestLog:
         else:
             await self._app(exchange.scope, receive, send)
 
-    def _all_headers(self, exchange: _Exchange, given: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def _all_headers(self, exchange: "_Exchange", given: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Return the headers of a response with those that every response has, and CORS headers if the dialect allows other origins."""
         by_name = dict(given)
         headers = [*given, (b"x-request-id", exchange.request_id.encode())]
@@ -200,7 +198,6 @@ class _Exchange:
 
 
 def _preflight(headers: Headers) -> Response:
-    """Return the response to a CORS preflight request."""
     allowed: dict[str, Any] = {
         "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
         "access-control-allow-headers": headers.get("access-control-request-headers", "*"),

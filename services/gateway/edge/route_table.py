@@ -1,7 +1,5 @@
 """Finds the route of a request once: for the access control, and for :class:`Dispatch`, which then runs it."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -34,7 +32,6 @@ class FoundRoute:
         route: None if no route serves the method and the path.
         path: of the route, with the names of its parameters; empty if there is none.
         methods: that the route serves. Mounts accept every method and have none.
-        app: runs the route.
     """
 
     access: RouteAccess
@@ -44,7 +41,7 @@ class FoundRoute:
     app: ASGIApp | None = None
 
     @staticmethod
-    def of(route: RouteContext) -> FoundRoute:
+    def of(route: RouteContext) -> "FoundRoute":
         """Read what every request needs of a route once."""
         methods = frozenset(route.methods or ())
         return FoundRoute(_declared(route), route, route.path or "", methods, _app_of(route))
@@ -61,10 +58,8 @@ class RouteTable:
 
     Args:
         routes: of the listener, in the order in which they are matched.
-        dialects: of the listener.
 
-    Raises:
-        RuntimeError: a route has no declaration. The message names the route.
+    Raises ``RuntimeError``: a route has no declaration. The message names the route.
     """
 
     def __init__(self, routes: Iterable[BaseRoute], dialects: Sequence[Dialect]) -> None:
@@ -91,7 +86,6 @@ class RouteTable:
         return FoundRoute(dialect.default_access if owned else _PUBLIC)
 
     def methods_of(self, path: str) -> list[str]:
-        """Return the methods that routes of ``path`` serve."""
         methods = {method for pattern, found in self._known if pattern.match(path) for method in found.methods}
         return sorted(methods | ({"HEAD"} if "GET" in methods else set()))  # the edge turns HEAD into GET
 
@@ -108,8 +102,7 @@ class Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """
-        Raises:
-            Exception: it is no refusal, or the response has begun.
+        Raises ``Exception``: it is no refusal, or the response has begun.
         """
         started = False
 

@@ -1,7 +1,5 @@
 """Streams ZIP archives of stored files."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 import zipfile
@@ -23,7 +21,6 @@ class Member:
     """A file to put into an archive.
 
     Attributes:
-        name: in the archive.
         key: of a stored file, in the blob store.
         modify_time: in seconds since 1970; 0: unknown.
         content: the bytes of a file that is not stored, in chunks; at most 2 GiB.

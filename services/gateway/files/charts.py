@@ -1,7 +1,5 @@
 """Files for musicians from the values of an analysis: chords as LAB and ChordPro, and a click track."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -112,7 +110,6 @@ def _grid(cells: Sequence[str]) -> list[str]:
 
 
 def click_size_bytes(duration_seconds: float) -> int:
-    """Return the size of the click track of a recording."""
     return len(_click_header(duration_seconds)) + 2 * _frame_count(duration_seconds)
 
 

@@ -1,7 +1,5 @@
 """Serves the covers of tracks. Ingest has made each a small JPEG, whatever the picture was."""
 
-from __future__ import annotations
-
 import zlib
 
 from fastapi import Request
@@ -20,11 +18,7 @@ def cover_path(path: str, track: track_pb2.Track) -> str | None:
 
 
 async def cover_response(request: Request, blobs: Blobs, track: track_pb2.Track) -> Response:
-    """Return the cover of a track.
-
-    Raises:
-        AppError: ``FILE_NOT_FOUND`` if it has none.
-    """
+    """Return the cover of a track. Raises ``FILE_NOT_FOUND`` if it has none."""
     if not track.cover_blob_key:
         raise errors.FILE_NOT_FOUND("This track has no cover.")
     return await blob_response(

@@ -4,8 +4,6 @@ Reaper's format is text: https://github.com/ReaTeam/Doc/blob/master/State%20Chun
 https://github.com/bitwig/dawproject.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,7 +123,6 @@ def dawproject(version: str, stems: Sequence[Stem], values: Mapping[str, Any]) -
 
 
 def metadata(title: str, artist: str) -> bytes:
-    """Return ``metadata.xml`` of a DAWproject."""
     root = Element("MetaData")
     for name, text in (("Title", title), ("Artist", artist)):
         SubElement(root, name).text = printable(text)

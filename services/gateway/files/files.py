@@ -1,7 +1,5 @@
 """Streams stored files, with range and conditional requests (RFC 9110) and filenames (RFC 6266)."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -41,8 +39,7 @@ def parse_range(value: str, size: int) -> Span | None:
 
     Return None if the header must be ignored: it has another unit, several ranges, or is malformed.
 
-    Raises:
-        Unsatisfiable: the range starts after the end of the file.
+    Raises ``Unsatisfiable``: the range starts after the end of the file.
     """
     match = _RANGE.fullmatch(value.strip()) if len(value) <= limits.RANGE_CHARS else None
     if match is None:
@@ -83,8 +80,7 @@ async def blob_response(
     Args:
         redirect: whether the clients of the route follow redirects.
 
-    Raises:
-        AppError: ``FILE_NOT_FOUND`` if the store does not contain the file.
+    Raises ``FILE_NOT_FOUND`` if the store does not contain the file.
     """
     info = await blobs.stat(key)
     if info is None:
@@ -176,8 +172,7 @@ def not_modified(request: Request, headers: Mapping[str, str]) -> Response | Non
     Args:
         headers: those of the file: its ``ETag``, and ``Last-Modified`` if it is known.
 
-    Raises:
-        AppError: ``PRECONDITION_FAILED`` if the file is not the one that ``If-Match`` or ``If-Unmodified-Since`` names.
+    Raises ``PRECONDITION_FAILED`` if the file is not the one that ``If-Match`` or ``If-Unmodified-Since`` names.
     """
     conditions, etag, modify_time = request.headers, headers["ETag"], _seconds(headers.get("Last-Modified", ""))
     if wanted := ",".join(conditions.getlist("if-match")):

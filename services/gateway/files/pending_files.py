@@ -1,7 +1,5 @@
 """Limits the files that the gateway makes for a download: they take space until their clients have read them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,8 +41,7 @@ class PendingFiles:
         Args:
             size_bytes: its expected size; 0 if it is unknown.
 
-        Raises:
-            AppError: ``TOO_MANY_CONVERSIONS``.
+        Raises ``TOO_MANY_CONVERSIONS``.
         """
         limits, current = self._limits, self._current
         file = PendingFile(scope["principal_id"] or scope["peer"], scope.get("network", ""), size_bytes)

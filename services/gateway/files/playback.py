@@ -1,7 +1,5 @@
 """Serves stored audio to players: short segments that decode on their own, and waveforms."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -85,7 +83,6 @@ class Growing:
 
     @property
     def size_bytes(self) -> int:
-        """Size of the WAV file."""
         return WAV_HEADER_BYTES + self.total_frame_count * self.frame_bytes
 
     @property
@@ -112,15 +109,14 @@ class Playback:
         self._waveforms = SingleFlight("waveforms", _WAVEFORM_LIMIT)
 
     def close(self) -> None:
-        """Stop what is not finished."""
         self._waveforms.close()
         self._slots.close()
 
     async def segment(self, request: Request, output: job_pb2.AudioOutput, index: int) -> Response:
         """Return a segment as a complete file.
 
-        Raises:
-            AppError: ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
+        Raises ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored;
+        ``TOO_MANY_CONVERSIONS``.
         """
         info = await self._stored(output)
         count = segment_count(output)
@@ -144,8 +140,7 @@ class Playback:
         Args:
             frame_count: frames of the segment, which are all there.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND`` if the job has just ended; ``TOO_MANY_CONVERSIONS``.
+        Raises ``FILE_NOT_FOUND`` if the job has just ended; ``TOO_MANY_CONVERSIONS``.
         """
         headers = {"Cache-Control": "no-store", "Accept-Ranges": "none"}
         opened = functools.partial(open_live, self._blobs, live_prefix(job, job.attempt), live.recordings[name])
@@ -160,8 +155,7 @@ class Playback:
         Args:
             find: returns the recording as it is now.
 
-        Raises:
-            AppError: the recording has begun again, its job has ended without it, or its file is lost.
+        Raises ``AppError``: the recording has begun again, its job has ended without it, or its file is lost.
         """
         version, end, at = recording.version, span.start + span.length, span.start
         if at < WAV_HEADER_BYTES:
@@ -218,8 +212,7 @@ class Playback:
         Args:
             pixel_frames: a multiple of :data:`PIXEL_FRAMES`.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND`` if it is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
+        Raises ``FILE_NOT_FOUND`` if it is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
         """
         key = waveform_key(output.blob_key)
         filename = f"{output.name}.dat"
@@ -231,13 +224,7 @@ class Playback:
             if pixel_frames == PIXEL_FRAMES:
                 # Scripts of pages cannot follow a redirect to another origin unless the file store allows it.
                 return await blob_response(
-                    request,
-                    self._blobs,
-                    key,
-                    content_type=_BYTES,
-                    filename=filename,
-                    inline=True,
-                    redirect=False,
+                    request, self._blobs, key, content_type=_BYTES, filename=filename, inline=True, redirect=False
                 )
             headers = {
                 "ETag": f'"{info.etag}-{pixel_frames}"',
@@ -269,8 +256,7 @@ class Playback:
         Args:
             render: stores the spectrogram of the recording if it is not stored yet.
 
-        Raises:
-            AppError: ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored; errors of ``render``.
+        Raises ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored; errors of ``render``.
         """
         await self._stored(output)
         count = -(-(1 + output.frame_count // SPECTROGRAM_HOP_FRAMES) // (TILE_PIXELS * columns_per_pixel))
@@ -301,8 +287,7 @@ class Playback:
     ) -> Response:
         """Respond with a file that is derived from a recording. ``make`` stores it if it is not stored yet, but not for HEAD.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND``; errors of ``make``.
+        Raises ``FILE_NOT_FOUND``; errors of ``make``.
         """
         info = await self._blobs.stat(key)
         if info is not None:

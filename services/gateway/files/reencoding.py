@@ -1,7 +1,5 @@
 """Converts stored audio to another format for a download."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import shutil
@@ -63,8 +61,7 @@ class Reencoder:
         It keeps its sample rate and channels, if the format can. Samples above full scale make lossless formats 32-bit floats.
         The conversion stops if the client disconnects.
 
-        Raises:
-            AppError: ``FILE_NOT_FOUND``; ``TOO_MANY_CONVERSIONS``.
+        Raises ``FILE_NOT_FOUND``; ``TOO_MANY_CONVERSIONS``.
         """
         if await self.blobs.stat(output.blob_key) is None:
             raise errors.FILE_NOT_FOUND()
@@ -130,11 +127,7 @@ class Reencoder:
 
 
 def _headers(title: str, extension: str) -> dict[str, str]:
-    """Return the headers of a converted file."""
-    return {
-        "Content-Type": content_type(extension),
-        "Content-Disposition": attachment(f"{title}.{extension}"),
-    }
+    return {"Content-Type": content_type(extension), "Content-Disposition": attachment(f"{title}.{extension}")}
 
 
 class ConvertedResponse(StreamingResponse):

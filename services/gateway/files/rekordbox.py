@@ -3,8 +3,6 @@
 The format is that of rekordbox's XML files: https://cdn.rekordbox.com/files/20200410160904/xml_format_list.pdf.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """Space for the files of a request in the storage quota of the caller."""
 
-from __future__ import annotations
-
 import contextlib
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -26,11 +24,9 @@ class Reservation:
         Args:
             expire_time: when the files are deleted if nothing follows; None: in one hour at most.
 
-        Returns:
-            How many bytes the files can have; None: no quota.
+        Returns how many bytes the files can have; None: no quota.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``.
+        Raises ``QUOTA_EXCEEDED``.
         """
         request = pb.ReserveRequest(reservation_id=self._id, size_bytes=size_bytes, expire_time=expire_time)
         usage = (await self._storage.Reserve(request)).usage

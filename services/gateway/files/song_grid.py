@@ -1,7 +1,5 @@
 """Beats and bars of an analysis as musical time, for files that other programs open."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +19,6 @@ class Grid:
 
     Attributes:
         seconds: ascending times, the first at 0.
-        ticks: the ticks at these times.
         metres: tick, beats per bar and exponent of the unit, where the metre changes.
     """
 
@@ -85,7 +82,6 @@ def song_grid(values: Mapping[str, Any]) -> Grid:
 
 
 def sections_of(values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the sections of an analysis, or none."""
     found: Sequence[Mapping[str, Any]] = (values.get("sections") or {}).get("segments", ())
     return found
 

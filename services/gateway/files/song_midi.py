@@ -1,7 +1,5 @@
 """The notes of an analysis as a Standard MIDI File that follows the beats of the recording."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

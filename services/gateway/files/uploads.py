@@ -3,8 +3,6 @@
 Nothing is spooled to disk, and at most one chunk of a file is in memory.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -48,7 +46,6 @@ class UploadPolicy:
     """The requirements of a dialect for an upload of one file, and its errors.
 
     Attributes:
-        dialect: label in metrics.
         size_limit_bytes: limit of the file; None: only the limit of the platform applies.
         allowed_containers: accepted formats; empty: all.
     """
@@ -76,9 +73,6 @@ class FormPolicy:
     """The requirements of a route for a form with several files.
 
     Attributes:
-        dialect: label in metrics.
-        files: names of the parts that are files.
-        file_count_limit: maximum number of files.
         total_limit_bytes: limit of all files together. The limit of the platform applies to each file.
         too_large: returns the error for files above the given limit in bytes.
         long_fields: limits in bytes of fields that may be longer than others. They may be sent as files, too.
@@ -111,29 +105,20 @@ class Form:
     size_bytes: int
 
 
+@dataclass(eq=False)
 class Uploads:
     """Receives uploads and stores their files.
 
     Args:
         idle_seconds: maximum time between two chunks of a body.
-        finish_seconds: timeout of the inspection of a complete upload.
     """
 
-    def __init__(
-        self,
-        ingest: ingest_service_pb2_grpc.IngestServiceStub,
-        storage: storage_service_pb2_grpc.StorageServiceStub,
-        blobs: Blobs,
-        max_upload_bytes: int,
-        idle_seconds: float,
-        finish_seconds: float,
-    ) -> None:
-        self._ingest = ingest
-        self._storage = storage
-        self._blobs = blobs
-        self._max_upload_bytes = max_upload_bytes
-        self._idle_seconds = idle_seconds
-        self._finish_seconds = finish_seconds
+    ingest: ingest_service_pb2_grpc.IngestServiceStub
+    storage: storage_service_pb2_grpc.StorageServiceStub
+    blobs: Blobs
+    max_upload_bytes: int
+    idle_seconds: float
+    finish_seconds: float
 
     async def receive_track(
         self, request: Request, policy: UploadPolicy, idempotency_key: str = ""
@@ -143,20 +128,16 @@ class Uploads:
         The fields ``title``, ``artist`` and ``album`` are optional. If the upload fails or the client disconnects, everything
         that was stored is deleted.
 
-        Returns:
-            The track, and whether an earlier upload of the same file with ``idempotency_key`` created it.
+        Returns the track, and whether an earlier upload of the same file with ``idempotency_key`` created it.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``, before the file is stored if the request has a length; ``IDEMPOTENCY_KEY_REUSED``
-                if the earlier upload had another file.
+        Raises ``QUOTA_EXCEEDED``, before the file is stored if the request has a length; ``IDEMPOTENCY_KEY_REUSED`` if
+        the earlier upload had another file.
         """
-        limit = min(policy.size_limit_bytes or self._max_upload_bytes, self._max_upload_bytes)
+        limit = min(policy.size_limit_bytes or self.max_upload_bytes, self.max_upload_bytes)
         length = content_length(request)
         if length > limit + _FRAMING_BYTES:
             raise policy.too_large(limit)
-        upload = _Upload(
-            self._ingest, self._storage, self._blobs, policy, limit, _expected_bytes(length), idempotency_key
-        )
+        upload = _Upload(self.ingest, self.storage, self.blobs, policy, limit, _expected_bytes(length), idempotency_key)
         try:
             events = multipart_events(request.headers.get("content-type", ""), self._chunks(request))
             fields = await upload.read(events)
@@ -172,7 +153,7 @@ class Uploads:
                 allowed_containers=policy.allowed_containers,
                 idempotency_key=idempotency_key,
             )
-            finishing = self._ingest.FinishUpload(wanted, timeout=self._finish_seconds)
+            finishing = self.ingest.FinishUpload(wanted, timeout=self.finish_seconds)
             finished = await cancel_on_disconnect(request, finishing)
         except BaseException:
             await upload.abort()
@@ -182,26 +163,25 @@ class Uploads:
     async def copy_track(self, blob_key: str, filename: str, title: str) -> track_pb2.Track:
         """Copy a stored file and register the copy as a track of the caller. If this fails, the copy is deleted.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``; ``FILE_NOT_FOUND`` if the file is no longer stored.
+        Raises ``QUOTA_EXCEEDED``; ``FILE_NOT_FOUND`` if the file is no longer stored.
         """
-        info = await self._blobs.stat(blob_key)
+        info = await self.blobs.stat(blob_key)
         if info is None:
             raise errors.FILE_NOT_FOUND()
-        created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
-        reservation = Reservation(self._storage, created.upload_id)
+        created = await self.ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
+        reservation = Reservation(self.storage, created.upload_id)
         try:
             await reservation.hold(info.size_bytes)
-            async with self._blobs.write(created.blob_key) as writer:
-                async for piece in self._blobs.read(blob_key):
+            async with self.blobs.write(created.blob_key) as writer:
+                async for piece in self.blobs.read(blob_key):
                     await writer.write(piece)
-            finished = await self._ingest.FinishUpload(
+            finished = await self.ingest.FinishUpload(
                 pb.FinishUploadRequest(upload_id=created.upload_id, filename=filename, title=title),
-                timeout=self._finish_seconds,
+                timeout=self.finish_seconds,
             )
         except BaseException:
             with contextlib.suppress(AppError):
-                await self._ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
+                await self.ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
             await reservation.release()
             raise
         track: track_pb2.Track = finished.track
@@ -210,27 +190,26 @@ class Uploads:
     async def receive_cover(self, request: Request, track_id: str) -> track_pb2.Track:
         """Read a picture from the body, and make it the cover of a track of the caller.
 
-        Raises:
-            AppError: ``TOO_LARGE``; ``PICTURE_UNREADABLE``.
+        Raises ``TOO_LARGE``; ``PICTURE_UNREADABLE``.
         """
         too_large = errors.FILE_TOO_LARGE(limit_mb=_PICTURE_LIMIT_BYTES / 1024**2)
         if content_length(request) > _PICTURE_LIMIT_BYTES:
             raise too_large
-        created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename="cover"))
+        created = await self.ingest.CreateUpload(pb.CreateUploadRequest(filename="cover"))
         size = 0
         try:
-            async with self._blobs.write(created.blob_key) as writer:
+            async with self.blobs.write(created.blob_key) as writer:
                 async for chunk in self._chunks(request):
                     size += len(chunk)
                     if size > _PICTURE_LIMIT_BYTES:
                         raise too_large
                     await writer.write(chunk)
             wanted = pb.SetCoverRequest(track_id=track_id, upload_id=created.upload_id)
-            track: track_pb2.Track = (await self._ingest.SetCover(wanted)).track
+            track: track_pb2.Track = (await self.ingest.SetCover(wanted)).track
             return track
         finally:
             with contextlib.suppress(AppError):
-                await self._ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
+                await self.ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
 
     async def receive_form(self, request: Request, folder: str, policy: FormPolicy, reservation: Reservation) -> Form:
         """Read a multipart body with several files that are needed for this request only.
@@ -239,8 +218,7 @@ class Uploads:
             folder: prefix of the keys of the stored files. The caller must delete it, also if this method raises.
             reservation: space for the files, which the caller must release.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``, before the files are stored if the request has a length.
+        Raises ``QUOTA_EXCEEDED``, before the files are stored if the request has a length.
         """
         length = content_length(request)
         if length > policy.total_limit_bytes + _FRAMING_BYTES:
@@ -272,9 +250,9 @@ class Uploads:
                     raise errors.invalid(event.name[:_NAME_LIMIT], f"can have at most {policy.file_count_limit} files")
                 if not files and policy.check is not None:
                     await policy.check(fields)
-                limit = min(total_limit - size, self._max_upload_bytes)
+                limit = min(total_limit - size, self.max_upload_bytes)
                 file = ReceivedFile(event.filename.replace("\0", "")[:_NAME_LIMIT], f"{folder}/{len(files)}")
-                async with self._blobs.write(file.blob_key) as writer:
+                async with self.blobs.write(file.blob_key) as writer:
                     file_bytes = await copy_part(events, writer, limit, too_large)
                 if file_bytes or file.filename:  # otherwise a file input of a browser without a selected file
                     files.append(file)
@@ -283,19 +261,15 @@ class Uploads:
         return Form(fields, files, size)
 
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives.
-
-        Raises:
-            AppError: ``REQUEST_TIMEOUT`` if no data arrives for too long.
-        """
+        """Yield the body as it arrives. Raises ``REQUEST_TIMEOUT`` if no data arrives for too long."""
         chunks = request.stream()
         while True:
             try:
-                async with asyncio.timeout(self._idle_seconds):
+                async with asyncio.timeout(self.idle_seconds):
                     chunk = await anext(chunks, None)
             except TimeoutError:
                 raise errors.REQUEST_TIMEOUT(
-                    f"No data arrived for {self._idle_seconds:.0f} seconds. Send the file again."
+                    f"No data arrived for {self.idle_seconds:.0f} seconds. Send the file again."
                 ) from None
             if chunk is None:
                 return
@@ -329,7 +303,6 @@ class _Upload:
         self.size_bytes = 0
 
     async def read(self, events: AsyncIterator[Event]) -> dict[str, str]:
-        """Store the file and return the fields."""
         fields: dict[str, str] = {}
         field_count = 0
         async with contextlib.aclosing(events):  # type: ignore[type-var]

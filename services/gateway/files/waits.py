@@ -1,7 +1,5 @@
 """Requests that wait for what a job makes."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -5,8 +5,6 @@ Parameters and descriptions come from the signatures and docstrings of the route
 middleware enforces. The dialect of a route renders the examples of its errors.
 """
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import json
@@ -86,7 +84,6 @@ class _DocumentBuilder:
         self._error_responses: dict[str, dict[str, Any]] = {}
 
     def build(self, site: FastAPI, sockets: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        """Return the completed document of ``site``."""
         paths = self._document["paths"]
         for route in iter_route_contexts(site.routes):
             for method in sorted(route.methods or ()):

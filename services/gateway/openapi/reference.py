@@ -1,7 +1,5 @@
 """The API reference for browsers: Swagger UI, served from this process so that it works without internet access."""
 
-from __future__ import annotations
-
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -15,7 +13,7 @@ _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
-    ),
+    )
 }
 _PAGE = f"""<!DOCTYPE html>
 <html lang="en">
@@ -45,8 +43,6 @@ _START = """SwaggerUIBundle({
 
 
 def serve_reference(site: FastAPI) -> None:
-    """Serve the API reference of ``site`` at ``/docs``."""
-
     @access(Access.PUBLIC)
     async def page(_: Request) -> Response:
         return HTMLResponse(_PAGE, headers=_HEADERS)

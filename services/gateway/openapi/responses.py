@@ -3,8 +3,6 @@
 FastAPI's ``response_model`` is not used: ADR 0016 has the reasons. Nothing in this module runs when a request is served.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
@@ -51,7 +49,6 @@ class RouteDoc:
     """The documentation of a route.
 
     Attributes:
-        responses: by status.
         errors: errors of this route. Those that every route can have are added by the document.
         parameters: OpenAPI parameters that the route reads without declaring them in its signature.
     """
@@ -70,8 +67,6 @@ def route_doc(endpoint: Any) -> RouteDoc | None:
 
 
 def document(doc: RouteDoc) -> Callable[[F], F]:
-    """Attach ``doc`` to a route."""
-
     def mark(endpoint: F) -> F:
         setattr(endpoint, _ATTRIBUTE, doc)
         return endpoint

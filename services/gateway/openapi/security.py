@@ -1,7 +1,5 @@
 """Security schemes of the OpenAPI document, and the ones that each route accepts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from soundwright.kit import errors

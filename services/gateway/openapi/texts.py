@@ -1,7 +1,5 @@
 """Texts of the OpenAPI document."""
 
-from __future__ import annotations
-
 from typing import Any
 
 ABOUT = """\

@@ -1,7 +1,5 @@
 """Pages to register, log in, confirm email addresses and log out."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """The dialect of the browser pages: its paths and its error pages."""
 
-from __future__ import annotations
-
 import re
 
 from starlette.responses import Response
@@ -22,7 +20,6 @@ _TITLES = {
 
 
 def render(problem: Problem) -> Response:
-    """Return an error page."""
     title = _TITLES.get(problem.status, "The request failed" if problem.status < 500 else "Something went wrong")
     return Response(
         render_template("problem.html", title=title, message=problem.message, code=problem.reason),

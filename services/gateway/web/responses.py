@@ -1,7 +1,5 @@
 """Documentation of the responses and forms of browser pages."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -30,10 +28,6 @@ def form_body(fields: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
         name: {"type": "string", "description": text, "examples": [example]} for name, (text, example) in fields.items()
     }
     token = {"type": "string", "description": "The CSRF token of the page, unless the header contains it."}
-    method = {
-        "type": "string",
-        "enum": ["put", "patch", "delete"],
-        "description": "Overrides the method of the form.",
-    }
+    method = {"type": "string", "enum": ["put", "patch", "delete"], "description": "Overrides the method of the form."}
     schema = {"type": "object", "properties": {**named, FIELD: token, "_method": method}}
     return {"requestBody": {"required": True, "content": {_FORM: {"schema": schema}}}}

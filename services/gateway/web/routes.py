@@ -1,7 +1,5 @@
 """All routes of the browser pages."""
 
-from __future__ import annotations
-
 from enum import Enum
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The settings page: email address, password, API keys and connections."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote

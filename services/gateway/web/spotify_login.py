@@ -1,7 +1,5 @@
 """Login with Spotify, and connecting an account to Spotify (OAuth 2.0 authorization code flow with state and PKCE)."""
 
-from __future__ import annotations
-
 import hmac
 import json
 from dataclasses import dataclass

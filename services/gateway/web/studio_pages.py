@@ -1,7 +1,5 @@
 """The studio, Soundwright's web application: its page, and its built files. ``studio/`` at the top has the source."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import mimetypes
@@ -70,7 +68,6 @@ class Build:
 
 
 def read_build(folder: Path = _FOLDER) -> Build:
-    """Return the files that Vite has written to ``folder``."""
     manifest = folder / ".vite" / "manifest.json"
     if not manifest.is_file():
         return Build()
@@ -120,11 +117,7 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
     @router.get("/assets/{name}")
     @access(Access.PUBLIC)
     @documented(
-        BINARY,
-        errors.FILE_NOT_FOUND,
-        media_type="text/javascript",
-        example="void 0;",
-        headers=("Cache-Control",),
+        BINARY, errors.FILE_NOT_FOUND, media_type="text/javascript", example="void 0;", headers=("Cache-Control",)
     )
     async def studio_asset(
         request: Request,

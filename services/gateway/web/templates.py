@@ -1,7 +1,5 @@
 """Renders the HTML templates in ``templates/``. All values are escaped."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

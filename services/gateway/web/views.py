@@ -1,7 +1,5 @@
 """Renders pages and redirects, with the CSRF token, the current account and flash messages."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,7 +112,6 @@ class Views:
         headers: Mapping[str, str] = PAGE_HEADERS,
         **values: Any,
     ) -> Response:
-        """Return the page of template ``name``."""
         session = session_of(request)
         visit, secret = "", session.current_secret if session else self._browsers.visit_secret(request.scope)
         if not secret:
@@ -165,8 +162,7 @@ class Views:
 async def form_of(request: Request) -> dict[str, str]:
     """Return the fields of a form. If a name occurs several times, the last value counts.
 
-    Raises:
-        AppError: ``BAD_REQUEST`` for a malformed form; ``TOO_LARGE``; ``UNSUPPORTED_MEDIA_TYPE``.
+    Raises ``BAD_REQUEST`` for a malformed form; ``TOO_LARGE``; ``UNSUPPORTED_MEDIA_TYPE``.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await limited_body(request)

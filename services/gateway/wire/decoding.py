@@ -1,7 +1,5 @@
 """Decodes what clients send, in linear time and within :mod:`soundwright.services.gateway.wire.limits`."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any
@@ -19,8 +17,7 @@ _COOKIE = re.compile(r"[!#-+\--\[\]-~]*(?:\"[!#-+\--\[\]-~]*\")?")  # the charac
 def form_pairs(encoded: bytes) -> list[tuple[str, str]]:
     """Return the names and values of a URL-encoded form. Invalid escapes stay as they are.
 
-    Raises:
-        ValueError: the form is too large, has too many fields, or is not UTF-8.
+    Raises ``ValueError``: the form is too large, has too many fields, or is not UTF-8.
     """
     if len(encoded) > limits.FORM_BYTES or encoded.count(b"&") >= limits.FORM_FIELDS:
         raise ValueError("the form is too large")
@@ -36,8 +33,7 @@ def _decoded(text: bytes) -> str:
 def json_value(text: bytes | str) -> Any:
     """Parse JSON.
 
-    Raises:
-        ValueError: the text is not JSON, or has too many values.
+    Raises ``ValueError``: the text is not JSON, or has too many values.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")

@@ -1,7 +1,5 @@
 """Stops work whose client has left."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -15,8 +13,7 @@ T = TypeVar("T")
 async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
     """Return the result of ``work``, and cancel it if the client disconnects. The body must have been read.
 
-    Raises:
-        ClientDisconnect: the client disconnected first.
+    Raises ``ClientDisconnect``: the client disconnected first.
     """
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_disconnect(request))

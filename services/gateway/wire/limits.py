@@ -3,8 +3,6 @@
 :mod:`soundwright.kit.http_limits` limits requests before they reach the application.
 """
 
-from __future__ import annotations
-
 BODY_BYTES = 1 << 20
 """A body that is not an upload."""
 FORM_BYTES = 1 << 16

@@ -1,7 +1,5 @@
 """Texts for the log."""
 
-from __future__ import annotations
-
 import re
 
 _SECRET = re.compile(

@@ -1,7 +1,5 @@
 """Streams the parts of multipart bodies (RFC 7578)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -69,8 +67,7 @@ async def multipart_events(content_type: str, pieces: AsyncIterator[bytes]) -> A
 def multipart_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
     """Return the fields of a multipart form without files.
 
-    Raises:
-        AppError: ``BAD_REQUEST`` if it is malformed, contains a file or has more than 200 fields.
+    Raises ``BAD_REQUEST`` if it is malformed, contains a file or has more than 200 fields.
     """
     reader = MultipartReader(content_type)
     fields: list[tuple[str, bytearray]] = []
@@ -123,20 +120,13 @@ class MultipartReader:
         }
         try:
             self._parser = MultipartParser(
-                boundary,
-                callbacks,
-                max_header_count=limits.PART_HEADERS,
-                max_header_size=limits.PART_HEADER_BYTES,
+                boundary, callbacks, max_header_count=limits.PART_HEADERS, max_header_size=limits.PART_HEADER_BYTES
             )
         except FormParserError as error:
             raise bad_form("The form's boundary is not valid.") from error
 
     def feed(self, piece: bytes) -> list[Event]:
-        """Parse the next piece of the body and return its events.
-
-        Raises:
-            AppError: ``BAD_REQUEST`` for a malformed body.
-        """
+        """Parse the next piece of the body and return its events. Raises ``BAD_REQUEST`` for a malformed body."""
         try:
             self._parser.write(piece)
         except FormParserError as error:

@@ -1,7 +1,5 @@
 """Reads request parameters: path IDs, the idempotency key, and bodies in JSON or form encoding merged with the query."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -33,18 +31,13 @@ LICENSE_KEY = r"^[!-~]{8,200}$"
 
 
 def license_key(field: str, value: str) -> str:
-    """Return an API key of lalal.ai, which a caller has sent in ``field``.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
-    """
+    """Return an API key of lalal.ai, which a caller has sent in ``field``. Raises ``VALIDATION_ERROR``."""
     if not re.fullmatch(LICENSE_KEY, value):
         raise errors.invalid(field, "must be 8 to 200 printable ASCII characters without spaces")
     return value
 
 
 def _id_of(what: str) -> Any:
-    """Return the path parameter for an ID."""
     example = "0f8fad5b-d9cb-469f-a165-70867728950e"
     return Path(description=f"The ID of the {what}.", json_schema_extra={"format": "uuid"}, examples=[example])
 
@@ -92,11 +85,7 @@ def body_of(model: type[M], *, secret: bool = False) -> Callable[[Request], Awai
 
 
 def body_schema(model: type[BaseModel], *, forms: bool = True, required: bool = True) -> dict[str, Any]:
-    """Return the OpenAPI request body of ``model``.
-
-    Args:
-        forms: whether the body may also be a form.
-    """
+    """Return the OpenAPI request body of ``model``. ``forms`` says whether the body may also be a form."""
     schema = model.model_json_schema(ref_template=REFERENCE + "{model}", schema_generator=PlainSchema)
     kinds = ("application/json", *(("application/x-www-form-urlencoded",) if forms else ()))
     return {"requestBody": {"required": required, "content": {kind: {"schema": schema} for kind in kinds}}}
@@ -119,8 +108,7 @@ async def _parameters(request: Request, query: dict[str, Any]) -> dict[str, Any]
 def form_fields(body: bytes) -> list[tuple[str, str]]:
     """Return the fields of a URL-encoded form.
 
-    Raises:
-        AppError: ``TOO_LARGE`` if it exceeds 64 KB; ``BAD_REQUEST`` if it is malformed or has more than 200 fields.
+    Raises ``TOO_LARGE`` if it exceeds 64 KB; ``BAD_REQUEST`` if it is malformed or has more than 200 fields.
     """
     try:
         return form_pairs(_short(body))
@@ -137,8 +125,7 @@ def _short(form: bytes) -> bytes:
 def json_object(body: bytes) -> dict[str, Any]:
     """Parse a JSON object.
 
-    Raises:
-        AppError: ``BAD_REQUEST`` if the body is not JSON, has more than 2,000 values, or is not an object.
+    Raises ``BAD_REQUEST`` if the body is not JSON, has more than 2,000 values, or is not an object.
     """
     try:
         values = json_value(body)
@@ -150,11 +137,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 async def limited_body(request: Request) -> bytes:
-    """Return the body of a request.
-
-    Raises:
-        AppError: ``TOO_LARGE`` if it exceeds 1 MB.
-    """
+    """Return the body of a request. Raises ``TOO_LARGE`` if it exceeds 1 MB."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -175,11 +158,7 @@ def _from_pairs(pairs: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def require_uuid(value: str, error: ErrorType) -> str:
-    """Return a UUID in its canonical form.
-
-    Raises:
-        AppError: ``error`` if ``value`` is not a UUID.
-    """
+    """Return a UUID in its canonical form. Raises ``error`` if ``value`` is not a UUID."""
     lowered = value.lower()
     if not _UUID.fullmatch(lowered):
         raise error()

@@ -1,7 +1,5 @@
 """Reads the parts of multipart bodies, one chunk at a time."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
@@ -31,8 +29,7 @@ async def copy_part(
 ) -> int:
     """Write the data of a part in batches and return its size in bytes.
 
-    Raises:
-        Exception: the one of ``too_large``, if the part exceeds ``limit`` bytes.
+    Raises ``Exception``: the one of ``too_large``, if the part exceeds ``limit`` bytes.
     """
     size = 0
     batch = bytearray()
@@ -53,11 +50,7 @@ async def copy_part(
 
 
 async def read_field(events: AsyncIterator[Event], limit_bytes: int = FIELD_LIMIT_BYTES) -> str:
-    """Return the value of a plain field.
-
-    Raises:
-        AppError: ``BAD_REQUEST`` if it exceeds ``limit_bytes``.
-    """
+    """Return the value of a plain field. Raises ``BAD_REQUEST`` if it exceeds ``limit_bytes``."""
     value = bytearray()
     async for event in events:
         if isinstance(event, PartEnd):

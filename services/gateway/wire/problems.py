@@ -1,7 +1,5 @@
 """Error responses before a dialect renders them, and their construction from exceptions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,9 +23,6 @@ class Problem:
     """An error response, independent of the dialect.
 
     Attributes:
-        status: the HTTP status.
-        reason: the error code, for programs.
-        message: the sentence for people.
         details: messages by field, or other values by name.
         framework_errors: ``details`` in the format of FastAPI, for the dialect whose contract prescribes it.
     """

@@ -1,7 +1,5 @@
 """Builds JSON Schemas of request and response types, and examples from the examples of their fields."""
 
-from __future__ import annotations
-
 from typing import Any, get_origin
 
 from pydantic import TypeAdapter
@@ -62,7 +60,7 @@ class Schemas:
             raise ValueError(f"Two schemas have the name {name}.")
 
     def example(self, schema: dict[str, Any], *, whole: bool = True) -> Any:
-        """Return an example that matches ``schema``; None if there is none.
+        """Return an example that matches ``schema``; None if there is none, or if it can be null and names no other.
 
         Args:
             whole: include all fields, not only those that are required or have an example.
@@ -75,7 +73,9 @@ class Schemas:
             if keyword in schema:
                 return schema[keyword]
         if alternatives := schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf"):
-            return self.example(alternatives[0], whole=whole)
+            first = alternatives[0]
+            is_null = {"type": "null"} in alternatives and not first.keys() & {"$ref", "const", "enum", "examples"}
+            return None if is_null else self.example(first, whole=whole)
         match schema.get("type"):
             case "object":
                 return self._object(schema, whole)

@@ -1,7 +1,5 @@
 """What computes."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 It writes one file, ``media``, to its working folder. All data from the network is parsed in this process.
 """
 
-from __future__ import annotations
-
 import errno
 import importlib
 from collections.abc import Callable, Mapping, Sequence
@@ -252,10 +250,7 @@ def _options(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Silence:
-    """A logger that discards messages.
-
-    Standard output carries the answer, and yt-dlp raises exceptions for errors.
-    """
+    """A logger that discards messages. Standard output carries the answer, and yt-dlp raises exceptions for errors."""
 
     def debug(self, message: str) -> None: ...
 

@@ -1,7 +1,5 @@
 """Makes a small JPEG of the cover of a recording, or of another picture. Runs in a confined process."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 from collections.abc import Sequence

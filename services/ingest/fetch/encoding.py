@@ -1,7 +1,5 @@
 """Encodes a downloaded recording in the requested quality."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,12 +18,10 @@ def keep(
         mp3_kbits: bit rate in kbit/s. An MP3 source with at most this rate is not encoded again.
         report: called with the share of the work that is done, 0 to 1. An exception that it raises ends the work.
 
-    Returns:
-        The file and its warnings: "LOSSY_SOURCE" if a FLAC file was encoded from a lossy source, "LEVEL_LOWERED" if one gain
-        brought its peak down to full scale, and the warnings from decoding the source.
+    Returns the file and its warnings: "LOSSY_SOURCE" if a FLAC file was encoded from a lossy source, "LEVEL_LOWERED" if
+    one gain brought its peak down to full scale, and the warnings from decoding the source.
 
-    Raises:
-        AppError: as :class:`~soundwright.kit.audio.ffmpeg.Decoding`.
+    Raises the errors of :class:`~soundwright.kit.audio.ffmpeg.Decoding`.
     """
     if mp3_kbits is None:
         if audio.sniff(source) == "flac":

@@ -1,7 +1,5 @@
 """Starts, watches and stops download processes."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re
@@ -76,7 +74,6 @@ class Preview:
 
     Attributes:
         name: of the list; empty for a single recording.
-        truncated: whether the list has more entries.
     """
 
     name: str
@@ -90,9 +87,6 @@ class Fetcher:
     Args:
         egress_policy: decides which addresses may be reached.
         search_url: yt-dlp search or URL that returns candidates. ``{query}`` is replaced by the query.
-        limit_bytes: maximum size of a recording.
-        max_seconds: maximum length of a recording.
-        deadline_seconds: deadline of one download.
         idle_seconds: a connection that transfers no data for this time is closed.
     """
 
@@ -117,12 +111,10 @@ class Fetcher:
         """Download the recording at ``url``.
 
         Args:
-            folder: an empty folder for the file.
             report: called at least five times per second with the share that is done, 0 to 1. An exception that it
                 raises ends the download.
 
-        Raises:
-            AppError: ``ADDRESS_REFUSED``, ``TOO_LARGE``, ``FETCH_TIMEOUT`` or a reason in ``_FAILURES``.
+        Raises ``ADDRESS_REFUSED``, ``TOO_LARGE``, ``FETCH_TIMEOUT`` or a reason in ``_FAILURES``.
         """
         return await self._fetch({"url": url}, folder, report)
 
@@ -143,8 +135,7 @@ class Fetcher:
             folder: an empty folder for the process.
             entry_limit: number of entries of a list after which it is truncated.
 
-        Raises:
-            AppError: as :meth:`fetch_link` does.
+        Raises the errors of :meth:`fetch_link`.
         """
         confinement = Confinement(folder, cpu_seconds=deadline_seconds, file_bytes=_PREVIEW_BYTES)
         request = {"url": url, "entry_limit": entry_limit}

@@ -3,8 +3,6 @@
 Imports only the standard library, for the child process.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Reads, converts and tags downloaded files. Runs in a confined process."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Knows pictures by their content."""
 
-from __future__ import annotations
-
 
 def picture_type(data: bytes) -> str:
     """Return the media type of a JPEG, PNG or WebP picture by its first bytes, or an empty string for other data."""

@@ -4,8 +4,6 @@ SOCKS has advantages over HTTP here: one protocol covers plain, encrypted and We
 unresolved, and there are no headers to parse.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hmac
@@ -40,8 +38,6 @@ class FetchProxy:
     Attributes:
         url: address of the proxy for the download process. It contains the password, so never log it.
         refusal: the error of the first connection that was refused, if any.
-        received_bytes: number of bytes received so far.
-        exceeded: whether ``limit_bytes`` was exceeded.
     """
 
     def __init__(self, egress_policy: EgressPolicy, limit_bytes: int, idle_seconds: float) -> None:
@@ -56,7 +52,7 @@ class FetchProxy:
         self.received_bytes = 0
         self.exceeded = False
 
-    async def __aenter__(self) -> FetchProxy:
+    async def __aenter__(self) -> "FetchProxy":
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"socks5h://{_USER}:{self._token}@127.0.0.1:{port}"

@@ -1,7 +1,5 @@
 """Reads the tags of recordings, and writes those of MP3 (ID3v2.3) and FLAC files (Vorbis comments)."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re
@@ -67,7 +65,6 @@ def read_tags(path: Path) -> Tags:
 
 
 def _id3_texts(tag: bytes) -> dict[str, list[str]]:
-    """Return the texts of an ID3v2 tag."""
     tags = ID3(io.BytesIO(tag), known_frames=_TEXT_FRAMES, load_v1=False)
     frames = {
         name: tags.getall(frame.__name__) for name, frame in zip(_NAMES, (id3.TIT2, id3.TPE1, id3.TALB), strict=True)

@@ -1,7 +1,5 @@
 """Extracts audio from containers that the library does not store (WebM, MPEG-TS), without decoding it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av
@@ -16,8 +14,7 @@ _NO_PROTOCOLS = {"protocol_whitelist": "file"}
 def unwrap(path: Path) -> None:
     """Replace a WebM or MPEG-TS file by its first audio stream in an audio container, if one has its codec. Leave other files unchanged.
 
-    Raises:
-        ValueError: the file has no audio stream, or it cannot be read.
+    Raises ``ValueError``: the file has no audio stream, or it cannot be read.
     """
     demuxer = _demuxer(path)
     if demuxer is None:

@@ -1,7 +1,5 @@
 """Derives the categories of clips from the words of their prompts."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Documents of the catalog: the collections, and the table of clips."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from typing import TypeVar
@@ -66,8 +64,7 @@ PLAYLISTS = Collection(
     ),
 )
 PLAYS = Collection(
-    "plays",
-    (Index(("clip_id", "hour")), Index(("clip_id", "source")), Index(("listener_id", "play_time"))),
+    "plays", (Index(("clip_id", "hour")), Index(("clip_id", "source")), Index(("listener_id", "play_time")))
 )
 PLAY_HOURS = Collection("play_hours", (Index(("family", "hour", "play_count")), Index(("clip_id", "hour"))))
 LISTENERS = Collection("play_listeners", (Index(("clip_id",)), Index(("clip_id", "network"), present="network")))

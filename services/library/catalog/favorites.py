@@ -1,7 +1,5 @@
 """Favorite clips of listeners."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,15 +16,14 @@ if TYPE_CHECKING:
 class Favorites:
     """Manages favorites."""
 
-    def __init__(self, store: ListenerStore, clock: Clock) -> None:
+    def __init__(self, store: "ListenerStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def add(self, principal: Principal, clip_id: str) -> bool:
         """Add a clip to the caller's favorites. Return False if it was a favorite already.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
+        Raises ``GENERATION_NOT_FOUND``.
         """
         clip = await require_clip(self._store, clip_id)
         favorite = Favorite(clip_id, principal.id, clip.family, clip.model, self._clock.now())
@@ -54,11 +51,7 @@ class Favorites:
         return await self._store.list_favorites(principal.id, model, offset, limit)
 
     async def among(self, principal: Principal, clip_ids: Sequence[str]) -> list[str]:
-        """Return the IDs that are favorites of the caller, in the given order.
-
-        Raises:
-            AppError: ``TOO_MANY_IDS``.
-        """
+        """Return the IDs that are favorites of the caller, in the given order. Raises ``TOO_MANY_IDS``."""
         require_batch(clip_ids)
         favorites = await self._store.filter_favorites(principal.id, clip_ids)
         return [clip_id for clip_id in clip_ids if clip_id in favorites]

@@ -1,21 +1,12 @@
 """Queries on favorites, votes and category suggestions of listeners."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from soundwright.kit.ports import AtLeast, Doc, Docs
 from soundwright.services.library.catalog.documents import FAVORITES, SUGGESTIONS, VOTES, ClipDocs, model_condition
-from soundwright.services.library.catalog.records import (
-    Clip,
-    Favorite,
-    TagSuggestion,
-    Vote,
-    VoteTotals,
-    listener_key,
-)
+from soundwright.services.library.catalog.records import Clip, Favorite, TagSuggestion, Vote, VoteTotals, listener_key
 from soundwright.services.library.table import Table
 
 _PAGE_SIZE = 500
@@ -50,7 +41,6 @@ class ListenerStore(ClipDocs):
             stored = await self.votes.put(dataclasses.replace(vote, revision=current.revision if current else 0))
 
     async def count_votes(self, clip_id: str) -> tuple[int, int]:
-        """Return the number of upvotes and of downvotes of a clip."""
         upvotes = await self.votes.count({"clip_id": clip_id, "vote": 1})
         return upvotes, await self.votes.count({"clip_id": clip_id, "vote": -1})
 
@@ -63,7 +53,6 @@ class ListenerStore(ClipDocs):
         )
 
     async def get_votes(self, listener_id: str, clip_ids: Sequence[str]) -> dict[str, int]:
-        """Return a listener's votes on these clips, by clip ID."""
         found = await self.votes.by_ids(listener_key(clip_id, listener_id) for clip_id in clip_ids)
         return {vote.clip_id: vote.vote for vote in found.values()}
 

@@ -1,7 +1,5 @@
 """Queries on plays, on play counts per clip and hour, and on the listeners of clips."""
 
-from __future__ import annotations
-
 import hashlib
 
 from soundwright.kit.ports import AllOf, AtLeast, Contains, Docs
@@ -53,7 +51,6 @@ class PlayStore(ClipDocs):
     # counts per clip and hour
 
     async def count_play(self, clip: Clip, hour: int) -> None:
-        """Add one to the plays of a clip in an hour."""
         key = f"{clip.id}/{hour}"
         hour_of_clip = {"id": key, "clip_id": clip.id, "family": clip.family, "hour": hour}
         while (doc := await self._docs.get(PLAY_HOURS.name, key)) is not None:

@@ -1,7 +1,5 @@
 """Queries on playlists."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from soundwright.kit.ports import Contains, Doc, Docs

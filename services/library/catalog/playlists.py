@@ -1,7 +1,5 @@
 """Playlists. Each is one document, so that adding, removing and reordering are one compare-and-set."""
 
-from __future__ import annotations
-
 import dataclasses
 import secrets
 from collections.abc import Callable, Sequence
@@ -27,15 +25,14 @@ _PLAYLIST_LIMIT = 100
 class Playlists:
     """Manages playlists."""
 
-    def __init__(self, store: PlaylistStore, clock: Clock) -> None:
+    def __init__(self, store: "PlaylistStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def create(self, principal: Principal, name: str, description: str, is_public: bool) -> Playlist:
         """Create an empty playlist.
 
-        Raises:
-            AppError: ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``TOO_MANY_PLAYLISTS``.
+        Raises ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``TOO_MANY_PLAYLISTS``.
         """
         name, description = _checked_name(name), _checked_description(description)
         now = self._clock.now()
@@ -52,11 +49,7 @@ class Playlists:
         return playlist
 
     async def get(self, principal: Principal, playlist_id: str) -> tuple[Playlist, list[tuple[Clip, Entry]]]:
-        """Return a playlist of the caller, or a public one, with its clips in order.
-
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``.
-        """
+        """Return a playlist of the caller, or a public one, with its clips in order. Raises ``PLAYLIST_NOT_FOUND``."""
         playlist = await self._get_visible(principal, playlist_id)
         clips = await self._store.clips.by_ids(entry.clip_id for entry in playlist.entries)
         # The deletion of a clip removes it before its entries, so skip entries without a clip.
@@ -73,9 +66,7 @@ class Playlists:
     ) -> Playlist:
         """Change the fields that are not None.
 
-        Raises:
-            AppError: ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``PLAYLIST_NOT_FOUND``,
-                ``PLAYLIST_NOT_OWNED``.
+        Raises ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``.
         """
         given = {
             "name": None if name is None else _checked_name(name),
@@ -90,11 +81,7 @@ class Playlists:
         )
 
     async def delete(self, principal: Principal, playlist_id: str) -> None:
-        """Delete a playlist of the caller.
-
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``.
-        """
+        """Delete a playlist of the caller. Raises ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``."""
         await self._get_own(principal, playlist_id)
         if not await self._store.playlists.delete(playlist_id):
             raise errors.PLAYLIST_NOT_FOUND()
@@ -102,9 +89,8 @@ class Playlists:
     async def add(self, principal: Principal, playlist_id: str, clip_id: str) -> int:
         """Append a clip, and return its position, counted from 0.
 
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``GENERATION_NOT_FOUND``,
-                ``ALREADY_IN_PLAYLIST``, ``PLAYLIST_FULL``.
+        Raises ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``GENERATION_NOT_FOUND``, ``ALREADY_IN_PLAYLIST``,
+        ``PLAYLIST_FULL``.
         """
         await self._get_own(principal, playlist_id)
         clip = await require_clip(self._store, clip_id)
@@ -127,11 +113,7 @@ class Playlists:
         return len(changed.entries) - 1
 
     async def remove(self, principal: Principal, playlist_id: str, clip_id: str) -> None:
-        """Remove a clip from a playlist.
-
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``NOT_IN_PLAYLIST``.
-        """
+        """Remove a clip from a playlist. Raises ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``NOT_IN_PLAYLIST``."""
 
         def change(playlist: Playlist) -> Playlist:
             if not playlist.has(clip_id):
@@ -143,8 +125,7 @@ class Playlists:
     async def reorder(self, principal: Principal, playlist_id: str, clip_ids: Sequence[str]) -> None:
         """Reorder a playlist. ``clip_ids`` must name every clip of it once.
 
-        Raises:
-            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``ORDER_INVALID``.
+        Raises ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``ORDER_INVALID``.
         """
         playlist = await self._get_own(principal, playlist_id)
         ids = {entry.clip_id for entry in playlist.entries}

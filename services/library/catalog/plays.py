@@ -4,8 +4,6 @@ Each play is a document. The counts of a clip and of its hours are incremented b
 lost, and the cost of a play does not grow with their number. A crash between these steps loses one play from a count.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import datetime
 import uuid
@@ -44,7 +42,7 @@ class PlayStats:
 class Plays:
     """Records plays and computes statistics."""
 
-    def __init__(self, store: PlayStore, clock: Clock) -> None:
+    def __init__(self, store: "PlayStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
@@ -55,8 +53,7 @@ class Plays:
             source: where the clip was played, for example ``radio``; empty if unknown.
             session_id: identifies the listener if the caller acts for several listeners; otherwise empty.
 
-        Raises:
-            AppError: ``SOURCE_TOO_LONG``, ``SESSION_ID_TOO_LONG``, ``GENERATION_NOT_FOUND``.
+        Raises ``SOURCE_TOO_LONG``, ``SESSION_ID_TOO_LONG``, ``GENERATION_NOT_FOUND``.
         """
         source = source.strip()
         if len(source) > _SOURCE_LIMIT_CHARS:
@@ -90,8 +87,7 @@ class Plays:
         The statistics contain up to 32 sources; ``other`` counts the rest and plays without a source. They contain the
         latest 30 days with plays.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
+        Raises ``GENERATION_NOT_FOUND``.
         """
         clip = await require_clip(self._store, clip_id)
         by_source = Counter[str]()

@@ -1,7 +1,5 @@
 """What the catalog stores, and what selects it."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -59,7 +57,6 @@ class Clip:
 
     @property
     def family(self) -> str:
-        """``music`` or ``audio``."""
         return categories.family(self.model)
 
 
@@ -142,20 +139,16 @@ class Playlist:
 
     @property
     def generation_count(self) -> int:
-        """The number of entries."""
         return len(self.entries)
 
     @property
     def duration_seconds(self) -> float:
-        """The total duration of all entries."""
         return sum(entry.duration_seconds for entry in self.entries)
 
     def has(self, clip_id: str) -> bool:
-        """Return whether the playlist contains a clip."""
         return any(entry.clip_id == clip_id for entry in self.entries)
 
-    def without(self, clip_id: str) -> Playlist:
-        """Return a copy without a clip."""
+    def without(self, clip_id: str) -> "Playlist":
         remaining = [entry for entry in self.entries if entry.clip_id != clip_id]
         return dataclasses.replace(self, entries=remaining)
 

@@ -5,10 +5,9 @@ categories on the clip are derived from them: each change recomputes them and st
 concurrent changes are not lost, and the next change repairs counts that a crash left outdated.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
@@ -30,12 +29,8 @@ _EXCLUDE_LIMIT = 500
 _RATINGS = range(1, 6)
 
 
-async def require_clip(store: ClipDocs, clip_id: str) -> Clip:
-    """Return a clip.
-
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND``.
-    """
+async def require_clip(store: "ClipDocs", clip_id: str) -> Clip:
+    """Return a clip. Raises ``GENERATION_NOT_FOUND``."""
     clip = await store.clips.get(clip_id)
     if clip is None:
         raise errors.GENERATION_NOT_FOUND()
@@ -43,21 +38,13 @@ async def require_clip(store: ClipDocs, clip_id: str) -> Clip:
 
 
 def require_batch(clip_ids: Sequence[str]) -> None:
-    """Check the number of IDs in a request.
-
-    Raises:
-        AppError: ``TOO_MANY_IDS``.
-    """
+    """Check the number of IDs in a request. Raises ``TOO_MANY_IDS``."""
     if len(clip_ids) > _BATCH_LIMIT:
         raise errors.TOO_MANY_IDS(limit=_BATCH_LIMIT)
 
 
-async def change_clip(store: ClipDocs, clip_id: str, change: Callable[[Clip], Clip]) -> Clip:
-    """Change a clip by compare-and-set. Retry if another writer has changed it.
-
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND``.
-    """
+async def change_clip(store: "ClipDocs", clip_id: str, change: Callable[[Clip], Clip]) -> Clip:
+    """Change a clip by compare-and-set. Retry if another writer has changed it. Raises ``GENERATION_NOT_FOUND``."""
     clip = await store.clips.change(clip_id, change)
     if clip is None:
         raise errors.GENERATION_NOT_FOUND()
@@ -65,10 +52,7 @@ async def change_clip(store: ClipDocs, clip_id: str, change: Callable[[Clip], Cl
 
 
 async def recount(
-    store: ClipDocs,
-    clip_id: str,
-    what: Sequence[str],
-    count: Callable[[Clip], Awaitable[Clip]],
+    store: "ClipDocs", clip_id: str, what: Sequence[str], count: Callable[[Clip], Awaitable[Clip]]
 ) -> Clip:
     """Store the counts of a clip's documents on the clip. The counts are at least as recent as this call.
 
@@ -80,8 +64,7 @@ async def recount(
         what: names of all counts that ``count`` computes.
         count: returns the clip with new counts.
 
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND``.
+    Raises ``GENERATION_NOT_FOUND``.
     """
     first = (await require_clip(store, clip_id)).recounts
     while True:
@@ -96,78 +79,61 @@ async def recount(
             return dataclasses.replace(counted, revision=clip.revision + 1)
 
 
+@dataclass(eq=False)
 class Catalog:
-    """Reads, rates and deletes clips."""
+    """Reads, rates and deletes clips.
 
-    def __init__(
-        self,
-        store: CatalogStore,
-        blobs: Blobs,
-        clock: Clock,
-        remove_results: Callable[[str], Awaitable[None]],
-        record: Callable[[str, str, str, str, dict[str, str]], Awaitable[None]] | None = None,
-    ) -> None:
-        """
-        Args:
-            remove_results: records that the files of the job with this ID were deleted.
-            record: records what an administrator does to an object of another user: the ID of the administrator, the action, the
-                type and the ID of the object, and the ID of its owner.
-        """
-        self._store = store
-        self._blobs = blobs
-        self._clock = clock
-        self._remove_results = remove_results
-        self._record = record
+    Args:
+        remove_results: records that the files of the job with this ID were deleted.
+        record: records what an administrator does to an object of another user: the ID of the administrator, the action, the
+            type and the ID of the object, and the ID of its owner.
+    """
+
+    store: "CatalogStore"
+    blobs: Blobs
+    clock: Clock
+    remove_results: Callable[[str], Awaitable[None]]
+    record: Callable[[str, str, str, str, dict[str, str]], Awaitable[None]] | None = None
 
     async def get(self, clip_id: str) -> Clip:
-        """Return a clip.
-
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
-        """
-        return await require_clip(self._store, clip_id)
+        """Return a clip. Raises ``GENERATION_NOT_FOUND``."""
+        return await require_clip(self.store, clip_id)
 
     async def list_clips(self, chosen: ClipFilter, sort: ClipSort, offset: int, limit: int) -> tuple[list[Clip], int]:
         """Return a page of the matching clips, and the number of all matching clips."""
-        return await self._store.list_clips(chosen, sort, offset, limit)
+        return await self.store.list_clips(chosen, sort, offset, limit)
 
     async def sample(
         self, principal: Principal, chosen: ClipFilter, count: int, exclude_ids: Sequence[str], favorites: bool
     ) -> list[Clip]:
         """Return a random sample without repetition. ``favorites`` limits it to the caller's favorites.
 
-        Raises:
-            AppError: ``TOO_MANY_IDS``.
+        Raises ``TOO_MANY_IDS``.
         """
         if len(exclude_ids) > _EXCLUDE_LIMIT:
             raise errors.TOO_MANY_IDS(f"A request can exclude at most {_EXCLUDE_LIMIT} generations.")
         size = min(_SAMPLE_LIMIT, max(1, count))
-        return await self._store.sample_clips(chosen, size, exclude_ids, principal.id if favorites else None)
+        return await self.store.sample_clips(chosen, size, exclude_ids, principal.id if favorites else None)
 
     async def count_by_model(self) -> tuple[int, dict[str, int]]:
         """Return the number of all clips, and the number of clips in each family."""
-        by_family = await self._store.count_by_family()
+        by_family = await self.store.count_by_family()
         return sum(by_family.values()), {family: by_family.get(family, 0) for family in FAMILIES}
 
     async def count_categories(self, model: str) -> dict[str, int]:
         """Return the number of clips in each category of a family, or of both families if ``model`` is empty.
 
-        Raises:
-            AppError: ``MODEL_NOT_FOUND``.
+        Raises ``MODEL_NOT_FOUND``.
         """
         families = (model,) if model else FAMILIES
         counts = {category: 0 for family in families for category in self.categories(family)}
-        for (family, category), count in (await self._store.count_by_category()).items():
+        for (family, category), count in (await self.store.count_by_category()).items():
             if category in counts and family in families:
                 counts[category] += count
         return counts
 
     def categories(self, model: str) -> dict[str, str]:
-        """Return the display names of the categories of ``music`` or ``audio``, by key.
-
-        Raises:
-            AppError: ``MODEL_NOT_FOUND``.
-        """
+        """Return the display names of the categories of ``music`` or ``audio``, by key. Raises ``MODEL_NOT_FOUND``."""
         if model not in categories.CATEGORIES:
             raise errors.MODEL_NOT_FOUND()
         return dict(categories.CATEGORIES[model])
@@ -175,23 +141,16 @@ class Catalog:
     async def rate(self, clip_id: str, rating: int | None) -> Clip:
         """Set the rating of a clip; None removes it. A clip has one rating, which all callers share.
 
-        Raises:
-            AppError: ``RATING_INVALID``, ``GENERATION_NOT_FOUND``.
+        Raises ``RATING_INVALID``, ``GENERATION_NOT_FOUND``.
         """
         if rating is not None and rating not in _RATINGS:
             raise errors.RATING_INVALID()
-        return await change_clip(self._store, clip_id, lambda clip: dataclasses.replace(clip, rating=rating))
+        return await change_clip(self.store, clip_id, lambda clip: dataclasses.replace(clip, rating=rating))
 
     async def set_spectrogram(self, clip_id: str, blob_key: str) -> Clip:
-        """Store the blob key of a clip's spectrogram.
-
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
-        """
+        """Store the blob key of a clip's spectrogram. Raises ``GENERATION_NOT_FOUND``."""
         return await change_clip(
-            self._store,
-            clip_id,
-            lambda clip: dataclasses.replace(clip, spectrogram_blob_key=blob_key),
+            self.store, clip_id, lambda clip: dataclasses.replace(clip, spectrogram_blob_key=blob_key)
         )
 
     # ---------------------------------------------------------------------------------------------------- deletion
@@ -202,42 +161,41 @@ class Catalog:
         The clip disappears with the first step. After a crash, :meth:`resume_deletions` or a repeated call completes
         the deletion.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``; ``GENERATION_NOT_OWNED`` if the caller is neither the owner nor an
-                administrator.
+        Raises ``GENERATION_NOT_FOUND``; ``GENERATION_NOT_OWNED`` if the caller is neither the owner nor an
+        administrator.
         """
-        clip = await self._store.clips.get(clip_id)
+        clip = await self.store.clips.get(clip_id)
         if clip is not None:
             audio = clip.audio_blob_key
             beside = (waveform_key(audio), score_key(audio), parts_key(audio)) if audio else ()
             keys = [key for key in (audio, *beside, clip.spectrogram_blob_key) if key]
-            deletion = Deletion(clip.id, clip.owner_id, keys, self._clock.now(), clip.creator_key)
+            deletion = Deletion(clip.id, clip.owner_id, keys, self.clock.now(), clip.creator_key)
         else:
-            begun = await self._store.deletions.get(clip_id)
+            begun = await self.store.deletions.get(clip_id)
             if begun is None or not begun.pending:
                 raise errors.GENERATION_NOT_FOUND()
             deletion = begun
         own = owns(principal, deletion.owner_id, deletion.creator_key)
         if not (principal.is_admin or own):
             raise errors.GENERATION_NOT_OWNED()
-        if not own and self._record is not None:
-            await self._record(principal.id, "delete", "generation", deletion.id, {"owner_id": deletion.owner_id})
-        await self._store.deletions.add(deletion)
+        if not own and self.record is not None:
+            await self.record(principal.id, "delete", "generation", deletion.id, {"owner_id": deletion.owner_id})
+        await self.store.deletions.add(deletion)
         await self._finish(deletion)
 
     async def resume_deletions(self) -> int:
         """Continue deletions that are not complete. Return how many went on. One that fails does not stop the others."""
         count = 0
-        async for deletion in self._store.deletions.walk({"pending": True}):
+        async for deletion in self.store.deletions.walk({"pending": True}):
             with failures_logged("clip.not_deleted", clip_id=deletion.id):
                 await self._finish(deletion)
                 count += 1
         return count
 
     async def _finish(self, deletion: Deletion) -> None:
-        await self._store.clips.delete(deletion.id)
+        await self.store.clips.delete(deletion.id)
         for key in deletion.blob_keys:
-            await self._blobs.delete(key)
-        await self._remove_results(deletion.id)
-        if await self._store.remove_belongings(deletion.id):
-            await self._store.deletions.change(deletion.id, lambda done: dataclasses.replace(done, pending=None))
+            await self.blobs.delete(key)
+        await self.remove_results(deletion.id)
+        if await self.store.remove_belongings(deletion.id):
+            await self.store.deletions.change(deletion.id, lambda done: dataclasses.replace(done, pending=None))

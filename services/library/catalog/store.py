@@ -1,7 +1,5 @@
 """The catalog's queries: lists, random samples, counts, insertion and deletion of clips."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -31,11 +29,7 @@ from soundwright.services.library.catalog.records import FAMILIES, Clip, ClipFil
 from soundwright.services.library.search_terms import any_phrase, facet
 from soundwright.services.library.table import Table
 
-_ORDERS = {
-    ClipSort.RECENT: BY_TIME,
-    ClipSort.POPULAR: BY_VOTES,
-    ClipSort.RATING: BY_RATING,
-}
+_ORDERS = {ClipSort.RECENT: BY_TIME, ClipSort.POPULAR: BY_VOTES, ClipSort.RATING: BY_RATING}
 # A random sample of favorites considers the newest of a listener, up to this many.
 _FAVORITE_LIMIT = 5000
 _REMOVAL_BATCH = 500
@@ -50,7 +44,6 @@ class CatalogStore(ClipDocs):
         self._playlists = PlaylistStore(docs)
 
     async def prepare(self) -> None:
-        """Create the collections."""
         for collection in COLLECTIONS:
             await self._docs.ensure(collection)
 
@@ -102,13 +95,11 @@ class CatalogStore(ClipDocs):
         return self.clips.records(kept)
 
     async def count_by_family(self) -> dict[str, int]:
-        """Return the number of clips of each family."""
         terms = {family: facet("family", family) for family in FAMILIES}
         counts = await self._docs.count_each(CLIPS.name, "terms", list(terms.values()))
         return {family: counts[term] for family, term in terms.items()}
 
     async def count_by_category(self) -> dict[tuple[str, str], int]:
-        """Return the number of clips for each family and category."""
         terms = {
             (family, category): facet("family_category", family, category)
             for family in FAMILIES
@@ -128,7 +119,6 @@ class CatalogStore(ClipDocs):
 
 
 def _where(chosen: ClipFilter) -> dict[str, Any]:
-    """Return the document conditions of a filter."""
     facets = model_condition(chosen.model)
     if chosen.category:
         facets["category"] = chosen.category

@@ -9,8 +9,6 @@ Callers without an account choose their names. So on the clip of an account, tho
 address can make 30 suggestions an hour.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
@@ -60,16 +58,15 @@ class TagSuggestions:
 class Tags:
     """Collects suggestions and applies decisions."""
 
-    def __init__(self, store: ListenerStore, clock: Clock) -> None:
+    def __init__(self, store: "ListenerStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def suggest(self, principal: Principal, clip_id: str, category: str, remove: bool) -> TagOutcome:
         """Suggest to add a category to a clip, or to remove it.
 
-        Raises:
-            AppError: ``CATEGORY_UNKNOWN``; ``GENERATION_NOT_FOUND``; ``TAG_PRESENT`` or ``TAG_ABSENT`` if the change has
-                no effect; ``ALREADY_SUGGESTED`` if the caller has suggested it in this round; ``TOO_MANY_SUGGESTIONS``.
+        Raises ``CATEGORY_UNKNOWN``; ``GENERATION_NOT_FOUND``; ``TAG_PRESENT`` or ``TAG_ABSENT`` if the change has no
+        effect; ``ALREADY_SUGGESTED`` if the caller has suggested it in this round; ``TOO_MANY_SUGGESTIONS``.
         """
         if category not in _KEYS:
             raise errors.CATEGORY_UNKNOWN()
@@ -121,8 +118,7 @@ class Tags:
     async def withdraw(self, principal: Principal, clip_id: str, category: str, remove: bool) -> None:
         """Remove the caller's suggestion in the current round.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``, ``SUGGESTION_NOT_FOUND``.
+        Raises ``GENERATION_NOT_FOUND``, ``SUGGESTION_NOT_FOUND``.
         """
         clip = await require_clip(self._store, clip_id)
         own = TagSuggestion(clip_id, category, clip.tag_rounds.get(category, 0), remove, principal.id, suggest_time=0.0)
@@ -133,8 +129,7 @@ class Tags:
     async def suggestions(self, principal: Principal, clip_id: str) -> TagSuggestions:
         """Return the suggestions for a clip: those of the current round and of the last decided round.
 
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
+        Raises ``GENERATION_NOT_FOUND``.
         """
         clip = await require_clip(self._store, clip_id)
         latest = await self._store.suggestions.find(

@@ -1,7 +1,5 @@
 """The numbers of votes and favorites in the catalog."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import TYPE_CHECKING
 
@@ -17,7 +15,7 @@ _LIFETIME_SECONDS = 10.0
 class Totals:
     """Counts votes and favorites for everybody who asks. Counting takes time in proportion to their number."""
 
-    def __init__(self, store: ListenerStore, clock: Clock) -> None:
+    def __init__(self, store: "ListenerStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._counting = asyncio.Lock()

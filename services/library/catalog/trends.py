@@ -4,8 +4,6 @@ Plays are counted per clip and hour. Past hours do not change, so their most pla
 cached in memory. A query reads only the latest two hours.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +38,7 @@ class _PastHours:
 class Trends:
     """Ranks clips by plays."""
 
-    def __init__(self, store: PlayStore, clock: Clock) -> None:
+    def __init__(self, store: "PlayStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._hours: dict[tuple[str, int], PlayCounts] = {}
@@ -55,8 +53,7 @@ class Trends:
             since: start of the window in seconds since 1970, rounded down to the hour; None for all time.
             model: return only clips of this model or family; empty for all.
 
-        Raises:
-            AppError: ``WINDOW_TOO_LONG`` for a window of more than 31 days.
+        Raises ``WINDOW_TOO_LONG`` for a window of more than 31 days.
         """
         if since is None:
             return [(clip, clip.play_count) for clip in await self._store.most_played(model, limit)]

@@ -1,7 +1,5 @@
 """Votes and feedback of listeners. A listener has at most one vote per clip."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
@@ -38,7 +36,7 @@ class Feedback:
 class Votes:
     """Manages votes and their counts."""
 
-    def __init__(self, store: ListenerStore, clock: Clock) -> None:
+    def __init__(self, store: "ListenerStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
@@ -56,9 +54,8 @@ class Votes:
         Args:
             vote: 1, -1, or 0 to remove the vote and its feedback.
 
-        Raises:
-            AppError: ``VOTE_INVALID``, ``TOO_MANY_REASONS``, ``NOTES_TOO_LONG``, ``SUGGESTED_MODEL_INVALID``,
-                ``GENERATION_NOT_FOUND``; ``TOO_MANY_VOTES`` if callers with invented names have voted from this address.
+        Raises ``VOTE_INVALID``, ``TOO_MANY_REASONS``, ``NOTES_TOO_LONG``, ``SUGGESTED_MODEL_INVALID``,
+        ``GENERATION_NOT_FOUND``; ``TOO_MANY_VOTES`` if callers with invented names have voted from this address.
         """
         if vote not in (-1, 0, 1):
             raise errors.VOTE_INVALID()
@@ -108,18 +105,13 @@ class Votes:
     async def own(self, principal: Principal, clip_ids: Sequence[str]) -> dict[str, int]:
         """Return the caller's votes by clip ID, without the clips that the caller did not vote on.
 
-        Raises:
-            AppError: ``TOO_MANY_IDS``.
+        Raises ``TOO_MANY_IDS``.
         """
         require_batch(clip_ids)
         return await self._store.get_votes(principal.id, clip_ids)
 
     async def feedback(self, clip_id: str) -> Feedback:
-        """Return a summary of the feedback on a clip.
-
-        Raises:
-            AppError: ``GENERATION_NOT_FOUND``.
-        """
+        """Return a summary of the feedback on a clip. Raises ``GENERATION_NOT_FOUND``."""
         clip = await require_clip(self._store, clip_id)
         positive, negative, models = Counter[str](), Counter[str](), Counter[str]()
         with_feedback = {"clip_id": clip_id, "feedback_time": AtLeast(0)}

@@ -1,7 +1,5 @@
 """Conversations with agents. A turn adds a question and its answer. Only the owner can read a conversation."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from dataclasses import dataclass, field
@@ -85,12 +83,10 @@ class Turn:
 
     @property
     def answer_id(self) -> str:
-        """The ID of the message with the answer."""
         return self._message_id("assistant")
 
     @property
     def question_id(self) -> str:
-        """The ID of the message with the question."""
         return self._message_id("user")
 
     def _message_id(self, role: str) -> str:
@@ -112,8 +108,7 @@ class Conversations:
 
         Calls with the same turn store it once. An empty ``conversation_id`` starts a new conversation.
 
-        Raises:
-            AppError: ``CONVERSATION_NOT_FOUND``, ``CONVERSATION_FULL``, ``TURN_INVALID``.
+        Raises ``CONVERSATION_NOT_FOUND``, ``CONVERSATION_FULL``, ``TURN_INVALID``.
         """
         _require_turn(turn)
         now = self._clock.now()
@@ -150,8 +145,7 @@ class Conversations:
     async def get(self, principal: Principal, conversation_id: str, limit: int) -> tuple[Conversation, list[Message]]:
         """Return a conversation and its latest ``limit`` messages, oldest first. A limit of 0 returns all messages.
 
-        Raises:
-            AppError: ``CONVERSATION_NOT_FOUND`` if it does not exist or belongs to another account.
+        Raises ``CONVERSATION_NOT_FOUND`` if it does not exist or belongs to another account.
         """
         conversation = await self._get_own(principal, conversation_id)
         latest = await self._messages.find(
@@ -165,15 +159,10 @@ class Conversations:
         return await self._conversations.adjacent_page(owner, asked, sort=("update_time",), descending=True)
 
     async def count(self, conversation_id: str) -> int:
-        """Return the number of messages of a conversation."""
         return await self._messages.count({"conversation_id": conversation_id})
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
-        """Delete a conversation of the caller.
-
-        Raises:
-            AppError: ``CONVERSATION_NOT_FOUND``.
-        """
+        """Delete a conversation of the caller. Raises ``CONVERSATION_NOT_FOUND``."""
         await self._get_own(principal, conversation_id)
         await self._delete(conversation_id)
 

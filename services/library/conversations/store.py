@@ -1,7 +1,5 @@
 """The tables of conversations."""
 
-from __future__ import annotations
-
 from soundwright.kit.ports import Collection, Docs, Index
 from soundwright.services.library.conversations.service import Conversation, Message
 from soundwright.services.library.table import Table
@@ -18,6 +16,5 @@ class ConversationDocs:
         self.messages = Table(docs, _MESSAGES, Message)
 
     async def prepare(self) -> None:
-        """Create missing collections and indexes."""
         await self.conversations.prepare()
         await self.messages.prepare()

@@ -1,7 +1,5 @@
 """The account."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 
@@ -15,8 +13,6 @@ class Account:
     Attributes:
         confirm_time: when the owner confirmed the email address; None if it is unconfirmed.
         session_epoch: the epoch of sessions and email links.
-        token_epoch: the epoch of API tokens.
-        connection_epoch: the epoch of connections to external services.
         browser_key: identifies the browser that registered the account; empty: none did.
         storage_quota_bytes: 0 means no limit, and None the default of the platform.
     """

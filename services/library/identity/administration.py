@@ -1,7 +1,5 @@
 """Administration of accounts, and the audit log. Administrators can act on accounts up to their own rank."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
@@ -27,16 +25,12 @@ _STATUS_ACTIONS = {"active": "reactivate", "suspended": "suspend", "banned": "ba
 class Administration:
     """Operations for administrators. Each checks the current role of the caller in the store."""
 
-    def __init__(self, store: IdentityStore, audit: AuditLog) -> None:
+    def __init__(self, store: "IdentityStore", audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
 
     async def require_admin(self, principal: Principal) -> Account:
-        """Return the account of the caller, if it is an active administrator.
-
-        Raises:
-            AppError: ``ROLE_TOO_LOW``.
-        """
+        """Return the account of the caller, if it is an active administrator. Raises ``ROLE_TOO_LOW``."""
         actor = await self._store.accounts.get(principal.id)
         if actor is None or actor.status != "active" or actor.role not in ADMINISTRATION_ROLES:
             raise errors.ROLE_TOO_LOW()
@@ -51,8 +45,7 @@ class Administration:
             search: part of the email address.
             role, status: return only accounts with this role and status; empty for all.
 
-        Raises:
-            AppError: ``ROLE_TOO_LOW``; ``VALIDATION_ERROR`` for an unknown role or status.
+        Raises ``ROLE_TOO_LOW``; ``VALIDATION_ERROR`` for an unknown role or status.
         """
         await self.require_admin(principal)
         errors.require_known("role", role, ("", *ROLE_RANKS, GUEST_ROLE))
@@ -67,8 +60,7 @@ class Administration:
         Args:
             action, actor_id: return only entries with this action and of this account; empty for all.
 
-        Raises:
-            AppError: ``ROLE_TOO_LOW``.
+        Raises ``ROLE_TOO_LOW``.
         """
         await self.require_admin(principal)
         return await self._store.list_audit(offset, limit, action, actor_id)
@@ -79,8 +71,7 @@ class Administration:
     ) -> AsyncIterator[None]:
         """Record an action of an administrator, unless the block raises an ``AppError``.
 
-        Raises:
-            AppError: ``ROLE_TOO_LOW``; that of the block.
+        Raises ``ROLE_TOO_LOW``; that of the block.
         """
         actor = await self.require_admin(principal)
         entry = await self._audit.record(actor, action, resource_type, resource_id, address=address)
@@ -106,9 +97,8 @@ class Administration:
         Args:
             storage_quota_bytes: None: no change; 0: no limit; ``DEFAULT_QUOTA``: the default of the platform.
 
-        Raises:
-            AppError: ``ROLE_TOO_LOW``, ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``LAST_SUPER_ADMIN``, ``ACCOUNT_NOT_FOUND``,
-                ``VALIDATION_ERROR``, ``GUEST_ACCOUNT``.
+        Raises ``ROLE_TOO_LOW``, ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``LAST_SUPER_ADMIN``, ``ACCOUNT_NOT_FOUND``,
+        ``VALIDATION_ERROR``, ``GUEST_ACCOUNT``.
         """
         actor = await self.require_admin(principal)
         errors.require_known("role", role, ("", *ROLE_RANKS))
@@ -168,11 +158,7 @@ def _actions(before: Account, after: Account) -> list[tuple[str, dict[str, dict[
 
 
 def _changed(actor: Account, account: Account, role: str, status: str, storage_quota_bytes: int | None) -> Account:
-    """Return the changed account.
-
-    Raises:
-        AppError: ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``GUEST_ACCOUNT``.
-    """
+    """Return the changed account. Raises ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``GUEST_ACCOUNT``."""
     rank = ROLE_RANKS[actor.role]
     if account.role == GUEST_ROLE and role:
         raise errors.GUEST_ACCOUNT()

@@ -1,7 +1,5 @@
 """API tokens: named and revocable keys for programs. A token is shown once and stored as a hash."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,7 @@ _DAY_SECONDS = 86400.0
 class ApiTokens:
     """Manages API tokens. A token has the rights of its account."""
 
-    def __init__(self, store: IdentityStore, clock: Clock, audit: AuditLog) -> None:
+    def __init__(self, store: "IdentityStore", clock: Clock, audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
         self._clock = clock
@@ -34,8 +32,7 @@ class ApiTokens:
     async def authenticate(self, secret: str) -> Account:
         """Return the account of an API token, and record when the token was used.
 
-        Raises:
-            AppError: ``UNAUTHORIZED`` for an unknown, revoked or expired token; ``ACCOUNT_SUSPENDED``.
+        Raises ``UNAUTHORIZED`` for an unknown, revoked or expired token; ``ACCOUNT_SUSPENDED``.
         """
         token = await self._store.tokens.get(digest(secret))
         account = await self._store.accounts.get(token.account_id) if token else None
@@ -56,8 +53,7 @@ class ApiTokens:
         Args:
             lifetime_days: 1 to 3650; 0: it does not expire.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for the name or the lifetime; ``TOO_MANY_TOKENS``; ``REGISTRATION_NEEDED``.
+        Raises ``VALIDATION_ERROR`` for the name or the lifetime; ``TOO_MANY_TOKENS``; ``REGISTRATION_NEEDED``.
         """
         require_registered(account)
         chosen = _checked_name(name)
@@ -89,11 +85,7 @@ class ApiTokens:
         return await self._list_valid(await self._get_account(account_id))
 
     async def revoke(self, account_id: str, public_id: str) -> None:
-        """Delete a token of the account.
-
-        Raises:
-            AppError: ``TOKEN_NOT_FOUND`` if the account has no such token.
-        """
+        """Delete a token of the account. Raises ``TOKEN_NOT_FOUND`` if the account has no such token."""
         account = await self._get_account(account_id)
         for token in await self._list_valid(account):
             if token.public_id == public_id and await self._store.tokens.delete(token.id):

@@ -1,7 +1,5 @@
 """Builds the services of accounts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from soundwright.kit import errors
@@ -48,15 +46,13 @@ class Identity:
     clock: Clock
 
     async def prepare(self) -> None:
-        """Create missing collections and indexes."""
         await self.store.prepare()
         await self.queued_emails.prepare()
 
     async def principal_of_token(self, secret: str) -> Principal:
         """Return the principal of an API token.
 
-        Raises:
-            AppError: see :meth:`ApiTokens.authenticate`.
+        Raises ``AppError``: see :meth:`ApiTokens.authenticate`.
         """
         account = await self.tokens.authenticate(secret)
         return Principal(account.id, account.role, api_token_id=api_token_id(secret))
@@ -64,8 +60,7 @@ class Identity:
     async def refuse_names_of_accounts(self, principal: Principal) -> None:
         """Refuse anonymous callers who name themselves after an account, whose ID lists show without a prefix.
 
-        Raises:
-            AppError: ``USER_ID_FOREIGN``.
+        Raises ``USER_ID_FOREIGN``.
         """
         name = principal.id.removeprefix(ANONYMOUS_PREFIX)
         if name != principal.id and await self.store.accounts.get(name.lower()) is not None:
@@ -77,7 +72,6 @@ class Identity:
 
 
 def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Identity:
-    """Build the services of accounts over ``docs``."""
     store, emails_in_store = IdentityStore(docs), queued_emails(docs)
     throttle, audit = LoginThrottle(store.throttle_records, clock), AuditLog(store, clock)
     sessions, tokens = Sessions(store, clock, audit), ApiTokens(store, clock, audit)

@@ -1,7 +1,5 @@
 """The audit log: what administrators did to others, how accounts were entered, and changes of their credentials."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Mapping
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 class AuditLog:
     """Writes the audit log. An entry comes before the action: after a crash, an entry without an action is the lesser evil."""
 
-    def __init__(self, store: IdentityStore, clock: Clock) -> None:
+    def __init__(self, store: "IdentityStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

@@ -1,7 +1,5 @@
 """Connections of accounts to external services: a Spotify account, which can also log in its user, or a lalal.ai key."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from dataclasses import dataclass
@@ -41,6 +39,7 @@ def connection_id(account_id: str, provider: str) -> str:
     return f"{account_id}:{provider}"
 
 
+@dataclass(eq=False)
 class Connections:
     """Manages connections.
 
@@ -48,52 +47,42 @@ class Connections:
     deleted when a valid one needs its place.
     """
 
-    def __init__(
-        self,
-        store: IdentityStore,
-        accounts: Accounts,
-        sessions: Sessions,
-        sealer: Sealer,
-        audit: AuditLog,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._audit = audit
-        self._accounts = accounts
-        self._sessions = sessions
-        self._sealer = sealer
-        self._clock = clock
+    store: "IdentityStore"
+    accounts: Accounts
+    sessions: Sessions
+    sealer: Sealer
+    audit: AuditLog
+    clock: Clock
 
     async def list_own(self, account_id: str) -> list[Connection]:
         """Return the valid connections of an account, sorted by provider."""
         account = await self._get_account(account_id)
-        connections = await self._store.connections.find({"account_id": account_id})
+        connections = await self.store.connections.find({"account_id": account_id})
         valid = [connection for connection in connections if connection.epoch == account.connection_epoch]
         return sorted(valid, key=lambda connection: connection.provider)
 
     async def put(self, account_id: str, provider: str, subject: str, label: str, secret: str) -> Connection:
         """Connect the account to ``provider``, in place of an earlier connection.
 
-        Raises:
-            AppError: ``CONNECTION_TAKEN`` if another account is connected with ``subject``; ``VALIDATION_ERROR``;
-                ``REGISTRATION_NEEDED``.
+        Raises ``CONNECTION_TAKEN`` if another account is connected with ``subject``; ``VALIDATION_ERROR``;
+        ``REGISTRATION_NEEDED``.
         """
         account = require_registered(await self._get_account(account_id))
         connection = self._build(account.id, account.connection_epoch, provider, subject, label, secret)
         while True:
             if (existing := await self._find_by_subject(provider, subject)) and existing.account_id != account_id:
-                owner = await self._store.accounts.get(existing.account_id)
+                owner = await self.store.accounts.get(existing.account_id)
                 if owner is not None and owner.connection_epoch == existing.epoch:
                     raise _connection_taken(provider)
-                await self._store.connections.delete(existing.id)
+                await self.store.connections.delete(existing.id)
             if stored := await self._upsert(connection):
-                await self._audit.record(account, "connection_create", "connection", provider)
+                await self.audit.record(account, "connection_create", "connection", provider)
                 return stored
 
     async def delete(self, account_id: str, provider: str) -> None:
         """Delete the connection if it exists. A user without a password can still log in with a link by email."""
-        if await self._store.connections.delete(connection_id(account_id, _checked_provider(provider))):
-            await self._audit.record_by(account_id, "connection_delete", "connection", provider)
+        if await self.store.connections.delete(connection_id(account_id, _checked_provider(provider))):
+            await self.audit.record_by(account_id, "connection_delete", "connection", provider)
 
     async def sign_in(
         self, provider: str, subject: str, label: str, secret: str, email: str, address: str
@@ -104,17 +93,16 @@ class Connections:
             email: the address according to the provider. It is unverified, so it never selects an existing account.
             address: the IP address of the client.
 
-        Raises:
-            AppError: ``ACCOUNT_SUSPENDED``; for a new account ``REGISTRATION_CLOSED``, ``EMAIL_MISSING``,
-                ``EMAIL_TAKEN``, ``RATE_LIMITED``.
+        Raises ``ACCOUNT_SUSPENDED``; for a new account ``REGISTRATION_CLOSED``, ``EMAIL_MISSING``, ``EMAIL_TAKEN``,
+        ``RATE_LIMITED``.
         """
         if not subject:
             raise errors.invalid("subject", "is required")
         while True:
             connection = await self._find_by_subject(provider, subject)
-            account = await self._store.accounts.get(connection.account_id) if connection else None
+            account = await self.store.accounts.get(connection.account_id) if connection else None
             if connection and account and account.connection_epoch != connection.epoch:
-                await self._store.connections.delete(connection.id)
+                await self.store.connections.delete(connection.id)
                 continue
             if account is None:
                 _require_email(provider, email)
@@ -122,7 +110,7 @@ class Connections:
                 # Store the connection before the account: after a crash between the two, the next login of this subject
                 # finds the connection and creates the account.
                 connection = self._build(str(uuid.uuid4()), 0, provider, subject, label, secret)
-                if not await self._store.connections.add(connection):
+                if not await self.store.connections.add(connection):
                     continue
                 connection = dataclasses.replace(connection, revision=1)
             created = account is None
@@ -130,70 +118,65 @@ class Connections:
             require_active(account)
             updated = self._build(account.id, connection.epoch, provider, subject, label, secret)
             # Replace, never insert: a login must not restore a connection that the user has just deleted.
-            if await self._store.replace_connection(_as_successor(updated, connection)):
-                return SignInResult(await self._sessions.open(account, remembered=False), account, created)
+            if await self.store.replace_connection(_as_successor(updated, connection)):
+                return SignInResult(await self.sessions.open(account, remembered=False), account, created)
 
     async def get_secret(self, account_id: str, provider: str) -> tuple[Connection, str]:
-        """Return a connection and its decrypted secret.
-
-        Raises:
-            AppError: ``CONNECTION_NOT_FOUND``, ``SECRET_UNREADABLE``.
-        """
+        """Return a connection and its decrypted secret. Raises ``CONNECTION_NOT_FOUND``, ``SECRET_UNREADABLE``."""
         account = await self._get_account(account_id)
-        connection = await self._store.connections.get(connection_id(account_id, _checked_provider(provider)))
+        connection = await self.store.connections.get(connection_id(account_id, _checked_provider(provider)))
         if connection is None or connection.epoch != account.connection_epoch:
             raise errors.CONNECTION_NOT_FOUND()
-        return connection, self._sealer.open(connection.secret_sealed, connection.id)
+        return connection, self.sealer.open(connection.secret_sealed, connection.id)
 
     async def replace_secret(self, account_id: str, provider: str, secret: str, revision: int) -> bool:
         """Replace the secret. Return False if the connection was deleted or changed since ``revision``."""
-        connection = await self._store.connections.get(connection_id(account_id, _checked_provider(provider)))
+        connection = await self.store.connections.get(connection_id(account_id, _checked_provider(provider)))
         if connection is None or connection.revision != revision:
             return False
-        return await self._store.replace_connection(
+        return await self.store.replace_connection(
             dataclasses.replace(
                 connection,
-                secret_sealed=self._sealer.seal(_checked_secret(secret), connection.id),
-                update_time=self._clock.now(),
+                secret_sealed=self.sealer.seal(_checked_secret(secret), connection.id),
+                update_time=self.clock.now(),
             )
         )
 
     async def _get_account(self, account_id: str) -> Account:
-        account = await self._store.accounts.get(account_id)
+        account = await self.store.accounts.get(account_id)
         if account is None:
             raise errors.ACCOUNT_NOT_FOUND()
         return account
 
     async def _find_by_subject(self, provider: str, subject: str) -> Connection | None:
         """Return the connection with ``subject``, valid or not."""
-        return await self._store.find_connection_by_subject(_checked_provider(provider), subject) if subject else None
+        return await self.store.find_connection_by_subject(_checked_provider(provider), subject) if subject else None
 
     async def _register(self, connection: Connection, email: str, address: str) -> Account:
-        """Create the account of a new connection."""
         try:
-            return await self._accounts.register_external(connection.account_id, email, address)
+            return await self.accounts.register_external(connection.account_id, email, address)
         except AppError as error:
-            if account := await self._store.accounts.get(connection.account_id):  # a parallel login created it
+            if account := await self.store.accounts.get(connection.account_id):  # a parallel login created it
                 return account
-            await self._store.connections.delete(connection.id)
+            await self.store.connections.delete(connection.id)
             raise _email_taken(connection.provider) if error.reason == "EMAIL_TAKEN" else error from None
 
     async def _upsert(self, connection: Connection) -> Connection | None:
         """Insert or replace a connection. Return None if another process changed it at the same time."""
-        existing = await self._store.connections.get(connection.id)
+        existing = await self.store.connections.get(connection.id)
         if existing is None:
-            stored = await self._store.connections.add(connection)
+            stored = await self.store.connections.add(connection)
             return dataclasses.replace(connection, revision=1) if stored else None
         updated = _as_successor(connection, existing)
-        stored = await self._store.replace_connection(updated)
+        stored = await self.store.replace_connection(updated)
         return dataclasses.replace(updated, revision=existing.revision + 1) if stored else None
 
     def _build(self, account_id: str, epoch: int, provider: str, subject: str, label: str, secret: str) -> Connection:
-        new_id, now = connection_id(account_id, _checked_provider(provider)), self._clock.now()
+        new_id, now = connection_id(account_id, _checked_provider(provider)), self.clock.now()
         if len(subject) > _SUBJECT_LIMIT_CHARS or not subject.isprintable():
             raise errors.invalid("subject", f"must be at most {_SUBJECT_LIMIT_CHARS} printable characters")
         clean_label = " ".join("".join(c if c.isprintable() else " " for c in label).split())[:_LABEL_LIMIT_CHARS]
-        sealed = self._sealer.seal(_checked_secret(secret), new_id)
+        sealed = self.sealer.seal(_checked_secret(secret), new_id)
         return Connection(new_id, account_id, provider, subject or None, clean_label, sealed, epoch, now, now)
 
 

@@ -1,7 +1,5 @@
 """Weights without a stated licence that administrators have allowed."""
 
-from __future__ import annotations
-
 import getpass
 
 from soundwright.kit import errors
@@ -27,8 +25,7 @@ class Consents:
     async def allow(self, actor: Account, model: str, terms: str) -> None:
         """Record that an account allows a model, and an entry in the audit log. Do nothing if the model is allowed already.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` if a text is empty or too long.
+        Raises ``VALIDATION_ERROR`` if a text is empty or too long.
         """
         if not model or max(len(model), len(terms)) > _LIMIT_CHARS:
             raise errors.VALIDATION_ERROR(
@@ -50,7 +47,6 @@ class Consents:
         return await self._records.delete(model)
 
     async def models(self) -> list[str]:
-        """Return the names of the models that were allowed."""
         return [consent.id for consent in await self._records.find({}, limit=_LIMIT_MODELS)]
 
 

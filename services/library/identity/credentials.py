@@ -1,7 +1,5 @@
 """Credentials: passwords, sessions, API tokens and email links. Secrets are shown once and stored as hashes."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import secrets
@@ -107,11 +105,7 @@ class Link:
 
 
 def require_active(account: Account) -> Account:
-    """Return the account if it is active.
-
-    Raises:
-        AppError: ``ACCOUNT_SUSPENDED`` if the account is suspended or banned.
-    """
+    """Return the account if it is active. Raises ``ACCOUNT_SUSPENDED`` if the account is suspended or banned."""
     if account.status != "active":
         raise errors.ACCOUNT_SUSPENDED(status=account.status)
     return account
@@ -120,8 +114,8 @@ def require_active(account: Account) -> Account:
 def require_registered(account: Account) -> Account:
     """Return the account.
 
-    Raises:
-        AppError: ``REGISTRATION_NEEDED`` if it is a guest account. A guest whose session has ended could not revoke a credential.
+    Raises ``REGISTRATION_NEEDED`` if it is a guest account. A guest whose session has ended could not revoke a
+    credential.
     """
     if account.role == GUEST_ROLE:
         raise errors.REGISTRATION_NEEDED()
@@ -131,8 +125,7 @@ def require_registered(account: Account) -> Account:
 def checked_email(email: str) -> str:
     """Validate an email address, and return it in its stored form: trimmed, in lower case.
 
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
+    Raises ``VALIDATION_ERROR``.
     """
     stripped = email.strip()
     if not stripped:

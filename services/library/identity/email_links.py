@@ -1,7 +1,5 @@
 """Links in emails, which prove that the user controls a mailbox: login, confirmation and change of the address."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -11,12 +9,7 @@ from soundwright.kit.ports import Clock
 from soundwright.services.library.bearer_secrets import digest
 from soundwright.services.library.identity.account import Account
 from soundwright.services.library.identity.audit import AuditLog
-from soundwright.services.library.identity.credentials import (
-    NO_PASSWORD,
-    Link,
-    checked_email,
-    require_active,
-)
+from soundwright.services.library.identity.credentials import NO_PASSWORD, Link, checked_email, require_active
 from soundwright.services.library.identity.emails import AccountEmails
 from soundwright.services.library.identity.login_throttle import Budget, LoginThrottle
 from soundwright.services.library.identity.service import Accounts
@@ -31,7 +24,7 @@ class EmailLinks:
 
     def __init__(
         self,
-        store: IdentityStore,
+        store: "IdentityStore",
         accounts: Accounts,
         sessions: Sessions,
         throttle: LoginThrottle,
@@ -59,8 +52,7 @@ class EmailLinks:
         Args:
             address: the IP address of the client.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for an invalid email address; ``RATE_LIMITED``.
+        Raises ``VALIDATION_ERROR`` for an invalid email address; ``RATE_LIMITED``.
         """
         checked = checked_email(email)
         await self._throttle.acquire("request", address, self._request_budget)
@@ -72,8 +64,7 @@ class EmailLinks:
         An unconfirmed account may have been registered by somebody who does not control the mailbox. So the first
         login by link confirms the address, removes the password, and revokes all sessions, API tokens and connections.
 
-        Raises:
-            AppError: ``LINK_INVALID``, ``ACCOUNT_SUSPENDED``.
+        Raises ``LINK_INVALID``, ``ACCOUNT_SUSPENDED``.
         """
         link, before = await self._find(secret, ("login",))
         await self._void(link)
@@ -93,8 +84,7 @@ class EmailLinks:
     async def request_change(self, session_secret: str, current_password: str, email: str, address: str) -> None:
         """Send a link to a new email address. The account changes to the address when the link is opened.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR``, ``PASSWORD_NEEDED``, ``RATE_LIMITED``, and errors of the session.
+        Raises ``VALIDATION_ERROR``, ``PASSWORD_NEEDED``, ``RATE_LIMITED``, and errors of the session.
         """
         checked, details = "", {}
         try:
@@ -114,13 +104,11 @@ class EmailLinks:
         API tokens and connections, unless it comes from the browser that registered or from a session of the account.
 
         Args:
-            browser_key: identifies the browser.
             session_secret: the secret of its session; empty if there is none.
 
-        Raises:
-            AppError: ``LINK_INVALID``; ``EMAIL_TAKEN`` if another account has the new address; ``SESSION_NEEDED`` for a change
-                outside a session of the account. Otherwise, anybody could move their account to the mailbox of another
-                person, who would use it with them.
+        Raises ``LINK_INVALID``; ``EMAIL_TAKEN`` if another account has the new address; ``SESSION_NEEDED`` for a change
+        outside a session of the account. Otherwise, anybody could move their account to the mailbox of another person,
+        who would use it with them.
         """
         link, before = await self._find(secret, ("confirm", "email"))
         in_session = await self._is_session(session_secret, before.id)

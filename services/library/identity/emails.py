@@ -1,7 +1,5 @@
 """The emails of accounts: what they say, the links in them, and when they are sent."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -34,7 +32,7 @@ class AccountEmails:
     """
 
     def __init__(
-        self, queue: EmailQueue, store: IdentityStore, throttle: LoginThrottle, clock: Clock, public_address: str
+        self, queue: EmailQueue, store: "IdentityStore", throttle: LoginThrottle, clock: Clock, public_address: str
     ) -> None:
         """
         Args:
@@ -53,7 +51,6 @@ class AccountEmails:
         queue.register("password-changed", self._compose_password_changed)
 
     async def send_confirmation_link(self, account: Account) -> None:
-        """Send a link that confirms the address of a new account."""
         await self._enqueue("confirmation", account.email, account)
 
     async def send_already_registered(self, email: str) -> None:
@@ -61,7 +58,6 @@ class AccountEmails:
         await self._queue.enqueue("registered-already", email)
 
     async def send_login_link(self, email: str) -> None:
-        """Send a login link, if an active account has this address."""
         await self._queue.enqueue("login-link", email)
 
     async def send_email_change_link(self, account: Account, new_email: str) -> None:

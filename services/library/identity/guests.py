@@ -1,7 +1,5 @@
 """Guest accounts: without email address and password, for visitors of a platform with open access."""
 
-from __future__ import annotations
-
 import uuid
 from typing import TYPE_CHECKING
 
@@ -24,7 +22,12 @@ class Guests:
     """Creates guest accounts, and deletes those that nobody can use any more and that own nothing."""
 
     def __init__(
-        self, store: IdentityStore, sessions: Sessions, throttle: LoginThrottle, clock: Clock, attempts_per_address: int
+        self,
+        store: "IdentityStore",
+        sessions: Sessions,
+        throttle: LoginThrottle,
+        clock: Clock,
+        attempts_per_address: int,
     ) -> None:
         """
         Args:
@@ -46,8 +49,7 @@ class Guests:
         Args:
             address: the IP address of the client.
 
-        Raises:
-            AppError: ``RATE_LIMITED``.
+        Raises ``RATE_LIMITED``.
         """
         await self._throttle.acquire("guest", address, self._budget)
         account_id = str(uuid.uuid4())

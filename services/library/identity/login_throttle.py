@@ -3,8 +3,6 @@
 The records are in the document store, so that restarts and further library processes do not reset them.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass
@@ -60,8 +58,7 @@ class LoginThrottle:
     async def acquire(self, kind: str, subject: str, budget: Budget) -> None:
         """Count an attempt. Call it before the attempt, so that parallel attempts are counted, too.
 
-        Raises:
-            AppError: ``RATE_LIMITED`` if the wait is not over. The refused attempt does not count.
+        Raises ``RATE_LIMITED`` if the wait is not over. The refused attempt does not count.
         """
         key = _key(kind, subject)
         while True:

@@ -1,7 +1,5 @@
 """What is stored about accounts beside :class:`~soundwright.services.library.identity.account.Account`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

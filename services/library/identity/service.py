@@ -1,7 +1,5 @@
 """Accounts: registration, verification of passwords, and the first administrator."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import secrets
@@ -51,7 +49,7 @@ class Accounts:
 
     def __init__(
         self,
-        store: IdentityStore,
+        store: "IdentityStore",
         tokens: ApiTokens,
         sessions: Sessions,
         throttle: LoginThrottle,
@@ -93,15 +91,13 @@ class Accounts:
 
         Args:
             confirmation: the password again; None: the caller does not ask for it.
-            browser_key: identifies the browser.
             guest_secret: the secret of a session of a guest; empty: a new account.
 
-        Returns:
-            The secret of the session that replaces the one of the guest, registered or not; empty if there was none.
+        Returns the secret of the session that replaces the one of the guest, registered or not; empty if there was
+        none.
 
-        Raises:
-            AppError: ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; for a guest ``ALREADY_REGISTERED``, and
-                errors of the session.
+        Raises ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; for a guest ``ALREADY_REGISTERED``, and
+        errors of the session.
         """
         self._require_registration()
         details = password_problems(password, confirmation)
@@ -152,9 +148,8 @@ class Accounts:
     async def register_external(self, account_id: str, email: str, address: str) -> Account:
         """Create an account for a user who logged in at another platform. It has no password and is unconfirmed.
 
-        Raises:
-            AppError: ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; ``EMAIL_TAKEN`` if an account
-                with this email address or ID exists.
+        Raises ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; ``EMAIL_TAKEN`` if an account with this
+        email address or ID exists.
         """
         self._require_registration()
         account = self._new(account_id, checked_email(email), "user", NO_PASSWORD)
@@ -167,8 +162,7 @@ class Accounts:
     async def verify_password(self, email: str, password: str, address: str) -> Account:
         """Return the account with this email address and password. An unknown address takes as long as a wrong password.
 
-        Raises:
-            AppError: ``CREDENTIALS_INVALID``, ``RATE_LIMITED``, ``ACCOUNT_SUSPENDED``.
+        Raises ``CREDENTIALS_INVALID``, ``RATE_LIMITED``, ``ACCOUNT_SUSPENDED``.
         """
         given = email.strip().lower()
         await self._throttle.acquire("address", address, self._address_budget)
@@ -189,9 +183,8 @@ class Accounts:
         Args:
             details: problems of other fields of the form, by field. The error names them together with those found here.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for a wrong password or if there are ``details``; ``PASSWORD_NEEDED`` if the login
-                is too old and no password was sent; ``REGISTRATION_NEEDED``; errors of :meth:`Sessions.authenticate`.
+        Raises ``VALIDATION_ERROR`` for a wrong password or if there are ``details``; ``PASSWORD_NEEDED`` if the login
+        is too old and no password was sent; ``REGISTRATION_NEEDED``; errors of :meth:`Sessions.authenticate`.
         """
         opened = await self._sessions.authenticate(session_secret)
         require_registered(opened.account)
@@ -225,8 +218,7 @@ class Accounts:
             revoke_tokens: also revoke all API tokens and connections, and end all webhooks and links to tracks.
             confirmation: the new password again; None: the caller does not ask for it.
 
-        Raises:
-            AppError: errors of :meth:`reauthenticate`; ``VALIDATION_ERROR`` for the new password.
+        Raises ``AppError``: errors of :meth:`reauthenticate`; ``VALIDATION_ERROR`` for the new password.
         """
         details = password_problems(new_password, confirmation)
         opened = await self.reauthenticate(session_secret, current_password, address, details)
@@ -253,8 +245,7 @@ class Accounts:
     async def create_with_token(self, email: str, role: str) -> str:
         """Create an account with a random password, and return a new API token of it.
 
-        Raises:
-            AppError: ``EMAIL_TAKEN`` if an account with this email address exists.
+        Raises ``EMAIL_TAKEN`` if an account with this email address exists.
         """
         account = await self._create(email, role, secrets.token_urlsafe(32))
         return (await self._tokens.create(account, "operator"))[0]

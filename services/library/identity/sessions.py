@@ -1,7 +1,5 @@
 """Browsers that are logged in."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,7 +49,7 @@ class Visit:
 class Sessions:
     """Manages sessions. A session lasts 14 days. If it is used after 7 days, it is replaced by a new one."""
 
-    def __init__(self, store: IdentityStore, clock: Clock, audit: AuditLog) -> None:
+    def __init__(self, store: "IdentityStore", clock: Clock, audit: AuditLog) -> None:
         self._store = store
         self._audit = audit
         self._clock = clock
@@ -77,8 +75,7 @@ class Sessions:
             passive: do not renew the session.
             visit: the request of the browser; None: there is none to record.
 
-        Raises:
-            AppError: ``UNAUTHORIZED`` for an unknown, expired or revoked session; ``ACCOUNT_SUSPENDED``.
+        Raises ``UNAUTHORIZED`` for an unknown, expired or revoked session; ``ACCOUNT_SUSPENDED``.
         """
         now = self._clock.now()
         session = await self._store.sessions.get(digest(secret))
@@ -102,14 +99,12 @@ class Sessions:
         return ActiveSession(session, account, fresh, renewed)
 
     async def close(self, secret: str) -> None:
-        """Delete the session if it exists."""
         await self._store.sessions.delete(digest(secret))
 
     async def list_own(self, account_id: str, offset: int, limit: int) -> tuple[list[Session], int]:
         """Return a page of the valid sessions of an account, newest first, and their total count.
 
-        Raises:
-            AppError: ``ACCOUNT_NOT_FOUND``.
+        Raises ``ACCOUNT_NOT_FOUND``.
         """
         account, now = await self._get_account(account_id), self._clock.now()
         where = {"account_id": account.id, "epoch": account.session_epoch, "renewed": False}
@@ -119,11 +114,7 @@ class Sessions:
         return [session for session in sessions if session.expire_time > now], count
 
     async def end(self, account_id: str, public_id: str) -> None:
-        """End a session of the account.
-
-        Raises:
-            AppError: ``SESSION_NOT_FOUND``.
-        """
+        """End a session of the account. Raises ``SESSION_NOT_FOUND``."""
         ended = [
             session
             async for session in self._store.sessions.walk({"account_id": account_id})
@@ -172,11 +163,7 @@ class Sessions:
         used = _used(session, visit, now) if visit else session
         return await self._insert(
             dataclasses.replace(
-                used,
-                login_id=session.public_id,
-                create_time=now,
-                expire_time=now + _LIFETIME_SECONDS,
-                revision=0,
+                used, login_id=session.public_id, create_time=now, expire_time=now + _LIFETIME_SECONDS, revision=0
             )
         )
 

@@ -1,7 +1,5 @@
 """Queries on accounts, their credentials and connections, throttle records, and the audit log."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 
@@ -41,13 +39,11 @@ _SESSIONS = Collection(
 _LINKS = Collection("links", (Index(("expire_time",)), Index(("account_id",))))
 _THROTTLE_RECORDS = Collection("login_throttle", (Index(("forget_time",)),))
 _CONNECTIONS = Collection(
-    "connections",
-    (Index(("account_id",)), Index(("provider", "subject"), unique=True, present="subject")),
+    "connections", (Index(("account_id",)), Index(("provider", "subject"), unique=True, present="subject"))
 )
 
 _AUDIT = Collection(
-    "audit",
-    (Index(("create_time",)), Index(("action", "create_time")), Index(("actor_id", "create_time"))),
+    "audit", (Index(("create_time",)), Index(("action", "create_time")), Index(("actor_id", "create_time")))
 )
 _CONSENTS = Collection("consents")
 _DELETIONS = Collection("deleted_accounts")
@@ -79,7 +75,6 @@ class IdentityStore:
         self.deletions = Table(docs, _DELETIONS, AccountDeletion)
 
     async def prepare(self) -> None:
-        """Create missing collections and indexes."""
         for table in (self.accounts, self.tokens, self.sessions, self.links, self.connections, self.consents):
             await table.prepare()
         await self.deletions.prepare()
@@ -106,9 +101,7 @@ class IdentityStore:
     async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account:
         """Replace an account by ``change(account)``, and return it. On a conflict, call ``change`` again.
 
-        Raises:
-            AppError: ``ACCOUNT_NOT_FOUND``; ``DOC_EXISTS`` if another account has the new email address; errors of
-                ``change``.
+        Raises ``ACCOUNT_NOT_FOUND``; ``DOC_EXISTS`` if another account has the new email address; errors of ``change``.
         """
         account = await self.accounts.change(account_id, change)
         if account is None:
@@ -140,7 +133,6 @@ class IdentityStore:
         return False
 
     async def count_active(self, role: str) -> int:
-        """Return the number of active accounts with a role."""
         return await self.accounts.count({"role": role, "status": "active"})
 
     async def count_tracks(self, account_id: str) -> int:

@@ -1,7 +1,5 @@
 """Validates requests for jobs and checks their limits."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -75,18 +73,16 @@ class NewJob:
     limits: Limits = field(default_factory=Limits)
 
 
-async def reserve(store: JobDocs, jobs: Sequence[Job], limits: Limits, now: float) -> bool:
+async def reserve(store: "JobDocs", jobs: Sequence[Job], limits: Limits, now: float) -> bool:
     """Reserve places for new jobs of one kind and owner, which must be stored next: for all of them, or for none.
 
     Between the count of the jobs and the insertion of the new ones, other library processes may count, too. So the place is
     reserved first, and a concurrent reservation makes the compare-and-set fail. The reservation of a process that died
     expires.
 
-    Returns:
-        False if other reservations decide, or have come first. Call it again.
+    Returns False if other reservations decide, or have come first. Call it again.
 
-    Raises:
-        AppError: see :func:`admit`.
+    Raises ``AppError``: see :func:`admit`.
     """
     job = jobs[0]
     admissions = await store.admissions.get(job.kind) or Admissions(job.kind)
@@ -103,7 +99,7 @@ async def reserve(store: JobDocs, jobs: Sequence[Job], limits: Limits, now: floa
     return await store.admissions.put(dataclasses.replace(admissions, reservations=[*pending, *reserved]))
 
 
-async def release(store: JobDocs, jobs: Sequence[Job]) -> None:
+async def release(store: "JobDocs", jobs: Sequence[Job]) -> None:
     """Give up the reservations of jobs that are not stored."""
     released = {job.id for job in jobs}
 
@@ -115,13 +111,12 @@ async def release(store: JobDocs, jobs: Sequence[Job]) -> None:
 
 
 async def admit(
-    store: JobDocs, job: Job, limits: Limits, reservations: Sequence[Reservation] = (), new_count: int = 1
+    store: "JobDocs", job: Job, limits: Limits, reservations: Sequence[Reservation] = (), new_count: int = 1
 ) -> None:
     """Check the limits for ``new_count`` new jobs like ``job``. ``reservations`` count like jobs.
 
-    Raises:
-        AppError: ``TOO_MANY_PENDING`` (meta ``pending_count``, ``max_pending``), ``HOURLY_LIMIT`` (meta
-            ``hourly_limit``, ``retry_after`` in seconds) or ``QUEUE_FULL`` (meta ``queue_size``).
+    Raises ``TOO_MANY_PENDING`` (meta ``pending_count``, ``max_pending``), ``HOURLY_LIMIT`` (meta ``hourly_limit``,
+    ``retry_after`` in seconds) or ``QUEUE_FULL`` (meta ``queue_size``).
     """
     own_count = sum(one.owner_id == job.owner_id for one in reservations)
     await _admit_creator(store, job, {"owner_id": job.owner_id}, limits, own_count, new_count, "You have")
@@ -141,13 +136,7 @@ async def admit(
 
 
 async def _admit_creator(
-    store: JobDocs,
-    job: Job,
-    creator: Mapping[str, str],
-    limits: Limits,
-    reserved: int,
-    new_count: int,
-    subject: str,
+    store: "JobDocs", job: Job, creator: Mapping[str, str], limits: Limits, reserved: int, new_count: int, subject: str
 ) -> None:
     """Check the limits for ``new_count`` jobs of one creator. ``reserved`` others are about to be stored."""
     if limits.pending:
@@ -189,9 +178,8 @@ def _span(seconds: int) -> str:
 def queued(principal: Principal, new: NewJob, now: float) -> Job:
     """Return the new job of a request.
 
-    Raises:
-        AppError: ``IDEMPOTENCY_KEY_INVALID``, ``AFFINITY_INVALID``, ``OUTPUT_FOLDER_INVALID``, ``WORK_INVALID`` or
-            ``STARVATION_INVALID``.
+    Raises ``IDEMPOTENCY_KEY_INVALID``, ``AFFINITY_INVALID``, ``OUTPUT_FOLDER_INVALID``, ``WORK_INVALID`` or
+    ``STARVATION_INVALID``.
     """
     if len(new.idempotency_key) > _KEY_LIMIT:
         raise errors.IDEMPOTENCY_KEY_INVALID()
@@ -236,8 +224,7 @@ def queued(principal: Principal, new: NewJob, now: float) -> Job:
 def repeated(existing: Job, job: Job) -> Job:
     """Return the existing job of an idempotency key if both requests are equal.
 
-    Raises:
-        AppError: ``IDEMPOTENCY_KEY_REUSED`` if they differ.
+    Raises ``IDEMPOTENCY_KEY_REUSED`` if they differ.
     """
     if existing.fingerprint != job.fingerprint:
         raise errors.IDEMPOTENCY_KEY_REUSED()

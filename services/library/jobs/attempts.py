@@ -1,7 +1,5 @@
 """The attempts of workers at jobs: claims, heartbeats and ends."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 from collections.abc import Sequence
@@ -26,7 +24,7 @@ _CHANGED_SECONDS = 1.0
 class JobAttempts:
     """Gives jobs to workers, and stores what becomes of them."""
 
-    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Storage) -> None:
+    def __init__(self, ledger: JobLedger, store: "JobDocs", clock: Clock, storage: Storage) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
@@ -46,12 +44,10 @@ class JobAttempts:
             publication: the publication number of the command. The sweeper publishes another command that names a job if
                 the one before was lost, or has started another job. Each may start a job of its own.
 
-        Returns:
-            A job, whether it is claimed, and else after how many seconds to deliver the command again. 0 seconds: the
-            command is done, and the job is the ended job that it stands for.
+        Returns a job, whether it is claimed, and else after how many seconds to deliver the command again. 0 seconds:
+        the command is done, and the job is the ended job that it stands for.
 
-        Raises:
-            AppError: ``JOB_NOT_FOUND``.
+        Raises ``JOB_NOT_FOUND``.
         """
         command_id = f"{named_job_id}.{publication}"
         while True:
@@ -109,16 +105,14 @@ class JobAttempts:
         """Extend the lease and record progress. Return whether the worker must stop."""
         lease_until = self._clock.now() + lease_seconds
         job = await self._ledger.change(
-            job_id,
-            lambda job: transitions.progressed(job, attempt, lease_until, ratio, message, stages, external_task),
+            job_id, lambda job: transitions.progressed(job, attempt, lease_until, ratio, message, stages, external_task)
         )
         return job.cancel_requested
 
     async def reserve_storage(self, job_id: str, attempt: int, size_bytes: int) -> None:
         """Reserve space for all files of an attempt, before it stores them. The reservation ends with the attempt.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``; ``ATTEMPT_STALE`` if another attempt has claimed the job.
+        Raises ``QUOTA_EXCEEDED``; ``ATTEMPT_STALE`` if another attempt has claimed the job.
         """
         job = await self._ledger.require(job_id)
         transitions.require_attempt(job, attempt)
@@ -129,11 +123,7 @@ class JobAttempts:
     ) -> Job:
         """Store the result once. A job whose track was deleted is cancelled instead.
 
-        Args:
-            stored_bytes: size of all files that the attempt has stored.
-
-        Raises:
-            AppError: ``ATTEMPT_STALE`` if another attempt has claimed the job.
+        Raises ``ATTEMPT_STALE`` if another attempt has claimed the job.
         """
         orphaned, now = await self._ledger.is_orphaned(await self._ledger.require(job_id)), self._clock.now()
         job = await self._ledger.change(
@@ -145,8 +135,7 @@ class JobAttempts:
     async def fail(self, job_id: str, attempt: int, error: JobError, cancelled: bool, stages: Sequence[Stage]) -> Job:
         """End the job as failed, or as cancelled if a cancellation was requested or its track was deleted.
 
-        Raises:
-            AppError: ``ATTEMPT_STALE`` if another attempt has claimed the job.
+        Raises ``ATTEMPT_STALE`` if another attempt has claimed the job.
         """
         orphaned = cancelled or await self._ledger.is_orphaned(await self._ledger.require(job_id))
         now = self._clock.now()

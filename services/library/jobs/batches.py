@@ -3,8 +3,6 @@
 A batch is a record, and no worker runs it. The functions here compute it from its jobs and change nothing.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,11 +29,7 @@ class NewBatch:
 
 
 def require_batch(new: NewBatch) -> None:
-    """Require that the jobs of a request can be admitted together.
-
-    Raises:
-        AppError: ``BATCH_INVALID``.
-    """
+    """Require that the jobs of a request can be admitted together. Raises ``BATCH_INVALID``."""
     if not 1 <= len(new.jobs) <= BATCH_SIZE_LIMIT:
         raise errors.BATCH_INVALID(limit=BATCH_SIZE_LIMIT)
     if len({(job.kind, job.limits) for job in new.jobs}) > 1:

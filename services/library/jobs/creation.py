@@ -1,7 +1,5 @@
 """Creates jobs and batches: all of a request, or nothing, and once for each idempotency key."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import time
@@ -31,7 +29,7 @@ _RESERVATION_WAIT_SECONDS = 5.0
 class JobCreation:
     """Validates requests, and stores their jobs."""
 
-    def __init__(self, ledger: JobLedger, store: JobDocs, clock: Clock, storage: Storage) -> None:
+    def __init__(self, ledger: JobLedger, store: "JobDocs", clock: Clock, storage: Storage) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
@@ -41,13 +39,11 @@ class JobCreation:
     async def create(self, principal: Principal, new: NewJob) -> tuple[Job, bool]:
         """Store a queued job, or return the existing job with the same idempotency key or ID.
 
-        Returns:
-            The job, and whether it existed.
+        Returns the job, and whether it existed.
 
-        Raises:
-            AppError: ``IDEMPOTENCY_KEY_REUSED`` if the key was used for another request; ``TRACK_NOT_FOUND``,
-                ``ACCESS_DENIED``, ``AUDIO_NOT_READY``; ``QUOTA_EXCEEDED`` if the job stores files; the errors of
-                :meth:`_reserve`.
+        Raises ``IDEMPOTENCY_KEY_REUSED`` if the key was used for another request; ``TRACK_NOT_FOUND``,
+        ``ACCESS_DENIED``, ``AUDIO_NOT_READY``; ``QUOTA_EXCEEDED`` if the job stores files; the errors of
+        :meth:`_reserve`.
         """
         job = await self._checked(principal, new)
         places = [job, *(dataclasses.replace(job, id=job_id) for job_id in new.further_job_ids)]
@@ -64,11 +60,9 @@ class JobCreation:
         The batch is accepted once its record is stored, which holds the jobs. They are stored next. If the process dies in
         between, :meth:`JobLedger.repair_batch` stores them.
 
-        Returns:
-            The batch, its jobs, and whether it existed.
+        Returns the batch, its jobs, and whether it existed.
 
-        Raises:
-            AppError: ``BATCH_INVALID``; the errors of :meth:`create`.
+        Raises ``BATCH_INVALID``; the errors of :meth:`create`.
         """
         require_batch(new)
         jobs = [await self._checked(principal, each) for each in new.jobs]
@@ -122,8 +116,8 @@ class JobCreation:
     async def _reserve(self, principal: Principal, job: Job, places: Sequence[Job], limits: Limits) -> Job | None:
         """Reserve the places of a job or a batch with limits. If one with its idempotency key or ID exists, return that one.
 
-        Raises:
-            AppError: the errors of :func:`reserve`; ``SERVICE_UNAVAILABLE`` if a process died while it held the last place.
+        Raises ``AppError``: the errors of :func:`reserve`; ``SERVICE_UNAVAILABLE`` if a process died while it held the
+        last place.
         """
         give_up_time = time.monotonic() + _RESERVATION_WAIT_SECONDS
         while (existing := await self._existing(principal, job)) is None:
@@ -142,8 +136,7 @@ class JobCreation:
     async def _existing(self, principal: Principal, job: Job) -> Job | None:
         """Return the job with the same idempotency key or ID, whose request must be equal.
 
-        Raises:
-            AppError: ``IDEMPOTENCY_KEY_REUSED``.
+        Raises ``IDEMPOTENCY_KEY_REUSED``.
         """
         found = await self._store.job_by_key(principal.id, job.idempotency_key) if job.idempotency_key else None
         found = found or await self._store.get(job.id)

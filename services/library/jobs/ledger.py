@@ -5,8 +5,6 @@ change a job at the same time, exactly one of them succeeds. Results in other do
 stored afterwards; the sweeper repeats this after a crash.
 """
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -68,7 +66,7 @@ class JobLedger:
     :class:`~soundwright.services.library.jobs.creation.JobCreation` and :class:`~soundwright.services.library.jobs.attempts.JobAttempts` build on it.
     """
 
-    def __init__(self, store: JobDocs, results: ResultStore, clock: Clock, storage: Storage) -> None:
+    def __init__(self, store: "JobDocs", results: ResultStore, clock: Clock, storage: Storage) -> None:
         self._store = store
         self._results = results
         self._clock = clock
@@ -87,11 +85,7 @@ class JobLedger:
         return await self._results.track(track_id)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
-        """Return a job.
-
-        Raises:
-            AppError: ``JOB_NOT_FOUND``, ``ACCESS_DENIED``.
-        """
+        """Return a job. Raises ``JOB_NOT_FOUND``, ``ACCESS_DENIED``."""
         job = await self._store.get(job_id)
         if job is None:
             raise errors.JOB_NOT_FOUND()
@@ -111,7 +105,6 @@ class JobLedger:
         asked: PageRequest,
         oldest_first: bool = False,
     ) -> Page[Job]:
-        """Return a page of the caller's jobs."""
         creator_key = listed_creator(principal)
         page = await self._store.list_jobs(principal.id, kinds, states, track_id, asked, oldest_first, creator_key)
         jobs = [
@@ -130,8 +123,7 @@ class JobLedger:
         Args:
             of_anyone: the caller is an administrator, and may cancel the jobs of others.
 
-        Raises:
-            AppError: ``JOB_FINISHED``, ``JOB_NOT_FOUND``, ``ACCESS_DENIED``.
+        Raises ``JOB_FINISHED``, ``JOB_NOT_FOUND``, ``ACCESS_DENIED``.
         """
 
         def change(job: Job) -> Job:
@@ -161,8 +153,7 @@ class JobLedger:
 
         Every step may be repeated, also by several processes. The end is one compare-and-set.
 
-        Returns:
-            The batch with the state of its jobs.
+        Returns the batch with the state of its jobs.
         """
         while True:
             record = await self.require(batch_id)
@@ -241,7 +232,6 @@ class JobLedger:
         return changed
 
     async def _change_only(self, job_id: str, change: Callable[[Job], Job]) -> tuple[Job, Job]:
-        """Change a job, and return it before and after that."""
         while True:
             job = await self.require(job_id)
             changed = change(job)

@@ -7,8 +7,6 @@ This module is the only definition of the order. Positions, lists, estimated wai
 3. Within one priority, the job that was created first starts first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,5 +35,4 @@ RANKS: Sequence[Rank] = tuple(Rank(starving, priority) for starving in (True, Fa
 
 
 def rank_of(job: Job, now: float) -> Rank:
-    """Return the rank of a queued job at the time ``now``."""
     return Rank(job.starve_time < now, job.priority)

@@ -5,8 +5,6 @@ because waiting clients poll several times a second. The wait assumes a speed fo
 time until a job ends is unknown then.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Awaitable, Callable, Sequence
@@ -56,7 +54,6 @@ class _Forecast:
     Attributes:
         ahead_seconds: computing time before each listed queued job, including running jobs. The last entry is the
             computing time of all listed jobs.
-        mean_job_seconds: mean computing time of a queued job.
         worker_count: number of jobs that run in parallel.
         measured_count: number of listed queued jobs, from the first on, whose time follows from measurements, as that of
             all jobs before them does.
@@ -93,7 +90,7 @@ class _TtlCache(Generic[K, V]):
 class JobQueue:
     """Returns the queue, positions and estimated waits."""
 
-    def __init__(self, store: JobDocs, clock: Clock) -> None:
+    def __init__(self, store: "JobDocs", clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._forecasts: _TtlCache[str, _Forecast] = _TtlCache(clock, _FORECAST_TTL_SECONDS)

@@ -1,7 +1,5 @@
 """Keeps the metrics of the queues: how many jobs wait, and how long the oldest has waited."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from soundwright.kit.metrics import JOB_QUEUED_AGE, JOBS_QUEUED
@@ -11,11 +9,7 @@ from soundwright.services.library.jobs.store import JobDocs
 
 
 class QueueMetrics:
-    """Reads the ledger. All library processes report the same values.
-
-    Args:
-        kinds: the kinds of jobs.
-    """
+    """Reads the ledger. All library processes report the same values."""
 
     def __init__(self, store: JobDocs, kinds: Sequence[str], clock: Clock) -> None:
         self._store = store

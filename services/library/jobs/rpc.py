@@ -1,7 +1,5 @@
 """The gRPC service of jobs: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import AsyncGenerator, Iterable
 
@@ -18,14 +16,7 @@ from soundwright.services.library.jobs.batches import BATCH_SIZE_LIMIT, NewBatch
 from soundwright.services.library.jobs.creation import JobCreation
 from soundwright.services.library.jobs.ledger import JobLedger
 from soundwright.services.library.jobs.queue import JobQueue
-from soundwright.services.library.jobs.service import (
-    ExternalTask,
-    Job,
-    JobError,
-    JobResult,
-    PackedMessage,
-    Stage,
-)
+from soundwright.services.library.jobs.service import ExternalTask, Job, JobError, JobResult, PackedMessage, Stage
 from soundwright.services.library.jobs.watches import JobWatches
 from soundwright.services.library.paging import page_request, page_to_wire
 

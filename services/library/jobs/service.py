@@ -1,7 +1,5 @@
 """Jobs, their states, priorities and results."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -22,7 +20,6 @@ class JobState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether the state is final."""
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -103,7 +100,6 @@ class Interpretation:
 
     Attributes:
         style, tempo_bpm, key, bars, instruments: what plays. Empty and 0 for sound effects.
-        sounds: sound effects and backgrounds.
         chosen: fields above that the seed chose.
         ignored_words, ignored_parameters: what had no effect.
     """
@@ -213,7 +209,7 @@ class Batch:
     """
 
     job_ids: list[str]
-    planned: list[Job] = field(default_factory=list)
+    planned: "list[Job]" = field(default_factory=list)
     total_count: int = 0
     completed_count: int = 0
     failed_count: int = 0

@@ -1,7 +1,5 @@
 """Queries about jobs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Repairs jobs after crashes: lost commands, jobs of dead workers, results that were not stored, interrupted batches."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 from soundwright.kit.errors import AppError

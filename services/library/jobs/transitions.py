@@ -3,8 +3,6 @@
 Times are seconds since 1970. The functions for workers raise ``ATTEMPT_STALE`` if another attempt has claimed the job.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 
@@ -42,11 +40,7 @@ def ended(job: Job, state: JobState, now: float, error: JobError | None) -> Job:
 
 
 def cancelled(job: Job, now: float) -> Job:
-    """End a queued job, or request a running one or a batch to stop.
-
-    Raises:
-        AppError: ``JOB_FINISHED``.
-    """
+    """End a queued job, or request a running one or a batch to stop. Raises ``JOB_FINISHED``."""
     if job.state is JobState.QUEUED and job.batch is None:
         return ended(job, JobState.CANCELLED, now, _CANCELLED)
     if not job.state.terminal:
@@ -169,8 +163,7 @@ def republished(job: Job, now: float, revision: int) -> Job:
 
 def require_attempt(job: Job, attempt: int) -> None:
     """
-    Raises:
-        AppError: ``ATTEMPT_STALE``.
+    Raises ``ATTEMPT_STALE``.
     """
     if job.state is not JobState.RUNNING or job.attempt != attempt:
         raise errors.ATTEMPT_STALE()

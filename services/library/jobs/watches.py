@@ -4,8 +4,6 @@ Events of the bus announce changes, so it does not matter which process makes th
 have none, such as the position in the queue. Therefore a watch also reads the job at intervals.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import dataclasses
@@ -58,8 +56,7 @@ class JobWatches:
         A slow consumer gets the latest state only. Two states in a row can be equal. The position is 0 unless the job is
         queued.
 
-        Raises:
-            AppError: ``JOB_NOT_FOUND``, ``ACCESS_DENIED``; ``TOO_MANY_WATCHES``.
+        Raises ``JOB_NOT_FOUND``, ``ACCESS_DENIED``; ``TOO_MANY_WATCHES``.
         """
         with self._opened(principal, job_id) as watch:
             while True:
@@ -81,7 +78,6 @@ class JobWatches:
                     watch.changed |= not _is_progress(job, watch.progress)
 
     def on_event(self, subject: str, payload: bytes) -> None:
-        """Handle an event about a job."""
         if not self._watches:
             return
         try:

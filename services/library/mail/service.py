@@ -1,7 +1,5 @@
 """The email queue: stores emails and sends them in the background, so that requests do not wait for the mail server."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import time
@@ -89,7 +87,6 @@ class EmailQueue:
         self._wake = asyncio.Event()
 
     def register(self, kind: str, compose: Composer) -> None:
-        """Register the function that composes the emails of one kind."""
         self._composers[kind] = compose
 
     async def enqueue(

@@ -1,7 +1,5 @@
 """The table of queued emails."""
 
-from __future__ import annotations
-
 from soundwright.kit.ports import Collection, Docs, Index
 from soundwright.services.library.mail.service import QueuedEmail
 from soundwright.services.library.table import Table

@@ -1,7 +1,5 @@
 """Mail transports: an SMTP server, or a folder that the operator reads."""
 
-from __future__ import annotations
-
 import asyncio
 import smtplib
 import ssl
@@ -26,7 +24,6 @@ class FolderTransport:
         self._folder = folder
 
     async def send(self, kind: str, message: EmailMessage) -> None:
-        """Write ``message`` to a new file."""
         path = self._folder / f"{time.time_ns():020d}-{kind}.eml"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, message.as_string())
@@ -51,7 +48,6 @@ class SmtpTransport:
         self._retry_delays_seconds = retry_delays_seconds
 
     async def send(self, kind: str, message: EmailMessage) -> None:
-        """Send ``message``, or pass it to the fallback after the last retry."""
         for delay_seconds in (*self._retry_delays_seconds, None):
             try:
                 await asyncio.to_thread(_send, self._url, message)

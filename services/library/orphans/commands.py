@@ -1,7 +1,5 @@
 """The command ``orphans``."""
 
-from __future__ import annotations
-
 import sys
 
 from soundwright.kit import infra

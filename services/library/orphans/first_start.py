@@ -1,7 +1,5 @@
 """A check before the first start of a library, which would take the files of a lost document store for orphans and delete them."""
 
-from __future__ import annotations
-
 from soundwright.kit import errors
 from soundwright.kit.errors import Code, suppressed
 from soundwright.kit.ports import Blobs, Docs
@@ -11,8 +9,7 @@ from soundwright.services.library.orphans.service import KeyOwner, owner_of_key
 async def require_documents_of_files(docs: Docs, blobs: Blobs) -> None:
     """Check that an empty document store comes with an empty file store. Call it after ``Stores.prepare``.
 
-    Raises:
-        AppError: ``STORE_MISSING``.
+    Raises ``STORE_MISSING``.
     """
     if await docs.find("accounts", {}, limit=1):
         return

@@ -12,8 +12,6 @@ The waveform of a file belongs to the same record.
 Files with other keys are not the platform's, and stay.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -62,7 +60,7 @@ def owner_of_key(key: str) -> KeyOwner | None:
 class Orphans:
     """Orphans of a file store."""
 
-    def __init__(self, blobs: Blobs, records: BlobDocs, clock: Clock) -> None:
+    def __init__(self, blobs: Blobs, records: "BlobDocs", clock: Clock) -> None:
         self._blobs = blobs
         self._records = records
         self._clock = clock

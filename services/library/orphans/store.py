@@ -1,7 +1,5 @@
 """The files that documents name."""
 
-from __future__ import annotations
-
 from soundwright.kit.ports import Docs
 from soundwright.services.library.jobs.service import JobState
 from soundwright.services.library.orphans.service import KeyOwner

@@ -1,7 +1,5 @@
 """Builds the rules of retention."""
 
-from __future__ import annotations
-
 from soundwright.kit.ports import Blobs, Clock, Docs
 from soundwright.kit.security.identity import is_anonymous_id
 from soundwright.services.library.catalog.service import Catalog
@@ -17,7 +15,6 @@ from soundwright.services.library.tracks.deletions import TrackDeletions
 def build_retention(
     settings: LibrarySettings, docs: Docs, stores: Stores, blobs: Blobs, ledger: JobLedger, clock: Clock
 ) -> Retention:
-    """Build the rules with the ages of the settings."""
     store = RetentionDocs(docs)
     deletions = TrackDeletions(stores.tracks, stores.jobs, ledger, blobs, clock)
     folders = {

@@ -1,7 +1,5 @@
 """The rules: files and records of finished jobs, downloaded tracks, uploads without an account, generated clips, the audit log and webhook deliveries."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 

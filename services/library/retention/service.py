@@ -1,7 +1,5 @@
 """Rules of retention: what is old enough to be deleted, and what is kept although it is old."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +54,6 @@ class Summary:
 
 
 def table(summaries: Sequence[Summary]) -> str:
-    """Return summaries as lines for a terminal."""
     lines = [f"{'rule':<12}{'days':>8}{'count':>10}{'bytes':>18}  oldest"]
     for each in summaries:
         oldest = (

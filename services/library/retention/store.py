@@ -1,7 +1,5 @@
 """Queries about old documents, and whether they are in use."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import AsyncIterator
 
@@ -38,11 +36,9 @@ class RetentionDocs:
         return sum([doc["size_bytes"] async for doc in walk(self._docs, "outputs", {"track_id": track_id})])
 
     async def has_unfinished_job(self, track_id: str) -> bool:
-        """Return whether a job of the track waits or runs."""
         return bool(await self._docs.find("jobs", {"track_id": track_id, "state": _UNFINISHED}, limit=1))
 
     async def unfinished_specs(self, kind: str) -> list[bytes]:
-        """Return the specifications of the jobs of a kind that wait or run."""
         jobs = walk(self._docs, "jobs", {"kind": kind, "state": _UNFINISHED})
         return [base64.b64decode(doc["spec"]["value"]) async for doc in jobs if doc["spec"]]
 

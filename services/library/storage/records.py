@@ -1,7 +1,5 @@
 """What is stored about the storage of an owner."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 

@@ -1,7 +1,5 @@
 """The gRPC service of storage."""
 
-from __future__ import annotations
-
 from soundwright.kit.messages import to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal

@@ -7,8 +7,6 @@ compares and sets it. Two processes therefore cannot both give away the last byt
 Callers without a registered account can invent more of them, so those of one network have a quota together, too.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -54,7 +52,7 @@ class Storage:
         limit_of: returns the quota of an owner in bytes; 0: none.
     """
 
-    def __init__(self, store: StorageDocs, limit_of: Callable[[str], Awaitable[int]], clock: Clock) -> None:
+    def __init__(self, store: "StorageDocs", limit_of: Callable[[str], Awaitable[int]], clock: Clock) -> None:
         self._store = store
         self._limit_of = limit_of
         self._clock = clock
@@ -66,11 +64,7 @@ class Storage:
         return Usage(await self._used_bytes(current), limit or None)
 
     async def require_room(self, owner_id: str, network: str | None = None) -> None:
-        """Check that the owner may store anything at all.
-
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``.
-        """
+        """Check that the owner may store anything at all. Raises ``QUOTA_EXCEEDED``."""
         if limit := await self._limit_of(owner_id):
             for key, share in _shares(owner_id, network):
                 used = await self._used_bytes(await self._current(key))
@@ -90,8 +84,7 @@ class Storage:
         Args:
             expire_time: None: in one hour.
 
-        Raises:
-            AppError: ``QUOTA_EXCEEDED``.
+        Raises ``QUOTA_EXCEEDED``.
         """
         if limit := await self._limit_of(owner_id):
             new = Reservation(reservation_id, size_bytes, expire_time or self._clock.now() + _RESERVATION_SECONDS)

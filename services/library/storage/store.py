@@ -1,7 +1,5 @@
 """Queries about storage."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from soundwright.kit.ports import AtLeast, Collection, Docs, OneOf

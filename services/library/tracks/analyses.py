@@ -1,7 +1,5 @@
 """What is known about a track from all its analyses: each value comes from the latest analysis that has it."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ The record of a deletion is written first and removed last. The sweeper repeats 
 the track have ended and nothing is left. The records of the jobs remain as history.
 """
 
-from __future__ import annotations
-
 import uuid
 from typing import TYPE_CHECKING
 
@@ -34,7 +32,7 @@ log = get_logger()
 class TrackDeletions:
     """Deletes tracks and all results of their jobs."""
 
-    def __init__(self, store: TrackDocs, jobs: JobDocs, ledger: JobLedger, blobs: Blobs, clock: Clock) -> None:
+    def __init__(self, store: "TrackDocs", jobs: "JobDocs", ledger: JobLedger, blobs: Blobs, clock: Clock) -> None:
         self._store = store
         self._jobs = jobs
         self._ledger = ledger
@@ -44,8 +42,7 @@ class TrackDeletions:
     async def delete(self, principal: Principal, track_id: str) -> None:
         """Delete a track. Concurrent calls that find the track all succeed.
 
-        Raises:
-            AppError: ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
+        Raises ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
         """
         track = await self._store.get(track_id)
         if track is None:

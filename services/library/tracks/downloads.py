@@ -5,8 +5,6 @@ ledger then stores the track, and does so again when the job is claimed, so that
 become of the download is read from the job and is not stored a second time.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -32,13 +30,12 @@ _CATALOG_FIELDS = ("source", "spotify_id", "spotify_url", "cover_url")
 _LOST = JobError(errors.DOWNLOAD_LOST.reason, errors.DOWNLOAD_LOST.sentence)
 
 
-async def store_track(tracks: TrackDocs, job: Job) -> Track:
+async def store_track(tracks: "TrackDocs", job: Job) -> Track:
     """Store the track that a download job completes, and return it. Repeating it is harmless.
 
     A track without audio, for example of a failed download, is assigned to the job. A track with audio stays as it is.
 
-    Raises:
-        AppError: ``ACCESS_DENIED`` if the track belongs to another owner.
+    Raises ``ACCESS_DENIED`` if the track belongs to another owner.
     """
     while True:
         track = await tracks.get(job.track_id)
@@ -72,7 +69,7 @@ def _pending_track(job: Job) -> Track:
 class TrackDownloads:
     """Stores the results of downloads in their tracks, and reads the states of downloads."""
 
-    def __init__(self, tracks: TrackDocs, jobs: JobDocs, clock: Clock, storage: Storage) -> None:
+    def __init__(self, tracks: "TrackDocs", jobs: "JobDocs", clock: Clock, storage: Storage) -> None:
         self._storage = storage
         self._tracks = tracks
         self._jobs = jobs
@@ -81,9 +78,8 @@ class TrackDownloads:
     async def record(self, found: Track) -> Track:
         """Store the result of a download: names that the owner has not edited and, if it has a blob key, the audio.
 
-        Raises:
-            AppError: ``TRACK_NOT_FOUND`` if the track was deleted; ``ACCESS_DENIED`` if it belongs to another owner than
-                ``found``; ``AUDIO_EXISTS`` if another download was faster; ``QUOTA_EXCEEDED``.
+        Raises ``TRACK_NOT_FOUND`` if the track was deleted; ``ACCESS_DENIED`` if it belongs to another owner than
+        ``found``; ``AUDIO_EXISTS`` if another download was faster; ``QUOTA_EXCEEDED``.
         """
 
         def change(track: Track) -> Track:

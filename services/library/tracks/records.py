@@ -1,7 +1,5 @@
 """What is stored about tracks, and what selects them."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum

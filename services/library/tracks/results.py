@@ -1,7 +1,5 @@
 """Stores the results of jobs: outputs, stems and analyses, and the values of them that tracks show."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import json
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 class TrackResults:
     """Stores and removes the results of jobs. Repeated calls are safe."""
 
-    def __init__(self, store: TrackDocs) -> None:
+    def __init__(self, store: "TrackDocs") -> None:
         self._store = store
 
     async def store(self, job: Job) -> None:

@@ -1,7 +1,5 @@
 """The gRPC service of tracks: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Tracks, their stems and analyses: domain types, access rules and validation of edits."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import re
@@ -20,13 +18,7 @@ from soundwright.services.library.jobs.service import AudioOutput
 from soundwright.services.library.paging import Page, PageRequest
 from soundwright.services.library.storage.service import Storage
 from soundwright.services.library.tracks.analyses import Analysis
-from soundwright.services.library.tracks.records import (
-    Corrections,
-    StemSet,
-    Track,
-    TrackFilter,
-    TrackSort,
-)
+from soundwright.services.library.tracks.records import Corrections, StemSet, Track, TrackFilter, TrackSort
 
 if TYPE_CHECKING:
     from soundwright.services.library.tracks.store import TrackDocs
@@ -51,7 +43,7 @@ _ROUNDING_SECONDS = 1.0  # the last chord and the last beat can end a little aft
 class Tracks:
     """Creates, reads and edits tracks for their owners."""
 
-    def __init__(self, store: TrackDocs, clock: Clock, storage: Storage) -> None:
+    def __init__(self, store: "TrackDocs", clock: Clock, storage: Storage) -> None:
         self._store = store
         self._clock = clock
         self._storage = storage
@@ -59,8 +51,7 @@ class Tracks:
     async def create(self, principal: Principal, track: Track) -> Track:
         """Store a track of the caller. If the same call has stored it before, return that.
 
-        Raises:
-            AppError: ``DOC_EXISTS`` if another track has the ID; ``QUOTA_EXCEEDED``.
+        Raises ``DOC_EXISTS`` if another track has the ID; ``QUOTA_EXCEEDED``.
         """
         now = self._clock.now()
         owned = dataclasses.replace(
@@ -90,8 +81,7 @@ class Tracks:
     async def get(self, principal: Principal, track_id: str, *, needs_audio: bool = False) -> Track:
         """Return a track.
 
-        Raises:
-            AppError: ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``AUDIO_NOT_READY`` if audio is needed and missing.
+        Raises ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``AUDIO_NOT_READY`` if audio is needed and missing.
         """
         track = await self._store.get(track_id)
         if track is None:
@@ -105,11 +95,7 @@ class Tracks:
     async def list_tracks(
         self, principal: Principal, chosen: TrackFilter, sort: TrackSort, descending: bool, asked: PageRequest
     ) -> Page[Track]:
-        """Return a page of the caller's tracks.
-
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for an unknown key.
-        """
+        """Return a page of the caller's tracks. Raises ``VALIDATION_ERROR`` for an unknown key."""
         key = _checked({"key": chosen.key})["key"]
         mine = dataclasses.replace(
             chosen,
@@ -126,9 +112,7 @@ class Tracks:
         Args:
             new: values of the fields in :data:`EDITABLE` to change. Empty values and None clear a field.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR`` with ``details`` for each invalid field; ``TRACK_NOT_FOUND``,
-                ``ACCESS_DENIED``.
+        Raises ``VALIDATION_ERROR`` with ``details`` for each invalid field; ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
         """
         if not new:
             sentence = f"The request changes nothing. Send at least one of: {', '.join(EDITABLE)}."
@@ -143,11 +127,7 @@ class Tracks:
         return await self._change(principal, track_id, change)
 
     async def set_cover(self, principal: Principal, track_id: str, blob_key: str) -> Track:
-        """Set the file of the cover; empty: none.
-
-        Raises:
-            AppError: ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
-        """
+        """Set the file of the cover; empty: none. Raises ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``."""
 
         def change(track: Track) -> Track:
             if track.cover_blob_key == blob_key:
@@ -187,14 +167,13 @@ class Tracks:
 def require_owner(principal: Principal, track: Track) -> None:
     """Check that the caller may change a track. All callers can see tracks of anonymous owners, but not change them.
 
-    Raises:
-        AppError: ``ACCESS_DENIED``.
+    Raises ``ACCESS_DENIED``.
     """
     if not (principal.is_service or owns(principal, track.owner_id, track.creator_key)):
         raise errors.ACCESS_DENIED(what="track")
 
 
-async def change_track(store: TrackDocs, track_id: str, change: Callable[[Track], Track]) -> Track | None:
+async def change_track(store: "TrackDocs", track_id: str, change: Callable[[Track], Track]) -> Track | None:
     """Change a track by compare-and-set. Retry if another writer has changed it. Return None if it does not exist."""
     while True:
         track = await store.get(track_id)
@@ -213,8 +192,7 @@ async def change_track(store: TrackDocs, track_id: str, change: Callable[[Track]
 def parse_key(text: str) -> str:
     """Return the key as spelled in :data:`KEYS`, from spellings such as "Bb major" and "a♯ MINOR"; empty if blank.
 
-    Raises:
-        ValueError: the text is not a key.
+    Raises ``ValueError``: the text is not a key.
     """
     if not text.strip():
         return ""

@@ -1,7 +1,5 @@
 """The gRPC service of setlists: converts messages and calls the domain."""
 
-from __future__ import annotations
-
 from soundwright.kit import errors
 from soundwright.kit.messages import to_wire
 from soundwright.kit.rpc import Context

@@ -1,7 +1,5 @@
 """Setlists: tracks in the order in which they are performed. Each is one document, so that every change is one compare-and-set."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from collections.abc import Sequence
@@ -25,28 +23,20 @@ _NAME_LIMIT = 100
 class Setlists:
     """Manages the setlists of accounts. Those of others do not exist for the caller."""
 
-    def __init__(self, store: TrackDocs, clock: Clock) -> None:
+    def __init__(self, store: "TrackDocs", clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def create(self, principal: Principal, name: str) -> Setlist:
-        """Create an empty setlist.
-
-        Raises:
-            AppError: ``VALIDATION_ERROR`` for the name; ``TOO_MANY_SETLISTS``.
-        """
+        """Create an empty setlist. Raises ``VALIDATION_ERROR`` for the name; ``TOO_MANY_SETLISTS``."""
         now = self._clock.now()
         setlist = Setlist(str(uuid.uuid4()), principal.id, _checked_name(name), now, now)
         if not await self._store.setlists.add_in_slot(setlist, {"owner_id": principal.id}, _SETLIST_LIMIT):
             raise errors.TOO_MANY_SETLISTS(limit=_SETLIST_LIMIT)
         return setlist
 
-    async def get(self, principal: Principal, setlist_id: str) -> tuple[Setlist, list[Track]]:
-        """Return a setlist, and its tracks that were not deleted, in order.
-
-        Raises:
-            AppError: ``SETLIST_NOT_FOUND``.
-        """
+    async def get(self, principal: Principal, setlist_id: str) -> "tuple[Setlist, list[Track]]":
+        """Return a setlist, and its tracks that were not deleted, in order. Raises ``SETLIST_NOT_FOUND``."""
         setlist = await self._own(principal, setlist_id)
         tracks = await self._own_tracks(principal, setlist.track_ids)
         return setlist, [tracks[track_id] for track_id in setlist.track_ids if track_id in tracks]
@@ -61,9 +51,8 @@ class Setlists:
     ) -> Setlist:
         """Change the name, the tracks and their order, or both. None changes nothing.
 
-        Raises:
-            AppError: ``SETLIST_NOT_FOUND``; ``VALIDATION_ERROR``; ``TRACKS_NOT_FOUND`` for tracks that are new in the
-                setlist and do not exist or belong to others.
+        Raises ``SETLIST_NOT_FOUND``; ``VALIDATION_ERROR``; ``TRACKS_NOT_FOUND`` for tracks that are new in the setlist
+        and do not exist or belong to others.
         """
         own = await self._own(principal, setlist_id)
         changes: dict[str, Any] = {}
@@ -86,11 +75,7 @@ class Setlists:
         return changed
 
     async def delete(self, principal: Principal, setlist_id: str) -> None:
-        """Delete a setlist. Its tracks stay.
-
-        Raises:
-            AppError: ``SETLIST_NOT_FOUND``.
-        """
+        """Delete a setlist. Its tracks stay. Raises ``SETLIST_NOT_FOUND``."""
         await self._store.setlists.delete((await self._own(principal, setlist_id)).id)
 
     async def _own(self, principal: Principal, setlist_id: str) -> Setlist:
@@ -99,7 +84,7 @@ class Setlists:
             raise errors.SETLIST_NOT_FOUND()
         return setlist
 
-    async def _own_tracks(self, principal: Principal, track_ids: Sequence[str]) -> dict[str, Track]:
+    async def _own_tracks(self, principal: Principal, track_ids: Sequence[str]) -> "dict[str, Track]":
         found = await self._store.by_ids(track_ids)
         return {track_id: track for track_id, track in found.items() if track.owner_id == principal.id}
 

@@ -1,7 +1,5 @@
 """Queries of tracks, stems, analyses, outputs of jobs and pending deletions."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import math
@@ -172,7 +170,6 @@ def _titles_in(text: str) -> list[str]:
 
 
 def _where(chosen: TrackFilter) -> dict[str, Any]:
-    """Return the document conditions of a filter."""
     where: dict[str, Any] = {"owner_id": chosen.owner_id}
     if chosen.creator_key is not None:
         where["creator_key"] = chosen.creator_key

@@ -4,8 +4,6 @@ The documents come first, then the blobs that they name. If a blob was deleted i
 no document in the backup names a blob that it lacks.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -60,9 +58,8 @@ class Backup:
         Args:
             private: the contents of private files, by name.
 
-        Raises:
-            AppError: ``SCHEMA_OUTDATED``; ``LIBRARY_BUSY``; ``FILES_MISSING`` after a complete backup of a library that
-                lacks files.
+        Raises ``SCHEMA_OUTDATED``; ``LIBRARY_BUSY``; ``FILES_MISSING`` after a complete backup of a library that lacks
+        files.
         """
         version = await require_current(self._docs)
         for _ in range(_ROUNDS):

@@ -1,7 +1,5 @@
 """The commands ``backup`` and ``restore`` over the stores of the settings."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import AsyncIterator
@@ -37,7 +35,6 @@ async def _stores(settings: Settings, folder: BackupFolder) -> AsyncIterator[tup
 
 
 async def back_up(settings: LibrarySettings, path: Path) -> None:
-    """Write a backup of the library into a folder."""
     folder = BackupFolder(path)
     private = _private_files(settings)
     with folder.locked(), process_folder(settings.scratch_dir("transfer")) as scratch:
@@ -48,8 +45,7 @@ async def back_up(settings: LibrarySettings, path: Path) -> None:
 def _private_files(settings: LibrarySettings) -> dict[str, str]:
     """Return the contents of the private files of the data directory, and the secret of the settings.
 
-    Raises:
-        SettingsError: there is no secret.
+    Raises ``SettingsError``: there is no secret.
     """
     paths = {name: settings.data_dir / name for name in PRIVATE_FILES}
     private = {name: path.read_text() for name, path in paths.items() if path.exists()}
@@ -61,7 +57,6 @@ def _private_files(settings: LibrarySettings) -> dict[str, str]:
 
 
 async def restore(settings: LibrarySettings, path: Path) -> None:
-    """Restore a backup into the empty stores of the settings."""
     folder = BackupFolder(path)
     folder.require_manifest()
     _require_same_secret(settings, folder)
@@ -78,8 +73,7 @@ async def restore(settings: LibrarySettings, path: Path) -> None:
 def _require_same_secret(settings: LibrarySettings, folder: BackupFolder) -> None:
     """Check that the secrets of the settings, if there are any, contain those of the backup.
 
-    Raises:
-        SettingsError: they do not.
+    Raises ``SettingsError``: they do not.
     """
     saved, own = folder.path / "secret", settings.secret_file
     secrets = (settings.secret.get_secret_value() or (own.read_text() if own.exists() else "")).split()

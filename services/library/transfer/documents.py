@@ -1,7 +1,5 @@
 """Documents in transit: which collections there are, reading them in order, comparing and writing them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
@@ -41,22 +39,18 @@ class CollectionDigest:
         self._hash = hashlib.sha256()
 
     def add(self, doc: Doc) -> None:
-        """Count a document."""
         self.count += 1
         self._hash.update(line(doc))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the digest for a manifest."""
         return {"count": self.count, "sha256": self._hash.hexdigest()}
 
 
 def line(doc: Doc) -> bytes:
-    """Return a document as one line of JSON, the same for equal documents."""
     return json.dumps(doc, sort_keys=True, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
 async def read_lines(path: Path) -> AsyncIterator[Doc]:
-    """Yield the documents of a file, one for each line."""
     with path.open("rb") as file:
         for text in file:
             doc: Doc = json.loads(text)
@@ -85,8 +79,7 @@ async def synchronise(source: AsyncIterator[Doc], target: Docs, collection: str,
 async def compare(source: AsyncIterator[Doc], target: Docs, collection: str) -> CollectionDigest:
     """Compare a collection with ``source``, which yields documents by id, and return the digest of both.
 
-    Raises:
-        AppError: ``COPY_DIFFERS``.
+    Raises ``COPY_DIFFERS``.
     """
     expected, found = CollectionDigest(), CollectionDigest()
     async for wanted, present in _pairs(source, walk(target, collection)):

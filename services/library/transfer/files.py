@@ -1,7 +1,5 @@
 """Files in transit: which blobs documents name, and copying blobs with their hashes."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib
@@ -49,7 +47,6 @@ def keys_in(value: Any) -> Iterator[str]:
 
 
 async def blob_hash(blobs: Blobs, key: str) -> BlobCopy:
-    """Read a blob. Return its size and hash."""
     digest, size = hashlib.sha256(), 0
     async for piece in blobs.read(key):
         digest.update(piece)
@@ -60,8 +57,7 @@ async def blob_hash(blobs: Blobs, key: str) -> BlobCopy:
 async def copy_blob(source: Blobs, target: Blobs, key: str, expected: BlobCopy | None = None) -> BlobCopy:
     """Copy a blob, and read the copy to verify it. Nothing is stored if the source is not as ``expected``.
 
-    Raises:
-        AppError: ``BLOB_NOT_FOUND``; ``BLOB_DAMAGED`` if source or copy differ from what they should be.
+    Raises ``BLOB_NOT_FOUND``; ``BLOB_DAMAGED`` if source or copy differ from what they should be.
     """
     digest, size = hashlib.sha256(), 0
     async with target.write(key) as writer:
@@ -97,7 +93,7 @@ class WorkList:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def temporary(cls, folder: Path) -> AsyncIterator[WorkList]:
+    async def temporary(cls, folder: Path) -> "AsyncIterator[WorkList]":
         """Provide an empty list, in a file in ``folder`` that is removed at the end of the block."""
         with tempfile.TemporaryDirectory(dir=folder) as place:
             docs = infra.open_local_docs(Path(place) / "blobs.db")
@@ -119,17 +115,12 @@ class WorkList:
         await self._docs.load(self._NAME, list(pending.values()))
 
     async def fill(self, documents_of: Callable[[str], AsyncIterator[Doc]]) -> None:
-        """Add all blobs of a library.
-
-        Args:
-            documents_of: returns the documents of a collection.
-        """
+        """Add all blobs of a library. ``documents_of`` returns the documents of a collection."""
         await self.add(documents_of("jobs"), required=False)
         for collection in FILE_COLLECTIONS:
             await self.add(documents_of(collection), required=True)
 
     async def count(self) -> int:
-        """Return the number of blobs."""
         return await self._docs.count(self._NAME, {})
 
     def entries(self) -> AsyncIterator[Doc]:

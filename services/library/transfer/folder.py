@@ -8,8 +8,6 @@
 - ``secret``, ``admin-token``: copies from the data directory
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib
@@ -42,8 +40,7 @@ class BlobEntry:
         return json.dumps(fields) + "\n"
 
     @staticmethod
-    def of(fields: dict[str, Any]) -> BlobEntry:
-        """Return the entry of a line."""
+    def of(fields: dict[str, Any]) -> "BlobEntry":
         return BlobEntry(fields["key"], BlobCopy(fields["size_bytes"], fields["sha256"]))
 
 
@@ -61,8 +58,7 @@ class BackupFolder:
     def locked(self) -> Iterator[None]:
         """Create the folder, readable for its owner only, and keep other backups out of it.
 
-        Raises:
-            AppError: ``BACKUP_RUNNING``.
+        Raises ``BACKUP_RUNNING``.
         """
         make_folder(self.path, mode=0o700)
         with (self.path / ".lock").open("w") as file:
@@ -75,8 +71,7 @@ class BackupFolder:
     def manifest(self) -> dict[str, Any] | None:
         """Return the manifest, or None if there is no complete backup.
 
-        Raises:
-            AppError: ``BACKUP_UNREADABLE`` if another version wrote it.
+        Raises ``BACKUP_UNREADABLE`` if another version wrote it.
         """
         path = self.path / _MANIFEST
         if not path.exists():
@@ -87,18 +82,13 @@ class BackupFolder:
         return manifest
 
     def require_manifest(self) -> dict[str, Any]:
-        """Return the manifest.
-
-        Raises:
-            AppError: ``BACKUP_MISSING``, ``BACKUP_UNREADABLE``.
-        """
+        """Return the manifest. Raises ``BACKUP_MISSING``, ``BACKUP_UNREADABLE``."""
         manifest = self.manifest()
         if manifest is None:
             raise errors.BACKUP_MISSING(folder=self.path)
         return manifest
 
     def fingerprint(self) -> str:
-        """Return a hash that identifies the backup."""
         return hashlib.sha256((self.path / _MANIFEST).read_bytes()).hexdigest()
 
     def publish(self, manifest: dict[str, Any]) -> None:
@@ -109,7 +99,6 @@ class BackupFolder:
         write_private(self.path / _MANIFEST, json.dumps({"format": _FORMAT, **manifest}, indent=2) + "\n")
 
     def new_snapshot(self) -> Path:
-        """Create the folder of a new snapshot."""
         path = self.path / f"snapshot-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         path.mkdir()
         return path
@@ -145,6 +134,5 @@ def _entries(path: Path) -> Iterator[BlobEntry]:
 
 
 async def entries_of(path: Path) -> AsyncIterator[BlobEntry]:
-    """Yield the entries of a ``blobs.jsonl``."""
     for entry in _entries(path):
         yield entry

@@ -1,7 +1,6 @@
 """Restore of a backup into empty stores: the blobs first, then the documents that name them."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,50 +13,47 @@ from soundwright.services.library.transfer.folder import BackupFolder, BlobEntry
 from soundwright.services.library.transfer.running_libraries import begin_import, end_import, require_unused
 
 
+@dataclass(eq=False)
 class Restore:
-    """Restores one backup. After an interruption, a second run completes it."""
+    """Restores one backup. After an interruption, a second run completes it.
 
-    def __init__(
-        self, docs: Docs, blobs: Blobs, folder: BackupFolder, stored: Blobs, clock: Clock, progress: Progress
-    ) -> None:
-        """
-        Args:
-            stored: the blobs in the folder.
-        """
-        self._docs = docs
-        self._blobs = blobs
-        self._folder = folder
-        self._stored = stored
-        self._clock = clock
-        self._progress = progress
+    Args:
+        stored: the blobs in the folder.
+    """
+
+    docs: Docs
+    blobs: Blobs
+    folder: BackupFolder
+    stored: Blobs
+    clock: Clock
+    progress: Progress
 
     async def run(self) -> None:
         """Restore the backup.
 
-        Raises:
-            AppError: ``BACKUP_MISSING``, ``BACKUP_UNREADABLE``, ``BACKUP_DAMAGED`` before anything is written;
-                ``STORE_IN_USE``, ``STORE_NOT_EMPTY``; ``BLOB_DAMAGED``.
+        Raises ``BACKUP_MISSING``, ``BACKUP_UNREADABLE``, ``BACKUP_DAMAGED`` before anything is written;
+        ``STORE_IN_USE``, ``STORE_NOT_EMPTY``; ``BLOB_DAMAGED``.
         """
         manifest = await self._checked()
-        snapshot = self._folder.path / manifest["snapshot"]
-        await require_unused(self._docs, self._clock)
-        await begin_import(self._docs, self._folder.fingerprint())
+        snapshot = self.folder.path / manifest["snapshot"]
+        await require_unused(self.docs, self.clock)
+        await begin_import(self.docs, self.folder.fingerprint())
         await self._copy_blobs(snapshot / "blobs.jsonl", manifest["blobs"]["count"])
         for name in manifest["collections"]:
-            await synchronise(read_lines(snapshot / f"{name}.jsonl"), self._docs, name, self._progress)
+            await synchronise(read_lines(snapshot / f"{name}.jsonl"), self.docs, name, self.progress)
         for name in manifest["collections"]:
-            digest = await compare(read_lines(snapshot / f"{name}.jsonl"), self._docs, name)
-            self._progress(f"{name}: {digest.count} documents, sha256 {digest.to_json()['sha256']}")
-        await end_import(self._docs)
-        self._progress(f"The backup of {manifest['create_time']} is restored.")
+            digest = await compare(read_lines(snapshot / f"{name}.jsonl"), self.docs, name)
+            self.progress(f"{name}: {digest.count} documents, sha256 {digest.to_json()['sha256']}")
+        await end_import(self.docs)
+        self.progress(f"The backup of {manifest['create_time']} is restored.")
 
     async def _checked(self) -> dict[str, Any]:
         """Return the manifest after checking the documents of the backup against it."""
-        manifest = self._folder.require_manifest()
+        manifest = self.folder.require_manifest()
         if manifest["schema_version"] > LATEST_VERSION:
             raise errors.BACKUP_TOO_NEW(version=manifest["schema_version"], latest_version=LATEST_VERSION)
         for name, expected in manifest["collections"].items():
-            if await _digest_of(self._folder.path / manifest["snapshot"] / f"{name}.jsonl") != expected:
+            if await _digest_of(self.folder.path / manifest["snapshot"] / f"{name}.jsonl") != expected:
                 raise errors.BACKUP_DAMAGED(
                     f"The documents of the collection {name} in the backup are not those that were written."
                 )
@@ -67,13 +63,13 @@ class Restore:
         count = 0
         async for page in in_pages(entries_of(path), self._copy_blob):
             count += len(page)
-            self._progress(f"files: {count} of {total}")
+            self.progress(f"files: {count} of {total}")
         if count != total:
             raise errors.BACKUP_DAMAGED(count=count, expected=total)
 
     async def _copy_blob(self, entry: BlobEntry) -> None:
-        if not await holds(self._blobs, entry.key, entry.copy):
-            await copy_blob(self._stored, self._blobs, entry.key, entry.copy)
+        if not await holds(self.blobs, entry.key, entry.copy):
+            await copy_blob(self.stored, self.blobs, entry.key, entry.copy)
 
 
 async def _digest_of(path: Path) -> dict[str, Any]:

@@ -4,8 +4,6 @@ A running library renews a document in the store. A restore refuses a store with
 document in it makes a library refuse to start.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import platform
@@ -31,8 +29,7 @@ _FORGET_SECONDS = 3600.0
 async def using(docs: Docs, clock: Clock) -> AsyncIterator[None]:
     """Announce a running library in the store while the block runs.
 
-    Raises:
-        AppError: ``STORE_INCOMPLETE`` if a restore into the store did not finish.
+    Raises ``STORE_INCOMPLETE`` if a restore into the store did not finish.
     """
     await docs.ensure(_LIBRARIES)
     await docs.ensure(_IMPORTS)
@@ -66,11 +63,7 @@ async def using(docs: Docs, clock: Clock) -> AsyncIterator[None]:
 
 
 async def require_unused(docs: Docs, clock: Clock) -> None:
-    """Check that no library uses the store.
-
-    Raises:
-        AppError: ``STORE_IN_USE``.
-    """
+    """Check that no library uses the store. Raises ``STORE_IN_USE``."""
     await docs.ensure(_LIBRARIES)
     async for library in walk(docs, _LIBRARIES.name):
         age = max(0.0, clock.now() - library["seen_time"])
@@ -84,8 +77,7 @@ async def begin_import(docs: Docs, source: str) -> None:
     Args:
         source: identifies what the documents come from.
 
-    Raises:
-        AppError: ``STORE_NOT_EMPTY`` if the store has other documents.
+    Raises ``STORE_NOT_EMPTY`` if the store has other documents.
     """
     await docs.ensure(_IMPORTS)
     begun = await docs.get(_IMPORTS.name, _IMPORT)

@@ -1,10 +1,9 @@
 """Deliveries of webhooks: messages that wait, were delivered or failed. The dispatcher sends them."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from soundwright.kit import errors
@@ -35,38 +34,22 @@ _ID_NAMESPACE = uuid.UUID("3b1f7f6e-2f0d-4b8e-9a55-5f2a1c0e7d46")
 log = get_logger()
 
 
+@dataclass(eq=False)
 class Deliveries:
-    """Enqueues deliveries, and shows and replays them for the owner of the webhook.
+    """Enqueues deliveries, and shows and replays them for the owner of the webhook."""
 
-    Args:
-        kinds: what messages say of each kind of job.
-    """
-
-    def __init__(
-        self,
-        webhooks: Webhooks,
-        store: WebhookDocs,
-        deliveries: Table[Delivery],
-        jobs: JobDocs,
-        kinds: Mapping[str, PublicKind],
-        clock: Clock,
-    ) -> None:
-        self._webhooks = webhooks
-        self._store = store
-        self._deliveries = deliveries
-        self._jobs = jobs
-        self._kinds = kinds
-        self._clock = clock
+    webhooks: Webhooks
+    store: "WebhookDocs"
+    deliveries: Table[Delivery]
+    jobs: "JobDocs"
+    kinds: Mapping[str, PublicKind]
+    clock: Clock
 
     async def send_test(self, principal: Principal, webhook_id: str) -> Delivery:
-        """Enqueue a ping.
-
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``, ``WEBHOOK_DISABLED``.
-        """
-        webhook = await self._webhooks.get(principal, webhook_id)
+        """Enqueue a ping. Raises ``WEBHOOK_NOT_FOUND``, ``WEBHOOK_DISABLED``."""
+        webhook = await self.webhooks.get(principal, webhook_id)
         require_enabled(webhook)
-        body = ping_body(webhook.id, self._clock.now())
+        body = ping_body(webhook.id, self.clock.now())
         delivery = await self._enqueue(webhook, f"msg_{uuid.uuid4().hex}", PING, body)
         assert delivery is not None  # the message ID is new
         return delivery
@@ -76,29 +59,27 @@ class Deliveries:
     ) -> tuple[list[Delivery], int]:
         """Return a page of the deliveries of a webhook, newest first, and their total count.
 
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``.
+        Raises ``WEBHOOK_NOT_FOUND``.
         """
-        webhook = await self._webhooks.get(principal, webhook_id)
+        webhook = await self.webhooks.get(principal, webhook_id)
         where = {"webhook_id": webhook.id}
-        return await self._deliveries.page(where, sort="create_time", descending=True, offset=offset, limit=limit)
+        return await self.deliveries.page(where, sort="create_time", descending=True, offset=offset, limit=limit)
 
     async def replay(self, principal: Principal, delivery_id: str) -> Delivery:
         """Send the same message again, with the full number of attempts.
 
-        Raises:
-            AppError: ``DELIVERY_NOT_FOUND`` if the delivery does not exist or belongs to another account;
-                ``WEBHOOK_DISABLED``; ``DELIVERY_UNDERWAY`` while a dispatcher is sending the message.
+        Raises ``DELIVERY_NOT_FOUND`` if the delivery does not exist or belongs to another account;
+        ``WEBHOOK_DISABLED``; ``DELIVERY_UNDERWAY`` while a dispatcher is sending the message.
         """
         while True:
-            delivery = await self._deliveries.get(delivery_id)
+            delivery = await self.deliveries.get(delivery_id)
             if delivery is None or delivery.owner_id != require_account(principal):
                 raise errors.DELIVERY_NOT_FOUND()
-            webhook = await self._store.get(delivery.webhook_id)
+            webhook = await self.store.get(delivery.webhook_id)
             if webhook is None:
                 raise errors.DELIVERY_NOT_FOUND()
             require_enabled(webhook)
-            now = self._clock.now()
+            now = self.clock.now()
             if delivery.underway and (delivery.due_time or 0.0) > now:
                 raise errors.DELIVERY_UNDERWAY()
             replayed = dataclasses.replace(
@@ -109,7 +90,7 @@ class Deliveries:
                 attempt_count=0,
                 first_attempt_time=None,
             )
-            if await self._deliveries.replace(replayed):
+            if await self.deliveries.replace(replayed):
                 return replayed
 
     async def enqueue_finished_jobs(self) -> int:
@@ -119,7 +100,7 @@ class Deliveries:
         Delivery IDs are derived from the job, so that a crash in between or a parallel process creates no duplicates.
         """
         count = 0
-        while jobs := await self._jobs.jobs_with_pending_webhooks(_BATCH_SIZE):
+        while jobs := await self.jobs.jobs_with_pending_webhooks(_BATCH_SIZE):
             enqueued = [await self._enqueue_job(job) for job in jobs]
             count += sum(enqueued)
             if len(jobs) < _BATCH_SIZE or not any(enqueued):
@@ -130,14 +111,14 @@ class Deliveries:
         job: Job | None = finished
         try:
             while job is not None and job.webhooks_pending:
-                for webhook in await self._store.list(job.owner_id):
+                for webhook in await self.store.list(job.owner_id):
                     if webhook.accepts(event_of(job)):
                         await self._enqueue(
-                            webhook, job_message_id(job), event_of(job), job_body(job, self._kinds[job.kind])
+                            webhook, job_message_id(job), event_of(job), job_body(job, self.kinds[job.kind])
                         )
-                if await self._jobs.replace(dataclasses.replace(job, webhooks_pending=None)):
+                if await self.jobs.replace(dataclasses.replace(job, webhooks_pending=None)):
                     return True
-                job = await self._jobs.get(job.id)
+                job = await self.jobs.get(job.id)
         except AppError:
             raise
         except Exception:  # one malformed job must not block the others
@@ -147,7 +128,7 @@ class Deliveries:
 
     async def _enqueue(self, webhook: Webhook, message_id: str, event: str, body: str) -> Delivery | None:
         """Store a delivery. Return None if it already exists."""
-        now = self._clock.now()
+        now = self.clock.now()
         delivery = Delivery(
             id=str(uuid.uuid5(_ID_NAMESPACE, f"{message_id}.{webhook.id}")),
             webhook_id=webhook.id,
@@ -158,15 +139,15 @@ class Deliveries:
             create_time=now,
             due_time=now,
         )
-        if not await self._deliveries.add(delivery):
+        if not await self.deliveries.add(delivery):
             return None
         await self._trim(webhook.id)
         return delivery
 
     async def _trim(self, webhook_id: str) -> None:
         """Delete the oldest finished deliveries of a webhook that has more than the log keeps."""
-        excess = await self._deliveries.count({"webhook_id": webhook_id}) - _LOG_LIMIT
+        excess = await self.deliveries.count({"webhook_id": webhook_id}) - _LOG_LIMIT
         if excess > 0:
             where = {"webhook_id": webhook_id, "status": OneOf([DeliveryStatus.DELIVERED, DeliveryStatus.FAILED])}
-            for old in await self._deliveries.find(where, sort="create_time", limit=min(excess, _BATCH_SIZE)):
-                await self._deliveries.delete(old.id)
+            for old in await self.deliveries.find(where, sort="create_time", limit=min(excess, _BATCH_SIZE)):
+                await self.deliveries.delete(old.id)

@@ -1,7 +1,5 @@
 """Sends webhook messages: at least once, with increasing delays between attempts."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import math
@@ -71,7 +69,7 @@ class WebhookDispatcher:
     def __init__(
         self,
         deliveries: Deliveries,
-        store: WebhookDocs,
+        store: "WebhookDocs",
         table: Table[Delivery],
         egress_policy: EgressPolicy,
         sealer: Sealer,

@@ -1,7 +1,5 @@
 """The bodies of webhook messages, and their signatures (Standard Webhooks 1.0, https://www.standardwebhooks.com)."""
 
-from __future__ import annotations
-
 import base64
 import json
 import secrets
@@ -29,7 +27,6 @@ class PublicKind:
     """The public name and paths of a job kind.
 
     Attributes:
-        type: name of the kind in the public API.
         output_path: template of the gateway's path of an output. Placeholders: ``{job_id}``, ``{job_hex_id}``,
             ``{track_id}``, ``{output_id}``, ``{name}`` and ``{extension}``.
         details_path: template of the gateway's path of the details as JSON; empty if they are not served.
@@ -53,7 +50,6 @@ def job_message_id(job: Job) -> str:
 
 
 def job_body(job: Job, kind: PublicKind) -> str:
-    """Return the JSON body of the message about the end of a job."""
     manifest = _manifest(job, kind)
     body = _body(event_of(job), job.finish_time or job.create_time, manifest)
     if len(body.encode()) > _BODY_LIMIT_BYTES:
@@ -63,12 +59,10 @@ def job_body(job: Job, kind: PublicKind) -> str:
 
 
 def ping_body(webhook_id: str, now: float) -> str:
-    """Return the JSON body of a test message."""
     return _body(PING, now, {"webhook_id": webhook_id})
 
 
 def new_signing_secret() -> str:
-    """Return a new secret in the format of Standard Webhooks."""
     return _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 

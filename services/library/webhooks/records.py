@@ -1,7 +1,5 @@
 """What is stored about webhooks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,7 +40,6 @@ class Webhook:
     revision: int = 0
 
     def accepts(self, event: str) -> bool:
-        """Return whether the webhook is enabled and subscribes to ``event``."""
         return self.enabled and (event in self.events or ALL_EVENTS in self.events)
 
 

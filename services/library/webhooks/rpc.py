@@ -1,7 +1,5 @@
 """RPCs of webhooks and their deliveries."""
 
-from __future__ import annotations
-
 from soundwright.kit.messages import time_to_wire, to_wire
 from soundwright.kit.rpc import Context
 from soundwright.kit.security.identity import require_principal

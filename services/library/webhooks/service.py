@@ -1,10 +1,9 @@
 """Webhook endpoints of accounts: creation, changes and signing secrets."""
 
-from __future__ import annotations
-
 import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -30,71 +29,62 @@ _DESCRIPTION_LIMIT_CHARS = 200
 log = get_logger()
 
 
+@dataclass(eq=False)
 class Webhooks:
-    """Manages the webhooks of accounts."""
+    """Manages the webhooks of accounts.
 
-    def __init__(
-        self,
-        store: WebhookDocs,
-        policy: EgressPolicy,
-        sealer: Sealer,
-        clock: Clock,
-        record: Callable[[str, str, str, str], Awaitable[None]],
-    ) -> None:
-        """
-        Args:
-            record: stores an entry of the audit log: the ID of the account, the action, the type and the ID of the object.
-        """
-        self._store = store
-        self._record = record
-        self._policy = policy
-        self._sealer = sealer
-        self._clock = clock
+    Args:
+        record: stores an entry of the audit log: the ID of the account, the action, the type and the ID of the object.
+    """
+
+    store: "WebhookDocs"
+    policy: EgressPolicy
+    sealer: Sealer
+    clock: Clock
+    record: Callable[[str, str, str, str], Awaitable[None]]
 
     async def create(
         self, principal: Principal, url: str, events: Sequence[str], description: str
     ) -> tuple[Webhook, str]:
         """Create a webhook, and return it with its signing secret. The secret cannot be read later.
 
-        Raises:
-            AppError: ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``WEBHOOK_LIMIT``, ``REGISTRATION_NEEDED``.
+        Raises ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``WEBHOOK_LIMIT``, ``REGISTRATION_NEEDED``.
         """
         if principal.is_guest:  # whose session has ended, and who could not delete it
             raise errors.REGISTRATION_NEEDED()
         await self._check_url(url)
         checked_events, checked_description = _checked_events(events or [ALL_EVENTS]), _checked_description(description)
-        secret, webhook_id, now = new_signing_secret(), str(uuid.uuid4()), self._clock.now()
+        secret, webhook_id, now = new_signing_secret(), str(uuid.uuid4()), self.clock.now()
         webhook = Webhook(
             id=webhook_id,
             owner_id=require_account(principal),
             url=url,
             events=checked_events,
             description=checked_description,
-            secret_sealed=self._sealer.seal(secret, webhook_id),
+            secret_sealed=self.sealer.seal(secret, webhook_id),
             create_time=now,
             update_time=now,
             api_token_id=principal.api_token_id,
         )
-        if not await self._store.insert(webhook, WEBHOOK_LIMIT):
+        if not await self.store.insert(webhook, WEBHOOK_LIMIT):
             raise errors.WEBHOOK_LIMIT(limit=WEBHOOK_LIMIT)
-        await self._record(principal.id, "webhook_create", "webhook", webhook.id)
+        await self.record(principal.id, "webhook_create", "webhook", webhook.id)
         log.info("webhook.created", webhook_id=webhook.id)
         return webhook, secret
 
     async def get(self, principal: Principal, webhook_id: str) -> Webhook:
         """Return a webhook of the caller.
 
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND`` if the webhook does not exist or belongs to another account.
+        Raises ``WEBHOOK_NOT_FOUND`` if the webhook does not exist or belongs to another account.
         """
-        webhook = await self._store.get(webhook_id)
+        webhook = await self.store.get(webhook_id)
         if webhook is None or webhook.owner_id != require_account(principal):
             raise errors.WEBHOOK_NOT_FOUND()
         return webhook
 
     async def list_own(self, principal: Principal) -> Sequence[Webhook]:
         """Return the webhooks of the caller, oldest first."""
-        return await self._store.list(require_account(principal))
+        return await self.store.list(require_account(principal))
 
     async def update(
         self,
@@ -108,8 +98,7 @@ class Webhooks:
     ) -> Webhook:
         """Change the given fields. A new URL, or enabling the webhook, clears its failures.
 
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``.
+        Raises ``WEBHOOK_NOT_FOUND``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``.
         """
         if url is not None:
             await self._check_url(url)
@@ -128,34 +117,29 @@ class Webhooks:
             principal,
             webhook_id,
             "webhook_update",
-            lambda webhook: dataclasses.replace(webhook, **changes, update_time=self._clock.now()),
+            lambda webhook: dataclasses.replace(webhook, **changes, update_time=self.clock.now()),
         )
 
     async def delete(self, principal: Principal, webhook_id: str) -> None:
-        """Delete a webhook and its deliveries.
-
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``.
-        """
+        """Delete a webhook and its deliveries. Raises ``WEBHOOK_NOT_FOUND``."""
         webhook = await self.get(principal, webhook_id)
-        if not await self._store.delete(webhook.id):
+        if not await self.store.delete(webhook.id):
             raise errors.WEBHOOK_NOT_FOUND()
-        await self._record(principal.id, "webhook_delete", "webhook", webhook.id)
+        await self.record(principal.id, "webhook_delete", "webhook", webhook.id)
         log.info("webhook.deleted", webhook_id=webhook.id)
 
     async def rotate_secret(self, principal: Principal, webhook_id: str) -> tuple[Webhook, str]:
         """Replace the signing secret, and return the new one. The previous secret also signs for 24 hours.
 
-        Raises:
-            AppError: ``WEBHOOK_NOT_FOUND``.
+        Raises ``WEBHOOK_NOT_FOUND``.
         """
         secret = new_signing_secret()
 
         def change(webhook: Webhook) -> Webhook:
-            now = self._clock.now()
+            now = self.clock.now()
             return dataclasses.replace(
                 webhook,
-                secret_sealed=self._sealer.seal(secret, webhook.id),
+                secret_sealed=self.sealer.seal(secret, webhook.id),
                 previous_secret_sealed=webhook.secret_sealed,
                 previous_expire_time=now + _ROTATION_OVERLAP_SECONDS,
                 update_time=now,
@@ -171,24 +155,20 @@ class Webhooks:
         while True:
             webhook = await self.get(principal, webhook_id)
             changed = dataclasses.replace(change(webhook), api_token_id=principal.api_token_id)
-            if await self._store.webhooks.replace(changed):
-                await self._record(principal.id, action, "webhook", webhook_id)
+            if await self.store.webhooks.replace(changed):
+                await self.record(principal.id, action, "webhook", webhook_id)
                 return changed
 
     async def _check_url(self, url: str) -> None:
         host, port, scheme = _parsed_url(url)
-        if scheme == "http" and not self._policy.is_allow_listed(host, port):
+        if scheme == "http" and not self.policy.is_allow_listed(host, port):
             raise _invalid("url", "must begin with https://")
         # Each delivery checks the address again. This check reports a wrong URL to the owner at once.
-        await self._policy.addresses(host, port)
+        await self.policy.addresses(host, port)
 
 
 def require_account(principal: Principal) -> str:
-    """Return the ID of the calling account.
-
-    Raises:
-        AppError: ``ACCESS_DENIED`` for anonymous callers and services.
-    """
+    """Return the ID of the calling account. Raises ``ACCESS_DENIED`` for anonymous callers and services."""
     if principal.is_anonymous or principal.is_service:
         raise errors.ACCESS_DENIED("Webhooks require an account. Log in first.")
     return principal.id
@@ -196,19 +176,14 @@ def require_account(principal: Principal) -> str:
 
 def require_enabled(webhook: Webhook) -> None:
     """
-    Raises:
-        AppError: ``WEBHOOK_DISABLED``.
+    Raises ``WEBHOOK_DISABLED``.
     """
     if not webhook.enabled:
         raise errors.WEBHOOK_DISABLED()
 
 
 def signing_secrets(webhook: Webhook, sealer: Sealer, now: float) -> list[str]:
-    """Return the current signing secret, and the previous one if it is still valid.
-
-    Raises:
-        AppError: ``SECRET_UNREADABLE``.
-    """
+    """Return the current signing secret, and the previous one if it is still valid. Raises ``SECRET_UNREADABLE``."""
     sealed = [webhook.secret_sealed]
     if webhook.previous_secret_sealed and now < webhook.previous_expire_time:
         sealed.append(webhook.previous_secret_sealed)

@@ -1,7 +1,5 @@
 """Queries on webhooks and their deliveries."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -47,12 +45,10 @@ class WebhookDocs:
         self._has_token = has_token
 
     async def prepare(self) -> None:
-        """Create missing collections and indexes."""
         await self.webhooks.prepare()
         await self.deliveries.prepare()
 
     async def insert(self, webhook: Webhook, limit: int) -> bool:
-        """Store a new webhook. Return False if its owner has ``limit`` webhooks."""
         await self.list(webhook.owner_id)  # those that have ended give up their slots
         webhook = dataclasses.replace(webhook, owner_epoch=await self._epoch_of(webhook.owner_id))
         return await self.webhooks.add_in_slot(webhook, {"owner_id": webhook.owner_id}, limit)

@@ -8,8 +8,6 @@
 * other: the remainder, so that the stems add up to the recording.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np

@@ -5,8 +5,6 @@ Median filtering of the magnitude spectrogram along time and along frequency, an
 of about 46 ms, kernels of 31. All channels share one mask, which keeps the stereo image.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np

@@ -7,8 +7,6 @@ adds the difference for the vocals of ``htdemucs``, which have both scores: 8.93
 models is better, and not how good a model is on the excerpts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from soundwright.kit.engines import Gain, Score

@@ -3,8 +3,6 @@
 Spectra are complex64 [..., hops, bins]. Each hop is one row, so a row is contiguous for the FFT.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,7 +33,6 @@ class Stft:
     """Short-time Fourier transform with Hann windows for analysis and synthesis, and eight-fold overlap.
 
     Args:
-        sample_rate_hz: sample rate of the signals.
         window_seconds: requested window length. The nearest power of two in frames is used, at least 64.
     """
 
@@ -44,12 +41,10 @@ class Stft:
 
     @cached_property
     def size(self) -> int:
-        """Window length in frames."""
         return int(2 ** max(6, round(math.log2(self.sample_rate_hz * self.window_seconds))))
 
     @property
     def hop(self) -> int:
-        """Frames between the starts of windows."""
         return self.size // _OVERLAP
 
     @property

@@ -11,8 +11,6 @@ Weights are divided out, so any positive weight reconstructs an identity exactly
 is bounded by the window, the context and one block, whatever the length of the recording.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -82,13 +80,11 @@ def read_windows(
     Args:
         blocks: consecutive blocks, float32 [channels, any number of frames], ``frame_count`` frames in all.
         frame_count: exact length of the recording. Zero frames give no window.
-        window_frames: length of a window.
         hop_frames: frames between the beginnings of neighbours, 1 to ``window_frames``.
         read_frames: how many frames to read for a window of the given length, at least that length; the surplus is
             context, half of it (rounded down) before the window. Zeros stand in for what lies outside the recording.
 
-    Raises:
-        ValueError: the hop does not fit the window, or the stream ends before ``frame_count`` frames.
+    Raises ``ValueError``: the hop does not fit the window, or the stream ends before ``frame_count`` frames.
     """
     if not 1 <= hop_frames <= window_frames:
         raise ValueError(f"hop_frames must be 1 to window_frames ({window_frames}), not {hop_frames}.")
@@ -135,8 +131,6 @@ class CrossFade:
 
         Args:
             weight: float32 [window_frames], positive; how much each frame of a window counts.
-            hop_frames: frames between the beginnings of neighbours.
-            frame_count: length of the recording.
         """
         if weight.ndim != 1 or not len(weight) or not (weight > 0).all():
             raise ValueError("The weight of every frame of a window must be positive.")

@@ -3,8 +3,6 @@
 Failures are raised as ``AppError``. Transient failures have a retryable code, others are final.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import math
@@ -120,9 +118,6 @@ class LalalaiClient:
         Args:
             url: the address of the API. It is set by the operator, so the egress policy does not apply.
             egress_policy: applies to the addresses of results, which lalal.ai chooses.
-            timeout_seconds: the timeout of a request.
-            transfer_seconds: the timeout of an upload or download.
-            limit_bytes: the maximum size of a download.
         """
         self._egress_policy = egress_policy
         self._transfer_seconds = transfer_seconds
@@ -135,7 +130,6 @@ class LalalaiClient:
         await self._http.aclose()
 
     async def minutes_left(self, key: Key) -> float:
-        """Return the remaining minutes of the license."""
         return (await self._post(key, "/limits/minutes_left/", _LimitsResponse)).minutes_left
 
     async def upload(self, key: Key, path: Path, name: str, report: Callable[[float], None]) -> str:
@@ -184,11 +178,7 @@ class LalalaiClient:
         return (await self._post(key, path, _SplitResponse, json=body)).task_id
 
     async def check(self, key: Key, task_id: str) -> TaskState:
-        """Return the state of a task.
-
-        Raises:
-            AppError: ``LALALAI_ERROR``, also for a task that failed or was cancelled.
-        """
+        """Return the state of a task. Raises ``LALALAI_ERROR``, also for a task that failed or was cancelled."""
         response = await self._post(key, "/check/", _CheckResponse, json={"task_ids": [task_id]})
         task = response.result.get(task_id)
         if task is None:

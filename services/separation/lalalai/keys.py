@@ -1,7 +1,5 @@
 """Selects the license key for lalal.ai: the user's own key, or the key of the platform."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -28,11 +26,7 @@ class Keys:
         self._platform_key = platform_key
 
     async def get_current(self, owner_id: str) -> Key:
-        """Return the key for a new task.
-
-        Raises:
-            AppError: ``LALALAI_NOT_CONFIGURED``.
-        """
+        """Return the key for a new task. Raises ``LALALAI_NOT_CONFIGURED``."""
         key = await self._own(owner_id) or self._platform()
         if key is None:
             raise errors.LALALAI_NOT_CONFIGURED()
@@ -44,8 +38,7 @@ class Keys:
         Args:
             own: the task uses the user's own key.
 
-        Raises:
-            AppError: ``LALALAI_UNAUTHORIZED`` if the key was removed.
+        Raises ``LALALAI_UNAUTHORIZED`` if the key was removed.
         """
         key = await self._own(owner_id) if own else self._platform()
         if key is None:

@@ -1,7 +1,5 @@
 """Converts the stems from lalal.ai to the sample rate and length of the recording, and to the format of the job."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,11 +45,9 @@ def fit(
         files: the received files, by the name of the stem.
         report: called with the completed share, 0 to 1; raises to stop.
 
-    Returns:
-        The description (name, path, audio properties) and the file of each stem.
+    Returns the description (name, path, audio properties) and the file of each stem.
 
-    Raises:
-        AppError: ``LALALAI_ERROR`` if a file is no audio, or has another length than the recording.
+    Raises ``LALALAI_ERROR`` if a file is no audio, or has another length than the recording.
     """
     stems: Files = []
     for index, (name, file) in enumerate(files.items()):

@@ -1,9 +1,8 @@
 """The quota and the cancellation of tasks at lalal.ai, for the current caller."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from soundwright.kit import errors
 from soundwright.kit.errors import suppressed
@@ -19,52 +18,43 @@ _PAGE_LIMIT = 200
 _UNFINISHED = (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING)
 
 
+@dataclass(eq=False)
 class LalalaiTasks:
-    """Serves requests of the current caller about their own jobs at lalal.ai."""
+    """Serves requests of the current caller about their own jobs at lalal.ai.
 
-    def __init__(
-        self,
-        client: LalalaiClient,
-        keys: Keys,
-        jobs: library_service_pb2_grpc.JobServiceStub,
-        clean_up: Callable[[job_pb2.Job], Awaitable[None]],
-    ) -> None:
-        """
-        Args:
-            clean_up: stops the tasks of a job at lalal.ai, and deletes its files there.
-        """
-        self._client = client
-        self._keys = keys
-        self._jobs = jobs
-        self._clean_up = clean_up
+    Args:
+        clean_up: stops the tasks of a job at lalal.ai, and deletes its files there.
+    """
+
+    client: LalalaiClient
+    keys: Keys
+    jobs: library_service_pb2_grpc.JobServiceStub
+    clean_up: Callable[[job_pb2.Job], Awaitable[None]]
 
     async def require_key(self) -> None:
         """Require that the caller can use lalal.ai.
 
-        Raises:
-            AppError: the errors of :meth:`_key`.
+        Raises ``AppError``: the errors of :meth:`_key`.
         """
         await self._key()
 
     async def _key(self) -> Key:
         """Return the key for new tasks of the caller.
 
-        Raises:
-            AppError: ``LALALAI_NOT_CONFIGURED``; ``REGISTRATION_NEEDED``, because each task costs money.
+        Raises ``LALALAI_NOT_CONFIGURED``; ``REGISTRATION_NEEDED``, because each task costs money.
         """
         caller = require_principal()
         if caller.is_guest or caller.is_anonymous:
             raise errors.REGISTRATION_NEEDED()
-        return await self._keys.get_current(caller.id)
+        return await self.keys.get_current(caller.id)
 
     async def quota(self) -> pb.GetLalalaiQuotaResponse:
         """Return the remaining minutes of the license, and the minutes that the caller has used.
 
-        Raises:
-            AppError: the errors of :meth:`_key`; ``LALALAI_UNAUTHORIZED``, ``LALALAI_ERROR``.
+        Raises ``AppError``: the errors of :meth:`_key`; ``LALALAI_UNAUTHORIZED``, ``LALALAI_ERROR``.
         """
         key = await self._key()
-        remaining_minutes = await self._client.minutes_left(key)
+        remaining_minutes = await self.client.minutes_left(key)
         used_seconds = 0.0
         async for job in self._own_jobs([job_pb2.JOB_STATE_SUCCEEDED]):
             if job.result.engine == LALALAI:
@@ -80,13 +70,12 @@ class LalalaiTasks:
         Args:
             task_id: the ID of the task, or of the job, which is known earlier.
 
-        Raises:
-            AppError: ``TASK_NOT_FOUND``; ``JOB_FINISHED``.
+        Raises ``TASK_NOT_FOUND``; ``JOB_FINISHED``.
         """
         async for job in self._own_jobs():
             if _is_lalalai(job) and task_id in (job.id, *job.external_task.task_ids):
                 cancelled = await self._cancel(job.id)
-                await self._clean_up(cancelled)  # the worker of the job also does this, but it may have stopped
+                await self.clean_up(cancelled)  # the worker of the job also does this, but it may have stopped
                 return cancelled
         raise errors.TASK_NOT_FOUND()
 
@@ -96,11 +85,11 @@ class LalalaiTasks:
         for job in [job async for job in self._own_jobs(_UNFINISHED) if _is_lalalai(job)]:
             with suppressed("JOB_FINISHED"):  # it finished in the meantime
                 cancelled.append(await self._cancel(job.id))
-        await asyncio.gather(*map(self._clean_up, cancelled))
+        await asyncio.gather(*map(self.clean_up, cancelled))
         return cancelled
 
     async def _cancel(self, job_id: str) -> job_pb2.Job:
-        job: job_pb2.Job = (await self._jobs.CancelJob(library_service_pb2.CancelJobRequest(job_id=job_id))).job
+        job: job_pb2.Job = (await self.jobs.CancelJob(library_service_pb2.CancelJobRequest(job_id=job_id))).job
         return job
 
     async def _own_jobs(self, states: Sequence[job_pb2.JobState.ValueType] = ()) -> AsyncIterator[job_pb2.Job]:
@@ -110,7 +99,7 @@ class LalalaiTasks:
             request = library_service_pb2.ListJobsRequest(
                 page=page, page_size=_PAGE_SIZE, kinds=[job_pb2.JOB_KIND_SEPARATION], states=states
             )
-            listed = await self._jobs.ListJobs(request)
+            listed = await self.jobs.ListJobs(request)
             for job in listed.jobs:
                 if job.id not in seen:
                     seen.add(job.id)

@@ -1,13 +1,12 @@
 """Runs separation jobs at lalal.ai: sends the recording, waits, fetches the stems."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import math
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -50,6 +49,7 @@ log = get_logger()
 T = TypeVar("T")
 
 
+@dataclass(eq=False, kw_only=True)
 class LalalaiWorker:
     """The handler of jobs at lalal.ai, and their clean-up.
 
@@ -58,38 +58,25 @@ class LalalaiWorker:
     idempotency key.
     """
 
-    def __init__(
-        self,
-        *,
-        client: LalalaiClient,
-        keys: Keys,
-        processes: EngineProcesses[None],
-        blobs: Blobs,
-        jobs: library_service_pb2_grpc.JobServiceStub,
-        tracks: library_service_pb2_grpc.TrackServiceStub,
-        scratch: Path,
-        limits: audio.AudioLimits,
-        settings: SeparationSettings,
-    ) -> None:
-        self._client = client
-        self._keys = keys
-        self._processes = processes
-        self._blobs = blobs
-        self._jobs = jobs
-        self._tracks = tracks
-        self._scratch = scratch
-        self._limits = limits
-        self._settings = settings
+    client: LalalaiClient
+    keys: Keys
+    processes: EngineProcesses[None]
+    blobs: Blobs
+    jobs: library_service_pb2_grpc.JobServiceStub
+    tracks: library_service_pb2_grpc.TrackServiceStub
+    scratch: Path
+    limits: audio.AudioLimits
+    settings: SeparationSettings
 
     def job_kind(self) -> JobKind[jobs_pb2.SeparationSpec]:
         """Return the descriptor of these jobs. Their queue is their own, since they wait for another service."""
         return JobKind(
             kind=job_pb2.JOB_KIND_SEPARATION,
             spec=jobs_pb2.SeparationSpec,
-            queue=WorkQueue(LALALAI, self._settings.separation_lalalai_slot_count),
+            queue=WorkQueue(LALALAI, self.settings.separation_lalalai_slot_count),
             handler=self.handle,
-            attempt_limit=self._settings.separation_attempt_limit,
-            limits=self._settings.job_limits,
+            attempt_limit=self.settings.separation_attempt_limit,
+            limits=self.settings.job_limits,
             output_folder=STEMS_FOLDER,
             affinity=lambda spec: f"{LALALAI} {spec.model}",
             on_finish=self.clean_up,
@@ -98,9 +85,9 @@ class LalalaiWorker:
     async def handle(self, context: JobContext, spec: jobs_pb2.SeparationSpec) -> job_pb2.JobResult:
         """Separate the job's track. A cancellation stops it at any moment."""
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as name:
             splitter, outputs, mix = await _stoppable(context, self._separate(context, spec, Path(name)))
-            async with JobOutputs(self._blobs, context) as store:
+            async with JobOutputs(self.blobs, context) as store:
                 context.report(1.0, "Storing the stems")
                 result = job_pb2.JobResult(
                     engine=LALALAI, model=splitter, requested_model=spec.model, outputs_are_stems=True
@@ -121,12 +108,12 @@ class LalalaiWorker:
         work = job.external_task
         try:
             async with asyncio.timeout(_TIDY_SECONDS):
-                key = await self._keys.get_used(job.owner_id, work.own_key)
+                key = await self.keys.get_used(job.owner_id, work.own_key)
                 try:
                     if work.task_ids and job.state != job_pb2.JOB_STATE_SUCCEEDED:
-                        await _retry(lambda: self._client.cancel(key, work.task_ids))
+                        await _retry(lambda: self.client.cancel(key, work.task_ids))
                 finally:
-                    await _retry(lambda: self._client.delete(key, work.source_id))  # this also cancels the task
+                    await _retry(lambda: self.client.delete(key, work.source_id))  # this also cancels the task
         except (AppError, TimeoutError) as error:
             log.warning("lalalai.cleanup_failed", job_id=job.id, error=str(error) or "timeout")
 
@@ -134,9 +121,9 @@ class LalalaiWorker:
         self, context: JobContext, spec: jobs_pb2.SeparationSpec, folder: Path
     ) -> tuple[str, Files, OutputFile]:
         request = library_service_pb2.GetTrackRequest(track_id=context.job.track_id)
-        track = (await self._tracks.GetTrack(request)).track
+        track = (await self.tracks.GetTrack(request)).track
         try:
-            async with asyncio.timeout(self._settings.lalalai_deadline_seconds):
+            async with asyncio.timeout(self.settings.lalalai_deadline_seconds):
                 key, task_id = await self._start_task(context, spec, track)
                 state = await self._wait_for_task(context, key, task_id)
                 files = await self._fetch_stems(context, state.tracks or [], folder)
@@ -145,15 +132,15 @@ class LalalaiWorker:
         recording = Recording(track.sample_rate_hz, track.channel_count, track.frame_count)
         encoding = cast(service.Format, spec.parameters.format)
         work = functools.partial(
-            fit, files=files, folder=folder, recording=recording, encoding=encoding, limits=self._limits
+            fit, files=files, folder=folder, recording=recording, encoding=encoding, limits=self.limits
         )
         context.report(_FETCHED_RATIO, "Converting the stems")
-        outputs = await self._processes.run(work, _part(context, _FETCHED_RATIO, 1.0))
-        async with self._blobs.local(track.blob_key) as path:
+        outputs = await self.processes.run(work, _part(context, _FETCHED_RATIO, 1.0))
+        async with self.blobs.local(track.blob_key) as path:
             copying = functools.partial(
-                copy_recording, recording=path, frame_count=track.frame_count, folder=folder, limits=self._limits
+                copy_recording, recording=path, frame_count=track.frame_count, folder=folder, limits=self.limits
             )
-            mix = await self._processes.run(copying, context.report)
+            mix = await self.processes.run(copying, context.report)
         return state.splitter if state.splitter in service.SPLITTERS else spec.model, outputs, mix
 
     async def _start_task(
@@ -163,20 +150,20 @@ class LalalaiWorker:
         job, work = context.job, job_pb2.ExternalTask()
         if job.HasField("external_task"):
             work.CopyFrom(job.external_task)
-            key = await self._keys.get_used(job.owner_id, work.own_key)
+            key = await self.keys.get_used(job.owner_id, work.own_key)
         else:
-            key = await self._keys.get_current(job.owner_id)
+            key = await self.keys.get_current(job.owner_id)
             work.own_key = key.own
-            async with self._blobs.local(track.blob_key) as path:
+            async with self.blobs.local(track.blob_key) as path:
                 # A neutral name, because the name of the file is private.
                 name, report = f"recording.{track.container}", _part(context, 0.0, _SENT_RATIO)
-                upload = functools.partial(self._client.upload, key, path, name, report)
+                upload = functools.partial(self.client.upload, key, path, name, report)
                 work.source_id = await self._with_retries(context, "Sending the recording to lalal.ai", upload)
             await self._record(job, work)
         if not work.task_ids:
             splitter = "" if spec.model == service.NEWEST_SPLITTER else spec.model
             split = functools.partial(
-                self._client.split, key, work.source_id, LALALAI_STEMS, splitter, idempotency_key=job.id
+                self.client.split, key, work.source_id, LALALAI_STEMS, splitter, idempotency_key=job.id
             )
             work.task_ids.append(await self._with_retries(context, "Waiting for lalal.ai", split))
             await self._record(job, work)
@@ -184,22 +171,19 @@ class LalalaiWorker:
 
     async def _record(self, job: job_pb2.Job, work: job_pb2.ExternalTask) -> None:
         """Store the IDs in the ledger now. After a crash, the next attempt needs them to resume the paid work."""
-        await self._jobs.HeartbeatJob(
+        await self.jobs.HeartbeatJob(
             library_service_pb2.HeartbeatJobRequest(
-                job_id=job.id,
-                attempt=job.attempt,
-                lease_seconds=self._settings.lease_seconds,
-                external_task=work,
+                job_id=job.id, attempt=job.attempt, lease_seconds=self.settings.lease_seconds, external_task=work
             ),
             timeout=_RECORD_SECONDS,
         )
 
     async def _wait_for_task(self, context: JobContext, key: Key, task_id: str) -> TaskState:
         """Poll a task until it finishes, and return its final state."""
-        delay_seconds = self._settings.lalalai_poll_seconds
+        delay_seconds = self.settings.lalalai_poll_seconds
         report = _part(context, _SENT_RATIO, _SPLIT_RATIO)
         while True:
-            check = functools.partial(self._client.check, key, task_id)
+            check = functools.partial(self.client.check, key, task_id)
             state = await self._with_retries(context, "lalal.ai is separating", check)
             report(state.ratio)
             if state.tracks is not None:
@@ -219,7 +203,7 @@ class LalalaiWorker:
         for stem, track in expected.items():
             assert track is not None
             file = folder / f"{stem}.fetched"
-            download = functools.partial(self._client.download, track.url, file)
+            download = functools.partial(self.client.download, track.url, file)
             await self._with_retries(context, "Fetching the stems from lalal.ai", download)
             files[stem] = file
             report(len(files) / len(expected))
@@ -228,10 +212,9 @@ class LalalaiWorker:
     async def _with_retries(self, context: JobContext, message: str, request: Callable[[], Awaitable[T]]) -> T:
         """Repeat a request while lalal.ai is unavailable, with increasing delays.
 
-        Raises:
-            AppError: a final error, also if lalal.ai is unavailable too often.
+        Raises ``AppError``: a final error, also if lalal.ai is unavailable too often.
         """
-        delay_seconds = self._settings.lalalai_retry_seconds
+        delay_seconds = self.settings.lalalai_retry_seconds
         for attempt in range(1, _ATTEMPT_LIMIT + 1):
             context.report(0.0, message)
             try:
@@ -241,7 +224,7 @@ class LalalaiWorker:
                     raise
                 if attempt == _ATTEMPT_LIMIT:
                     raise failed(f"it was unavailable {_ATTEMPT_LIMIT} times in a row") from None
-                limit_seconds = self._settings.lalalai_retry_limit_seconds
+                limit_seconds = self.settings.lalalai_retry_limit_seconds
                 seconds = max(min(delay_seconds, limit_seconds), error.meta.get("retry_after", 0))
                 log.info("lalalai.unavailable", job_id=context.job.id, error=error.message, retry_seconds=seconds)
             context.report(0.0, f"lalal.ai is busy; retrying in {math.ceil(seconds)} s")

@@ -3332,12 +3332,8 @@ export interface components {
             download_status: "queued" | "downloading" | "completed" | "failed";
             /** @description The latest download job. Null for uploads. */
             download_job_id: string | null;
-            /**
-             * @description Why the download failed. `cancelled` if it was cancelled.
-             * @example null
-             */
+            /** @description Why the download failed. `cancelled` if it was cancelled. */
             download_error: string | null;
-            /** @example null */
             download_error_code: string | null;
             /** @example 0 */
             stem_count: number;
@@ -3522,17 +3518,10 @@ export interface components {
             status: "completed" | "failed";
             /** @description The changed track. Null: it was deleted, or nothing changed. */
             track: components["schemas"]["Track"] | null;
-            /**
-             * @description Why the track stays as it was.
-             * @example null
-             */
+            /** @description Why the track stays as it was. */
             error: string | null;
-            /** @example null */
             error_code: string | null;
-            /**
-             * @description Messages by field, of a `VALIDATION_ERROR`.
-             * @example null
-             */
+            /** @description Messages by field, of a `VALIDATION_ERROR`. */
             details: {
                 [key: string]: string[];
             } | null;
@@ -3756,10 +3745,7 @@ export interface components {
             model: string;
             /** @example demucs */
             engine: string;
-            /**
-             * @description The stem that it separated. Null: the recording.
-             * @example null
-             */
+            /** @description The stem that it separated. Null: the recording. */
             stem: string | null;
             /**
              * @description seconds
@@ -3792,10 +3778,7 @@ export interface components {
              * @example 100
              */
             progress: number;
-            /**
-             * @description The current step.
-             * @example null
-             */
+            /** @description The current step. */
             message: string | null;
             /**
              * @description The model that is used. With several models, a text that names them.
@@ -3806,10 +3789,7 @@ export interface components {
             engine: string | null;
             /** @example htdemucs */
             requested_model: string;
-            /**
-             * @description Why `auto` chose the requested model. Null: the request named it.
-             * @example null
-             */
+            /** @description Why `auto` chose the requested model. Null: the request named it. */
             model_reason: string | null;
             /**
              * @description The stems that are separated beside `accompaniment`. Empty: all of the model.
@@ -3826,10 +3806,7 @@ export interface components {
              * @example []
              */
             weights: number[];
-            /**
-             * @description How the estimates of `models` are combined.
-             * @example null
-             */
+            /** @description How the estimates of `models` are combined. */
             combine: string | null;
             /**
              * @description Further separations, of stems.
@@ -3840,15 +3817,9 @@ export interface components {
             runs: components["schemas"]["ModelRun"][];
             /** @description Whether another model than the requested one was used. */
             degraded: boolean;
-            /**
-             * @description Why, in one sentence.
-             * @example null
-             */
+            /** @description Why, in one sentence. */
             degraded_reason: string | null;
-            /**
-             * @description Why, and what to do.
-             * @example null
-             */
+            /** @description Why, and what to do. */
             degraded_details: string | null;
             compute_seconds: number | null;
             /** @description The stems. Empty until completed. */
@@ -3858,10 +3829,7 @@ export interface components {
              * @example []
              */
             lalalai_task_ids: string[];
-            /**
-             * @description Why the job failed.
-             * @example null
-             */
+            /** @description Why the job failed. */
             error: string | null;
         };
         /**
@@ -3986,10 +3954,7 @@ export interface components {
              * @example none stated
              */
             weights_licence: string | null;
-            /**
-             * @description What else the authors say about it.
-             * @example null
-             */
+            /** @description What else the authors say about it. */
             licence_note: string | null;
             /**
              * @description Repository on the model hub.
@@ -4009,10 +3974,7 @@ export interface components {
              * @example 1500000000
              */
             memory_bytes: number | null;
-            /**
-             * @description GPU memory that the model needs.
-             * @example null
-             */
+            /** @description GPU memory that the model needs. */
             device_memory_bytes: number | null;
             /**
              * @description Seconds of audio per second of computing, in the latest jobs on this server since its start.
@@ -4029,10 +3991,7 @@ export interface components {
              * @example false
              */
             needs_consent: boolean;
-            /**
-             * @description Why not, and what to do.
-             * @example null
-             */
+            /** @description Why not, and what to do. */
             unavailable_reason: string | null;
             /** @example htdemucs */
             name: string;
@@ -4162,20 +4121,11 @@ export interface components {
              * @example small
              */
             requested_model: string;
-            /**
-             * @description Why `auto` chose it. Null: the request names it.
-             * @example null
-             */
+            /** @description Why `auto` chose it. Null: the request names it. */
             model_reason: string | null;
-            /**
-             * @description Why another model would run than the requested one, in one sentence.
-             * @example null
-             */
+            /** @description Why another model would run than the requested one, in one sentence. */
             degraded_reason: string | null;
-            /**
-             * @description The same, with what to do.
-             * @example null
-             */
+            /** @description The same, with what to do. */
             degraded_details: string | null;
             /**
              * @description Computing time, without the wait in the queue. Null: unknown.
@@ -4294,12 +4244,8 @@ export interface components {
             status: "queued" | "downloading" | "processing" | "completed" | "failed";
             /** @description Mean progress of the jobs in percent. An ended job counts as 100. */
             progress: number;
-            /**
-             * @description Why the batch failed.
-             * @example null
-             */
+            /** @description Why the batch failed. */
             error: string | null;
-            /** @example null */
             error_code: string | null;
             cancel_requested: boolean;
             created_at: string | null;
@@ -4332,12 +4278,8 @@ export interface components {
              * @example 100
              */
             progress: number;
-            /**
-             * @description Why the job failed.
-             * @example null
-             */
+            /** @description Why the job failed. */
             error: string | null;
-            /** @example null */
             error_code: string | null;
         };
         /**
@@ -4407,10 +4349,7 @@ export interface components {
             progress: number;
             /** @example librosa */
             engine: string | null;
-            /**
-             * @description Why the job failed.
-             * @example null
-             */
+            /** @description Why the job failed. */
             error: string | null;
             /** @description The measured values. Null until completed. */
             result: components["schemas"]["AnalysisValues"] | null;
@@ -5245,10 +5184,7 @@ export interface components {
             duration_seconds: number | null;
             /** @description Your track of this recording. Null if you have none. */
             track_id: string | null;
-            /**
-             * @description Why it cannot be downloaded. Null if it can.
-             * @example null
-             */
+            /** @description Why it cannot be downloaded. Null if it can. */
             problem: string | null;
         };
         /**
@@ -5261,10 +5197,7 @@ export interface components {
              * @enum {string}
              */
             type: "track" | "album" | "playlist" | "link";
-            /**
-             * @description Name of the list. Null for a single recording.
-             * @example null
-             */
+            /** @description Name of the list. Null for a single recording. */
             name: string | null;
             /** @description The first 50 recordings. */
             entries: components["schemas"]["LinkEntry"][];
@@ -5351,10 +5284,7 @@ export interface components {
              * @enum {string}
              */
             type: "track" | "album" | "playlist" | "link";
-            /**
-             * @description Name of the album or playlist.
-             * @example null
-             */
+            /** @description Name of the album or playlist. */
             name: string | null;
             jobs: components["schemas"]["DownloadStarted"][];
             skipped: components["schemas"]["Skipped"][];
@@ -5386,19 +5316,11 @@ export interface components {
             message: string | null;
             /** @example high */
             quality: ("lossless" | "high" | "medium" | "low") | null;
-            /**
-             * @description Path of the file. Null until completed.
-             * @example null
-             */
+            /** @description Path of the file. Null until completed. */
             output_path: string | null;
-            /** @example null */
             file_size: number | null;
-            /**
-             * @description Why the job failed.
-             * @example null
-             */
+            /** @description Why the job failed. */
             error: string | null;
-            /** @example null */
             error_code: string | null;
         };
         /**
@@ -5442,10 +5364,7 @@ export interface components {
              * @example htdemucs
              */
             requested_model: string | null;
-            /**
-             * @description Why another model ran than the requested one, in one sentence.
-             * @example null
-             */
+            /** @description Why another model ran than the requested one, in one sentence. */
             degraded_reason: string | null;
             /**
              * @example completed
@@ -5457,28 +5376,15 @@ export interface components {
              * @example 100
              */
             progress: number;
-            /**
-             * @description The current step; of a completed separation, which stems exceed full scale.
-             * @example null
-             */
+            /** @description The current step; of a completed separation, which stems exceed full scale. */
             message: string | null;
-            /**
-             * @description Position of a queued job among those of its kind, from 1. Null once it runs.
-             * @example null
-             */
+            /** @description Position of a queued job among those of its kind, from 1. Null once it runs. */
             queue_position: number | null;
-            /**
-             * @description Estimated time until the job ends, from jobs of the same type, model and about the same length that have finished lately. Null if there are none, and once the job has ended.
-             * @example null
-             */
+            /** @description Estimated time until the job ends, from jobs of the same type, model and about the same length that have finished lately. Null if there are none, and once the job has ended. */
             estimated_seconds_left: number | null;
             track_id: string | null;
-            /**
-             * @description Why the job failed. `cancelled` if it was cancelled.
-             * @example null
-             */
+            /** @description Why the job failed. `cancelled` if it was cancelled. */
             error: string | null;
-            /** @example null */
             error_code: string | null;
             /** @example 1 */
             attempt: number;
@@ -5580,10 +5486,7 @@ export interface components {
              * @example htdemucs
              */
             requested_model: string | null;
-            /**
-             * @description Why another model ran than the requested one, in one sentence.
-             * @example null
-             */
+            /** @description Why another model ran than the requested one, in one sentence. */
             degraded_reason: string | null;
             /**
              * @example completed
@@ -5595,28 +5498,15 @@ export interface components {
              * @example 100
              */
             progress: number;
-            /**
-             * @description The current step; of a completed separation, which stems exceed full scale.
-             * @example null
-             */
+            /** @description The current step; of a completed separation, which stems exceed full scale. */
             message: string | null;
-            /**
-             * @description Position of a queued job among those of its kind, from 1. Null once it runs.
-             * @example null
-             */
+            /** @description Position of a queued job among those of its kind, from 1. Null once it runs. */
             queue_position: number | null;
-            /**
-             * @description Estimated time until the job ends, from jobs of the same type, model and about the same length that have finished lately. Null if there are none, and once the job has ended.
-             * @example null
-             */
+            /** @description Estimated time until the job ends, from jobs of the same type, model and about the same length that have finished lately. Null if there are none, and once the job has ended. */
             estimated_seconds_left: number | null;
             track_id: string | null;
-            /**
-             * @description Why the job failed. `cancelled` if it was cancelled.
-             * @example null
-             */
+            /** @description Why the job failed. `cancelled` if it was cancelled. */
             error: string | null;
-            /** @example null */
             error_code: string | null;
             /** @example 1 */
             attempt: number;
@@ -5650,15 +5540,9 @@ export interface components {
             model: string | null;
             /** @description Whether another model than the requested one was used. */
             degraded: boolean;
-            /**
-             * @description The reason as a sentence.
-             * @example null
-             */
+            /** @description The reason as a sentence. */
             degraded_reason: string | null;
-            /**
-             * @description The reason as a sentence.
-             * @example null
-             */
+            /** @description The reason as a sentence. */
             degraded_details: string | null;
             /**
              * @description seconds
@@ -5689,15 +5573,9 @@ export interface components {
             model: string;
             /** @example htdemucs */
             requested_model: string;
-            /**
-             * @description Why another model than the requested one was used, in one sentence.
-             * @example null
-             */
+            /** @description Why another model than the requested one was used, in one sentence. */
             degraded_reason: string | null;
-            /**
-             * @description The same, with what to do.
-             * @example null
-             */
+            /** @description The same, with what to do. */
             degraded_details: string | null;
             /**
              * @example [
@@ -5855,10 +5733,7 @@ export interface components {
             /** @example A minor */
             key: string | null;
             corrections: components["schemas"]["Corrections"] | null;
-            /**
-             * @description The path of the cover.
-             * @example null
-             */
+            /** @description The path of the cover. */
             cover_path: string | null;
             expires_at: string | null;
             /** @description The recording, with the sample rate and length of the stems. */
@@ -5986,10 +5861,7 @@ export interface components {
              * @example 100
              */
             progress: number;
-            /**
-             * @description The current step.
-             * @example null
-             */
+            /** @description The current step. */
             message: string | null;
             /** @example wav16 */
             format: string;
@@ -6000,10 +5872,7 @@ export interface components {
             download_url: string | null;
             /** @example 17640512 */
             file_size: number | null;
-            /**
-             * @description Why the job failed.
-             * @example null
-             */
+            /** @description Why the job failed. */
             error: string | null;
         };
         /**
@@ -6337,10 +6206,7 @@ export interface components {
              * @example 52428800
              */
             storage_used_bytes: number;
-            /**
-             * @description The storage quota. 0: no limit. Null: the default of the server.
-             * @example null
-             */
+            /** @description The storage quota. 0: no limit. Null: the default of the server. */
             storage_quota_bytes: number | null;
             /** @description When the user confirmed the email address. Null if not confirmed. */
             confirmed_at: string | null;
@@ -6454,10 +6320,7 @@ export interface components {
              * @example htdemucs
              */
             requested_model: string | null;
-            /**
-             * @description Why another model ran than the requested one, in one sentence.
-             * @example null
-             */
+            /** @description Why another model ran than the requested one, in one sentence. */
             degraded_reason: string | null;
             /**
              * @example completed
@@ -6469,28 +6332,15 @@ export interface components {
              * @example 100
              */
             progress: number;
-            /**
-             * @description The current step; of a completed separation, which stems exceed full scale.
-             * @example null
-             */
+            /** @description The current step; of a completed separation, which stems exceed full scale. */
             message: string | null;
-            /**
-             * @description Position of a queued job among those of its kind, from 1. Null once it runs.
-             * @example null
-             */
+            /** @description Position of a queued job among those of its kind, from 1. Null once it runs. */
             queue_position: number | null;
-            /**
-             * @description Estimated time until the job ends, from jobs of the same type, model and about the same length that have finished lately. Null if there are none, and once the job has ended.
-             * @example null
-             */
+            /** @description Estimated time until the job ends, from jobs of the same type, model and about the same length that have finished lately. Null if there are none, and once the job has ended. */
             estimated_seconds_left: number | null;
             track_id: string | null;
-            /**
-             * @description Why the job failed. `cancelled` if it was cancelled.
-             * @example null
-             */
+            /** @description Why the job failed. `cancelled` if it was cancelled. */
             error: string | null;
-            /** @example null */
             error_code: string | null;
             /** @example 1 */
             attempt: number;
@@ -6602,15 +6452,9 @@ export interface components {
              * @example 84000000
              */
             size_bytes: number | null;
-            /**
-             * @description What is on the server of the download. Null unless the weights are being fetched and the size is known.
-             * @example null
-             */
+            /** @description What is on the server of the download. Null unless the weights are being fetched and the size is known. */
             fetched_bytes: number | null;
-            /**
-             * @description What else the authors say about the licence of the weights.
-             * @example null
-             */
+            /** @description What else the authors say about the licence of the weights. */
             licence_note: string | null;
             /**
              * @description Whether no licence of the weights is stated, and nobody has allowed them.
@@ -6622,10 +6466,7 @@ export interface components {
              * @enum {string}
              */
             weights: "built_in" | "present" | "missing" | "fetching" | "failed" | "not_installed";
-            /**
-             * @description Why the weights may not be used, or why the last download failed.
-             * @example null
-             */
+            /** @description Why the weights may not be used, or why the last download failed. */
             problem: string | null;
         };
         /**
@@ -6707,9 +6548,7 @@ export interface components {
             description: string;
             /** @example true */
             enabled: boolean;
-            /** @example null */
             disabled_reason: string | null;
-            /** @example null */
             failing_since: string | null;
             created_at: string | null;
             updated_at: string | null;
@@ -6743,9 +6582,7 @@ export interface components {
             description: string;
             /** @example true */
             enabled: boolean;
-            /** @example null */
             disabled_reason: string | null;
-            /** @example null */
             failing_since: string | null;
             created_at: string | null;
             updated_at: string | null;
@@ -6778,14 +6615,10 @@ export interface components {
             attempts: number;
             /** @example 204 */
             response_code: number | null;
-            /**
-             * @description The beginning of the response body.
-             * @example null
-             */
+            /** @description The beginning of the response body. */
             response_body: string | null;
             /** @example 0.132 */
             duration_seconds: number | null;
-            /** @example null */
             error: string | null;
             /**
              * @example {
@@ -6798,7 +6631,6 @@ export interface components {
             };
             created_at: string | null;
             last_attempt_at: string | null;
-            /** @example null */
             next_attempt_at: string | null;
         };
         /**
@@ -6842,9 +6674,7 @@ export interface components {
             description: string;
             /** @example true */
             enabled: boolean;
-            /** @example null */
             disabled_reason: string | null;
-            /** @example null */
             failing_since: string | null;
             created_at: string | null;
             updated_at: string | null;
@@ -7043,10 +6873,7 @@ export interface components {
             model: string | null;
             /** @enum {string} */
             status: "healthy" | "unauthorized" | "unreachable" | "not_configured";
-            /**
-             * @description What to do about the problem.
-             * @example null
-             */
+            /** @description What to do about the problem. */
             detail: string | null;
             /** @example 310 */
             latency_ms: number | null;
@@ -7103,7 +6930,6 @@ export interface components {
              */
             quality: number | null;
             quality_details: components["schemas"]["QualityDetails"] | null;
-            /** @example null */
             error: string | null;
             /**
              * @description The position in the queue. 0: not queued.
@@ -7130,7 +6956,6 @@ export interface components {
             engine_model: string | null;
             /** @description Whether another model than the requested one was used. */
             degraded: boolean;
-            /** @example null */
             degraded_reason: string | null;
             interpretation: components["schemas"]["Interpretation"] | null;
         };
@@ -7220,7 +7045,6 @@ export interface components {
             position: number;
             /** @description The ID of the job of each variation. */
             job_ids: string[];
-            /** @example null */
             queue_message: string | null;
             /** @example free */
             tier: string;
@@ -7702,7 +7526,6 @@ export interface components {
             /** @example procedural */
             engine_model: string;
             degraded: boolean;
-            /** @example null */
             continued_from: string | null;
             interpretation: components["schemas"]["Interpretation"] | null;
         };
@@ -7867,7 +7690,6 @@ export interface components {
             /** @example procedural */
             engine_model: string;
             degraded: boolean;
-            /** @example null */
             continued_from: string | null;
             interpretation: components["schemas"]["Interpretation"] | null;
             favorited_at: string | null;
@@ -7900,7 +7722,6 @@ export interface components {
          * @description The filters of a random selection.
          */
         ShuffleFilters: {
-            /** @example null */
             model: string | null;
             /** @example lofi */
             search: string | null;
@@ -8090,7 +7911,6 @@ export interface components {
             /** @example procedural */
             engine_model: string;
             degraded: boolean;
-            /** @example null */
             continued_from: string | null;
             interpretation: components["schemas"]["Interpretation"] | null;
             /** @example 0 */
@@ -8284,7 +8104,6 @@ export interface components {
             /** @example procedural */
             engine_model: string;
             degraded: boolean;
-            /** @example null */
             continued_from: string | null;
             interpretation: components["schemas"]["Interpretation"] | null;
             /** @example 12 */
@@ -8361,7 +8180,6 @@ export interface components {
             /** @example procedural */
             engine_model: string;
             degraded: boolean;
-            /** @example null */
             continued_from: string | null;
             interpretation: components["schemas"]["Interpretation"] | null;
             /** @example radio */
@@ -8423,7 +8241,6 @@ export interface components {
             /** @example procedural */
             engine_model: string;
             degraded: boolean;
-            /** @example null */
             continued_from: string | null;
             interpretation: components["schemas"]["Interpretation"] | null;
             /** @example 1 */
@@ -14097,7 +13914,7 @@ export interface operations {
                      *         "message": "Downloading",
                      *         "quality": "high",
                      *         "output_path": null,
-                     *         "file_size": null,
+                     *         "file_size": 8820044,
                      *         "error": null,
                      *         "error_code": null
                      *       }
@@ -19329,7 +19146,7 @@ export interface operations {
                      *           "description": "studio",
                      *           "enabled": true,
                      *           "disabled_reason": null,
-                     *           "failing_since": null,
+                     *           "failing_since": "2026-03-04T18:30:00Z",
                      *           "created_at": "2026-03-04T18:30:00Z",
                      *           "updated_at": "2026-03-04T18:30:00Z"
                      *         }
@@ -19403,7 +19220,7 @@ export interface operations {
                      *         "description": "studio",
                      *         "enabled": true,
                      *         "disabled_reason": null,
-                     *         "failing_since": null,
+                     *         "failing_since": "2026-03-04T18:30:00Z",
                      *         "created_at": "2026-03-04T18:30:00Z",
                      *         "updated_at": "2026-03-04T18:30:00Z",
                      *         "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -19469,7 +19286,7 @@ export interface operations {
                      *         },
                      *         "created_at": "2026-03-04T18:30:00Z",
                      *         "last_attempt_at": "2026-03-04T18:30:00Z",
-                     *         "next_attempt_at": null
+                     *         "next_attempt_at": "2026-03-04T18:30:00Z"
                      *       }
                      *     }
                      */
@@ -19523,7 +19340,7 @@ export interface operations {
                      *         "description": "studio",
                      *         "enabled": true,
                      *         "disabled_reason": null,
-                     *         "failing_since": null,
+                     *         "failing_since": "2026-03-04T18:30:00Z",
                      *         "created_at": "2026-03-04T18:30:00Z",
                      *         "updated_at": "2026-03-04T18:30:00Z"
                      *       }
@@ -19626,7 +19443,7 @@ export interface operations {
                      *         "description": "studio",
                      *         "enabled": true,
                      *         "disabled_reason": null,
-                     *         "failing_since": null,
+                     *         "failing_since": "2026-03-04T18:30:00Z",
                      *         "created_at": "2026-03-04T18:30:00Z",
                      *         "updated_at": "2026-03-04T18:30:00Z"
                      *       }
@@ -19684,7 +19501,7 @@ export interface operations {
                      *         "description": "studio",
                      *         "enabled": true,
                      *         "disabled_reason": null,
-                     *         "failing_since": null,
+                     *         "failing_since": "2026-03-04T18:30:00Z",
                      *         "created_at": "2026-03-04T18:30:00Z",
                      *         "updated_at": "2026-03-04T18:30:00Z",
                      *         "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
@@ -19748,7 +19565,7 @@ export interface operations {
                      *         },
                      *         "created_at": "2026-03-04T18:30:00Z",
                      *         "last_attempt_at": "2026-03-04T18:30:00Z",
-                     *         "next_attempt_at": null
+                     *         "next_attempt_at": "2026-03-04T18:30:00Z"
                      *       }
                      *     }
                      */
@@ -19815,7 +19632,7 @@ export interface operations {
                      *           },
                      *           "created_at": "2026-03-04T18:30:00Z",
                      *           "last_attempt_at": "2026-03-04T18:30:00Z",
-                     *           "next_attempt_at": null
+                     *           "next_attempt_at": "2026-03-04T18:30:00Z"
                      *         }
                      *       ],
                      *       "meta": {
@@ -20977,7 +20794,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -21139,7 +20956,7 @@ export interface operations {
                      *       "engine": "procedural",
                      *       "engine_model": "procedural",
                      *       "degraded": false,
-                     *       "continued_from": null,
+                     *       "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *       "interpretation": {
                      *         "style": "bossa",
                      *         "tempo_bpm": 128,
@@ -21390,7 +21207,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -21663,7 +21480,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -21760,7 +21577,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -21849,7 +21666,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -21940,7 +21757,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -22032,7 +21849,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -22123,7 +21940,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -22220,7 +22037,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -22434,7 +22251,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -22918,7 +22735,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -23007,7 +22824,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -23097,7 +22914,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,
@@ -23198,7 +23015,7 @@ export interface operations {
                      *           "engine": "procedural",
                      *           "engine_model": "procedural",
                      *           "degraded": false,
-                     *           "continued_from": null,
+                     *           "continued_from": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
                      *           "interpretation": {
                      *             "style": "bossa",
                      *             "tempo_bpm": 128,

@@ -6,8 +6,6 @@ function that CHAOS_PLACES names (``module:function``, separated by commas), the
 error whose code is the content of the file. So each armed place strikes once.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib.abc
 import inspect

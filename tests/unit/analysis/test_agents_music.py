@@ -1,7 +1,5 @@
 """Agents: music theory, rules about questions, conversations, and the client of language models."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import random

@@ -1,7 +1,5 @@
 """Which engine measures a feature, and which signal it reads: the handler over stems on disk and scripted engines."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +76,6 @@ class Tracks:
 
 
 async def measured(folder: Path, engines: list[Engine], stems: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return what a job with the features of all engines measures."""
     registry = Registry()
     for engine in engines:
         registry.register(engine)

@@ -1,7 +1,5 @@
 """Names of chords."""
 
-from __future__ import annotations
-
 import pytest
 
 from soundwright.kit.chords import harte

@@ -1,7 +1,5 @@
 """The rules of the Python client: what it sends again, filenames and webhook signatures."""
 
-from __future__ import annotations
-
 import base64
 import datetime
 import json

@@ -1,7 +1,5 @@
 """docs/ARCHITECTURE.md names every folder, and only files and folders that exist."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """``make models`` and the files that are generated from the declarations of models."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

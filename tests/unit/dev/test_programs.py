@@ -1,7 +1,5 @@
 """The licences and the lock of the packages, and the end of the installer."""
 
-from __future__ import annotations
-
 import re
 import signal
 import subprocess

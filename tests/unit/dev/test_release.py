@@ -1,7 +1,5 @@
 """``make version`` and the preconditions of ``make release``."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Songs for training and evaluation: their truth, and what the splits share."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

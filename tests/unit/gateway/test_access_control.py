@@ -1,7 +1,5 @@
 """Access control in front of a router: CSRF tokens, origins, and methods that forms name."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

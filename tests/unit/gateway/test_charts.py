@@ -1,7 +1,5 @@
 """Chord sheets and click tracks, from the values of an analysis."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 
@@ -26,9 +24,7 @@ SEGMENTS = [
 VALUES: dict[str, Any] = {
     "chords": {"segments": SEGMENTS},
     "bars": {"beats_per_bar": 4, "downbeats": [1.0, 3.0, 5.0, 7.0, 9.0]},
-    "sections": {
-        "segments": [{"start_seconds": 0.0, "label": "A"}, {"start_seconds": 7.2, "label": "B"}],
-    },
+    "sections": {"segments": [{"start_seconds": 0.0, "label": "A"}, {"start_seconds": 7.2, "label": "B"}]},
 }
 
 

@@ -1,7 +1,5 @@
 """Converted files and slow readers: what is made for a download is bounded, and deleted."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import threading
@@ -63,7 +61,6 @@ async def site(tmp_path: Path) -> Any:
 
 
 async def read(response: Any, *, send: Any = None) -> int:
-    """Read a response, and return the number of bytes."""
     sizes = []
 
     async def collect(message: Any) -> None:

@@ -1,7 +1,5 @@
 """Corrections of an analysis in exports."""
 
-from __future__ import annotations
-
 import pytest
 
 from soundwright.library.v1 import track_pb2 as pb

@@ -1,7 +1,5 @@
 """The published document is made from the routes and from what they declare."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the operator has configured, also while a component does not answer."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any, cast
 

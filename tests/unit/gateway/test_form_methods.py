@@ -1,7 +1,5 @@
 """Fields of forms that the edge reads: the CSRF token and the method. The route still receives the whole body."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """Ranges, conditions, names and archives of downloads."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from email.utils import formatdate

@@ -1,7 +1,5 @@
 """The edge as a client sees it: dialects, identity, rate limits, headers. The services behind it are in memory."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import functools
@@ -76,7 +74,6 @@ class Services:
         return job
 
     def __getattr__(self, rpc: str) -> Any:
-        """Return an RPC that finds nothing."""
         reasons = {"Playlist": "PLAYLIST_NOT_FOUND", "Job": "JOB_NOT_FOUND", "Track": "TRACK_NOT_FOUND"}
         reason = next((reasons[word] for word in reasons if word in rpc), "GENERATION_NOT_FOUND")
 

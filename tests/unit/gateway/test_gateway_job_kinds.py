@@ -1,7 +1,5 @@
 """Kinds of jobs: the descriptors of the gateway, the public names that the contract declares, and limits."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
@@ -68,11 +66,7 @@ def test_every_kind_is_described_on_both_sides() -> None:
             ingest_pb.DownloadSpec(song=ingest_service_pb2.Song(title="Song", artists=["A", "B"])),
             "Song, A, B",
         ),
-        (
-            job_pb2.JOB_KIND_DOWNLOAD,
-            ingest_pb.DownloadSpec(song=ingest_service_pb2.Song(title="Song")),
-            "Song",
-        ),
+        (job_pb2.JOB_KIND_DOWNLOAD, ingest_pb.DownloadSpec(song=ingest_service_pb2.Song(title="Song")), "Song"),
         (
             job_pb2.JOB_KIND_DOWNLOAD,
             ingest_pb.DownloadSpec(url="https://example.org/a.mp3"),
@@ -161,7 +155,7 @@ def test_every_kind_limits_its_unfinished_jobs() -> None:
         list[JobKind[Any]],
         [
             bare(SeparationWorker).job_kind(separation), bare(PipelineWorker).job_kind(separation),
-            bare(ExportWorker).job_kind(separation), bare(LalalaiWorker, _settings=separation).job_kind(),
+            bare(ExportWorker).job_kind(separation), bare(LalalaiWorker, settings=separation).job_kind(),
             bare(AnalysisWorker).job_kind(AnalysisSettings()), bare(DownloadWorker).job_kind(IngestSettings()),
         ],
     )  # fmt: skip

@@ -1,7 +1,5 @@
 """What the gateway refuses by itself, in the words of each dialect. The services behind it find nothing."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Login through Spotify: time limits, settings, and the state of the browser."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -79,7 +77,6 @@ async def begun(browser: httpx.AsyncClient) -> str:
 
 
 async def log_in(site: Site, browser: httpx.AsyncClient) -> None:
-    """Log in without Spotify."""
     browser.cookies.set(SESSION_COOKIE, await site.library.log_in(), domain=str(browser.base_url.host))
 
 

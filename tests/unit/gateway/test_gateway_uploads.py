@@ -1,7 +1,5 @@
 """Uploads: multipart in any slicing, and nothing left behind when they fail."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

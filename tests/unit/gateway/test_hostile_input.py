@@ -1,7 +1,5 @@
 """Input that is made to be slow to parse. Each form is sent over a raw socket, before login, and must cost little time."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

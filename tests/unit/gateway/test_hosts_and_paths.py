@@ -1,7 +1,5 @@
 """Host names, origins, paths and cookies, attacked over raw sockets."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

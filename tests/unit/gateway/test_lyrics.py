@@ -1,7 +1,5 @@
 """Lyrics as LRC and plain text, and those of the owner."""
 
-from __future__ import annotations
-
 import pytest
 
 from soundwright.kit.lrc import Line, lines_of, lines_within, lrc_text, plain_text

@@ -1,7 +1,5 @@
 """Channels: the protocol as values, the channel of a job, the send buffer of a slow client, and sockets without a server."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import gc

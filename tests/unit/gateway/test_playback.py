@@ -1,7 +1,5 @@
 """Segments and waveforms of a file store, without a gateway around them."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import threading
@@ -73,7 +71,6 @@ async def playback(blobs: HeldBlobs) -> AsyncIterator[Playback]:
 
 @pytest_asyncio.fixture
 async def stem(blobs: HeldBlobs, tmp_path: Path) -> job_pb2.AudioOutput:
-    """A stem of 12 seconds."""
     file = tmp_path / "vocals.flac"
     with AudioWriter(file, RATE_HZ, 1, "flac") as writer:
         writer.write(np.zeros((1, 12 * RATE_HZ), np.float32))

@@ -1,7 +1,5 @@
 """Access and rate limits of routes: found from the declarations beside the routes."""
 
-from __future__ import annotations
-
 import re
 import urllib.parse
 from collections.abc import Iterator
@@ -47,7 +45,6 @@ def table(dialects: list[Dialect], *routers: APIRouter) -> RouteTable:
 
 @pytest.fixture(scope="module")
 def everything(listeners: Listeners) -> RouteTable:
-    """The routes of the default listener."""
     gateway = listeners.gateway
     views = {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway), job_pb2.JOB_KIND_GENERATION: job_view}
     routers = (forge_routes(gateway), pipeline_routes(gateway, views), soundbox_routes(gateway), page_routes(gateway))

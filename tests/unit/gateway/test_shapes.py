@@ -1,7 +1,5 @@
 """Shapes of the forge dialect: how the fields of messages become JSON."""
 
-from __future__ import annotations
-
 from soundwright.ingest.v1 import ingest_service_pb2
 from soundwright.library.v1 import account_pb2, track_pb2
 from soundwright.models.v1 import model_pb2

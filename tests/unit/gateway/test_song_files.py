@@ -1,7 +1,5 @@
 """An analysis as files for other programs, read back."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Mapping
 from typing import Any

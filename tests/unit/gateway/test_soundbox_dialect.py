@@ -1,7 +1,5 @@
 """Which paths are the soundbox dialect's, what they cost, and how it words what is wrong."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """What the gateway reads of a build of the studio."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from pathlib import Path

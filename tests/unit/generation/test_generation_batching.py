@@ -1,7 +1,5 @@
 """Takes that wait together are made together, in real processes; whoever gives up disturbs nobody."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from collections.abc import AsyncIterator

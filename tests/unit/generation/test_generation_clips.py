@@ -1,7 +1,5 @@
 """From takes to clips: seams without clicks, equal loudness, exact lengths, and pictures of the sound."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What may be asked of generation and by whom, which engine makes a take, and which weights stay in memory."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib.util
 import math

@@ -1,7 +1,5 @@
 """From a job to its files: real engine processes, real files; the engine does what the prompts say."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import uuid

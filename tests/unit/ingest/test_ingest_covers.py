@@ -1,7 +1,5 @@
 """Covers: found in every format, made small JPEGs, and nothing for what is no picture."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

@@ -1,7 +1,5 @@
 """Files as they are kept: the quality that was asked for, tags and cover, checked by decoding and by reading them back."""
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Fetching from a site that does all that sites do: yt-dlp in a real process, real sockets, real files."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import json

@@ -1,7 +1,5 @@
 """The egress policy and the download proxy, with real sockets."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

@@ -1,7 +1,5 @@
 """Links that users give, and the right recording among those that a search finds."""
 
-from __future__ import annotations
-
 import pytest
 
 from soundwright.kit.errors import AppError, Code

@@ -1,7 +1,5 @@
 """Previews of links: what a site says of its recordings, without a download; yt-dlp in a real process, real sockets."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Uploads: names that clients give to their files, the keys that come of them, and finishing; and the settings of ingest."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import unicodedata

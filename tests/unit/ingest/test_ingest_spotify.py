@@ -1,7 +1,5 @@
 """The Spotify catalog: pages, skipped entries and errors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Authorization by Spotify users: codes, profiles, and the renewal of tokens."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
@@ -38,7 +36,6 @@ def accounts_at(spotify: SpotifySimulator, **changes: Any) -> SpotifyAccounts:
 
 
 def code_for(accounts: SpotifyAccounts) -> tuple[str, str]:
-    """Return an authorization code and its verifier."""
     url, state, verifier = accounts.begin(CALLBACK)
     back = httpx.URL(httpx.get(url).headers["location"])
     assert back.params["state"] == state

@@ -1,7 +1,5 @@
 """Download jobs that meet each other or die half way: a real library behind gRPC, real files, a real media site."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import dataclasses

@@ -1,7 +1,5 @@
 """Every format we read, against the samples that were written."""
 
-from __future__ import annotations
-
 import functools
 import gc
 import itertools

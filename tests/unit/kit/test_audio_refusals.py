@@ -1,7 +1,5 @@
 """Bad recordings: each ends in a sentence for the user, never in a crash, a stack trace or an endless decode."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import sys
@@ -161,8 +159,7 @@ def test_the_limits_are_the_callers(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "poison"),
-    [*((dtype, poison) for dtype in ("<f4", "<f8") for poison in (np.nan, np.inf, -np.inf, -1e11))],
+    ("dtype", "poison"), [*((dtype, poison) for dtype in ("<f4", "<f8") for poison in (np.nan, np.inf, -np.inf, -1e11))]
 )
 def test_samples_that_are_not_finite(path: Path, dtype: str, poison: float) -> None:
     samples = np.zeros((2 * RATE_HZ, 2), dtype)
@@ -218,8 +215,7 @@ def test_a_recording_cut_off_is_decoded_as_far_as_it_goes(path: Path, file_forma
 
 
 @pytest.mark.parametrize(
-    ("data_bytes", "warnings"),
-    [(0, ()), (0xFFFF_FFFF, ()), (0x7FFF_FFFF, ()), (4 * 60_000, ("TRUNCATED",))],
+    ("data_bytes", "warnings"), [(0, ()), (0xFFFF_FFFF, ()), (0x7FFF_FFFF, ()), (4 * 60_000, ("TRUNCATED",))]
 )
 def test_a_wav_that_lies_about_its_length_has_the_length_it_has(
     path: Path, data_bytes: int, warnings: tuple[str, ...]

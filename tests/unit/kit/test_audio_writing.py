@@ -1,7 +1,5 @@
 """What is written can be read back, by us and by others."""
 
-from __future__ import annotations
-
 import wave
 from pathlib import Path
 from struct import unpack_from

@@ -1,7 +1,5 @@
 """Adapters of the Blobs port: the file store with cancelled callers and a failing disk, and private calls of the MinIO SDK."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import re

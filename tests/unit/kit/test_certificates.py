@@ -1,7 +1,5 @@
 """TLS certificates: what is refused at the start, what a connection verifies, and the reload of changed files."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import dataclasses

@@ -1,7 +1,5 @@
 """Confined processes: what the code in them can reach, and how they end."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

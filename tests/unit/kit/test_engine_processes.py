@@ -1,7 +1,5 @@
 """Engine processes: real processes that are really killed."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

@@ -1,7 +1,5 @@
 """The registry of engines: declarations, loading, remembered failures and the choice of a fallback."""
 
-from __future__ import annotations
-
 import dataclasses
 import subprocess
 import sys

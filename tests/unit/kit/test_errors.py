@@ -1,7 +1,5 @@
 """The catalogue of errors against what the components raise."""
 
-from __future__ import annotations
-
 import ast
 import re
 import string

@@ -1,7 +1,5 @@
 """Folders of the platform, private and temporary ones, and the file in which the broker remembers its port."""
 
-from __future__ import annotations
-
 import os
 import resource
 import socket

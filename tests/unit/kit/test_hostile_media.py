@@ -1,7 +1,5 @@
 """Hostile recordings: they neither block nor fill the service that reads them."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The end of an HTTP server: running requests continue for the drain time, and new connections are refused."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -59,7 +57,6 @@ async def read_while_the_server_stops(drain_seconds: float, *, release: bool) ->
 
 
 async def refuses(url: str) -> bool:
-    """Return whether no new client can connect."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
     except OSError:

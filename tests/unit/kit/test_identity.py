@@ -1,7 +1,5 @@
 """Tokens of principals, and the rotation of the secrets and keys that sign them."""
 
-from __future__ import annotations
-
 import base64
 import json
 import stat

@@ -1,7 +1,5 @@
 """Jobs on a cluster of three brokers, whose servers die and restart: no job is lost, and each ends once."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections import Counter

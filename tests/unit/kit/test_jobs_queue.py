@@ -1,7 +1,5 @@
 """Workers share a queue: they start jobs in the order that callers see, each job once, also when the broker fails."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import random

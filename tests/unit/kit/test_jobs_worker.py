@@ -1,7 +1,5 @@
 """Workers run jobs: real broker, real gRPC to a real ledger; only the handlers are made for the test."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import uuid

@@ -1,7 +1,5 @@
 """What can be heard of a job while it runs: published as its files grow, gone after it."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import Any

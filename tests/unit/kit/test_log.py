@@ -1,7 +1,5 @@
 """Logging of a process, and recording of spans."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """What the metrics count."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

@@ -1,7 +1,5 @@
 """What is known of models: a request for one that cannot be loaded is refused before there is a job."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import time

@@ -1,7 +1,5 @@
 """Files that a job makes, in a real folder store."""
 
-from __future__ import annotations
-
 import uuid
 from pathlib import Path
 

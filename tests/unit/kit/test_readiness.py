@@ -1,7 +1,5 @@
 """The readiness checks of a component."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

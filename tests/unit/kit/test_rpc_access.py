@@ -1,7 +1,5 @@
 """Who may call which RPC: all RPCs and all kinds of credentials, through real gRPC; and the cache of API tokens."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import shutil

@@ -1,7 +1,5 @@
 """Errors between services, through real gRPC: what a caller of the platform gets, and what a foreign client gets."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import AsyncIterator

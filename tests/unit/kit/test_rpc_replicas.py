@@ -1,8 +1,6 @@
 """Calls to a component with several replicas: they are spread, they avoid replicas that do not serve, and a broken
 connection repeats only calls that may be repeated, a bounded number of times."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections import Counter
@@ -105,7 +103,6 @@ def local_addresses(count: int) -> list[str]:
 
 
 async def until_used(stub: pb_grpc.WebhookServiceStub, used: list[Replica]) -> None:
-    """Call until all ``used`` replicas have answered."""
     before = [replica.call_count for replica in used]
 
     async def are_used() -> bool:
@@ -219,7 +216,6 @@ async def behind_proxies(faults: FaultProxy) -> AsyncIterator[tuple[pb_grpc.Webh
 
 
 async def reached(behind: dict[Proxy, Replica]) -> tuple[Proxy, Replica]:
-    """Return the replica, and its proxy, that a call has reached."""
     called = await until(lambda: [pair for pair in behind.items() if pair[1].called.is_set()])
     return called[0]
 

@@ -1,7 +1,5 @@
 """What the gRPC server does for every call, over a real socket: streams, time limits, health and stopping."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import shutil

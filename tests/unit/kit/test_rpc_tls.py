@@ -1,7 +1,5 @@
 """gRPC between hosts: mutual TLS, names in certificates, callers without a certificate, and reloading."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import dataclasses

@@ -1,7 +1,5 @@
 """Segments of a stored recording are complete files, which together are the recording."""
 
-from __future__ import annotations
-
 import io
 import struct
 from pathlib import Path

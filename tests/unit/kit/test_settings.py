@@ -1,7 +1,5 @@
 """Settings: paths, environment variables and invalid values."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Tags of files: what other programs read in them, and that the audio stays the same."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Words of texts and phrases of queries (soundwright.kit.tokenizer)."""
 
-from __future__ import annotations
-
 import unicodedata
 
 import pytest

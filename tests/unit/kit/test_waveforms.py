@@ -1,7 +1,5 @@
 """Waveforms have the extremes of the signal, and mel spectrograms its levels, bands and times, however it arrives."""
 
-from __future__ import annotations
-
 import struct
 import tracemalloc
 from collections.abc import Iterator
@@ -36,7 +34,6 @@ def pairs(data: bytes) -> list[tuple[int, int]]:
 
 
 def expected(samples: NDArray[np.float32], pixel_frames: int = PIXEL_FRAMES) -> list[tuple[int, int]]:
-    """Compute the values one by one."""
     values = []
     for start in range(0, samples.shape[1], pixel_frames):
         part = samples[:, start : start + pixel_frames]

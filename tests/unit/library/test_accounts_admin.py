@@ -1,7 +1,5 @@
 """Administration of accounts, and the audit log."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json
@@ -25,7 +23,6 @@ async def library(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lib
 
 
 async def fresh(library: Library, role: str) -> Account:
-    """Store a new account."""
     library.clock.time += 1
     account_id = f"{role}-{library.clock.time:.0f}"
     account = Account(account_id, f"{account_id}@example.org", role, "active", "", library.clock.time)

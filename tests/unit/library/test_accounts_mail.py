@@ -1,7 +1,5 @@
 """Email links, the email queue and its transports."""
 
-from __future__ import annotations
-
 import asyncio
 import stat
 from dataclasses import replace

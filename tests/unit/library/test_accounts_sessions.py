@@ -1,7 +1,5 @@
 """Sessions and API tokens."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The catalog of clips: storage, lists, samples, counts, ratings and deletion."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 from collections import Counter

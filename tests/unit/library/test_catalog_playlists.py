@@ -1,7 +1,5 @@
 """Playlists: entries, access, limits and parallel changes."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Plays: counts, listeners, statistics and trends."""
 
-from __future__ import annotations
-
 import asyncio
 
 from library_fixture import ANN, BOB, GUEST, HOUR, LISTENERS, UNKNOWN, Library, dying, reason

@@ -1,7 +1,5 @@
 """``CatalogService``: messages to calls of the catalog, and its values to messages."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

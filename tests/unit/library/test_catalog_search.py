@@ -1,7 +1,5 @@
 """Finding clips by words, signs and other conditions."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import re

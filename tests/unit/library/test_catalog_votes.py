@@ -1,7 +1,5 @@
 """Votes, feedback, favorites and category suggestions, also in parallel."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

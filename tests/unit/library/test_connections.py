@@ -1,7 +1,5 @@
 """Connections to external services: sign-in, ownership and secrets."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Watches of a job: which states they show, and their limits."""
 
-from __future__ import annotations
-
 import asyncio
 
 from library_fixture import ANN, BOB, LEASE, WORKER, Library, details, new, reason, result

@@ -1,7 +1,5 @@
 """The ledger's rules, over the real document store and a clock set by hand."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import uuid

@@ -1,7 +1,5 @@
 """Batches in the ledger: all or none, each job once, one end, and what a crash at each step leaves to repair."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

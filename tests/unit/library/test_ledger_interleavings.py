@@ -1,7 +1,5 @@
 """Whatever two workers, a user, the sweeper and the clock do in whatever order, the ledger keeps its promises."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any

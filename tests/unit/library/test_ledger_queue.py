@@ -1,7 +1,5 @@
 """The order of the queue, positions, estimated waits, and what callers see of other callers' jobs."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

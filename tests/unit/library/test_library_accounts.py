@@ -1,7 +1,5 @@
 """Accounts: registration, login, throttling, the first administrator, and guests."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import stat

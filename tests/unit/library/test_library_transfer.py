@@ -1,7 +1,5 @@
 """Backup and restore of a library."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat

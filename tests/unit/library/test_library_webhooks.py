@@ -1,7 +1,5 @@
 """Webhooks over a real document store and real connections, with a clock that tests set."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

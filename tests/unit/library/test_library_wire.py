@@ -1,7 +1,5 @@
 """Messages of the library and its values say the same."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

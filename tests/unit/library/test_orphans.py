@@ -1,7 +1,5 @@
 """Orphans are found by the records of the library. Nothing else is deleted."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import time

@@ -1,7 +1,5 @@
 """Retention: what is deleted when, and what is kept although it is old."""
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 from typing import Any

@@ -1,7 +1,5 @@
 """Setlists, over the real document store."""
 
-from __future__ import annotations
-
 import pytest
 from library_fixture import ANN, BOB, UNKNOWN, Library, reason, track
 

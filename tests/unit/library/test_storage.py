@@ -1,7 +1,5 @@
 """The storage quota: what counts, who is refused, and what a crash or a race leaves."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

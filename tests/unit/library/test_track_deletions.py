@@ -1,7 +1,5 @@
 """Deletion of tracks, over the real document store and real files."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 from typing import Any

@@ -1,7 +1,5 @@
 """Tracks whose audio is being downloaded, over the real document store."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

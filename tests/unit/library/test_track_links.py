@@ -1,7 +1,5 @@
 """Links to tracks, over the real document store."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest
@@ -14,7 +12,6 @@ from soundwright.services.library.tracks.links import TrackLinks
 
 @pytest.fixture
 async def ann(library: Library) -> Principal:
-    """Return the owner of the track "t1"."""
     owner = Principal((await library.account()).id, "user")
     await library.tracks.create(owner, track("t1"))
     return owner

@@ -1,7 +1,5 @@
 """Rules about tracks, over the real document store: what owners may say of them, and finding them."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import dataclasses
@@ -225,10 +223,7 @@ async def test_analyses_may_be_stored_in_any_order(library: Library) -> None:
         for place in order:
             await library.track_docs.store_analysis(analyses[place])
         told = await library.tracks.analysis(ANN, track_id)
-        assert (told.job_id, json.loads(told.values_json)) == (
-            "j2",
-            {"tempo": 2, "key": 1, "chords": 3},
-        )
+        assert (told.job_id, json.loads(told.values_json)) == ("j2", {"tempo": 2, "key": 1, "chords": 3})
 
 
 async def test_tracks_and_clips_of_the_first_version_are_found_by_new_terms(library: Library) -> None:

@@ -1,7 +1,5 @@
 """How the estimates of several models become one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Export jobs: what a descriptor, a handler, an archive and a stem file do, over a folder store and stems on disk."""
 
-from __future__ import annotations
-
 import io
 import json
 import struct

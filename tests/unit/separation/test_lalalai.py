@@ -1,7 +1,5 @@
 """Separation by lalal.ai with a real library, real files and a simulator of lalal.ai."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any

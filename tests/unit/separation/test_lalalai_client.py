@@ -1,7 +1,5 @@
 """The lalal.ai client with all kinds of responses, and the conversion of stems."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Edits of a stem against a model that copies audio with NumPy."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from typing import Any
@@ -17,7 +15,6 @@ RATE_HZ = 1000  # a frame is a millisecond
 
 
 def heard(segments: tuple[Segment, ...], audio: np.ndarray) -> np.ndarray:
-    """What the segments make of ``audio``."""
     pieces = [audio[s.start : s.start + s.length] * s.gains(0, s.length) for s in segments]
     return np.concatenate([np.zeros(0), *pieces])
 

@@ -1,7 +1,5 @@
 """Which manifests say what, and what is refused where."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Mixes from files to a file, against plain sums, and the limiter."""
 
-from __future__ import annotations
-
 import tracemalloc
 from pathlib import Path
 from typing import Any

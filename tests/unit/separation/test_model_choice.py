@@ -1,7 +1,5 @@
 """Which model ``auto`` chooses, and why."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which requests of several models are valid, and which stems they return."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The models of a separation run one after the other, on scripted engines whose results can be predicted."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -240,14 +238,12 @@ def test_a_stopped_plan_closes_the_running_model_and_frees_its_models(
 
 
 def halves(mix: AudioFile) -> Iterator[dict[str, Samples]]:
-    """Yield stems that are halves of the mix."""
     for block in mix.blocks(10_000):
         yield {"vocals": 0.5 * block, "other": block - 0.5 * block}
 
 
 @pytest.fixture
 def mix(tmp_path: Path) -> AudioFile:
-    """A foreign recording."""
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (2, FRAMES)).astype(np.float32)
     with AudioWriter(tmp_path / "song.wav", RATE_HZ, 2, "wav32f") as writer:
         writer.write(noise)

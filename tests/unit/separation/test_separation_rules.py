@@ -1,7 +1,5 @@
 """Which models separation declares, and how requests name them."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """Overlap-add machinery: whatever the window, the hop, the length and the blocks, nothing is lost, moved or scaled."""
 
-from __future__ import annotations
-
 import gc
 import weakref
 from collections.abc import Iterator

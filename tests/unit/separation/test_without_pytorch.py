@@ -1,7 +1,5 @@
 """A machine that has neither PyTorch nor OpenVINO: models are chosen, and ``dsp`` separates."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

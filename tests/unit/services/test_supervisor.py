@@ -1,7 +1,5 @@
 """The supervisor, with targets that a test controls through files. Its processes are real ones."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -58,7 +56,6 @@ class Supervised:
         partial.rename(self._folder / name)
 
     def target(self, start: int = 1) -> psutil.Process:
-        """Return the process of a start of the target, after it has begun."""
         path = self._folder / "started"
         begun = eventually(lambda: path.exists() and (lines := path.read_text().splitlines())[start - 1 :] and lines)
         return psutil.Process(int(begun[start - 1]))

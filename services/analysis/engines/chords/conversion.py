@@ -4,8 +4,6 @@ The files were written by ``torch.save`` with the state of an optimizer. PyTorch
 everything else. This module imports PyTorch when it reads.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 
@@ -22,8 +20,7 @@ _LAYERS: Mapping[str, str] = {
 def read_networks(contents: tuple[bytes, ...]) -> Arrays:
     """Return the parameters of all networks, with the number of the network and our name, for example ``0.parts.bias``.
 
-    Raises:
-        pickle.UnpicklingError: a file contains something other than tensors and plain values.
+    Raises ``pickle.UnpicklingError``: a file contains something other than tensors and plain values.
     """
     import torch
 

@@ -1,7 +1,5 @@
 """From probabilities in each frame to chords with a beginning and an end, and the names of chords."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -57,7 +55,6 @@ class Chord:
     Attributes:
         name: in Harte's syntax.
         label: as musicians write it.
-        classes: its class in each part.
     """
 
     name: str
@@ -87,7 +84,7 @@ VOCABULARY = tuple(_vocabulary())
 def decode(probabilities: Floats) -> list[tuple[int, int, Chord, float]]:
     """Return the most probable chords, each with its first frame, its end and the mean probability of its triad.
 
-    A chord lasts until others are so much more probable that a change pays (Viterbi).
+    A chord lasts until another one is so much more probable that it outweighs the cost of a change (Viterbi).
 
     Args:
         probabilities: float32 [frames, 100], the parts side by side.

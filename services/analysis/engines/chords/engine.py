@@ -1,7 +1,5 @@
 """Chords with the networks of Jiang et al. ``conversion.py`` has the origin of their parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,7 +29,6 @@ class ChordEngine(TorchEngine):
     weights = WEIGHTS
 
     def read_network(self, content: bytes) -> Any:
-        """See :class:`TorchEngine`."""
         from soundwright.services.analysis.engines.chords.network import read_ensemble
 
         return read_ensemble(content, len(WEIGHTS.sources))

@@ -1,7 +1,5 @@
 """The model of the ``chords`` engine. The licence is that of the package and of the authors' repository."""
 
-from __future__ import annotations
-
 from soundwright.kit.engines import ModelDeclaration, ModelFile
 from soundwright.kit.packaged_weights import PackagedWeights
 from soundwright.services.analysis.engines.chords.conversion import read_networks

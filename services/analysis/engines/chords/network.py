@@ -5,8 +5,6 @@ constant-Q spectrum, then a bidirectional LSTM, then probabilities of the parts 
 different parts of their data, and average the probabilities. Three are as good on our songs, and cost less (docs/BENCHMARKS.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import safetensors.torch
@@ -69,8 +67,7 @@ class Ensemble(nn.Module):
 def read_ensemble(content: bytes, count: int) -> Ensemble:
     """Return the first ``count`` networks in a safetensors file.
 
-    Raises:
-        RuntimeError: these are the parameters of another network.
+    Raises ``RuntimeError``: these are the parameters of another network.
     """
     state = safetensors.torch.load(content)
     networks = []

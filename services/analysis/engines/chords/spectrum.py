@@ -4,8 +4,6 @@ The magnitudes equal those of ``librosa.hybrid_cqt`` with 36 bins per octave, wi
 are computed at lower sample rates. librosa's own module compiles functions for ten seconds when a machine imports it first.
 """
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

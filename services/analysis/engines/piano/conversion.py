@@ -4,8 +4,6 @@ The file was written by ``torch.save``. PyTorch reads it as tensors and plain va
 imports PyTorch when it reads.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Mapping
@@ -36,8 +34,7 @@ _NAMES: Mapping[str, str] = {
 def read_network(contents: tuple[bytes, ...]) -> Arrays:
     """Return the parameters of the network, with our names.
 
-    Raises:
-        pickle.UnpicklingError: the file contains something other than tensors and plain values.
+    Raises ``pickle.UnpicklingError``: the file contains something other than tensors and plain values.
     """
     import torch
 

@@ -4,8 +4,6 @@ Yan, Cwitkowitz and Duan, "Skipping the frame-level: event-based piano transcrip
 a track may share an edge and do not overlap otherwise. Those with the largest sum of scores are found from the end to the beginning.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +19,6 @@ class Note(NamedTuple):
     """A note or a use of a pedal.
 
     Args:
-        start: its begin in frames.
         end: its end in frames.
         track: MIDI pitch, or a negative controller.
         velocity: 0 to 127.

@@ -1,7 +1,5 @@
 """Notes and pedals of a piano with the network of Yan and Duan. ``conversion.py`` has the origin of its parameters."""
 
-from __future__ import annotations
-
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +44,6 @@ class TranskunEngine(TorchEngine):
     weights = WEIGHTS
 
     def read_network(self, content: bytes) -> Any:
-        """See :class:`TorchEngine`."""
         from soundwright.services.analysis.engines.piano.network import read_network
 
         return read_network(content)
@@ -86,7 +83,7 @@ class _Joiner:
     def __init__(self) -> None:
         self._notes: dict[int, list[Note]] = defaultdict(list)
 
-    def push(self, notes: Sequence[Note], offset: float) -> None:
+    def push(self, notes: "Sequence[Note]", offset: float) -> None:
         """Add the notes of the next segment, which begins ``offset`` frames after the signal."""
         for note in notes:
             note = note._replace(start=max(0.0, note.start + offset), end=max(0.0, note.end + offset))
@@ -98,7 +95,7 @@ class _Joiner:
             elif note.has_onset:
                 same.append(note)
 
-    def finish(self) -> list[Note]:
+    def finish(self) -> "list[Note]":
         """Return the notes. A note ends at the latest where the next one of the same pitch begins."""
         found: list[Note] = []
         for same in filter(None, self._notes.values()):
@@ -122,8 +119,8 @@ def _segments(blocks: Iterator[Floats], channel_count: int) -> Iterator[Floats]:
         pending = pending[:, _HOP_FRAMES * _FRAME :]
 
 
-def _public(notes: Sequence[Note]) -> dict[str, Any]:
-    def seconds(note: Note) -> list[float]:
+def _public(notes: "Sequence[Note]") -> dict[str, Any]:
+    def seconds(note: "Note") -> list[float]:
         start, end = (round(frame * _FRAME / _RATE_HZ, 3) for frame in (note.start, note.end))
         return [start, max(0.001, round(end - start, 3))]
 

@@ -1,7 +1,5 @@
 """The model of the ``transkun`` engine. The licence is that of the package and of the author's repository."""
 
-from __future__ import annotations
-
 from soundwright.kit.engines import ModelDeclaration, ModelFile
 from soundwright.kit.packaged_weights import PackagedWeights
 from soundwright.services.analysis.engines.piano.conversion import read_network

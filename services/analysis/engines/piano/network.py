@@ -5,8 +5,6 @@ patches of a spectrum, and a transformer attends along frequency and along time.
 patches. The product of what it says about two frames scores a note between them.
 """
 
-from __future__ import annotations
-
 import math
 
 import safetensors.torch
@@ -192,8 +190,7 @@ def _normalised(x: Tensor) -> Tensor:
 def read_network(content: bytes) -> PianoNetwork:
     """Return the network in a safetensors file.
 
-    Raises:
-        RuntimeError: these are the parameters of another network.
+    Raises ``RuntimeError``: these are the parameters of another network.
     """
     network = PianoNetwork()
     network.load_state_dict(safetensors.torch.load(content))

@@ -1,7 +1,5 @@
 """The account itself: everything it owns as an archive, and its deletion."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Administration: users, the audit log, and the jobs of all users."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Any
 
@@ -20,14 +18,7 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.forge.serializers import JOB_TYPES, data, job_to_wire, listing, shaped
 from soundwright.services.gateway.dialects.forge.shapes import Data, JobSummary, Page
 from soundwright.services.gateway.openapi.responses import Time, Uuid, documented
-from soundwright.services.gateway.wire.parameters import (
-    AccountId,
-    JobId,
-    PageNumber,
-    PageSize,
-    body_of,
-    body_schema,
-)
+from soundwright.services.gateway.wire.parameters import AccountId, JobId, PageNumber, PageSize, body_of, body_schema
 
 _STATES = {
     job_pb2.JOB_STATE_QUEUED: "queued",
@@ -75,8 +66,7 @@ class User(TypedDict):
     track_count: Annotated[int, Field(ge=0, examples=[12])]
     storage_used_bytes: Annotated[int, Field(ge=0, description="Size of all files of the user.", examples=[52428800])]
     storage_quota_bytes: Annotated[
-        int | None,
-        Field(description="The storage quota. 0: no limit. Null: the default of the server.", examples=[None]),
+        int | None, Field(description="The storage quota. 0: no limit. Null: the default of the server.")
     ]
     confirmed_at: Annotated[
         Time | None, Field(description="When the user confirmed the email address. Null if not confirmed.")
@@ -219,11 +209,7 @@ def admin_routes(gateway: Gateway) -> APIRouter:
 
 
 def _number_of(field: str, word: str, numbers: dict[str, Any]) -> Any:
-    """Return the number of an enum's word; 0 for an empty one.
-
-    Raises:
-        AppError: ``VALIDATION_ERROR``.
-    """
+    """Return the number of an enum's word; 0 for an empty one. Raises ``VALIDATION_ERROR``."""
     if word:
         errors.require_known(field, word, numbers)
     return numbers.get(word, 0)

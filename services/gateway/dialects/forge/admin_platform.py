@@ -1,7 +1,5 @@
 """Administration of the platform: components, queues, storage and models."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Annotated, Literal, get_args
 
@@ -83,12 +81,11 @@ class PlatformModel(TypedDict):
     fetched_bytes: Annotated[
         int | None,
         Field(
-            description="What is on the server of the download. Null unless the weights are being fetched and the size is known.",
-            examples=[None],
+            description="What is on the server of the download. Null unless the weights are being fetched and the size is known."
         ),
     ]
     licence_note: Annotated[
-        str | None, Field(description="What else the authors say about the licence of the weights.", examples=[None])
+        str | None, Field(description="What else the authors say about the licence of the weights.")
     ]
     needs_consent: Annotated[
         bool,
@@ -98,8 +95,7 @@ class PlatformModel(TypedDict):
     ]
     weights: Annotated[_Weights, Field(examples=["present"])]
     problem: Annotated[
-        str | None,
-        Field(description="Why the weights may not be used, or why the last download failed.", examples=[None]),
+        str | None, Field(description="Why the weights may not be used, or why the last download failed.")
     ]
 
 

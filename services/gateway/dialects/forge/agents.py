@@ -1,7 +1,5 @@
 """Agents: chat and stored conversations."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import uuid
@@ -153,7 +151,7 @@ class Provider(TypedDict):
     url_host: Annotated[str | None, Field(examples=["api.example.com"])]
     model: Annotated[str | None, Field(examples=["small-1"])]
     status: _Status
-    detail: Annotated[str | None, Field(description="What to do about the problem.", examples=[None])]
+    detail: Annotated[str | None, Field(description="What to do about the problem.")]
     latency_ms: Annotated[int | None, Field(examples=[310])]
     checked_at: Time | None
 

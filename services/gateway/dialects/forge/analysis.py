@@ -1,7 +1,5 @@
 """Analysis: start an analysis, poll its job, get the latest values."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -57,7 +55,7 @@ class AnalysisJob(TypedDict):
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[Percent, Field(examples=[100])]
     engine: Annotated[str | None, Field(examples=["librosa"])]
-    error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
+    error: Annotated[str | None, Field(description="Why the job failed.")]
     result: Annotated[AnalysisValues | None, Field(description="The measured values. Null until completed.")]
 
 

@@ -1,7 +1,5 @@
 """Batches: separate several tracks with one request."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -57,8 +55,8 @@ class BatchJob(TypedDict):
     track_id: Uuid
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[Percent, Field(examples=[100])]
-    error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
-    error_code: Annotated[str | None, Field(examples=[None])]
+    error: Annotated[str | None, Field(description="Why the job failed.")]
+    error_code: str | None
 
 
 class Batch(BatchCounts):
@@ -73,8 +71,8 @@ class Batch(BatchCounts):
     progress: Annotated[
         int, Field(ge=0, le=100, description="Mean progress of the jobs in percent. An ended job counts as 100.")
     ]
-    error: Annotated[str | None, Field(description="Why the batch failed.", examples=[None])]
-    error_code: Annotated[str | None, Field(examples=[None])]
+    error: Annotated[str | None, Field(description="Why the batch failed.")]
+    error_code: str | None
     cancel_requested: bool
     created_at: Time | None
     started_at: Time | None
@@ -89,12 +87,7 @@ def batch_routes(gateway: Gateway) -> APIRouter:
     @router.post("", openapi_extra=body_schema(BatchParameters))
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
-        Data[Batch],
-        errors.TRACKS_NOT_FOUND,
-        errors.AUDIOS_NOT_READY,
-        *SEPARATION_ERRORS,
-        status=201,
-        idempotent=True,
+        Data[Batch], errors.TRACKS_NOT_FOUND, errors.AUDIOS_NOT_READY, *SEPARATION_ERRORS, status=201, idempotent=True
     )
     async def separate_batch(
         request: Request,
@@ -125,22 +118,14 @@ def batch_routes(gateway: Gateway) -> APIRouter:
 
 
 def batch_request(parameters: BatchParameters) -> pb.CreateBatchRequest:
-    """Return the request for a batch.
-
-    Raises:
-        AppError: ``TRACK_NOT_FOUND`` with the texts that are no IDs.
-    """
+    """Return the request for a batch. Raises ``TRACK_NOT_FOUND`` with the texts that are no IDs."""
     return pb.CreateBatchRequest(
         parameters=separation_parameters(parameters), track_ids=_canonical(parameters.track_ids)
     )
 
 
 def _canonical(track_ids: list[str]) -> list[str]:
-    """Return the IDs in their canonical form.
-
-    Raises:
-        AppError: ``TRACK_NOT_FOUND`` with the texts that are no IDs.
-    """
+    """Return the IDs in their canonical form. Raises ``TRACK_NOT_FOUND`` with the texts that are no IDs."""
     canonical, malformed = [], []
     for track_id in track_ids:
         try:

@@ -1,7 +1,5 @@
 """Connections of an account to other services."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Path

@@ -1,7 +1,5 @@
 """DAW export: mixes stems into one audio file."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """The JSON Schema of the manifest of ``POST /api/daw/export``. docs/daw-manifest.schema.json is a copy of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 _DAY_MS = 86_400_000

@@ -1,7 +1,5 @@
 """The forge dialect: its paths and the format of its errors."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Downloads: start the downloads of a link, poll a download job."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
@@ -80,14 +78,14 @@ class LinkEntry(TypedDict):
     artist: Annotated[str | None, Field(examples=["The Weeknd"])]
     duration_seconds: Annotated[float | None, Field(ge=0, description="Null if not known.", examples=[200.04])]
     track_id: Annotated[Uuid | None, Field(description="Your track of this recording. Null if you have none.")]
-    problem: Annotated[str | None, Field(description="Why it cannot be downloaded. Null if it can.", examples=[None])]
+    problem: Annotated[str | None, Field(description="Why it cannot be downloaded. Null if it can.")]
 
 
 class LinkPreview(TypedDict):
     """What a link contains."""
 
     type: Annotated[Literal["track", "album", "playlist", "link"], Field(description="The type of the link.")]
-    name: Annotated[str | None, Field(description="Name of the list. Null for a single recording.", examples=[None])]
+    name: Annotated[str | None, Field(description="Name of the list. Null for a single recording.")]
     entries: Annotated[list[LinkEntry], Field(description="The first 50 recordings.")]
     entry_count: Annotated[int, Field(ge=0, description="Number of recordings that were found.", examples=[1])]
     truncated: Annotated[bool, Field(description="Whether the list has more entries than were found.")]
@@ -106,7 +104,7 @@ class DownloadsStarted(DownloadStarted):
     """All downloads of a request. The fields of the first one are repeated at the top level."""
 
     type: Annotated[Literal["track", "album", "playlist", "link"], Field(description="The type of the link.")]
-    name: Annotated[str | None, Field(description="Name of the album or playlist.", examples=[None])]
+    name: Annotated[str | None, Field(description="Name of the album or playlist.")]
     jobs: list[DownloadStarted]
     skipped: list[Skipped]
     truncated: Annotated[bool, Field(description="Whether the list has more entries than the limit.")]
@@ -121,10 +119,10 @@ class DownloadJob(TypedDict):
     progress: Percent
     message: Annotated[str | None, Field(examples=["Downloading"])]
     quality: Annotated[Literal["lossless", "high", "medium", "low"] | None, Field(examples=["high"])]
-    output_path: Annotated[str | None, Field(description="Path of the file. Null until completed.", examples=[None])]
-    file_size: Annotated[Bytes | None, Field(examples=[None])]
-    error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
-    error_code: Annotated[str | None, Field(examples=[None])]
+    output_path: Annotated[str | None, Field(description="Path of the file. Null until completed.")]
+    file_size: Bytes | None
+    error: Annotated[str | None, Field(description="Why the job failed.")]
+    error_code: str | None
 
 
 _REFUSALS = (

@@ -1,7 +1,5 @@
 """Exports and files: stems, archives, analyses as files, and ``/files``."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -83,7 +81,7 @@ class Export(TypedDict):
     track_id: Uuid
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[Percent, Field(examples=[100])]
-    message: Annotated[str | None, Field(description="The current step.", examples=[None])]
+    message: Annotated[str | None, Field(description="The current step.")]
     format: Annotated[str, Field(examples=["wav16"])]
     download_url: Annotated[
         str | None,
@@ -93,7 +91,7 @@ class Export(TypedDict):
         ),
     ]
     file_size: Annotated[Bytes | None, Field(examples=[17640512])]
-    error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
+    error: Annotated[str | None, Field(description="Why the job failed.")]
 
 
 def export_routes(gateway: Gateway) -> APIRouter:
@@ -114,8 +112,7 @@ def export_routes(gateway: Gateway) -> APIRouter:
         request: Request,
         stem_id: StemId,
         format: Annotated[
-            DownloadFormat | None,
-            Query(description="Convert the stem to this format. Disables range requests."),
+            DownloadFormat | None, Query(description="Convert the stem to this format. Disables range requests.")
         ] = None,
     ) -> Response:
         """Download a stem, in its stored format or converted. The filename has the song, the stem, the tempo and the key.

@@ -1,7 +1,5 @@
 """What the operator has configured."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter

@@ -1,7 +1,5 @@
 """Guest accounts, for visitors of the studio without an account."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Request

@@ -1,7 +1,5 @@
 """The end of a job in the topic ``jobs:<id>`` of the Phoenix channels, in the format of the forge dialect."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from soundwright.library.v1 import job_pb2, track_pb2

@@ -1,7 +1,5 @@
 """Jobs of all kinds: list, get, cancel and start again."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request

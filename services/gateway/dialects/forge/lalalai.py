@@ -1,7 +1,5 @@
 """lalal.ai: the user's license key, the remaining quota, and cancellation of tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -99,11 +97,7 @@ def lalalai_routes(gateway: Gateway) -> APIRouter:
     @router.post("/cancel", openapi_extra=body_schema(CancelParameters))
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
-        Data[Cancelled],
-        errors.TASK_ID_MISSING,
-        errors.TASK_NOT_FOUND,
-        errors.JOB_FINISHED,
-        errors.VALIDATION_ERROR,
+        Data[Cancelled], errors.TASK_ID_MISSING, errors.TASK_NOT_FOUND, errors.JOB_FINISHED, errors.VALIDATION_ERROR
     )
     async def cancel_lalalai_task(
         parameters: Annotated[CancelParameters, Depends(body_of(CancelParameters))],

@@ -1,7 +1,5 @@
 """Live stems: what can be heard of a separation while it runs (:mod:`soundwright.kit.worker.live`)."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """A stem as one WAV file whose length is known from the beginning, while its separation runs."""
 
-from __future__ import annotations
-
 import functools
 
 from fastapi import Request
@@ -22,8 +20,7 @@ from soundwright.services.gateway.wire.decoding import is_head
 async def wav_response(gateway: Gateway, waits: Waits, request: Request, job_id: str, stem_type: str) -> Response:
     """Return a stem, or the part of it that the request selects, as it becomes available.
 
-    Raises:
-        AppError: ``SEGMENT_NOT_FOUND`` if nothing of the part is there in time.
+    Raises ``SEGMENT_NOT_FOUND`` if nothing of the part is there in time.
     """
 
     async def find() -> Growing | None:

@@ -1,7 +1,5 @@
 """What the catalogue says about a model."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field
@@ -47,7 +45,7 @@ class ModelFacts(TypedDict):
             description="SPDX identifier or `none stated`. Null: the model has no weights.", examples=["none stated"]
         ),
     ]
-    licence_note: Annotated[str | None, Field(description="What else the authors say about it.", examples=[None])]
+    licence_note: Annotated[str | None, Field(description="What else the authors say about it.")]
     source: Annotated[str | None, Field(description="Repository on the model hub.", examples=["adefossez/HTDemucs"])]
     size_bytes: Annotated[int | None, Field(description="Size of the download.", examples=[84025461])]
     files: list[ModelFile]
@@ -55,7 +53,7 @@ class ModelFacts(TypedDict):
     memory_bytes: Annotated[
         int | None, Field(description="Main memory that the model needs on a CPU.", examples=[1500000000])
     ]
-    device_memory_bytes: Annotated[int | None, Field(description="GPU memory that the model needs.", examples=[None])]
+    device_memory_bytes: Annotated[int | None, Field(description="GPU memory that the model needs.")]
     measured_speed: Annotated[
         float | None,
         Field(description="Seconds of audio per second of computing, in the latest jobs on this server since its start.", examples=[1.4]),
@@ -69,7 +67,7 @@ class ModelFacts(TypedDict):
             description="Whether no licence of the weights is stated, and nobody has allowed them.", examples=[False]
         ),
     ]
-    unavailable_reason: Annotated[str | None, Field(description="Why not, and what to do.", examples=[None])]
+    unavailable_reason: Annotated[str | None, Field(description="Why not, and what to do.")]
 
 
 def model_facts(model: model_pb2.Model) -> ModelFacts:

@@ -1,7 +1,5 @@
 """Plans: what a separation would run, how good it is, and how long it takes, before it starts."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Annotated, Literal
 
@@ -48,14 +46,11 @@ class SeparationPlan(TypedDict):
     requested_model: Annotated[
         str, Field(description="The model of the request, or the choice of `auto`.", examples=["small"])
     ]
-    model_reason: Annotated[
-        str | None, Field(description="Why `auto` chose it. Null: the request names it.", examples=[None])
-    ]
+    model_reason: Annotated[str | None, Field(description="Why `auto` chose it. Null: the request names it.")]
     degraded_reason: Annotated[
-        str | None,
-        Field(description="Why another model would run than the requested one, in one sentence.", examples=[None]),
+        str | None, Field(description="Why another model would run than the requested one, in one sentence.")
     ]
-    degraded_details: Annotated[str | None, Field(description="The same, with what to do.", examples=[None])]
+    degraded_details: Annotated[str | None, Field(description="The same, with what to do.")]
     estimated_seconds: Annotated[
         float | None,
         Field(ge=0, description="Computing time, without the wait in the queue. Null: unknown.", examples=[41.5]),

@@ -1,7 +1,5 @@
 """Separation: start a separation, poll its job, list models."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -64,10 +62,7 @@ class SeparationParameters(BaseModel):
         "", max_length=20, description="Format of the stems: `flac` (default), `wav16`, `wav24` or `wav32f`."
     )
     quality: str = Field(
-        "",
-        max_length=20,
-        description="For the model `auto`: `fast`, `balanced` (default) or `best`.",
-        examples=[""],
+        "", max_length=20, description="For the model `auto`: `fast`, `balanced` (default) or `best`.", examples=[""]
     )
     stems: list[Annotated[str, Field(max_length=100)]] = Field(
         default=[],
@@ -134,7 +129,7 @@ class ModelRun(TypedDict):
 
     model: Annotated[str, Field(examples=["htdemucs"])]
     engine: Annotated[str, Field(examples=["demucs"])]
-    stem: Annotated[str | None, Field(description="The stem that it separated. Null: the recording.", examples=[None])]
+    stem: Annotated[str | None, Field(description="The stem that it separated. Null: the recording.")]
     compute_seconds: Seconds
 
 
@@ -145,7 +140,7 @@ class Separation(TypedDict):
     track_id: Uuid
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[Percent, Field(examples=[100])]
-    message: Annotated[str | None, Field(description="The current step.", examples=[None])]
+    message: Annotated[str | None, Field(description="The current step.")]
     model: Annotated[
         str,
         Field(
@@ -155,8 +150,7 @@ class Separation(TypedDict):
     engine: Annotated[str | None, Field(examples=["demucs"])]
     requested_model: Annotated[str, Field(examples=["htdemucs"])]
     model_reason: Annotated[
-        str | None,
-        Field(description="Why `auto` chose the requested model. Null: the request named it.", examples=[None]),
+        str | None, Field(description="Why `auto` chose the requested model. Null: the request named it.")
     ]
     requested_stems: Annotated[
         list[str],
@@ -168,16 +162,16 @@ class Separation(TypedDict):
         list[str], Field(description="The models whose estimates are combined. Empty: one model.", examples=[[]])
     ]
     weights: Annotated[list[float], Field(description="Weights of `models`. Empty: all the same.", examples=[[]])]
-    combine: Annotated[str | None, Field(description="How the estimates of `models` are combined.", examples=[None])]
+    combine: Annotated[str | None, Field(description="How the estimates of `models` are combined.")]
     chain: Annotated[list[ChainStep], Field(description="Further separations, of stems.", examples=[[]])]
     runs: Annotated[list[ModelRun], Field(description="The models that ran, in their order. Empty until completed.")]
     degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
-    degraded_reason: Annotated[str | None, Field(description="Why, in one sentence.", examples=[None])]
-    degraded_details: Annotated[str | None, Field(description="Why, and what to do.", examples=[None])]
+    degraded_reason: Annotated[str | None, Field(description="Why, in one sentence.")]
+    degraded_details: Annotated[str | None, Field(description="Why, and what to do.")]
     compute_seconds: Seconds | None
     stems: Annotated[list[Stem], Field(description="The stems. Empty until completed.")]
     lalalai_task_ids: Annotated[list[str], Field(description="IDs of the tasks at lalal.ai.", examples=[[]])]
-    error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
+    error: Annotated[str | None, Field(description="Why the job failed.")]
 
 
 class SeparationModel(ModelFacts):

@@ -1,7 +1,5 @@
 """All routes of the forge dialect."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Path

@@ -1,7 +1,5 @@
 """Conversion of tracks, stems and jobs to the JSON of the forge dialect."""
 
-from __future__ import annotations
-
 import functools
 import json
 import math
@@ -45,7 +43,6 @@ JOB_TYPES: dict[int, JobType] = {kind: descriptor.public_type for kind, descript
 
 
 def data(value: Any, status_code: int = 200) -> JSONResponse:
-    """Return a successful response: ``{"data": value}``."""
     return JSONResponse({"data": value}, status_code=status_code)
 
 
@@ -54,7 +51,6 @@ def started(answer: Any, **more: Any) -> JSONResponse:
 
     Args:
         answer: the response of a component, with ``job`` and ``existed``.
-        more: further fields.
     """
     job: job_pb2.Job = answer.job
     body = {"job_id": job.id, "track_id": job.track_id, **more, "status": status(job)}
@@ -62,11 +58,7 @@ def started(answer: Any, **more: Any) -> JSONResponse:
 
 
 def listing(values: Any, page: int, page_size: int, total_count: int, links: str = "") -> JSONResponse:
-    """Return one page of a list with its ``meta``.
-
-    Args:
-        links: the ``Link`` header, from :func:`page_links`.
-    """
+    """Return one page of a list with its ``meta``. ``links`` is the ``Link`` header, from :func:`page_links`."""
     total_pages = math.ceil(total_count / page_size)
     meta = {"page": page, "page_size": page_size, "total_count": total_count, "total_pages": total_pages}
     return JSONResponse({"data": values, "meta": meta}, headers={"Link": links} if links else None)

@@ -1,7 +1,5 @@
 """Sessions: the browsers that are logged in to an account."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Request

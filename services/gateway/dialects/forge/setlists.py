@@ -1,7 +1,5 @@
 """Setlists: create, list, read, change and delete them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends

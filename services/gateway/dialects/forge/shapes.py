@@ -1,7 +1,5 @@
 """Response types of the forge dialect. They type the code and become the schemas of the OpenAPI document."""
 
-from __future__ import annotations
-
 from typing import Annotated, Generic, Literal, NotRequired, TypeVar
 
 from pydantic import Field, with_config
@@ -14,7 +12,7 @@ from soundwright.services.gateway.openapi.responses import EXTRA_FIELDS, Bytes, 
 
 T = TypeVar("T")
 _Text = Annotated[str, Field(examples=["Blinding Lights"])]
-_Sentence = Annotated[str | None, Field(description="The reason as a sentence.", examples=[None])]
+_Sentence = Annotated[str | None, Field(description="The reason as a sentence.")]
 
 
 class PageMeta(TypedDict):
@@ -115,10 +113,9 @@ class Track(TypedDict):
     ]
     download_job_id: Annotated[Uuid | None, Field(description="The latest download job. Null for uploads.")]
     download_error: Annotated[
-        str | None,
-        Field(description="Why the download failed. `cancelled` if it was cancelled.", examples=[None]),
+        str | None, Field(description="Why the download failed. `cancelled` if it was cancelled.")
     ]
-    download_error_code: Annotated[str | None, Field(examples=[None])]
+    download_error_code: str | None
     stem_count: Annotated[int, Field(ge=0, examples=[0])]
     filename: Annotated[str | None, Field(description="The original file name.", examples=["blinding-lights.flac"])]
     file_path: Annotated[
@@ -196,8 +193,7 @@ class JobSummary(TypedDict):
     id: Uuid
     job_type: JobType
     title: Annotated[
-        str | None,
-        Field(description="The title of the track, or what was asked for.", examples=["Blinding Lights"]),
+        str | None, Field(description="The title of the track, or what was asked for.", examples=["Blinding Lights"])
     ]
     model: Annotated[
         str | None,
@@ -205,22 +201,15 @@ class JobSummary(TypedDict):
     ]
     requested_model: Annotated[str | None, Field(description="The requested model.", examples=["htdemucs"])]
     degraded_reason: Annotated[
-        str | None,
-        Field(description="Why another model ran than the requested one, in one sentence.", examples=[None]),
+        str | None, Field(description="Why another model ran than the requested one, in one sentence.")
     ]
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[int, Field(ge=0, le=100, description="Progress in percent.", examples=[100])]
     message: Annotated[
-        str | None,
-        Field(
-            description="The current step; of a completed separation, which stems exceed full scale.", examples=[None]
-        ),
+        str | None, Field(description="The current step; of a completed separation, which stems exceed full scale.")
     ]
     queue_position: Annotated[
-        int | None,
-        Field(
-            description="Position of a queued job among those of its kind, from 1. Null once it runs.", examples=[None]
-        ),
+        int | None, Field(description="Position of a queued job among those of its kind, from 1. Null once it runs.")
     ]
     estimated_seconds_left: Annotated[
         float | None,
@@ -228,14 +217,11 @@ class JobSummary(TypedDict):
             ge=0,
             description="Estimated time until the job ends, from jobs of the same type, model and about the same length "
             "that have finished lately. Null if there are none, and once the job has ended.",
-            examples=[None],
         ),
     ]
     track_id: Uuid | None
-    error: Annotated[
-        str | None, Field(description="Why the job failed. `cancelled` if it was cancelled.", examples=[None])
-    ]
-    error_code: Annotated[str | None, Field(examples=[None])]
+    error: Annotated[str | None, Field(description="Why the job failed. `cancelled` if it was cancelled.")]
+    error_code: str | None
     attempt: Annotated[int, Field(ge=0, examples=[1])]
     max_attempts: Annotated[int, Field(ge=0, examples=[3])]
     cancel_requested: bool

@@ -1,7 +1,5 @@
 """Tracks that a link opens to everybody: reading only, without an account."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -40,8 +38,7 @@ from soundwright.services.gateway.records import find_analysis, own_stem
 from soundwright.services.gateway.wire.parameters import StemId
 
 _Secret = Annotated[
-    str,
-    Path(description="The secret of a link.", examples=["qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"]),
+    str, Path(description="The secret of a link.", examples=["qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"])
 ]
 
 
@@ -56,7 +53,7 @@ class SharedTrack(TypedDict):
     bpm: Annotated[float | None, Field(examples=[128.0])]
     key: Annotated[str | None, Field(examples=["A minor"])]
     corrections: Corrections | None
-    cover_path: Annotated[str | None, Field(description="The path of the cover.", examples=[None])]
+    cover_path: Annotated[str | None, Field(description="The path of the cover.")]
     expires_at: Time | None
     mix: Annotated[Stem | None, Field(description="The recording, with the sample rate and length of the stems.")]
     stems: Annotated[list[Stem], Field(description="Empty if the track was not separated.")]

@@ -1,7 +1,5 @@
 """Analyses as files for other programs: notes as MIDI, chords, a chord sheet, a click track, lyrics, and projects with the stems."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import importlib.metadata
@@ -151,7 +149,6 @@ async def _members(
     infos: Sequence[BlobInfo],
     values: dict[str, Any],
 ) -> AsyncIterator[Member]:
-    """Yield the files of a project."""
     root, folder = ("", "audio/") if format == "dawproject" else (f"{safe_title(track.title)}/", "")
     stems = [_stem(output, f"{folder}{output.name}.{extension(output.blob_key)}") for output in outputs]
     for name, content in (await asyncio.to_thread(_project, format, track, stems, values)).items():
@@ -209,8 +206,7 @@ async def _analysed(
         needed: the values without which there is no file.
         features: those to request if one is missing.
 
-    Raises:
-        AppError: ``ANALYSIS_NOT_FOUND`` if one is missing.
+    Raises ``ANALYSIS_NOT_FOUND`` if one is missing.
     """
     track, values = await _corrected(gateway, track_id)
     _require(values, needed, features)
@@ -258,7 +254,6 @@ def _stem(output: job_pb2.AudioOutput, path: str) -> Stem:
 
 
 def _project(format: str, track: track_pb2.Track, stems: list[Stem], values: dict[str, Any]) -> dict[str, bytes]:
-    """Return the files of a project beside its stems."""
     if format == "reaper":
         return {f"{safe_title(track.title)}.rpp": reaper_project(stems, values)}
     project = dawproject(_version(), stems, values)

@@ -1,7 +1,5 @@
 """Spotify's catalog: metadata of links and tracks, and search."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any, Literal
 

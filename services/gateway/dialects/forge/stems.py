@@ -1,7 +1,5 @@
 """Stems for players: what a track has to play, segments and waveforms."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -43,10 +41,9 @@ class FinishedSeparation(TypedDict):
     model: Annotated[str, Field(description="The model that was used.", examples=["htdemucs"])]
     requested_model: Annotated[str, Field(examples=["htdemucs"])]
     degraded_reason: Annotated[
-        str | None,
-        Field(description="Why another model than the requested one was used, in one sentence.", examples=[None]),
+        str | None, Field(description="Why another model than the requested one was used, in one sentence.")
     ]
-    degraded_details: Annotated[str | None, Field(description="The same, with what to do.", examples=[None])]
+    degraded_details: Annotated[str | None, Field(description="The same, with what to do.")]
     stem_types: Annotated[list[str], Field(examples=[["drums", "bass", "other", "vocals"]])]
     completed_at: Time | None
 

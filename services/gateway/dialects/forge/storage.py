@@ -1,7 +1,5 @@
 """The storage of an account, and its quota."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter

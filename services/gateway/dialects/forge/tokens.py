@@ -1,7 +1,5 @@
 """API tokens: create one with a password, list and revoke them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request

@@ -1,7 +1,5 @@
 """Batches of tracks: change and delete many tracks with one request."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
@@ -49,7 +47,7 @@ class TrackBatchParameters(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _bounded(self) -> TrackBatchParameters:
+    def _bounded(self) -> "TrackBatchParameters":
         ids = [*(change.track_id for change in self.changes), *self.deletions]
         if not 1 <= len(ids) <= _TRACK_LIMIT:
             raise ValueError(f"must name 1 to {_TRACK_LIMIT} tracks in changes and deletions")
@@ -64,11 +62,9 @@ class TrackResult(TypedDict):
     track_id: Annotated[str, Field(description="As in the request.", examples=[_ID])]
     status: Annotated[Literal["completed", "failed"], Field(examples=["completed"])]
     track: Annotated[Track | None, Field(description="The changed track. Null: it was deleted, or nothing changed.")]
-    error: Annotated[str | None, Field(description="Why the track stays as it was.", examples=[None])]
-    error_code: Annotated[str | None, Field(examples=[None])]
-    details: Annotated[
-        dict[str, list[str]] | None, Field(description="Messages by field, of a `VALIDATION_ERROR`.", examples=[None])
-    ]
+    error: Annotated[str | None, Field(description="Why the track stays as it was.")]
+    error_code: str | None
+    details: Annotated[dict[str, list[str]] | None, Field(description="Messages by field, of a `VALIDATION_ERROR`.")]
 
 
 class TrackBatch(TypedDict):

@@ -1,7 +1,5 @@
 """Links with which anybody can play a track: create, list and revoke them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -79,10 +77,7 @@ def track_link_routes(gateway: Gateway) -> APIRouter:
     @documented(None, errors.TRACK_NOT_FOUND, errors.TRACK_LINK_NOT_FOUND, status=204)
     async def revoke_track_link(track_id: TrackId, link_id: TrackLinkId) -> Response:
         """Revoke a link to a track. It opens nothing from now on."""
-        wanted = pb.DeleteTrackLinkRequest(
-            track_id=track_id,
-            link_id=link_id,
-        )
+        wanted = pb.DeleteTrackLinkRequest(track_id=track_id, link_id=link_id)
         with denied_is_unknown():
             await tracks.DeleteTrackLink(wanted)
         return Response(status_code=204)

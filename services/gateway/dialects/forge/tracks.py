@@ -1,7 +1,5 @@
 """Tracks: upload, list, get, update and delete."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -133,13 +131,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("", openapi_extra=_UPLOAD_BODY)
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(
-        Data[Track],
-        errors.FORM_NEEDED,
-        *RECORDING_ERRORS,
-        status=201,
-        idempotent=True,
-    )
+    @documented(Data[Track], errors.FORM_NEEDED, *RECORDING_ERRORS, status=201, idempotent=True)
     async def upload_track(request: Request, idempotency_key: IdempotencyKey) -> Response:
         """Upload an audio file as a multipart form with ``file`` and optionally ``title``, ``artist`` and ``album``.
 
@@ -283,11 +275,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
 
 
 async def update_own(clients: Clients, track_id: str, given: Mapping[str, Any]) -> track_pb2.Track:
-    """Change the given fields of a track, and return it.
-
-    Raises:
-        AppError: ``TRACK_NOT_FOUND``; ``VALIDATION_ERROR``.
-    """
+    """Change the given fields of a track, and return it. Raises ``TRACK_NOT_FOUND``; ``VALIDATION_ERROR``."""
     values = {field: value for field, value in given.items() if value is not None}
     request = pb.UpdateTrackRequest(track_id=track_id, track=track_pb2.Track(**values), fields=list(given))
     with denied_is_unknown():
@@ -296,10 +284,6 @@ async def update_own(clients: Clients, track_id: str, given: Mapping[str, Any]) 
 
 
 async def delete_own(clients: Clients, track_id: str) -> None:
-    """Delete a track.
-
-    Raises:
-        AppError: ``TRACK_NOT_FOUND``.
-    """
+    """Delete a track. Raises ``TRACK_NOT_FOUND``."""
     with denied_is_unknown():
         await clients.tracks.DeleteTrack(pb.DeleteTrackRequest(track_id=track_id))

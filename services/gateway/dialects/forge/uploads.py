@@ -1,7 +1,5 @@
 """Uploads in parts, which clients send to the file store itself. An addition to the contract, for big files."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -113,10 +111,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
     @router.post("/{upload_id}/parts", openapi_extra=body_schema(PartParameters))
     @access(Access.ACCOUNT, RateClass.POLLING)
     @documented(
-        Data[list[UploadPart]],
-        errors.DIRECT_UPLOADS_UNAVAILABLE,
-        errors.UPLOAD_NOT_FOUND,
-        errors.VALIDATION_ERROR,
+        Data[list[UploadPart]], errors.DIRECT_UPLOADS_UNAVAILABLE, errors.UPLOAD_NOT_FOUND, errors.VALIDATION_ERROR
     )
     async def sign_parts(
         upload_id: UploadId, parameters: Annotated[PartParameters, Depends(body_of(PartParameters))]
@@ -150,10 +145,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """Complete an upload. The file is checked like any upload and becomes a track. Repetitions return the same track."""
         wanted = pb.FinishDirectUploadRequest(
-            upload_id=upload_id,
-            title=parameters.title,
-            artist=parameters.artist,
-            album=parameters.album,
+            upload_id=upload_id, title=parameters.title, artist=parameters.artist, album=parameters.album
         )
         finishing = ingest.FinishDirectUpload(wanted, timeout=gateway.settings.finish_upload_seconds)
         try:

@@ -1,7 +1,5 @@
 """Webhooks: endpoints, their secrets and their deliveries."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Any, Literal
 
@@ -66,8 +64,8 @@ class Webhook(TypedDict):
     events: Annotated[list[str], Field(description=_EVENTS, examples=[["job.completed", "job.failed"]])]
     description: Annotated[str, Field(examples=["studio"])]
     enabled: Annotated[bool, Field(examples=[True])]
-    disabled_reason: Annotated[str | None, Field(examples=[None])]
-    failing_since: Annotated[Time | None, Field(examples=[None])]
+    disabled_reason: str | None
+    failing_since: Time | None
     created_at: Time | None
     updated_at: Time | None
 
@@ -102,13 +100,13 @@ class Delivery(TypedDict):
     status: Annotated[_Status, Field(examples=["delivered"])]
     attempts: Annotated[int, Field(ge=0, examples=[1])]
     response_code: Annotated[int | None, Field(examples=[204])]
-    response_body: Annotated[str | None, Field(description="The beginning of the response body.", examples=[None])]
+    response_body: Annotated[str | None, Field(description="The beginning of the response body.")]
     duration_seconds: Annotated[float | None, Field(examples=[0.132])]
-    error: Annotated[str | None, Field(examples=[None])]
+    error: str | None
     payload: Annotated[dict[str, Any], Field(examples=[{"type": "job.completed", "data": {}}])]
     created_at: Time | None
     last_attempt_at: Time | None
-    next_attempt_at: Annotated[Time | None, Field(examples=[None])]
+    next_attempt_at: Time | None
 
 
 _WRONG_ADDRESS = (errors.VALIDATION_ERROR, errors.ADDRESS_REFUSED)
@@ -145,11 +143,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     @router.post("/deliveries/{delivery_id}/replay")
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
-        Data[Delivery],
-        errors.DELIVERY_NOT_FOUND,
-        errors.WEBHOOK_DISABLED,
-        errors.DELIVERY_UNDERWAY,
-        status=202,
+        Data[Delivery], errors.DELIVERY_NOT_FOUND, errors.WEBHOOK_DISABLED, errors.DELIVERY_UNDERWAY, status=202
     )
     async def replay_delivery(delivery_id: DeliveryId) -> Response:
         """Send a message again, with the same message ID."""

@@ -1,7 +1,5 @@
 """The paths and the error format of the pipeline dialect."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """All routes of the pipeline dialect."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Union
@@ -222,11 +220,7 @@ async def _discard_unused(gateway: Gateway, track_id: str) -> None:
 async def _find_job(
     gateway: Gateway, job_id: str, message: str, *, with_position: bool = False
 ) -> library_pb.GetJobResponse:
-    """Return a job of the caller.
-
-    Raises:
-        AppError: ``JOB_NOT_FOUND`` if there is no such job, or it belongs to another user.
-    """
+    """Return a job of the caller. Raises ``JOB_NOT_FOUND`` if there is no such job, or it belongs to another user."""
     try:
         request = library_pb.GetJobRequest(
             job_id=require_uuid(job_id, errors.JOB_NOT_FOUND), with_position=with_position

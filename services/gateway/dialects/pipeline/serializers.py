@@ -1,7 +1,5 @@
 """Converts jobs to the format of the pipeline dialect."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -52,7 +50,7 @@ class PipelineStage(TypedDict):
     status: Annotated[_StageStatus, Field(examples=["completed"])]
     started_at: _Time | None
     completed_at: _Time | None
-    error: Annotated[str | None, Field(examples=[None])]
+    error: str | None
     duration_seconds: Annotated[float | None, Field(examples=[41.7])]
 
 
@@ -87,7 +85,6 @@ _STAGE_STATUSES: dict[job_pb2.JobState.ValueType, _StageStatus] = {
 
 
 def job_to_wire(job: job_pb2.Job, blobs: Blobs) -> PipelineJob:
-    """Return a job in the format of the contract."""
     status = _JOB_STATUSES.get(job.state, "processing")
     stages = [_stage_to_wire(stage) for stage in job.stages]
     if status == "processing" and all(stage["status"] == "pending" for stage in stages[:1]):

@@ -1,7 +1,5 @@
 """The paths and the error format of the soundbox dialect."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Routes of the favorites of a user."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Request

@@ -1,7 +1,5 @@
 """Routes of audio files and spectrograms."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 
@@ -34,8 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 def clip_id_of_file(filename: str, suffix: str) -> str:
     """Return the ID of the clip with this filename. Filenames are never used as paths in the blob store.
 
-    Raises:
-        AppError: 400 for an invalid filename; ``GENERATION_NOT_FOUND`` if it does not contain the ID of a clip.
+    Raises ``AppError``: 400 for an invalid filename; ``GENERATION_NOT_FOUND`` if it does not contain the ID of a clip.
     """
     if not _NAME.fullmatch(filename) or ".." in filename or not filename.endswith(suffix):
         raise errors.FILENAME_INVALID()

@@ -1,7 +1,5 @@
 """Routes that generate clips and return the status of generation jobs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -196,8 +194,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
 async def find_job(gateway: Gateway, job_id: str) -> library_pb.GetJobResponse:
     """Return a generation job of the caller with its position in the queue.
 
-    Raises:
-        AppError: ``JOB_NOT_FOUND``, also for cancelled jobs; ``ACCESS_DENIED``.
+    Raises ``JOB_NOT_FOUND``, also for cancelled jobs; ``ACCESS_DENIED``.
     """
     request = library_pb.GetJobRequest(job_id=require_uuid(job_id, errors.JOB_NOT_FOUND), with_position=True)
     answer: library_pb.GetJobResponse = await gateway.clients.jobs.GetJob(request)

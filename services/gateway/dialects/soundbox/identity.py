@@ -1,7 +1,5 @@
 """Applies the ``user_id`` that Sound Box clients send to the identity of the caller."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import re
@@ -33,8 +31,7 @@ def user_scope(user_id: str) -> Iterator[Principal]:
     ``user_id`` identifies an anonymous user, never an account; without it, the caller is identified by address. Everybody can
     send any ``user_id``: the library asks for the secret of the creator where that matters.
 
-    Raises:
-        AppError: 403 ``USER_ID_FOREIGN`` if ``user_id`` is not the ID of the account.
+    Raises ``AppError``: 403 ``USER_ID_FOREIGN`` if ``user_id`` is not the ID of the account.
     """
     principal = require_principal()
     if principal.is_anonymous:
@@ -49,8 +46,7 @@ def user_scope(user_id: str) -> Iterator[Principal]:
 def named_user_scope(user_id: str) -> contextlib.AbstractContextManager[Principal]:
     """Return a :func:`user_scope` for which anonymous callers must send a ``user_id``.
 
-    Raises:
-        AppError: 400 ``USER_ID_NEEDED``.
+    Raises ``AppError``: 400 ``USER_ID_NEEDED``.
     """
     if not user_id and require_principal().is_anonymous:
         raise errors.USER_ID_NEEDED()
@@ -65,8 +61,7 @@ async def sent_by_user(request: Request, model: type[M], *, is_named: bool = Fal
         is_named: anonymous callers must send a ``user_id``.
         missing: values of fields that the body lacks, which are not valid.
 
-    Raises:
-        AppError: see :func:`read_json`, :func:`user_scope` and :func:`validate_body`.
+    Raises ``AppError``: see :func:`read_json`, :func:`user_scope` and :func:`validate_body`.
     """
     values = await read_json(request)
     with (named_user_scope if is_named else user_scope)(user_id_of(request, values)):

@@ -1,7 +1,5 @@
 """Routes of the shared library of clips."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 
@@ -54,11 +52,7 @@ _SORTS = {
 
 
 async def find_clip(clients: Clients, identifier: str) -> generation_pb2.Generation:
-    """Return a clip.
-
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND``.
-    """
+    """Return a clip. Raises ``GENERATION_NOT_FOUND``."""
     answer = await clients.catalog.GetGeneration(pb.GetGenerationRequest(generation_id=clip_id(identifier)))
     clip: generation_pb2.Generation = answer.generation
     return clip

@@ -1,7 +1,5 @@
 """Parses the parameters of Sound Box requests. Invalid query parameters get defaults; invalid bodies are errors."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import re
@@ -132,10 +130,7 @@ PixelFrames = Annotated[
     ),
 ]
 Flag = Annotated[bool, BeforeValidator(lambda value: str(value).lower() in ("1", "true", "yes", "on"))]
-Prefix = Annotated[
-    Flag,
-    Query(description="Whether the last word of `search` also finds words that begin with it."),
-]
+Prefix = Annotated[Flag, Query(description="Whether the last word of `search` also finds words that begin with it.")]
 MinDuration = Annotated[int, Clamped(0, 0, 3600), Query(description="The minimum duration in seconds.")]
 MaxDuration = Annotated[int, Clamped(0, 0, 3600), Query(description="The maximum duration in seconds. 0: no maximum.")]
 HistoryLength = Annotated[int, Clamped(100, 1, 500), Query(description="The maximum number of clips.")]
@@ -190,8 +185,7 @@ async def read_json(request: Request) -> dict[str, Any]:
 def user_id_of(request: Request, values: Mapping[str, Any]) -> str:
     """Return the ``user_id`` of the body or, without one, of the query; empty if there is none.
 
-    Raises:
-        AppError: 400 if it is not a string.
+    Raises ``AppError``: 400 if it is not a string.
     """
     value = values.get("user_id")
     if value is None:
@@ -204,8 +198,7 @@ def user_id_of(request: Request, values: Mapping[str, Any]) -> str:
 def validate_body(model: type[M], values: Mapping[str, Any]) -> M:
     """Validate the fields of a body.
 
-    Raises:
-        AppError: 400 with the message of the first invalid field.
+    Raises ``AppError``: 400 with the message of the first invalid field.
     """
     try:
         return model.model_validate(values)

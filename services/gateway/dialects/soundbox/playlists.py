@@ -1,7 +1,5 @@
 """Routes of playlists."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any
 
@@ -127,8 +125,7 @@ class Placed(Done):
 async def find_playlist(gateway: Gateway, playlist_id: str) -> pb.GetPlaylistResponse:
     """Return a playlist that is public or belongs to the caller.
 
-    Raises:
-        AppError: ``PLAYLIST_NOT_FOUND``, also for private playlists of other users.
+    Raises ``PLAYLIST_NOT_FOUND``, also for private playlists of other users.
     """
     answer: pb.GetPlaylistResponse = await _call(
         gateway.clients.catalog.GetPlaylist, pb.GetPlaylistRequest(playlist_id=_checked_id(playlist_id))

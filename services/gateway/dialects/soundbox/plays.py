@@ -1,7 +1,5 @@
 """Routes of play counts, trending clips and the history of a user."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Generic, TypeVar
 

@@ -1,7 +1,5 @@
 """Routes of the generation queue: status, jobs and cancellation."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -20,11 +18,7 @@ from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.soundbox.generate import find_job
 from soundwright.services.gateway.dialects.soundbox.identity import public_user_id, sent_by_user
 from soundwright.services.gateway.dialects.soundbox.model_names import MODELS
-from soundwright.services.gateway.dialects.soundbox.params import (
-    ClipId,
-    UserBody,
-    json_body,
-)
+from soundwright.services.gateway.dialects.soundbox.params import ClipId, UserBody, json_body
 from soundwright.services.gateway.dialects.soundbox.serializers import (
     duration_to_wire,
     job_spec,

@@ -1,7 +1,5 @@
 """Routes of the radio: random clips, favorites, top-rated and new clips, playlists and stations."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -109,7 +107,7 @@ class _ClipSelector:
 class ShuffleFilters(TypedDict):
     """The filters of a random selection."""
 
-    model: Annotated[str | None, Field(examples=[None])]
+    model: str | None
     search: Annotated[str | None, Field(examples=["lofi"])]
 
 

@@ -1,7 +1,5 @@
 """All routes of the soundbox dialect."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter
 
 from soundwright.services.gateway.clients import Gateway

@@ -1,7 +1,5 @@
 """Converts jobs and clips to the format of the soundbox dialect."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable
@@ -45,8 +43,7 @@ C = TypeVar("C")
 def clip_id(value: str) -> str:
     """Return the ID of a clip in the format of the services, with dashes.
 
-    Raises:
-        AppError: ``GENERATION_NOT_FOUND`` if ``value`` is not an ID.
+    Raises ``GENERATION_NOT_FOUND`` if ``value`` is not an ID.
     """
     return require_uuid(value, errors.GENERATION_NOT_FOUND)
 
@@ -77,7 +74,6 @@ def job_spec(job: job_pb2.Job) -> jobs_pb2.GenerationSpec:
 
 
 def preview(prompt: str, limit: int) -> str:
-    """Return the first ``limit`` characters of a prompt."""
     return f"{prompt[:limit]}..." if len(prompt) > limit else prompt
 
 
@@ -163,7 +159,6 @@ def clips_to_wire(clips: Iterable[generation_pb2.Generation]) -> list[Clip]:
 
 
 def clip_to_history(clip: generation_pb2.Generation) -> HistoryEntry:
-    """Return a clip in the format of ``GET /history``."""
     return {
         "id": hex_id(clip.id),
         "filename": _audio_name(clip.id),

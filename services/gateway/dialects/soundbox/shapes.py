@@ -1,7 +1,5 @@
 """Types of the response bodies of the soundbox dialect, which also define the schemas of the OpenAPI document."""
 
-from __future__ import annotations
-
 from typing import Annotated, Generic, Literal, NotRequired, TypeVar
 
 from pydantic import Field, with_config
@@ -57,7 +55,7 @@ class Accepted(Done):
         int, Field(ge=0, description="The position in the queue, from 1. 0: running or ended.", examples=[1])
     ]
     job_ids: Annotated[list[HexId], Field(description="The ID of the job of each variation.")]
-    queue_message: Annotated[str | None, Field(examples=[None])]
+    queue_message: str | None
     tier: Annotated[str, Field(examples=["free"])]
     limits: TierLimits
 
@@ -84,7 +82,7 @@ class ClipJob(TypedDict):
     spectrogram: _ImageName
     quality: _Score
     quality_details: QualityDetails | None
-    error: Annotated[str | None, Field(examples=[None])]
+    error: str | None
     position: Annotated[int, Field(ge=0, description="The position in the queue. 0: not queued.", examples=[0])]
     retry_count: Annotated[int, Field(ge=0, examples=[0])]
     estimated_wait: Annotated[float, Field(ge=0, description="The estimated wait in seconds.", examples=[0.0])]
@@ -93,7 +91,7 @@ class ClipJob(TypedDict):
     engine: Annotated[str | None, Field(description="The engine that generated the clip.", examples=["procedural"])]
     engine_model: Annotated[str | None, Field(examples=["procedural"])]
     degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
-    degraded_reason: Annotated[str | None, Field(examples=[None])]
+    degraded_reason: str | None
     interpretation: Interpretation | None
 
 
@@ -184,7 +182,7 @@ class Clip(TypedDict):
     engine: Annotated[str, Field(examples=["procedural"])]
     engine_model: Annotated[str, Field(examples=["procedural"])]
     degraded: bool
-    continued_from: Annotated[HexId | None, Field(examples=[None])]
+    continued_from: HexId | None
     interpretation: Interpretation | None
 
 

@@ -1,7 +1,5 @@
 """Routes of category suggestions. Three users with the same suggestion change the categories of a clip."""
 
-from __future__ import annotations
-
 from typing import Annotated, NotRequired
 
 from fastapi import APIRouter, Request
@@ -16,13 +14,7 @@ from soundwright.services.gateway.callers.access import Access, access
 from soundwright.services.gateway.callers.rate_limits import RateClass
 from soundwright.services.gateway.clients import Gateway
 from soundwright.services.gateway.dialects.soundbox.identity import sent_by_user, user_scope
-from soundwright.services.gateway.dialects.soundbox.params import (
-    ClipId,
-    Text,
-    UserBody,
-    UserId,
-    json_body,
-)
+from soundwright.services.gateway.dialects.soundbox.params import ClipId, Text, UserBody, UserId, json_body
 from soundwright.services.gateway.dialects.soundbox.serializers import clip_id
 from soundwright.services.gateway.dialects.soundbox.shapes import Count, Done
 from soundwright.services.gateway.openapi.responses import documented

@@ -1,7 +1,5 @@
 """Routes of random prompts, error reports of browsers and statistics."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request

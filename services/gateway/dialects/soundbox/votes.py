@@ -1,7 +1,5 @@
 """Routes of votes, feedback and ratings."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Request

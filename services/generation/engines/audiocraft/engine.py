@@ -1,7 +1,5 @@
 """The audiocraft engine: MusicGen, AudioGen and MAGNeT behind the Engine Protocol."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools
@@ -118,9 +116,8 @@ class AudiocraftEngine(Engine):
     def load(self, model: str) -> None:
         """Load the weights of ``model`` into memory and download them if necessary.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if audiocraft is not installed or the weights cannot be found or downloaded,
-                ``CHECKPOINT_UNTRUSTED`` if reading them could run code, ``OUT_OF_MEMORY``, ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE`` if audiocraft is not installed or the weights cannot be found or downloaded,
+        ``CHECKPOINT_UNTRUSTED`` if reading them could run code, ``OUT_OF_MEMORY``, ``MODEL_UNKNOWN``.
         """
         with self._lock:
             self._model(model)
@@ -141,8 +138,7 @@ class AudiocraftEngine(Engine):
         other, and batches are smaller when memory is short. A take reads only the end of its lead-in, as long as the
         overlap of two windows: 12 seconds with MusicGen.
 
-        Raises:
-            AppError: as :meth:`load`; ``OUT_OF_MEMORY`` if there is too little memory for one take.
+        Raises the errors of :meth:`load`; ``OUT_OF_MEMORY`` if there is too little memory for one take.
         """
         with self._lock:
             loaded = self._model(model)
@@ -160,7 +156,7 @@ class AudiocraftEngine(Engine):
                 clips.update(zip(indices, made, strict=True))
             return [clips[index] for index in range(len(takes))]
 
-    def _generate(self, model: Model, takes: Sequence[Take], progress: _Progress) -> list[Clip]:
+    def _generate(self, model: "Model", takes: Sequence[Take], progress: "_Progress") -> list[Clip]:
         import torch
 
         limit = self._batch_size
@@ -183,12 +179,12 @@ class AudiocraftEngine(Engine):
             clips += made
         return clips
 
-    def _model(self, model: str) -> Model:
+    def _model(self, model: str) -> "Model":
         if model not in self._loaded:
             self._loaded[model] = self._load(model)
         return self._loaded[model]
 
-    def _load(self, model: str) -> Model:
+    def _load(self, model: str) -> "Model":
         if model not in self._checkpoints:
             known = ", ".join(self._checkpoints)
             raise errors.MODEL_UNKNOWN(model=model, known=known)
@@ -246,7 +242,6 @@ class _Progress:
         return report
 
     def done(self, take_count: int) -> None:
-        """Count the takes of a finished batch."""
         self._done_count += take_count
 
 

@@ -3,8 +3,6 @@
 Imports no ML library, so that a machine without weights reports this without loading PyTorch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,8 +21,7 @@ def find(model: str, repository: str, filenames: Sequence[str], model_dir: Path 
     With ``model_dir``, that folder is the only source. It contains one folder for each repository, named as the repository
     without its owner (``musicgen-small``, ``t5-base``, ``encodec_32khz``).
 
-    Raises:
-        AppError: ``MODEL_UNAVAILABLE`` if a file is missing.
+    Raises ``MODEL_UNAVAILABLE`` if a file is missing.
     """
     name = repository.rpartition("/")[2]
     if model_dir is not None:
@@ -49,5 +46,4 @@ def are_present(repository: str, filenames: Sequence[str], model_dir: Path | Non
 
 
 def unavailable(model: str, why: str) -> AppError:
-    """Return the error of a model whose files are missing."""
     return errors.MODEL_UNAVAILABLE(why=why, model=model)

@@ -4,7 +4,7 @@ Importing this module applies six patches to the whole process:
 
 * Modules that only training needs (spaCy, torchaudio, flashy, the solvers and so on) are replaced by stubs.
 * xformers' memory-efficient attention is replaced by PyTorch's scaled dot product attention.
-* That attention does not use cuDNN, which plans anew for each length of the keys, and so at each token
+* That attention does not use cuDNN, which makes a new plan for each length of the keys, so for each token
   (github.com/pytorch/pytorch/pull/155958).
 * Each row of a batch is sampled with its own generator (:func:`drawing`), so that the result of a take does not depend on
   the other takes of its batch.
@@ -13,8 +13,6 @@ Importing this module applies six patches to the whole process:
 
 Raises ``ImportError`` if audiocraft or a dependency is not installed.
 """
-
-from __future__ import annotations
 
 import contextlib
 import importlib.machinery

@@ -11,8 +11,6 @@ for MAGNeT.
 This module imports PyTorch and audiocraft. Import it only when a model is needed.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -33,7 +31,6 @@ class Kind:
     """A kind of model.
 
     Attributes:
-        network: the class of audiocraft.
         heard_share: the share of a window that repeats the previous one. Less is faster, more is more coherent. The
             values are the defaults of audiocraft where it has one.
     """
@@ -80,8 +77,7 @@ class Model:
             takes: takes of equal duration and equal :meth:`heard_tokens`.
             report: called with the completed share after each step. If it raises, the model remains usable.
 
-        Raises:
-            torch.OutOfMemoryError: the memory of the device does not suffice for this batch size.
+        Raises ``torch.OutOfMemoryError``: the memory of the device does not suffice for this batch size.
         """
         network = self._network
         frame_count = round(takes[0].duration_seconds * network.sample_rate)

@@ -6,8 +6,6 @@ restricted unpickler loads it: it creates only tensors, plain values and, with t
 This module imports PyTorch and audiocraft. Import it only when weights are needed.
 """
 
-from __future__ import annotations
-
 import collections
 import pickle
 import typing
@@ -34,9 +32,7 @@ def load(kind: Any, model: str, checkpoint: Path, model_dir: Path | None, device
     """Load a model to ``device``.
 
     Args:
-        kind: the class of audiocraft.
         model: the name of the model, for error messages.
-        checkpoint: the folder with the files of the checkpoint.
         model_dir: the folder with text encoders and codecs; see :func:`files.find`.
         device: ``cpu``, ``cuda`` and so on. ``cuda`` means the current CUDA device.
 

@@ -3,8 +3,6 @@
 The process reads its task from standard input (:func:`.exports.export_model`), and ends when its parent does.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

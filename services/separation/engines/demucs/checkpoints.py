@@ -10,8 +10,6 @@ A checkpoint is data from elsewhere. Two of its forms can run code when they are
 This module imports PyTorch and Demucs; import it when weights are needed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -54,7 +52,6 @@ def read_network(name: str, content: bytes, trusted_sha256: frozenset[str] = fro
 
 
 def architecture(network: Any) -> str:
-    """Return the name of the architecture of a network."""
     return _ARCHITECTURES[type(network)]
 
 

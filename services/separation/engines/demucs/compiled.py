@@ -3,8 +3,6 @@
 This module imports PyTorch and Demucs; import it when weights are needed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -46,8 +44,7 @@ def compiled(networks: Sequence[Any], folder: Path, mode: Mode, thread_count: in
         networks: they lose their layers if they are compiled.
         thread_count: CPU threads; None: all cores.
 
-    Raises:
-        OSError: an exported network is damaged. It is removed.
+    Raises ``OSError``: an exported network is damaged. It is removed.
     """
     alone = len(networks) == 1
     paths = {network: folder / _name(network, mode) for network in networks if can_be_rewritten(network)}
@@ -85,7 +82,6 @@ class CompiledNetwork:
 
     Args:
         network: it keeps its transforms, and loses its layers.
-        model: the same network.
         keep_memory: whether the memory for intermediate results, about 0.6 GB, is kept for the next call.
     """
 

@@ -11,8 +11,6 @@ The transforms between waveform and spectrogram stay outside: they use complex n
 This module imports PyTorch and Demucs; import it when weights are needed.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Sequence
@@ -86,7 +84,6 @@ class Core(nn.Module):
 
     Args:
         network: a network that :func:`can_be_rewritten`. It is not changed, and shares no memory.
-        plan: the precision of each layer.
     """
 
     def __init__(self, network: HTDemucs, plan: Plan) -> None:
@@ -149,7 +146,6 @@ class _Convolution(nn.Module):
     """A convolution over one or two dimensions, as one over two. One dimension becomes the last.
 
     Args:
-        rows: the outputs that are computed.
         is_short: whether it computes in bfloat16.
     """
 

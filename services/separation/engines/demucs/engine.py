@@ -6,8 +6,6 @@ Papers: Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separati
 "Hybrid Spectrogram and Waveform Source Separation" (2021) for ``mdx_extra``.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +38,6 @@ class DemucsEngine(NetworkEngine):
             most layers, more than 35 dB.
         compiled_dir: folder for the networks that OpenVINO runs. Loading a model adds its networks to it; if that fails,
             PyTorch runs them.
-        options: see :class:`NetworkEngine`.
     """
 
     name = "demucs"
@@ -79,10 +76,9 @@ class DemucsEngine(NetworkEngine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``WEIGHTS_CHANGED`` if a file is
-                not the declared or imported one, ``CHECKPOINT_UNTRUSTED`` if reading them could run code,
-                ``MODEL_UNSUPPORTED`` if this engine cannot run the model, ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``WEIGHTS_CHANGED`` if a file is not
+        the declared or imported one, ``CHECKPOINT_UNTRUSTED`` if reading them could run code, ``MODEL_UNSUPPORTED`` if
+        this engine cannot run the model, ``MODEL_UNKNOWN``.
         """
         declaration = self._declarations.get(model)
         if self._model_dir is None and declaration is None:

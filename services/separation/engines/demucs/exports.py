@@ -1,7 +1,5 @@
 """Exports of networks for OpenVINO, which a process of its own makes, because it needs memory that a process does not give back."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Whether the files of a model are on this machine, and where. Imports no ML library."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from soundwright.kit.engines import ModelDeclaration, ModelFile

@@ -12,8 +12,6 @@ Sources of the facts:
   on a GPU, are not measured, so these facts stay None.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

@@ -3,8 +3,6 @@
 This module imports PyTorch; import it when weights are needed.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -4,8 +4,6 @@ Every file is checked before it is loaded (:mod:`soundwright.kit.weights`). This
 weights are needed.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,9 +35,8 @@ def load_from_folder(
     Args:
         sha256: SHA-256 of the files that are known, by name.
 
-    Raises:
-        AppError: ``MODEL_UNAVAILABLE`` if the folder does not hold the model or a file of it is damaged,
-            ``WEIGHTS_CHANGED`` if a file has another digest, ``CHECKPOINT_UNTRUSTED`` if reading it might run code.
+    Raises ``MODEL_UNAVAILABLE`` if the folder does not hold the model or a file of it is damaged, ``WEIGHTS_CHANGED``
+    if a file has another digest, ``CHECKPOINT_UNTRUSTED`` if reading it might run code.
     """
     if not folder.is_dir():
         raise _unavailable(name, "the folder of models does not exist")
@@ -70,9 +67,8 @@ def load_from_hub(declaration: ModelDeclaration) -> BagOfModels:
 
     A cached model costs no network traffic. Without a network this fails within seconds.
 
-    Raises:
-        AppError: ``MODEL_UNAVAILABLE`` if the weights are not cached and the hub cannot be reached or has none,
-            ``WEIGHTS_CHANGED`` if a file has another digest.
+    Raises ``MODEL_UNAVAILABLE`` if the weights are not cached and the hub cannot be reached or has none,
+    ``WEIGHTS_CHANGED`` if a file has another digest.
     """
     name = declaration.name
     files = {file.name: file for file in declaration.files}
@@ -94,7 +90,6 @@ def load_from_hub(declaration: ModelDeclaration) -> BagOfModels:
 
 
 def alone(network: Any) -> BagOfModels:
-    """Return a model that consists of one network."""
     return BagOfModels([network])
 
 
@@ -104,11 +99,7 @@ def _bag(definition: bytes, network: Any) -> BagOfModels:
 
 
 def on_device(models: BagOfModels, name: str, device: str) -> Bag:
-    """Move the networks of a model to ``device``.
-
-    Raises:
-        AppError: ``MODEL_UNSUPPORTED``.
-    """
+    """Move the networks of a model to ``device``. Raises ``MODEL_UNSUPPORTED``."""
     segments = {int(network.samplerate * network.segment) for network in models.models}
     if len(segments) != 1 or models.audio_channels not in (1, 2):
         raise errors.MODEL_UNSUPPORTED(

@@ -1,7 +1,5 @@
 """Computes in worker threads ahead of the thread that needs the results."""
 
-from __future__ import annotations
-
 import contextvars
 import threading
 from collections import deque

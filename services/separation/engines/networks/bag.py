@@ -1,7 +1,5 @@
 """Networks on their device."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,16 +22,12 @@ class Bag:
             attribute ``concurrent_calls`` is called from so many threads at once. One with the attribute ``takes_rows`` gets the
             indices of the wanted stems as a second argument, and computes no others.
         weights: float32 [networks, stems].
-        stems: names of the outputs of the networks.
-        sample_rate_hz: sample rate of the networks.
         channel_count: channels of the networks, 1 or 2.
         segment_frames: length of the windows that the networks process.
         overlap: part of a window that the next one shares, at least 0 and below 1.
-        device: the device as PyTorch names it.
         is_level_normalised: whether the networks read recordings of mean 0 and standard deviation 1.
         remainder: name of the stem that is the recording without all other stems; empty if there is none.
         rows: indices of ``stems`` in the outputs of the networks; None: these are ``stems``.
-        batch_size: segments that the networks compute at once.
         runs: for each network, a function from inputs and rows to an iterator over the outputs, in batches. The engine
             that loads the bag sets them.
     """
@@ -54,10 +48,9 @@ class Bag:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of all stems."""
         return (*self.stems, self.remainder) if self.remainder else self.stems
 
-    def only(self, stems: Collection[str]) -> Bag:
+    def only(self, stems: Collection[str]) -> "Bag":
         """Return the part of the bag that estimates these stems: without networks that weigh nothing in all of them.
 
         The samples of the stems do not change. The remainder needs all other stems, so nothing is left out then.
@@ -83,5 +76,4 @@ class Bag:
 
 
 def read_frames(network: Any, length: int) -> int:
-    """Return the number of frames that a network reads for a window of ``length`` frames."""
     return int(network.valid_length(length)) if hasattr(network, "valid_length") else length

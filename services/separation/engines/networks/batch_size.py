@@ -1,7 +1,5 @@
 """How many segments a GPU computes at once."""
 
-from __future__ import annotations
-
 import threading
 
 OUT_OF_MEMORY = "OUT_OF_MEMORY"
@@ -30,14 +28,13 @@ class BatchSize:
 
     @property
     def limit(self) -> int:
-        """The most segments in the next batch."""
+        """Greatest number of segments in the next batch."""
         return self._limit
 
     def measured(self, count: int, used_bytes: int, free_bytes: int) -> None:
         """Take the measurement of a finished batch.
 
         Args:
-            count: segments in the batch.
             used_bytes: the most memory that the batch needed, without weights.
             free_bytes: memory that the next batch can use.
         """

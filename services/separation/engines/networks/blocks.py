@@ -1,7 +1,5 @@
 """Streams of blocks around the networks: batches and sample rates."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -32,7 +30,6 @@ def blocks_at_rate(mix: Mix, sample_rate_hz: int, frame_count: int) -> Iterator[
 
 
 def stems_at_rate(stems: Iterator[Mapping[str, Samples]], bag: Bag, mix: Mix) -> Iterator[dict[str, Samples]]:
-    """Yield blocks of all stems, resampled to the sample rate and the length of the mix."""
     import soxr
 
     # soundwright.kit.audio buffers blocks. Here a block of zero frames must pass at once, because callers stop at it.

@@ -4,8 +4,6 @@ The song is never held in memory: a first pass measures the level of the whole r
 where a model needs it, a second pass separates it.
 """
 
-from __future__ import annotations
-
 import gc
 import importlib.util
 import math
@@ -70,17 +68,15 @@ class NetworkEngine(Engine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``. Called once for each model, by one thread at a time.
 
-        Raises:
-            AppError: see :meth:`load`.
+        Raises ``AppError``: see :meth:`load`.
         """
 
     def load(self, model: str) -> None:
         """Load the weights of ``model`` into memory and download them if necessary.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``CHECKPOINT_UNTRUSTED`` if
-                reading them could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model, or PyTorch is not
-                installed, ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``CHECKPOINT_UNTRUSTED`` if reading
+        them could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model, or PyTorch is not installed,
+        ``MODEL_UNKNOWN``.
         """
         self._bag(model)
 
@@ -195,10 +191,8 @@ class NetworkEngine(Engine):
 
         Args:
             inputs: float32 [items, channels, frames].
-            rows: indices of the stems.
 
-        Raises:
-            AppError: ``OUT_OF_MEMORY``.
+        Raises ``OUT_OF_MEMORY``.
         """
         import torch
 
@@ -287,7 +281,7 @@ class NetworkEngine(Engine):
         raise _out_of_memory()
 
     def _run_of(self, device: str, network: Any, size: BatchSize) -> Callable[[Samples, Rows], Iterator[Samples]]:
-        """Return how separations run a network."""
+        """Return the function with which separations run a network."""
         infer = partial(self._infer, device, network, size)
         if getattr(network, "concurrent_calls", 1) == 1:
             return SharedBatches(infer, size).run
@@ -316,7 +310,6 @@ def _out_of_memory() -> AppError:
 
 
 def _free_memory() -> None:
-    """Give the memory of a device that no tensor needs back to it."""
     import torch
 
     gc.collect()  # networks have cycles
@@ -324,7 +317,6 @@ def _free_memory() -> None:
 
 
 def _wanted(network: Any, inputs: Any, rows: Rows) -> Any:
-    """Return the outputs of the wanted stems."""
     if rows is None:
         return network(inputs)
     return network(inputs, rows) if getattr(network, "takes_rows", False) else network(inputs)[:, rows]

@@ -4,8 +4,6 @@ A network is exported once on a machine, which takes half a minute and about thr
 start, which takes seconds. An exported network is a folder. https://docs.openvino.ai
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import warnings
@@ -27,8 +25,7 @@ _LOCK = ".lock"
 def exclusive(folder: Path) -> Iterator[None]:
     """Wait until no other process of this machine exports networks to ``folder``, and keep others waiting inside the block.
 
-    Raises:
-        OSError: the folder cannot be written.
+    Raises ``OSError``: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("wb") as file:
@@ -36,7 +33,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
 
 
-def export(module: nn.Module, examples: tuple[Tensor, ...], folder: Path) -> None:
+def export(module: "nn.Module", examples: "tuple[Tensor, ...]", folder: Path) -> None:
     """Write a folder with an exported network. The folder appears at once, complete.
 
     Args:

@@ -1,7 +1,5 @@
 """Precision of networks on a CPU. This module imports PyTorch."""
 
-from __future__ import annotations
-
 import contextlib
 
 import torch

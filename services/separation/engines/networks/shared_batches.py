@@ -1,7 +1,5 @@
 """Batches that several jobs share, so that a GPU computes full ones although jobs begin and end at any time."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -65,7 +63,7 @@ class SharedBatches:
                     item.is_wanted = False
                 self._waiting = deque(item for item in self._waiting if item.is_wanted)
 
-    def _wait_for(self, item: _Item) -> None:
+    def _wait_for(self, item: "_Item") -> None:
         """Return when an item is done. Meanwhile compute batches, unless another thread does."""
         while True:
             with self._changed:
@@ -82,7 +80,7 @@ class SharedBatches:
                     self._is_computing = False
                     self._changed.notify_all()
 
-    def _next_batch(self) -> list[_Item]:
+    def _next_batch(self) -> "list[_Item]":
         """Take the items of the next batch. At least one waits that is wanted."""
         wanted = [item for item in self._waiting if item.is_wanted]
         batch = [item for item in wanted if item.kind == wanted[0].kind][: self._size.limit]
@@ -90,7 +88,7 @@ class SharedBatches:
         self._waiting = deque(item for item in wanted if id(item) not in taken)
         return batch
 
-    def _compute(self, batch: Sequence[_Item]) -> None:
+    def _compute(self, batch: "Sequence[_Item]") -> None:
         try:
             outputs = self._infer(np.stack([item.input for item in batch]), batch[0].rows)
         except BaseException as error:

@@ -1,7 +1,5 @@
 """The bands of Mel-Band RoFormer."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,8 +15,7 @@ _LOG_STEP = np.log(6.4) / 27
 def mel_bands(config: RoformerConfig) -> list[NDArray[np.int64]]:
     """Return the frequency bins of each band, low to high: those between the centres of its two neighbours.
 
-    Raises:
-        ValueError: a frequency bin or a band is empty.
+    Raises ``ValueError``: a frequency bin or a band is empty.
     """
     top_hz = config.sample_rate_hz / 2
     centres_hz = _mel_to_hz(np.linspace(0, _hz_to_mel(top_hz), config.mel_band_count + 2))

@@ -4,8 +4,6 @@ Public configurations are YAML files of the training code, with the sections ``a
 ``inference``. Each number is bounded before a network is built, so that a configuration cannot exhaust the memory.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -65,7 +63,6 @@ class RoformerConfig(BaseModel):
         mlp_expansion: size of hidden layers of mask estimators relative to ``dim``.
         n_fft, hop_length, win_length, is_stft_normalized: the spectrogram.
         zero_dc: whether the lowest frequency bin of the stems is silent.
-        stems: the stems that the network estimates.
         remainder: name of the rest of the recording; empty if there is none.
         sample_rate_hz, channel_count: what the network reads.
         segment_frames: what the network reads at once.
@@ -124,22 +121,18 @@ class RoformerConfig(BaseModel):
 
     @property
     def architecture(self) -> str:
-        """Name of the architecture."""
         return "Mel-Band RoFormer" if self.is_mel else "BS-RoFormer"
 
     @property
     def band_count(self) -> int:
-        """Number of bands."""
         return self.mel_band_count or len(self.freqs_per_bands)
 
     @property
     def bin_count(self) -> int:
-        """Number of frequency bins of the spectrogram."""
         return self.n_fft // 2 + 1
 
     @property
     def mask_hidden_layer_count(self) -> int:
-        """Number of hidden layers of a mask estimator."""
         return self.mask_depth if self.is_mel else self.mask_depth - 1
 
     @property
@@ -149,7 +142,6 @@ class RoformerConfig(BaseModel):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of all stems."""
         return (*self.stems, *filter(None, [self.remainder]))
 
     def _parameter_count(self) -> int:
@@ -176,8 +168,7 @@ def read_config(path: Path) -> bytes:
 def parse_config(content: bytes) -> RoformerConfig:
     """Return the configuration in a YAML or JSON file.
 
-    Raises:
-        UnsupportedConfig: it is damaged, out of bounds, or of another architecture.
+    Raises ``UnsupportedConfig``: it is damaged, out of bounds, or of another architecture.
     """
     sections = _sections(content)
     model = {key: value for key, value in sections["model"].items() if key not in _TRAINING_KEYS}

@@ -1,7 +1,5 @@
 """Separation with RoFormer networks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,6 @@ class RoformerEngine(NetworkEngine):
         configs: the configurations of ``models``. Other checkpoints have theirs beside them, with the same name.
         cpu_mode: how a CPU with bfloat16 computes; others compute in float32. ``exact``: in float32. ``mixed``: attention in
             bfloat16, which agrees to more than 50 dB. ``fast``: nearly all layers, more than 35 dB.
-        options: see :class:`NetworkEngine`.
     """
 
     name = "roformer"
@@ -73,10 +70,9 @@ class RoformerEngine(NetworkEngine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the network of ``model`` on ``device``.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded or are damaged,
-                ``WEIGHTS_CHANGED`` if the file is not the declared or imported one, ``CHECKPOINT_UNTRUSTED`` if reading it
-                could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model, ``MODEL_UNKNOWN``.
+        Raises ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded or are damaged, ``WEIGHTS_CHANGED`` if
+        the file is not the declared or imported one, ``CHECKPOINT_UNTRUSTED`` if reading it could run code,
+        ``MODEL_UNSUPPORTED`` if this engine cannot run the model, ``MODEL_UNKNOWN``.
         """
         if model not in self._declarations:
             known = ", ".join(self._declarations)
@@ -112,8 +108,7 @@ class RoformerEngine(NetworkEngine):
 def _config_beside(path: Path) -> RoformerConfig:
     """Return the configuration beside a checkpoint.
 
-    Raises:
-        UnsupportedConfig: there is none, or it is not supported.
+    Raises ``UnsupportedConfig``: there is none, or it is not supported.
     """
     found = config_path(path)
     if found is None:

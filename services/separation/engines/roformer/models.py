@@ -13,8 +13,6 @@ Sources of the facts:
 * Memory: the peak of a process that loads the model and separates one segment on a CPU. What is not measured stays None.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from typing import Any

@@ -11,8 +11,6 @@ Papers: Lu, Wang, Kong, Hung, "Music Source Separation with Band-Split RoPE Tran
 "Mel-Band RoFormer for Music Source Separation" (2023).
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 

@@ -7,8 +7,6 @@ before a network exists.
 This module imports PyTorch; import it when weights are needed.
 """
 
-from __future__ import annotations
-
 import io
 import pickle
 import zipfile
@@ -50,7 +48,6 @@ def read_network(name: str, content: bytes, config: RoformerConfig) -> Roformer:
 
 
 def on_device(network: Roformer, device: str) -> Bag:
-    """Move a network to ``device``."""
     config = network.config
     return Bag(
         networks=(network.to(device),),

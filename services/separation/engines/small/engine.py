@@ -1,7 +1,5 @@
 """Separation with the small network that Soundwright ships. ``dev/training/`` has its data and its training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +57,6 @@ class SmallEngine(NetworkEngine):
     Args:
         cpu_mode: how a CPU with bfloat16 computes; others compute in float32. ``exact``: in float32. ``mixed`` and ``fast``:
             convolutions and dense layers in bfloat16, which agrees to more than 40 dB.
-        options: see :class:`NetworkEngine`.
     """
 
     name = "small"
@@ -77,8 +74,7 @@ class SmallEngine(NetworkEngine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the network on ``device``.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if the file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
+        Raises ``MODEL_UNAVAILABLE`` if the file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         (file,) = SMALL.files
         with installed_files(model):

@@ -5,8 +5,6 @@ recording. The second one has long windows, which tell the low notes of a bass f
 one gave to the wrong stem. This module imports PyTorch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import safetensors.torch
@@ -240,8 +238,7 @@ def _levels(energies: Tensor, quiet: float) -> Tensor:
 def read_network(content: bytes, channel_count: int, *, in_bfloat16: bool = False) -> SmallNetwork:
     """Return the network in a safetensors file.
 
-    Raises:
-        RuntimeError: these are the parameters of another network.
+    Raises ``RuntimeError``: these are the parameters of another network.
     """
     network = SmallNetwork(channel_count, in_bfloat16=in_bfloat16)
     network.load_state_dict({name: value.float() for name, value in safetensors.torch.load(content).items()})

@@ -4,8 +4,6 @@ TFC-TDF: Choi, Kim, Chung, Jung, "Investigating U-Nets with Various Intermediate
 Voice Separation", 2020. This module imports PyTorch.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import torch
@@ -70,8 +68,6 @@ class UNet(nn.Module):
     """Turns levels of bands into values for each band.
 
     Args:
-        input_count: levels of a band.
-        output_count: values of a band.
         channel_count: size of the features of a band at the first level.
         band_count: a multiple of :data:`FACTOR`.
     """

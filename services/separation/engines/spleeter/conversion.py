@@ -5,8 +5,6 @@ arrays. Only these files are read. No code of the package runs, and the unpickle
 arrays.
 """
 
-from __future__ import annotations
-
 import io
 import pickle
 import re
@@ -23,8 +21,7 @@ from soundwright.kit.packaged_weights import Arrays
 def read_networks(contents: tuple[bytes, ...]) -> Arrays:
     """Return the parameters of both networks, by our names, for example ``vocals.down.0.weight``.
 
-    Raises:
-        pickle.UnpicklingError: see :func:`read_arrays`.
+    Raises ``pickle.UnpicklingError``: see :func:`read_arrays`.
     """
     return {
         f"{stem}.{_own_name(name)}": array

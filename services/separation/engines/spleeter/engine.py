@@ -1,7 +1,5 @@
 """Separation with Deezer's Spleeter. ``conversion.py`` has the origin of its parameters."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,6 @@ class SpleeterEngine(NetworkEngine):
     Args:
         cpu_mode: how a CPU with bfloat16 computes; others compute in float32. ``exact``: in float32. ``mixed`` and ``fast``: the
             convolutions in bfloat16, which agrees to more than 45 dB.
-        options: see :class:`NetworkEngine`.
     """
 
     name = "spleeter"
@@ -44,8 +41,7 @@ class SpleeterEngine(NetworkEngine):
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``.
 
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
+        Raises ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
         """
         content = WEIGHTS.content()
         from soundwright.services.separation.engines.networks import precision

@@ -8,8 +8,6 @@ Sources of the facts:
 * Gains: the excerpts of docs/BENCHMARKS.md.
 """
 
-from __future__ import annotations
-
 import functools
 
 from soundwright.kit.engines import ModelDeclaration, ModelFile, Score

@@ -5,8 +5,6 @@ models", Journal of Open Source Software 5(50), 2020. The U-Net is that of Janss
 U-Net Convolutional Networks", ISMIR 2017. This module imports PyTorch.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 
@@ -119,7 +117,6 @@ class VocalsFirst(nn.Module):
     """Estimates vocals with one network, and then other stems with a second one, which reads the recording without the vocals.
 
     Args:
-        vocals: the first network.
         others: the second network. Its margin is at most that of the first one.
         rows: indices of the stems in the outputs of the second network.
     """
@@ -156,8 +153,7 @@ class VocalsFirst(nn.Module):
 def read_network(content: bytes, margin_frames: int, in_bfloat16: bool) -> SpleeterNetwork:
     """Return the network in a safetensors file.
 
-    Raises:
-        RuntimeError: these are the parameters of another network.
+    Raises ``RuntimeError``: these are the parameters of another network.
     """
     state = safetensors.torch.load(content)
     for name in [name for name in state if ".up." in name]:
