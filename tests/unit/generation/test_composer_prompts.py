@@ -132,6 +132,7 @@ def test_no_genre_that_is_excluded_is_played() -> None:
     assert [parse_prompt(prompt).style for prompt in ("drum-free trance", "no drums trance")] == ["trance"] * 2
     assert [parse_prompt(prompt).style for prompt in ("not sad folk", "not too fast folk")] == ["folk"] * 2
     assert parse_prompt("no heavy metal").style == ""
+    assert parse_prompt("blues").mood is None
     assert parse_prompt("guitar-free piano tune").wanted == ("piano",)
     assert parse_prompt("anything but jazz").unwanted_styles == {"jazz"}
     assert {piece("happy, not funk or disco", seed=seed).interpretation.style for seed in range(12)} == {

@@ -143,7 +143,7 @@ major 0.35 0.9 pop funk disco country: happy, joyful, cheerful, joy, fun, playfu
 major 0.3 0.95 pop cinematic trance: uplifting, inspiring, inspirational, motivational, hopeful, optimistic, triumphant, victorious, proud, euphoric, bold, confident, determined,
     empowering, positive, ecstatic, celebratory, patriotic, motivating, encouraging, exhilarating, triumphal, jubilant, adventurous
 minor -0.6 0.4 ballad classical lofi: sad, melancholic, melancholy, sorrowful, lonely, heartbroken, mournful, tragic, somber, sombre, emotional, rainy, solemn, depressing, gloom,
-    grieving, regretful, desperate, moody, pensive, sadness, sorrow, depressed, despairing, hopeless, desolate, hollow, empty, tearful, forlorn, weary, blue
+    grieving, regretful, desperate, moody, pensive, sadness, sorrow, depressed, despairing, hopeless, desolate, hollow, empty, tearful, forlorn, weary
 minor -0.2 0.65 cinematic techno synthwave trap: dark, ominous, sinister, evil, gloomy, gothic, brooding, grim, menacing, noir, bleak, gritty, cold, dystopian, threatening,
     foreboding, murky
 minor -0.3 0.6 cinematic ambient: tense, suspenseful, suspense, scary, creepy, horror, eerie, anxious, spooky, haunting, thriller, mysterious, mystery, enigmatic, restless,
