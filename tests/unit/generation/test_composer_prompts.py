@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from soundwright.services.generation.engines.procedural.compose import Composition, compose_parts
+from soundwright.services.generation.engines.procedural.drums import CRASH
 from soundwright.services.generation.engines.procedural.instruments import INSTRUMENTS as PLAYERS
 from soundwright.services.generation.engines.procedural.prompt import parse_prompt
 from soundwright.services.generation.engines.procedural.score import Note, Song
 from soundwright.services.generation.engines.procedural.sounds import ambience, scene
 from soundwright.services.generation.engines.procedural.styles import STYLES
-from soundwright.services.generation.engines.procedural.vocabulary import GENRES, HOMES, INSTRUMENTS
+from soundwright.services.generation.engines.procedural.vocabulary import GENRES, HOMES, INSTRUMENTS, MOODS
 from soundwright.services.generation.service import Part
 
 
@@ -36,7 +37,7 @@ def test_tables_name_only_styles_and_instruments_that_exist() -> None:
     assert len(GENRES) >= 200
     assert {genre.style for genre in GENRES.values()} <= set(STYLES)
     assert {name for genre in GENRES.values() for name in genre.band} <= set(PLAYERS)
-    assert set(HOMES) <= set(PLAYERS)
+    assert set(HOMES) <= {"guitar", *PLAYERS}
     assert set(HOMES.values()) <= set(STYLES)
     assert set(INSTRUMENTS.values()) - set(PLAYERS) == {"drums", "guitar", "melody", "chords"}
 
@@ -64,6 +65,36 @@ def test_a_genre_has_its_style_and_its_band(prompt: str, style: str, instruments
     assert said.ignored_words == ()
 
 
+@pytest.mark.parametrize(
+    ("prompt", "style"),
+    [
+        ("synth wave", "synthwave"),
+        ("Synth-Pop", "synthwave"),
+        ("reggaetón", "latin"),
+        ("R'n'B", "soul"),
+        ("shoe-gaze", "rock"),
+        ("chill-hop", "lofi"),
+        ("musical theatre", "pop"),
+        ("lo-fi", "lofi"),
+        ("K-Pop", "pop"),
+        ("ambient 8-bit", "chiptune"),
+        ("Drum'n'Bass", "drum_and_bass"),
+    ],
+)
+def test_a_genre_is_known_in_other_spellings(prompt: str, style: str) -> None:
+    request = parse_prompt(prompt)
+    assert (request.style, request.ignored_words) == (style, ())
+
+
+def test_an_instrument_and_a_mood_are_known_in_other_spellings() -> None:
+    request = parse_prompt(
+        "light-hearted, colourful piece for hi-hats, flügelhorn, pan pipes, bandoneón and synthesisers"
+    )
+    assert request.wanted == ("drums", "trumpet", "pan_flute", "accordion", "synth_lead")
+    assert request.mood == MOODS["happy"]
+    assert request.ignored_words == ()
+
+
 def test_a_genre_has_its_tempo() -> None:
     def mean_bpm(prompt: str) -> float:
         return float(np.mean([piece(prompt, seed=seed).interpretation.tempo_bpm for seed in range(6)]))
@@ -86,6 +117,7 @@ def test_a_genre_has_its_tempo() -> None:
         ("folk, not a single drum, nobody sings", {"drums", "voice"}, ()),
         ("everything but drums", {"drums"}, ()),
         ("piano without piano", {"piano"}, ()),
+        ("bass-less pop that doesn't have any drums", {"bass_electric", "drums"}, ()),
     ],
 )
 def test_negations_end_where_they_say(prompt: str, unwanted: set[str], wanted: tuple[str, ...]) -> None:
@@ -98,6 +130,9 @@ def test_negations_end_where_they_say(prompt: str, unwanted: set[str], wanted: t
 def test_no_genre_that_is_excluded_is_played() -> None:
     assert parse_prompt("no jazz, a blues").style == "blues"
     assert [parse_prompt(prompt).style for prompt in ("drum-free trance", "no drums trance")] == ["trance"] * 2
+    assert [parse_prompt(prompt).style for prompt in ("not sad folk", "not too fast folk")] == ["folk"] * 2
+    assert parse_prompt("no heavy metal").style == ""
+    assert parse_prompt("blues").mood is None
     assert parse_prompt("guitar-free piano tune").wanted == ("piano",)
     assert parse_prompt("anything but jazz").unwanted_styles == {"jazz"}
     assert {piece("happy, not funk or disco", seed=seed).interpretation.style for seed in range(12)} == {
@@ -221,6 +256,19 @@ def test_a_continuation_goes_on_with_the_next_bar(prompt: str) -> None:
     )
 
 
+@pytest.mark.parametrize("seconds", [12.0, 40.0])
+@pytest.mark.parametrize("prompt", ["pop at 120 bpm", "funk at 120 bpm", "house at 120 bpm"])
+def test_a_continuation_is_as_full_as_what_it_continues(prompt: str, seconds: float) -> None:
+    song = compose_parts((Part(prompt, seconds, 3), Part(prompt, 16.0, 8))).song
+    joint = seconds * 2
+
+    def bar(begin_beat: float) -> list[tuple[float, int]]:
+        hits = notes(song, "drums", begin_beat, begin_beat + 4)
+        return [(time - begin_beat, pitch) for time, pitch in hits if pitch != CRASH]
+
+    assert bar(joint - 8) == bar(joint)
+
+
 def test_a_continuation_names_the_wishes_that_it_cannot_follow() -> None:
     parts = (Part("pop in C major at 120 bpm", 8.0, 1), Part("jazz with trumpet, no drums, 90 bpm in D minor", 8.0, 2))
     after = compose_parts(parts)
@@ -273,6 +321,9 @@ def test_nobody_sings_unless_the_prompt_asks_for_it() -> None:
     assert not any("voice" in name for name in players)
     assert "voice" in piece("pop with a female singer").interpretation.instruments
     assert "voice" in piece("opera aria").interpretation.instruments
+    assert "choir" in piece("epic orchestral").interpretation.instruments
+    for prompt in ("epic orchestral, no vocals", "instrumental gospel", "dark ambient without vocals"):
+        assert "choir" not in piece(prompt).interpretation.instruments
 
 
 @pytest.mark.parametrize("style", ["rock", "house", "jazz", "funk", "reggae", "drum and bass"])
@@ -337,7 +388,15 @@ def test_a_named_instrument_has_the_melody_in_front_of_the_others(prompt: str, s
 
 @pytest.mark.parametrize(
     ("prompt", "style"),
-    [("sitar", "indian"), ("sad banjo tune", "country"), ("happy cello", "classical"), ("sitar rock", "rock")],
+    [
+        ("sitar", "indian"),
+        ("sad banjo tune", "country"),
+        ("happy cello", "classical"),
+        ("sitar rock", "rock"),
+        ("quiet guitar", "folk"),
+        ("angry guitar", "rock"),
+        ("slow organ", "classical"),
+    ],
 )
 def test_a_named_instrument_decides_the_style_if_no_genre_does(prompt: str, style: str) -> None:
     assert {piece(prompt, seed=seed).interpretation.style for seed in range(4)} == {style}
@@ -348,7 +407,9 @@ def test_calm_pieces_are_soft_and_without_crashes() -> None:
         return max(note.velocity for note in _all_notes(piece(prompt, 20.0).song, "other"))
 
     assert loudest("quiet rock") < 0.85 * loudest("loud rock")
-    assert [piece(prompt).song.brightness for prompt in ("quiet rock", "loud rock", "jazz")] == [0.0, 1.0, 0.0]
+    assert [piece(prompt).song.brightness for prompt in ("loud rock", "slow metal", "jazz")] == [1.0, 1.0, 0.0]
+    # Treble is taken away, as soft playing does.
+    assert all(piece(prompt).song.brightness < 0.0 for prompt in ("quiet rock", "slow jazz", "slow blues"))
     assert 49 not in {note.pitch_midi for note in _all_notes(piece("quiet rock", 20.0).song, "drums")}
     assert 49 not in {note.pitch_midi for note in _all_notes(piece("celtic harp", 20.0).song, "drums")}
     assert 49 in {note.pitch_midi for note in _all_notes(piece("loud rock", 20.0).song, "drums")}

@@ -27,7 +27,7 @@ from soundwright.services.generation.engines.procedural.variety import varied
 
 _INTRO_LEAST_SECONDS = 20.0
 _SHORTEST_BAR = 0.15  # of a whole bar; what is left of a piece after its last whole bar is a bar if it is longer
-_CALM_ENERGY = 0.45
+_CALM_ENERGY, _CALM_BRIGHTNESS = 0.45, -0.5
 _PHRASE_BARS, _PHRASE_DEPTH = 4, 0.45  # of music without a beat
 _HELD_LEAST_BARS = 8  # in shorter pieces, the band plays on through the last bar
 
@@ -75,9 +75,9 @@ def arrange(plan: Plan) -> Song:
     bars = bar_count(plan)
     beats = _beats(plan)
     has_intro = plan.has_intro and plan.duration_seconds >= _INTRO_LEAST_SECONDS
-    sections = form(bars, has_intro=has_intro, has_outro=plan.has_outro)
-    if not plan.ends and sections[-1].kind == "outro":
-        sections = (*sections[:-1], replace(sections[-1], kind="verse"))
+    sections = form(bars, has_intro=has_intro, has_outro=plan.has_outro, follows=plan.variation > 0)
+    if not plan.ends:  # a continuation is as loud
+        sections = (*sections[:-1], replace(sections[-1], kind="chorus"))
     numerals = plan.progression or str(rng.choice(style.minor if plan.key.is_minor else style.major))
     loop = progression(numerals, plan.key)
     tonic = next((chords for chords in loop if chords[0].root == plan.key.tonic), loop[0])
@@ -121,7 +121,7 @@ def arrange(plan: Plan) -> Song:
         plan.duration_seconds,
         _tracks(score, style, lead, plan, rng),
         # Calm music is played softly, which is dull.
-        0.0 if plan.energy < _CALM_ENERGY else style.brightness,
+        _CALM_BRIGHTNESS if plan.energy < _CALM_ENERGY else style.brightness,
     )
 
 

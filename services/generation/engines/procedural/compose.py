@@ -26,16 +26,16 @@ _STRUCK = tuple(name for name, instrument in INSTRUMENTS.items() if instrument.r
 _CHORDS = (*_SUSTAINED, *_STRUCK)
 _LEADS = tuple(name for name, instrument in INSTRUMENTS.items() if instrument.role == LEAD and "voice" not in name)
 _CHAMBER = frozenset(
-    (*_LEADS, "piano", "strings", "harp", "choir", "nylon_guitar", "harpsichord", "pizzicato", "church_organ")
+    (*_LEADS, "piano", "strings", "harp", "choir", "nylon_guitar", "harpsichord", "pizzicato", "church_organ", "organ")
 )
 # What plays the melody if a prompt names one of these; other instruments play it themselves.
 _SOLOISTS = {
     "strings": "violin", "brass": "trumpet", "power_guitar": "guitar_lead", "saw_chord": "synth_lead", "synth_pluck": "synth_lead", "pad": "",
 }  # fmt: skip
+_SLOW_ENERGY = 0.44  # of acoustic music whose mood is open
 _LEAD_BEHIND = 0.45  # level of a melody that the prompt does not ask for, against a singer's
 _BEHIND = 0.6  # level of other players behind those that a prompt names
-# Progressions for a dark mood, which replace those of the style.
-_DARK = ("i VI iv V", "i i VI V", "i iv VI V")
+_DARK = ("i VI iv V", "i i VI V", "i iv VI V")  # progressions for a dark mood, which replace those of the style
 _BROKEN_CHORDS = {4: "0.2.1.2.3.2.1.2.", 3: "0.1.2.3.2.1."}
 _LONG_NOTES = {4: "x---------------", 3: "x-----------"}
 _LOOP_STRETCH = 1.25
@@ -229,6 +229,7 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
     is_minor = _mode(request, mood, name, rng)
     tonic = request.tonic if request.tonic is not None else int(rng.integers(12))
     lead = _lead(request, style, rng)
+    is_slow = (request.pace or 0.0) < -0.5 and style.kit not in ("kit_rock", "kit_electronic")
     plan = Plan(
         name="generated",
         style=name,
@@ -246,7 +247,7 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
         stems=_stems(request),
         layers=_layers(request, style),
         bass=next((name for name in (*request.wanted, *request.band) if name.startswith("bass_")), ""),
-        energy=mood.energy,
+        energy=_SLOW_ENERGY if is_slow and not request.mood else mood.energy,
         has_intro=not request.is_loop,
         has_outro=not request.is_loop,
         builds=request.builds,
@@ -263,7 +264,7 @@ def _with_guitars(request: Request, style: Style) -> Request:
 
 
 def _style_choices(request: Request, mood: Mood) -> tuple[str, ...]:
-    if "power_guitar" in request.wanted:
+    if "power_guitar" in request.wanted or (mood.energy == 1.0 and "guitar" in request.wanted):
         return ("rock",)
     if request.is_solo and "drums" in request.wanted:
         return ("rock", "funk", "latin", "hip_hop")
@@ -301,12 +302,11 @@ def _tempo(request: Request, mood: Mood, style: Style, duration_seconds: float, 
 
 
 def _lead(request: Request, style: Style, rng: np.random.Generator) -> str:
-    players = (*request.wanted, *request.band)
-    voices = [name for name in players if name in _VOICES and not (request.is_instrumental and name in request.band)]
+    voices = [name for name in (*request.wanted, *request.band) if name in _VOICES]
     soloists = (*_STRUCK, "choir") if style.groove else _CHORDS  # sections and organs accompany a band
     leads = [name for name in request.wanted if name in _LEADS]
     leads += [_SOLOISTS.get(name, name) for name in request.wanted if name in soloists]
-    leads += [name for name in request.band if name in (*_LEADS, "choir") and name not in request.unwanted]
+    leads += [name for name in request.band if name in (*_LEADS, "choir")]
     if voices or (leads := [name for name in leads if name]):
         return (voices or leads)[0]
     choices = [lead for lead in style.leads if lead not in request.unwanted and not lead.startswith("voice")]
@@ -354,9 +354,9 @@ def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
 
 
 def _is_unwanted(instrument: str, request: Request) -> bool:
-    return instrument in request.unwanted or (
-        "guitar" in instrument and any("guitar" in name for name in request.unwanted)
-    )
+    is_voice = instrument == "choir" and request.is_instrumental and "choir" not in request.wanted
+    is_guitar = "guitar" in instrument and any("guitar" in name for name in request.unwanted)
+    return instrument in request.unwanted or is_voice or is_guitar
 
 
 def _solo(plan: Plan, request: Request, style: Style) -> Plan:

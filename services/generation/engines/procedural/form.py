@@ -20,10 +20,10 @@ class Section:
         return _ENERGY[self.kind]
 
 
-def form(bars: int, *, has_intro: bool = True, has_outro: bool = True) -> tuple[Section, ...]:
+def form(bars: int, *, has_intro: bool = True, has_outro: bool = True, follows: bool = False) -> tuple[Section, ...]:
     """Return a form of exactly ``bars`` bars, at least 1.
 
-    Sections have four or eight bars. There is an intro and an outro if they fit.
+    Sections have four or eight bars. There is an intro and an outro if they fit. What follows the chorus of another part begins with one.
     """
     if bars <= 3:
         return (Section("chorus", bars),)
@@ -33,7 +33,7 @@ def form(bars: int, *, has_intro: bool = True, has_outro: bool = True) -> tuple[
     unit = 2 if left < 8 else 4 if left < 24 else 8
     cycle = ("verse", "chorus", "verse", "chorus", "bridge", "chorus")
     sections = [Section("intro", intro)] if intro else []
-    turn = 0
+    turn = int(follows)
     while left > 0:
         kind = cycle[turn % len(cycle)]
         length = min(left, unit // 2 if kind == "bridge" and unit > 2 else unit)

@@ -52,25 +52,24 @@ piano 0 strike 36 98 0.2 0.35: grand piano, keys, keyboard, upright piano, felt 
 harpsichord 6 strike 36 84 0.2 0.4: clavichord, spinet, cembalo
 epiano 4 strike 48 84 0.2 0.7: electric piano, rhodes, wurlitzer, e piano
 clavinet 7 strike 48 84 0.15 0.4
-celesta 8 strike 60 96 0.35 0.4
-glockenspiel 9 strike 67 100 0.35 0.4: bells, chimes, triangle
+celesta 8 strike 60 96 0.35 0.4: celeste
+glockenspiel 9 strike 67 100 0.35 0.4: bells, chimes, triangle, wind chimes
 bell 10 strike 60 96 0.4 0.4: music box, handbells
 vibraphone 11 strike 53 88 0.3 0.4: vibes, bowed vibraphone
 marimba 12 strike 48 91 0.2 0.3: balafon
 xylophone 13 strike 60 96 0.2 0.3
 tubular_bells 14 strike 55 84 0.4 0.4: church bells
-dulcimer 15 strike 50 86 0.25 0.4: santoor, cimbalom, yangqin, hammered dulcimer, zither, kanun
+dulcimer 15 strike 50 86 0.25 0.4: santoor, cimbalom, yangqin, hammered dulcimer, zither, kanun, qanun, santur, autoharp
 organ 16 sustain 48 84 0.2 0.5: hammond
 church_organ 19 sustain 43 84 0.4 0.5: pipe organ, chamber organ
 accordion 21 sustain 50 86 0.2 0.4: bandoneon, concertina, harmonium, melodica, reed organ
 harmonica 22 lead 60 88 0.22 0 20: mouth organ, blues harp, chromatic harmonica
-nylon_guitar 24 strike 48 84 0.2 0.6: nylon string guitar, classical guitar, spanish guitar, flamenco guitar, ukulele, lute, oud, fingerstyle guitar,
-    cavaquinho, charango
-steel_guitar 25 strike 48 84 0.2 0.6: acoustic guitar, mandolin, twelve string guitar, bouzouki, balalaika, resonator guitar
+nylon_guitar 24 strike 48 84 0.2 0.6: nylon string guitar, classical guitar, spanish guitar, flamenco guitar, ukulele, lute, oud, fingerstyle guitar, cavaquinho, charango
+steel_guitar 25 strike 48 84 0.2 0.6: acoustic guitar, mandolin, twelve string guitar, 12 string guitar, bouzouki, balalaika, resonator guitar
 jazz_guitar 26 strike 48 80 0.2 0.45
 clean_guitar 27 strike 48 84 0.2 0.55: clean electric guitar, rhythm guitar, baritone guitar
 muted_guitar 28 strike 48 84 0.2 0.4
-guitar_lead 29 lead 52 84 0.22 0 22: guitar solo, lead guitar, slide guitar, pedal steel, pedal steel guitar, lap steel, lap steel guitar
+guitar_lead 29 lead 52 84 0.22 0 22: guitar solo, lead guitar, slide guitar, pedal steel, pedal steel guitar, lap steel, lap steel guitar, dobro
 power_guitar 30 strike 40 64 0.1 0.5: electric guitar, distorted guitar, heavy guitars, guitar riff, power chords
 bass_upright 32 bass 28 52 0 0: upright bass, double bass, walking bass
 bass_electric 33 bass 28 52 0 0: bass guitar, bassline, bass line, bass, electric bass, fretless bass
@@ -79,25 +78,25 @@ bass_slap 36 bass 28 52 0 0: slap bass
 bass_fm 39 bass 28 52 0 0: synth bass, acid bass
 violin 40 lead 57 91 0.3 0 14: electric violin
 viola 41 lead 50 82 0.3 0 14: viola da gamba
-cello 42 lead 38 69 0.3 0 12
+cello 42 lead 38 69 0.3 0 12: celli, violoncello
 contrabass 43 lead 30 55 0.3 0 8: bowed bass
 pizzicato 45 strike 43 84 0.3 0.4
 harp 46 strike 40 96 0.35 0.4: lyre, kora, kantele, concert harp
 timpani 47 strike 40 57 0.3 0.2: kettledrum
-strings 49 sustain 43 91 0.32 0.6: string section, string orchestra, string ensemble, violins, string quartet
+strings 49 sustain 43 91 0.32 0.6: string section, string orchestra, string ensemble, mellotron, violins, string quartet
 choir 52 sustain 48 79 0.4 0.6: a cappella, a capella, acappella, choral, chorus singers, monks, humming, chanting
 trumpet 56 lead 55 82 0.22 0 10: cornet, flugelhorn, muted trumpet, bugle
 trombone 57 lead 42 70 0.22 0 8
-tuba 58 lead 30 55 0.22 0 0: euphonium
+tuba 58 lead 30 55 0.22 0 0: euphonium, sousaphone
 french_horn 60 lead 44 74 0.3 0 6: horn
-brass 61 sustain 46 82 0.25 0.4: horns, horn section
+brass 61 sustain 46 82 0.25 0.4: horns, horn section, brass section
 sax 66 lead 50 78 0.22 0 14: saxophone, tenor saxophone, alto saxophone, soprano saxophone, tenor sax, alto sax
 oboe 68 lead 60 88 0.25 0 12: english horn, cor anglais, duduk, kaval
 bassoon 70 lead 38 67 0.25 0 8: contrabassoon
 clarinet 71 lead 52 84 0.25 0 4: bass clarinet, woodwind, didgeridoo
 piccolo 72 lead 74 98 0.3 0 14
 flute 73 lead 60 91 0.3 0 16: alto flute
-recorder 74 lead 62 90 0.3 0 8: whistle, tin whistle
+recorder 74 lead 62 90 0.3 0 8: whistle, tin whistle, penny whistle
 pan_flute 75 lead 60 90 0.35 0 12: panpipes, quena
 shakuhachi 77 lead 58 86 0.35 0 14: ney, bansuri, dizi
 ocarina 79 lead 62 90 0.3 0 10: whistling
@@ -105,7 +104,7 @@ sitar 104 lead 50 77 0.3 0 10: electric sitar, sarod, veena, tanpura, tambura
 banjo 105 strike 48 84 0.2 0.4: ngoni
 shamisen 106 strike 50 80 0.2 0.3: pipa
 koto 107 strike 48 84 0.3 0.4: guzheng, guqin, gayageum
-kalimba 108 strike 52 84 0.3 0.4: mbira, thumb piano
+kalimba 108 strike 52 84 0.3 0.4: mbira, thumb piano, jaw harp, mouth harp
 bagpipe 109 lead 55 79 0.2 0 0: uilleann pipes
 fiddle 110 lead 57 88 0.22 0 12: hardanger fiddle, nyckelharpa, hurdy gurdy, erhu, sarangi
 shehnai 111 lead 57 82 0.25 0 14: suona

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,15 +31,15 @@ _KEY_OF = re.compile(r"\bkey of ([a-g])(#|♯|b|♭|[ -]sharp|[ -]flat)?(?![a-z0
 _TEMPO_LIMITS_BPM = (40.0, 220.0)
 _LONGEST_PHRASE = 4  # in words
 _WORD = re.compile(r"[^\W_]+(?:(?:[&'’]|(?<=\d)/(?=\d))[^\W_]+)*#?|[&\U0001f300-\U0001f3fa\U0001f400-\U0001faff]")
-# Other ways to say a word that is recognised.
-_SAME = (
+_MARKS = re.compile("(?<=[a-z])[\u0300-\u036f]+")  # accents of Latin letters
+_SAME = (  # other ways to say a word that is recognised
     (re.compile(r"\bbeats (?:per|a) minute\b", re.I), "bpm"),
     (re.compile(r"\bnothing but\b", re.I), "only"),
-    (re.compile(r"\b([^\W_]+)-free\b", re.I), r"without \1,"),
+    (re.compile(r"\b([^\W_]+)-(?:free|less)\b", re.I), r"without \1,"),
     (
         re.compile(
             r"\bw/o(?:ut)?\b|\b(?:anything|everything|all) but\b|\b(?:leave|leaving) out\b|\b(?:free|devoid|instead) of\b"
-            r"|\b(?:do not|don['’]?t) (?:want|use|add|include|need|like|play)\b",
+            r"|\bdo(?:es)?(?: not|n['’]?t) (?:want|use|add|include|need|like|play|have)\b",
             re.I,
         ),
         "without",
@@ -47,7 +48,7 @@ _SAME = (
 _CLAUSE_END = re.compile(r"[,.;:!?()\n]")
 _ARTICLES = ("the", "a", "an", "some")
 # Words between a negation and what it excludes.
-_JOINING = "the a an some and or any nor no of single kind kinds sort sorts sound sounds hint trace"
+_JOINING = "the a an some too and or any nor no of single kind kinds sort sorts sound sounds hint trace"
 _JOINERS = frozenset(_JOINING.split())
 _LEADING_SOLO = ("solo", "only", "just", "unaccompanied")
 _ALONE = ("cappella", "capella", "duo", "duet")
@@ -100,14 +101,18 @@ def words_of(prompt: str) -> tuple[str, ...]:
 
 
 def find_words(words: tuple[str, ...], phrases: Container[str]) -> list[Hit]:
-    """Return where phrases occur as whole words, also with an "s" at their end. Longer phrases have precedence."""
+    """Return where phrases occur as whole words, also with an "s" at their end, accents, or spaces within. Longer phrases have precedence."""
     found: list[Hit] = []
     start = 0
     while start < len(words):
         ends = range(min(start + _LONGEST_PHRASE, len(words)), start, -1)
-        said = ((end, " ".join(words[start:end])) for end in ends)
+        said = ((end, _MARKS.sub("", unicodedata.normalize("NFD", " ".join(words[start:end])))) for end in ends)
         spelled = (
-            (end, phrase) for end, text in said for phrase in (text, text.removesuffix("s")) if phrase in phrases
+            (end, phrase)
+            for end, text in said
+            for word in (text, text.replace(" ", ""))
+            for phrase in (word, word.removesuffix("s"))
+            if phrase in phrases
         )
         end, phrase = next(spelled, (start + 1, ""))
         if phrase:
@@ -132,8 +137,11 @@ def negated(prompt: str, hits: Iterable[Hit]) -> frozenset[int]:
         run: list[int] = []  # of hits and of the words that join them
         place = start + 1
         while place < len(words) and (place in phrases or words[place] in _JOINERS):
-            if run and phrases.get(run[-1]) in INSTRUMENTS and phrases.get(place) in GENRES:
-                break  # "no drums techno" is a techno
+            before = phrases.get(run[-1]) if run else None
+            if phrases.get(place) in GENRES and (
+                before in INSTRUMENTS or (word == "not" and before in (*MOODS, *PACES))
+            ):
+                break  # "no drums techno" is a techno, and so is "not dark techno"
             run.append(place)
             place += lengths.get(place, 1)
         ends = [
@@ -180,7 +188,8 @@ def parse_prompt(prompt: str) -> Request:
     effects = {hit for hit in (*genres, *moods, *paces) if hit not in unmet or hit[0] in without}
     band = dict.fromkeys(name for _, _, phrase in run for name in GENRES[phrase].band)
     tonic, is_minor = _key(prompt, text)
-    flags = set(words)
+    is_instrumental = "instrumental" in words or bool({"voice", "voice_low"} & unwanted)
+    not_of_band = {*unwanted, *wanted, *(("voice", "voice_low", "choir") if is_instrumental else ())}
     return Request(
         genre=genre,
         tempo_bpm=_tempo(text),
@@ -189,13 +198,13 @@ def parse_prompt(prompt: str) -> Request:
         is_minor=is_minor,
         mood=mood,
         wanted=wanted,
-        band=tuple(name for name in band if name not in unwanted and name not in wanted),
+        band=tuple(name for name in band if name not in not_of_band),
         unwanted=frozenset(unwanted),
         unwanted_styles=frozenset(GENRES[phrase].style for start, _, phrase in genres if start in without),
         is_solo=_is_solo(words, named) and bool(wanted),
-        is_instrumental="instrumental" in flags or bool({"voice", "voice_low"} & unwanted),
-        is_loop=bool(flags & _LOOPS),
-        builds=bool(flags & _BUILDS),
+        is_instrumental=is_instrumental,
+        is_loop=not _LOOPS.isdisjoint(words),
+        builds=not _BUILDS.isdisjoint(words),
         ignored_words=_ignored(prompt, (*effects, *named)),
     )
 

@@ -78,7 +78,7 @@ class Song:
     beats_per_bar: int  # quarter notes per bar
     duration_seconds: float  # length of the rendered audio
     tracks: tuple[Track, ...]  # the players
-    brightness: float = 1.0  # treble of the mix, from 0 (as it was recorded) to 1 (as in pop)
+    brightness: float = 1.0  # treble of the mix: 0 as it was recorded, 1 as in pop, and less below 0
 
     @property
     def seconds_per_beat(self) -> float:

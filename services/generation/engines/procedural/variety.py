@@ -70,8 +70,7 @@ reggae: kick back hat bass chords
   ....X.......X... ....x.......x... ..x.......x..... ....1-1-..5-3-1- ....x.......x...
 """
 _BROKEN = "0.1.2.1.3.1.2.1. 0.2.1.3.0.2.1.3. 0123210101232101 0...2.1.3...2.1. 0..1..2.3..2..1. 0---1---2---3---"
-# Instruments that take each other's place.
-_ALIKE = (
+_ALIKE = (  # instruments that take each other's place
     ("piano", "epiano"), ("steel_guitar", "clean_guitar", "nylon_guitar"), ("clean_guitar", "jazz_guitar"),
     ("epiano", "vibraphone", "clean_guitar"), ("synth_pluck", "saw_chord"), ("pad", "strings"), ("bell", "vibraphone", "celesta"),
 )  # fmt: skip
