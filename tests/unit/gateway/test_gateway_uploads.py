@@ -80,6 +80,15 @@ async def test_what_surrounds_the_boundaries_is_ignored(preamble: str, cuts: Seq
     assert await parts_of(sliced(body, cuts)) == [("title", None, b"x")]
 
 
+async def test_a_form_is_read_to_its_last_boundary_only() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield form(("title", None, b"x"))
+        while True:
+            yield b"more"
+
+    assert await parts_of(endless()) == [("title", None, b"x")]
+
+
 @pytest.mark.parametrize(
     ("parameters", "filename"),
     [
