@@ -1,6 +1,10 @@
 """Names, extensions and media types of files."""
 
+import re
+
 _LIMIT_CHARS = 100
+_LIMIT_BYTES = 150  # in UTF-8: file systems allow 255 with all that follows a title
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)", re.IGNORECASE)
 _CONTENT_TYPES = {
     "mp3": "audio/mpeg",
     "m4a": "audio/mp4",
@@ -26,9 +30,10 @@ def extension_of(media_type: str) -> str:
 
 
 def safe_title(title: str) -> str:
-    """Return ``title`` for use in a filename: at most 100 word characters, spaces, ``-`` and ``.``."""
-    kept = "".join(c for c in title if c.isalnum() or c in " _-.").strip()[:_LIMIT_CHARS].strip(" .")
-    return kept or "track"
+    """Return ``title`` for use in a filename: at most 100 word characters, spaces, ``-`` and ``.``, and no device of Windows."""
+    kept = "".join(c for c in title if c.isalnum() or c in " _-.").strip()[:_LIMIT_CHARS]
+    kept = kept.encode()[:_LIMIT_BYTES].decode(errors="ignore").strip(" .")
+    return f"_{kept}" if _DEVICE.match(kept) else kept or "track"
 
 
 def file_title(title: str, part: str, bpm: float | None, key: str) -> str:

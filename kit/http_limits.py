@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from soundwright.kit import errors
@@ -203,12 +204,41 @@ class LimitedProtocol(HttpToolsProtocol):
                 return
             piece, rest = rest[:room], rest[room:]
             body_bytes = self._body_bytes
-            super().data_received(piece)  # type: ignore[arg-type]
+            self._parse(piece)
             body_bytes = self._body_bytes - body_bytes
             outside = self._outside_bytes + len(piece) - (1 + _FRAMING_PER_BODY_BYTE) * body_bytes
             self._outside_bytes = max(0, outside)
             if self._outside_bytes > self._limits.head_bytes:
                 self._refuse(errors.HEADERS_TOO_LARGE)
+
+    def _parse(self, piece: bytes | memoryview) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+                return
+            # The parser stops behind the head, and would take the body for the next request. A server may ignore the offer
+            # of another protocol (RFC 9110), as clients that prefer HTTP/2 make it with their first request.
+            head = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+            head += [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self._parse(b"\r\n".join([*head, b"", b""]) + bytes(piece[upgrade.args[0] :]))
+        except httptools.HttpParserError:
+            self._refuse(self._refusal)
+
+    def _should_upgrade(self) -> bool:
+        return super()._should_upgrade() and self.parser.get_method() == b"GET"
+
+    @property
+    def _has_body(self) -> bool:
+        return any(name in (b"content-length", b"transfer-encoding") for name, _value in self.headers)
+
+    @property
+    def _is_foreign_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and not self._should_upgrade()
 
     @property
     def _ended(self) -> bool:
@@ -234,6 +264,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self._is_foreign_upgrade:
+            return  # the head is parsed again, see :meth:`_parse`
         super().on_headers_complete()
         self._head_time = math.inf
         self._in_body = True
@@ -245,6 +277,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._is_foreign_upgrade:
+            return
         super().on_message_complete()
         self._in_body = self._begun = False
         self._outside_bytes = 0
@@ -254,8 +288,17 @@ class LimitedProtocol(HttpToolsProtocol):
         self._answer_time = self.loop.time()
 
     def handle_websocket_upgrade(self) -> None:
-        self.upgraded = True
         super().handle_websocket_upgrade()
+        protocol: Any = self.transport.get_protocol()
+        if protocol.handshake_initiated:
+            self.upgraded = True
+            return
+        # The WebSocket library has limits of its own, and says nothing.
+        self.transport.set_protocol(self)
+        self.connections.add(self)
+        protocol.connections.discard(protocol)
+        self._in_body = False
+        self._refuse(errors.MALFORMED_REQUEST if self._has_body else errors.HEADERS_TOO_LARGE)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -297,12 +340,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(errors.REQUEST_TIMEOUT)
 
     def _stop(self, refusal: ErrorType) -> None:
-        """Stop the parser. It calls :meth:`send_400_response`."""
+        """Stop the parser."""
         self._refusal = refusal
         raise ValueError(refusal.reason)
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(self._refusal)
 
     def _refuse(self, refusal: ErrorType) -> None:
         """Answer the current request, and drop what the client still sends for a moment, so that it reads the response.

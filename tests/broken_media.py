@@ -50,8 +50,13 @@ def by_ffmpeg(
     rate_hz: int = RATE_HZ,
     cover: bool = False,
     tags: Mapping[str, str] = {},
+    first_frame: int = 0,
 ) -> bytes:
-    """Return float32 samples [frames, channels] as FFmpeg's own encoders write them, with tags, and with a picture if there is a cover."""
+    """Return float32 samples [frames, channels] as FFmpeg's own encoders write them, with tags, and with a picture if there is a cover.
+
+    Args:
+        first_frame: where the timeline starts.
+    """
     written, layout = io.BytesIO(), {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[samples.shape[1]]
     with av.open(written, "w", format=container, options=dict(options)) as file:
         file.metadata.update(tags)
@@ -72,7 +77,7 @@ def by_ffmpeg(
                 block = block.T.reshape(1, -1)
             for plane, row in zip(frame.planes, block, strict=False):  # PyAV lists nine planes of eight channels
                 plane.update(np.ascontiguousarray(row))
-            frame.rate, frame.pts = rate_hz, start
+            frame.rate, frame.pts = rate_hz, first_frame + start
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
         if picture is not None:

@@ -14,13 +14,13 @@ from soundwright.kit.audio.encode import (
     wav_header,
 )
 from soundwright.kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
-from soundwright.kit.audio.level import LEVEL_SECONDS, Level
+from soundwright.kit.audio.level import LEVEL_FRAMES, Level
 from soundwright.kit.audio.segments import Segment, encode_segment, read_floats, stored_waveform
 from soundwright.kit.audio.stem_file import StemCodec, write_stem_file
 from soundwright.kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform, waveform_header
 
 __all__ = [
-    "LEVEL_SECONDS",
+    "LEVEL_FRAMES",
     "PIXEL_FRAMES",
     "SUPPORTED_FORMATS",
     "AudioFile",

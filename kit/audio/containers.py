@@ -44,6 +44,7 @@ _XING_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))  # flag and size: frames, byte
 _ENCODERS_WITH_DELAYS = (b"LAME", b"Lavf", b"Lavc")
 _OGG_BEGIN = b"OggS\0\2"
 _OGG_HEAD_BYTES = 27
+_OGG_SOUND = re.compile(rb"OpusHead|\x01vorbis|\x7fFLAC")
 _MAX_OGG_STREAMS = 1_000
 _PIECE_BYTES = 1 << 20
 _MAX_FLAC_BLOCKS = 1_000
@@ -244,6 +245,29 @@ def ogg_links(path: Path, offset: int) -> list[tuple[int, int]]:
                 begins.append(at)
             after = at + _ogg_page_bytes(os.pread(file.fileno(), _OGG_HEAD_BYTES + 255, at))
     return list(itertools.pairwise([*begins, path.stat().st_size]))
+
+
+def ogg_first_page(path: Path, offset: int) -> tuple[int, int]:
+    """Return the end of the first page with sound in an Ogg file, on its timeline, and the number of packets until there.
+
+    The timeline of a recording that was cut out of a stream starts with an offset. Both are 0 if there is no such page.
+
+    Args:
+        offset: where the content begins in the file.
+    """
+    with path.open("rb") as file:
+        file.seek(offset)
+        window = file.read(_PIECE_BYTES)
+    at, stream = 0, b""
+    while window[at : at + 4] == b"OggS" and (size := _ogg_page_bytes(head := window[at : at + _OGG_HEAD_BYTES + 255])):
+        position, page_stream = int.from_bytes(head[6:14], "little", signed=True), head[14:18]
+        lengths = head[_OGG_HEAD_BYTES:][: head[_OGG_HEAD_BYTES - 1]]
+        if _OGG_SOUND.match(window, at + _OGG_HEAD_BYTES + len(lengths)):
+            stream = page_stream
+        elif page_stream == stream and position > 0:
+            return position, sum(length < 255 for length in lengths)
+        at += size
+    return 0, 0
 
 
 def _ogg_beginnings(file: BinaryIO, past: int) -> Iterator[int]:

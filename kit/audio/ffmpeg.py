@@ -27,6 +27,7 @@ from soundwright.kit.audio.containers import (
     SUPPORTED_FORMATS,
     comment_count,
     locate,
+    ogg_first_page,
     ogg_links,
     promised_seconds,
 )
@@ -131,6 +132,8 @@ class Decoding:
         self._damaged = False
         self._start: int | None = None  # of the packets read so far, in ticks of the stream
         self._end: int | None = None
+        self._first_page = (0, 0)  # of an Ogg file: where it ends on the timeline, and the packets until there
+        self._offset_seconds = 0.0  # where the timeline starts, once the first page was read
         self._file: Any = None
         self._part: _Part | None = None
         self.frame_count = 0
@@ -154,6 +157,8 @@ class Decoding:
         if container == "ogg" and link is None:
             first_link, *self._further = ogg_links(path, self._offset)
             link = first_link if self._further else None
+        if container == "ogg":
+            self._first_page = ogg_first_page(path, link[0] if link else self._offset)
         self._part = None if link is None else _Part(path, *link)
         try:
             self._file = av.open(
@@ -213,7 +218,7 @@ class Decoding:
             frames = unpadded.get(self.info.container) or self._converted()
         rate_hz = self.info.sample_rate_hz
         for chunk in frames:
-            peak = float(np.abs(chunk).max(initial=0.0))
+            peak = float(max(chunk.max(initial=0.0), -chunk.min(initial=0.0)))
             if not peak <= _LOUDEST:
                 at = self.frame_count + int(np.argmin((np.abs(chunk) <= _LOUDEST).all(axis=0)))
                 raise errors.AUDIO_NOT_FINITE(seconds=at / rate_hz)
@@ -233,7 +238,7 @@ class Decoding:
         promised = self.info.header_seconds
         tolerance_seconds = _TRUNCATION_SECONDS[self.info.container in _LOSSLESS_CONTAINERS]
         warnings = []
-        if promised is not None and promised - duration_seconds > tolerance_seconds:
+        if promised is not None and promised - self._offset_seconds - duration_seconds > tolerance_seconds:
             warnings.append("TRUNCATED")
         elif self._damaged:
             warnings.append("DAMAGED")
@@ -275,11 +280,11 @@ class Decoding:
             seconds = self._timeline.seconds(seconds)
         promised = promised_seconds(self._path, container, self._offset, seconds)
         self._end_seconds = promised
-        if promised and seconds and min(promised, seconds) > self._limits.max_seconds:
-            raise self._too_long()
         if promised and seconds:
-            promised_samples = min(promised, seconds) * context.sample_rate * context.channels
-            if promised_samples > self._limits.max_sample_count:
+            least_seconds = min(promised, seconds) - float(self._first_page[0] * stream.time_base)
+            if least_seconds > self._limits.max_seconds:
+                raise self._too_long()
+            if least_seconds * context.sample_rate * context.channels > self._limits.max_sample_count:
                 raise self._too_large()
         if container == "m4a" and _indexed_seconds(stream) > self._limits.max_seconds:
             raise self._too_long()
@@ -315,9 +320,14 @@ class Decoding:
 
     def _packets(self) -> Iterator[Any]:
         """Yield the packets of the stream, then None, which flushes the decoder."""
+        (offset, on_first_page), packet_count = self._first_page, 0
         try:
             for packet in self._file.demux(self._stream):
                 if packet.size:  # an empty packet would end the decoding
+                    if packet_count < on_first_page:
+                        packet_count += 1
+                        offset -= packet.duration or 0
+                        self._offset_seconds = float(max(0, offset) * self._stream.time_base)
                     if packet.pts is not None and packet.duration:
                         self._start = packet.pts if self._start is None else self._start
                         self._end = packet.pts + packet.duration
@@ -376,7 +386,7 @@ class Decoding:
 
     def _padding_frames(self, frame_count: int) -> int:
         """Return how many of the last frames are after the end of the track."""
-        excess = frame_count - round((self._end_seconds or 0) * self.info.sample_rate_hz)
+        excess = frame_count - round(((self._end_seconds or 0) - self._offset_seconds) * self.info.sample_rate_hz)
         return excess if 0 < excess <= _MAX_PADDING_FRAMES else 0
 
     def _presented(self) -> Iterator[Samples]:

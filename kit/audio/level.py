@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-LEVEL_SECONDS = 5
-"""Length of the blocks of :class:`Level`. With blocks of other lengths, the last bits of the sums differ."""
+LEVEL_FRAMES = 16_384
+"""Length of the blocks of :class:`Level`. With blocks of other lengths, the last bits of the sums differ.
+
+In double precision, a block of eight channels fits into the cache of a processor.
+"""
 
 
 class Level:
@@ -25,8 +28,9 @@ class Level:
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Add the next block, float32 [channels, frames]."""
-        self.sums += block.sum(axis=1, keepdims=True, dtype=np.float64)
-        self.products += block.astype(np.float64) @ block.T
+        exact = block.astype(np.float64)
+        self.sums += exact.sum(axis=1, keepdims=True)
+        self.products += exact @ exact.T
 
     def values(self) -> list[float]:
         """Return the sums, then the sums of products, row by row."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from soundwright.kit.audio.decode import regroup
 from soundwright.kit.audio.ffmpeg import AudioLimits, AudioSummary, Decoding
-from soundwright.kit.audio.level import LEVEL_SECONDS, Level
+from soundwright.kit.audio.level import LEVEL_FRAMES, Level
 from soundwright.kit.audio.waveform import Waveform
 from soundwright.kit.confined.limits import allow_cpu_seconds
 
@@ -56,7 +56,7 @@ def describe(path: Path, limits: AudioLimits, waveform_file: Path | None = None)
         allow_cpu_seconds(CPU_SECONDS)
         info = decoding.info
         waveform, level = Waveform(info.sample_rate_hz), Level(info.channel_count)
-        for block in regroup(decoding.chunks(), LEVEL_SECONDS * info.sample_rate_hz):
+        for block in regroup(decoding.chunks(), LEVEL_FRAMES):
             level.add(block)
             if waveform_file:
                 waveform.add(block)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from soundwright.kit.audio.level import LEVEL_SECONDS, Level
+from soundwright.kit.audio.level import LEVEL_FRAMES, Level
 from soundwright.services.separation.service import Engine, Mix, Samples
 
 BLOCK_SECONDS = 5
@@ -55,7 +55,7 @@ class Upright:
             return
         count = self.channel_count
         level = Level(count, self._level)
-        for block in self._mix.blocks(LEVEL_SECONDS * self.sample_rate_hz) if not self._level else ():
+        for block in self._mix.blocks(LEVEL_FRAMES) if not self._level else ():
             level.add(block)
             yield
         means = level.sums / max(1, self.frame_count)

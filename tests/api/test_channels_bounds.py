@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import websockets
 from gateway_process import GatewayProcess
 from phoenix_client import Phoenix, opened, refused, socket_url
 from stories import ANALYSE, encoded, song, started, upload
@@ -77,6 +78,23 @@ async def test_a_client_that_says_nothing_is_closed(gateway: GatewayProcess, sta
     # Its library answers pings; the protocol asks for more than that.
     async with opened(gateway.base_url, stack.token) as socket:
         assert await Phoenix(socket).closed() == 1002
+
+
+@pytest.mark.parametrize("frames", ["pings", "fragments"])
+async def test_a_flood_of_frames_that_are_no_messages_is_closed(
+    gateway: GatewayProcess, stack: Stack, frames: str
+) -> None:
+    async with opened(gateway.base_url, stack.token, ping_interval=None) as socket:
+        phoenix = Phoenix(socket)
+        for _ in range(3):
+            await asyncio.gather(*[socket.ping() for _ in range(900)])
+            assert await phoenix.quiet()
+        with contextlib.suppress(websockets.ConnectionClosed):
+            if frames == "pings":
+                await asyncio.gather(*[socket.ping() for _ in range(1100)])
+            else:
+                await socket.send(["[", *[""] * 1100])
+        assert await phoenix.closed() == 1008
 
 
 async def test_a_client_that_does_not_read_is_closed_and_others_are_served(

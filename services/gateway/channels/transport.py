@@ -6,11 +6,13 @@ import socket
 from asyncio import BaseTransport
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.log import correlation_scope, get_logger
@@ -31,20 +33,50 @@ PATH = "/socket/websocket"
 _CLOSE_SECONDS = 1.0
 _REVALIDATION_LIMIT = 8
 _UNREAD_SECONDS = 30
+_FRAME_LIMIT = 1000
 log = get_logger()
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol with a TCP timeout for clients that stop reading.
+    """uvicorn's WebSocket protocol with a TCP timeout for clients that stop reading, and a limit of frames that are no messages.
 
-    Without the timeout, the connection would stay open until the unsent data is delivered.
+    Without the timeout, the connection would stay open until the unsent data is delivered. Without the limit, the answers to
+    pings that a client does not read, and the fragments of a message that never ends, would fill the memory.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._frame_count = 0  # since the last message
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         raw = transport.get_extra_info("socket")
         if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
+
+    def handle_ping(self) -> None:
+        if self._counted():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        if self._counted():
+            super().handle_pong(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        if self._counted():
+            super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        self._frame_count = 0
+        super().send_receive_event_to_app()
+
+    def _counted(self) -> bool:
+        """Count a frame. Return False, and close the connection, if there were too many."""
+        self._frame_count += 1
+        if self._frame_count > _FRAME_LIMIT and not self.close_sent:
+            self.conn.fail(CloseCode.POLICY_VIOLATION, "too many frames")
+            self.handle_parser_exception()
+        return self._frame_count <= _FRAME_LIMIT
 
 
 class Sockets:

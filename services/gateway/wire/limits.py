@@ -18,6 +18,8 @@ RANGE_CHARS = 100
 
 TOKEN_SEARCH_BYTES = 1 << 16
 """The CSRF token must be complete within this first part of a multipart form."""
+PREAMBLE_BYTES = 1 << 20
+"""What comes before the first boundary of a multipart form."""
 PART_HEADERS = 8
 PART_HEADER_BYTES = 1 << 12
 PART_PARAMETERS = 16

@@ -60,8 +60,9 @@ async def multipart_events(content_type: str, pieces: AsyncIterator[bytes]) -> A
     async for piece in pieces:
         for event in reader.feed(piece):
             yield event
-    if not reader.complete:
-        raise bad_form("The form ends before its last boundary.")
+        if reader.complete:
+            return  # what follows does not count, and may have no end
+    raise bad_form("The form ends before its last boundary.")
 
 
 def multipart_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
@@ -87,6 +88,8 @@ def multipart_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
 class MultipartReader:
     """Converts the callbacks of python-multipart's streaming parser into events. Nothing is stored beyond one header line.
 
+    What comes before the first boundary is ignored (RFC 2046). The parser would refuse it.
+
     Attributes:
         complete: whether the last boundary was read.
 
@@ -101,12 +104,15 @@ class MultipartReader:
         self._field = bytearray()
         self._value = bytearray()
         self._headers: dict[bytes, bytes] = {}
+        self._preamble: bytes | None = b"\n"  # the end of what was read so far; None after the first boundary
         if len(content_type) > limits.CONTENT_TYPE_CHARS or not parameter_count_is_valid(content_type):
             raise bad_form("The form's boundary is not valid.")
         media_type, options = parse_options_header(content_type)
         boundary = options.get(b"boundary", b"")
         if media_type != b"multipart/form-data" or not boundary:
             raise errors.FORM_NEEDED()
+        self._first_boundary = b"\n--" + boundary
+        self._preamble_bytes_left = limits.PREAMBLE_BYTES
         callbacks: MultipartCallbacks = {
             "on_part_begin": self._headers.clear,
             "on_header_begin": self._header_begin,
@@ -128,11 +134,21 @@ class MultipartReader:
     def feed(self, piece: bytes) -> list[Event]:
         """Parse the next piece of the body and return its events. Raises ``BAD_REQUEST`` for a malformed body."""
         try:
-            self._parser.write(piece)
+            self._parser.write(self._after_preamble(piece) if self._preamble is not None else piece)
         except FormParserError as error:
             raise bad_form("The body is not valid multipart/form-data.") from error
         events, self._events = self._events, []
         return events
+
+    def _after_preamble(self, piece: bytes) -> bytes:
+        """Return what follows the preamble, from the first boundary."""
+        window = (self._preamble or b"") + piece
+        found = window.find(self._first_boundary)
+        self._preamble_bytes_left -= len(piece) if found < 0 else found
+        if self._preamble_bytes_left < 0:
+            raise bad_form("The form does not begin with its boundary.")
+        self._preamble = None if found >= 0 else window[1 - len(self._first_boundary) :]
+        return window[found + 1 :] if found >= 0 else b""
 
     def _header_begin(self) -> None:
         self._field.clear()

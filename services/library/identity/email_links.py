@@ -1,5 +1,6 @@
 """Links in emails, which prove that the user controls a mailbox: login, confirmation and change of the address."""
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -67,19 +68,28 @@ class EmailLinks:
         Raises ``LINK_INVALID``, ``ACCOUNT_SUSPENDED``.
         """
         link, before = await self._find(secret, ("login",))
-        await self._void(link)
+        require_active(before)
         if before.confirm_time is None:
             await self._audit.record(before, "take_over", "user", before.id)
 
         def change(account: Account) -> Account:
             _require_unchanged(link, account)
             require_active(account)
-            if account.confirm_time is not None:
-                return account
-            return _taken_over(account, self._clock.now())
+            return account if account.confirm_time is not None else _taken_over(account, self._clock.now())
 
-        account = await self._store.change_account(link.account_id, change)
-        return await self._sessions.open(account, remembered), account
+        # The session comes first and the link last: if the store fails in between, the link works again.
+        expected = change(before)
+        session = await self._sessions.open(expected, remembered)
+        try:
+            account = await self._store.change_account(link.account_id, change)
+            if account.session_epoch != expected.session_epoch:  # it was confirmed meanwhile
+                raise errors.LINK_INVALID()
+            await self._void(link, account)
+        except AppError:
+            with contextlib.suppress(AppError):
+                await self._sessions.close(session)
+            raise
+        return session, account
 
     async def request_change(self, session_secret: str, current_password: str, email: str, address: str) -> None:
         """Send a link to a new email address. The account changes to the address when the link is opened.
@@ -114,7 +124,6 @@ class EmailLinks:
         in_session = await self._is_session(session_secret, before.id)
         if link.purpose == "email" and not in_session:
             raise errors.SESSION_NEEDED("Log in to the account that gets this email address. Then open the link again.")
-        await self._void(link)
         known = in_session or (before.browser_key and before.browser_key == browser_key)
         action, changes = "email_change", {"email": {"from": before.email, "to": link.sent_to}}
         if link.purpose == "confirm":
@@ -139,6 +148,7 @@ class EmailLinks:
             raise errors.EMAIL_TAKEN(
                 "Another account already uses this email address. Use another address, or log in to that account."
             ) from None
+        await self._void(link, account)
         if account.email != before.email:
             await self._emails.send_email_changed(before.email, account)
         return before, account
@@ -159,8 +169,16 @@ class EmailLinks:
         _require_unchanged(link, account)
         return link, account
 
-    async def _void(self, link: Link) -> None:
-        if not await self._store.redeem_link(link):  # a parallel request redeemed it
+    async def _void(self, link: Link, account: Account) -> None:
+        """Let a link work no longer. A change of its account may have done so.
+
+        Raises:
+            AppError: ``LINK_INVALID`` if a parallel request redeemed it.
+        """
+        if not _is_current(link, account):
+            with contextlib.suppress(AppError):
+                await self._store.redeem_link(link)
+        elif not await self._store.redeem_link(link):
             raise errors.LINK_INVALID()
 
 
@@ -176,7 +194,11 @@ def _taken_over(account: Account, now: float) -> Account:
     )
 
 
-def _require_unchanged(link: Link, account: Account) -> None:
+def _is_current(link: Link, account: Account) -> bool:
     # A user who changes the password to lock out an intruder must not lose to a link that the intruder requested before.
-    if (link.account_email, link.epoch) != (account.email, account.session_epoch):
+    return (link.account_email, link.epoch) == (account.email, account.session_epoch)
+
+
+def _require_unchanged(link: Link, account: Account) -> None:
+    if not _is_current(link, account):
         raise errors.LINK_INVALID()

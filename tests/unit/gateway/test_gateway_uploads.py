@@ -23,6 +23,7 @@ from soundwright.kit.ports import BlobWriter
 from soundwright.library.v1 import storage_service_pb2 as storage_pb
 from soundwright.library.v1 import track_pb2
 from soundwright.services.gateway.files.uploads import UploadPolicy, Uploads
+from soundwright.services.gateway.wire import limits
 from soundwright.services.gateway.wire.multipart import PartBegin, PartData, multipart_events
 
 BOUNDARY = "XbounX"
@@ -69,6 +70,24 @@ def test_any_content_survives_any_slicing(contents: list[tuple[str, bytes]], cut
 
 
 @pytest.mark.parametrize(
+    "preamble", ["", "\r\n", "\n\n", "For old readers.\r\n", f"--{BOUNDARY[:-1]}\r\n", f"x--{BOUNDARY}\r\n"]
+)
+@pytest.mark.parametrize("cuts", [range(0), range(100)])
+async def test_what_surrounds_the_boundaries_is_ignored(preamble: str, cuts: Sequence[int]) -> None:
+    body = preamble.encode() + form(("title", None, b"x")) + b"The end."
+    assert await parts_of(sliced(body, cuts)) == [("title", None, b"x")]
+
+
+async def test_a_form_is_read_to_its_last_boundary_only() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield form(("title", None, b"x"))
+        while True:
+            yield b"more"
+
+    assert await parts_of(endless()) == [("title", None, b"x")]
+
+
+@pytest.mark.parametrize(
     ("parameters", "filename"),
     [
         ("filename*=UTF-8''na%C3%AFve%20song.wav", "naïve song.wav"),
@@ -90,6 +109,7 @@ async def test_extended_filenames_name_files(parameters: str, filename: str) -> 
     ("kind", "body"),
     [
         (KIND, b"no boundary at all"),
+        (KIND, b"\r\n" * limits.PREAMBLE_BYTES + form(("file", "a.wav", b"x"))),
         (KIND, form(("file", "a.wav", b"x"))[:-6]),
         (KIND, b""),
         (KIND, f"--{BOUNDARY}\r\nContent-Disposition: form-data\r\n\r\nx\r\n--{BOUNDARY}--\r\n".encode()),

@@ -211,6 +211,19 @@ def test_streams_of_a_radio_station_follow_each_other_to_the_sample(tmp_path: Pa
     assert inspect(path).warnings == ()
 
 
+@pytest.mark.parametrize("codec", ["libopus", "flac"])
+@pytest.mark.parametrize("frame_count", [4_800, 96_000])
+@pytest.mark.parametrize("first_frame", [14_400, 5 * 3600 * 48_000])
+def test_an_ogg_file_that_was_cut_out_of_a_stream_is_complete(
+    tmp_path: Path, codec: str, frame_count: int, first_frame: int
+) -> None:
+    path, samples = tmp_path / "cut.ogg", tone(frame_count, 2, 48_000)
+    path.write_bytes(by_ffmpeg(samples, "ogg", codec, rate_hz=48_000, first_frame=first_frame))
+    summary = inspect(path)
+    assert 0 <= summary.frame_count - frame_count < 960  # one packet of Opus
+    assert summary.warnings == ()
+
+
 def test_the_name_of_a_file_means_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ünï#co%20de: 曲.m3u8"
     soundfile.write(path, noise(100, 1), RATE_HZ, format="FLAC")

@@ -328,14 +328,58 @@ async def test_connections_of_all_addresses_are_limited() -> None:
         await served_again(port)
 
 
-async def test_a_websocket_counts_until_it_ends() -> None:
-    handshake = (
-        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("rest", "status", "reason"),
+    [
+        (b"Cookie: " + b"a" * 9_000 + b"\r\n\r\n", 431, b"HEADERS_TOO_LARGE"),
+        (b"Content-Length: 5\r\n\r\nhello", 400, b"MALFORMED_REQUEST"),
+        (b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, b"MALFORMED_REQUEST"),
+    ],
+)
+async def test_a_handshake_that_the_websocket_library_cannot_read_is_refused(
+    rest: bytes, status: int, reason: bytes
+) -> None:
+    async with serving(connection_count=1) as (port, app):
+        received = await answer(port, HANDSHAKE + rest)
+        assert received.startswith(b"HTTP/1.1 %d" % status), received
+        assert reason in received
+        assert app.bodies == []
+        await served_again(port)
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"GET"])
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"foo/2, bar"])
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 40\r\n\r\n%b", b"Transfer-Encoding: chunked\r\n\r\n28\r\n%b\r\n0\r\n\r\n"]
+)
+async def test_the_offer_of_another_protocol_changes_nothing(method: bytes, protocol: bytes, framing: bytes) -> None:
+    if (method, protocol) == (b"GET", b"websocket"):
+        return
+    smuggled = b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n".ljust(40)
+    head, _, body = (framing % smuggled).partition(b"\r\n\r\n")
+    offer = (
+        method + b" / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: " + protocol + b"\r\n" + head
     )
+    padding = b"\r\nX: ".ljust(4096 - len(offer) - 4, b"x")  # the body is in the next piece that is parsed
+    async with serving() as (port, app), connected(port) as raw:
+        for padded in (b"", padding):
+            await raw.send(offer + padded + b"\r\n\r\n" + body)
+            assert await raw.response() == (200, b"40")
+        await raw.send(GET)
+        assert await raw.response() == (200, b"0")
+    assert app.bodies == [40, 40, 0]
+
+
+async def test_a_websocket_counts_until_it_ends() -> None:
     async with serving(connection_count=1, head_seconds=0.4) as (port, _app):
         async with connected(port) as raw:
-            await raw.send(handshake)
+            await raw.send(HANDSHAKE + b"\r\n")
             assert await raw.status() == 101
             await asyncio.sleep(1.0)  # longer than a head may take
             assert b"503 Service Unavailable" in await answer(port, b"")

@@ -1,6 +1,7 @@
 """Email links, the email queue and its transports."""
 
 import asyncio
+import contextlib
 import stat
 from dataclasses import replace
 from email.message import EmailMessage
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from soundwright.kit.errors import AppError, Code
 from soundwright.kit.settings import SettingsError, load
+from soundwright.services.library.identity.account import Account
 from soundwright.services.library.identity.emails import LOGIN_LINK_SECONDS
 from soundwright.services.library.mail.transport import FolderTransport, SmtpTransport, smtp_url_error
 from soundwright.services.library.settings import LibrarySettings
@@ -147,6 +149,38 @@ async def test_a_login_link_works_once(library: Library) -> None:
     (session,) = set(results) - {"LINK_INVALID"}
     assert (await library.sessions.authenticate(session)).fresh
     assert await library.verify(PASSWORD)
+
+
+@pytest.mark.parametrize("kind", ["login", "take over", "confirm", "email"])
+@pytest.mark.parametrize("step", [("sessions", "add"), ("accounts", "change"), ("links", "replace")])
+async def test_a_link_works_again_after_a_failure_of_the_store(
+    library: Library, kind: str, step: tuple[str, str]
+) -> None:
+    await library.account()
+    secret = await library.secret("confirmation")
+    if kind in ("login", "email"):
+        await library.confirm(secret)
+    session = await library.log_in()
+    if kind == "email":
+        await library.email_links.request_change(session, "", "new@example.org", CLIENT_IP)
+        secret = await library.secret("email-change")
+    elif kind != "confirm":
+        await library.email_links.request_login("ann@example.org", CLIENT_IP)
+        secret = await library.secret("login-link")
+
+    async def redeem() -> Account:
+        if kind in ("login", "take over"):
+            opened_session, _ = await library.email_links.log_in(secret, remembered=False)
+            return (await library.sessions.authenticate(opened_session)).account
+        return (await library.email_links.confirm(secret, "", session))[1]
+
+    away = AppError(Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The document store does not answer.")
+    collection = getattr(library.identity.store, step[0])
+    with interrupted(collection, step[1], away), contextlib.suppress(AppError):
+        await redeem()
+        return  # this link does without the step
+    assert (await redeem()).confirm_time is not None
+    assert await reason(redeem()) == "LINK_INVALID"
 
 
 async def test_a_login_link_is_valid_for_15_minutes(library: Library) -> None:
