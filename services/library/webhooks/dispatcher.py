@@ -148,7 +148,11 @@ class WebhookDispatcher:
         if due is None:
             return False
         if delivery := await self._claim(due, now):
-            await self._send(await self._store.get(webhook_id), delivery)
+            webhook = await self._store.get(webhook_id)
+            if webhook or await self._store.webhooks.get(webhook_id):  # that of a suspended account is hidden
+                await self._send(webhook, delivery)
+            else:  # a process stopped while it deleted the webhook, or another one added the delivery meanwhile
+                await self._table.delete(delivery.id)
         return True
 
     async def _claim(self, due: Delivery, now: float) -> Delivery | None:

@@ -204,12 +204,29 @@ async def test_webhooks_end_with_the_credentials_of_their_owner(library: Library
     revoked = Account(ANN.id, "ann@example.org", "user", "active", "", 0.0, token_epoch=1)
     await library.identity.store.accounts.add(revoked)
     await library.deliveries.send_test(BOB, kept.id)
+
+    async def is_forgotten() -> bool:
+        return await library.stores.webhooks.deliveries.count({"webhook_id": webhook.id}) == 0
+
     async with running(library):
         await until(lambda: len(receiver.received) == 1)
+        await until(is_forgotten)
     assert await library.webhooks.list_own(ANN) == []
     assert await reason(library.webhooks.get(ANN, webhook.id)) == "WEBHOOK_NOT_FOUND"
     assert ids(await library.webhooks.list_own(BOB)) == [kept.id]
-    assert await library.stores.webhooks.deliveries.count({"webhook_id": webhook.id}) == 0
+
+
+async def test_deliveries_that_outlive_their_webhook_are_deleted(library: Library, receiver: WebhookReceiver) -> None:
+    webhook = await created(library, receiver)
+    await library.deliveries.send_test(ANN, webhook.id)
+    await library.stores.webhooks.webhooks.delete(webhook.id)  # and the process stops here
+
+    async def is_forgotten() -> bool:
+        return await library.stores.webhooks.deliveries.count({"webhook_id": webhook.id}) == 0
+
+    async with running(library):
+        await until(is_forgotten)
+    assert receiver.received == []
 
 
 async def test_a_webhook_ends_with_the_api_token_that_created_it(library: Library, receiver: WebhookReceiver) -> None:
