@@ -47,9 +47,14 @@ test("keys, webhooks and other services are connected and removed", async ({ pag
   await Promise.all([page.waitForResponse(/\/replay$/), button("Send again: ping").click()]);
   await expect(delivery.getByText("delivered")).toBeVisible();
   await accessible();
+  // A click while something else is under way counts: it happens afterwards.
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  await page.route("**/api/webhooks", (route) => released.then(() => route.continue()));
   await confirm(`Rotate the secret of ${receiver}`, "Rotate the secret");
   await expect(secret).not.toHaveText(before);
   await confirm(`Delete ${receiver}`, "Delete");
+  release();
   await expect(page.getByText("No webhooks yet.")).toBeVisible();
   await expect(secret).toHaveCount(0);
 

@@ -54,33 +54,34 @@ export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
 export interface Action {
   readonly isBusy: boolean;
   readonly problem: string;
-  /** Run an operation, unless one runs. Return whether it succeeded. */
+  /** Run an operation after those that were begun before. Return whether it succeeded. */
   readonly run: (operation: () => Promise<unknown>) => Promise<boolean>;
 }
 
-/** Run operations one at a time, and keep the sentence of the last refusal. */
+/** Run operations one after the other, and keep the sentence of the last refusal. */
 export function useAction(): Action {
-  const [isBusy, setBusy] = useState(false);
+  const [count, setCount] = useState(0);
   const [problem, setProblem] = useState("");
-  const busy = useRef(false);
+  const last = useRef<Promise<unknown>>(Promise.resolve());
   useEffect(() => onReconnected(() => setProblem("")), []); // the server answers again: what failed can be tried
-  const run = useCallback(async (operation: () => Promise<unknown>) => {
-    if (busy.current) return false;
-    busy.current = true;
-    setBusy(true);
+  const run = useCallback((operation: () => Promise<unknown>) => {
+    setCount((before) => before + 1);
     setProblem("");
-    try {
-      await operation();
-      return true;
-    } catch (error) {
-      setProblem((error as Error).message);
-      return false;
-    } finally {
-      busy.current = false;
-      setBusy(false);
-    }
+    const turn = last.current.then(async () => {
+      try {
+        await operation();
+        return true;
+      } catch (error) {
+        setProblem((error as Error).message);
+        return false;
+      } finally {
+        setCount((before) => before - 1);
+      }
+    });
+    last.current = turn;
+    return turn;
   }, []);
-  return { isBusy, problem, run };
+  return { isBusy: count > 0, problem, run };
 }
 
 /** Call `update` every few seconds while the page is visible. */

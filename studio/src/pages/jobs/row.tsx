@@ -1,17 +1,18 @@
 /** A job: what it works on, its progress, and what the user can do about it. */
 
 import "./jobs.css";
-import { useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { Job } from "../../api/client.ts";
 import { cancelJob, isActive, retryJob } from "../../api/jobs.ts";
 import { nameOf } from "../../api/notifications.ts";
+import { useAction } from "../../api/requests.ts";
 import { Button, JobBadge, Notice, ProgressBar } from "../../ui/components.tsx";
 import { ordinalText, spanText } from "../../ui/durations.ts";
 
 export function JobRow({ job, onRetried }: { job: Job; onRetried: () => void }) {
   const name = nameOf(job);
   const title = job.title ?? "a deleted track";
-  const { isBusy, problem, run } = useRequest();
+  const { isBusy, problem, run } = useAction();
   return (
     <li>
       <div class="title">
@@ -27,7 +28,7 @@ export function JobRow({ job, onRetried }: { job: Job; onRetried: () => void }) 
         <Button
           label={`Cancel the ${name.toLowerCase()} of ${title}`}
           disabled={job.cancel_requested || isBusy}
-          onClick={() => run(() => cancelJob(job.id))}
+          onClick={() => void run(() => cancelJob(job.id))}
         >
           {job.cancel_requested ? "Stopping…" : "Cancel"}
         </Button>
@@ -35,7 +36,7 @@ export function JobRow({ job, onRetried }: { job: Job; onRetried: () => void }) 
         <Button
           label={`Retry the ${name.toLowerCase()} of ${title}`}
           disabled={isBusy}
-          onClick={() => run(() => retryJob(job.id).then(onRetried))}
+          onClick={() => void run(() => retryJob(job.id).then(onRetried))}
         >
           Retry
         </Button>
@@ -107,18 +108,4 @@ export function stateText(job: Job): string {
   const attempt = job.attempt > 1 ? `attempt ${job.attempt} of ${job.max_attempts}` : null;
   const now = job.status === "queued" ? (job.queue_position ? place : "queued") : `${job.progress} %`;
   return [job.message, now, attempt, left].filter(Boolean).join(" · ");
-}
-
-/** Run a request of a button. Return whether it runs, and the message of its failure. */
-function useRequest(): { isBusy: boolean; problem: string; run: (request: () => Promise<unknown>) => void } {
-  const [isBusy, setBusy] = useState(false);
-  const [problem, setProblem] = useState("");
-  const run = (request: () => Promise<unknown>) => {
-    setBusy(true);
-    setProblem("");
-    request()
-      .catch((error: Error) => setProblem(error.message))
-      .finally(() => setBusy(false));
-  };
-  return { isBusy, problem, run };
 }

@@ -29,10 +29,11 @@ export default function PlaylistPage({ id }: { id: string }) {
   const [order, setOrder] = useState<readonly Entry[] | null>(null);
   if (!playlist) return <Missing problem={problem} action={<a href="/studio/playlists">All playlists</a>} />;
   const entries = order ?? playlist.tracks;
-  const change = async (operation: Promise<void>) => {
-    await action.run(() => operation);
+  const change = async (operation: () => Promise<void>, changed: readonly Entry[] | null = null) => {
+    if (changed) setOrder(changed);
+    await action.run(operation);
     await reload();
-    setOrder(null);
+    setOrder((latest) => (latest === changed ? null : latest));
   };
   const play = (index: number) => player.play(entries, index, { name: "playlist" });
   return (
@@ -61,15 +62,10 @@ export default function PlaylistPage({ id }: { id: string }) {
         nameOf={(entry) => entry.prompt}
         isEditable={playlist.is_owner}
         onOrder={(changed) => {
-          setOrder(changed);
-          void change(
-            reorderPlaylist(
-              id,
-              changed.map((entry) => entry.id),
-            ),
-          );
+          const ids = changed.map((entry) => entry.id);
+          void change(() => reorderPlaylist(id, ids), changed);
         }}
-        onRemove={(entry) => void change(removeFromPlaylist(id, entry.id))}
+        onRemove={(entry) => void change(() => removeFromPlaylist(id, entry.id))}
       >
         {(entry, index) => <EntryRow entry={entry} onPlay={() => play(index)} />}
       </OrderedList>
@@ -98,7 +94,7 @@ function EntryRow({ entry, onPlay }: { entry: Entry; onPlay: () => void }) {
 
 interface SettingsProps {
   readonly playlist: PlaylistWithTracks;
-  readonly onChange: (operation: Promise<void>) => void;
+  readonly onChange: (operation: () => Promise<void>) => void;
 }
 
 function Settings({ playlist, onChange }: SettingsProps) {
@@ -106,7 +102,7 @@ function Settings({ playlist, onChange }: SettingsProps) {
   return (
     <section aria-labelledby="settings" class="radio">
       <h2 id="settings">Settings</h2>
-      <Form label="Name" onSubmit={() => onChange(renamePlaylist(playlist.id, name.trim()))}>
+      <Form label="Name" onSubmit={() => onChange(() => renamePlaylist(playlist.id, name.trim()))}>
         <Field label="Name of the playlist" value={name} required maxLength={100} onInput={setName} />
         <Submit disabled={name.trim() === "" || name.trim() === playlist.name}>Rename</Submit>
       </Form>
@@ -114,7 +110,7 @@ function Settings({ playlist, onChange }: SettingsProps) {
         <input
           type="checkbox"
           checked={playlist.is_public}
-          onChange={(event) => onChange(sharePlaylist(playlist.id, event.currentTarget.checked))}
+          onChange={({ currentTarget: { checked } }) => onChange(() => sharePlaylist(playlist.id, checked))}
         />
         Everybody with the link can see it
       </label>
@@ -123,7 +119,7 @@ function Settings({ playlist, onChange }: SettingsProps) {
           label="Delete the playlist"
           text="Delete the playlist"
           question="The playlist is deleted for good. Its clips stay in the library."
-          onConfirm={() => onChange(deletePlaylist(playlist.id).then(() => navigate("/studio/playlists")))}
+          onConfirm={() => onChange(() => deletePlaylist(playlist.id).then(() => navigate("/studio/playlists")))}
         />
       </div>
     </section>

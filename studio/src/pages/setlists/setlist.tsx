@@ -1,7 +1,7 @@
 /** A setlist: its tracks in their order, with keys and tempi. */
 
 import "./setlists.css";
-import { useCallback, useRef, useState } from "preact/hooks";
+import { useCallback, useState } from "preact/hooks";
 import type { SetlistWithTracks, Track } from "../../api/client.ts";
 import { isConnected } from "../../api/connection.ts";
 import { isKept } from "../../api/offline.ts";
@@ -22,17 +22,14 @@ export default function SetlistPage({ id }: { id: string }) {
   const action = useAction();
   // The tracks that are being stored, until the server has confirmed them.
   const [order, setOrder] = useState<readonly Track[] | null>(null);
-  const storing = useRef(Promise.resolve());
   if (!setlist) return <Missing problem={problem} action={<a href="/studio/setlists">All setlists</a>} />;
   const tracks = order ?? setlist.tracks;
-  // One change after another, so that a quick second one does not undo the first.
   const store = (changed: readonly Track[]) => {
     setOrder(changed);
-    storing.current = storing.current.then(async () => {
-      await action.run(() => changeSetlist(id, { track_ids: changed.map((track) => track.id) }));
-      await reload();
-      setOrder((latest) => (latest === changed ? null : latest));
-    });
+    void action
+      .run(() => changeSetlist(id, { track_ids: changed.map((track) => track.id) }))
+      .then(reload)
+      .then(() => setOrder((latest) => (latest === changed ? null : latest)));
   };
   const seconds = tracks.reduce((sum, track) => sum + track.duration_seconds, 0);
   return (
