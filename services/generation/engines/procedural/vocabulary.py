@@ -3,8 +3,6 @@
 Each line has values, a colon and phrases. Phrases are in lower case, without hyphens.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -137,27 +135,30 @@ chiptune: chiptune, 8bit, retro game, video game, arcade, nes, gameboy, bitpop, 
 
 # mode, pace and energy, styles: moods.
 _MOODS = """
-major 0.35 0.9 pop funk disco country: happy, joyful, cheerful, joy, fun, playful, sunny, bright, feel good, carefree, whimsical, summer, party, festive, quirky, mischievous,
-    funny, comical, humorous, silly, merry, jolly, cute, exuberant, innocent, childlike, joyous, cheery, goofy, sweet, lighthearted, vibrant, colourful, colorful, jaunty, jovial,
-    gleeful, bubbly, peppy, zany
-major 0.3 0.95 pop cinematic trance: uplifting, inspiring, inspirational, motivational, hopeful, optimistic, triumphant, victorious, proud, euphoric, bold, confident, determined,
-    empowering, positive, ecstatic, celebratory, patriotic, motivating, encouraging, exhilarating, triumphal, jubilant, adventurous
-minor -0.6 0.4 ballad classical lofi: sad, melancholic, melancholy, sorrowful, lonely, heartbroken, mournful, tragic, somber, sombre, emotional, rainy, solemn, depressing, gloom,
-    grieving, regretful, desperate, moody, pensive, sadness, sorrow, depressed, despairing, hopeless, desolate, hollow, empty, tearful, forlorn, weary
-minor -0.2 0.65 cinematic techno synthwave trap: dark, ominous, sinister, evil, gloomy, gothic, brooding, grim, menacing, noir, bleak, gritty, cold, dystopian, threatening,
-    foreboding, murky
-minor -0.3 0.6 cinematic ambient: tense, suspenseful, suspense, scary, creepy, horror, eerie, anxious, spooky, haunting, thriller, mysterious, mystery, enigmatic, restless,
-    uneasy, nervous, paranoid, unsettling, disturbing, urgent, horrific, frightening, terrifying, chilling, ghostly
-major -0.6 0.3 ambient lofi bossa classical: peaceful, calm, relaxing, relaxed, gentle, soft, serene, tranquil, soothing, quiet, chill, meditative, mellow, warm, cozy, cosy,
-    delicate, contemplative, introspective, lazy, sleepy, reflective, light, chilled, drowsy, thoughtful, blissful, restful, subdued, hushed, easygoing, laidback
-either -0.5 0.4 ambient synthwave: dreamy, ethereal, floating, heavenly, celestial, magical, hypnotic, airy, surreal, otherworldly, trippy, cosmic, spacey, mystical, dreamlike,
-    floaty, enchanting, enchanted, fantastical, hazy, weightless
-major -0.4 0.45 ballad soul bossa: romantic, tender, love, sensual, intimate, sexy, heartfelt, passionate, elegant, graceful, sentimental, seductive, smooth, sophisticated,
-    luxurious, sultry, classy, lush
+major 0.35 0.9 pop funk disco country: happy, joyful, cheerful, joy, fun, playful, sunny, bright, feel good, carefree, whimsical, summer, party, festive, quirky, mischievous, funny, comical, humorous, silly, merry, jolly, cute,
+    exuberant, innocent, childlike, joyous, cheery, goofy, sweet, lighthearted, vibrant, colourful, colorful, jaunty, jovial, gleeful, bubbly, peppy, zany, catchy, flirty, friendly, refreshing, summery, cheeky, breezy,
+    effervescent, elated, overjoyed, perky, pleasant, sassy, vivacious, feisty, infectious, winsome, happy go lucky, buoyant, chirpy, blithe
+major 0.3 0.95 pop cinematic trance: uplifting, inspiring, inspirational, motivational, hopeful, optimistic, triumphant, victorious, proud, euphoric, bold, confident, determined, empowering, positive, ecstatic, celebratory,
+    patriotic, motivating, encouraging, exhilarating, triumphal, jubilant, adventurous, comforting, heartwarming, devotional, energizing, spirited, invigorating, radiant, rousing, stirring, daring, grateful, excited, awe inspiring,
+    wondrous, encouraged, vigorous
+minor -0.6 0.4 ballad classical lofi: sad, melancholic, melancholy, sorrowful, lonely, heartbroken, mournful, tragic, somber, sombre, emotional, rainy, solemn, depressing, gloom, grieving, regretful, desperate, moody, pensive,
+    sadness, sorrow, depressed, despairing, hopeless, desolate, hollow, empty, tearful, forlorn, weary, heartbreaking, unhappy, depressive, dismal, dreary, mourning, harrowing, crying, resigned, vulnerable, poignant, sullen,
+    grieved, plaintive, wounded, lonesome, downcast
+minor -0.2 0.65 cinematic techno synthwave trap: dark, ominous, sinister, evil, gloomy, gothic, brooding, grim, menacing, noir, bleak, gritty, cold, dystopian, threatening, foreboding, murky, dangerous, shadowy, sneaky, dusky,
+    vengeful, oppressive, predatory, nocturnal, icy, sarcastic, satirical, ironic, grotesque, stealthy
+minor -0.3 0.6 cinematic ambient: tense, suspenseful, suspense, scary, creepy, horror, eerie, anxious, spooky, haunting, thriller, mysterious, mystery, enigmatic, restless, uneasy, nervous, paranoid, unsettling, disturbing,
+    urgent, horrific, frightening, terrifying, chilling, ghostly, fearful, uncanny, stressful, turbulent, tormented, panicked, worried, psychotic, volatile, curious, searching, timid, shy, agitated, frightened, nightmarish
+major -0.6 0.3 ambient lofi bossa classical: peaceful, calm, relaxing, relaxed, gentle, soft, serene, tranquil, soothing, quiet, chill, meditative, mellow, warm, cozy, cosy, delicate, contemplative, introspective, lazy, sleepy,
+    reflective, light, chilled, drowsy, thoughtful, blissful, restful, subdued, hushed, easygoing, laidback, zen, pastoral, idyllic, subtle, humble, spacious, earthy, placid, sedate
+either -0.5 0.4 ambient synthwave: dreamy, ethereal, floating, heavenly, celestial, magical, hypnotic, airy, surreal, otherworldly, trippy, cosmic, spacey, mystical, dreamlike, floaty, enchanting, enchanted, fantastical, hazy,
+    weightless, shimmering, swirling, misty, luminous, sublime, mythical, exotic, trance like, divine, glistening
+major -0.4 0.45 ballad soul bossa: romantic, tender, love, sensual, intimate, sexy, heartfelt, passionate, elegant, graceful, sentimental, seductive, smooth, sophisticated, luxurious, sultry, classy, lush, loving, glamorous,
+    stylish, sympathetic, caring, affectionate
 either -0.3 0.5 lofi synthwave soul: nostalgic, wistful, bittersweet, vintage, retro, longing, yearning, cool, slick, suave
-minor 0.1 1.0 cinematic: epic, heroic, majestic, powerful, grand, dramatic, massive, intense, glorious, noble, monumental, regal, royal, explosive, thrilling, soaring, thunderous
-minor 0.6 1.0 rock drum_and_bass metal house: energetic, aggressive, angry, furious, driving, wild, frantic, high energy, hard, heavy, exciting, pumping, fierce, fiery, defiant,
-    rebellious, chaotic, violent, loud, brutal, rage, edgy, raw, dirty, badass, ferocious, savage, manic, punchy, hyper, vicious
+minor 0.1 1.0 cinematic: epic, heroic, majestic, powerful, grand, dramatic, massive, intense, glorious, noble, monumental, regal, royal, explosive, thrilling, soaring, thunderous, stately, imposing, magnificent, theatrical,
+    martial, warlike, fantastic, reverent, stoic, mighty, bombastic
+minor 0.6 1.0 rock drum_and_bass metal house: energetic, aggressive, angry, furious, driving, wild, frantic, high energy, hard, heavy, exciting, pumping, fierce, fiery, defiant, rebellious, chaotic, violent, loud, brutal, rage,
+    edgy, raw, dirty, badass, ferocious, savage, manic, punchy, hyper, vicious, dynamic, harsh, relentless, raucous, swaggering, outraged, rowdy, hectic, fired up
 """
 
 _PACES = """
