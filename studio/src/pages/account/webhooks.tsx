@@ -87,11 +87,13 @@ function Endpoint({ webhook, action, reload, onSecret }: EndpointProps) {
     change(async () => onSecret((await dataOf(api.POST("/api/webhooks/{webhook_id}/secret", { params }))).secret));
   const enable = (enabled: boolean) =>
     change(() => dataOf(api.PATCH("/api/webhooks/{webhook_id}", { params, body: { enabled } })));
-  const remove = () =>
+  const remove = () => {
+    open(false); // the log ends with the webhook
     change(async () => {
       await bodyOf(api.DELETE("/api/webhooks/{webhook_id}", { params }));
       onSecret(""); // it may be that of this one
     });
+  };
   return (
     <li>
       <div class="title" title={webhook.url}>
