@@ -6,7 +6,7 @@ import { expect, PASSWORD, song, test, User } from "./studio.mjs";
 
 test.use({ expected: ["status of 401", "status of 403", "422"] });
 
-test("keys, webhooks and other services are connected and removed", async ({ page, user, button, link, confirm, accessible }) => {
+test("keys, webhooks and other services are connected and removed", async ({ page, user, button, link, hold, confirm, accessible }) => {
   // Spotify can only be connected if it is configured. The first page has no service worker, which would fetch the answer itself.
   await page.route("**/api/features", (route) => route.fulfill({ json: { data: { language_model: null, spotify: false } } }));
   await page.goto("/studio/account");
@@ -48,9 +48,7 @@ test("keys, webhooks and other services are connected and removed", async ({ pag
   await expect(delivery.getByText("delivered")).toBeVisible();
   await accessible();
   // A click while something else is under way counts: it happens afterwards.
-  let release;
-  const released = new Promise((resolve) => (release = resolve));
-  await page.route("**/api/webhooks", (route) => released.then(() => route.continue()));
+  const release = await hold("**/api/webhooks");
   await confirm(`Rotate the secret of ${receiver}`, "Rotate the secret");
   await expect(secret).not.toHaveText(before);
   await confirm(`Delete ${receiver}`, "Delete");
@@ -67,7 +65,7 @@ test("keys, webhooks and other services are connected and removed", async ({ pag
   await expect(page.getByLabel("License key", { exact: true })).toBeVisible();
 });
 
-test("browsers are logged out, and the account is deleted", async ({ page, browser, user, button, link, confirm, accessible }) => {
+test("browsers are logged out, and the account is deleted", async ({ page, browser, user, button, link, hold, confirm, accessible }) => {
   await page.goto("/studio/account");
   const context = await browser.newContext();
   await new User(context, user.email).logIn();

@@ -2,7 +2,7 @@ import { expect, test } from "./studio.mjs";
 
 const QUESTION = "Which key and tempo does it have?";
 
-test("agents answer by rules, and what they suggest can be started", async ({ page, user, button, link, confirm, accessible, fitsPhone }) => {
+test("agents answer by rules, and what they suggest can be started", async ({ page, user, button, link, hold, confirm, accessible, fitsPhone }) => {
   const title = "<img src=x onerror=alert(1)>";
   const trackId = await user.upload(title, 8);
   await user.upload("The other one", 0.5);
@@ -13,9 +13,7 @@ test("agents answer by rules, and what they suggest can be started", async ({ pa
   };
 
   // What can be clicked keeps its place while the rest of the page loads, so that no click misses.
-  let release;
-  const released = new Promise((resolve) => (release = resolve));
-  await page.route("**/api/processing/*", (route) => released.then(() => route.continue()));
+  const release = await hold("**/api/processing/*");
   await page.goto(`/studio/tracks/${trackId}`);
   const places = () => Promise.all([link("Ask the agents"), button("Separate into stems")].map((each) => each.boundingBox()));
   const before = await places();

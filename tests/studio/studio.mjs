@@ -139,6 +139,15 @@ export const test = base.extend({
   slider: ({ page }, use) => use(page.getByRole("slider", { name: "Position" })),
   position: ({ slider }, use) => use(async () => Number(await slider.inputValue())),
 
+  /** Hold requests for a path back. Return a function that lets them go. Requests of a service worker are not held. */
+  hold: ({ page }, use) =>
+    use(async (path) => {
+      let release;
+      const released = new Promise((resolve) => (release = resolve));
+      await page.route(path, (route) => released.then(() => route.continue()));
+      return release;
+    }),
+
   /** Click a button, and the button of the dialog that it opens. */
   confirm: ({ page, button }, use) =>
     use(async (name, text) => {

@@ -4,6 +4,7 @@ import "./links.css";
 import { useState } from "preact/hooks";
 import { api, dataOf } from "../api/client.ts";
 import { followJob } from "../api/jobs.ts";
+import { useAction } from "../api/requests.ts";
 import type { components } from "../api/schema.d.ts";
 import { Button, Notice } from "../ui/components.tsx";
 import { timeText } from "../waveform/view.ts";
@@ -16,16 +17,11 @@ const SHOWN_LIMIT = 50;
 export function Links({ onStarted }: { onStarted: () => void }) {
   const [url, setUrl] = useState("");
   const [found, setFound] = useState<{ url: string; preview: Preview } | null>(null);
-  const [isBusy, setBusy] = useState(false);
-  const [problem, setProblem] = useState("");
+  const action = useAction();
   const [done, setDone] = useState("");
   const run = (work: () => Promise<void>) => {
-    setBusy(true);
-    setProblem("");
     setDone("");
-    work()
-      .catch((error: Error) => setProblem(error.message))
-      .finally(() => setBusy(false));
+    void action.run(work);
   };
   const look = () =>
     run(async () => {
@@ -72,14 +68,14 @@ export function Links({ onStarted }: { onStarted: () => void }) {
             onInput={(event) => setUrl(event.currentTarget.value)}
           />
         </label>
-        <button class="button" disabled={isBusy}>
-          {isBusy ? "Please wait" : "Show recordings"}
+        <button class="button" disabled={action.isBusy}>
+          {action.isBusy ? "Please wait" : "Show recordings"}
         </button>
       </form>
-      {isBusy && !found && <p role="status">Reading the link. This can take a minute.</p>}
-      {problem && <Notice look="bad">{problem}</Notice>}
+      {action.isBusy && !found && <p role="status">Reading the link. This can take a minute.</p>}
+      {action.problem && <Notice look="bad">{action.problem}</Notice>}
       {done && <Notice action={<a href="/studio/jobs">Jobs</a>}>{done}</Notice>}
-      {found && <Contents found={found} isBusy={isBusy} onDownload={download} onClose={() => setFound(null)} />}
+      {found && <Contents found={found} isBusy={action.isBusy} onDownload={download} onClose={() => setFound(null)} />}
     </section>
   );
 }

@@ -197,6 +197,10 @@ async def test_a_webhook_receives_its_events_of_its_owner(library: Library, rece
     assert (logs, len(receiver.received)) == ([0, 0], 1)
 
 
+async def has_no_delivery(library: Library, webhook_id: str) -> bool:
+    return await library.stores.webhooks.deliveries.count({"webhook_id": webhook_id}) == 0
+
+
 async def test_webhooks_end_with_the_credentials_of_their_owner(library: Library, receiver: WebhookReceiver) -> None:
     webhook, _ = await library.webhooks.create(ANN, receiver.url, (), "")
     kept, _ = await library.webhooks.create(BOB, receiver.url, (), "")
@@ -204,13 +208,9 @@ async def test_webhooks_end_with_the_credentials_of_their_owner(library: Library
     revoked = Account(ANN.id, "ann@example.org", "user", "active", "", 0.0, token_epoch=1)
     await library.identity.store.accounts.add(revoked)
     await library.deliveries.send_test(BOB, kept.id)
-
-    async def is_forgotten() -> bool:
-        return await library.stores.webhooks.deliveries.count({"webhook_id": webhook.id}) == 0
-
     async with running(library):
         await until(lambda: len(receiver.received) == 1)
-        await until(is_forgotten)
+        await until(lambda: has_no_delivery(library, webhook.id))
     assert await library.webhooks.list_own(ANN) == []
     assert await reason(library.webhooks.get(ANN, webhook.id)) == "WEBHOOK_NOT_FOUND"
     assert ids(await library.webhooks.list_own(BOB)) == [kept.id]
@@ -220,12 +220,8 @@ async def test_deliveries_that_outlive_their_webhook_are_deleted(library: Librar
     webhook = await created(library, receiver)
     await library.deliveries.send_test(ANN, webhook.id)
     await library.stores.webhooks.webhooks.delete(webhook.id)  # and the process stops here
-
-    async def is_forgotten() -> bool:
-        return await library.stores.webhooks.deliveries.count({"webhook_id": webhook.id}) == 0
-
     async with running(library):
-        await until(is_forgotten)
+        await until(lambda: has_no_delivery(library, webhook.id))
     assert receiver.received == []
 
 

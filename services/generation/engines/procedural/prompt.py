@@ -103,10 +103,11 @@ def words_of(prompt: str) -> tuple[str, ...]:
 def find_words(words: tuple[str, ...], phrases: Container[str]) -> list[Hit]:
     """Return where phrases occur as whole words, also with an "s" at their end, accents, or spaces within. Longer phrases have precedence."""
     found: list[Hit] = []
+    plain = [_MARKS.sub("", unicodedata.normalize("NFD", word)) for word in words]
     start = 0
     while start < len(words):
         ends = range(min(start + _LONGEST_PHRASE, len(words)), start, -1)
-        said = ((end, _MARKS.sub("", unicodedata.normalize("NFD", " ".join(words[start:end])))) for end in ends)
+        said = ((end, " ".join(plain[start:end])) for end in ends)
         spelled = (
             (end, phrase)
             for end, text in said

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { copyToTracks, deleteClip, isOwn } from "../../api/clips.ts";
 import type { Clip } from "../../api/client.ts";
+import { useAction } from "../../api/requests.ts";
 import * as player from "../../player/player.ts";
 import { navigate } from "../../router.ts";
 import { Button, Dialog, Notice } from "../../ui/components.tsx";
@@ -13,14 +14,8 @@ import { Tags } from "./tags.tsx";
 import { understoodFacts } from "./understood.ts";
 
 export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void }) {
-  const [problem, setProblem] = useState("");
+  const { isBusy, problem, run } = useAction();
   const [trackId, setTrackId] = useState("");
-  const [isBusy, setBusy] = useState(false);
-  const attempt = (action: Promise<unknown>) => {
-    setProblem("");
-    setBusy(true);
-    action.catch((error: Error) => setProblem(error.message)).finally(() => setBusy(false));
-  };
   return (
     <Dialog title={shortened(clip.prompt)} onClose={onClose}>
       <div class="clip-dialog">
@@ -43,7 +38,7 @@ export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void 
           <Button
             label="Add to the tracks"
             disabled={isBusy || trackId !== ""}
-            onClick={() => attempt(copyToTracks(clip).then(setTrackId))}
+            onClick={() => void run(() => copyToTracks(clip).then(setTrackId))}
           >
             Add to the tracks
           </Button>
@@ -75,7 +70,7 @@ export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void 
               text="Delete the clip"
               question="The clip is deleted for good, with its votes, and from all playlists."
               disabled={isBusy}
-              onConfirm={() => attempt(deleteClip(clip).then(() => player.remove(clip.id)))}
+              onConfirm={() => void run(() => deleteClip(clip).then(() => player.remove(clip.id)))}
             />
           </div>
         )}
